@@ -1,0 +1,203 @@
+"""`@node`: a typed function is a node.
+
+The signature is INPUT_TYPES turned sideways: keyword-only parameters in the editor's order, each annotated with a
+socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
+the optional section; a RunContext and hidden values are injected by their annotation; the return annotation is
+RETURN_TYPES; the docstring is the description, its `Args:` are the tooltips. The decorator only marks: a Registry
+registers, and the NodeDefinition is built when somebody first asks for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from engine.context import RunContext
+from engine.definition import Implementation, InputSpec, NodeDefinition, OutputSpec
+from engine.errors import DefinitionError
+from engine.sockets import Socket
+
+CONTEXT = "CONTEXT"
+
+
+class Hidden:
+    """Marks a parameter that the engine fills: `Annotated[dict, Hidden("PROMPT")]`."""
+
+    def __init__(self, io_type: str) -> None:
+        self.io_type = io_type
+
+
+class Output:
+    """Names an output slot, or says that it is a list: `Annotated[Latent, Output("denoised_output")]`."""
+
+    def __init__(self, name: str, *, is_list: bool = False) -> None:
+        self.name = name
+        self.is_list = is_list
+
+
+class UI(dict[str, list[Any]]):
+    """What an output node returns: lists by kind, as ComfyUI's `ui`: `UI(images=[{"filename": ..., ...}])`."""
+
+
+PromptJson = Annotated[dict[str, Any], Hidden("PROMPT")]
+ExtraPnginfo = Annotated[dict[str, Any], Hidden("EXTRA_PNGINFO")]
+UniqueId = Annotated[str, Hidden("UNIQUE_ID")]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class NodeMark:
+    """What `@node` was given; the rest is in the function."""
+
+    class_type: str | None
+    display_name: str | None
+    category: str
+    output_node: bool
+    version: int
+    python_module: str
+    fingerprint: Callable[..., Any] | None
+    deprecated: bool
+    experimental: bool
+
+
+def node(
+    *,
+    category: str,
+    display_name: str | None = None,
+    class_type: str | None = None,
+    output_node: bool = False,
+    version: int = 1,
+    python_module: str = "nodes",
+    fingerprint: Callable[..., Any] | None = None,
+    deprecated: bool = False,
+    experimental: bool = False,
+) -> Callable[[Function], Function]:
+    """Mark a typed function as a node. Raise `version` whenever its output changes for the same inputs.
+
+    `fingerprint(folders, constants)` returns plain data that joins the cache key, for what the inputs do not show.
+    """
+    mark = NodeMark(
+        class_type, display_name, category, output_node, version, python_module, fingerprint, deprecated, experimental
+    )
+
+    def marked(function: Function) -> Function:
+        function.__weft_node__ = mark  # type: ignore[attr-defined]  # a mark on the author's own function
+        return function
+
+    return marked
+
+
+def is_node(thing: object) -> bool:
+    """Whether `@node` marked this function."""
+    return isinstance(getattr(thing, "__weft_node__", None), NodeMark)
+
+
+def definition_of(function: Callable[..., Any]) -> NodeDefinition:
+    """The NodeDefinition of a function that `@node` marked. Raises DefinitionError naming the parameter at fault."""
+    mark = getattr(function, "__weft_node__", None)
+    if not isinstance(mark, NodeMark):
+        raise DefinitionError(f"{function!r} is not a node", hint="mark it with @node")
+    class_type = mark.class_type or function.__name__
+    hints = typing.get_type_hints(function, include_extras=True)
+    description, tooltips = _read_docstring(inspect.getdoc(function) or "")
+    inputs: list[InputSpec] = []
+    hidden: list[InputSpec] = []
+    injected: dict[str, str] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        name = parameter.name
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            raise DefinitionError(f"{class_type}: parameter {name!r} must be keyword-only", hint="put a * before it")
+        annotation = hints.get(name)
+        if annotation is RunContext:
+            injected[name] = CONTEXT
+            continue
+        marker = _marker(annotation, (Socket, Hidden))
+        if marker is None:
+            raise DefinitionError(f"{class_type}: parameter {name!r} has no socket", hint="Annotated[int, Int(...)]")
+        if isinstance(marker, Hidden):
+            injected[name] = marker.io_type
+            hidden.append(InputSpec(name, Socket(marker.io_type), "hidden"))
+            continue
+        section = "required" if parameter.default is inspect.Parameter.empty else "optional"
+        inputs.append(InputSpec(name, _with_tooltip(marker, tooltips.get(name)), section))
+    inputs.sort(key=lambda spec: spec.section == "optional")
+    outputs, wrap = _read_outputs(class_type, hints.get("return"))
+    return NodeDefinition(
+        class_type=class_type,
+        inputs=(*inputs, *hidden),
+        outputs=outputs,
+        display_name=mark.display_name or class_type,
+        category=mark.category,
+        description=description,
+        python_module=mark.python_module,
+        output_node=mark.output_node,
+        deprecated=mark.deprecated,
+        experimental=mark.experimental,
+        implementation=Implementation(
+            call=wrap(function),
+            version=f"{mark.version}",
+            injected=injected,
+            fingerprint=mark.fingerprint,
+            by_node_id="UNIQUE_ID" in injected.values(),
+        ),
+    )
+
+
+def _marker(annotation: Any, kinds: tuple[type, ...]) -> Any:
+    """The last metadata of `annotation` of one of the kinds: what stands outermost in nested Annotated wins."""
+    found = [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, kinds)]
+    return found[-1] if found else None
+
+
+def _with_tooltip(socket: Socket, tooltip: str | None) -> Socket:
+    if tooltip is None or "tooltip" in socket.options:
+        return socket
+    documented = object.__new__(type(socket))
+    for owner in type(socket).__mro__:
+        for slot in getattr(owner, "__slots__", ()):
+            setattr(documented, slot, getattr(socket, slot))
+    documented.options = {**socket.options, "tooltip": tooltip}
+    return documented
+
+
+def _read_outputs(
+    class_type: str, annotation: Any
+) -> tuple[tuple[OutputSpec, ...], Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """The output slots of a return annotation, and what turns the function's value into the engine's form."""
+    if annotation is None or annotation is type(None):
+        return (), lambda function: lambda **inputs: function(**inputs) or ()
+    if annotation is UI:
+        return (), lambda function: lambda **inputs: {"ui": function(**inputs)}
+    if typing.get_origin(annotation) is tuple:
+        return tuple(_output(class_type, item) for item in typing.get_args(annotation)), lambda function: function
+    return (_output(class_type, annotation),), lambda function: lambda **inputs: (function(**inputs),)
+
+
+def _output(class_type: str, annotation: Any) -> OutputSpec:
+    socket = _marker(annotation, (Socket,))
+    if socket is None:
+        raise DefinitionError(f"{class_type}: return type {annotation!r} has no socket", hint="return an alias: Latent")
+    named = _marker(annotation, (Output,))
+    io_type = socket.io_type
+    name = named.name if named else ("COMBO" if isinstance(io_type, tuple) else io_type)
+    return OutputSpec(name, io_type, bool(named and named.is_list))
+
+
+def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """The description (the text before `Args:`) and the tooltips (one `name: text` entry an argument)."""
+    description, _, rest = text.partition("\nArgs:\n")
+    tooltips: dict[str, str] = {}
+    name = ""
+    for line in rest.splitlines():
+        entry = re.match(r"\s{1,4}(\w+): (.+)", line)
+        if entry:
+            name = entry[1]
+            tooltips[name] = entry[2].strip()
+        elif name and line.strip():
+            tooltips[name] += " " + line.strip()
+    return " ".join(description.split()), tooltips

@@ -1,0 +1,109 @@
+"""One node call: gather the inputs, call, check what came back. The one error boundary around node code."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.authoring import CONTEXT
+from engine.cache import Entry
+from engine.context import RunContext
+from engine.errors import Interrupted, MissingFile, NodeFailed
+from engine.plan import Step
+from engine.prompt import Link
+
+_ENGINE = str(Path(__file__).resolve().parent)
+
+
+def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunContext) -> Entry:
+    """Call the step's node. `outputs` holds the slots of every node that it takes from.
+
+    Raises NodeFailed for whatever the node raises, Interrupted (and KeyboardInterrupt) as they are.
+    """
+    implementation = step.definition.implementation
+    assert implementation is not None
+    inputs = {
+        name: outputs[value.node_id][value.slot] if type(value) is Link else value
+        for name, value in step.inputs.items()
+    }
+    files: list[Path] = []
+    try:
+        if implementation.injected:
+            view = context.for_node(step.node_id)
+            files = view.files
+            for name, kind in implementation.injected.items():
+                inputs[name] = _injected(kind, view)
+        return _entry(step, implementation.call(**inputs), tuple(files))
+    except Interrupted:
+        raise
+    except Exception as error:
+        raise _failure(step, inputs, error) from error
+
+
+def _injected(kind: str, view: RunContext) -> Any:
+    values: Mapping[str, Any] = {
+        CONTEXT: view,
+        "PROMPT": view.prompt,
+        "EXTRA_PNGINFO": view.extra_pnginfo,
+        "UNIQUE_ID": view.node_id,
+    }
+    return values.get(kind)
+
+
+def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry:
+    """The slots and the ui in what a node returned. Raises TypeError or ValueError where it is not what it declares."""
+    ui: Mapping[str, Any] = {}
+    if isinstance(result, Mapping):
+        if "expand" in result:
+            raise TypeError("the node returned a graph to expand, which Weft does not carry out yet")
+        ui = result.get("ui") or {}
+        result = result.get("result")
+    if result is None:
+        result = ()
+    if not isinstance(result, tuple | list):
+        raise TypeError(f"the node returned {type(result).__name__}, expected a tuple of outputs")
+    declared = step.definition.outputs
+    if len(result) != len(declared):
+        raise ValueError(f"the node returned {len(result)} outputs, it declares {len(declared)}")
+    return Entry(tuple(result), ui, files)
+
+
+def _failure(step: Step, inputs: Mapping[str, Any], error: Exception) -> NodeFailed:
+    message = str(error) or type(error).__name__
+    failed = NodeFailed(
+        message if type(error).__module__.startswith(("engine.", "nodes.")) else f"{type(error).__name__}: {message}",
+        node_id=step.node_id,
+        class_type=step.definition.class_type,
+        title=step.title,
+        inputs={name: describe(value) for name, value in inputs.items() if not isinstance(value, RunContext)},
+        author_traceback=_author_traceback(error),
+    )
+    if isinstance(error, MissingFile):
+        failed.exit_code = MissingFile.exit_code
+    return failed
+
+
+def _author_traceback(error: Exception) -> str:
+    """The traceback without the engine's own frames: what the node's author wants to read."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_ENGINE)]
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
+    return "".join([*lines, *traceback.format_exception_only(error)])
+
+
+def describe(value: Any) -> str:
+    """A value in a message: the shape and dtype of a tensor, the form of a container, short values as they are."""
+    shape = getattr(value, "shape", None)
+    if shape is not None:
+        sizes = ",".join(str(size) for size in shape)
+        return f"{type(value).__name__}[{sizes}] {str(getattr(value, 'dtype', '')).removeprefix('torch.')}".rstrip()
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{name}: {describe(item)}" for name, item in list(value.items())[:8]) + "}"
+    if isinstance(value, list | tuple):
+        shown = ", ".join(describe(item) for item in value[:4])
+        return f"[{shown}{', ...' if len(value) > 4 else ''}]"
+    if value is None or isinstance(value, bool | int | float | str):
+        text = repr(value)
+        return text if len(text) <= 80 else text[:77] + "..."
+    return type(value).__name__

@@ -1,0 +1,88 @@
+"""RunContext: what a node may know of the run it is part of. There are no globals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.errors import Interrupted
+from engine.events import Event, NodeWarning, Observer, Preview, Progress
+from engine.folders import Folders
+from engine.settings import Settings
+
+
+class RunContext:
+    """The folders, settings and observers of one run, seen from one node.
+
+    The executor owns the run's context and hands each node that asks for one a view with its own `node_id`.
+    """
+
+    _SHARED = ("folders", "settings", "observers", "prompt", "extra_pnginfo", "warnings", "_cancelled", "_resources")
+    __slots__ = (*_SHARED, "files", "node_id")
+
+    def __init__(
+        self,
+        *,
+        folders: Folders,
+        settings: Settings,
+        observers: Sequence[Observer] = (),
+        prompt: dict[str, Any] | None = None,
+        extra_pnginfo: dict[str, Any] | None = None,
+    ) -> None:
+        self.folders = folders
+        self.settings = settings
+        self.observers = tuple(observers)
+        self.prompt = prompt if prompt is not None else {}
+        self.extra_pnginfo = extra_pnginfo if extra_pnginfo is not None else {}
+        self.node_id = ""
+        self.files: list[Path] = []
+        self.warnings: list[tuple[str, str]] = []
+        self._cancelled: list[str] = []
+        self._resources: dict[str, Any] = {}
+
+    def for_node(self, node_id: str) -> RunContext:
+        """A view for one node: its own id and list of files, everything else shared."""
+        view = object.__new__(RunContext)
+        for name in self._SHARED:
+            setattr(view, name, getattr(self, name))
+        view.node_id = node_id
+        view.files = []
+        return view
+
+    def emit(self, event: Event) -> None:
+        """Tell every observer."""
+        for observer in self.observers:
+            observer(event)
+
+    def progress(self, value: int, total: int, image: Any = None) -> None:
+        """Say that step `value` of `total` is done. Raises Interrupted when the run was cancelled."""
+        self.checkpoint()
+        if self.observers:
+            self.emit(Progress(self.node_id, value, total))
+            if image is not None:
+                self.emit(Preview(self.node_id, image))
+
+    def warn(self, message: str) -> None:
+        """Say something that does not stop the node; it ends up in RunResult.warnings."""
+        self.warnings.append((self.node_id, message))
+        self.emit(NodeWarning(self.node_id, message))
+
+    def wrote(self, path: Path) -> None:
+        """Note a file that this node wrote; it ends up in RunResult.files."""
+        self.files.append(path)
+
+    def shared(self, name: str, make: Callable[[], Any]) -> Any:
+        """What the nodes of this run share under `name`; `make` is called for the first who asks."""
+        if name not in self._resources:
+            self._resources[name] = make()
+        return self._resources[name]
+
+    def cancel(self, reason: str = "interrupted") -> None:
+        """Ask the run to stop at its next checkpoint; safe from another thread or a signal handler."""
+        self._cancelled.append(reason)
+
+    def checkpoint(self) -> None:
+        """Raise Interrupted when the run was cancelled."""
+        if self._cancelled:
+            raise Interrupted(self._cancelled[0])

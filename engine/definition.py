@@ -1,0 +1,160 @@
+"""What a node is: its inputs, outputs and flags, and how to call it.
+
+A NodeDefinition is equal however it was made: from a typed function, from a V1 class, from an object_info dump of a
+real ComfyUI. So a workflow can be validated and converted for a custom node whose code is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from engine.errors import DefinitionError
+from engine.sockets import IoType, Socket, socket_from
+
+HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
+"""The values that the engine, not the workflow, gives to an input of the hidden section."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One declared input; `section` is `required`, `optional` or `hidden`."""
+
+    name: str
+    socket: Socket
+    section: str = "required"
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """One output slot."""
+
+    name: str
+    io_type: IoType
+    is_list: bool = False
+    tooltip: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """How a node runs. `call` takes the inputs by name and returns a tuple of slots, or `{"ui":, "result":}`.
+
+    `version` joins the cache key: it changes when the numbers do. `injected` maps a parameter to what the engine gives
+    it (a hidden type, or CONTEXT). `fingerprint(folders, constants)` returns plain data that joins the key for what
+    the inputs do not show (files named inside a text); `is_changed` is ComfyUI's IS_CHANGED, which may raise.
+    """
+
+    call: Callable[..., Any]
+    version: str
+    injected: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: Callable[..., Any] | None = None
+    is_changed: Callable[..., Any] | None = None
+    by_node_id: bool = False
+
+
+@dataclass(frozen=True)
+class NodeDefinition:
+    """A node class, as object_info describes it, with an implementation where there is one."""
+
+    class_type: str
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    display_name: str = ""
+    category: str = ""
+    description: str = field(default="", compare=False)
+    python_module: str = field(default="", compare=False)
+    output_node: bool = False
+    deprecated: bool = False
+    experimental: bool = False
+    api_node: bool = False
+    implementation: Implementation | None = field(default=None, compare=False, repr=False)
+    unavailable: str = field(default="only its description is known here", compare=False)
+
+    @cached_property
+    def by_name(self) -> dict[str, InputSpec]:
+        """The declared inputs that a workflow can give, by name, in the editor's order."""
+        return {spec.name: spec for spec in self.inputs if spec.section != "hidden"}
+
+    @cached_property
+    def hidden(self) -> dict[str, InputSpec]:
+        """The inputs of the hidden section, by name."""
+        return {spec.name: spec for spec in self.inputs if spec.section == "hidden"}
+
+    def to_object_info(self) -> dict[str, Any]:
+        """The entry as `GET /object_info` gives it; lists of files are empty, since only a run's folders know them."""
+        sections: dict[str, dict[str, Any]] = {}
+        for spec in self.inputs:
+            if spec.section == "hidden":
+                sections.setdefault("hidden", {})[spec.name] = spec.socket.io_type
+            else:
+                sections.setdefault(spec.section, {})[spec.name] = spec.socket.to_object_info()
+        info: dict[str, Any] = {
+            "input": {"required": {}, **sections} if not sections.get("required") else sections,
+            "input_order": {name: list(section) for name, section in sections.items()},
+            "output": [list(out.io_type) if isinstance(out.io_type, tuple) else out.io_type for out in self.outputs],
+            "output_is_list": [out.is_list for out in self.outputs],
+            "output_name": [out.name for out in self.outputs],
+            "name": self.class_type,
+            "display_name": self.display_name or self.class_type,
+            "description": self.description,
+            "python_module": self.python_module,
+            "category": self.category,
+            "output_node": self.output_node,
+        }
+        if any(out.tooltip for out in self.outputs):
+            info["output_tooltips"] = [out.tooltip for out in self.outputs]
+        flags = {"deprecated": self.deprecated, "experimental": self.experimental, "api_node": self.api_node}
+        return info | {name: True for name, on in flags.items() if on}
+
+    @classmethod
+    def from_object_info(cls, class_type: str, info: Mapping[str, Any]) -> NodeDefinition:
+        """Read one entry of an object_info dump. Raises DefinitionError naming what is not as expected."""
+        try:
+            outputs = info["output"]
+            names = info.get("output_name") or outputs
+            lists = info.get("output_is_list") or [False] * len(outputs)
+            # ComfyUI's own dumps can hold fewer tooltips than outputs, or more.
+            tips = [*(info.get("output_tooltips") or ()), *[""] * len(outputs)]
+            return cls(
+                class_type=class_type,
+                inputs=read_inputs(info["input"]),
+                outputs=tuple(
+                    OutputSpec(str(name), _io_type(io_type), bool(is_list), tip or "")
+                    for io_type, name, is_list, tip in zip(outputs, names, lists, tips, strict=False)
+                ),
+                display_name=info.get("display_name") or class_type,
+                category=info.get("category") or "",
+                description=info.get("description") or "",
+                python_module=info.get("python_module") or "",
+                output_node=bool(info.get("output_node")),
+                deprecated=bool(info.get("deprecated")),
+                experimental=bool(info.get("experimental")),
+                api_node=bool(info.get("api_node")),
+            )
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise DefinitionError(f"object_info entry {class_type!r} is not as ComfyUI writes it: {error!r}") from error
+
+
+def _io_type(value: Any) -> IoType:
+    return tuple(value) if isinstance(value, list | tuple) else value
+
+
+def read_inputs(sections: Mapping[str, Any]) -> tuple[InputSpec, ...]:
+    """The inputs that an INPUT_TYPES() result or an object_info `input` declares, sections in ComfyUI's order."""
+    specs: list[InputSpec] = []
+    for section in ("required", "optional", "hidden"):
+        for name, declared in (sections.get(section) or {}).items():
+            specs.append(InputSpec(name, _socket(name, declared, section), section))
+    return tuple(specs)
+
+
+def _socket(name: str, declared: Any, section: str) -> Socket:
+    if section == "hidden":
+        # A hidden input is declared by a bare type, or as an input that a workflow may give after all.
+        return Socket(declared if isinstance(declared, str) else declared[0])
+    if not isinstance(declared, Sequence) or isinstance(declared, str) or not declared:
+        raise TypeError(f"input {name!r}: expected (type, options), got {declared!r}")
+    options = declared[1] if len(declared) > 1 else {}
+    return socket_from(declared[0], options)

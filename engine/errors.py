@@ -1,0 +1,194 @@
+"""Errors that carry data and an exit code, the Issue, and did-you-mean."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def nearest(name: str, choices: Iterable[str]) -> str | None:
+    """The choice that `name` was probably meant to be, or None; case does not count."""
+    by_folded: dict[str, str] = {}
+    for choice in choices:
+        by_folded.setdefault(choice.casefold(), choice)
+    found = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    return by_folded[found[0]] if found else None
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """`did you mean 'x'?`, or the empty string where nothing is near."""
+    found = nearest(name, choices)
+    return f"did you mean {found!r}?" if found is not None else ""
+
+
+@dataclass(frozen=True)
+class Issue:
+    """One thing that is wrong with a workflow.
+
+    `code` is ComfyUI's error type (`value_not_in_list`, ...); `pointer` is a JSON pointer into the document as it was
+    given; `details` and `extra` are what ComfyUI's server puts into `details` and `extra_info`.
+    """
+
+    code: str
+    message: str
+    node_id: str | None = None
+    class_type: str | None = None
+    title: str | None = None
+    input: str | None = None
+    details: str = ""
+    hint: str = ""
+    pointer: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    missing_file: bool = False
+
+    @property
+    def where(self) -> str:
+        """`node 5 "KSampler"`, or the empty string for an issue of the whole workflow."""
+        if self.node_id is None:
+            return ""
+        name = self.title or self.class_type
+        return f'node {self.node_id} "{name}"' if name else f"node {self.node_id}"
+
+    def __str__(self) -> str:
+        place = ", ".join(part for part in (self.where, f"input {self.input!r}" if self.input else "") if part)
+        text = f"{place}: {self.message}" if place else self.message
+        if self.details:
+            text += f": {self.details}"
+        return f"{text} ({self.hint})" if self.hint else text
+
+    def to_json(self) -> dict[str, Any]:
+        """The issue as plain JSON data; what is empty is left out."""
+        data: dict[str, Any] = {
+            "type": self.code,
+            "message": self.message,
+            "details": self.details,
+            "node_id": self.node_id,
+            "class_type": self.class_type,
+            "title": self.title,
+            "input": self.input,
+            "hint": self.hint,
+            "pointer": self.pointer,
+            "extra_info": dict(self.extra),
+        }
+        return {name: value for name, value in data.items() if value not in (None, "", {})}
+
+
+class WeftError(Exception):
+    """Whatever Weft refuses to do. `exit_code` is the command line's; `hint` says what would help."""
+
+    exit_code: int = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def to_json(self) -> dict[str, Any]:
+        """The error as plain JSON data."""
+        data: dict[str, Any] = {"error": type(self).__name__, "message": self.message}
+        if self.hint:
+            data["hint"] = self.hint
+        return data
+
+
+class UsageError(WeftError):
+    """A call or a command line that makes no sense: an unknown node in --set, a bad setting."""
+
+    exit_code = 2
+
+
+class UnreadableWorkflow(UsageError):
+    """The file holds no workflow: no JSON, JSON of another shape, too large, too deep."""
+
+
+class DefinitionError(WeftError):
+    """A node's own declaration is wrong; the message names the class and the attribute."""
+
+
+class MissingFile(WeftError):
+    """A model or input file is not there. Says where it was looked for and what is near."""
+
+    exit_code = 4
+
+
+class OutsideFolder(WeftError):
+    """A file name that leaves the folder it belongs to."""
+
+    exit_code = 3
+
+
+class InvalidWorkflow(WeftError):
+    """A workflow that cannot run, with every reason."""
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        self.issues = tuple(issues)
+        # Where nothing but files is missing, fetching them is all that is left to do: that has its own code.
+        self.exit_code = 4 if all(issue.missing_file for issue in self.issues) else 3
+        count = len(self.issues)
+        super().__init__(f"invalid workflow: {count} problem{'s' if count != 1 else ''}")
+
+    def __str__(self) -> str:
+        return "\n".join([self.message, *(f"  {issue}" for issue in self.issues)])
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "issues": [issue.to_json() for issue in self.issues]}
+
+
+class NodeFailed(WeftError):
+    """A node raised. `__cause__` is what it raised; `author_traceback` leaves Weft's own frames out.
+
+    `inputs` describes what the node was given: shapes and short values, never the tensors.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        node_id: str,
+        class_type: str,
+        title: str,
+        inputs: Mapping[str, str],
+        author_traceback: str,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.node_id = node_id
+        self.class_type = class_type
+        self.title = title
+        self.inputs = dict(inputs)
+        self.author_traceback = author_traceback
+
+    def __str__(self) -> str:
+        return f'node {self.node_id} "{self.title}" failed: {super().__str__()}'
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            **super().to_json(),
+            "node_id": self.node_id,
+            "class_type": self.class_type,
+            "title": self.title,
+            "exception_type": type(self.__cause__).__name__,
+            "current_inputs": self.inputs,
+            "traceback": self.author_traceback,
+        }
+
+
+class Interrupted(WeftError):
+    """The run was stopped from outside; what had finished is kept, nothing is half-written."""
+
+    exit_code = 130
+
+    def __init__(self, message: str = "interrupted", *, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+
+
+def looked_in(folders: Iterable[Path]) -> str:
+    """`looked in a, b`, for the messages about files."""
+    names = [str(folder) for folder in folders]
+    return f"looked in {', '.join(names)}" if names else "no folder is set for it"

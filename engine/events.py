@@ -1,0 +1,117 @@
+"""What observers see of a run: frozen records, in the order in which things happened.
+
+An observer is a callable that takes an Event: a progress bar, an NDJSON writer, a socket, a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The base of all events."""
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"event": NAME, ...fields}` with paths as text; a preview picture is left out."""
+        fields = {name: _plain(value) for name, value in asdict(self).items() if name != "image"}
+        return {"event": type(self).__name__, **fields}
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """`nodes` will run, `cached` were found in the cache, `pruned` are needed by neither."""
+
+    nodes: tuple[str, ...]
+    cached: tuple[str, ...]
+    pruned: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCached(Event):
+    """A node's outputs came from the cache, or from an equal node of this run."""
+
+    node_id: str
+    class_type: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeStarted(Event):
+    """A node is about to be called; `reason` says why the cache could not serve it."""
+
+    node_id: str
+    class_type: str
+    title: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progress(Event):
+    """Step `value` of `total` of the running node is done."""
+
+    node_id: str
+    value: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Preview(Event):
+    """A picture of the unfinished result; `image` is a PIL image."""
+
+    node_id: str
+    image: Any
+
+
+@dataclass(frozen=True, slots=True)
+class NodeWarning(Event):
+    """Something a node wants said that does not stop it."""
+
+    node_id: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFinished(Event):
+    """A node returned; `seconds` is wall time, `files` are what it wrote."""
+
+    node_id: str
+    class_type: str
+    title: str
+    seconds: float
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFailed(Event):
+    """A node raised."""
+
+    node_id: str
+    class_type: str
+    title: str
+    message: str
+    exception_type: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """The last event of every run; `status` is `done`, `failed` or `interrupted`."""
+
+    status: str
+    seconds: float
+    files: tuple[Path, ...]
+
+
+Observer = Callable[[Event], None]
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,247 @@
+"""Where models, inputs and outputs lie, and how a new output file gets its name.
+
+Nothing here follows a name out of its folder: `..`, an absolute path or a drive is refused before the disk is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path, PureWindowsPath
+from typing import IO, Any
+
+from engine.errors import MissingFile, OutsideFolder, UsageError, did_you_mean, looked_in
+
+MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ico", ".jfif")
+INPUT = "input"
+EXTRA_PATHS = "extra_model_paths.yaml"
+
+# Kinds that ComfyUI renamed or merged: files of the left kind are also looked for in the folders on the right.
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "text_encoders": ("text_encoders", "clip"),
+    "diffusion_models": ("diffusion_models", "unet"),
+    "controlnet": ("controlnet", "t2i_adapter"),
+}
+_RENAMED = {alias: kind for kind, names in ALIASES.items() for alias in names}
+
+
+class Folders:
+    """The folders of a run. `models` are model roots, first one first; each holds `checkpoints/`, `loras/`, ...
+
+    An `extra_model_paths.yaml` in a root or beside it is read as ComfyUI writes it.
+    """
+
+    def __init__(self, *, models: Sequence[Path], input: Path, output: Path, temp: Path) -> None:
+        self.models = tuple(models)
+        self.input = input
+        self.output = output
+        self.temp = temp
+        self._extra: list[tuple[str, Path, bool]] = []
+        for root in self.models:
+            for file in dict.fromkeys((root / EXTRA_PATHS, root.parent / EXTRA_PATHS)):
+                if file.is_file():
+                    self._extra.extend(_read_extra_paths(file))
+        self._listed: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+
+    def folders(self, kind: str) -> list[Path]:
+        """The folders that hold files of this kind, in the order of search; they need not exist."""
+        if kind == INPUT:
+            return [self.input]
+        kind = _RENAMED.get(kind, kind)
+        own = [root / name for root in self.models for name in ALIASES.get(kind, (kind,))]
+        first = [path for name, path, is_default in self._extra if name == kind and is_default]
+        last = [path for name, path, is_default in self._extra if name == kind and not is_default]
+        return list(dict.fromkeys([*first, *own, *last]))
+
+    def files(self, kind: str, suffixes: Sequence[str] = ()) -> tuple[str, ...]:
+        """The names that a workflow can give, sorted, with forward slashes; model folders are searched deeply."""
+        wanted = tuple(suffixes) or (IMAGE_SUFFIXES if kind == INPUT else MODEL_SUFFIXES)
+        if (kind, wanted) not in self._listed:
+            names: set[str] = set()
+            for folder in self.folders(kind):
+                for parent, children, found in os.walk(folder, followlinks=True):
+                    children[:] = [] if kind == INPUT else [name for name in children if not name.startswith(".")]
+                    inside = Path(parent).relative_to(folder)
+                    names.update((inside / name).as_posix() for name in found if name.lower().endswith(wanted))
+            self._listed[kind, wanted] = tuple(sorted(names))
+        return self._listed[kind, wanted]
+
+    def find(self, kind: str, name: str, suffixes: Sequence[str] = ()) -> Path:
+        """The file `name` of this kind.
+
+        An input file may say where it is, as in ComfyUI: `picture.png [output]`. Raises OutsideFolder for a name that
+        leaves its folder, MissingFile (where it looked, what is near) for one that is not there.
+        """
+        folders = self.folders(kind)
+        plain = name
+        if kind == INPUT:
+            annotated = re.fullmatch(r"(.*) \[(input|output|temp)\]", name, re.DOTALL)
+            if annotated:
+                plain = annotated[1]
+                folders = [{"input": self.input, "output": self.output, "temp": self.temp}[annotated[2]]]
+        # Workflows saved on Windows name files in subfolders with backslashes.
+        for spelled in dict.fromkeys((plain, plain.replace("\\", "/"))):
+            inside = _inside(spelled, kind)
+            for folder in folders:
+                path = folder / inside
+                if path.is_file():
+                    return path
+        near = did_you_mean(plain, self.files(kind, suffixes))
+        hint = "; ".join(part for part in (looked_in(folders), near) if part)
+        raise MissingFile(f"{_noun(kind)} {name!r} is not there", hint=hint)
+
+    def embedding(self, name: str) -> Path | None:
+        """The file that a prompt calls `embedding:NAME`, with or without its suffix; None if absent."""
+        try:
+            _inside(name, "embeddings")
+        except OutsideFolder:
+            return None
+        for folder in self.folders("embeddings"):
+            for suffix in ("", *MODEL_SUFFIXES):
+                path = folder / f"{name}{suffix}"
+                if path.is_file():
+                    return path
+        return None
+
+    def output_folder(self, kind: str) -> Path:
+        """The folder that files of kind `output` or `temp` are written to."""
+        return {"output": self.output, "temp": self.temp}[kind]
+
+    def numbered(self, prefix: str, kind: str = "output", values: Mapping[str, Any] | None = None) -> NumberedFiles:
+        """Names for new files, `PREFIX_00001_`, `PREFIX_00002_`, ... after those that are there.
+
+        `prefix` may name subfolders and hold `%year% %month% %day% %hour% %minute% %second%`, `%date:yyyy-MM-dd%` and
+        `%name%` for each of `values` (width, height). Raises OutsideFolder where it leaves the output folder.
+        """
+        root = self.output_folder(kind)
+        expanded = _expand(prefix, {**(values or {})})
+        inside = _inside(expanded or "ComfyUI", kind)
+        return NumberedFiles(root, inside.parent, inside.name)
+
+
+class NumberedFiles:
+    """A series of new files, numbered on from those already in the folder, each written whole or not at all."""
+
+    def __init__(self, root: Path, subfolder: Path, stem: str) -> None:
+        self.root = root
+        self.subfolder = "" if subfolder == Path() else subfolder.as_posix()
+        self.folder = root / subfolder
+        self.stem = stem
+        self._next = self._highest() + 1
+
+    def _highest(self) -> int:
+        taken = re.compile(re.escape(os.path.normcase(self.stem)) + r"_(\d+)_?[^/]*")
+        names = os.listdir(self.folder) if self.folder.is_dir() else []
+        found = (taken.fullmatch(os.path.normcase(name)) for name in names)
+        return max((int(match[1]) for match in found if match), default=0)
+
+    @contextmanager
+    def create(self, suffix: str, index: int = 0) -> Iterator[tuple[IO[bytes], Path]]:
+        """The next file, opened for writing, and its path; it appears under that path when the block ends well.
+
+        `index` stands for `%batch_num%` in the prefix. A name that another process took meanwhile is passed over.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        stem = self.stem.replace("%batch_num%", str(index))
+        with partial_file(self.folder) as (stream, partial):
+            while (path := self.folder / f"{stem}_{self._next:05}_{suffix}").exists():
+                self._next += 1
+            yield stream, path
+            stream.close()
+            os.replace(partial, path)
+        self._next += 1
+
+
+@contextmanager
+def partial_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
+    """A new hidden file beside its future place, removed again unless the block renames it."""
+    descriptor, name = tempfile.mkstemp(prefix=".weft-", suffix=".part", dir=folder)
+    partial = Path(name)
+    try:
+        # mkstemp makes files private; outputs follow the user's umask like any other file.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(partial, 0o666 & ~mask)
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream, partial
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _inside(name: str, kind: str) -> Path:
+    """`name` as a path relative to its folder. Raises OutsideFolder for one that leaves it."""
+    windows = PureWindowsPath(name)
+    if not name.strip() or "\0" in name or windows.is_absolute() or windows.drive or ".." in windows.parts:
+        raise OutsideFolder(f"{_noun(kind)} name {name!r} leaves its folder", hint="name a file below the folder")
+    if windows.root or name.startswith("/"):
+        raise OutsideFolder(f"{_noun(kind)} name {name!r} leaves its folder", hint="absolute paths are refused")
+    return Path(os.path.normpath(name))
+
+
+def _noun(kind: str) -> str:
+    return {INPUT: "input file", "output": "output", "temp": "output", "checkpoints": "checkpoint"}.get(
+        kind, f"{kind} file" if kind.endswith("s") else f"{kind} model"
+    )
+
+
+_DATE_PART = re.compile("yyyy|yy|MM|M|dd|d|hh|h|mm|m|ss|s")
+_DATE_CODES = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+
+
+def _expand(prefix: str, values: Mapping[str, Any]) -> str:
+    """Replace the tokens that are known; every other `%...%` stays, as in ComfyUI."""
+    now = datetime.now()
+
+    def date_part(match: re.Match[str]) -> str:
+        part = match[0]
+        text = now.strftime(_DATE_CODES[part if len(part) > 1 else part * 2])
+        return text if len(part) > 1 else str(int(text))
+
+    def token(match: re.Match[str]) -> str:
+        name, _, form = match[1].partition(":")
+        if name == "date":
+            return _DATE_PART.sub(date_part, form or "yyyyMMddhhmmss")
+        known = {
+            **{part: now.strftime(code) for part, code in _CLOCK.items()},
+            **{key: str(value) for key, value in values.items()},
+        }
+        return known.get(match[1], match[0])
+
+    return re.sub(r"%([^%/\\]+)%", token, prefix)
+
+
+_CLOCK = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
+
+
+def _read_extra_paths(file: Path) -> list[tuple[str, Path, bool]]:
+    """The (kind, folder, is_default) entries of an extra_model_paths.yaml; relative paths start at its folder."""
+    import yaml
+
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is no YAML: {error}") from error
+    if not isinstance(document or {}, dict):
+        raise UsageError(f"{file}: expected named sections, got {type(document).__name__}")
+    entries: list[tuple[str, Path, bool]] = []
+    for section, content in (document or {}).items():
+        if content is None:
+            continue
+        if not isinstance(content, dict):
+            raise UsageError(f"{file}: section {section!r} should map kinds to folders, got {type(content).__name__}")
+        base = file.parent / os.path.expandvars(os.path.expanduser(str(content.get("base_path") or "")))
+        is_default = bool(content.get("is_default"))
+        for kind, paths in content.items():
+            if kind in ("base_path", "is_default") or paths is None:
+                continue
+            if not isinstance(paths, str):
+                raise UsageError(f"{file}: {section}.{kind} should be a path, or paths a line each, got {paths!r}")
+            for line in filter(None, (line.strip() for line in paths.splitlines())):
+                folder = base / os.path.expandvars(os.path.expanduser(line))
+                entries.append((_RENAMED.get(str(kind), str(kind)), Path(os.path.normpath(folder)), is_default))
+    return entries

@@ -1,0 +1,113 @@
+"""`--set NODE.INPUT=VALUE`: change inputs of a prompt without touching its file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from engine.errors import UsageError, did_you_mean
+from engine.prompt import Link, Prompt
+from engine.registry import Registry
+from engine.sockets import Boolean, Number, Socket
+
+Overrides = Mapping[str, Any] | Iterable[str]
+"""`{"NODE.INPUT": value}`, or texts `NODE.INPUT=VALUE`."""
+
+
+def apply(prompt: Prompt, overrides: Overrides, registry: Registry) -> Prompt:
+    """The prompt with the overrides in place. Raises UsageError for a node or an input that is not there."""
+    items = overrides.items() if isinstance(overrides, Mapping) else [_split(text) for text in overrides]
+    for reference, value in items:
+        node_reference, _, input_name = reference.rpartition(".")
+        if not node_reference or not input_name:
+            raise UsageError(f"{reference!r} names no input", hint="NODE.INPUT, such as 5.seed")
+        node_id = find_node(prompt, node_reference, registry)
+        prompt = prompt.replace(node_id, input_name, _value(prompt, node_id, input_name, value, registry))
+    return prompt
+
+
+def find_node(prompt: Prompt, reference: str, registry: Registry) -> str:
+    """The id of the node that `reference` names: an id, else a title, else a class_type.
+
+    `NAME#2` is the second of several in the order of the document. Raises UsageError with the candidates where the
+    reference is ambiguous, with the nearest name where it fits nothing.
+    """
+    if reference in prompt.nodes:
+        return reference
+    name, number = reference, None
+    numbered = re.fullmatch(r"(.+)#(\d+)", reference)
+    kinds: tuple[Callable[[str], str], ...] = (
+        lambda node_id: title_of(prompt, node_id, registry),
+        lambda node_id: prompt.nodes[node_id].class_type,
+    )
+    # A title may itself end in #2; so the whole reference is tried as a name first.
+    attempts = [(reference, None)] + ([(numbered[1], int(numbered[2]))] if numbered else [])
+    for name, number in attempts:
+        for kind in kinds:
+            found = [node_id for node_id in prompt.nodes if kind(node_id) == name]
+            if number is not None and found:
+                if not 1 <= number <= len(found):
+                    raise UsageError(f"{reference!r}: the workflow has {len(found)} of {name!r}, numbered from 1")
+                return found[number - 1]
+            if len(found) > 1:
+                places = ", ".join(f"{name}#{place} (node {node_id})" for place, node_id in enumerate(found, 1))
+                raise UsageError(f"{reference!r} is ambiguous: {places}")
+            if found:
+                return found[0]
+    names = {kind(node_id) for node_id in prompt.nodes for kind in kinds} | set(prompt.nodes)
+    raise UsageError(f"no node {reference!r} in the workflow", hint=did_you_mean(name, names))
+
+
+def title_of(prompt: Prompt, node_id: str, registry: Registry) -> str:
+    """What the editor shows above the node: its own title, else its class's display name."""
+    node = prompt.nodes[node_id]
+    if node.title is not None:
+        return node.title
+    return registry[node.class_type].display_name if node.class_type in registry else node.class_type
+
+
+def _split(text: str) -> tuple[str, str]:
+    reference, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"{text!r} sets nothing", hint="NODE.INPUT=VALUE, such as 5.seed=7")
+    return reference.strip(), value
+
+
+def _value(prompt: Prompt, node_id: str, input_name: str, value: Any, registry: Registry) -> Any:
+    node = prompt.nodes[node_id]
+    if node.class_type not in registry:
+        return value  # validation reports the class; the value needs no care then
+    definition = registry[node.class_type]
+    spec = definition.by_name.get(input_name)
+    if spec is None:
+        hint = did_you_mean(input_name, definition.by_name)
+        raise UsageError(f"node {node_id} ({node.class_type}) has no input {input_name!r}", hint=hint)
+    if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], str):
+        return Link(value[0], int(value[1]))
+    return _read(f"{node_id}.{input_name}", spec.socket, value) if isinstance(value, str) else value
+
+
+_TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+
+
+def _read(place: str, socket: Socket, text: str) -> Any:
+    """A value written as text, in the input's type: text stays as it is, a link is `["4", 0]`."""
+    if not socket.is_widget:
+        try:
+            node_id, slot = json.loads(text)
+            return Link(str(node_id), int(slot))
+        except (ValueError, TypeError) as error:
+            expected = f'a link such as ["4", 0], since it takes {socket.io_type}'
+            raise UsageError(f"{place}: expected {expected}, got {text!r}") from error
+    if isinstance(socket, Boolean):
+        if text.strip().lower() not in _TRUTH:
+            raise UsageError(f"{place}: expected true or false, got {text!r}")
+        return _TRUTH[text.strip().lower()]
+    if isinstance(socket, Number):
+        try:
+            return socket.coerce(text)
+        except (ValueError, OverflowError) as error:
+            raise UsageError(f"{place}: expected {socket.io_type}, got {text!r}") from error
+    return text

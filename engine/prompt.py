@@ -1,0 +1,199 @@
+"""The API format: `{id: {class_type, inputs, _meta}}`. What is validated, hashed and executed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
+
+from engine.errors import UnreadableWorkflow, UsageError
+
+MAX_BYTES = 64 * 1024 * 1024
+"""The largest workflow text that is read; the largest ones people share are about 1 MB."""
+
+
+class Link(NamedTuple):
+    """An input that takes output `slot` of node `node_id`."""
+
+    node_id: str
+    slot: int
+
+
+class PromptNode(BaseModel):
+    """One node of a prompt. In `inputs`, every link is a Link; what else is a list is a malformed link."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+
+    class_type: str
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    meta: dict[str, Any] = Field(default_factory=dict, alias="_meta")
+
+    @field_validator("inputs", mode="after")
+    @classmethod
+    def _make_links(cls, inputs: dict[str, Any]) -> dict[str, Any]:
+        for name, value in inputs.items():
+            if type(value) is list and len(value) == 2:
+                node_id, slot = value
+                if isinstance(node_id, str) and isinstance(slot, int | float) and slot == int(slot):
+                    inputs[name] = Link(node_id, int(slot))
+        return inputs
+
+    @property
+    def links(self) -> Iterator[tuple[str, Link]]:
+        """The inputs that are links, by name."""
+        return ((name, value) for name, value in self.inputs.items() if type(value) is Link)
+
+    @property
+    def title(self) -> str | None:
+        """The title that the user gave it, if any."""
+        title = self.meta.get("title")
+        return title if isinstance(title, str) and title else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The node as it is written in a file."""
+        inputs = {name: list(value) if type(value) is Link else value for name, value in self.inputs.items()}
+        data = {"inputs": inputs, "class_type": self.class_type, **(self.model_extra or {})}
+        return {**data, "_meta": self.meta} if self.meta else data
+
+
+_NODES = TypeAdapter(dict[str, PromptNode])
+
+
+class Prompt:
+    """A parsed prompt: nodes by id, in the order of the document.
+
+    `extra_pnginfo` is what goes into saved pictures beside the prompt (the UI workflow); `pointer` is the JSON pointer
+    of the prompt inside the document that it came from.
+    """
+
+    def __init__(
+        self, nodes: Mapping[str, PromptNode], *, extra_pnginfo: Mapping[str, Any] | None = None, pointer: str = ""
+    ) -> None:
+        self.nodes = dict(nodes)
+        self.extra_pnginfo = dict(extra_pnginfo or {})
+        self.pointer = pointer
+
+    @classmethod
+    def parse(cls, document: Any) -> Prompt:
+        """Read a bare prompt, or `{"prompt": ...}` as posted to a server. Raises UnreadableWorkflow.
+
+        The document is not changed and not kept.
+        """
+        if not isinstance(document, Mapping):
+            raise UnreadableWorkflow(f"expected a JSON object of nodes, got {_kind(document)}")
+        extra: Any = {}
+        pointer = ""
+        if isinstance(document.get("prompt"), Mapping) and "class_type" not in document["prompt"]:
+            posted = document.get("extra_data")
+            extra = posted.get("extra_pnginfo") if isinstance(posted, Mapping) else None
+            document, pointer = document["prompt"], "/prompt"
+        elif isinstance(document.get("nodes"), list) and "class_type" not in document:
+            raise UnreadableWorkflow(
+                "this is the editor's own save (UI format), and only the API format can be read",
+                hint="in ComfyUI use Workflow > Export (API)",
+            )
+        if not document:
+            raise UnreadableWorkflow("the workflow holds no nodes")
+        for node_id, node in document.items():
+            if not isinstance(node, Mapping):
+                where = f"{pointer}/{node_id}"
+                raise UnreadableWorkflow(f"{where}: expected a node (an object with class_type), got {_kind(node)}")
+        try:
+            nodes = _NODES.validate_python(document)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            where = f"{pointer}/{'/'.join(str(part) for part in first['loc'])}"
+            more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+            raise UnreadableWorkflow(f"{where}: {first['msg']}, got {_kind(first['input'])}{more}") from error
+        return cls(nodes, extra_pnginfo=extra if isinstance(extra, Mapping) else {}, pointer=pointer)
+
+    def replace(self, node_id: str, input_name: str, value: Any) -> Prompt:
+        """A copy in which one input has another value; every other node is shared."""
+        node = self.nodes[node_id]
+        inputs = {**node.inputs, input_name: value}
+        nodes = {**self.nodes, node_id: node.model_copy(update={"inputs": inputs})}
+        return Prompt(nodes, extra_pnginfo=self.extra_pnginfo, pointer=self.pointer)
+
+    def to_json(self) -> dict[str, Any]:
+        """The prompt as it is written in a file."""
+        return {node_id: node.to_json() for node_id, node in self.nodes.items()}
+
+    def at(self, node_id: str, input_name: str | None = None) -> str:
+        """The JSON pointer of a node or of one of its inputs."""
+        parts = [node_id] if input_name is None else [node_id, "inputs", input_name]
+        return self.pointer + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def load(workflow: str | os.PathLike[str] | Mapping[str, Any] | Prompt) -> Prompt:
+    """The prompt in a file, a JSON text or a dict. Raises UnreadableWorkflow saying what was found instead.
+
+    A str that starts with `{` is JSON text; every other str is a path.
+    """
+    if isinstance(workflow, Prompt):
+        return workflow
+    if isinstance(workflow, Mapping):
+        return Prompt.parse(workflow)
+    if isinstance(workflow, str) and workflow.lstrip("\ufeff \t\r\n").startswith("{"):
+        return Prompt.parse(read_json(workflow, "the text"))
+    path = Path(workflow)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise UnreadableWorkflow(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableWorkflow(f"{path} is no text: {error.reason} at byte {error.start}") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UnreadableWorkflow(f"cannot read {str(path)[:200]!r}: {reason}") from error
+    try:
+        return Prompt.parse(read_json(text, str(path)))
+    except UnreadableWorkflow as error:
+        if str(path) in error.message:
+            raise
+        raise UnreadableWorkflow(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def read_json(text: str, source: str) -> Any:
+    """Parse JSON. Raises UnreadableWorkflow with line and column, for a key given twice, and for too deep a nesting."""
+    if len(text) > MAX_BYTES:
+        raise UnreadableWorkflow(f"{source} has {len(text):,} characters; at most {MAX_BYTES:,} are read")
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise UnreadableWorkflow(f"{source} is no JSON: {error.msg} at {place}") from error
+    except RecursionError as error:
+        raise UnreadableWorkflow(f"{source} is nested too deeply") from error
+    except _DuplicateKey as error:
+        raise UnreadableWorkflow(f"{source}: the key {error.args[0]!r} stands twice in one object") from error
+    except ValueError as error:
+        raise UnreadableWorkflow(f"{source} is no JSON that can be read: {error}") from error
+
+
+class _DuplicateKey(Exception):
+    pass
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _DuplicateKey(name)
+            seen.add(name)
+    return found
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
+    return "null" if value is None else names.get(type(value), type(value).__name__)
+
+
+def unknown_node(reference: str, hint: str = "") -> UsageError:
+    """The error for a node that a flag or an argument names and the prompt does not have."""
+    return UsageError(f"no node {reference!r} in the workflow", hint=hint)

@@ -1,0 +1,88 @@
+"""Settings of a run: a flag (or argument) beats the environment, which beats weft.toml, which beats the default."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from engine.errors import UsageError, did_you_mean
+
+SETTINGS_FILE = "weft.toml"
+
+
+class Settings(BaseModel):
+    """What can be set; every field is also `WEFT_<FIELD>` in the environment and a key of weft.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    models: tuple[Path, ...] = (Path("models"),)
+    input: Path = Path("input")
+    output: Path = Path("output")
+    temp: Path = Path(tempfile.gettempdir()) / "weft"
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    sampling: Literal["comfy"] = "comfy"
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str | Path) else value
+
+    @classmethod
+    def load(cls, given: Mapping[str, Any], *, folder: Path | None = None) -> Settings:
+        """The settings in force: `given` (None: not given), WEFT_* variables, weft.toml in `folder` (default: cwd).
+
+        Raises UsageError naming the source, the field, what was got and what was expected.
+        """
+        folder = folder if folder is not None else Path.cwd()
+        merged: dict[str, tuple[Any, str]] = {}
+        for source, values in (
+            (SETTINGS_FILE, _from_file(folder / SETTINGS_FILE)),
+            ("the environment", _from_environment()),
+            ("the arguments", {name: value for name, value in given.items() if value is not None}),
+        ):
+            for name, value in values.items():
+                if name not in cls.model_fields:
+                    hint = did_you_mean(name, cls.model_fields)
+                    raise UsageError(f"{source}: unknown setting {name!r}", hint=hint)
+                merged[name] = (value, source)
+        try:
+            return cls(**{name: value for name, (value, _) in merged.items()})
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = str(first["loc"][0])
+            raise UsageError(f"{merged[name][1]}: setting {name!r} is {merged[name][0]!r}: {first['msg']}") from error
+
+
+def _from_environment() -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        text = os.environ.get(f"WEFT_{name.upper()}")
+        if text:
+            values[name] = tuple(text.split(os.pathsep)) if name == "models" else text
+    return values
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        return {}
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file}: {error}") from error
+    # Paths in a file are relative to that file.
+    return {name: _beside(file, name, value) for name, value in values.items()}
+
+
+def _beside(file: Path, name: str, value: Any) -> Any:
+    if name == "models" and isinstance(value, list):
+        return tuple(file.parent / item for item in value)
+    if name in ("models", "input", "output", "temp") and isinstance(value, str):
+        return file.parent / value
+    return value

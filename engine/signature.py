@@ -1,0 +1,176 @@
+"""The cache key: blake2b-256 over a canonical encoding of what a node computes from. Never str(), repr() or pickle.
+
+    key(node) = blake2b-256(canonical([KEY_VERSION, class_type, implementation, inputs]))
+
+Ids, titles and positions are not in it: the same subgraph under other ids has the same keys. A volatile key belongs to
+this run alone, and so do the keys of everything below it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.definition import NodeDefinition
+from engine.digests import Digests
+from engine.folders import Folders
+from engine.prompt import Link
+from engine.sockets import Files
+
+KEY_VERSION = 1
+
+
+class CacheKey(NamedTuple):
+    """32 bytes, and why they are good for this run only (empty: they are good for ever)."""
+
+    digest: bytes
+    volatile: str = ""
+
+
+class FileDigest(NamedTuple):
+    """Stands in a key for the content of a file."""
+
+    digest: bytes
+
+
+class _LinkedKey(NamedTuple):
+    digest: bytes
+    slot: int
+
+
+class KeyMaker:
+    """Makes the keys of one run's nodes, parents first."""
+
+    def __init__(self, folders: Folders, digests: Digests) -> None:
+        self._folders = folders
+        self._digests = digests
+
+    def key(
+        self, node_id: str, definition: NodeDefinition, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
+    ) -> CacheKey:
+        """The key of one node. `inputs` are coerced constants and Links; `parents` holds the keys of linked nodes."""
+        implementation = definition.implementation
+        assert implementation is not None
+        volatile = ""
+        parts: list[Any] = []
+        by_name = definition.by_name
+        for name in sorted(inputs):
+            value = inputs[name]
+            if type(value) is Link:
+                parent = parents[value.node_id]
+                if parent.volatile:
+                    volatile = f"node {value.node_id} is volatile"
+                value = _LinkedKey(parent.digest, value.slot)
+            else:
+                spec = by_name.get(name)
+                if spec is not None and isinstance(spec.socket, Files) and value not in spec.socket.extra_choices:
+                    value = self._file(spec.socket, value)
+            parts.append((name, value))
+        if implementation.by_node_id:
+            parts.append(node_id)
+        constants = {name: value for name, value in inputs.items() if type(value) is not Link}
+        if implementation.fingerprint is not None:
+            found = implementation.fingerprint(self._folders, constants)
+            parts.append([FileDigest(self._digests.of(item)) if isinstance(item, Path) else item for item in found])
+        if implementation.is_changed is not None:
+            changed, reason = _is_changed(implementation.is_changed, definition, inputs)
+            volatile = reason or volatile
+            parts.append(changed)
+        if volatile:
+            return CacheKey(os.urandom(32), volatile)
+        root = (definition.class_type, implementation.version)
+        try:
+            encoded = canonical([KEY_VERSION, root, parts])
+        except TypeError as error:
+            return CacheKey(os.urandom(32), f"an input has no canonical form: {error}")
+        return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest())
+
+    def _file(self, socket: Files, name: str) -> FileDigest:
+        return FileDigest(self._digests.of(self._folders.find(socket.folder, name, socket.suffixes)))
+
+
+def _is_changed(function: Callable[..., Any], definition: NodeDefinition, inputs: Mapping[str, Any]) -> tuple[Any, str]:
+    """ComfyUI's IS_CHANGED: what it returns joins the key; NaN or an exception makes the node volatile."""
+    given = {name: None if type(value) is Link else value for name, value in inputs.items()}
+    try:
+        changed = function(**given)
+    except Exception as error:  # the author's code: whatever it raises has the one meaning that ComfyUI gives it
+        return None, f"IS_CHANGED raised {type(error).__name__}: {error}"
+    if isinstance(changed, float) and changed != changed:
+        return None, "IS_CHANGED returned NaN"
+    return changed, ""
+
+
+def canonical(value: Any) -> bytes:
+    """Bytes that are equal exactly for equal values of equal type: 1, 1.0, True and "1" all differ.
+
+    Takes None, bool, int, float, str, bytes, lists, tuples, dicts with text keys, and the parts of keys. Raises
+    TypeError for everything else.
+    """
+    pieces: list[bytes] = []
+    _encode(value, pieces.append)
+    return b"".join(pieces)
+
+
+Write = Callable[[bytes], None]
+
+
+def _encode(value: Any, write: Write) -> None:
+    encoder = _ENCODERS.get(type(value))
+    if encoder is None:
+        raise TypeError(f"{type(value).__module__}.{type(value).__qualname__}")
+    encoder(value, write)
+
+
+def _encode_int(value: int, write: Write) -> None:
+    write(b"i%d;" % value)
+
+
+def _encode_float(value: float, write: Write) -> None:
+    # Every NaN is the same NaN; 0.0 and -0.0 differ.
+    write(b"f" + (struct.pack(">d", value) if value == value else b"\x7f\xf8" + b"\0" * 6))
+
+
+def _encode_str(value: str, write: Write) -> None:
+    encoded = value.encode("utf-8", "surrogatepass")
+    write(b"s%d:" % len(encoded) + encoded)
+
+
+def _encode_bytes(value: bytes, write: Write) -> None:
+    write(b"b%d:" % len(value) + value)
+
+
+def _encode_sequence(value: Any, write: Write) -> None:
+    write(b"l%d[" % len(value))
+    for item in value:
+        _encode(item, write)
+
+
+def _encode_dict(value: dict[str, Any], write: Write) -> None:
+    write(b"d%d{" % len(value))
+    for name in sorted(value):
+        _encode_str(name, write)
+        _encode(value[name], write)
+
+
+def _encode_link(value: _LinkedKey, write: Write) -> None:
+    write(b"L%d:" % value.slot + value.digest)
+
+
+_ENCODERS: dict[type, Callable[[Any, Write], None]] = {
+    type(None): lambda value, write: write(b"n"),
+    bool: lambda value, write: write(b"t" if value else b"F"),
+    int: _encode_int,
+    float: _encode_float,
+    str: _encode_str,
+    bytes: _encode_bytes,
+    list: _encode_sequence,
+    tuple: _encode_sequence,
+    dict: _encode_dict,
+    _LinkedKey: _encode_link,
+    FileDigest: lambda value, write: write(b"D" + value.digest),
+}

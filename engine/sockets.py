@@ -1,0 +1,201 @@
+"""Link types and widgets, and when two types fit.
+
+A socket is what ComfyUI's `INPUT_TYPES` calls `(type, options)`. The options are kept as ComfyUI writes them, so that
+a definition goes to `object_info` and back unchanged; each class reads the ones that mean something to the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+IoType = str | tuple[Any, ...]
+"""A type name (`MODEL`, `INT`, `*`, `IMAGE,MASK`) or, for a list of choices, the choices."""
+
+Problem = tuple[str, str, str]
+"""ComfyUI's error type, its message, and details."""
+
+
+class Socket:
+    """A link type: its value comes from another node. Also the base of every widget.
+
+    Equal to another socket of the same class, type and options; tooltips do not count.
+    """
+
+    __slots__ = ("io_type", "options")
+    is_widget: ClassVar[bool] = False
+
+    def __init__(self, io_type: IoType, **options: Any) -> None:
+        self.io_type = io_type
+        self.options: Mapping[str, Any] = options
+
+    def _identity(self) -> tuple[Any, ...]:
+        options = {name: value for name, value in self.options.items() if name != "tooltip"}
+        return type(self), self.io_type, options
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Socket) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash((type(self), str(self.io_type)))
+
+    def __repr__(self) -> str:
+        options = "".join(f", {name}={value!r}" for name, value in self.options.items())
+        return f"{type(self).__name__}({self.io_type!r}{options})"
+
+    def coerce(self, value: Any) -> Any:
+        """The value as the node will get it. Raises ValueError, TypeError or OverflowError where it cannot be made."""
+        return value
+
+    def problems(self, name: str, value: Any) -> Iterator[Problem]:
+        """What is wrong with a coerced value."""
+        return iter(())
+
+    def to_object_info(self) -> list[Any]:
+        """`[type, options]`; the options are left out where there are none."""
+        spelled = list(self.io_type) if isinstance(self.io_type, tuple) else self.io_type
+        return [spelled, dict(self.options)] if self.options else [spelled]
+
+
+class Widget(Socket):
+    """A socket that also takes a value written in the workflow."""
+
+    __slots__ = ()
+    is_widget = True
+    name: ClassVar[str] = ""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(self.name, **options)
+
+
+class Number(Widget):
+    """A number with an optional range, both ends allowed."""
+
+    __slots__ = ()
+
+    def problems(self, name: str, value: Any) -> Iterator[Problem]:
+        low, high = self.options.get("min"), self.options.get("max")
+        if low is not None and value < low:
+            yield "value_smaller_than_min", f"Value {value} smaller than min of {low}", name
+        if high is not None and value > high:
+            yield "value_bigger_than_max", f"Value {value} bigger than max of {high}", name
+
+
+class Int(Number):
+    """A whole number. As in ComfyUI, what Python's int() takes is taken."""
+
+    __slots__ = ()
+    name = "INT"
+
+    def coerce(self, value: Any) -> int:
+        return value if type(value) is int else int(value)
+
+
+class Float(Number):
+    """A real number. As in ComfyUI, what Python's float() takes is taken."""
+
+    __slots__ = ()
+    name = "FLOAT"
+
+    def coerce(self, value: Any) -> float:
+        return float(value)
+
+
+class String(Widget):
+    """Text."""
+
+    __slots__ = ()
+    name = "STRING"
+
+    def coerce(self, value: Any) -> str:
+        return str(value)
+
+
+class Boolean(Widget):
+    """True or false, by Python's truth, as in ComfyUI."""
+
+    __slots__ = ()
+    name = "BOOLEAN"
+
+    def coerce(self, value: Any) -> bool:
+        return bool(value)
+
+
+class Combo(Socket):
+    """One of a list of choices; `choices` None means that they are not known here, and anything goes."""
+
+    __slots__ = ("choices",)
+    is_widget = True
+
+    def __init__(self, choices: Sequence[Any] | None, **options: Any) -> None:
+        self.choices = None if choices is None else tuple(choices)
+        super().__init__("COMBO" if self.choices is None else self.choices, **options)
+
+    def problems(self, name: str, value: Any) -> Iterator[Problem]:
+        if self.choices is None or value in self.choices:
+            return
+        shown = str(list(self.choices)) if len(self.choices) <= 20 else f"(list of length {len(self.choices)})"
+        yield "value_not_in_list", "Value not in list", f"{name}: {value!r} not in {shown}"
+
+
+class Files(Combo):
+    """The name of a file in a folder: `checkpoints`, `loras`, ... of the model folders, or `input`.
+
+    Which files there are is known only to a run's folders; so `choices` is None, and validation asks them.
+    `suffixes` narrows the list. `extra_choices` are names that stand for no file.
+    """
+
+    __slots__ = ("extra_choices", "folder", "suffixes")
+
+    def __init__(
+        self, folder: str, *, suffixes: Sequence[str] = (), extra_choices: Sequence[str] = (), **options: Any
+    ) -> None:
+        super().__init__(None, **options)
+        self.folder = folder
+        self.suffixes = tuple(suffixes)
+        self.extra_choices = tuple(extra_choices)
+
+    def _identity(self) -> tuple[Any, ...]:
+        return *super()._identity(), self.folder, self.suffixes, self.extra_choices
+
+    def to_object_info(self) -> list[Any]:
+        spelled: list[Any] = [list(self.extra_choices)]
+        return [*spelled, dict(self.options)] if self.options else spelled
+
+
+_WIDGETS: dict[str, type[Widget]] = {cls.name: cls for cls in (Int, Float, String, Boolean)}
+
+
+def socket_from(io_type: Any, options: Mapping[str, Any]) -> Socket:
+    """The socket that `(io_type, options)` of an INPUT_TYPES or an object_info entry describes.
+
+    Both spellings of a list of choices are read: `[choices, options]` and `["COMBO", {"options": choices}]`.
+    """
+    if isinstance(io_type, list | tuple):
+        return Combo(io_type, **options)
+    if io_type == "COMBO":
+        rest = {name: value for name, value in options.items() if name != "options"}
+        return Combo(options.get("options"), **rest)
+    widget = _WIDGETS.get(io_type)
+    if widget is not None:
+        return widget(**options)
+    return Socket(io_type, **options)
+
+
+def fits(received: IoType, wanted: IoType) -> bool:
+    """Whether an output of type `received` may be linked to an input of type `wanted`.
+
+    `*` fits everything; `A,B` fits what shares a part with it; `COMBO` and a list of choices fit each other. The first
+    test is `not a != b` because packs declare their any-type as a str whose `__ne__` says False.
+    """
+    if not received != wanted or received == "*" or wanted == "*":  # noqa: SIM202
+        return True
+    if isinstance(received, tuple) or isinstance(wanted, tuple):
+        return "COMBO" in (received, wanted)
+    parts = {part.strip() for part in wanted.split(",")}
+    return any(part.strip() in parts for part in received.split(","))
+
+
+def type_name(io_type: IoType) -> str:
+    """The type in a message: its name, or COMBO for a list of choices."""
+    return "COMBO" if isinstance(io_type, tuple) else str(io_type)

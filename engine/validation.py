@@ -1,0 +1,203 @@
+"""Prompt + Registry -> every Issue. Pure: nothing is run, nothing is changed, and it never stops at the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from engine.definition import InputSpec, NodeDefinition
+from engine.errors import Issue, MissingFile, OutsideFolder, did_you_mean, nearest
+from engine.folders import Folders
+from engine.graph import Graph
+from engine.overrides import title_of
+from engine.prompt import Link, Prompt, PromptNode
+from engine.registry import Registry
+from engine.sockets import Combo, Files, fits, type_name
+
+
+def validate(
+    prompt: Prompt,
+    registry: Registry,
+    *,
+    folders: Folders | None = None,
+    targets: Iterable[str] = (),
+    executable: bool = True,
+) -> list[Issue]:
+    """Everything that keeps the prompt from running, with ComfyUI's error types.
+
+    As in ComfyUI, a class must be known for every node, and everything else is checked only where an output node or
+    one of `targets` needs it. Without `folders`, names of files are not looked up. `executable=False` also accepts
+    classes of which only the description is known.
+    """
+    return list(_Validation(prompt, registry, folders, tuple(targets), executable).issues())
+
+
+def output_nodes(prompt: Prompt, registry: Registry) -> list[str]:
+    """The ids of the nodes that are outputs by their class, in the order of the document."""
+    return [
+        node_id
+        for node_id, node in prompt.nodes.items()
+        if node.class_type in registry and registry[node.class_type].output_node
+    ]
+
+
+def constant(value: Any) -> Any:
+    """A constant of the prompt without its wrapping: a list is written `{"__value__": [...]}`."""
+    if type(value) is dict and len(value) == 1 and "__value__" in value:
+        return value["__value__"]
+    return value
+
+
+class _Validation:
+    def __init__(
+        self, prompt: Prompt, registry: Registry, folders: Folders | None, targets: tuple[str, ...], executable: bool
+    ) -> None:
+        self.prompt = prompt
+        self.registry = registry
+        self.folders = folders
+        self.targets = targets
+        self.executable = executable
+
+    def issue(self, node_id: str, code: str, message: str, input_name: str | None = None, **more: Any) -> Issue:
+        return Issue(
+            code=code,
+            message=message,
+            node_id=node_id,
+            class_type=self.prompt.nodes[node_id].class_type,
+            title=title_of(self.prompt, node_id, self.registry),
+            input=input_name,
+            pointer=self.prompt.at(node_id, input_name),
+            **more,
+        )
+
+    def issues(self) -> Iterator[Issue]:
+        nodes = self.prompt.nodes
+        for node_id, node in nodes.items():
+            if node.class_type not in self.registry:
+                hint = did_you_mean(node.class_type, self.registry)
+                message = f"Unknown node class {node.class_type!r}"
+                yield self.issue(node_id, "invalid_prompt", message, details=f"Node ID '#{node_id}'", hint=hint)
+        wanted = [*output_nodes(self.prompt, self.registry), *(node for node in self.targets if node in nodes)]
+        if not wanted:
+            hint = "add SaveImage or PreviewImage, or name a target"
+            yield Issue("prompt_no_outputs", "Prompt has no outputs", hint=hint, pointer=self.prompt.pointer)
+            # With nothing to run, all of it is checked: the writer of the graph is not done yet.
+            wanted = list(nodes)
+        graph = Graph(self.prompt)
+        needed = graph.needed(wanted)
+        for node_id, node in nodes.items():
+            if node_id in needed and node.class_type in self.registry:
+                yield from self.node_issues(node_id, node, self.registry[node.class_type])
+        for cycle in graph.cycles():
+            if cycle[0] in needed:
+                names = [f'{node_id} "{title_of(self.prompt, node_id, self.registry)}"' for node_id in cycle]
+                path = " -> ".join([*names, names[0]])
+                yield self.issue(cycle[0], "dependency_cycle", "Nodes wait for each other", details=path)
+
+    def node_issues(self, node_id: str, node: PromptNode, definition: NodeDefinition) -> Iterator[Issue]:
+        if self.executable and definition.implementation is None:
+            message = f"{node.class_type} cannot be run"
+            yield self.issue(node_id, "not_executable", message, details=definition.unavailable)
+        inputs = node.inputs
+        for name, spec in definition.by_name.items():
+            if name not in inputs:
+                if spec.section == "required":
+                    yield self.missing(node_id, node, definition, spec)
+            elif type(inputs[name]) is Link or type(inputs[name]) is list:
+                yield from self.link_issues(node_id, spec.name, inputs[name], spec)
+            elif not spec.socket.is_widget and spec.socket.io_type != "*":
+                message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
+                details = f"{name} takes {spec.socket.io_type} from another node, got {constant(inputs[name])!r}"
+                extra = self.extra(spec, inputs[name])
+                yield self.issue(node_id, "bad_linked_input", message, name, details=details, extra=extra)
+            else:
+                yield from self.value_issues(node_id, spec, constant(inputs[name]))
+        for name, value in inputs.items():
+            # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
+            if type(value) is Link and name not in definition.by_name:
+                yield from self.link_issues(node_id, name, value, None)
+
+    def missing(self, node_id: str, node: PromptNode, definition: NodeDefinition, spec: InputSpec) -> Issue:
+        stray = [name for name in node.inputs if name not in definition.by_name]
+        found = nearest(spec.name, stray)
+        hint = f"the node has an input {found!r}, which its class does not declare" if found else ""
+        extra = {"input_name": spec.name}
+        code, message = "required_input_missing", "Required input is missing"
+        return self.issue(node_id, code, message, spec.name, details=spec.name, hint=hint, extra=extra)
+
+    def link_issues(self, node_id: str, name: str, link: Any, spec: InputSpec | None) -> Iterator[Issue]:
+        nodes = self.prompt.nodes
+        extra = self.extra(spec, list(link)) if spec else {"input_name": name, "received_value": list(link)}
+        code = "bad_linked_input"
+        if type(link) is list:
+            message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
+            hint = 'a list as a value is written {"__value__": [...]}'
+            yield self.issue(node_id, code, message, name, details=f"{name}, got {link!r}", hint=hint, extra=extra)
+            return
+        source = nodes.get(link.node_id)
+        if source is None:
+            message, hint = f"Linked node {link.node_id!r} does not exist", did_you_mean(link.node_id, nodes)
+            yield self.issue(node_id, code, message, name, details=name, hint=hint, extra=extra)
+            return
+        if source.class_type not in self.registry:
+            return
+        outputs = self.registry[source.class_type].outputs
+        if not 0 <= link.slot < len(outputs):
+            slots = ", ".join(f"{slot} {out.name}" for slot, out in enumerate(outputs)) or "none"
+            message = f"Linked node {link.node_id!r} ({source.class_type}) has no output slot {link.slot}"
+            yield self.issue(node_id, code, message, name, details=name, hint=f"its slots: {slots}", extra=extra)
+            return
+        received = outputs[link.slot].io_type
+        if spec is not None and not fits(received, spec.socket.io_type):
+            wanted = type_name(spec.socket.io_type)
+            details = f"{name}, received_type({type_name(received)}) mismatch input_type({wanted})"
+            fitting = [f"slot {slot}" for slot, out in enumerate(outputs) if fits(out.io_type, spec.socket.io_type)]
+            hint = f"{wanted} is {', '.join(fitting)} of node {link.node_id}" if fitting else ""
+            extra = {**extra, "received_type": type_name(received), "linked_node": list(link)}
+            message = "Return type mismatch between linked nodes"
+            yield self.issue(node_id, "return_type_mismatch", message, name, details=details, hint=hint, extra=extra)
+
+    def value_issues(self, node_id: str, spec: InputSpec, value: Any) -> Iterator[Issue]:
+        name, socket = spec.name, spec.socket
+        try:
+            coerced = socket.coerce(value)
+        except (ValueError, TypeError, OverflowError) as error:
+            message = f"Failed to convert an input value to a {type_name(socket.io_type)} value"
+            extra = {**self.extra(spec, value), "exception_message": str(error)}
+            yield self.issue(
+                node_id, "invalid_input_type", message, name, details=f"{name}, {value}, {error}", extra=extra
+            )
+            return
+        if isinstance(socket, Files):
+            yield from self.file_issues(node_id, spec, socket, coerced)
+            return
+        for code, message, details in socket.problems(name, coerced):
+            choices = socket.choices if isinstance(socket, Combo) else None
+            hint = did_you_mean(str(coerced), (str(choice) for choice in choices or ()))
+            extra = self.extra(spec, value)
+            yield self.issue(node_id, code, message, name, details=details, hint=hint, extra=extra)
+
+    def file_issues(self, node_id: str, spec: InputSpec, socket: Files, value: Any) -> Iterator[Issue]:
+        if value in socket.extra_choices or self.folders is None:
+            return
+        code, message = "value_not_in_list", "Value not in list"
+        extra = self.extra(spec, value)
+        if not isinstance(value, str):
+            details = f"{spec.name}: expected the name of a file, got {value!r}"
+            yield self.issue(node_id, code, message, spec.name, details=details, extra=extra)
+            return
+        try:
+            self.folders.find(socket.folder, value, socket.suffixes)
+        except (MissingFile, OutsideFolder) as error:
+            missing = isinstance(error, MissingFile)
+            yield self.issue(
+                node_id, code, message, spec.name, details=error.message, hint=error.hint, extra=extra,
+                missing_file=missing,
+            )  # fmt: skip
+
+    def extra(self, spec: InputSpec, value: Any) -> dict[str, Any]:
+        """ComfyUI's extra_info: over 20 choices, the input's config is left out."""
+        config: Any = spec.socket.to_object_info()
+        if isinstance(spec.socket, Combo) and len(spec.socket.choices or ()) > 20:
+            config = None
+        return {"input_name": spec.name, "input_config": config, "received_value": value}

@@ -1,0 +1,231 @@
+"""Conditions: what steers a run, where in the latent, how much and when.
+
+A conditioning is ComfyUI's list of [tensor [b,T,C], dict]. `resolve` reads one once a run; nothing here runs per step.
+Keys read: pooled_output; width, height, crop_w, crop_h, target_width, target_height (SDXL); area, strength; mask,
+mask_strength, set_area_to_bounds; start_percent, end_percent. Semantics: parity/facts.md section 6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.denoiser import Denoiser
+from nodes.diffusion.errors import DiffusionError
+
+Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
+
+# What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
+NOT_APPLIED = ("control", "gligen", "hooks", "unclip_conditioning")
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """What is being sampled: the denoiser, and the shape [B,C,h,w] and device of its latent."""
+
+    denoiser: Denoiser
+    shape: tuple[int, int, int, int]
+    device: torch.device
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One entry of a conditioning, ready for the network.
+
+    context: [b,T,C], and added: SDXL's vectors, [b,...] each, both on the device, in the network's dtype.
+    area: where it acts, None for everywhere. mask: [m,h,w] at latent size on the device, or None.
+    sigma_start, sigma_end: it acts at the noise levels between them, both included.
+    """
+
+    context: Tensor
+    added: Mapping[str, Tensor]
+    area: Area | None = None
+    strength: float = 1.0
+    mask: Tensor | None = None
+    mask_strength: float = 1.0
+    sigma_start: float = math.inf
+    sigma_end: float = 0.0
+
+    def active(self, sigma: float) -> bool:
+        """Whether it acts at this noise level."""
+        return self.sigma_end <= sigma <= self.sigma_start
+
+    def box(self, height: int, width: int) -> Area:
+        """Where it acts in a latent of this size."""
+        return self.area or (height, width, 0, 0)
+
+    def weight(self, batch: int, height: int, width: int) -> Tensor | float:
+        """How much it counts at each latent pixel of its box: a number, or a tensor that broadcasts to [batch,C,h,w].
+
+        A mask weighs by itself. An area without one fades in over up to 8 pixels at the sides inside the latent.
+        """
+        h, w, y, x = self.box(height, width)
+        if self.mask is not None:
+            mask = to_batch(self.mask[:batch, None, y : y + h, x : x + w], batch)
+            return mask * (self.mask_strength * self.strength)
+        if self.area is None:
+            return self.strength
+        return (self.strength * _fade(h, y, height)[:, None] * _fade(w, x, width)).to(self.context.device)[None, None]
+
+
+def resolve(conditioning: Sequence[Any], side: str, target: Target) -> list[Condition]:
+    """The conditions of one side ("positive", "negative") of a run.
+
+    Raises DiffusionError naming side and entry where one does not fit the network or the latent.
+    """
+    resolved = []
+    for i, entry in enumerate(conditioning):
+        try:
+            context, options = entry
+            resolved.append(_resolve_entry(context, options, target))
+        except DiffusionError as error:
+            raise DiffusionError(f"{side} conditioning, entry {i}: {error}") from None
+    return resolved
+
+
+def add_twins(source: Sequence[Condition], other: list[Condition]) -> None:
+    """Give `other` a condition for each area in `source`, so that both sides are compared on the same crop.
+
+    The twin acts where, when and as much as the area does, with the prompt of the smallest condition in `other` that
+    contains the area; none is added where that condition has this very area.
+    """
+    for condition in source:
+        if condition.area is None:
+            continue
+        containing = [c for c in other if c.area is None or _contains(c.area, condition.area)]
+        if not containing:
+            continue
+        smallest = min(containing, key=lambda c: math.inf if c.area is None else c.area[0] * c.area[1])
+        if smallest.area != condition.area:
+            other.append(replace(condition, context=smallest.context, added=smallest.added))
+
+
+def to_batch(tensor: Tensor, batch: int) -> Tensor:
+    """The tensor repeated, or cut, to `batch` items."""
+    if tensor.shape[0] == 1:
+        return tensor.expand(batch, *tensor.shape[1:])
+    repeats = -(-batch // tensor.shape[0])
+    return tensor.repeat(repeats, *[1] * (tensor.dim() - 1))[:batch]
+
+
+def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask [h,w], [m,h,w] or [m,1,h,w] as [m,height,width] float32, bilinear, not rounded."""
+    if mask.dim() == 4 and mask.shape[1] == 1:
+        mask = mask[:, 0]
+    if mask.dim() not in (2, 3) or 0 in mask.shape:
+        raise DiffusionError(f"a mask must be [height, width] or [batch, height, width], got {list(mask.shape)}")
+    mask = mask.float().reshape(-1, 1, *mask.shape[-2:])
+    if mask.shape[-2:] != (height, width):
+        mask = torch.nn.functional.interpolate(mask, size=(height, width), mode="bilinear")
+    return mask[:, 0]
+
+
+def _resolve_entry(context: Tensor, options: Mapping[str, Any], target: Target) -> Condition:
+    not_applied = [key for key in NOT_APPLIED if options.get(key) is not None]
+    if not_applied:
+        raise DiffusionError(f"{not_applied[0]!r} is not supported yet")
+    denoiser, (_, _, height, width) = target.denoiser, target.shape
+    _check_context(context, denoiser)
+    mask = options.get("mask")
+    if mask is not None:
+        mask = resize_mask(mask, height, width)
+    area = _resolve_area(options["area"], height, width) if options.get("area") is not None else None
+    if mask is not None and options.get("set_area_to_bounds"):
+        area = _bounds(mask)
+    percent_to_sigma = denoiser.sampling.percent_to_sigma
+    start, end = options.get("start_percent"), options.get("end_percent")
+    return Condition(
+        context=context.to(device=target.device, dtype=denoiser.dtype),
+        added=_added(options, target),
+        area=area,
+        strength=float(options.get("strength", 1.0)),
+        mask=None if mask is None else mask.to(target.device),
+        mask_strength=float(options.get("mask_strength", 1.0)),
+        sigma_start=math.inf if start is None else percent_to_sigma(start),
+        sigma_end=0.0 if end is None else percent_to_sigma(end),
+    )
+
+
+def _check_context(context: Tensor, denoiser: Denoiser) -> None:
+    if not isinstance(context, Tensor) or context.dim() != 3:
+        got = list(context.shape) if isinstance(context, Tensor) else type(context).__name__
+        raise DiffusionError(f"expected a tensor [batch, tokens, width], got {got}")
+    expected = denoiser.context_width
+    if context.shape[-1] != expected:
+        raise DiffusionError(
+            f"its width is {context.shape[-1]}, the model's cross attention takes {expected}: "
+            "the prompt was encoded by the text encoder of another model family"
+        )
+
+
+def _added(options: Mapping[str, Any], target: Target) -> dict[str, Tensor]:
+    """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
+    pooled_width = target.denoiser.pooled_width
+    if pooled_width is None:
+        return {}
+    pooled = options.get("pooled_output")
+    if pooled is None:
+        raise DiffusionError(f"the model needs a pooled_output of width {pooled_width}, and there is none")
+    if pooled.shape[-1] != pooled_width:
+        raise DiffusionError(f"its pooled_output has width {pooled.shape[-1]}, the model takes {pooled_width}")
+    height = options.get("height", target.shape[2] * 8)
+    width = options.get("width", target.shape[3] * 8)
+    sizes = (
+        height,
+        width,
+        options.get("crop_h", 0),
+        options.get("crop_w", 0),
+        options.get("target_height", height),
+        options.get("target_width", width),
+    )
+    return {
+        "text_embeds": pooled.reshape(-1, pooled_width).to(device=target.device, dtype=target.denoiser.dtype),
+        "time_ids": torch.tensor([sizes], dtype=torch.float32, device=target.device),
+    }
+
+
+def _resolve_area(area: Sequence[Any], height: int, width: int) -> Area:
+    """From (h, w, y, x) in latent pixels or ("percentage", h, w, y, x) in shares; cut at the latent's edge."""
+    if area[0] == "percentage":
+        _, h, w, y, x = area
+        # round() is to even at .5, as in ComfyUI.
+        area = (max(1, round(h * height)), max(1, round(w * width)), round(y * height), round(x * width))
+    h, w, y, x = area
+    if not (0 <= y < height and 0 <= x < width and h > 0 and w > 0):
+        raise DiffusionError(f"its area of {w}x{h} at x={x}, y={y} lies outside the latent of {width}x{height}")
+    return min(h, height - y), min(w, width - x), y, x
+
+
+def _bounds(mask: Tensor) -> Area:
+    """The smallest box of at least 8x8 around what any mask of the batch marks; the whole latent for an empty mask."""
+    height, width = mask.shape[-2:]
+    marked = mask.amax(dim=0) != 0
+    rows, columns = marked.any(dim=1).nonzero(), marked.any(dim=0).nonzero()
+    if not len(rows):
+        return height, width, 0, 0
+    y, x = int(rows[0]), int(columns[0])
+    h, w = max(8, int(rows[-1]) - y + 1), max(8, int(columns[-1]) - x + 1)
+    return min(h, height - y), min(w, width - x), y, x
+
+
+def _fade(size: int, offset: int, total: int) -> Tensor:
+    """[size] weights along one axis: a ramp at each end that lies inside the latent, 1 elsewhere."""
+    weight = torch.ones(size)
+    ramp = min(8, size // 4)
+    for t in range(ramp):
+        if offset != 0:
+            weight[t] *= (t + 1) / ramp
+        if offset + size < total:
+            weight[size - 1 - t] *= (t + 1) / ramp
+    return weight
+
+
+def _contains(outer: Area, inner: Area) -> bool:
+    h, w, y, x = inner
+    outer_h, outer_w, outer_y, outer_x = outer
+    return outer_y <= y and outer_x <= x and y + h <= outer_y + outer_h and x + w <= outer_x + outer_w

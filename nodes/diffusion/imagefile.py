@@ -1,0 +1,118 @@
+"""Reading image files: from a path to IMAGE and MASK tensors.
+
+What becomes of orientation, transparency, 16 bits and animation is as measured on ComfyUI 0.3.64 (parity/facts.md
+section 10), held by the goldens img_load_* and mask_load_*.
+"""
+
+from __future__ import annotations
+
+import struct
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy
+import torch
+from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from torch import Tensor
+
+from nodes.diffusion.errors import DiffusionError, nearest
+
+CHANNELS: Mapping[str, str] = {"alpha": "A", "red": "R", "green": "G", "blue": "B"}
+NO_MASK = (64, 64)  # the size of the mask of an image without alpha
+# Several pictures that are no animation (a preview, the other eye): only the first counts.
+STILLS = ("MPO",)
+# What Pillow's decoders raise on damaged files.
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError, RuntimeError, struct.error)
+
+
+def load_image(path: Path) -> tuple[Tensor, Tensor]:
+    """An image file as (image [B,H,W,3] in 0..1, mask [B,h,w] with 1 where it is transparent), float32.
+
+    B counts the frames of an animation that have the first one's size. Without any alpha the mask is zeros, h = w =
+    64. The orientation of EXIF is applied.
+
+    Raises:
+        DiffusionError: no file, no image, damaged or cut short, or more pixels than Pillow opens.
+    """
+    images: list[Tensor] = []
+    alphas: list[Tensor | None] = []
+    with _opened(path) as opened:
+        for frame in ImageSequence.Iterator(opened):
+            upright = _upright(frame)
+            rgb = upright.convert("RGB")
+            if images and (rgb.height, rgb.width) != images[0].shape[:2]:
+                continue
+            images.append(_unit(rgb))
+            alphas.append(_alpha(upright))
+            if opened.format in STILLS:
+                break
+    size = NO_MASK if all(alpha is None for alpha in alphas) else images[0].shape[:2]
+    masks = [torch.zeros(size) if alpha is None else 1.0 - alpha for alpha in alphas]
+    return torch.stack(images), torch.stack(masks)
+
+
+def load_mask(path: Path, channel: str) -> Tensor:
+    """One channel of an image file as a mask [1,h,w], float32: 1 - alpha, or red, green or blue as they are.
+
+    The alpha of an RGB image is zeros, h = w = 64; images that are neither RGB nor RGBA are converted to RGBA.
+
+    Raises:
+        DiffusionError: another channel; and as load_image.
+    """
+    if channel not in CHANNELS:
+        known = ", ".join(CHANNELS)
+        raise DiffusionError(f"unknown channel {channel!r}{nearest(channel, CHANNELS)}: one of {known}")
+    with _opened(path) as opened:
+        picture = _upright(opened)
+        picture = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA")
+        band = CHANNELS[channel]
+        if band not in picture.getbands():
+            return torch.zeros(1, *NO_MASK)
+        values = _unit(picture.getchannel(band))[None]
+    return 1.0 - values if band == "A" else values
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """The file as Pillow opens it; what goes wrong inside, decoding included, becomes one error that names the file."""
+    path = Path(path)
+    if not path.is_file():
+        raise DiffusionError(f"no such image file: {path}")
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns at half of what it refuses, and of odd metadata in images that it reads well.
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                yield image
+    except Image.DecompressionBombError as error:
+        raise DiffusionError(f"{path.name} has more pixels than an image may have: {error}") from error
+    except UnidentifiedImageError as error:
+        start = path.read_bytes()[:8]
+        got = f"{path.stat().st_size} bytes that start with {start!r}" if start else "an empty file"
+        raise DiffusionError(f"{path.name} is no image, but {got}") from error
+    except _DAMAGED as error:
+        raise DiffusionError(f"{path.name} is damaged or cut short: {error or type(error).__name__}") from error
+
+
+def _upright(frame: Image.Image) -> Image.Image:
+    """The frame turned as its EXIF says, and of more than 8 bits grey brought to 8."""
+    turned = ImageOps.exif_transpose(frame)
+    if turned.mode.startswith("I"):
+        return turned.convert("I").point(lambda value: value * (1 / 255))
+    return turned
+
+
+def _alpha(frame: Image.Image) -> Tensor | None:
+    """Opacity [H,W] in 0..1, from an alpha band or a palette's transparent entries."""
+    if "A" in frame.getbands():
+        return _unit(frame.getchannel("A"))
+    if frame.mode == "P" and "transparency" in frame.info:
+        return _unit(frame.convert("RGBA").getchannel("A"))
+    return None
+
+
+def _unit(image: Image.Image) -> Tensor:
+    """8 bits a channel -> float32 in 0..1, [H,W] or [H,W,3]."""
+    return torch.from_numpy(numpy.array(image).astype(numpy.float32) / 255.0)

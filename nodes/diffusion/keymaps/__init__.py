@@ -1,0 +1,24 @@
+"""Where each key of a single-file checkpoint lands in the networks of diffusers and transformers.
+
+A layout is a pure function of a network's keyword arguments: `unet_keymap(kwargs)` lists every parameter, both
+names. `read_*` goes the other way, from the shapes in a file to the keyword arguments. A Landing adds what happens
+to the tensor on its way, where a file stores it in another form.
+"""
+
+from nodes.diffusion.keymaps.clip import clip_landings, read_clip
+from nodes.diffusion.keymaps.shapes import Landing, Shapes, as_stored
+from nodes.diffusion.keymaps.unet import read_unet, unet_keymap
+from nodes.diffusion.keymaps.vae import read_vae, vae_keymap, vae_landings
+
+__all__ = [
+    "Landing",
+    "Shapes",
+    "as_stored",
+    "clip_landings",
+    "read_clip",
+    "read_unet",
+    "read_vae",
+    "unet_keymap",
+    "vae_keymap",
+    "vae_landings",
+]

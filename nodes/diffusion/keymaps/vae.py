@@ -1,0 +1,99 @@
+"""The autoencoder of Stable Diffusion: keys of the original layout and diffusers' names.
+
+Layout: CompVis/latent-diffusion, model.py; under `first_stage_model.` in a checkpoint, without prefix in a file of
+its own. The attention in the middle is stored as 1x1 convolutions, which diffusers computes as linear layers. The
+decoder's levels count from the output (`up.0` is the widest image), diffusers' from the input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.keymaps.shapes import Landing, Shapes, as_stored
+
+PREFIX = "first_stage_model."
+_BOTH = (".weight", ".bias")
+_ENDS = {"conv_in": "conv_in", "norm_out": "conv_norm_out", "conv_out": "conv_out"}
+_ATTENTION = {"norm": "group_norm", "q": "to_q", "k": "to_k", "v": "to_v", "proj_out": "to_out.0"}
+_CONVOLVED = tuple(f".mid.attn_1.{name}.weight" for name in ("q", "k", "v", "proj_out"))
+
+
+def vae_keymap(vae: Mapping[str, Any]) -> dict[str, str]:
+    """Every parameter of an autoencoder: its name in a single file -> its name in diffusers; one to one.
+
+    Args:
+        vae: keyword arguments of diffusers' AutoencoderKL, as `Family.vae` has them.
+    """
+    channels = tuple(vae["block_out_channels"])
+    layers, last = vae["layers_per_block"], len(channels) - 1
+    modules = [("quant_conv", "quant_conv"), ("post_quant_conv", "post_quant_conv")]
+    for half in ("encoder", "decoder"):
+        modules += [(f"{half}.{old}", f"{half}.{new}") for old, new in _ENDS.items()]
+        modules += _resnet(f"{half}.mid.block_1", f"{half}.mid_block.resnets.0", False)
+        modules += _resnet(f"{half}.mid.block_2", f"{half}.mid_block.resnets.1", False)
+        attention = f"{half}.mid.attn_1", f"{half}.mid_block.attentions.0"
+        modules += [(f"{attention[0]}.{old}", f"{attention[1]}.{new}") for old, new in _ATTENTION.items()]
+    for level, width in enumerate(channels):
+        before = channels[max(level - 1, 0)]
+        for layer in range(layers):
+            old, new = f"encoder.down.{level}.block.{layer}", f"encoder.down_blocks.{level}.resnets.{layer}"
+            modules += _resnet(old, new, layer == 0 and width != before)
+        if level != last:
+            modules.append(
+                (f"encoder.down.{level}.downsample.conv", f"encoder.down_blocks.{level}.downsamplers.0.conv")
+            )
+    for level, width in enumerate(channels):
+        block, before = last - level, channels[min(level + 1, last)]
+        for layer in range(layers + 1):
+            old, new = f"decoder.up.{level}.block.{layer}", f"decoder.up_blocks.{block}.resnets.{layer}"
+            modules += _resnet(old, new, layer == 0 and width != before)
+        if level != 0:
+            modules.append((f"decoder.up.{level}.upsample.conv", f"decoder.up_blocks.{block}.upsamplers.0.conv"))
+    return {old + end: new + end for old, new in modules for end in _BOTH}
+
+
+def vae_landings(vae: Mapping[str, Any]) -> dict[str, tuple[Landing, ...]]:
+    """`vae_keymap` with the 1x1 convolutions of the attention turned into matrices."""
+    return {
+        old: (Landing(new, as_matrix if old.endswith(_CONVOLVED) else as_stored),)
+        for old, new in vae_keymap(vae).items()
+    }
+
+
+def as_matrix(tensor: Tensor) -> Tensor:
+    """A 1x1 convolution's weight [O, I, 1, 1] as the matrix [O, I]; a matrix as it is."""
+    return tensor[:, :, 0, 0] if tensor.dim() == 4 and tensor.shape[2:] == (1, 1) else tensor
+
+
+def _resnet(old: str, new: str, shortcut: bool) -> Iterator[tuple[str, str]]:
+    for name in ("norm1", "conv1", "norm2", "conv2"):
+        yield f"{old}.{name}", f"{new}.{name}"
+    if shortcut:
+        yield f"{old}.nin_shortcut", f"{new}.conv_shortcut"
+
+
+def read_vae(shapes: Shapes) -> dict[str, Any]:
+    """Keyword arguments of AutoencoderKL, as far as shapes tell them: all but the number of groups of its norms.
+
+    Raises:
+        CheckpointError: a key that the structure needs is missing.
+    """
+    levels = shapes.indices(r"encoder\.down\.(\d+)\.")
+    layers = shapes.indices(r"encoder\.down\.0\.block\.(\d+)\.")
+    if not levels or not layers:
+        raise CheckpointError(f"no key starts with {shapes.prefix + 'encoder.down.0.block.'!r}")
+    channels = tuple(shapes.of(f"encoder.down.{level}.block.0.conv1.weight", 4)[0] for level in levels)
+    return {
+        "in_channels": shapes.of("encoder.conv_in.weight", 4)[1],
+        "out_channels": shapes.of("decoder.conv_out.weight", 4)[0],
+        "latent_channels": shapes.of("decoder.conv_in.weight", 4)[1],
+        "block_out_channels": channels,
+        "layers_per_block": len(layers),
+        "down_block_types": ("DownEncoderBlock2D",) * len(channels),
+        "up_block_types": ("UpDecoderBlock2D",) * len(channels),
+        "norm_num_groups": 32,
+    }

@@ -1,0 +1,158 @@
+"""LoRA files: from a file to patches on a model and its text encoders.
+
+A file is read into layers, named as it names them (`lora_unet_down_blocks_0_...`, `unet.down_blocks.0....`,
+`lora_unet_input_blocks_1_...`). A network's parameters are offered under every name that trainers give them, so a
+lookup joins the two. What a layer's tensors mean stands in lora_formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.lora_formats import build_patch, split_key
+
+if TYPE_CHECKING:
+    from nodes.diffusion.lora_formats import LoraPatch
+    from nodes.diffusion.patcher import ModelPatcher
+    from nodes.diffusion.text import Clip
+
+UNET = "unet"
+# Which of the two halves a layer is meant for, where it matches nothing: by the start of its name.
+_TEXT = ("lora_te", "text_encoder")
+
+
+@dataclass(frozen=True, eq=False)
+class Lora:
+    """A LoRA file: its tensors by layer and role, mapped from the file, and the keys that no format knows.
+
+    source: (path, size, mtime_ns): equal for the same content, as far as the file system tells.
+    """
+
+    path: Path
+    source: Hashable
+    layers: Mapping[str, Mapping[str, Tensor]]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoraReport:
+    """What became of a LoRA's layers.
+
+    matched: parameters of the model and text encoders that are patched, by layer, as "unet.conv_in.weight".
+    unmatched: layers that no network here has, and keys that no format knows: their part of the LoRA is lost.
+    left_out: layers for the text encoders where only a model was given, or for the model where only CLIP was.
+    """
+
+    matched: Mapping[str, str]
+    unmatched: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def load_lora(path: Path) -> Lora:
+    """Open a LoRA file; its numbers are read when they are needed.
+
+    Raises:
+        CheckpointError: the file cannot be read, or no key of it is a LoRA's.
+    """
+    from nodes.diffusion.weightfile import read_tensors
+
+    path = Path(path).resolve()
+    tensors = read_tensors(path)
+    layers: dict[str, dict[str, Tensor]] = {}
+    unknown = []
+    for key, tensor in tensors.items():
+        layer_and_role = split_key(key)
+        if layer_and_role is None:
+            unknown.append(key)
+        else:
+            layer, role = layer_and_role
+            layers.setdefault(layer, {})[role] = tensor
+    if not layers:
+        shown = ", ".join(map(repr, unknown[:3])) or "none at all"
+        raise CheckpointError(f"{path.name!r} is no LoRA: of its {len(unknown)} keys none is a LoRA's, but {shown}")
+    status = path.stat()
+    return Lora(path, (str(path), status.st_size, status.st_mtime_ns), layers, tuple(unknown))
+
+
+def apply_lora(
+    model: ModelPatcher | None, clip: Clip | None, lora: Lora, strength_model: float, strength_clip: float
+) -> tuple[ModelPatcher | None, Clip | None, LoraReport]:
+    """Put a LoRA on a model, on its text encoders or on both, behind the patches they have.
+
+    The arguments are not changed; a strength of 0 patches nothing.
+
+    Raises:
+        PatchError: a layer that does not fit its weight (a LoRA of another family), named with both shapes.
+    """
+    targets = dict(_targets(model, clip))
+    patches: dict[str, dict[str, LoraPatch]] = {}
+    matched: dict[str, str] = {}
+    unmatched, left_out = list(lora.unknown), []
+    for layer, tensors in lora.layers.items():
+        found = targets.get(_canonical(layer))
+        if found is None:
+            for_text = layer.startswith(_TEXT)
+            (left_out if (clip if for_text else model) is None else unmatched).append(layer)
+            continue
+        network, parameter, tensor = found
+        patch = build_patch(layer, tensors, (lora.source, layer), tensor.shape)
+        patches.setdefault(network, {})[parameter] = patch
+        matched[layer] = f"{network}.{parameter}"
+    if model is not None:
+        model = model.clone()
+        model.add_patches(patches.pop(UNET, {}), strength_model)
+    if clip is not None:
+        clip = clip.with_patches(patches, strength_clip)
+    return model, clip, LoraReport(matched, tuple(unmatched), tuple(left_out))
+
+
+Target = tuple[str, str, Tensor]  # network, parameter, its value
+
+
+def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, Target]]:
+    """Every weight here under every name that a LoRA may give it."""
+    if model is not None:
+        from nodes.diffusion.keymaps import unet_keymap
+
+        original = {new: old for old, new in unet_keymap(model.family.unet).items()}
+        for parameter, tensor in model.network.base.named_parameters():
+            if parameter.endswith(".weight"):
+                for name in _unet_names(parameter, original.get(parameter)):
+                    yield name, (UNET, parameter, tensor)
+    for index, encoder in enumerate(clip.encoders if clip is not None else ()):
+        for parameter, tensor in encoder.network.base.named_parameters():
+            if parameter.endswith(".weight"):
+                for name in _text_names(parameter, index):
+                    yield name, (encoder.name, parameter, tensor)
+
+
+def _unet_names(parameter: str, original: str | None) -> Iterable[str]:
+    module = parameter.removesuffix(".weight")
+    yield module
+    yield f"unet.{module}"
+    yield f"lora_unet_{module.replace('.', '_')}"
+    if original is not None:
+        module = original.removesuffix(".weight")
+        yield f"diffusion_model.{module}"
+        yield f"lora_unet_{module.replace('.', '_')}"
+
+
+def _text_names(parameter: str, index: int) -> Iterable[str]:
+    """kohya numbers the encoders of SDXL from 1, and one alone not at all; diffusers numbers the second."""
+    module = parameter.removesuffix(".weight").removeprefix("text_model.")
+    module = module if module == "text_projection" else f"text_model.{module}"
+    kohya = ("lora_te_", "lora_te1_") if index == 0 else (f"lora_te{index + 1}_",)
+    yield from (prefix + module.replace(".", "_") for prefix in kohya)
+    yield f"text_encoder.{module}" if index == 0 else f"text_encoder_{index + 1}.{module}"
+
+
+def _canonical(layer: str) -> str:
+    """A layer's name without what the first LoRAs of diffusers had in it: `attn1.processor.to_out` is `attn1.to_out.0`."""
+    layer = layer.replace(".processor.", ".")
+    return f"{layer}.0" if layer.endswith(".to_out") else layer

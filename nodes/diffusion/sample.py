@@ -1,0 +1,193 @@
+"""The KSampler path: noise, schedule, start and end, mask, guidance, solver, and back to a latent.
+
+Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv_*, inp_*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.conditions import Target, resize_mask, to_batch
+from nodes.diffusion.denoiser import Denoiser
+from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.guidance import CFG
+from nodes.diffusion.noise import SEED_MAX, NoiseSource, SequentialNoise, check_seed, prepare_noise
+from nodes.diffusion.samplers import find_sampler
+from nodes.diffusion.samplers.interface import Model, Sampler, State
+from nodes.diffusion.schedules import ksampler_schedule
+
+if TYPE_CHECKING:
+    from nodes.diffusion.patcher import ModelPatcher
+
+# (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
+Callback = Callable[[int, int, Tensor, Tensor], None]
+
+
+def ksample(
+    model: ModelPatcher,
+    latent: Mapping[str, Any],
+    *,
+    seed: int,
+    steps: int,
+    cfg: float,
+    sampler: str,
+    scheduler: str,
+    positive: list[Any],
+    negative: list[Any],
+    denoise: float = 1.0,
+    start_step: int | None = None,
+    last_step: int | None = None,
+    add_noise: bool = True,
+    force_full_denoise: bool = False,
+    callback: Callback | None = None,
+) -> dict[str, Any]:
+    """Sample a latent as ComfyUI's KSampler and KSampler (Advanced) do.
+
+    Args:
+        model: network, schedule and latent scale.
+        latent: {"samples": [B,C,h,w], "noise_mask"?: [m,H,W] (1 = sample here), "batch_index"?: [B ints]}.
+        seed: 0 .. 2^64 - 1, for the initial noise and the noise of ancestral samplers.
+        steps: length of the whole schedule, of which start_step .. last_step are done.
+        cfg: guidance scale; 1 leaves the negative side out.
+        sampler, scheduler: names of nodes/diffusion/names.py.
+        positive, negative: conditionings.
+        denoise: share of the schedule done, from its end; 0 does nothing.
+        start_step: the first step done, None for 0. last_step: where to stop, None for the end.
+        add_noise: start from the latent with noise, or from the latent as it is.
+        force_full_denoise: stopping early, leave no noise: the last step goes to 0.
+        callback: called once a step with (step, total, x, denoised). What it raises ends the run.
+
+    Returns:
+        The latent with "samples" replaced: float32, CPU. The input's samples where there is no step to do.
+
+    Raises:
+        DiffusionError: an input that does not fit, or a network that gave NaN or infinity.
+    """
+    algorithm = find_sampler(sampler)
+    check_seed(seed)
+    samples = _check_samples(latent)
+    sigmas = ksampler_schedule(
+        model.sampling, scheduler, steps, denoise=denoise, discard_penultimate=algorithm.discard_penultimate
+    )
+    sigmas = cut(sigmas, start_step, last_step, force_full_denoise)
+    if len(sigmas) < 2:
+        return dict(latent)
+    noise = prepare_noise(samples, seed, latent.get("batch_index")) if add_noise else torch.zeros(samples.shape)
+    guidance = CFG(positive, negative, cfg)
+    mask = latent.get("noise_mask")
+    result = sample(model, guidance, samples, noise, sigmas, algorithm, seed=seed, noise_mask=mask, callback=callback)
+    return {**latent, "samples": result}
+
+
+def cut(sigmas: Tensor, start_step: int | None, last_step: int | None, force_full_denoise: bool) -> Tensor:
+    """The stretch of a schedule from start_step to last_step; fewer than 2 values where there is nothing to do."""
+    for name, value in (("start step", start_step), ("last step", last_step)):
+        if value is not None and value < 0:
+            raise DiffusionError(f"the {name} must not be negative, got {value}")
+    if last_step is not None and last_step < len(sigmas) - 1:
+        sigmas = sigmas[: last_step + 1].clone()
+        if force_full_denoise:
+            sigmas[-1] = 0.0
+    return sigmas[start_step or 0 :]
+
+
+def sample(
+    model: ModelPatcher,
+    guidance: CFG,
+    samples: Tensor,
+    noise: Tensor,
+    sigmas: Tensor,
+    sampler: Sampler,
+    *,
+    seed: int,
+    noise_mask: Tensor | None = None,
+    callback: Callback | None = None,
+) -> Tensor:
+    """Solve one schedule: samples [B,C,h,w] in, unscaled; noise of the same shape; sigmas [n+1], n >= 1, CPU.
+
+    Returns [B,C,h,w] float32 on the CPU, unscaled. Arguments as ksample's.
+    """
+    # Realised outside inference_mode: patched weights outlive this run.
+    denoiser = Denoiser(model.network.module(), model.sampling)
+    if samples.shape[1] != denoiser.channels:
+        raise DiffusionError(f"the latent has {samples.shape[1]} channels, the model takes {denoiser.channels}")
+    device = denoiser.device
+    with torch.inference_mode():
+        latent = samples.to(device=device, dtype=torch.float32) * model.latent_scale
+        start_noise = noise.to(device)
+        guided: Model = guidance.bind(Target(denoiser, tuple(latent.shape), device))
+        protected_noise = _inpaint_noise(noise, seed).to(device) if sampler.fresh_inpaint_noise else start_noise
+        if noise_mask is not None:
+            guided = Inpaint(guided, latent, protected_noise, noise_mask)
+        x = model.sampling.add_noise(latent, start_noise, sigmas[0])
+        steps = range(len(sigmas) - 1)
+        watch = _Watch(len(steps), device, callback)
+        source: NoiseSource = SequentialNoise(x, seed)
+        state: State = {}
+        x = sampler.solve(guided, x, sigmas, steps, source, state, watch)
+        result = (x / model.latent_scale).cpu()
+        watch.check(result, samples)
+    # A plain tensor: nodes downstream may write into it, which inference tensors forbid.
+    return result.clone()
+
+
+class Inpaint:
+    """model(x, sigma) -> denoised that samples where the mask is 1 and keeps the latent where it is 0.
+
+    Before each evaluation what is kept is set to the latent at this noise level, after it to the latent itself
+    (Lugmayr et al. 2022, "RePaint", without resampling).
+    """
+
+    def __init__(self, model: Model, latent: Tensor, noise: Tensor, mask: Tensor) -> None:
+        batch, _, height, width = latent.shape
+        self._model = model
+        self._mask = to_batch(resize_mask(mask, height, width)[:, None], batch).to(latent.device)
+        self._keep = 1.0 - self._mask
+        self._latent = latent
+        self._noise = noise
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        x = x * self._mask + (self._latent + self._noise * sigma) * self._keep
+        return self._model(x, sigma) * self._mask + self._latent * self._keep
+
+
+class _Watch:
+    """A solver's report: passes each step on, and remembers on the device whether its prediction was finite."""
+
+    def __init__(self, total: int, device: torch.device, callback: Callback | None) -> None:
+        self._total = total
+        self._callback = callback
+        self._finite = torch.ones(total, dtype=torch.bool, device=device)
+
+    def __call__(self, i: int, x: Tensor, denoised: Tensor) -> None:
+        self._finite[i] = denoised.isfinite().all()
+        if self._callback is not None:
+            self._callback(i, self._total, x, denoised)
+
+    def check(self, result: Tensor, samples: Tensor) -> None:
+        """Raise where the result has NaN or infinity: the only question put to the device, after the last step."""
+        if result.isfinite().all():
+            return
+        if not samples.isfinite().all():
+            raise DiffusionError("the latent to sample has NaN or infinity in it")
+        bad = (~self._finite).nonzero()
+        where = f"at step {int(bad[0])} of {self._total}" if len(bad) else "in the last steps"
+        raise DiffusionError(f"the model gave NaN or infinity {where} (steps count from 0)")
+
+
+def _check_samples(latent: Mapping[str, Any]) -> Tensor:
+    samples = latent.get("samples")
+    if not isinstance(samples, Tensor) or samples.dim() != 4 or 0 in samples.shape:
+        got = list(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
+        raise DiffusionError(f'a latent needs "samples" of shape [batch, channels, height, width], got {got}')
+    return samples
+
+
+def _inpaint_noise(noise: Tensor, seed: int) -> Tensor:
+    if seed == SEED_MAX:
+        raise DiffusionError(f"this sampler draws a second noise from seed + 1, so the seed must be below {SEED_MAX}")
+    return prepare_noise(noise, seed + 1)

@@ -1,0 +1,46 @@
+"""Euler's method, deterministic and ancestral."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from nodes.diffusion.noise import NoiseSource
+from nodes.diffusion.samplers.ancestral import ancestral_step
+from nodes.diffusion.samplers.interface import Model, Report, State
+
+
+def euler(
+    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+) -> Tensor:
+    """Karras et al. 2022, Algorithm 2 without its correction and churn. Remembers nothing."""
+    for i in steps:
+        denoised = model(x, sigmas[i])
+        report(i, x, denoised)
+        d = (x - denoised) / sigmas[i]
+        x = x + d * (sigmas[i + 1] - sigmas[i])
+    return x
+
+
+def euler_ancestral(
+    model: Model,
+    x: Tensor,
+    sigmas: Tensor,
+    steps: range,
+    noise: NoiseSource,
+    state: State,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+) -> Tensor:
+    """Euler to sigma_down, then fresh noise: Ho et al. 2020's ancestral sampling in sigma. Remembers nothing."""
+    for i in steps:
+        denoised = model(x, sigmas[i])
+        report(i, x, denoised)
+        sigma_down, sigma_up = ancestral_step(sigmas[i], sigmas[i + 1], eta)
+        if sigma_down == 0:
+            x = denoised
+            continue
+        d = (x - denoised) / sigmas[i]
+        x = x + d * (sigma_down - sigmas[i]) + noise(i, sigmas[i], sigmas[i + 1]) * (s_noise * sigma_up)
+    return x

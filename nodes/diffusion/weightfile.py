@@ -1,0 +1,234 @@
+"""Files of weights: what they hold is told by their content, never by their name, and never by running it.
+
+safetensors files are mapped into memory and read tensor by tensor. Files that torch.save wrote are opened with
+`weights_only`, which builds tensors and plain containers and nothing else; any other pickle is refused unopened.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.errors import CheckpointError
+
+# safetensors' own limit for its header.
+_LARGEST_HEADER = 100_000_000
+# A mapping is opened anew after so many bytes, so that a file being converted does not fill memory beside the result.
+_WINDOW = 256 << 20
+_TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
+# The first bytes of torch.save's format before torch 1.6: its magic number, pickled.
+_OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# What pytorch-lightning left in the checkpoints of Stable Diffusion 1: names that then mean an inert class.
+_LEFTOVERS = (
+    "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
+    "numpy.core.multiarray.scalar",
+    "numpy._core.multiarray.scalar",
+    "numpy.dtype",
+    "_codecs.encode",
+)
+# What a file may be instead, by its first bytes (of text: without white space before, in lower case).
+_BINARIES = {
+    b"GGUF": "a GGUF file (quantised, for other programs)",
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x1f\x8b": "a gzip archive",
+    b"\x89HDF": "an HDF5 file",
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7z archive",
+}
+_TEXTS = {
+    b"version https://git-lfs": "a git-lfs pointer: the file itself was not fetched (git lfs pull)",
+    b"<!doctype html": "an HTML page: the download was not the file (a login or an error page?)",
+    b"<html": "an HTML page: the download was not the file (a login or an error page?)",
+    b"<?xml": "an XML page: the download was not the file",
+}
+
+
+class WeightFile:
+    """An opened file of weights.
+
+    metadata: what a safetensors file says about itself; empty for other formats.
+    shapes: every tensor's shape by its key, in the order of the file.
+
+    Raises:
+        CheckpointError: the file is missing, cut short, or no file of weights; the message says what it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = Path(path)
+        self._loaded: dict[str, Tensor] | None = None
+        self.metadata: Mapping[str, str] = {}
+        start, size = _first_bytes(self.path)
+        if _is_safetensors(start, size):
+            self.metadata, self.shapes, self._sizes = _read_header(self.path, size)
+            list(self._mapped([]))  # safetensors' own checks
+            return
+        self._loaded = _load_torch(self.path, start, size)
+        self.shapes = {key: tuple(tensor.shape) for key, tensor in self._loaded.items()}
+        self._sizes = {key: tensor.nbytes for key, tensor in self._loaded.items()}
+
+    def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        """The named tensors, or all, on the CPU, in the order of the file: views into the file where possible.
+
+        Who keeps a tensor keeps its window of the file mapped; who copies it lets go of the memory.
+        """
+        wanted = self.shapes.keys() if names is None else set(names)
+        ordered = [key for key in self.shapes if key in wanted]
+        if self._loaded is not None:
+            yield from ((key, self._loaded[key]) for key in ordered)
+            return
+        window: list[str] = []
+        held = 0
+        for key in ordered:
+            window.append(key)
+            held += self._sizes[key]
+            if held >= _WINDOW:
+                yield from self._mapped(window)
+                window, held = [], 0
+        yield from self._mapped(window)
+
+    def _mapped(self, names: list[str]) -> Iterator[tuple[str, Tensor]]:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.path, framework="pt") as opened:
+                for name in names:
+                    yield name, opened.get_tensor(name)
+        except SafetensorError as error:
+            raise CheckpointError(f"{self.path.name}: not a valid safetensors file: {error}") from error
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a file of weights, on the CPU and as stored; safetensors are views into the mapped file.
+
+    A tensor inside nested dictionaries, as old files have them, is named by their keys with dots between. A
+    `state_dict` around all of them is left out of the names.
+
+    Raises:
+        CheckpointError: as WeightFile.
+    """
+    return dict(WeightFile(path).tensors())
+
+
+def _first_bytes(path: Path) -> tuple[bytes, int]:
+    if not path.exists():
+        raise CheckpointError(f"no such file: {path}")
+    if not path.is_file():
+        raise CheckpointError(f"{path} is not a file")
+    try:
+        with path.open("rb") as file:
+            return file.read(64), path.stat().st_size
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _is_safetensors(start: bytes, size: int) -> bool:
+    """A length of 8 bytes, then a JSON object: so it is one even if the rest is cut off."""
+    if len(start) < 9 or start[8:9] != b"{":
+        return False
+    return 2 <= int.from_bytes(start[:8], "little") <= _LARGEST_HEADER
+
+
+def _read_header(path: Path, size: int) -> tuple[dict[str, str], dict[str, tuple[int, ...]], dict[str, int]]:
+    """Metadata, shapes and sizes in bytes, tensors in the order of the file."""
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        text = file.read(length)
+    if len(text) < length:
+        raise CheckpointError(f"{path.name} is truncated: {size} bytes, and its header alone takes {length + 8}")
+    try:
+        header = json.loads(text)
+        metadata = header.pop("__metadata__", {})
+        spans = sorted((*entry["data_offsets"], key) for key, entry in header.items())
+        shapes = {key: tuple(header[key]["shape"]) for _, _, key in spans}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path.name} ({size} bytes): its safetensors header is damaged: {error!r}") from error
+    expected = 8 + length + max((end for _, end, _ in spans), default=0)
+    if size < expected:
+        raise CheckpointError(f"{path.name} is truncated: {size} bytes of {expected}; fetch it again")
+    if size > expected:
+        raise CheckpointError(f"{path.name} is damaged: {size} bytes, its header describes {expected}")
+    return metadata, shapes, {key: end - begin for begin, end, key in spans}
+
+
+def _load_torch(path: Path, start: bytes, size: int) -> dict[str, Tensor]:
+    """The tensors of a file that torch.save wrote; every other content is refused by name."""
+    zipped = start.startswith(b"PK\x03\x04")
+    if not zipped and not start.startswith(_OLD_TORCH):
+        raise CheckpointError(f"{path.name} ({size} bytes) is no file of weights, but {_what(start)}")
+    if path.suffix not in _TORCH_SUFFIXES:
+        raise CheckpointError(
+            f"{path.name} ({size} bytes) is a pickle posing as {path.suffix or 'a file without suffix'}: it was not "
+            f"opened. A torch file is called one of {', '.join(_TORCH_SUFFIXES)}"
+        )
+    try:
+        with torch.serialization.safe_globals([_stand_in(name) for name in _LEFTOVERS]):
+            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except pickle.UnpicklingError as error:
+        culprit = re.search(r"\bGLOBAL (\S+)", str(error))
+        got = f"the Python object {culprit[1]}" if culprit else _reason(error)
+        raise CheckpointError(f"{path.name} holds more than tensors and was not loaded: {got}") from error
+    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise CheckpointError(f"{path.name} ({size} bytes) is no torch file or damaged: {_reason(error)}") from error
+    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+        loaded = loaded["state_dict"]
+    tensors = dict(_flatten(loaded, ""))
+    if not tensors:
+        raise CheckpointError(f"{path.name} ({size} bytes) holds no tensors, but {type(loaded).__name__}")
+    return tensors
+
+
+class _Inert:
+    """Stands for what old checkpoints keep beside their weights: takes anything, does nothing."""
+
+    def __init__(self, *args: object) -> None:
+        pass
+
+    def __setstate__(self, state: object) -> None:
+        pass
+
+
+def _stand_in(name: str) -> type[_Inert]:
+    module, _, leaf = name.rpartition(".")
+    return type(leaf, (_Inert,), {"__module__": module})
+
+
+def _flatten(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flatten(item, f"{name}.{key}" if name else str(key))
+
+
+def _what(start: bytes) -> str:
+    """What the first bytes of a file say that it is."""
+    if not start:
+        return "empty"
+    for magic, what in _BINARIES.items():
+        if start.startswith(magic):
+            return what
+    if start[:1] == b"\x80" and start[1:2] <= b"\x05":
+        return "a Python pickle, which could run anything: it was not opened"
+    text = start.lstrip().lower()
+    for magic, what in _TEXTS.items():
+        if text.startswith(magic):
+            return what
+    if all(byte >= 32 or byte in b"\t\n\r" for byte in start):
+        return f"text: {start[:40].decode(errors='replace')!r}"
+    if not any(start):
+        return "zeros: a download that was never filled?"
+    return f"something that starts with {start[:8].hex(' ')}"
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of torch's explanation, which can fill a page."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

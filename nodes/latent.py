@@ -1,0 +1,136 @@
+"""Latents: made, encoded, decoded, resized, kept in files."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from engine.authoring import UI, ExtraPnginfo, PromptJson, node
+from engine.context import RunContext
+from engine.sockets import Combo, Files, Float, Int, String
+from nodes.conditioning import require
+from nodes.types import Crop, Image, Latent, Vae
+
+LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
+UpscaleMethod = Annotated[str, Combo(LATENT_METHODS)]
+
+
+@node(display_name="Empty Latent Image", category="latent")
+def EmptyLatentImage(
+    *,
+    width: Annotated[int, Int(default=512, min=16, max=16384, step=8)],
+    height: Annotated[int, Int(default=512, min=16, max=16384, step=8)],
+    batch_size: Annotated[int, Int(default=1, min=1, max=4096)],
+) -> Latent:
+    """A batch of empty latents, to be filled by sampling.
+
+    Args:
+        width: Width of the pictures in pixels.
+        height: Height of the pictures in pixels.
+        batch_size: How many pictures.
+    """
+    import torch
+
+    return {"samples": torch.zeros([batch_size, 4, height // 8, width // 8])}
+
+
+@node(display_name="VAE Encode", category="latent")
+def VAEEncode(*, pixels: Image, vae: Vae) -> Latent:
+    """Encode pictures into latents.
+
+    Args:
+        pixels: The pictures; cropped to multiples of 8 pixels.
+        vae: The VAE that encodes them.
+    """
+    return {"samples": require(vae, "VAE").encode(pixels)}
+
+
+@node(display_name="VAE Decode", category="latent")
+def VAEDecode(*, samples: Latent, vae: Vae) -> Image:
+    """Decode latents into pictures.
+
+    Args:
+        samples: The latents.
+        vae: The VAE that decodes them.
+    """
+    return require(vae, "VAE").decode(samples["samples"])
+
+
+@node(display_name="Upscale Latent", category="latent")
+def LatentUpscale(
+    *,
+    samples: Latent,
+    upscale_method: UpscaleMethod,
+    width: Annotated[int, Int(default=512, min=0, max=16384, step=8)],
+    height: Annotated[int, Int(default=512, min=0, max=16384, step=8)],
+    crop: Crop,
+) -> Latent:
+    """Resize latents to a size in pixels.
+
+    Args:
+        samples: The latents.
+        upscale_method: How to interpolate.
+        width: Width in pixels; 0 keeps the proportions.
+        height: Height in pixels; 0 keeps the proportions.
+        crop: Cut to the new proportions instead of stretching.
+    """
+    from nodes.diffusion.pixels import upscale_latent
+
+    return {**samples, "samples": upscale_latent(samples["samples"], width, height, upscale_method, crop)}
+
+
+@node(display_name="Upscale Latent By", category="latent")
+def LatentUpscaleBy(
+    *,
+    samples: Latent,
+    upscale_method: UpscaleMethod,
+    scale_by: Annotated[float, Float(default=1.5, min=0.01, max=8.0, step=0.01)],
+) -> Latent:
+    """Resize latents by a factor.
+
+    Args:
+        samples: The latents.
+        upscale_method: How to interpolate.
+        scale_by: The factor for both sides.
+    """
+    from nodes.diffusion.pixels import upscale_by
+
+    return {**samples, "samples": upscale_by(samples["samples"], scale_by, upscale_method)}
+
+
+@node(category="_for_testing")
+def LoadLatent(*, latent: Annotated[str, Files("input", suffixes=(".latent",))], context: RunContext) -> Latent:
+    """Read a latent that SaveLatent wrote.
+
+    Args:
+        latent: A .latent file in the input folder.
+    """
+    from nodes.diffusion.latentfile import read_latent
+
+    return {"samples": read_latent(context.folders.find("input", latent, (".latent",)))}
+
+
+@node(category="_for_testing", output_node=True)
+def SaveLatent(
+    *,
+    samples: Latent,
+    filename_prefix: Annotated[str, String(default="latents/ComfyUI")],
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    context: RunContext,
+) -> UI:
+    """Write a latent to the output folder, with the workflow that made it.
+
+    Args:
+        samples: The latent.
+        filename_prefix: Subfolder and beginning of the file's name.
+    """
+    from nodes.diffusion.latentfile import latent_bytes
+
+    metadata: dict[str, Any] = {"prompt": prompt, **extra_pnginfo}
+    content = latent_bytes(samples["samples"], {name: json.dumps(value) for name, value in metadata.items()})
+    series = context.folders.numbered(filename_prefix)
+    with series.create(".latent") as (stream, path):
+        stream.write(content)
+    context.wrote(path)
+    return UI(latents=[{"filename": path.name, "subfolder": series.subfolder, "type": "output"}])

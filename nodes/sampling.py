@@ -1,0 +1,117 @@
+"""The KSampler pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from engine.authoring import node
+from engine.context import RunContext
+from engine.sockets import Combo, Float, Int
+from nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
+
+
+@node(display_name="KSampler", category="sampling")
+def KSampler(
+    *,
+    model: Model,
+    seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: SchedulerName,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    denoise: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)],
+    context: RunContext,
+) -> Latent:
+    """Denoise a latent, steered towards the positive and away from the negative conditioning.
+
+    Args:
+        model: The diffusion model.
+        seed: Decides the noise.
+        steps: How many steps the schedule has.
+        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
+        sampler_name: The algorithm that solves the steps.
+        scheduler: How the noise levels of the steps are spaced.
+        positive: What should be in the picture.
+        negative: What should not.
+        latent_image: The latent to start from.
+        denoise: The share of the schedule that is run, from its end; below 1 the start shows through.
+    """
+    from nodes.diffusion.sample import ksample
+
+    return ksample(
+        model,
+        latent_image,
+        seed=seed,
+        steps=steps,
+        cfg=cfg,
+        sampler=sampler_name,
+        scheduler=scheduler,
+        positive=positive,
+        negative=negative,
+        denoise=denoise,
+        callback=_reporter(context),
+    )
+
+
+@node(display_name="KSampler (Advanced)", category="sampling")
+def KSamplerAdvanced(
+    *,
+    model: Model,
+    add_noise: Annotated[str, Combo(("enable", "disable"))],
+    noise_seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: SchedulerName,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    start_at_step: Annotated[int, Int(default=0, min=0, max=10_000)],
+    end_at_step: Annotated[int, Int(default=10_000, min=0, max=10_000)],
+    return_with_leftover_noise: Annotated[str, Combo(("disable", "enable"))],
+    context: RunContext,
+) -> Latent:
+    """Run a stretch of a schedule, so that several samplers can share one: switch the prompt or the LoRA half-way.
+
+    Args:
+        model: The diffusion model.
+        add_noise: disable for a latent that is noisy already, from the stage before.
+        noise_seed: Decides the noise.
+        steps: How many steps the whole schedule has.
+        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
+        sampler_name: The algorithm that solves the steps.
+        scheduler: How the noise levels of the steps are spaced.
+        positive: What should be in the picture.
+        negative: What should not.
+        latent_image: The latent to start from.
+        start_at_step: The first step that is run, counted from 0.
+        end_at_step: Where to stop; at or beyond the last step, the schedule is finished.
+        return_with_leftover_noise: enable to hand the noise of an early stop on to the next stage.
+    """
+    from nodes.diffusion.sample import ksample
+
+    return ksample(
+        model,
+        latent_image,
+        seed=noise_seed,
+        steps=steps,
+        cfg=cfg,
+        sampler=sampler_name,
+        scheduler=scheduler,
+        positive=positive,
+        negative=negative,
+        start_step=start_at_step,
+        last_step=end_at_step,
+        add_noise=add_noise == "enable",
+        force_full_denoise=return_with_leftover_noise == "disable",
+        callback=_reporter(context),
+    )
+
+
+def _reporter(context: RunContext) -> Callable[[int, int, Any, Any], None]:
+    """A sampler's callback that reports each finished step, and stops a cancelled run."""
+    return lambda step, total, x, denoised: context.progress(step + 1, total)

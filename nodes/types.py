@@ -1,0 +1,45 @@
+"""The values that pass between nodes, with their shapes. No torch: these are annotations.
+
+Values are ComfyUI's own, because third-party nodes touch them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from engine.sockets import Combo, Float, Int, Socket
+from nodes.diffusion.names import SAMPLER_NAMES, SCHEDULER_NAMES
+
+Image = Annotated[Any, Socket("IMAGE")]
+"""float32 [B,H,W,C], 0..1, C 3 (or 4 with alpha), on the CPU."""
+
+Mask = Annotated[Any, Socket("MASK")]
+"""float32 [B,H,W], 0..1; 1 is masked."""
+
+Latent = Annotated[dict[str, Any], Socket("LATENT")]
+"""{"samples": float32 [B,4,H/8,W/8] unscaled, on the CPU; "noise_mask"?: [b,H,W]; "batch_index"?: list of int}."""
+
+Conditioning = Annotated[list[Any], Socket("CONDITIONING")]
+"""[[float32 [B,T,C], {"pooled_output"?: [B,P], "area"?, "mask"?, "strength"?, ...}], ...]."""
+
+Model = Annotated[Any, Socket("MODEL")]
+"""A nodes.diffusion.patcher.ModelPatcher."""
+
+Clip = Annotated[Any, Socket("CLIP")]
+"""A nodes.diffusion.text.Clip."""
+
+Vae = Annotated[Any, Socket("VAE")]
+"""A nodes.diffusion.vae.Vae."""
+
+Anything = Annotated[Any, Socket("*")]
+"""Whatever another node gives."""
+
+Seed = Annotated[int, Int(default=0, min=0, max=2**64 - 1, control_after_generate=True)]
+"""A seed that torch takes: 64 bits, no sign."""
+
+Steps = Annotated[int, Int(default=20, min=1, max=10_000)]
+Cfg = Annotated[float, Float(default=8.0, min=0.0, max=100.0, step=0.1, round=0.01)]
+SamplerName = Annotated[str, Combo(SAMPLER_NAMES)]
+SchedulerName = Annotated[str, Combo(SCHEDULER_NAMES)]
+Crop = Annotated[str, Combo(("disabled", "center"))]
+LoraStrength = Annotated[float, Float(default=1.0, min=-100.0, max=100.0, step=0.01)]

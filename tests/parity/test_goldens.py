@@ -1,0 +1,142 @@
+"""Every workflow of the reference whose node classes and samplers Weft has gives ComfyUI's numbers.
+
+Produced by ComfyUI 0.3.64 on a CPU in float32, one thread; independent of Weft. What is compared is the largest
+difference relative to the largest value of the reference tensor, held to the limits of the reference's README.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import engine
+from engine.cache import MemoryCache
+from engine.registry import Registry
+
+# The same rule as tests/conftest.py: parametrisation happens before there are fixtures.
+SHARED = Path(os.environ.get("WEFT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
+GOLDENS = SHARED / "parity" / "goldens"
+
+EXACT = 0.0
+LIMITS = {
+    "C1_clip": 5e-6,
+    "C2_schedulers": 1e-6,
+    "C5_image": 1e-6,
+    "C5_latent": 1e-6,
+    "C5_vae": 3e-5,
+}
+INDEX_OPERATIONS = {"LatentCrop", "LatentFlip", "LatentRotate", "LatentBatch", "LatentFromBatch", "RepeatLatentBatch"}
+LOOSE = ("linear_quadratic", "zsnr", "vpred", "edm")
+SAMPLING = 1e-4
+LOOSE_SAMPLING = 3e-4
+
+
+def available() -> dict[str, dict[str, Any]]:
+    """The goldens that can be run: every class is registered, every sampler implemented."""
+    from nodes.diffusion.samplers import SAMPLERS
+
+    index = json.loads((GOLDENS / "index.json").read_text())
+    registry = Registry.discover()
+    found = {}
+    for name, entry in index.items():
+        prompt = json.loads((GOLDENS / f"{name}.json").read_text())
+        samplers = {node["inputs"].get("sampler_name") for node in prompt.values()} - {None}
+        if all(item in registry for item in entry["classes"]) and samplers <= set(SAMPLERS):
+            found[name] = entry
+    return found
+
+
+CASES = available() if GOLDENS.is_dir() else {}
+
+
+def limit_of(name: str, entry: dict[str, Any]) -> float:
+    """The limit of the reference's README for this kind of golden."""
+    if entry["category"] == "C5_latent" and INDEX_OPERATIONS & set(entry["classes"]):
+        return EXACT
+    if entry["category"] in LIMITS:
+        return LIMITS[entry["category"]]
+    return LOOSE_SAMPLING if any(word in name for word in LOOSE) else SAMPLING
+
+
+def flat(outputs: tuple[Any, ...], node_id: str) -> dict[str, torch.Tensor]:
+    """A node's output slots under the names that the reference uses."""
+    tensors: dict[str, torch.Tensor] = {}
+    for slot, value in enumerate(outputs):
+        key = f"{node_id}.{slot}"
+        if isinstance(value, dict):
+            tensors |= {f"{key}.{part}": torch.as_tensor(item) for part, item in value.items() if item is not None}
+        elif isinstance(value, list):
+            for number, (cond, options) in enumerate(value):
+                tensors[f"{key}.cond{number}"] = cond
+                tensors |= {
+                    f"{key}.cond{number}.{part}": item for part, item in options.items() if torch.is_tensor(item)
+                }
+        elif torch.is_tensor(value):
+            tensors[key] = value
+    return tensors
+
+
+def difference(got: torch.Tensor, expected: torch.Tensor) -> float:
+    """max|got-expected| / max|expected|; infinite where the shapes differ; equal NaN are equal."""
+    if got.shape != expected.shape:
+        return float("inf")
+    if expected.numel() == 0:
+        return 0.0
+    got, expected = got.double(), expected.double()
+    if not torch.equal(got.isnan(), expected.isnan()):
+        return float("inf")
+    got, expected = got.nan_to_num(), expected.nan_to_num()
+    scale = expected.abs().max().item()
+    return (got - expected).abs().max().item() / (scale or 1.0)
+
+
+@pytest.fixture(scope="module")
+def cache() -> MemoryCache:
+    """One cache for all: the checkpoint is opened once, and a stale entry would show as a wrong number."""
+    return MemoryCache()
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return Registry.discover()
+
+
+def test_the_reference_is_there(parity: Path) -> None:
+    """Without it nothing below is collected: this is what then says so."""
+    total = len(json.loads((GOLDENS / "index.json").read_text()))
+    print(f"\n{len(CASES)} of {total} goldens use only node classes and samplers that Weft has")
+    assert len(CASES) >= 227
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_golden(
+    name: str, parity: Path, tmp_path: Path, cache: MemoryCache, registry: Registry, record_property: Any
+) -> None:
+    entry = CASES[name]
+    result = engine.run(
+        GOLDENS / f"{name}.json",
+        models=parity / "models",
+        input=parity / "input",
+        output=tmp_path,
+        device="cpu",
+        targets=entry["targets"],
+        cache=cache,
+        registry=registry,
+    )
+    got: dict[str, torch.Tensor] = {}
+    for node_id in entry["targets"]:
+        got |= flat(result[node_id], node_id)
+    expected = load_file(GOLDENS / f"{name}.safetensors")
+    missing = expected.keys() - got.keys()
+    assert not missing, f"no output for {sorted(missing)}; there are {sorted(got)}"
+    differences = {key: difference(got[key], tensor) for key, tensor in expected.items()}
+    worst = max(differences.values())
+    record_property("difference", worst)
+    limit = limit_of(name, entry)
+    assert worst <= limit, f"{differences} beyond {limit}"
