@@ -10,7 +10,7 @@ from typing import Any
 from engine.authoring import CONTEXT
 from engine.cache import Entry
 from engine.context import RunContext
-from engine.errors import Interrupted, MissingFile, NodeFailed
+from engine.errors import Interrupted, MissingFile, NodeFailed, is_plain
 from engine.plan import Step
 from engine.prompt import Link
 
@@ -73,7 +73,7 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry:
 def _failure(step: Step, inputs: Mapping[str, Any], error: Exception) -> NodeFailed:
     message = str(error) or type(error).__name__
     failed = NodeFailed(
-        message if type(error).__module__.startswith(("engine.", "nodes.")) else f"{type(error).__name__}: {message}",
+        message if is_plain(error) else f"{type(error).__name__}: {message}",
         node_id=step.node_id,
         class_type=step.definition.class_type,
         title=step.title,

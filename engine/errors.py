@@ -188,6 +188,11 @@ class Interrupted(WeftError):
         super().__init__(message, hint=hint)
 
 
+def is_plain(error: BaseException | None) -> bool:
+    """Whether Weft itself or a built-in node raised it on purpose: then its message says all, a traceback nothing."""
+    return error is not None and type(error).__module__.startswith(("engine.", "nodes."))
+
+
 def looked_in(folders: Iterable[Path]) -> str:
     """`looked in a, b`, for the messages about files."""
     names = [str(folder) for folder in folders]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -26,3 +27,16 @@ def shared() -> Path:
 @pytest.fixture(scope="session")
 def parity(shared: Path) -> Path:
     return shared / "parity"
+
+
+@pytest.fixture(scope="session")
+def random_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with a small checkpoint and a LoRA of random weights, for tests that need no reference."""
+    spec = importlib.util.spec_from_file_location("random_models", ROOT / "workflows" / "random_models.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    folder = tmp_path_factory.mktemp("models")
+    module.write_models(folder)
+    return folder

@@ -81,8 +81,9 @@ def resolve(conditioning: Sequence[Any], side: str, target: Target) -> list[Cond
     resolved = []
     for i, entry in enumerate(conditioning):
         try:
-            context, options = entry
-            resolved.append(_resolve_entry(context, options, target))
+            if not isinstance(entry, list | tuple) or len(entry) != 2:
+                raise DiffusionError(f"expected [tensor, options], got {type(entry).__name__}")
+            resolved.append(_resolve_entry(*entry, target))
         except DiffusionError as error:
             raise DiffusionError(f"{side} conditioning, entry {i}: {error}") from None
     return resolved

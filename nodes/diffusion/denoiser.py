@@ -35,7 +35,7 @@ PREDICTIONS: Mapping[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
 class ModelSampling:
     """The noise levels that a network was trained at, and what its output stands for.
 
-    sigmas: [T] on the CPU, ascending: the noise level of timestep 0, 1, ... T-1. Given in any precision, kept in float32.
+    sigmas: [T] on the CPU, ascending: the noise level of timestep 0 .. T-1. Given in any precision, kept in float32.
     prediction: a key of PREDICTIONS.
     """
 

@@ -263,9 +263,11 @@ def _configured(family: Family, metadata: Mapping[str, str]) -> Family:
 
 def _check_agreement(family: Family) -> None:
     """The parts must fit each other and their heads their widths: a merge of two families shows here."""
-    heads = family.unet["attention_head_dim"]
-    heads = heads if isinstance(heads, tuple) else (heads,) * len(family.unet["block_out_channels"])
-    divided = list(zip(family.unet["block_out_channels"], heads, strict=False))
+    widths, heads = family.unet["block_out_channels"], family.unet["attention_head_dim"]
+    heads = heads if isinstance(heads, tuple) else (heads,) * len(widths)
+    if len(heads) != len(widths):
+        raise CheckpointError(f"{len(heads)} numbers of attention heads (attention_head_dim) for {len(widths)} levels")
+    divided = list(zip(widths, heads, strict=True))
     divided += [(tower.config["hidden_size"], tower.config["num_attention_heads"]) for tower in family.text_encoders]
     for width, count in divided:
         if not isinstance(count, int) or count < 1 or width % count:

@@ -9,15 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from nodes.diffusion.conditions import Area, Condition, Target, add_twins, resolve, to_batch
+from nodes.diffusion.samplers.interface import Model
 
 # A shorter context is repeated to the length of a longer one up to this factor; beyond it they run in separate calls.
 MAX_CONTEXT_REPEATS = 4
+
+
+class Guidance(Protocol):
+    """A way to steer a run: conditionings and scales, not yet tied to a network."""
+
+    def bind(self, target: Target) -> Model:
+        """The guided network for one run. Raises DiffusionError where a conditioning does not fit it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +40,7 @@ class CFG:
     scale: float
 
     def bind(self, target: Target) -> CFGModel:
-        """The guided network for one run. Raises DiffusionError where a conditioning does not fit it."""
+        """See Guidance."""
         positive = resolve(self.positive, "positive", target)
         negative = resolve(self.negative, "negative", target)
         add_twins(positive, negative)

@@ -14,7 +14,7 @@ from torch import Tensor
 from nodes.diffusion.conditions import Target, resize_mask, to_batch
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance import CFG
+from nodes.diffusion.guidance import CFG, Guidance
 from nodes.diffusion.noise import SEED_MAX, NoiseSource, SequentialNoise, check_seed, prepare_noise
 from nodes.diffusion.samplers import find_sampler
 from nodes.diffusion.samplers.interface import Model, Sampler, State
@@ -97,7 +97,7 @@ def cut(sigmas: Tensor, start_step: int | None, last_step: int | None, force_ful
 
 def sample(
     model: ModelPatcher,
-    guidance: CFG,
+    guidance: Guidance,
     samples: Tensor,
     noise: Tensor,
     sigmas: Tensor,

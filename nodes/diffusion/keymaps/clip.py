@@ -108,11 +108,14 @@ def read_clip(shapes: Shapes, layout: str) -> dict[str, Any]:
     inner = shapes.first(widening)
     if inner is None:
         raise CheckpointError(f"no key of the text encoder {shapes.prefix!r} matches {widening!r}")
+    found = shapes.indices(layers)
+    if found != list(range(len(found))):
+        raise CheckpointError(f"the text encoder {shapes.prefix!r} has layers {found}: expected all from 0 on")
     config = {
         "vocab_size": vocabulary,
         "hidden_size": width,
         "intermediate_size": inner[0],
-        "num_hidden_layers": max(shapes.indices(layers)) + 1,
+        "num_hidden_layers": len(found),
         "max_position_embeddings": shapes.of(positions, 2)[0],
         "layer_norm_eps": 1e-5,
     }

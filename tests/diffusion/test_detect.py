@@ -1,0 +1,220 @@
+"""Families by shapes: what is recognised, what is refused and in which words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from nodes.diffusion.detect import CONFIG_KEY, describe, detect, detect_vae
+from nodes.diffusion.errors import CheckpointError
+
+CONV_IN = "model.diffusion_model.input_blocks.0.0.weight"
+
+
+def listing(parity, name):
+    keys = json.loads((parity / f"shapes_{name}.json").read_text())["keys"]
+    return {key: tuple(shape) for key, shape in keys.items()}
+
+
+@pytest.fixture
+def sd15(parity):
+    return listing(parity, "sd15")
+
+
+@pytest.fixture
+def sdxl(parity):
+    return listing(parity, "sdxl_base")
+
+
+@pytest.fixture(scope="module")
+def tiny(parity):
+    from nodes.diffusion.weightfile import WeightFile
+
+    def shapes(name):
+        return WeightFile(parity / "models" / "checkpoints" / f"{name}.safetensors").shapes
+
+    return shapes
+
+
+def configured(**stated):
+    return {CONFIG_KEY: json.dumps(stated)}
+
+
+def test_the_real_sd15(sd15):
+    family = detect(sd15)
+    assert (family.name, family.latent_scale, family.prediction) == ("sd1", 0.18215, "eps")
+    assert family.unet["block_out_channels"] == (320, 640, 1280, 1280)
+    assert family.unet["attention_head_dim"] == (8, 8, 8, 8)
+    assert family.unet["cross_attention_dim"] == 768
+    assert not family.unet["use_linear_projection"]
+    assert family.vae["block_out_channels"] == (128, 256, 512, 512)
+    (clip,) = family.text_encoders
+    assert (clip.name, clip.config["num_hidden_layers"], clip.config["num_attention_heads"]) == ("clip_l", 12, 12)
+    assert (clip.config["hidden_act"], clip.pad_token, clip.layer, clip.final_norm) == ("quick_gelu", 49407, -1, True)
+
+
+def test_the_real_sdxl_base(sdxl):
+    family = detect(sdxl)
+    assert (family.name, family.latent_scale, family.prediction) == ("sdxl", 0.13025, "eps")
+    assert family.unet["transformer_layers_per_block"][1:] == (2, 10)
+    assert family.unet["attention_head_dim"] == (5, 10, 20)
+    assert family.unet["projection_class_embeddings_input_dim"] == 2816
+    large, giant = family.text_encoders
+    assert (large.name, large.layer, large.final_norm, large.pad_token) == ("clip_l", -2, False, 49407)
+    assert (giant.name, giant.layer, giant.final_norm, giant.pad_token) == ("clip_g", -2, False, 0)
+    assert (giant.config["num_attention_heads"], giant.config["hidden_act"], giant.projected) == (20, "gelu", True)
+
+
+def test_the_tiny_ones_equal_their_published_sizes(tiny, parity):
+    said = json.loads((parity / "tiny_configs.json").read_text())
+    small, large = detect(tiny("tiny_sd15")), detect(tiny("tiny_sdxl"))
+    assert (small.name, large.name) == ("sd1", "sdxl")
+    assert small.unet["attention_head_dim"] == (said["tiny_sd15"]["unet"]["num_heads"],) * 4
+    width = said["tiny_sdxl"]["unet"]["num_head_channels"]
+    assert [c // h for c, h in zip((32, 64, 128), large.unet["attention_head_dim"], strict=True)] == [width] * 3
+    towers = [(said["tiny_sd15"]["clip_l"], small.text_encoders[0])]
+    towers += [(said["tiny_sdxl"][tower.name], tower) for tower in large.text_encoders]
+    for expected, tower in towers:
+        for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "hidden_act"):
+            assert tower.config[key] == expected[key], (tower.name, key)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sd21", ["Stable Diffusion 2.x", "not supported", "4 input", "1024-wide", "supported: Stable Diffusion 1.x"]),
+        ("sdxl_refiner", ["Stable Diffusion XL refiner", "not supported", "[384, 768, 1536, 1536]"]),
+    ],
+)
+def test_families_without_support_are_named(parity, name, words):
+    with pytest.raises(CheckpointError) as error:
+        detect(listing(parity, name))
+    for word in words:
+        assert word in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("channels", "words"), [(9, "an inpainting model"), (8, "an instruct-pix2pix model"), (5, "depth"), (6, "variant")]
+)
+def test_other_inputs_are_named_with_their_number(sd15, channels, words):
+    sd15[CONV_IN] = (320, channels, 3, 3)
+    with pytest.raises(CheckpointError, match=f"{words}.* of Stable Diffusion 1.x.*{channels} input"):
+        detect(sd15)
+
+
+@pytest.mark.parametrize("mark", ["ztsnr", "edm_vpred.sigma_max"])
+def test_schedules_without_support_are_named(sdxl, mark):
+    with pytest.raises(CheckpointError, match=f"key '{mark}'"):
+        detect({**sdxl, mark: (0,)})
+
+
+def test_the_mark_of_v_prediction_is_read(sdxl):
+    assert detect({**sdxl, "v_pred": (0,)}).prediction == "v"
+
+
+def test_a_unet_of_no_known_family_is_described(sdxl):
+    without = {k: s for k, s in sdxl.items() if not k.startswith("conditioner.")}
+    shapes = {k: s + (1, 1) if k.endswith(("proj_in.weight", "proj_out.weight")) else s for k, s in without.items()}
+    with pytest.raises(CheckpointError, match="no known family.*2048-wide"):
+        detect(shapes)
+
+
+def test_a_file_without_text_encoder_or_vae_has_none(sd15):
+    family = detect({k: s for k, s in sd15.items() if k.startswith("model.diffusion_model.")})
+    assert family.text_encoders == ()
+    assert family.vae is None
+
+
+def test_old_names_of_the_text_encoder_are_found(sd15):
+    family = detect({key.replace(".text_model.", "."): shape for key, shape in sd15.items()})
+    assert family.text_encoders[0].prefix == "cond_stage_model.transformer."
+
+
+def test_a_text_encoder_of_another_width_is_refused(sd15, tiny):
+    text = {k: s for k, s in tiny("tiny_sd15").items() if k.startswith("cond_stage_model.")}
+    with pytest.raises(CheckpointError, match="reads 768-wide text, the file has clip_l 64"):
+        detect({**sd15, **text})
+
+
+def test_half_of_the_text_encoders_is_an_error(sdxl):
+    with pytest.raises(CheckpointError, match=r"missing key 'conditioner.embedders.1.model.token_embedding.weight'"):
+        detect({k: s for k, s in sdxl.items() if not k.startswith("conditioner.embedders.1")})
+
+
+def test_a_text_encoder_with_a_layer_left_out_is_an_error(sd15):
+    shapes = {key: shape for key, shape in sd15.items() if ".layers.3." not in key}
+    with pytest.raises(CheckpointError, match=r"has layers \[0, 1, 2, 4"):
+        detect(shapes)
+
+
+def test_a_file_says_what_shapes_cannot(tiny):
+    family = detect(
+        tiny("tiny_sd15"),
+        configured(
+            unet={"attention_head_dim": [1, 2, 4, 4]},
+            vae={"norm_num_groups": 4},
+            text_encoders={"clip_l": {"num_attention_heads": 1}},
+        ),
+    )
+    assert family.unet["attention_head_dim"] == (1, 2, 4, 4)
+    assert family.vae["norm_num_groups"] == 4
+    assert family.text_encoders[0].config["num_attention_heads"] == 1
+
+
+@pytest.mark.parametrize(
+    ("stated", "words"),
+    [
+        ("{", "is no JSON"),
+        ("[1]", "is list, expected an object"),
+        ('{"unets": {}}', "unknown key 'unets' in weft.config; did you mean 'unet'"),
+        ('{"unet": 3}', "unet is int, expected an object"),
+        ('{"unet": {"attention_heads_dim": 3}}', "unknown key .* in unet; did you mean 'attention_head_dim'"),
+        ('{"text_encoders": {"clip_g": {}}}', "unknown key 'clip_g' in text_encoders; did you mean 'clip_l'"),
+        ('{"unet": {"attention_head_dim": 7}}', "32 channels do not divide into 7 attention heads"),
+        ('{"unet": {"attention_head_dim": 0}}', "do not divide into 0"),
+        ('{"unet": {"attention_head_dim": [8]}}', "1 numbers of attention heads .* 4 levels"),
+        ('{"text_encoders": {"clip_l": {"num_attention_heads": "x"}}}', "do not divide into x"),
+    ],
+)
+def test_wrong_statements_are_refused(tiny, stated, words):
+    with pytest.raises(CheckpointError, match=words):
+        detect(tiny("tiny_sd15"), {CONFIG_KEY: stated})
+
+
+def test_a_vae_of_its_own(parity):
+    from nodes.diffusion.weightfile import WeightFile
+
+    shapes = WeightFile(parity / "models" / "vae" / "tiny_vae.safetensors").shapes
+    assert detect_vae(shapes)["block_out_channels"] == (32, 64, 128, 128)
+    assert detect_vae(shapes, configured(vae={"norm_num_groups": 4}))["norm_num_groups"] == 4
+    flux = {**shapes, "decoder.conv_in.weight": (128, 16, 3, 3)}
+    with pytest.raises(CheckpointError, match="16 latent channels"):
+        detect_vae(flux)
+
+
+@pytest.mark.parametrize(
+    ("key", "what"),
+    [
+        ("lora_unet_mid_block.lora_up.weight", "a LoRA"),
+        ("unet.down_blocks.0.attn.to_q.lora_A.weight", "a LoRA"),
+        ("control_model.input_blocks.0.0.weight", "a ControlNet"),
+        ("emb_params", "a textual inversion"),
+        ("model.diffusion_model.double_blocks.0.img_attn.qkv.weight", "a FLUX model"),
+        ("model.diffusion_model.joint_blocks.0.x_block.attn.qkv.weight", "a Stable Diffusion 3"),
+        ("down_blocks.0.resnets.0.time_emb_proj.weight", "a UNet in diffusers' layout"),
+        ("input_blocks.0.0.weight", "a UNet without"),
+        ("decoder.up_blocks.0.resnets.0.conv1.weight", "a VAE in diffusers' layout"),
+        ("decoder.up.0.block.0.conv1.weight", "a VAE"),
+        ("text_model.encoder.layers.0.mlp.fc1.weight", "a text encoder"),
+        ("model.diffusion_model.transformer_blocks.0.attn.weight", "a transformer of another family"),
+        ("foo", "something unknown .1 tensors: 'foo'."),
+    ],
+)
+def test_what_is_no_checkpoint_is_described(key, what):
+    with pytest.raises(CheckpointError, match=f"not a Stable Diffusion checkpoint, but {what}"):
+        detect({key: (1,)})
+
+
+def test_nothing_is_described_too():
+    assert describe([]) == "a file without tensors"

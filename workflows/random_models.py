@@ -1,0 +1,133 @@
+"""Write models with random weights: they run like real ones, and draw noise.
+
+    python workflows/random_models.py FOLDER             a small SD1.x checkpoint and a LoRA for it
+    python workflows/random_models.py FOLDER --shapes F  a checkpoint with the shapes in the JSON file F ({key: shape})
+
+For the demo, for tests without other models, and for benchmarks at full size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+CHECKPOINT = "weft-tiny.safetensors"
+LORA = "weft-pixel.safetensors"
+
+UNET = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "block_out_channels": (32, 64, 128, 128),
+    "layers_per_block": 2,
+    "down_block_types": (*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"),
+    "up_block_types": ("UpBlock2D", *["CrossAttnUpBlock2D"] * 3),
+    "transformer_layers_per_block": (1, 1, 1, 1),
+    "cross_attention_dim": 64,
+    "attention_head_dim": 8,
+    "norm_num_groups": 32,
+}
+VAE = {
+    "block_out_channels": (32, 64, 128, 128),
+    "layers_per_block": 2,
+    "latent_channels": 4,
+    "down_block_types": ("DownEncoderBlock2D",) * 4,
+    "up_block_types": ("UpDecoderBlock2D",) * 4,
+}
+TEXT = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4}
+
+
+def tiny_shapes() -> dict[str, tuple[int, ...]]:
+    """Key -> shape of a small checkpoint in the single-file layout of SD1.x."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    from nodes.diffusion.keymaps import clip_landings, unet_keymap, vae_keymap
+
+    with torch.device("meta"):
+        unet = UNet2DConditionModel(**UNET)
+        vae = AutoencoderKL(**VAE)
+        text = CLIPTextModel(CLIPTextConfig(**TEXT, vocab_size=49408))
+    shapes = {f"model.diffusion_model.{old}": _shape(unet, new) for old, new in unet_keymap(UNET).items()}
+    for old, new in vae_keymap(VAE).items():
+        shape = _shape(vae, new)
+        # The single-file layout keeps the attention of the autoencoder as 1x1 convolutions.
+        convolved = ".mid.attn_1." in old and len(shape) == 2
+        shapes[f"first_stage_model.{old}"] = (*shape, 1, 1) if convolved else shape
+    names = dict(text.named_parameters())
+    for old, (landing, *_) in clip_landings(TEXT, "hf").items():
+        name = landing.target if landing.target in names else f"text_model.{landing.target}"
+        shapes[f"cond_stage_model.transformer.text_model.{old}"] = tuple(names[name].shape)
+    return shapes
+
+
+def _shape(network: torch.nn.Module, name: str) -> tuple[int, ...]:
+    return tuple(network.get_parameter(name).shape)
+
+
+def random_weights(shapes: Mapping[str, tuple[int, ...]], *, seed: int = 0) -> dict[str, Tensor]:
+    """float16 weights for each key: norms do nothing, the rest keeps the size of what passes through it."""
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for key, shape in shapes.items():
+        if key.endswith("position_ids"):
+            weights[key] = torch.arange(shape[-1]).reshape(shape)
+        elif len(shape) < 2:
+            weights[key] = torch.full(shape, float(key.endswith("weight")), dtype=torch.float16)
+        else:
+            scale = 0.02 if "embedding" in key else 1 / math.sqrt(math.prod(shape[1:]))
+            weights[key] = (torch.randn(shape, generator=generator) * scale).half()
+    return weights
+
+
+def random_lora(shapes: Mapping[str, tuple[int, ...]], *, rank: int = 4, seed: int = 1) -> dict[str, Tensor]:
+    """A LoRA, kohya names, for the attention projections of the UNet that `shapes` describe."""
+    from nodes.diffusion.detect import detect
+    from nodes.diffusion.keymaps import unet_keymap
+
+    generator = torch.Generator().manual_seed(seed)
+    lora = {}
+    for old, new in unet_keymap(detect(shapes).unet).items():
+        shape = shapes[f"model.diffusion_model.{old}"]
+        if not new.endswith(".weight") or ".attn" not in new or len(shape) != 2:
+            continue
+        layer = "lora_unet_" + new.removesuffix(".weight").replace(".", "_")
+        lora[f"{layer}.lora_down.weight"] = (torch.randn(rank, shape[1], generator=generator) * 0.3).half()
+        lora[f"{layer}.lora_up.weight"] = (torch.randn(shape[0], rank, generator=generator) * 0.3).half()
+        lora[f"{layer}.alpha"] = torch.tensor(float(rank)).half()
+    return lora
+
+
+def write_models(folder: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> None:
+    """Write checkpoints/weft-tiny.safetensors and loras/weft-pixel.safetensors below `folder`."""
+    shapes = shapes if shapes is not None else tiny_shapes()
+    for kind, name, tensors in (
+        ("checkpoints", CHECKPOINT, random_weights(shapes)),
+        ("loras", LORA, random_lora(shapes)),
+    ):
+        path = folder / kind / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, path, metadata={"format": "pt", "note": "random weights"})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="the model folder to write into")
+    parser.add_argument("--shapes", type=Path, help='JSON: {key: shape}, or {"keys": {key: shape}}')
+    arguments = parser.parse_args()
+    shapes = None
+    if arguments.shapes is not None:
+        document = json.loads(arguments.shapes.read_text())
+        shapes = {key: tuple(shape) for key, shape in document.get("keys", document).items()}
+    write_models(arguments.folder, shapes)
+    print(f"random models in {arguments.folder}: {CHECKPOINT}, {LORA}")
+
+
+if __name__ == "__main__":
+    main()
