@@ -12,9 +12,10 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from functools import cached_property
 from pathlib import Path
@@ -276,17 +277,46 @@ def main(argv: Sequence[str] | None = None) -> int:
 class _Stop:
     """Why the process has to stop: `number` is the signal that came first, 0 while none has."""
 
+    PATIENCE = 0.3
+    """Seconds that an import may go on after the signal."""
+
     def __init__(self) -> None:
         self.number = 0
+        self.since = 0.0
+        self.count = 0
+        self.due = False
+        self.leave: Callable[[], None] | None = None
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """The signal handler: the first signal stops cleanly, the second is a warning, the third one kills."""
-        if self.number:
+        """The signal handler: the first signal stops cleanly, the second gives notice, the third kills."""
+        again, self.due = self.due, False
+        if not again:
+            self.count += 1
+        if self.count == 1 and not again:
+            self.number, self.since = number, time.monotonic()
+            again = True
+        if again:
+            self._stop(frame)
+        elif self.count == 2:
+            os.write(2, b"\nstopping; once more kills\n")
+        else:
             signal.signal(number, signal.SIG_DFL)
-            os.write(2, b"\nstopping; once more to kill\n")
-            return
-        self.number = number
-        raise KeyboardInterrupt
+            signal.raise_signal(number)
+
+    def _stop(self, frame: FrameType | None) -> None:
+        if self.leave is None or not _importing(frame):
+            raise KeyboardInterrupt
+        # An exception in the middle of `import torch` can abort the process or be lost. A short import may end first,
+        # and a long one is left for good: it holds nothing that needs to be cleaned up.
+        if time.monotonic() - self.since > self.PATIENCE:
+            self.leave()
+        timer = threading.Timer(0.02, self._again)
+        timer.daemon = True
+        timer.start()
+
+    def _again(self) -> None:
+        self.due = True
+        signal.raise_signal(self.number)
 
     def reader_gone(self, file: TextIO) -> None:
         """Stop because nobody reads `file` any more, as SIGPIPE would, with time to clean up."""
@@ -295,6 +325,13 @@ class _Stop:
             os.dup2(nowhere.fileno(), file.fileno())
         self.number = self.number or READER_GONE
         raise KeyboardInterrupt
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether an import is going on in this frame or below it."""
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
 
 
 @contextmanager
@@ -365,6 +402,7 @@ def _answering(
 ) -> Iterator[_Answer]:
     """Around a command's work: an exception becomes a message or a document, and the exit code."""
     answer = _Answer(context.obj, as_json=as_json, as_events=as_events, quiet=quiet)
+    answer.stop.leave = lambda: os._exit(answer.failed(Interrupted()))
     code = 0
     try:
         with _libraries_silenced(answer):
@@ -389,6 +427,7 @@ class _Answer:
         self.as_events = as_events
         self.quiet = quiet
         self.observers: list[events.Observer] = []
+        self.stack = ExitStack()
         self.running: events.NodeStarted | None = None
         self.files: tuple[Path, ...] = ()
         self.warnings: list[events.NodeWarning] = []
@@ -400,14 +439,14 @@ class _Answer:
     @contextmanager
     def watching(self) -> Iterator[list[events.Observer]]:
         """The observers of a run. Meanwhile, what nodes print goes to stderr: stdout is for results."""
-        with ExitStack() as stack:
+        with self.stack:
             self.observers = [self._note]
             if self.as_events:
                 self.observers.append(lambda event: self.out.write(json.dumps(event.to_json(), default=str) + "\n"))
             elif not self.quiet:
-                self.observers.append(stack.enter_context(_Narrator(self.err)))
-            elsewhere = stack.enter_context(open(os.devnull, "w")) if self.quiet else sys.stderr
-            stack.enter_context(redirect_stdout(elsewhere))
+                self.observers.append(self.stack.enter_context(_Narrator(self.err)))
+            elsewhere = self.stack.enter_context(open(os.devnull, "w")) if self.quiet else sys.stderr
+            self.stack.enter_context(redirect_stdout(elsewhere))
             yield self.observers
 
     def _note(self, event: events.Event) -> None:
@@ -456,6 +495,7 @@ class _Answer:
 
     def failed(self, error: BaseException) -> int:
         """Say what went wrong; returns the exit code."""
+        self.stack.close()
         if self.stop.number or isinstance(error, KeyboardInterrupt):
             # After a signal, whatever goes wrong is its doing: libraries wrap the KeyboardInterrupt.
             error = error if isinstance(error, Interrupted) else Interrupted()
@@ -527,12 +567,16 @@ def _explain(error: BaseException) -> Iterator[Line]:
     match error:
         case InvalidWorkflow():
             yield [label, error.message]
-            yield from (["  ", *_issue(issue)] for issue in error.issues)
+            for issue in error.issues:
+                yield ["  ", *_issue(issue)]
         case NodeFailed():
             yield [label, (_where(error.node_id, error.title), "bold"), f" failed: {error.message}", *_hint(error.hint)]
-            yield from (["  ", (f"{name}: ", "dim"), value] for name, value in error.inputs.items())
+            for name, value in error.inputs.items():
+                yield ["  ", (f"{name}: ", "dim"), value]
             if not is_plain(error.__cause__):
                 yield from (["  ", line] for line in error.author_traceback.splitlines())
+        case Interrupted():
+            yield [("interrupted", "yellow")]
         case WeftError():
             yield [label, error.message, *_hint(error.hint)]
         case OSError():
@@ -651,8 +695,9 @@ class _Narrator:
             case events.NodeCached(node_id, _, title):
                 self._ended(f"{self._place} {_where(node_id, title)}: reused", brief=True)
             case events.NodeFinished():
-                steps = f"{self.pace.value} steps, {self.pace.rate}, " if self.pace.value else ""
-                brief = event.seconds < 0.1 and not steps
+                count = self.pace.value
+                steps = f"{count} step{'s' if count != 1 else ''}, {self.pace.rate}, " if count else ""
+                brief = event.seconds < 0.1 and not count
                 self._ended(f"{self.running}: {steps}{_seconds(event.seconds)}", brief=brief)
             case events.RunFinished("done", seconds):
                 self.err.line(("done", "green"), f" in {_seconds(seconds)}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import types
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -79,7 +80,8 @@ def node(
 ) -> Callable[[Function], Function]:
     """Mark a typed function as a node. Raise `version` whenever its output changes for the same inputs.
 
-    `fingerprint(folders, constants)` returns plain data that joins the cache key, for what the inputs do not show.
+    `fingerprint(folders, constants)` returns a list of plain data and Paths that joins the cache key, for what the
+    inputs do not show: a Path stands for the content of its file.
     """
     mark = NodeMark(
         class_type, display_name, category, output_node, version, python_module, fingerprint, deprecated, experimental
@@ -103,7 +105,11 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
     if not isinstance(mark, NodeMark):
         raise DefinitionError(f"{function!r} is not a node", hint="mark it with @node")
     class_type = mark.class_type or function.__name__
-    hints = typing.get_type_hints(function, include_extras=True)
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        hint = "annotations are read in the module: what they name must stand there"
+        raise DefinitionError(f"{class_type}: {error}", hint=hint) from error
     description, tooltips = _read_docstring(inspect.getdoc(function) or "")
     inputs: list[InputSpec] = []
     hidden: list[InputSpec] = []
@@ -126,7 +132,9 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
         section = "required" if parameter.default is inspect.Parameter.empty else "optional"
         inputs.append(InputSpec(name, _with_tooltip(marker, tooltips.get(name)), section))
     inputs.sort(key=lambda spec: spec.section == "optional")
-    outputs, wrap = _read_outputs(class_type, hints.get("return"))
+    if "return" not in hints:
+        raise DefinitionError(f"{class_type}: the function says not what it returns", hint="-> Image, -> UI, -> None")
+    outputs, wrap = _read_outputs(class_type, hints["return"])
     return NodeDefinition(
         class_type=class_type,
         inputs=(*inputs, *hidden),
@@ -149,7 +157,13 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
 
 
 def _marker(annotation: Any, kinds: tuple[type, ...]) -> Any:
-    """The last metadata of `annotation` of one of the kinds: what stands outermost in nested Annotated wins."""
+    """The last metadata of `annotation` of one of the kinds: what stands outermost in nested Annotated wins.
+
+    `Mask | None` is read as Mask: what None stands for is the function's own affair.
+    """
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kept = [item for item in typing.get_args(annotation) if item is not type(None)]
+        annotation = kept[0] if len(kept) == 1 else None
     found = [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, kinds)]
     return found[-1] if found else None
 
@@ -169,8 +183,8 @@ def _read_outputs(
     class_type: str, annotation: Any
 ) -> tuple[tuple[OutputSpec, ...], Callable[[Callable[..., Any]], Callable[..., Any]]]:
     """The output slots of a return annotation, and what turns the function's value into the engine's form."""
-    if annotation is None or annotation is type(None):
-        return (), lambda function: lambda **inputs: function(**inputs) or ()
+    if annotation is type(None):
+        return (), lambda function: function
     if annotation is UI:
         return (), lambda function: lambda **inputs: {"ui": function(**inputs)}
     if typing.get_origin(annotation) is tuple:
@@ -194,6 +208,8 @@ def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
     tooltips: dict[str, str] = {}
     name = ""
     for line in rest.splitlines():
+        if line and not line[0].isspace():
+            break  # the next section: Returns, Raises
         entry = re.match(r"\s{1,4}(\w+): (.+)", line)
         if entry:
             name = entry[1]

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice, zip_longest
 from typing import Any
 
 from engine.errors import DefinitionError
-from engine.sockets import IoType, Socket, socket_from
+from engine.sockets import IoType, Socket, socket_from, type_name
 
 HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
 """The values that the engine, not the workflow, gives to an input of the hidden section."""
@@ -42,8 +43,9 @@ class Implementation:
     """How a node runs. `call` takes the inputs by name and returns a tuple of slots, or `{"ui":, "result":}`.
 
     `version` joins the cache key: it changes when the numbers do. `injected` maps a parameter to what the engine gives
-    it (a hidden type, or CONTEXT). `fingerprint(folders, constants)` returns plain data that joins the key for what
-    the inputs do not show (files named inside a text); `is_changed` is ComfyUI's IS_CHANGED, which may raise.
+    it (a hidden type, or CONTEXT). `fingerprint(folders, constants)` returns a list that joins the key for what the
+    inputs do not show (files named inside a text): plain data, and a Path for the content of a file. `is_changed` is
+    ComfyUI's IS_CHANGED, which may raise.
     """
 
     call: Callable[..., Any]
@@ -77,11 +79,6 @@ class NodeDefinition:
         """The declared inputs that a workflow can give, by name, in the editor's order."""
         return {spec.name: spec for spec in self.inputs if spec.section != "hidden"}
 
-    @cached_property
-    def hidden(self) -> dict[str, InputSpec]:
-        """The inputs of the hidden section, by name."""
-        return {spec.name: spec for spec in self.inputs if spec.section == "hidden"}
-
     def to_object_info(self) -> dict[str, Any]:
         """The entry as `GET /object_info` gives it; lists of files are empty, since only a run's folders know them."""
         sections: dict[str, dict[str, Any]] = {}
@@ -112,17 +109,14 @@ class NodeDefinition:
     def from_object_info(cls, class_type: str, info: Mapping[str, Any]) -> NodeDefinition:
         """Read one entry of an object_info dump. Raises DefinitionError naming what is not as expected."""
         try:
-            outputs = info["output"]
-            names = info.get("output_name") or outputs
-            lists = info.get("output_is_list") or [False] * len(outputs)
-            # ComfyUI's own dumps can hold fewer tooltips than outputs, or more.
-            tips = [*(info.get("output_tooltips") or ()), *[""] * len(outputs)]
             return cls(
                 class_type=class_type,
                 inputs=read_inputs(info["input"]),
-                outputs=tuple(
-                    OutputSpec(str(name), _io_type(io_type), bool(is_list), tip or "")
-                    for io_type, name, is_list, tip in zip(outputs, names, lists, tips, strict=False)
+                outputs=read_outputs(
+                    info["output"],
+                    info.get("output_name"),
+                    info.get("output_is_list"),
+                    info.get("output_tooltips"),
                 ),
                 display_name=info.get("display_name") or class_type,
                 category=info.get("category") or "",
@@ -137,10 +131,6 @@ class NodeDefinition:
             raise DefinitionError(f"object_info entry {class_type!r} is not as ComfyUI writes it: {error!r}") from error
 
 
-def _io_type(value: Any) -> IoType:
-    return tuple(value) if isinstance(value, list | tuple) else value
-
-
 def read_inputs(sections: Mapping[str, Any]) -> tuple[InputSpec, ...]:
     """The inputs that an INPUT_TYPES() result or an object_info `input` declares, sections in ComfyUI's order."""
     specs: list[InputSpec] = []
@@ -148,6 +138,22 @@ def read_inputs(sections: Mapping[str, Any]) -> tuple[InputSpec, ...]:
         for name, declared in (sections.get(section) or {}).items():
             specs.append(InputSpec(name, _socket(name, declared, section), section))
     return tuple(specs)
+
+
+def read_outputs(types: Any, names: Any, lists: Any, tips: Any) -> tuple[OutputSpec, ...]:
+    """The outputs that RETURN_TYPES and the lists beside it declare, or an object_info entry.
+
+    There are as many as there are types; what stands beside them may be None, too short or too long, as it is in real
+    packs. An output without a name has its type's.
+    """
+    if isinstance(types, str):
+        raise TypeError(f"expected a tuple of output types, got the text {types!r}; a comma is missing")
+    outputs: list[OutputSpec] = []
+    for io_type, name, is_list, tip in islice(zip_longest(types, names or (), lists or (), tips or ()), len(types)):
+        kind = tuple(io_type) if isinstance(io_type, list | tuple) else io_type
+        named = type_name(kind) if name is None or isinstance(name, list | tuple) else str(name)
+        outputs.append(OutputSpec(named, kind, bool(is_list), tip or ""))
+    return tuple(outputs)
 
 
 def _socket(name: str, declared: Any, section: str) -> Socket:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from engine.errors import UsageError, did_you_mean
-from engine.prompt import Link, Prompt
+from engine.prompt import Link, Prompt, as_link
 from engine.registry import Registry
-from engine.sockets import Boolean, Number, Socket
+from engine.sockets import Boolean, Combo, Number, Socket, type_name
 
 Overrides = Mapping[str, Any] | Iterable[str]
 """`{"NODE.INPUT": value}`, or texts `NODE.INPUT=VALUE`."""
@@ -84,8 +84,9 @@ def _value(prompt: Prompt, node_id: str, input_name: str, value: Any, registry: 
     if spec is None:
         hint = did_you_mean(input_name, definition.by_name)
         raise UsageError(f"node {node_id} ({node.class_type}) has no input {input_name!r}", hint=hint)
-    if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[0], str):
-        return Link(value[0], int(value[1]))
+    link = as_link(value)
+    if link is not None:
+        return link
     return _read(f"{node_id}.{input_name}", spec.socket, value) if isinstance(value, str) else value
 
 
@@ -95,12 +96,11 @@ _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 def _read(place: str, socket: Socket, text: str) -> Any:
     """A value written as text, in the input's type: text stays as it is, a link is `["4", 0]`."""
     if not socket.is_widget:
-        try:
-            node_id, slot = json.loads(text)
-            return Link(str(node_id), int(slot))
-        except (ValueError, TypeError) as error:
-            expected = f'a link such as ["4", 0], since it takes {socket.io_type}'
-            raise UsageError(f"{place}: expected {expected}, got {text!r}") from error
+        link = _link(text)
+        if link is None and socket.io_type != "*":
+            expected = f'a link such as ["4", 0], since it takes {type_name(socket.io_type)}'
+            raise UsageError(f"{place}: expected {expected}, got {text!r}")
+        return text if link is None else link
     if isinstance(socket, Boolean):
         if text.strip().lower() not in _TRUTH:
             raise UsageError(f"{place}: expected true or false, got {text!r}")
@@ -110,4 +110,18 @@ def _read(place: str, socket: Socket, text: str) -> Any:
             return socket.coerce(text)
         except (ValueError, OverflowError) as error:
             raise UsageError(f"{place}: expected {socket.io_type}, got {text!r}") from error
+    if isinstance(socket, Combo):
+        # Choices can be numbers; those that are text are found as they are.
+        return next((choice for choice in socket.choices or () if str(choice) == text), text)
     return text
+
+
+def _link(text: str) -> Link | None:
+    """`["4", 0]`, also written `[4, 0]`."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if isinstance(value, list) and value and type(value[0]) is int:
+        value[0] = str(value[0])
+    return as_link(value)

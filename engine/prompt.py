@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from engine.errors import UnreadableWorkflow, UsageError
+from engine.errors import UnreadableWorkflow
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest workflow text that is read; the largest ones people share are about 1 MB."""
+
+
+MAX_DEPTH = 100
+"""How deeply lists and objects inside one input may be nested; what walks them may then recurse."""
 
 
 class Link(NamedTuple):
@@ -21,6 +26,16 @@ class Link(NamedTuple):
 
     node_id: str
     slot: int
+
+
+def as_link(value: Any) -> Link | None:
+    """The link that `["4", 0]` is, or None where the value is none; as in ComfyUI, 0.0 is a slot too."""
+    if not isinstance(value, list | tuple) or len(value) != 2:
+        return None
+    node_id, slot = value
+    if not isinstance(node_id, str) or type(slot) not in (int, float):
+        return None
+    return Link(node_id, int(slot)) if slot == slot and abs(slot) != math.inf and slot == int(slot) else None
 
 
 class PromptNode(BaseModel):
@@ -36,10 +51,8 @@ class PromptNode(BaseModel):
     @classmethod
     def _make_links(cls, inputs: dict[str, Any]) -> dict[str, Any]:
         for name, value in inputs.items():
-            if type(value) is list and len(value) == 2:
-                node_id, slot = value
-                if isinstance(node_id, str) and isinstance(slot, int | float) and slot == int(slot):
-                    inputs[name] = Link(node_id, int(slot))
+            if type(value) is list:
+                inputs[name] = as_link(value) or value
         return inputs
 
     @property
@@ -100,15 +113,20 @@ class Prompt:
             raise UnreadableWorkflow("the workflow holds no nodes")
         for node_id, node in document.items():
             if not isinstance(node, Mapping):
-                where = f"{pointer}/{node_id}"
+                where = pointer + _pointer(node_id)
                 raise UnreadableWorkflow(f"{where}: expected a node (an object with class_type), got {_kind(node)}")
         try:
             nodes = _NODES.validate_python(document)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = f"{pointer}/{'/'.join(str(part) for part in first['loc'])}"
+            where = pointer + _pointer(*first["loc"])
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
             raise UnreadableWorkflow(f"{where}: {first['msg']}, got {_kind(first['input'])}{more}") from error
+        for node_id, node in nodes.items():
+            for name, value in node.inputs.items():
+                if type(value) in (dict, list) and _too_deep(value):
+                    where = pointer + _pointer(node_id, "inputs", name)
+                    raise UnreadableWorkflow(f"{where}: nested more than {MAX_DEPTH} levels deep")
         return cls(nodes, extra_pnginfo=extra if isinstance(extra, Mapping) else {}, pointer=pointer)
 
     def replace(self, node_id: str, input_name: str, value: Any) -> Prompt:
@@ -124,8 +142,7 @@ class Prompt:
 
     def at(self, node_id: str, input_name: str | None = None) -> str:
         """The JSON pointer of a node or of one of its inputs."""
-        parts = [node_id] if input_name is None else [node_id, "inputs", input_name]
-        return self.pointer + "".join("/" + part.replace("~", "~0").replace("/", "~1") for part in parts)
+        return self.pointer + (_pointer(node_id) if input_name is None else _pointer(node_id, "inputs", input_name))
 
 
 def load(workflow: str | os.PathLike[str] | Mapping[str, Any] | Prompt) -> Prompt:
@@ -137,13 +154,15 @@ def load(workflow: str | os.PathLike[str] | Mapping[str, Any] | Prompt) -> Promp
         return workflow
     if isinstance(workflow, Mapping):
         return Prompt.parse(workflow)
-    if isinstance(workflow, str) and workflow.lstrip("\ufeff \t\r\n").startswith("{"):
-        return Prompt.parse(read_json(workflow, "the text"))
+    if isinstance(workflow, str) and (text := workflow.lstrip("\ufeff \t\r\n")).startswith("{"):
+        return Prompt.parse(read_json(text, "the text"))
     path = Path(workflow)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UnreadableWorkflow(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read")
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as stream:  # not its size first: a pipe or a device has none
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UnreadableWorkflow(f"{path} is larger than {MAX_BYTES:,} bytes, the most that is read")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableWorkflow(f"{path} is no text: {error.reason} at byte {error.start}") from error
     except (OSError, ValueError) as error:
@@ -160,7 +179,7 @@ def load(workflow: str | os.PathLike[str] | Mapping[str, Any] | Prompt) -> Promp
 def read_json(text: str, source: str) -> Any:
     """Parse JSON. Raises UnreadableWorkflow with line and column, for a key given twice, and for too deep a nesting."""
     if len(text) > MAX_BYTES:
-        raise UnreadableWorkflow(f"{source} has {len(text):,} characters; at most {MAX_BYTES:,} are read")
+        raise UnreadableWorkflow(f"{source} is larger than {MAX_BYTES:,} characters, the most that is read")
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
@@ -194,6 +213,17 @@ def _kind(value: Any) -> str:
     return "null" if value is None else names.get(type(value), type(value).__name__)
 
 
-def unknown_node(reference: str, hint: str = "") -> UsageError:
-    """The error for a node that a flag or an argument names and the prompt does not have."""
-    return UsageError(f"no node {reference!r} in the workflow", hint=hint)
+def _pointer(*parts: Any) -> str:
+    """A JSON pointer (RFC 6901)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def _too_deep(value: Any) -> bool:
+    """Whether a value is nested more than MAX_DEPTH levels deep; so is one that holds itself."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = {id(item): item for item in level if isinstance(item, dict | list | tuple)}.values()
+        level = [part for item in inner for part in (item.values() if isinstance(item, dict) else item)]
+        if not level:
+            return False
+    return True

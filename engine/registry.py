@@ -42,7 +42,11 @@ class Registry:
         registry = cls()
         owners: dict[str, str] = {}
         for entry in entry_points(group=ENTRY_POINTS):
-            pack = entry.load()
+            try:
+                pack = entry.load()
+            except Exception as error:  # a pack's own code: it may raise anything
+                what = f"{type(error).__name__}: {error}"
+                raise DefinitionError(f"node pack {entry.name!r} ({entry.value}) cannot be loaded: {what}") from error
             if not isinstance(pack, Mapping):
                 raise DefinitionError(f"node pack {entry.name!r} ({entry.value}): expected a mapping, got {pack!r}")
             for class_type in pack:
@@ -57,7 +61,7 @@ class Registry:
     def add(self, sources: Mapping[str, Source] | Iterable[Callable[..., Any]] | Callable[..., Any]) -> Registry:
         """Register a mapping of sources, or `@node` functions under their own names; returns self."""
         if not isinstance(sources, Mapping):
-            functions = [sources] if callable(sources) else list(sources)
+            functions: list[Any] = [sources] if callable(sources) else list(sources)
             sources = {definition.class_type: definition for definition in map(definition_of, functions)}
         for class_type, source in sources.items():
             self._sources[class_type] = source
@@ -91,19 +95,27 @@ class Registry:
 
 
 def _define(class_type: str, source: Source) -> NodeDefinition:
-    if isinstance(source, str):
-        module, _, attribute = source.partition(":")
-        source = getattr(importlib.import_module(module), attribute)
-    if isinstance(source, NodeDefinition):
-        return source
-    if is_node(source):
-        definition = definition_of(source)
-    elif inspect.isclass(source):
+    found: Any = _load(class_type, source) if isinstance(source, str) else source
+    if isinstance(found, NodeDefinition):
+        definition = found
+    elif is_node(found):
+        definition = definition_of(found)
+    elif inspect.isclass(found):
         from engine.v1 import definition_of_class
 
-        definition = definition_of_class(class_type, source)
+        definition = definition_of_class(class_type, found)
     else:
-        raise DefinitionError(f"{class_type!r}: expected a @node function or a V1 class, got {source!r}")
+        raise DefinitionError(f"{class_type!r}: expected a @node function or a V1 class, got {found!r}")
     if definition.class_type != class_type:
         raise DefinitionError(f"{class_type!r} is registered as {definition.class_type!r}: the names must agree")
     return definition
+
+
+def _load(class_type: str, place: str) -> Any:
+    """What stands at `module:attribute`."""
+    module, _, attribute = place.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # a pack's own code: it may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise DefinitionError(f"{class_type!r} cannot be loaded from {place!r}: {what}") from error

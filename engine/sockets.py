@@ -25,7 +25,7 @@ class Socket:
     __slots__ = ("io_type", "options")
     is_widget: ClassVar[bool] = False
 
-    def __init__(self, io_type: IoType, **options: Any) -> None:
+    def __init__(self, io_type: IoType, /, **options: Any) -> None:
         self.io_type = io_type
         self.options: Mapping[str, Any] = options
 
@@ -64,7 +64,7 @@ class Widget(Socket):
     is_widget = True
     name: ClassVar[str] = ""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, /, **options: Any) -> None:
         super().__init__(self.name, **options)
 
 
@@ -127,7 +127,7 @@ class Combo(Socket):
     __slots__ = ("choices",)
     is_widget = True
 
-    def __init__(self, choices: Sequence[Any] | None, **options: Any) -> None:
+    def __init__(self, choices: Sequence[Any] | None, /, **options: Any) -> None:
         self.choices = None if choices is None else tuple(choices)
         super().__init__("COMBO" if self.choices is None else self.choices, **options)
 
@@ -135,7 +135,7 @@ class Combo(Socket):
         if self.choices is None or value in self.choices:
             return
         shown = str(list(self.choices)) if len(self.choices) <= 20 else f"(list of length {len(self.choices)})"
-        yield "value_not_in_list", "Value not in list", f"{name}: {value!r} not in {shown}"
+        yield "value_not_in_list", "Value not in list", f"{name}: '{value}' not in {shown}"
 
 
 class Files(Combo):

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.definition import HIDDEN_TYPES, Implementation, NodeDefinition, OutputSpec, read_inputs
+from engine.definition import (
+    HIDDEN_TYPES,
+    Implementation,
+    InputSpec,
+    NodeDefinition,
+    OutputSpec,
+    read_inputs,
+    read_outputs,
+)
 from engine.errors import DefinitionError
 
-# Attributes whose meaning the engine does not carry out: refused, because a silent difference is worse.
-_UNSUPPORTED = ("INPUT_IS_LIST", "OUTPUT_IS_LIST", "check_lazy_status", "VALIDATE_INPUTS")
+_OUTPUT_ATTRIBUTES = ("RETURN_TYPES", "RETURN_NAMES", "OUTPUT_IS_LIST", "OUTPUT_TOOLTIPS")
 
 
 def definition_of_class(class_type: str, cls: type) -> NodeDefinition:
@@ -22,22 +30,24 @@ def definition_of_class(class_type: str, cls: type) -> NodeDefinition:
             raise DefinitionError(f"{class_type}: the class has no {attribute}")
     try:
         inputs = read_inputs(cls.INPUT_TYPES())  # type: ignore[attr-defined]  # the protocol of V1, checked above
-        outputs = _outputs(cls)
-    except (TypeError, AttributeError, ValueError) as error:
-        raise DefinitionError(f"{class_type}: INPUT_TYPES or RETURN_TYPES is not as V1 has it: {error}") from error
+        outputs = read_outputs(*(getattr(cls, name, None) for name in _OUTPUT_ATTRIBUTES))
+        function = getattr(cls, cls.FUNCTION)  # type: ignore[attr-defined]  # checked above
+    except Exception as error:  # the author's code: it may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise DefinitionError(f"{class_type}: INPUT_TYPES, RETURN_TYPES or FUNCTION cannot be read: {what}") from error
     injected = {
         spec.name: str(spec.socket.io_type)
         for spec in inputs
         if spec.section == "hidden" and spec.socket.io_type in HIDDEN_TYPES
     }
-    unsupported = [name for name in _UNSUPPORTED if getattr(cls, name, False)]
+    unsupported = list(_unsupported(cls, function, inputs, outputs))
     return NodeDefinition(
         class_type=class_type,
         inputs=inputs,
         outputs=outputs,
         display_name=class_type,
         category=getattr(cls, "CATEGORY", "sd"),
-        description=getattr(cls, "DESCRIPTION", ""),
+        description=getattr(cls, "DESCRIPTION", "") or "",
         python_module=str(getattr(cls, "RELATIVE_PYTHON_MODULE", "nodes")),
         output_node=bool(getattr(cls, "OUTPUT_NODE", False)),
         deprecated=bool(getattr(cls, "DEPRECATED", False)),
@@ -56,20 +66,18 @@ def definition_of_class(class_type: str, cls: type) -> NodeDefinition:
     )
 
 
-def _outputs(cls: Any) -> tuple[OutputSpec, ...]:
-    types = cls.RETURN_TYPES
-    names = getattr(cls, "RETURN_NAMES", types)
-    lists = getattr(cls, "OUTPUT_IS_LIST", [False] * len(types))
-    tips = [*getattr(cls, "OUTPUT_TOOLTIPS", ()), *[""] * len(types)]
-    return tuple(
-        OutputSpec(
-            str(name) if not isinstance(name, list | tuple) else "COMBO",
-            tuple(io_type) if isinstance(io_type, list | tuple) else io_type,
-            bool(is_list),
-            tip,
-        )
-        for io_type, name, is_list, tip in zip(types, names, lists, tips, strict=False)
-    )
+def _unsupported(cls: type, function: Any, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec]) -> Iterator[str]:
+    """What the engine does not carry out: such a class is refused, because a silent difference is worse."""
+    yield from (name for name in ("INPUT_IS_LIST", "check_lazy_status", "VALIDATE_INPUTS") if getattr(cls, name, False))
+    if any(output.is_list for output in outputs):
+        yield "OUTPUT_IS_LIST"
+    if inspect.iscoroutinefunction(function):
+        yield "an async function"
+    for spec in inputs:
+        if spec.section == "hidden" and spec.socket.io_type == "DYNPROMPT":
+            yield f"DYNPROMPT ({spec.name})"
+        if spec.socket.options.get("rawLink"):
+            yield f"rawLink ({spec.name})"
 
 
 def _caller(cls: Any) -> Callable[..., Any]:
@@ -82,15 +90,20 @@ def _caller(cls: Any) -> Callable[..., Any]:
 def source_digest(cls: type) -> str:
     """A digest of the .py files of the pack that defines the class: its version, for want of a declared one.
 
-    The files are those beside and below the class's file; a class without a file (typed into a session) has its own.
+    A pack is the outermost package of the class's module, or else that one file. A class without a file (typed into a
+    session) is new each time it is read: nothing tells whether its code is what it was.
     """
     try:
         file = Path(inspect.getfile(cls))
     except (TypeError, OSError):
-        return f"session:{id(cls)}"
-    package = (inspect.getmodule(cls) or cls).__name__.partition(".")[0] != (inspect.getmodule(cls) or cls).__name__
-    files = sorted(file.parent.rglob("*.py")) if package or file.name == "__init__.py" else [file]
+        return f"session:{os.urandom(16).hex()}"
     digest = hashlib.blake2b(digest_size=16)
-    for source in files:
-        digest.update(source.relative_to(file.parent).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    root = file.parent
+    package = cls.__module__.split(".")[: None if file.name == "__init__.py" else -1]
+    for name in reversed(package[1:]):
+        if root.name != name:
+            break
+        root = root.parent
+    for source in sorted(root.rglob("*.py")) if package else [file]:
+        digest.update(source.relative_to(root).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
     return digest.hexdigest()

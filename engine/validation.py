@@ -41,6 +41,9 @@ def output_nodes(prompt: Prompt, registry: Registry) -> list[str]:
     ]
 
 
+_MAX_HINTS = 100
+
+
 def constant(value: Any) -> Any:
     """A constant of the prompt without its wrapping: a list is written `{"__value__": [...]}`."""
     if type(value) is dict and len(value) == 1 and "__value__" in value:
@@ -57,6 +60,14 @@ class _Validation:
         self.folders = folders
         self.targets = targets
         self.executable = executable
+        self.hints: dict[tuple[str, int], str] = {}
+
+    def near(self, name: str, choices: Iterable[Any]) -> str:
+        """Did-you-mean for the first names that need one: a thousand searches would take minutes and help nobody."""
+        search = name, id(choices)
+        if search not in self.hints and len(self.hints) < _MAX_HINTS:
+            self.hints[search] = did_you_mean(name, map(str, choices))
+        return self.hints.get(search, "")
 
     def issue(self, node_id: str, code: str, message: str, input_name: str | None = None, **more: Any) -> Issue:
         return Issue(
@@ -74,8 +85,8 @@ class _Validation:
         nodes = self.prompt.nodes
         for node_id, node in nodes.items():
             if node.class_type not in self.registry:
-                hint = did_you_mean(node.class_type, self.registry)
-                message = f"Unknown node class {node.class_type!r}"
+                hint = self.near(node.class_type, self.registry)
+                message = f"Cannot execute because node {node.class_type} does not exist."
                 yield self.issue(node_id, "invalid_prompt", message, details=f"Node ID '#{node_id}'", hint=hint)
         wanted = [*output_nodes(self.prompt, self.registry), *(node for node in self.targets if node in nodes)]
         if not wanted:
@@ -107,9 +118,9 @@ class _Validation:
                 yield from self.link_issues(node_id, spec.name, inputs[name], spec)
             elif not spec.socket.is_widget and spec.socket.io_type != "*":
                 message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
-                details = f"{name} takes {spec.socket.io_type} from another node, got {constant(inputs[name])!r}"
-                extra = self.extra(spec, inputs[name])
-                yield self.issue(node_id, "bad_linked_input", message, name, details=details, extra=extra)
+                hint = f"it takes {type_name(spec.socket.io_type)} from another node, not a value"
+                extra = self.extra(spec, received_value=inputs[name])
+                yield self.issue(node_id, "bad_linked_input", message, name, details=name, hint=hint, extra=extra)
             else:
                 yield from self.value_issues(node_id, spec, constant(inputs[name]))
         for name, value in inputs.items():
@@ -127,16 +138,17 @@ class _Validation:
 
     def link_issues(self, node_id: str, name: str, link: Any, spec: InputSpec | None) -> Iterator[Issue]:
         nodes = self.prompt.nodes
-        extra = self.extra(spec, list(link)) if spec else {"input_name": name, "received_value": list(link)}
         code = "bad_linked_input"
         if type(link) is list:
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
             hint = 'a list as a value is written {"__value__": [...]}'
-            yield self.issue(node_id, code, message, name, details=f"{name}, got {link!r}", hint=hint, extra=extra)
+            extra = self.extra(spec, name, received_value=link)
+            yield self.issue(node_id, code, message, name, details=name, hint=hint, extra=extra)
             return
         source = nodes.get(link.node_id)
         if source is None:
-            message, hint = f"Linked node {link.node_id!r} does not exist", did_you_mean(link.node_id, nodes)
+            message, hint = f"Linked node {link.node_id!r} does not exist", self.near(link.node_id, nodes)
+            extra = self.extra(spec, name, received_value=list(link))
             yield self.issue(node_id, code, message, name, details=name, hint=hint, extra=extra)
             return
         if source.class_type not in self.registry:
@@ -145,6 +157,7 @@ class _Validation:
         if not 0 <= link.slot < len(outputs):
             slots = ", ".join(f"{slot} {out.name}" for slot, out in enumerate(outputs)) or "none"
             message = f"Linked node {link.node_id!r} ({source.class_type}) has no output slot {link.slot}"
+            extra = self.extra(spec, name, received_value=list(link))
             yield self.issue(node_id, code, message, name, details=name, hint=f"its slots: {slots}", extra=extra)
             return
         received = outputs[link.slot].io_type
@@ -153,7 +166,7 @@ class _Validation:
             details = f"{name}, received_type({type_name(received)}) mismatch input_type({wanted})"
             fitting = [f"slot {slot}" for slot, out in enumerate(outputs) if fits(out.io_type, spec.socket.io_type)]
             hint = f"{wanted} is {', '.join(fitting)} of node {link.node_id}" if fitting else ""
-            extra = {**extra, "received_type": type_name(received), "linked_node": list(link)}
+            extra = self.extra(spec, received_type=type_name(received), linked_node=list(link))
             message = "Return type mismatch between linked nodes"
             yield self.issue(node_id, "return_type_mismatch", message, name, details=details, hint=hint, extra=extra)
 
@@ -163,7 +176,7 @@ class _Validation:
             coerced = socket.coerce(value)
         except (ValueError, TypeError, OverflowError) as error:
             message = f"Failed to convert an input value to a {type_name(socket.io_type)} value"
-            extra = {**self.extra(spec, value), "exception_message": str(error)}
+            extra = self.extra(spec, received_value=value, exception_message=str(error))
             yield self.issue(
                 node_id, "invalid_input_type", message, name, details=f"{name}, {value}, {error}", extra=extra
             )
@@ -173,15 +186,15 @@ class _Validation:
             return
         for code, message, details in socket.problems(name, coerced):
             choices = socket.choices if isinstance(socket, Combo) else None
-            hint = did_you_mean(str(coerced), (str(choice) for choice in choices or ()))
-            extra = self.extra(spec, value)
+            hint = self.near(str(coerced), choices) if choices else ""
+            extra = self.extra(spec, received_value=value)
             yield self.issue(node_id, code, message, name, details=details, hint=hint, extra=extra)
 
     def file_issues(self, node_id: str, spec: InputSpec, socket: Files, value: Any) -> Iterator[Issue]:
         if value in socket.extra_choices or self.folders is None:
             return
         code, message = "value_not_in_list", "Value not in list"
-        extra = self.extra(spec, value)
+        extra = self.extra(spec, received_value=value)
         if not isinstance(value, str):
             details = f"{spec.name}: expected the name of a file, got {value!r}"
             yield self.issue(node_id, code, message, spec.name, details=details, extra=extra)
@@ -195,9 +208,11 @@ class _Validation:
                 missing_file=missing,
             )  # fmt: skip
 
-    def extra(self, spec: InputSpec, value: Any) -> dict[str, Any]:
-        """ComfyUI's extra_info: over 20 choices, the input's config is left out."""
+    def extra(self, spec: InputSpec | None, name: str = "", **more: Any) -> dict[str, Any]:
+        """ComfyUI's extra_info: over 20 choices, the input's config is left out; an undeclared input has none."""
+        if spec is None:
+            return {"input_name": name, **more}
         config: Any = spec.socket.to_object_info()
         if isinstance(spec.socket, Combo) and len(spec.socket.choices or ()) > 20:
             config = None
-        return {"input_name": spec.name, "input_config": config, "received_value": value}
+        return {"input_name": spec.name, "input_config": config, **more}

@@ -29,7 +29,7 @@ class Target:
     """What is being sampled: the denoiser, and the shape [B,C,h,w] and device of its latent."""
 
     denoiser: Denoiser
-    shape: tuple[int, int, int, int]
+    shape: tuple[int, ...]
     device: torch.device
 
 
@@ -83,7 +83,8 @@ def resolve(conditioning: Sequence[Any], side: str, target: Target) -> list[Cond
         try:
             if not isinstance(entry, list | tuple) or len(entry) != 2:
                 raise DiffusionError(f"expected [tensor, options], got {type(entry).__name__}")
-            resolved.append(_resolve_entry(*entry, target))
+            context, options = entry
+            resolved.append(_resolve_entry(context, options, target))
         except DiffusionError as error:
             raise DiffusionError(f"{side} conditioning, entry {i}: {error}") from None
     return resolved

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -113,7 +113,7 @@ class Denoiser:
         self.sampling = sampling
         self.device = parameter.device
         self.dtype = parameter.dtype
-        config = network.config
+        config: Any = network.config
         self.channels: int = config.in_channels
         self.context_width: int = config.cross_attention_dim
         self.pooled_width: int | None = None

@@ -286,7 +286,6 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a LoRA (put it in loras/)", ("lora_up.", "lora_down.", ".lora_A.", ".lora_B.", "hada_w1", "lokr_w", ".oft_")),
     ("a ControlNet (put it in controlnet/)", ("control_model.", "controlnet_", "input_hint_block.", "zero_convs.")),
     ("a checkpoint (put it in checkpoints/)", ("model.diffusion_model.input_blocks.",)),
-    ("a textual inversion (put it in embeddings/)", ("emb_params", "string_to_param")),
     ("a FLUX model", ("double_blocks.",)),
     ("a Stable Diffusion 3 model", ("joint_blocks.",)),
     ("a CLIP vision model", ("vision_model.", "visual.transformer.")),
@@ -298,6 +297,7 @@ _MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("a VAE (put it in vae/)", ("decoder.up.", "encoder.down.")),
     ("a text encoder", ("text_model.encoder.layers.", "transformer.resblocks.")),
     ("a transformer of another family", ("transformer_blocks.", "blocks.0.attn", "blocks.0.self_attn")),
+    ("a textual inversion (put it in embeddings/)", ("emb_params", "string_to_param", "clip_l", "clip_g")),
     ("an upscaler (put it in upscale_models/)", ("rdb1.", "RDB1.", "upsampler.", "conv_first.")),
 )
 

@@ -26,6 +26,10 @@ LONGEST = 240  # bytes of a file name, with room for a suffix: longer ones are a
 LEARNED = "string_to_param."  # where automatic1111's files keep the vectors, beside bookkeeping
 
 
+class EmbeddingWidth(CheckpointError):
+    """An embedding made for a text encoder of another width."""
+
+
 @dataclass(frozen=True)
 class Mention:
     """One `embedding:NAME` of a prompt; `file` is None where there is no such embedding."""
@@ -81,7 +85,8 @@ def load_embedding(path: Path, key: str, width: int) -> Tensor:
         width: what the text encoder takes.
 
     Raises:
-        CheckpointError: the file cannot be read, has no tensor, or its vectors have another width.
+        CheckpointError: the file cannot be read or has no tensor.
+        EmbeddingWidth: its vectors have another width.
     """
     tensors = read_tensors(path)
     learned = {name: tensor for name, tensor in tensors.items() if name.startswith(LEARNED)} or tensors
@@ -92,5 +97,5 @@ def load_embedding(path: Path, key: str, width: int) -> Tensor:
     vectors = vectors[None] if vectors.ndim == 1 else vectors
     if vectors.ndim != 2 or vectors.shape[1] != width:
         got = "x".join(map(str, vectors.shape)) or "a single number"
-        raise CheckpointError(f"embedding {path.name!r} holds {got} for {key}, expected vectors of width {width}")
+        raise EmbeddingWidth(f"embedding {path.name!r} holds {got} for {key}, expected vectors of width {width}")
     return vectors

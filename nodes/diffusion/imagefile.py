@@ -56,7 +56,7 @@ def load_image(path: Path) -> tuple[Tensor, Tensor]:
 def load_mask(path: Path, channel: str) -> Tensor:
     """One channel of an image file as a mask [1,h,w], float32: 1 - alpha, or red, green or blue as they are.
 
-    The alpha of an RGB image is zeros, h = w = 64; images that are neither RGB nor RGBA are converted to RGBA.
+    An image that is not RGBA is converted first: without transparency its alpha is 1, so the mask is zeros.
 
     Raises:
         DiffusionError: another channel; and as load_image.
@@ -66,10 +66,8 @@ def load_mask(path: Path, channel: str) -> Tensor:
         raise DiffusionError(f"unknown channel {channel!r}{nearest(channel, CHANNELS)}: one of {known}")
     with _opened(path) as opened:
         picture = _upright(opened)
-        picture = picture if picture.mode in ("RGB", "RGBA") else picture.convert("RGBA")
+        picture = picture if picture.mode == "RGBA" else picture.convert("RGBA")
         band = CHANNELS[channel]
-        if band not in picture.getbands():
-            return torch.zeros(1, *NO_MASK)
         values = _unit(picture.getchannel(band))[None]
     return 1.0 - values if band == "A" else values
 

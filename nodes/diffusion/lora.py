@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.errors import CheckpointError, PatchError
 from nodes.diffusion.lora_formats import build_patch, split_key
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def apply_lora(
     targets = dict(_targets(model, clip))
     patches: dict[str, dict[str, LoraPatch]] = {}
     matched: dict[str, str] = {}
-    unmatched, left_out = list(lora.unknown), []
+    unmatched: list[str] = list(lora.unknown)
+    left_out: list[str] = []
     for layer, tensors in lora.layers.items():
         found = targets.get(_canonical(layer))
         if found is None:
@@ -101,7 +102,11 @@ def apply_lora(
             (left_out if (clip if for_text else model) is None else unmatched).append(layer)
             continue
         network, parameter, tensor = found
-        patch = build_patch(layer, tensors, (lora.source, layer), tensor.shape)
+        try:
+            patch = build_patch(layer, tensors, (lora.source, layer), tensor.shape)
+        except PatchError as error:
+            where = f"{lora.path.name!r} does not fit {network} (is it for another model?)"
+            raise PatchError(f"{where}: {error}") from error
         patches.setdefault(network, {})[parameter] = patch
         matched[layer] = f"{network}.{parameter}"
     if model is not None:
@@ -153,6 +158,6 @@ def _text_names(parameter: str, index: int) -> Iterable[str]:
 
 
 def _canonical(layer: str) -> str:
-    """A layer's name without what the first LoRAs of diffusers had in it: `attn1.processor.to_out` is `attn1.to_out.0`."""
+    """A layer's name as of today: `attn1.processor.to_out` of the first LoRAs of diffusers is `attn1.to_out.0`."""
     layer = layer.replace(".processor.", ".")
     return f"{layer}.0" if layer.endswith(".to_out") else layer

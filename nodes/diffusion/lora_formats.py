@@ -85,7 +85,7 @@ def _lokr(f: Factors) -> Tensor:
         two = _tucker(f["lokr_t2"], f["lokr_w2_a"], f["lokr_w2_b"])
     else:
         two = f["lokr_w2"] if "lokr_w2" in f else f["lokr_w2_a"] @ f["lokr_w2_b"]
-    return torch.kron(one.reshape(*one.shape, *[1] * (two.ndim - one.ndim)), two)
+    return torch.kron(one.reshape(*one.shape, *[1] * (two.ndim - one.ndim)), two.contiguous())
 
 
 def _lokr_rank(f: Factors) -> int | None:
@@ -109,12 +109,8 @@ _KRON_2 = (_roles("lokr_w2"), _roles("lokr_w2_a", "lokr_w2_b"), _roles("lokr_t2"
 
 FORMATS: Mapping[str, Format] = {
     # LoCon is LoRA on convolutions too, with or without the core of a Tucker decomposition.
-    "lora": Format(
-        (_roles("up", "down"), _roles("up", "down", "mid")), _lora, lambda f: f["down"].shape[0]
-    ),
-    "loha": Format(
-        (_HADA, _HADA | {"hada_t1", "hada_t2"}), _loha, lambda f: f["hada_w1_b"].shape[0]
-    ),
+    "lora": Format((_roles("up", "down"), _roles("up", "down", "mid")), _lora, lambda f: f["down"].shape[0]),
+    "loha": Format((_HADA, _HADA | {"hada_t1", "hada_t2"}), _loha, lambda f: f["hada_w1_b"].shape[0]),
     "lokr": Format(tuple(one | two for one in _KRON_1 for two in _KRON_2), _lokr, _lokr_rank),
 }
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.embeddings import EmbeddingLookup, Mention, load_embedding, split_mentions
+from nodes.diffusion.embeddings import EmbeddingLookup, EmbeddingWidth, Mention, load_embedding, split_mentions
 from nodes.diffusion.errors import DiffusionError, nearest
 from nodes.diffusion.patcher import Patch, PatchedNetwork
 from nodes.diffusion.prompt_weights import parse_weights
@@ -220,9 +220,7 @@ def _run(encoder: TextEncoder, chunks: list[Chunk], layer: int | None) -> tuple[
     return torch.cat(states), pooled[0]
 
 
-def _forward(
-    module: nn.Module, chunks: list[Chunk], spec: EncoderSpec, layer: int | None
-) -> tuple[Tensor, Tensor]:
+def _forward(module: nn.Module, chunks: list[Chunk], spec: EncoderSpec, layer: int | None) -> tuple[Tensor, Tensor]:
     """One batch through the tower: [N, 77, C] of the layer asked for, [N, P] of the last layer at the end mark."""
     tower = _tower(module)
     layers = tower.encoder.layers
@@ -257,11 +255,18 @@ def _embed(table: nn.Embedding, chunks: list[Chunk]) -> Tensor:
 
 
 def _vectors(mention: Mention, encoder: TextEncoder) -> list[Tensor]:
-    """The vectors of an embedding; none, with a warning, where there is no such file."""
+    """The vectors of an embedding; none, with a warning, where there is no such file or it is for another encoder.
+
+    Left-over SD1.x embeddings in SDXL prompts are common, and ComfyUI draws those pictures without them.
+    """
     if mention.file is None:
         log.warning("no embedding %r: ignored", mention.name)
         return []
-    return list(load_embedding(mention.file, encoder.name, encoder.width))
+    try:
+        return list(load_embedding(mention.file, encoder.name, encoder.width))
+    except EmbeddingWidth as misfit:
+        log.warning("%s: ignored", misfit)
+        return []
 
 
 def _tower(module: nn.Module) -> Any:

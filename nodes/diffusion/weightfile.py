@@ -163,7 +163,7 @@ def _load_torch(path: Path, start: bytes, size: int) -> dict[str, Tensor]:
     zipped = start.startswith(b"PK\x03\x04")
     if not zipped and not start.startswith(_OLD_TORCH):
         raise CheckpointError(f"{path.name} ({size} bytes) is no file of weights, but {_what(start)}")
-    if path.suffix not in _TORCH_SUFFIXES:
+    if path.suffix.lower() not in _TORCH_SUFFIXES:
         raise CheckpointError(
             f"{path.name} ({size} bytes) is a pickle posing as {path.suffix or 'a file without suffix'}: it was not "
             f"opened. A torch file is called one of {', '.join(_TORCH_SUFFIXES)}"

@@ -115,7 +115,7 @@ def test_the_mark_of_v_prediction_is_read(sdxl):
 
 def test_a_unet_of_no_known_family_is_described(sdxl):
     without = {k: s for k, s in sdxl.items() if not k.startswith("conditioner.")}
-    shapes = {k: s + (1, 1) if k.endswith(("proj_in.weight", "proj_out.weight")) else s for k, s in without.items()}
+    shapes = {k: (*s, 1, 1) if k.endswith(("proj_in.weight", "proj_out.weight")) else s for k, s in without.items()}
     with pytest.raises(CheckpointError, match="no known family.*2048-wide"):
         detect(shapes)
 

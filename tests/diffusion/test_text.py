@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from nodes.diffusion.checkpoint import load_checkpoint
 from nodes.diffusion.embeddings import lookup_in
-from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.patcher import PatchedNetwork
 from nodes.diffusion.text import Clip, TextEncoder, chunk, encode_chunks, tokenize
 from nodes.diffusion.tokenizer import END, START
@@ -226,9 +226,13 @@ def test_a_missing_embedding_is_left_out_with_a_warning(
     assert "'absent'" in caplog.text
 
 
-def test_an_embedding_of_another_model(encoder: TextEncoder, embeddings: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"'wide\.safetensors' holds 1x768 for clip_l, expected .* width 4"):
-        Clip((encoder,), lookup_in([embeddings])).encode("embedding:wide")
+def test_an_embedding_of_another_model_is_left_out_with_a_warning(
+    encoder: TextEncoder, embeddings: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "weft"):
+        got = tokenize("a embedding:wide cat", encoder, lookup_in([embeddings]))
+    assert ids(got) == ids(tokenize("a cat", encoder, None))
+    assert "'wide.safetensors' holds 1x768 for clip_l, expected vectors of width 4: ignored" in caplog.text
 
 
 # Goldens
@@ -267,19 +271,21 @@ def run(prompt: dict, node: str, checkpoints: dict[str, Clip], loras: Path):
     raise AssertionError(kind)
 
 
-def test_goldens_of_comfyui(parity: Path, checkpoints: dict[str, Clip], subtests: pytest.Subtests) -> None:
+def test_goldens_of_comfyui(parity: Path, checkpoints: dict[str, Clip]) -> None:
     folder = parity / "goldens"
     index = json.loads((folder / "index.json").read_text())
     names = [name for name in index if name.startswith(("clip_", "xl_clip_"))]
     assert len(names) >= 50
+    errors: dict[str, float] = {}
     for name in names:
         prompt = json.loads((folder / f"{name}.json").read_text())
         expected = load_file(folder / f"{name}.safetensors")
         for target in index[name]["targets"]:
             [[cond, extra]] = run(prompt, target, checkpoints, parity / "models" / "loras")
-            with subtests.test(name):
-                assert relative(cond, expected[f"{target}.0.cond0"]) < LIMIT
-                assert relative(extra["pooled_output"], expected[f"{target}.0.cond0.pooled_output"]) < LIMIT
+            slot = f"{target}.0.cond0"
+            pooled = relative(extra["pooled_output"], expected[f"{slot}.pooled_output"])
+            errors[name] = max(relative(cond, expected[slot]), pooled)
+    assert not {name: error for name, error in errors.items() if not error < LIMIT}
 
 
 def test_hidden_layers_of_comfyui(parity: Path, checkpoints: dict[str, Clip]) -> None:

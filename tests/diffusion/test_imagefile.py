@@ -1,0 +1,218 @@
+"""Image files: modes, orientation, transparency, animations, damage."""
+
+from __future__ import annotations
+
+import json
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import numpy
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.imagefile import load_image, load_mask
+
+
+def picture(width: int = 5, height: int = 4, mode: str = "RGB", seed: int = 0) -> Image.Image:
+    values = numpy.random.default_rng(seed).integers(0, 256, (height, width, 4), dtype=numpy.uint8)
+    return Image.fromarray(values).convert(mode)
+
+
+def values(image: Image.Image) -> torch.Tensor:
+    return torch.from_numpy(numpy.array(image).astype(numpy.float32) / 255)
+
+
+def test_an_image_without_alpha(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png")
+    image, mask = load_image(tmp_path / "a.png")
+    assert torch.equal(image, values(picture())[None]) and image.dtype == torch.float32
+    assert torch.equal(mask, torch.zeros(1, 64, 64))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_becomes_a_mask(tmp_path: Path, mode: str) -> None:
+    source = picture(mode=mode)
+    source.save(tmp_path / "a.png")
+    image, mask = load_image(tmp_path / "a.png")
+    assert torch.equal(mask, 1 - values(source.getchannel("A"))[None])
+    assert torch.equal(image, values(source.convert("RGB"))[None])
+
+
+def test_transparent_entries_of_a_palette(tmp_path: Path) -> None:
+    source = Image.new("P", (2, 1))
+    source.putpalette([255, 0, 0, 0, 255, 0])
+    source.putpixel((1, 0), 1)
+    source.save(tmp_path / "a.png", transparency=1)
+    image, mask = load_image(tmp_path / "a.png")
+    assert mask.tolist() == [[[0.0, 1.0]]]
+    assert image[0, 0, 0].tolist() == [1.0, 0.0, 0.0]
+
+
+def test_orientation_is_applied(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn right
+    picture(mode="RGBA").save(tmp_path / "a.png", exif=exif)
+    image, mask = load_image(tmp_path / "a.png")
+    assert image.shape == (1, 5, 4, 3) and mask.shape == (1, 5, 4)
+    assert torch.equal(image[0], values(picture(mode="RGBA").rotate(-90, expand=True).convert("RGB")))
+    assert load_mask(tmp_path / "a.png", "red").shape == (1, 5, 4)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.png", numpy.uint16), ("a.tif", numpy.int32)])
+def test_sixteen_bits(tmp_path: Path, name: str, kind: type) -> None:
+    Image.fromarray(numpy.array([[0, 1000, 32768, 65535]], dtype=kind)).save(tmp_path / name)
+    image, mask = load_image(tmp_path / name)
+    assert (image[0, 0, :, 0] * 255).round().tolist() == [0, 3, 128, 255]
+    assert mask.shape == (1, 64, 64)
+    assert (load_mask(tmp_path / name, "green")[0, 0] * 255).round().tolist() == [0, 3, 128, 255]
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "F"])
+def test_other_modes(tmp_path: Path, mode: str) -> None:
+    picture(mode=mode).save(tmp_path / "a.tif")
+    image, mask = load_image(tmp_path / "a.tif")
+    assert image.shape == (1, 4, 5, 3) and mask.shape == (1, 64, 64)
+
+
+def test_frames_of_the_first_ones_size_are_kept(tmp_path: Path) -> None:
+    frames = [picture(seed=0), picture(width=7, seed=1), picture(seed=2)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    image, mask = load_image(tmp_path / "a.tif")
+    assert torch.equal(image, torch.stack([values(frames[0]), values(frames[2])]))
+    assert torch.equal(mask, torch.zeros(2, 64, 64))
+
+
+def test_a_frame_without_alpha_beside_one_with_it_is_opaque(tmp_path: Path) -> None:
+    frames = [picture(), picture(mode="RGBA", seed=1)]
+    frames[0].save(tmp_path / "a.tif", save_all=True, append_images=frames[1:])
+    _, mask = load_image(tmp_path / "a.tif")
+    assert mask.shape == (2, 4, 5) and mask[0].sum() == 0
+    assert torch.equal(mask[1], 1 - values(frames[1].getchannel("A")))
+
+
+def test_animations(tmp_path: Path) -> None:
+    frames = [picture(seed=seed) for seed in range(3)]
+    for name in ("a.gif", "a.webp"):
+        frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+        assert load_image(tmp_path / name)[0].shape == (3, 4, 5, 3)
+
+
+def test_of_a_stereo_photograph_only_the_first_counts(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.mpo", save_all=True, append_images=[picture(seed=1)])
+    assert load_image(tmp_path / "a.mpo")[0].shape == (1, 4, 5, 3)
+
+
+# Masks
+
+
+def test_channels(tmp_path: Path) -> None:
+    source = picture(mode="RGBA")
+    source.save(tmp_path / "a.png")
+    for channel, band in {"red": "R", "green": "G", "blue": "B"}.items():
+        assert torch.equal(load_mask(tmp_path / "a.png", channel), values(source.getchannel(band))[None])
+    assert torch.equal(load_mask(tmp_path / "a.png", "alpha"), 1 - values(source.getchannel("A"))[None])
+
+
+def test_an_rgb_image_has_no_alpha(tmp_path: Path) -> None:
+    picture().save(tmp_path / "a.png")
+    assert torch.equal(load_mask(tmp_path / "a.png", "alpha"), torch.zeros(1, 4, 5))
+
+
+def test_grey_counts_as_opaque(tmp_path: Path) -> None:
+    picture(mode="L").save(tmp_path / "a.png")
+    assert torch.equal(load_mask(tmp_path / "a.png", "alpha"), torch.zeros(1, 4, 5))
+    assert torch.equal(load_mask(tmp_path / "a.png", "blue"), values(picture(mode="L"))[None])
+
+
+def test_unknown_channel(tmp_path: Path) -> None:
+    with pytest.raises(DiffusionError, match="unknown channel 'gren'; did you mean 'green'"):
+        load_mask(tmp_path / "a.png", "gren")
+
+
+# Damage
+
+READERS = [load_image, lambda path: load_mask(path, "alpha")]
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_no_file(tmp_path: Path, read) -> None:
+    with pytest.raises(DiffusionError, match=r"no such image file: .*a\.png"):
+        read(tmp_path / "a.png")
+    with pytest.raises(DiffusionError, match="no such image file"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("content", "message"), [(b"", "but an empty file"), (b"<html>", "6 bytes that start with b'<html>'")]
+)
+def test_no_image(tmp_path: Path, read, content: bytes, message: str) -> None:
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(DiffusionError, match=f"a.png is no image, {message}|a.png is no image, but {message}"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.webp"])
+def test_cut_short(tmp_path: Path, read, name: str) -> None:
+    path = tmp_path / name
+    picture(50, 50).save(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DiffusionError, match=f"{name} is "):
+        read(path)
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_more_pixels_than_pillow_opens(tmp_path: Path, read) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")))
+    with pytest.raises(DiffusionError, match=r"a\.png has more pixels"):
+        read(tmp_path / "a.png")
+
+
+def test_any_damage_is_one_error(tmp_path: Path) -> None:
+    numbers = random.Random(0)
+    for name in ("a.png", "a.gif", "a.jpg", "a.webp", "a.tif", "a.bmp"):
+        path = tmp_path / name
+        picture().save(path)
+        sound = path.read_bytes()
+        for _ in range(60):
+            damaged = bytearray(sound)
+            for _ in range(numbers.choice([1, 3, 20])):
+                damaged[numbers.randrange(len(damaged))] = numbers.randrange(256)
+            path.write_bytes(damaged)
+            try:
+                image, mask = load_image(path)
+            except DiffusionError as error:
+                assert name in str(error)
+            else:
+                assert image.shape[0] == mask.shape[0] > 0
+
+
+# Goldens
+
+
+def test_goldens_of_comfyui(parity: Path) -> None:
+    folder = parity / "goldens"
+    count = 0
+    for name, entry in json.loads((folder / "index.json").read_text()).items():
+        if not name.startswith(("img_load_", "mask_load_")):
+            continue
+        prompt = json.loads((folder / f"{name}.json").read_text())
+        expected = load_file(folder / f"{name}.safetensors")
+        [target] = entry["targets"]
+        inputs = prompt[target]["inputs"]
+        path = parity / "input" / inputs["image"]
+        got = load_image(path) if prompt[target]["class_type"] == "LoadImage" else [load_mask(path, inputs["channel"])]
+        count += 1
+        for slot, value in enumerate(got):
+            assert torch.equal(value, expected[f"{target}.{slot}"]), name
+    assert count >= 2
