@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 SCHEMA = """CREATE TABLE IF NOT EXISTS digests (
-    path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest BLOB
+    path BLOB PRIMARY KEY, size INTEGER, mtime_ns INTEGER, inode INTEGER, digest BLOB
 ) WITHOUT ROWID"""
 _CHUNK = 1 << 20
 # A file changed again within the clock's grain would keep its mtime: one this young is not remembered.
@@ -31,8 +31,9 @@ class Digests:
     @classmethod
     def for_user(cls) -> Digests:
         """Digests remembered in the user's cache folder."""
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        return cls(Path(base) / "weft" / "digests.sqlite")
+        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        # In a container a user may have no home: then nothing is remembered.
+        return cls(None if base.startswith("~") else Path(base) / "weft" / "digests.sqlite")
 
     def of(self, path: Path) -> bytes:
         """The digest of the file's content, 32 bytes. Raises OSError where it cannot be read."""
@@ -44,9 +45,11 @@ class Digests:
             return known[1]
         digest = self._recall(place, identity)
         if digest is None:
+            settled = time.time_ns() - status.st_mtime_ns > _SETTLED_NS
             digest = hash_file(place)
-            if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:
-                self._remember(place, identity, digest)
+            if not settled:
+                return digest
+            self._remember(place, identity, digest)
         self._known[place] = (identity, digest)
         return digest
 
@@ -56,7 +59,7 @@ class Digests:
         query = "SELECT digest FROM digests WHERE path = ? AND size = ? AND mtime_ns = ? AND inode = ?"
         try:
             with _open(self._store) as connection:
-                row = connection.execute(query, (place, *identity)).fetchone()
+                row = connection.execute(query, (os.fsencode(place), *identity)).fetchone()
         except sqlite3.Error:
             return None
         return bytes(row[0]) if row else None
@@ -68,7 +71,9 @@ class Digests:
             self._store.parent.mkdir(parents=True, exist_ok=True)
             with _open(self._store) as connection:
                 connection.execute(SCHEMA)
-                connection.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (place, *identity, digest))
+                connection.execute(
+                    "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", (os.fsencode(place), *identity, digest)
+                )
         except (sqlite3.Error, OSError):
             self._store = None  # a read-only home, a full disk: hash again next time
 

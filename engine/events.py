@@ -6,7 +6,7 @@ An observer is a callable that takes an Event: a progress bar, an NDJSON writer,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,9 @@ class Event:
 
     def to_json(self) -> dict[str, Any]:
         """`{"event": NAME, ...fields}` with paths as text; a preview picture is left out."""
-        fields = {name: _plain(value) for name, value in asdict(self).items() if name != "image"}
-        return {"event": type(self).__name__, **fields}
+        # Not asdict: it would copy the picture.
+        shown = {field.name: _plain(getattr(self, field.name)) for field in fields(self) if field.name != "image"}
+        return {"event": type(self).__name__, **shown}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any
@@ -37,10 +36,11 @@ class Folders:
     """
 
     def __init__(self, *, models: Sequence[Path], input: Path, output: Path, temp: Path) -> None:
-        self.models = tuple(models)
-        self.input = input
-        self.output = output
-        self.temp = temp
+        # Absolute: what a run wrote is still there when the process has gone to another folder.
+        self.models = tuple(root.absolute() for root in models)
+        self.input = input.absolute()
+        self.output = output.absolute()
+        self.temp = temp.absolute()
         self._extra: list[tuple[str, Path, bool]] = []
         for root in self.models:
             for file in dict.fromkeys((root / EXTRA_PATHS, root.parent / EXTRA_PATHS)):
@@ -64,9 +64,7 @@ class Folders:
         if (kind, wanted) not in self._listed:
             names: set[str] = set()
             for folder in self.folders(kind):
-                for parent, children, found in os.walk(folder, followlinks=True):
-                    children[:] = [] if kind == INPUT else [name for name in children if not name.startswith(".")]
-                    inside = Path(parent).relative_to(folder)
+                for inside, found in _walk(folder, deep=kind != INPUT):
                     names.update((inside / name).as_posix() for name in found if name.lower().endswith(wanted))
             self._listed[kind, wanted] = tuple(sorted(names))
         return self._listed[kind, wanted]
@@ -89,7 +87,7 @@ class Folders:
             inside = _inside(spelled, kind)
             for folder in folders:
                 path = folder / inside
-                if path.is_file():
+                if os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
                     return path
         near = did_you_mean(plain, self.files(kind, suffixes))
         hint = "; ".join(part for part in (looked_in(folders), near) if part)
@@ -104,7 +102,7 @@ class Folders:
         for folder in self.folders("embeddings"):
             for suffix in ("", *MODEL_SUFFIXES):
                 path = folder / f"{name}{suffix}"
-                if path.is_file():
+                if os.path.isfile(path):
                     return path
         return None
 
@@ -119,7 +117,7 @@ class Folders:
         `%name%` for each of `values` (width, height). Raises OutsideFolder where it leaves the output folder.
         """
         root = self.output_folder(kind)
-        expanded = _expand(prefix, {**(values or {})})
+        expanded = _expand(prefix, values or {})
         inside = _inside(expanded or "ComfyUI", kind)
         return NumberedFiles(root, inside.parent, inside.name)
 
@@ -135,7 +133,8 @@ class NumberedFiles:
         self._next = self._highest() + 1
 
     def _highest(self) -> int:
-        taken = re.compile(re.escape(os.path.normcase(self.stem)) + r"_(\d+)_?[^/]*")
+        # As ComfyUI counts: what stands between the prefix and the next underscore, if it is a number.
+        taken = re.compile(re.escape(os.path.normcase(self.stem)) + r"_(\d+)(?:_.*)?", re.DOTALL)
         names = os.listdir(self.folder) if self.folder.is_dir() else []
         found = (taken.fullmatch(os.path.normcase(name)) for name in names)
         return max((int(match[1]) for match in found if match), default=0)
@@ -144,39 +143,70 @@ class NumberedFiles:
     def create(self, suffix: str, index: int = 0) -> Iterator[tuple[IO[bytes], Path]]:
         """The next file, opened for writing, and its path; it appears under that path when the block ends well.
 
-        `index` stands for `%batch_num%` in the prefix. A name that another process took meanwhile is passed over.
+        `index` stands for `%batch_num%` in the prefix. A name that another process took or is writing is passed over.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        stem = self.stem.replace("%batch_num%", str(index))
-        with partial_file(self.folder) as (stream, partial):
-            while (path := self.folder / f"{stem}_{self._next:05}_{suffix}").exists():
-                self._next += 1
-            yield stream, path
-            stream.close()
-            os.replace(partial, path)
+        stream, partial, path = self._reserve(self.stem.replace("%batch_num%", str(index)), suffix)
+        try:
+            with stream:
+                yield stream, path
+            _publish(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
         self._next += 1
 
+    def _reserve(self, stem: str, suffix: str) -> tuple[IO[bytes], Path, Path]:
+        """A free name: the hidden file that is written under it meanwhile keeps other processes from taking it."""
+        while True:
+            path = self.folder / f"{stem}_{self._next:05}_{suffix}"
+            partial = self.folder / f".{path.name}.part"
+            with suppress(FileExistsError):
+                stream = partial.open("xb")
+                # Looked for only now: who wrote it until a moment ago has let go of the hidden file.
+                if not path.exists():
+                    return stream, partial, path
+                stream.close()
+                partial.unlink()
+            self._next += 1
 
-@contextmanager
-def partial_file(folder: Path) -> Iterator[tuple[IO[bytes], Path]]:
-    """A new hidden file beside its future place, removed again unless the block renames it."""
-    descriptor, name = tempfile.mkstemp(prefix=".weft-", suffix=".part", dir=folder)
-    partial = Path(name)
+
+def _publish(partial: Path, path: Path) -> None:
+    """Let a file appear under its name. Raises FileExistsError rather than replace one that is there."""
     try:
-        # mkstemp makes files private; outputs follow the user's umask like any other file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(partial, 0o666 & ~mask)
-        with os.fdopen(descriptor, "wb") as stream:
-            yield stream, partial
-    finally:
-        partial.unlink(missing_ok=True)
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(f"{path} was made by another program meanwhile") from None
+        os.replace(partial, path)
+
+
+def _walk(folder: Path, *, deep: bool) -> Iterator[tuple[Path, list[str]]]:
+    """The folder and, where `deep`, those below it but for hidden ones: relative path, names of files.
+
+    Links are followed, except back to a folder that leads to them.
+    """
+    above = {str(folder): {os.path.realpath(folder)}}
+    for parent, children, found in os.walk(folder, followlinks=True):
+        chain = above.pop(parent)
+        kept = []
+        for name in children if deep else ():
+            place = os.path.join(parent, name)
+            real = os.path.realpath(place)
+            if not name.startswith(".") and real not in chain:
+                above[place] = chain | {real}
+                kept.append(name)
+        children[:] = kept
+        yield Path(parent).relative_to(folder), found
 
 
 def _inside(name: str, kind: str) -> Path:
     """`name` as a path relative to its folder. Raises OutsideFolder for one that leaves it."""
     windows = PureWindowsPath(name)
-    if not name.strip() or "\0" in name or windows.is_absolute() or windows.drive or ".." in windows.parts:
+    if not name.strip():
+        raise OutsideFolder(f"{_noun(kind)} name {name!r} is empty", hint="name a file below the folder")
+    if "\0" in name or windows.is_absolute() or windows.drive or ".." in windows.parts:
         raise OutsideFolder(f"{_noun(kind)} name {name!r} leaves its folder", hint="name a file below the folder")
     if windows.root or name.startswith("/"):
         raise OutsideFolder(f"{_noun(kind)} name {name!r} leaves its folder", hint="absolute paths are refused")
@@ -196,6 +226,10 @@ _DATE_CODES = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "hh": "%H", "mm
 def _expand(prefix: str, values: Mapping[str, Any]) -> str:
     """Replace the tokens that are known; every other `%...%` stays, as in ComfyUI."""
     now = datetime.now()
+    known = {
+        **{part: now.strftime(code) for part, code in _CLOCK.items()},
+        **{name: str(value) for name, value in values.items()},
+    }
 
     def date_part(match: re.Match[str]) -> str:
         part = match[0]
@@ -204,15 +238,10 @@ def _expand(prefix: str, values: Mapping[str, Any]) -> str:
 
     def token(match: re.Match[str]) -> str:
         name, _, form = match[1].partition(":")
-        if name == "date":
-            return _DATE_PART.sub(date_part, form or "yyyyMMddhhmmss")
-        known = {
-            **{part: now.strftime(code) for part, code in _CLOCK.items()},
-            **{key: str(value) for key, value in values.items()},
-        }
-        return known.get(match[1], match[0])
+        return _DATE_PART.sub(date_part, form or "yyyyMMddhhmmss") if name == "date" else known[name]
 
-    return re.sub(r"%([^%/\\]+)%", token, prefix)
+    # Only known names: a percent sign before one of them is none of its business.
+    return re.sub(f"%(date(?::[^%]*)?|{'|'.join(map(re.escape, known))})%", token, prefix)
 
 
 _CLOCK = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H", "minute": "%M", "second": "%S"}
@@ -226,6 +255,8 @@ def _read_extra_paths(file: Path) -> list[tuple[str, Path, bool]]:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UsageError(f"{file} is no YAML: {error}") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
     if not isinstance(document or {}, dict):
         raise UsageError(f"{file}: expected named sections, got {type(document).__name__}")
     entries: list[tuple[str, Path, bool]] = []

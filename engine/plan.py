@@ -163,7 +163,8 @@ def _prune(
 def _still_there(entry: Entry, folders: Folders) -> bool:
     """Whether the files of a cached output node are where this run would write them."""
     roots = [folder.resolve() for folder in (folders.output, folders.temp)]
-    return all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in entry.files)
+    files = [file.resolve() for file in entry.files]
+    return all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files)
 
 
 def _reason(now: Recipe, last: Recipe | None) -> str:

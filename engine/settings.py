@@ -74,7 +74,7 @@ def _from_file(file: Path) -> dict[str, Any]:
         return {}
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise UsageError(f"{file}: {error}") from error
     # Paths in a file are relative to that file.
     return {name: _beside(file, name, value) for name, value in values.items()}
@@ -82,7 +82,7 @@ def _from_file(file: Path) -> dict[str, Any]:
 
 def _beside(file: Path, name: str, value: Any) -> Any:
     if name == "models" and isinstance(value, list):
-        return tuple(file.parent / item for item in value)
+        return tuple(_beside(file, name, item) for item in value)
     if name in ("models", "input", "output", "temp") and isinstance(value, str):
-        return file.parent / value
+        return file.parent / os.path.expanduser(value)
     return value

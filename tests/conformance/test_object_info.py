@@ -1,0 +1,60 @@
+"""The built-in nodes are declared as ComfyUI 0.3.64 declares them: names, order, types, defaults, ranges."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.definition import NodeDefinition
+from engine.registry import Registry
+from engine.sockets import Combo, Files
+
+REGISTRY = Registry.discover()
+
+
+@pytest.fixture(scope="module")
+def dump(shared: Path) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((shared / "corpus" / "object_info.json").read_text())
+    return loaded
+
+
+@pytest.mark.parametrize("class_type", list(REGISTRY))
+def test_declared_as_in_comfyui(class_type: str, dump: dict[str, Any]) -> None:
+    ours, theirs = REGISTRY[class_type], NodeDefinition.from_object_info(class_type, dump[class_type])
+    compared = [field.name for field in fields(NodeDefinition) if field.compare and field.name != "inputs"]
+    assert {name: getattr(ours, name) for name in compared} == {name: getattr(theirs, name) for name in compared}
+    assert ours.python_module == theirs.python_module
+    assert [(spec.name, spec.section) for spec in ours.inputs] == [(spec.name, spec.section) for spec in theirs.inputs]
+    for spec, expected in zip(ours.inputs, theirs.inputs, strict=True):
+        if isinstance(spec.socket, Files):
+            # Which files there are is the machine's; all else of the list is ComfyUI's.
+            assert isinstance(expected.socket, Combo)
+            assert dict(spec.socket.options) | {"tooltip": ""} == dict(expected.socket.options) | {"tooltip": ""}
+        else:
+            assert spec.socket == expected.socket
+
+
+@pytest.mark.parametrize("class_type", list(REGISTRY))
+def test_described_for_a_reader(class_type: str) -> None:
+    """What --help, weft nodes and an editor show: a description, and a tooltip for each input."""
+    definition = REGISTRY[class_type]
+    assert definition.description.endswith(".")
+    untold = [name for name, spec in definition.by_name.items() if "tooltip" not in spec.socket.options]
+    assert not untold
+
+
+def test_the_pack_names_every_node_of_its_files() -> None:
+    """nodes/__init__.py lists the classes by hand, so that none is imported before it is used."""
+    import importlib
+
+    from engine.authoring import is_node
+    from nodes import NODES
+
+    for module_name in {source.partition(":")[0] for source in NODES.values()}:
+        module = importlib.import_module(module_name)
+        marked = {name for name, thing in vars(module).items() if is_node(thing) and thing.__module__ == module_name}
+        assert marked == {name for name, source in NODES.items() if source == f"{module_name}:{name}"}
