@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import traceback
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from engine.errors import Interrupted, MissingFile, NodeFailed, is_plain
 from engine.plan import Step
 from engine.prompt import Link
 
-_ENGINE = str(Path(__file__).resolve().parent)
+_ENGINE = str(Path(__file__).resolve().parent) + os.sep
 
 
 def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunContext) -> Entry:
@@ -59,6 +61,8 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry:
         if "expand" in result:
             raise TypeError("the node returned a graph to expand, which Weft does not carry out yet")
         ui = result.get("ui") or {}
+        if not isinstance(ui, Mapping):
+            raise TypeError(f"the node returned a ui of type {type(ui).__name__}, expected lists by name")
         result = result.get("result")
     if result is None:
         result = ()
@@ -86,24 +90,40 @@ def _failure(step: Step, inputs: Mapping[str, Any], error: Exception) -> NodeFai
 
 
 def _author_traceback(error: Exception) -> str:
-    """The traceback without the engine's own frames: what the node's author wants to read."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith(_ENGINE)]
-    lines = ["Traceback (most recent call last):\n", *traceback.format_list(frames)] if frames else []
-    return "".join([*lines, *traceback.format_exception_only(error)])
+    """The traceback, with its causes, without the engine's own frames: what the node's author wants to read."""
+    report = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = report
+    while part is not None:
+        part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_ENGINE)]
+        part = part.__cause__ or part.__context__
+    return "".join(report.format())
 
 
-def describe(value: Any) -> str:
-    """A value in a message: the shape and dtype of a tensor, the form of a container, short values as they are."""
+def describe(value: Any, depth: int = 4) -> str:
+    """A value in a message: the shape and dtype of a tensor, the form of a container, short values as they are.
+
+    Containers are opened `depth` levels deep.
+    """
     shape = getattr(value, "shape", None)
-    if shape is not None:
+    if isinstance(shape, tuple):
         sizes = ",".join(str(size) for size in shape)
         return f"{type(value).__name__}[{sizes}] {str(getattr(value, 'dtype', '')).removeprefix('torch.')}".rstrip()
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name}: {describe(item)}" for name, item in list(value.items())[:8]) + "}"
-    if isinstance(value, list | tuple):
-        shown = ", ".join(describe(item) for item in value[:4])
-        return f"[{shown}{', ...' if len(value) > 4 else ''}]"
+    if isinstance(value, dict | list | tuple):
+        return _describe_parts(value, depth)
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a whole number of {value.bit_length()} bits"
     if value is None or isinstance(value, bool | int | float | str):
-        text = repr(value)
+        text = repr(value[:100] if isinstance(value, str) else value)
         return text if len(text) <= 80 else text[:77] + "..."
     return type(value).__name__
+
+
+def _describe_parts(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> str:
+    if not depth:
+        return "..."
+    if isinstance(value, dict):
+        parts = [f"{name}: {describe(item, depth - 1)}" for name, item in islice(value.items(), 8)]
+    else:
+        parts = [describe(item, depth - 1) for item in value[:4]]
+    shown = ", ".join([*parts, *["..."][: len(value) - len(parts)]])
+    return f"{{{shown}}}" if isinstance(value, dict) else f"[{shown}]"

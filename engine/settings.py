@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from engine.errors import UsageError, did_you_mean
 
 SETTINGS_FILE = "weft.toml"
+
+
+def _own_temp() -> Path:
+    """A folder for previews that no other user of the machine owns; on Windows, temporary files are the user's own."""
+    return Path(tempfile.gettempdir()) / f"weft-{getattr(os, 'getuid', int)()}"
 
 
 class Settings(BaseModel):
@@ -24,7 +30,7 @@ class Settings(BaseModel):
     models: tuple[Path, ...] = (Path("models"),)
     input: Path = Path("input")
     output: Path = Path("output")
-    temp: Path = Path(tempfile.gettempdir()) / "weft"
+    temp: Path = Field(default_factory=_own_temp)
     device: str = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     sampling: Literal["comfy"] = "comfy"
@@ -33,6 +39,13 @@ class Settings(BaseModel):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | Path) else value
+
+    @field_validator("device")
+    @classmethod
+    def _known_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+            raise ValueError("expected auto, cpu, cuda or cuda:N")
+        return value
 
     @classmethod
     def load(cls, given: Mapping[str, Any], *, folder: Path | None = None) -> Settings:
@@ -57,7 +70,8 @@ class Settings(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
-            raise UsageError(f"{merged[name][1]}: setting {name!r} is {merged[name][0]!r}: {first['msg']}") from error
+            reason = first["msg"].removeprefix("Value error, ")
+            raise UsageError(f"{merged[name][1]}: setting {name!r} is {merged[name][0]!r}: {reason}") from error
 
 
 def _from_environment() -> dict[str, Any]:

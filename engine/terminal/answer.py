@@ -1,0 +1,182 @@
+"""What one command says: its result, its warnings, its failure and exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine import events
+from engine.errors import Interrupted, WeftError
+from engine.terminal.progress import Narrator
+from engine.terminal.streams import READER_GONE, Stop, Stream
+from engine.terminal.words import error_json, explain, shown, where
+
+if TYPE_CHECKING:
+    from engine.executor import RunResult
+
+
+@contextmanager
+def answering(stop: Stop, *, as_json: bool = False, as_events: bool = False, quiet: bool = False) -> Iterator[Answer]:
+    """Around a command's work: an exception becomes a message or a document, and the exit code."""
+    answer = Answer(stop, as_json=as_json, as_events=as_events, quiet=quiet)
+    answer.stop.leave = lambda: os._exit(answer.failed(Interrupted()))
+    code = 0
+    try:
+        with _libraries_silenced(answer):
+            yield answer
+    except (KeyboardInterrupt, Exception) as error:
+        try:
+            code = answer.failed(error)
+        except (KeyboardInterrupt, WeftError):  # the message cannot be written either, or a signal came meanwhile
+            code = 128 + answer.stop.number if answer.stop.number else 1
+    if code:
+        raise SystemExit(code)
+
+
+class Answer:
+    """What one command says: its result on stdout, everything else on stderr."""
+
+    def __init__(self, stop: Stop, *, as_json: bool, as_events: bool, quiet: bool) -> None:
+        self.stop = stop
+        self.out = Stream(sys.stdout or io.StringIO(), stop)
+        self.err = Stream(sys.stderr or io.StringIO(), stop)
+        self.as_json = as_json
+        self.as_events = as_events
+        self.quiet = quiet
+        self.observers: list[events.Observer] = []
+        self.stack = ExitStack()
+        self.running: events.NodeStarted | None = None
+        self.files: tuple[Path, ...] = ()
+        self.warnings: list[events.NodeWarning] = []
+
+    def document(self, data: Mapping[str, Any]) -> None:
+        """Write one JSON document; what a third-party node put into it and JSON does not know, as text."""
+        self.out.write(json.dumps(data, indent=2, default=str) + "\n")
+
+    @contextmanager
+    def watching(self) -> Iterator[list[events.Observer]]:
+        """The observers of a run. Meanwhile, what nodes print goes to stderr: stdout is for results."""
+        with self.stack as stack:
+            self.observers = [self._note]
+            if self.as_events:
+                self.observers.append(lambda event: self.out.write(json.dumps(event.to_json(), default=str) + "\n"))
+            elif not self.quiet:
+                self.observers.append(stack.enter_context(Narrator(self.err)))
+            nowhere = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115  # the stack closes it
+            stack.enter_context(redirect_stdout(nowhere if self.quiet else sys.stderr))
+            yield self.observers
+
+    def _note(self, event: events.Event) -> None:
+        match event:
+            case events.NodeStarted():
+                self.running = event
+                self._obey()
+            case events.Progress():
+                self._obey()
+            case events.NodeWarning():
+                self.warnings.append(event)
+                title = self.running.title if self.running and self.running.node_id == event.node_id else ""
+                self.warn(f"{where(event.node_id, title)}: {event.message}")
+            case events.RunFinished():
+                self.running = None
+                self.files = event.files
+
+    def _obey(self) -> None:
+        # A library may have swallowed the KeyboardInterrupt of the signal.
+        if self.stop.number:
+            raise Interrupted
+
+    def logged(self, record: logging.LogRecord) -> None:
+        """A message of Weft's own logger; while a node runs, it is that node's warning."""
+        if self.running is None:
+            self.warn(record.getMessage())
+            return
+        for observer in self.observers:
+            observer(events.NodeWarning(self.running.node_id, record.getMessage()))
+
+    def warn(self, message: str) -> None:
+        """Say something that stops nothing."""
+        if not self.quiet:
+            self.err.line(("warning: ", "yellow"), message)
+
+    def ran(self, result: RunResult) -> None:
+        """Say what a run gave."""
+        if self.as_json:
+            self.document({"status": "done", **result.to_json(), "warnings": self._warnings()})
+        if self.as_json or self.as_events:
+            return
+        for step in result.plan.steps:
+            for line in [] if self.quiet else shown(step.node_id, step.definition, result):
+                self.err.line((f"{where(step.node_id, step.title)}: ", "bold"), line)
+        self.out.write("".join(f"{file}\n" for file in self.files))
+
+    def failed(self, error: BaseException) -> int:
+        """Say what went wrong; returns the exit code."""
+        self.stack.close()
+        if self.stop.number == READER_GONE:
+            return 128 + READER_GONE
+        if self.stop.number or isinstance(error, KeyboardInterrupt):
+            # After a signal, whatever goes wrong is its doing: libraries wrap the KeyboardInterrupt.
+            error = error if isinstance(error, Interrupted) else Interrupted()
+            error.exit_code = 128 + (self.stop.number or signal.SIGINT)
+        code = error.exit_code if isinstance(error, WeftError) else 1
+        for line in explain(error):
+            self.err.line(*line)
+        data = {**error_json(error), "exit_code": code, "files": [str(file) for file in self.files]}
+        if self.as_json:
+            self.document({"status": "error", **data, "warnings": self._warnings()})
+        elif self.as_events:
+            self.out.write(json.dumps({"event": "Error", **data}, default=str) + "\n")
+        else:
+            self.out.write("".join(f"{file}\n" for file in self.files))
+        return code
+
+    def _warnings(self) -> list[dict[str, str]]:
+        return [{"node_id": warning.node_id, "message": warning.message} for warning in self.warnings]
+
+
+class _LogHandler(logging.Handler):
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(logging.WARNING)
+        self.answer = answer
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.answer.logged(record)
+
+
+_SILENCE = {
+    "TRANSFORMERS_VERBOSITY": "error",
+    "DIFFUSERS_VERBOSITY": "error",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TQDM_DISABLE": "1",
+}
+
+
+@contextmanager
+def _libraries_silenced(answer: Answer) -> Iterator[None]:
+    """Keep the warnings, logs and bars of libraries off the streams; those of Weft become warnings of the answer.
+
+    What the user set, by `python -W` or in the environment, stands.
+    """
+    for name, value in _SILENCE.items():
+        os.environ.setdefault(name, value)
+    handlers = {logging.getLogger(): logging.NullHandler(), logging.getLogger("weft"): _LogHandler(answer)}
+    for logger, handler in handlers.items():
+        logger.addHandler(handler)
+    try:
+        with warnings.catch_warnings():
+            if not sys.warnoptions:
+                warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, handler in handlers.items():
+            logger.removeHandler(handler)

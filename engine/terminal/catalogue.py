@@ -1,0 +1,90 @@
+"""Descriptions of node classes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from engine.definition import InputSpec, NodeDefinition
+from engine.errors import looked_in
+from engine.folders import Folders
+from engine.sockets import Combo, Files, type_name
+from engine.terminal.streams import Line
+
+
+def object_info(definition: NodeDefinition, folders: Folders) -> dict[str, Any]:
+    """The object_info entry, as a server with these folders gives it: with the names of files."""
+    info = definition.to_object_info()
+    for spec in definition.by_name.values():
+        if isinstance(spec.socket, Files):
+            info["input"][spec.section][spec.name][0] = _files(spec.socket, folders)
+    return info
+
+
+def _files(socket: Any, folders: Folders) -> list[str]:
+    return [*socket.extra_choices, *folders.files(socket.folder, socket.suffixes)]
+
+
+def table(definitions: Iterable[NodeDefinition]) -> Iterator[Line]:
+    """One line a class: class_type, display name, category; sorted by category."""
+    rows = sorted((one.category, one.class_type, one.display_name) for one in definitions)
+    wide = max((len(row[1]) for row in rows), default=0)
+    wider = max((len(row[2]) for row in rows), default=0)
+    for category, class_type, display_name in rows:
+        yield [(f"{class_type:{wide}}", "bold"), f"  {display_name:{wider}}  ", (category, "cyan")]
+
+
+def page(definition: NodeDefinition, folders: Folders) -> Iterator[Line]:
+    """All there is to know of one class."""
+    width = max(40, min(shutil.get_terminal_size().columns, 120))
+    yield [(definition.class_type, "bold"), f'  "{definition.display_name}"  ', (definition.category, "cyan")]
+    for line in textwrap.wrap(definition.description, width):
+        yield [line]
+    specs = list(definition.by_name.values())
+    wide = max((len(spec.name) for spec in specs), default=0)
+    for section in ("required", "optional"):
+        chosen = [spec for spec in specs if spec.section == section]
+        if chosen:
+            yield [""]
+            yield [("Inputs" if section == "required" else "Optional inputs", "bold")]
+        for spec in chosen:
+            yield ["  ", (f"{spec.name:{wide}}", "green"), f"  {_takes(spec)}"]
+            indent = " " * (wide + 4)
+            for text in _notes(spec, folders):
+                lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
+                yield from ([line] for line in lines)
+    yield [""]
+    yield [("Outputs", "bold")]
+    yield from ([f"  {slot}  {out.name}" + ("  (a list)" if out.is_list else "")]
+                for slot, out in enumerate(definition.outputs))  # fmt: skip
+    if not definition.outputs:
+        yield ["  none" + (": it ends a workflow" if definition.output_node else "")]
+
+
+def _takes(spec: InputSpec) -> str:
+    """The type of an input, its default and its range."""
+    socket, options = spec.socket, spec.socket.options
+    if isinstance(socket, Files):
+        return f"a file in {socket.folder}/"
+    facts = [type_name(socket.io_type)]
+    if "default" in options:
+        facts.append(f"default {json.dumps(options['default'], ensure_ascii=False, default=str)}")
+    if "min" in options and "max" in options:
+        facts.append(f"{options['min']} to {options['max']}")
+    return ", ".join(facts)
+
+
+def _notes(spec: InputSpec, folders: Folders) -> Iterator[str]:
+    """What stands below an input: its choices or files, and its tooltip."""
+    socket = spec.socket
+    if isinstance(socket, Files):
+        names = _files(socket, folders)
+        nothing = f"no file is there; {looked_in(folders.folders(socket.folder))}"
+        yield f"files: {', '.join(names)}" if names else nothing
+    elif isinstance(socket, Combo) and socket.choices is not None:
+        yield f"choices: {', '.join(str(choice) for choice in socket.choices)}"
+    if socket.options.get("tooltip"):
+        yield socket.options["tooltip"]

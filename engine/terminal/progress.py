@@ -1,0 +1,121 @@
+"""How a run goes, told to a person."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from engine import events
+from engine.terminal.streams import Stream
+from engine.terminal.words import seconds_text, where
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+class _Pace:
+    """The steps of the running node and how fast they come; the time before the first one is not the steps'."""
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.first: tuple[int, float] | None = None
+        self.value = 0
+        self.total = 0
+
+    def step(self, value: int, total: int) -> None:
+        self.value, self.total, self.now = value, total, time.perf_counter()
+        self.first = self.first or (value, self.now)
+
+    @property
+    def rate(self) -> str:
+        """`3.10 it/s`, or `2.41 s/it` where that reads better; empty before the first step."""
+        if self.first is None:
+            return ""
+        steps, seconds = self.value - self.first[0], self.now - self.first[1]
+        if steps <= 0:
+            steps, seconds = max(self.value, 1), self.now - self.started
+        rate = steps / max(seconds, 1e-6)
+        return f"{rate:.2f} it/s" if rate >= 1 else f"{1 / rate:.2f} s/it"
+
+
+class Narrator:
+    """Tells a person how a run goes: an observer with a live bar on a terminal, with lines elsewhere.
+
+    A node that is done becomes a line; on a terminal only if it took its time, since the bar showed it.
+    """
+
+    SILENCE = 10.0
+    """After so many seconds without a line, a step is reported: a log shows that the run is alive."""
+
+    def __init__(self, err: Stream) -> None:
+        self.err = err
+        self.pace = _Pace()
+        self.count = self.done = 0
+        self.spoken = time.perf_counter()
+        self.bar = _bar(err.console) if err.console is not None and not err.console.is_dumb_terminal else None
+
+    def __enter__(self) -> Narrator:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.RunStarted():
+                self.count = len(event.nodes) + len(event.cached)
+            case events.NodeStarted():
+                self.running, self.pace = f"{self._place} {where(event.node_id, event.title)}", _Pace()
+                if self.bar is not None:
+                    self.bar.reset(self.bar.task_ids[0], description=self.running, total=None, pace="")
+            case events.Progress():
+                self.pace.step(event.value, event.total)
+                self._stepped()
+            case events.NodeCached():
+                self._ended(f"{self._place} {where(event.node_id, event.title)}: reused", brief=True)
+            case events.NodeFinished():
+                count = self.pace.value
+                steps = f"{count} step{'s' if count != 1 else ''}, {self.pace.rate}, " if count else ""
+                brief = event.seconds < 0.1 and not count
+                self._ended(f"{self.running}: {steps}{seconds_text(event.seconds)}", brief=brief)
+            case events.RunFinished(status="done"):
+                self.err.line(("done", "green"), f" in {seconds_text(event.seconds)}")
+
+    @property
+    def _place(self) -> str:
+        return f"[{self.done + 1:{len(str(self.count))}}/{self.count}]"
+
+    def _stepped(self) -> None:
+        if self.bar is not None:
+            pace = f"{self.pace.value}/{self.pace.total}  {self.pace.rate}"
+            self.bar.update(self.bar.task_ids[0], completed=self.pace.value, total=self.pace.total, pace=pace)
+        elif time.perf_counter() - self.spoken > self.SILENCE:
+            self._say(f"{self.running}: step {self.pace.value} of {self.pace.total}, {self.pace.rate}")
+
+    def _ended(self, line: str, *, brief: bool) -> None:
+        self.done += 1
+        if self.bar is None or not brief:
+            self._say(line)
+
+    def _say(self, line: str) -> None:
+        self.spoken = time.perf_counter()
+        self.err.line(line)
+
+
+def _bar(console: Console) -> Any:
+    """rich's Progress with one task: the running node."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[pace]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    bar = Progress(*columns, console=console, transient=True)
+    bar.add_task("preparing", total=None, pace="")
+    return bar

@@ -1,0 +1,141 @@
+"""Signals and the two output streams."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from types import FrameType
+from typing import TYPE_CHECKING, TextIO
+
+from engine.errors import WeftError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Line = Sequence[str | tuple[str, str]]
+"""A line in pieces: text, or text and its style."""
+
+READER_GONE = 13
+"""SIGPIPE's number, also where the system has no such signal."""
+
+
+class Stop:
+    """Why the process has to stop: `number` is the signal that came first, 0 while none has."""
+
+    PATIENCE = 0.3
+    """Seconds that an import may go on after the signal."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.since = 0.0
+        self.count = 0
+        self.due = False
+        self.leave: Callable[[], None] | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """The signal handler: the first signal stops cleanly, the second gives notice, the third kills."""
+        if self.due:
+            self.due = False
+            self._stop(frame)
+            return
+        self.count += 1
+        if self.count == 1:
+            self.number, self.since = number, time.monotonic()
+            self._stop(frame)
+        elif self.count == 2:
+            os.write(2, b"\nstopping; once more kills\n")
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+
+    def _stop(self, frame: FrameType | None) -> None:
+        if self.leave is None or not _importing(frame):
+            raise KeyboardInterrupt
+        # An exception in the middle of `import torch` can abort the process or be lost. A short import may end first,
+        # and a long one is left for good: it holds nothing that needs to be cleaned up.
+        if time.monotonic() - self.since > self.PATIENCE:
+            self.leave()
+        timer = threading.Timer(0.02, self._again)
+        timer.daemon = True
+        timer.start()
+
+    def _again(self) -> None:
+        self.due = True
+        os.kill(os.getpid(), self.number)  # not raise_signal, which would not wake the main thread from a sleep
+
+    def reader_gone(self) -> None:
+        """Stop because nobody reads what is written, as SIGPIPE would, with time to clean up."""
+        self.number = self.number or READER_GONE
+        raise KeyboardInterrupt
+
+
+def _importing(frame: FrameType | None) -> bool:
+    """Whether an import is going on in this frame or below it."""
+    while frame is not None and frame.f_code.co_filename != "<frozen importlib._bootstrap>":
+        frame = frame.f_back
+    return frame is not None
+
+
+@contextmanager
+def stoppable() -> Iterator[Stop]:
+    """Turn SIGINT and SIGTERM into one KeyboardInterrupt; a signal that the parent process ignores stays ignored."""
+    stop = Stop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    taken = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, stop)
+    try:
+        yield stop
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
+
+
+# Text from a workflow must not steer the terminal.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+
+
+class Stream:
+    """stdout or stderr: colours where it is a terminal, plain text elsewhere."""
+
+    def __init__(self, file: TextIO, stop: Stop) -> None:
+        self.file = file
+        self.stop = stop
+
+    @cached_property
+    def console(self) -> Console | None:
+        """rich's console, or None where the stream is no terminal."""
+        if not self.file.isatty():
+            return None
+        from rich.console import Console
+
+        return Console(file=self.file, highlight=False)
+
+    def line(self, *parts: str | tuple[str, str]) -> None:
+        """Write one line, its parts in their styles."""
+        shown = [part.translate(_CONTROL) if isinstance(part, str) else (part[0].translate(_CONTROL), part[1])
+                 for part in parts]  # fmt: skip
+        if self.console is None:
+            self.write("".join(part if isinstance(part, str) else part[0] for part in shown) + "\n")
+            return
+        from rich.text import Text
+
+        self.console.print(Text.assemble(*shown), soft_wrap=True)
+
+    def write(self, text: str) -> None:
+        """Write the text as it is, now. Stops the command where nobody reads; raises WeftError where it cannot."""
+        try:
+            self.file.write(text)
+            self.file.flush()
+        except OSError as error:
+            # What the stream still holds must go somewhere when the interpreter closes it.
+            with open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self.file.fileno())
+            if isinstance(error, BrokenPipeError):
+                self.stop.reader_gone()
+            raise WeftError(f"cannot write {self.file.name}: {error.strerror}") from error

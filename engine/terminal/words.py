@@ -1,0 +1,84 @@
+"""Errors and results in words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftError, is_plain
+from engine.terminal.streams import Line
+
+if TYPE_CHECKING:
+    from engine.definition import NodeDefinition
+    from engine.executor import RunResult
+
+
+def where(node_id: str, title: str) -> str:
+    return f'node {node_id} "{title}"' if title else f"node {node_id}"
+
+
+def explain(error: BaseException) -> Iterator[Line]:
+    """The lines that tell a person what went wrong."""
+    label = ("error: ", "bold red")
+    match error:
+        case InvalidWorkflow():
+            yield [label, error.message]
+            for issue in error.issues:
+                yield ["  ", *_issue(issue)]
+        case NodeFailed():
+            yield [label, (where(error.node_id, error.title), "bold"), f" failed: {error.message}", *_hint(error.hint)]
+            for name, value in error.inputs.items():
+                yield ["  ", (f"{name}: ", "dim"), value]
+            if not is_plain(error.__cause__):
+                yield from (["  ", line] for line in error.author_traceback.splitlines())
+        case Interrupted():
+            yield [("interrupted", "yellow")]
+        case WeftError():
+            yield [label, error.message, *_hint(error.hint)]
+        case OSError():
+            yield [label, str(error)]
+        case _:
+            import traceback
+
+            yield from ([line] for line in "".join(traceback.format_exception(error)).splitlines())
+            yield [label, f"{type(error).__name__} inside Weft. This is a bug of Weft: please report the above."]
+
+
+def _issue(issue: Issue) -> Line:
+    where = ", ".join(filter(None, (issue.where, f"input {issue.input!r}" if issue.input else "")))
+    # The details of ComfyUI's errors begin with the input's name, which stands in `where` already.
+    details = issue.details
+    if issue.input and details.startswith(issue.input):
+        details = details.removeprefix(issue.input).lstrip(":, ")
+    message = f"{issue.message}: {details}" if details else issue.message
+    return [*([(f"{where}: ", "bold")] if where else []), message, *_hint(issue.hint)]
+
+
+def _hint(hint: str) -> Line:
+    return [(f" ({hint})", "cyan")] if hint else []
+
+
+def error_json(error: BaseException) -> dict[str, Any]:
+    if isinstance(error, WeftError):
+        return error.to_json()
+    data: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
+    if not isinstance(error, OSError):
+        import traceback
+
+        data["traceback"] = "".join(traceback.format_exception(error))
+    return data
+
+
+def shown(node_id: str, definition: NodeDefinition, result: RunResult) -> Iterator[str]:
+    """What a kept node has to show besides files: its texts, or what a target's values are."""
+    from engine.call import describe
+
+    texts = result.ui.get(node_id, {}).get("text", ())
+    yield from ((str(text) for text in texts) if isinstance(texts, list | tuple) else (str(texts),))
+    if node_id in result and not definition.output_node:
+        for output, value in zip(definition.outputs, result[node_id], strict=True):
+            yield f"{output.name} {describe(value)}"
+
+
+def seconds_text(seconds: float) -> str:
+    return f"{seconds:.2f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
