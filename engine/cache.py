@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,7 @@ class Entry:
     files: tuple[Path, ...] = ()
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(NamedTuple):
     """What a node was last computed from, kept to say why it is computed again.
 
     `links` holds, by input, the key of the node that it took from.
@@ -65,16 +65,20 @@ class NoCache:
 
 
 class MemoryCache:
-    """Entries in memory, up to a budget of bytes; the least recently used go first.
+    """Entries in memory, up to a budget of bytes (default: half of the machine's); the least recently used go first.
 
-    Invariant: `used` is the sum of the sizes in `_entries`, and at most `max_bytes`. An entry larger than the whole
-    budget is not kept. Recipes are small and kept for the last `max_recipes` node ids.
+    What several entries share counts once: a checkpoint's weights under its loader and under every LoRA on it.
+
+    Invariants: `_shares` has, for each part of an entry, how many entries hold it and its bytes; `used` is the sum of
+    these bytes, and at most `max_bytes`. An entry larger than the whole budget is not kept. Recipes are small, and kept
+    for the last `max_recipes` node ids.
     """
 
-    def __init__(self, max_bytes: int = 2 << 30, *, max_recipes: int = 100_000) -> None:
-        self.max_bytes = max_bytes
+    def __init__(self, max_bytes: int | None = None, *, max_recipes: int = 100_000) -> None:
+        self.max_bytes = max_bytes if max_bytes is not None else _half_of_memory()
         self.used = 0
-        self._entries: OrderedDict[bytes, tuple[Entry, int]] = OrderedDict()
+        self._entries: OrderedDict[bytes, tuple[Entry, Mapping[Hashable, int]]] = OrderedDict()
+        self._shares: dict[Hashable, list[int]] = {}
         self._recipes: OrderedDict[str, Recipe] = OrderedDict()
         self._max_recipes = max_recipes
 
@@ -89,17 +93,25 @@ class MemoryCache:
         return found[0]
 
     def put(self, key: bytes, entry: Entry) -> None:
-        size = size_of(entry.outputs) + 256
-        previous = self._entries.pop(key, None)
-        if previous is not None:
-            self.used -= previous[1]
-        if size > self.max_bytes:
+        if key in self._entries:
+            self._drop(key)
+        parts = {**parts_of((entry.outputs, entry.ui)), key: 256}
+        if sum(parts.values()) > self.max_bytes:
             return
-        self._entries[key] = (entry, size)
-        self.used += size
+        self._entries[key] = (entry, parts)
+        for part, size in parts.items():
+            share = self._shares.setdefault(part, [0, size])
+            share[0] += 1
+            self.used += size if share[0] == 1 else 0
         while self.used > self.max_bytes:
-            _, (_, freed) = self._entries.popitem(last=False)
-            self.used -= freed
+            self._drop(next(iter(self._entries)))
+
+    def _drop(self, key: bytes) -> None:
+        for part in self._entries.pop(key)[1]:
+            share = self._shares[part]
+            share[0] -= 1
+            if not share[0]:
+                self.used -= self._shares.pop(part)[1]
 
     def recall(self, node_id: str) -> Recipe | None:
         return self._recipes.get(node_id)
@@ -113,32 +125,52 @@ class MemoryCache:
     def clear(self) -> None:
         """Forget everything."""
         self._entries.clear()
+        self._shares.clear()
         self._recipes.clear()
         self.used = 0
 
 
-def size_of(value: Any) -> int:
-    """Bytes that a value holds: `nbytes` where it says so (tensors, arrays, models), else the sum of its parts.
+def parts_of(value: Any) -> dict[Hashable, int]:
+    """The bytes of what a value holds, by something that tells the parts apart: an object that is held twice is one.
 
-    An object that is reachable twice counts once.
+    A tensor or an array says `nbytes`. An object that shares memory with others (a model) says `memory_parts`: pairs of
+    a key that is equal for the same memory, and its bytes. Containers are opened.
     """
-    seen: set[int] = set()
-    total = 0
+    parts: dict[Hashable, int] = {}
+    plain = 0
     stack = [value]
     while stack:
         item = stack.pop()
-        if id(item) in seen:
+        if isinstance(item, _PLAIN):
+            plain += 32
+        elif id(item) in parts:
             continue
-        seen.add(id(item))
-        nbytes = getattr(item, "nbytes", None)
-        if isinstance(nbytes, int):
-            total += nbytes
-        elif isinstance(item, str | bytes):
-            total += len(item)
         elif isinstance(item, Mapping):
+            parts[id(item)] = 32
             stack.extend(item.values())
-        elif isinstance(item, Sequence | set | frozenset):
+        elif isinstance(item, _CONTAINERS):
+            parts[id(item)] = 32
             stack.extend(item)
+        elif isinstance(item, _TEXT):
+            parts[id(item)] = len(item)
         else:
-            total += 32
-    return total
+            shared = getattr(item, "memory_parts", None)
+            nbytes = getattr(item, "nbytes", None) if shared is None else None
+            parts[id(item)] = nbytes if isinstance(nbytes, int) else 32
+            parts.update(shared or ())
+    # Numbers are too small to be told apart.
+    parts[object()] = plain
+    return parts
+
+
+def _half_of_memory() -> int:
+    """Half of the machine's memory; 4 GiB where the system does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, OSError, ValueError):
+        return 4 << 30
+
+
+_PLAIN = (int, float, type(None))
+_CONTAINERS = (tuple, list, set, frozenset)
+_TEXT = (str, bytes, bytearray)

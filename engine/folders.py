@@ -213,10 +213,20 @@ def _inside(name: str, kind: str) -> Path:
     return Path(os.path.normpath(name))
 
 
+_NOUNS = {
+    INPUT: "input file",
+    "output": "output",
+    "temp": "output",
+    "checkpoints": "checkpoint",
+    "loras": "LoRA",
+    "vae": "VAE",
+    "embeddings": "embedding",
+    "controlnet": "ControlNet",
+}
+
+
 def _noun(kind: str) -> str:
-    return {INPUT: "input file", "output": "output", "temp": "output", "checkpoints": "checkpoint"}.get(
-        kind, f"{kind} file" if kind.endswith("s") else f"{kind} model"
-    )
+    return _NOUNS.get(kind, f"file of {kind}")
 
 
 _DATE_PART = re.compile("yyyy|yy|MM|M|dd|d|hh|h|mm|m|ss|s")

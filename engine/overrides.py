@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from engine.errors import UsageError, did_you_mean
@@ -29,33 +29,40 @@ def apply(prompt: Prompt, overrides: Overrides, registry: Registry) -> Prompt:
 
 
 def find_node(prompt: Prompt, reference: str, registry: Registry) -> str:
-    """The id of the node that `reference` names: an id, else a title, else a class_type.
+    """The id of the node that `reference` names: an id, else a title, else a class_type, else a class's display name.
 
     `NAME#2` is the second of several in the order of the document. Raises UsageError with the candidates where the
     reference is ambiguous, with the nearest name where it fits nothing.
     """
     if reference in prompt.nodes:
         return reference
-    name, number = reference, None
-    numbered = re.fullmatch(r"(.+)#(\d+)", reference)
     kinds: tuple[Callable[[str], str], ...] = (
         lambda node_id: title_of(prompt, node_id, registry),
         lambda node_id: prompt.nodes[node_id].class_type,
+        lambda node_id: _display_name(prompt, node_id, registry),
     )
+
+    def groups(name: str) -> Iterator[list[str]]:
+        named = ([node_id for node_id in prompt.nodes if kind(node_id) == name] for kind in kinds)
+        return (found for found in named if found)
+
     # A title may itself end in #2; so the whole reference is tried as a name first.
-    attempts = [(reference, None)] + ([(numbered[1], int(numbered[2]))] if numbered else [])
-    for name, number in attempts:
-        for kind in kinds:
-            found = [node_id for node_id in prompt.nodes if kind(node_id) == name]
-            if number is not None and found:
-                if not 1 <= number <= len(found):
-                    raise UsageError(f"{reference!r}: the workflow has {len(found)} of {name!r}, numbered from 1")
+    for found in groups(reference):
+        if len(found) > 1:
+            places = ", ".join(f"{reference}#{place} (node {node_id})" for place, node_id in enumerate(found, 1))
+            raise UsageError(f"{reference!r} is ambiguous: {places}")
+        return found[0]
+    name, number = reference, 0
+    numbered = re.fullmatch(r"(.+)#(\d+)", reference)
+    if numbered:
+        name, number = numbered[1], int(numbered[2])
+        counts = []
+        for found in groups(name):
+            if 1 <= number <= len(found):
                 return found[number - 1]
-            if len(found) > 1:
-                places = ", ".join(f"{name}#{place} (node {node_id})" for place, node_id in enumerate(found, 1))
-                raise UsageError(f"{reference!r} is ambiguous: {places}")
-            if found:
-                return found[0]
+            counts.append(len(found))
+        if counts:
+            raise UsageError(f"{reference!r}: the workflow has {max(counts)} of {name!r}, numbered from 1")
     names = {kind(node_id) for node_id in prompt.nodes for kind in kinds} | set(prompt.nodes)
     raise UsageError(f"no node {reference!r} in the workflow", hint=did_you_mean(name, names))
 
@@ -63,9 +70,12 @@ def find_node(prompt: Prompt, reference: str, registry: Registry) -> str:
 def title_of(prompt: Prompt, node_id: str, registry: Registry) -> str:
     """What the editor shows above the node: its own title, else its class's display name."""
     node = prompt.nodes[node_id]
-    if node.title is not None:
-        return node.title
-    return registry[node.class_type].display_name if node.class_type in registry else node.class_type
+    return node.title if node.title is not None else _display_name(prompt, node_id, registry)
+
+
+def _display_name(prompt: Prompt, node_id: str, registry: Registry) -> str:
+    class_type = prompt.nodes[node_id].class_type
+    return registry[class_type].display_name if class_type in registry else class_type
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -60,13 +60,6 @@ class LoadedCheckpoint:
     vae: Vae | None
     family: Family
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all weights."""
-        networks = [self.model.network, *(encoder.network for encoder in (self.clip.encoders if self.clip else ()))]
-        own = sum(parameter.nbytes for network in networks for parameter in network.base.parameters())
-        return own + (self.vae.nbytes if self.vae else 0)
-
 
 def load_checkpoint(
     path: Path,

@@ -12,7 +12,7 @@ import copy
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -132,6 +132,13 @@ class PatchedNetwork:
         return module
 
     @property
+    def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
+        """What this network keeps in memory, by what others may share: the base, and the patched tensors on it."""
+        yield id(self.base), sum(parameter.nbytes for parameter in self.base.parameters())
+        if self.patches:
+            yield (id(self.base), self.identity), self.nbytes
+
+    @property
     def nbytes(self) -> int:
         """Bytes that this network adds to its base: the patched tensors once realised, and what the patches hold."""
         realised = sum(self._parameters[name].nbytes for name in self.patches)
@@ -211,6 +218,11 @@ class ModelPatcher:
         known = {name: patch for name, patch in patches.items() if name in names}
         self.network = self.network.with_patches(known, strength_patch)
         return list(known)
+
+    @property
+    def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
+        """As PatchedNetwork.memory_parts."""
+        return self.network.memory_parts
 
     @property
     def nbytes(self) -> int:

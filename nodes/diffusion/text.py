@@ -8,7 +8,7 @@ through a text encoder (Radford et al. 2021) on its own. The rules are those mea
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -113,6 +113,11 @@ class Clip:
             for encoder in self.encoders
         )
         return Clip(encoders, self.embeddings, self.layer)
+
+    @property
+    def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
+        """As PatchedNetwork.memory_parts, of all encoders."""
+        return (part for encoder in self.encoders for part in encoder.network.memory_parts)
 
     @property
     def nbytes(self) -> int:

@@ -7,6 +7,7 @@ Numbers as in parity/facts.md section 10, held by the goldens vae_* and parity/u
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from typing import Any
 
 import torch
@@ -37,9 +38,9 @@ class Vae:
         return int(self._config.latent_channels)
 
     @property
-    def nbytes(self) -> int:
-        """Bytes of the weights, which no patch shares."""
-        return sum(parameter.nbytes for parameter in self.network.base.parameters()) + self.network.nbytes
+    def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
+        """As PatchedNetwork.memory_parts."""
+        return self.network.memory_parts
 
     def encode(self, pixels: Tensor) -> Tensor:
         """The latent of an image: the mode of the posterior, so without randomness.
