@@ -100,7 +100,7 @@ SHAPES: dict[str, Callable[[int], Graph]] = {"chain": chain, "fan-out": fan_out,
 @contextmanager
 def quiet_home() -> Iterator[None]:
     """Run in an empty folder: no weft.toml, no remembered digests of the user's."""
-    before = Path.cwd()
+    before, cache = Path.cwd(), os.environ.get("XDG_CACHE_HOME")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         os.chdir(folder)
@@ -108,6 +108,9 @@ def quiet_home() -> Iterator[None]:
             yield
         finally:
             os.chdir(before)
+            del os.environ["XDG_CACHE_HOME"]
+            if cache is not None:
+                os.environ["XDG_CACHE_HOME"] = cache
 
 
 def cpu_seconds(work: Callable[[], Any]) -> float:

@@ -11,7 +11,7 @@ from engine import overrides as _overrides
 from engine.cache import Cache, NoCache
 from engine.context import RunContext
 from engine.digests import Digests
-from engine.errors import InvalidWorkflow, Issue
+from engine.errors import InvalidWorkflow, Issue, UsageError
 from engine.events import Observer
 from engine.executor import LocalExecutor, RunResult
 from engine.folders import Folders
@@ -117,6 +117,8 @@ class Session:
 
     def resolve_targets(self, prompt: Prompt, targets: Iterable[str]) -> list[str]:
         """The ids of the nodes that `targets` name by id, title or class_type."""
+        if isinstance(targets, str):
+            raise UsageError(f"targets: expected a list of nodes, got the text {targets!r}", hint=f"[{targets!r}]")
         return [_overrides.find_node(prompt, target, self.registry) for target in targets]
 
     def issues(self, prompt: Prompt, targets: Iterable[str] = ()) -> list[Issue]:

@@ -81,14 +81,14 @@ class NodeDefinition:
 
     def to_object_info(self) -> dict[str, Any]:
         """The entry as `GET /object_info` gives it; lists of files are empty, since only a run's folders know them."""
-        sections: dict[str, dict[str, Any]] = {}
+        sections: dict[str, dict[str, Any]] = {"required": {}}
         for spec in self.inputs:
             if spec.section == "hidden":
                 sections.setdefault("hidden", {})[spec.name] = spec.socket.io_type
             else:
                 sections.setdefault(spec.section, {})[spec.name] = spec.socket.to_object_info()
         info: dict[str, Any] = {
-            "input": {"required": {}, **sections} if not sections.get("required") else sections,
+            "input": sections,
             "input_order": {name: list(section) for name, section in sections.items()},
             "output": [list(out.io_type) if isinstance(out.io_type, tuple) else out.io_type for out in self.outputs],
             "output_is_list": [out.is_list for out in self.outputs],

@@ -28,7 +28,7 @@ from typing import Any, Protocol
 from engine.cache import Cache, Entry, NoCache
 from engine.call import call_node
 from engine.context import RunContext
-from engine.errors import Interrupted, NodeFailed
+from engine.errors import Interrupted, NodeFailed, WeftError
 from engine.events import NodeCached, NodeFinished, NodeStarted, RunFinished, RunStarted
 from engine.events import NodeFailed as NodeFailedEvent
 from engine.plan import ExecutionPlan, Step
@@ -143,9 +143,12 @@ class _Run:
             return self._call(step)
         if self.context.observers:
             self.context.emit(NodeCached(step.node_id, step.definition.class_type, step.title))
-        if step.entry is not None:
+        if step.cached:
+            entry = self.plan.hits.pop(step.node_id, None)
+            if entry is None:
+                raise WeftError("this plan has been run", hint="a plan runs once: make it again")
             self.cached.append(step.node_id)
-            return step.entry
+            return entry
         assert step.twin is not None
         twin = self.entries.get(step.twin)
         return twin if twin is not None else Entry(self.outputs[step.twin])
@@ -167,7 +170,8 @@ class _Run:
         seconds = self.timings[node_id] = time.perf_counter() - started
         if not step.key.volatile:
             self.cache.put(self.plan.namespace + step.key.digest, entry)
-        self.cache.note(node_id, step.recipe)
+        if step.recipe is not None:
+            self.cache.note(node_id, step.recipe)
         if observed:
             self.context.emit(NodeFinished(node_id, class_type, title, seconds, entry.files))
         return entry

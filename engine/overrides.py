@@ -18,6 +18,8 @@ Overrides = Mapping[str, Any] | Iterable[str]
 
 def apply(prompt: Prompt, overrides: Overrides, registry: Registry) -> Prompt:
     """The prompt with the overrides in place. Raises UsageError for a node or an input that is not there."""
+    if isinstance(overrides, str):
+        raise UsageError(f"overrides: expected a list or a dict, got the text {overrides!r}", hint=f"[{overrides!r}]")
     items = overrides.items() if isinstance(overrides, Mapping) else [_split(text) for text in overrides]
     for reference, value in items:
         node_reference, _, input_name = reference.rpartition(".")

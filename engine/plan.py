@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from engine.cache import Cache, Entry, Recipe
 from engine.definition import NodeDefinition
@@ -18,12 +18,11 @@ from engine.signature import CacheKey, KeyMaker
 from engine.validation import constant, output_nodes
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One node of the plan. `inputs` are coerced constants and Links.
+class Step(NamedTuple):
+    """One node of the plan. `inputs` are coerced constants and Links; `parents` the nodes that it takes from, by link.
 
-    `entry` is what the cache has for it; `twin` is an earlier step with the same key, whose outputs it shares;
-    otherwise the node is called, because of `reason`.
+    `cached` says that the plan has its outputs; `twin` is an earlier step with the same key, whose outputs it shares;
+    otherwise the node is called, because of `reason`, and `recipe` is then noted in the cache.
     """
 
     node_id: str
@@ -31,43 +30,37 @@ class Step:
     definition: NodeDefinition
     inputs: Mapping[str, Any]
     key: CacheKey
-    recipe: Recipe
-    reason: str = ""
-    entry: Entry | None = None
+    parents: tuple[str, ...] = ()
+    cached: bool = False
     twin: str | None = None
+    reason: str = ""
+    recipe: Recipe | None = None
 
     @property
     def runs(self) -> bool:
         """Whether the node itself is called."""
-        return self.entry is None and self.twin is None
-
-    @property
-    def parents(self) -> Iterator[str]:
-        """The nodes whose outputs this step takes, once for each link."""
-        if self.twin is not None:
-            yield self.twin
-        elif self.entry is None:
-            yield from (value.node_id for value in self.inputs.values() if type(value) is Link)
+        return not self.cached and self.twin is None
 
 
 @dataclass(frozen=True)
 class ExecutionPlan:
     """Steps in the order in which they run; `keep` are the nodes whose outputs the result holds.
 
-    `pruned` are nodes that a target depends on and that need not run, since what they feed is in the cache. `recipes`
-    are noted in the cache once their step is done.
+    `pruned` are nodes that a target depends on and that need not run, since what they feed is in the cache. `hits` are
+    the outputs of the cached steps: the executor takes them out, so that a run releases them too, and a plan runs once.
     """
 
     steps: tuple[Step, ...]
     keep: frozenset[str]
     pruned: tuple[str, ...]
+    hits: dict[str, Entry] = field(default_factory=dict, repr=False)
     namespace: bytes = b""
     prompt: Prompt = field(default_factory=lambda: Prompt({}), repr=False)
 
     def __str__(self) -> str:
         lines = []
         for step in self.steps:
-            action = "run   " if step.runs else "cached" if step.entry is not None else "same  "
+            action = "run   " if step.runs else "cached" if step.cached else "same  "
             why = step.reason if step.runs else f"as node {step.twin}" if step.twin is not None else ""
             lines.append(f"{action} {step.node_id:>4} {step.title}{f': {why}' if why else ''}")
         if self.pruned:
@@ -82,7 +75,7 @@ class ExecutionPlan:
                 "class_type": step.definition.class_type,
                 "title": step.title,
                 "key": step.key.digest.hex(),
-                "action": "run" if step.runs else "cached" if step.entry is not None else "same",
+                "action": "run" if step.runs else "cached" if step.cached else "same",
                 "reason": step.reason,
                 **({"twin": step.twin} if step.twin is not None else {}),
             }
@@ -104,22 +97,48 @@ def make_plan(
     """Plan a valid prompt: its output nodes, `targets` and what they need, less what the cache makes unnecessary."""
     keep = dict.fromkeys([*output_nodes(prompt, registry), *targets])
     maker = KeyMaker(folders, digests)
-    steps: dict[str, Step] = {}
+    inputs: dict[str, dict[str, Any]] = {}
     keys: dict[str, CacheKey] = {}
     first_of: dict[bytes, str] = {}
     for node_id in Graph(prompt).order(keep):
         node = prompt.nodes[node_id]
         definition = registry[node.class_type]
-        inputs = _resolve(node.inputs, definition)
-        key = keys[node_id] = maker.key(node_id, definition, inputs, keys)
-        first = first_of.setdefault(key.digest, node_id)
-        links = {name: keys[value.node_id].digest for name, value in inputs.items() if type(value) is Link}
-        version = definition.implementation.version if definition.implementation else ""
-        recipe = Recipe(definition.class_type, version, inputs, links, key.digest)
-        title = title_of(prompt, node_id, registry)
-        twin = None if first == node_id else first
-        steps[node_id] = Step(node_id, title, definition, inputs, key, recipe, twin=twin)
-    return _prune(prompt, steps, keep, cache, namespace, folders)
+        given = inputs[node_id] = _resolve(node.inputs, definition)
+        key = keys[node_id] = maker.key(node_id, definition, given, keys)
+        first_of.setdefault(key.digest, node_id)
+
+    steps: list[Step] = []
+    hits: dict[str, Entry] = {}
+    needed = set(keep)
+    # Backwards, every consumer is decided before the nodes that it takes from; above a hit, nothing is needed.
+    for node_id in reversed(inputs):
+        if node_id not in needed:
+            continue
+        key, given = keys[node_id], inputs[node_id]
+        definition = registry[prompt.nodes[node_id].class_type]
+        step = Step(node_id, title_of(prompt, node_id, registry), definition, given, key)
+        first = first_of[key.digest]
+        entry = None
+        if first == node_id and not key.volatile:
+            entry = cache.get(namespace + key.digest)
+        if first != node_id:
+            step = step._replace(twin=first, parents=(first,))
+        elif entry is not None and _still_there(entry, folders):
+            hits[node_id] = entry
+            step = step._replace(cached=True)
+        else:
+            recipe = _recipe(definition, given, keys, key)
+            reason = key.volatile or (_GONE if entry is not None else _reason(recipe, cache.recall(node_id)))
+            parents = tuple(value.node_id for value in given.values() if type(value) is Link)
+            step = step._replace(parents=parents, reason=reason, recipe=recipe)
+        steps.append(step)
+        needed.update(step.parents)
+    steps.reverse()
+    pruned = tuple(node_id for node_id in inputs if node_id not in needed)
+    return ExecutionPlan(tuple(steps), frozenset(keep), pruned, hits, namespace, prompt)
+
+
+_GONE = "the files that it wrote are gone"
 
 
 def _resolve(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, Any]:
@@ -134,34 +153,18 @@ def _resolve(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, 
     return inputs
 
 
-def _prune(
-    prompt: Prompt, steps: dict[str, Step], keep: Mapping[str, None], cache: Cache, namespace: bytes, folders: Folders
-) -> ExecutionPlan:
-    """Walk from the targets up to what the cache has; what lies above that is not needed."""
-    needed: set[str] = set()
-    found: dict[str, Step] = {}
-    # Steps are in topological order: backwards, every consumer is decided before the nodes that it takes from.
-    for node_id in reversed(steps):
-        step = steps[node_id]
-        if node_id not in needed and node_id not in keep:
-            continue
-        if step.twin is None:
-            entry = None if step.key.volatile else cache.get(namespace + step.key.digest)
-            if entry is not None and entry.files and not _still_there(entry, folders):
-                step = replace(step, reason="the files that it wrote are gone")
-            elif entry is not None:
-                step = replace(step, entry=entry)
-            else:
-                step = replace(step, reason=step.key.volatile or _reason(step.recipe, cache.recall(node_id)))
-        found[node_id] = step
-        needed.update(step.parents)
-    ordered = tuple(found[node_id] for node_id in steps if node_id in found)
-    pruned = tuple(node_id for node_id in steps if node_id not in found)
-    return ExecutionPlan(ordered, frozenset(keep), pruned, namespace, prompt)
+def _recipe(
+    definition: NodeDefinition, inputs: Mapping[str, Any], keys: Mapping[str, CacheKey], key: CacheKey
+) -> Recipe:
+    links = {name: keys[value.node_id].digest for name, value in inputs.items() if type(value) is Link}
+    version = definition.implementation.version if definition.implementation else ""
+    return Recipe(definition.class_type, version, inputs, links, key.digest)
 
 
 def _still_there(entry: Entry, folders: Folders) -> bool:
-    """Whether the files of a cached output node are where this run would write them."""
+    """Whether the files that a cached node wrote, if any, are where this run would write them."""
+    if not entry.files:
+        return True
     roots = [folder.resolve() for folder in (folders.output, folders.temp)]
     files = [file.resolve() for file in entry.files]
     return all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files)

@@ -1,7 +1,8 @@
 """The cache key: blake2b-256 over a canonical encoding of what a node computes from. Never str(), repr() or pickle.
 
-    key(node) = blake2b-256(canonical([KEY_VERSION, class_type, implementation, inputs]))
+    key(node) = blake2b-256(canonical([KEY_VERSION, class_type, implementation]) + canonical([inputs, ...]))
 
+where ... is the node's id, its fingerprint and its IS_CHANGED, for classes that have them.
 Ids, titles and positions are not in it: the same subgraph under other ids has the same keys. A volatile key belongs to
 this run alone, and so do the keys of everything below it.
 """
@@ -48,6 +49,7 @@ class KeyMaker:
     def __init__(self, folders: Folders, digests: Digests) -> None:
         self._folders = folders
         self._digests = digests
+        self._heads: dict[tuple[str, str], bytes] = {}
 
     def key(
         self, node_id: str, definition: NodeDefinition, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
@@ -55,45 +57,53 @@ class KeyMaker:
         """The key of one node. `inputs` are coerced constants and Links; `parents` holds the keys of linked nodes."""
         implementation = definition.implementation
         assert implementation is not None
-        volatile = ""
-        parts: list[Any] = []
         by_name = definition.by_name
-        for name in sorted(inputs):
-            value = inputs[name]
+        volatile = ""
+        keyed: dict[str, Any] = {}
+        for name, value in inputs.items():
+            socket = by_name[name].socket if name in by_name else None
             if type(value) is Link:
                 parent = parents[value.node_id]
                 if parent.volatile:
                     volatile = f"node {value.node_id} is volatile"
-                value = _LinkedKey(parent.digest, value.slot)
+                elif isinstance(socket, Files):
+                    volatile = f"input {name!r} names a file that is known only when node {value.node_id} has run"
+                keyed[name] = _LinkedKey(parent.digest, value.slot)
+            elif isinstance(socket, Files) and value not in socket.extra_choices:
+                keyed[name] = self._file(socket, value)
             else:
-                spec = by_name.get(name)
-                if spec is not None and isinstance(spec.socket, Files) and value not in spec.socket.extra_choices:
-                    value = self._file(spec.socket, value)
-            parts.append((name, value))
+                keyed[name] = value
+        parts: list[Any] = [keyed]
         if implementation.by_node_id:
             parts.append(node_id)
-        constants = {name: value for name, value in inputs.items() if type(value) is not Link}
         if implementation.fingerprint is not None:
+            constants = {name: value for name, value in inputs.items() if type(value) is not Link}
             found = implementation.fingerprint(self._folders, constants)
             parts.append([FileDigest(self._digests.of(item)) if isinstance(item, Path) else item for item in found])
         if implementation.is_changed is not None:
-            changed, reason = _is_changed(implementation.is_changed, definition, inputs)
+            changed, reason = _is_changed(implementation.is_changed, inputs)
             volatile = reason or volatile
             parts.append(changed)
         if volatile:
             return CacheKey(os.urandom(32), volatile)
-        root = (definition.class_type, implementation.version)
         try:
-            encoded = canonical([KEY_VERSION, root, parts])
+            encoded = self._head(definition.class_type, implementation.version) + canonical(parts)
         except TypeError as error:
             return CacheKey(os.urandom(32), f"an input has no canonical form: {error}")
         return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest())
+
+    def _head(self, class_type: str, version: str) -> bytes:
+        """The part of a key that all nodes of a class share."""
+        head = self._heads.get((class_type, version))
+        if head is None:
+            head = self._heads[class_type, version] = canonical([KEY_VERSION, class_type, version])
+        return head
 
     def _file(self, socket: Files, name: str) -> FileDigest:
         return FileDigest(self._digests.of(self._folders.find(socket.folder, name, socket.suffixes)))
 
 
-def _is_changed(function: Callable[..., Any], definition: NodeDefinition, inputs: Mapping[str, Any]) -> tuple[Any, str]:
+def _is_changed(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[Any, str]:
     """ComfyUI's IS_CHANGED: what it returns joins the key; NaN or an exception makes the node volatile."""
     given = {name: None if type(value) is Link else value for name, value in inputs.items()}
     try:
@@ -106,13 +116,16 @@ def _is_changed(function: Callable[..., Any], definition: NodeDefinition, inputs
 
 
 def canonical(value: Any) -> bytes:
-    """Bytes that are equal exactly for equal values of equal type: 1, 1.0, True and "1" all differ.
+    """Bytes that are equal exactly for equal values of equal type: 1, 1.0, True and "1" all differ, and [1] and (1,).
 
-    Takes None, bool, int, float, str, bytes, lists, tuples, dicts with text keys, and the parts of keys. Raises
-    TypeError for everything else.
+    Takes None, bool, int, float, str, bytes, lists, tuples, dicts with text keys (in any order), and the parts of keys.
+    Raises TypeError for everything else, also where it is nested too deeply.
     """
     pieces: list[bytes] = []
-    _encode(value, pieces.append)
+    try:
+        _encode(value, pieces.append)
+    except RecursionError as error:
+        raise TypeError("nested too deeply") from error
     return b"".join(pieces)
 
 
@@ -144,8 +157,14 @@ def _encode_bytes(value: bytes, write: Write) -> None:
     write(b"b%d:" % len(value) + value)
 
 
-def _encode_sequence(value: Any, write: Write) -> None:
+def _encode_list(value: list[Any], write: Write) -> None:
     write(b"l%d[" % len(value))
+    for item in value:
+        _encode(item, write)
+
+
+def _encode_tuple(value: tuple[Any, ...], write: Write) -> None:
+    write(b"u%d[" % len(value))
     for item in value:
         _encode(item, write)
 
@@ -153,6 +172,8 @@ def _encode_sequence(value: Any, write: Write) -> None:
 def _encode_dict(value: dict[str, Any], write: Write) -> None:
     write(b"d%d{" % len(value))
     for name in sorted(value):
+        if type(name) is not str:
+            raise TypeError(f"a dict with a key of type {type(name).__qualname__}")
         _encode_str(name, write)
         _encode(value[name], write)
 
@@ -168,8 +189,8 @@ _ENCODERS: dict[type, Callable[[Any, Write], None]] = {
     float: _encode_float,
     str: _encode_str,
     bytes: _encode_bytes,
-    list: _encode_sequence,
-    tuple: _encode_sequence,
+    list: _encode_list,
+    tuple: _encode_tuple,
     dict: _encode_dict,
     _LinkedKey: _encode_link,
     FileDigest: lambda value, write: write(b"D" + value.digest),

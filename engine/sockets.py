@@ -75,9 +75,9 @@ class Number(Widget):
 
     def problems(self, name: str, value: Any) -> Iterator[Problem]:
         low, high = self.options.get("min"), self.options.get("max")
-        if low is not None and value < low:
+        if isinstance(low, int | float) and value < low:
             yield "value_smaller_than_min", f"Value {value} smaller than min of {low}", name
-        if high is not None and value > high:
+        if isinstance(high, int | float) and value > high:
             yield "value_bigger_than_max", f"Value {value} bigger than max of {high}", name
 
 

@@ -51,6 +51,11 @@ def constant(value: Any) -> Any:
     return value
 
 
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
 class _Validation:
     def __init__(
         self, prompt: Prompt, registry: Registry, folders: Folders | None, targets: tuple[str, ...], executable: bool
@@ -86,7 +91,7 @@ class _Validation:
         for node_id, node in nodes.items():
             if node.class_type not in self.registry:
                 hint = self.near(node.class_type, self.registry)
-                message = f"Cannot execute because node {node.class_type} does not exist."
+                message = f"Unknown node class {node.class_type!r}"
                 yield self.issue(node_id, "invalid_prompt", message, details=f"Node ID '#{node_id}'", hint=hint)
         wanted = [*output_nodes(self.prompt, self.registry), *(node for node in self.targets if node in nodes)]
         if not wanted:
@@ -118,7 +123,7 @@ class _Validation:
                 yield from self.link_issues(node_id, spec.name, inputs[name], spec)
             elif not spec.socket.is_widget and spec.socket.io_type != "*":
                 message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
-                hint = f"it takes {type_name(spec.socket.io_type)} from another node, not a value"
+                hint = f"it takes {type_name(spec.socket.io_type)} from another node, got {_brief(inputs[name])}"
                 extra = self.extra(spec, received_value=inputs[name])
                 yield self.issue(node_id, "bad_linked_input", message, name, details=name, hint=hint, extra=extra)
             else:
@@ -141,7 +146,7 @@ class _Validation:
         code = "bad_linked_input"
         if type(link) is list:
             message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
-            hint = 'a list as a value is written {"__value__": [...]}'
+            hint = f'got {_brief(link)}; a list as a value is written {{"__value__": [...]}}'
             extra = self.extra(spec, name, received_value=link)
             yield self.issue(node_id, code, message, name, details=name, hint=hint, extra=extra)
             return

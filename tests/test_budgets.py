@@ -1,0 +1,69 @@
+"""The engine's own cost stays within its budget. The numbers are CPU time, and printed: `pytest -s`, benchmarks/."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
+
+
+def benchmark(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", BENCHMARKS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_node_costs_less_than_60_microseconds() -> None:
+    overhead = benchmark("overhead")
+    with overhead.quiet_home():
+        rows = list(overhead.rows((10, 1_000), 0))
+    for row in rows:
+        print(row["shape"], row["nodes"], row["us"])
+    assert overhead.broken_bounds(rows) == []
+
+
+def test_validating_50_nodes_starts_within_400_milliseconds() -> None:
+    found = benchmark("startup").measure(runs=3)
+    print(found["cpu_s"])
+    assert found["cpu_s"] <= found["bound_s"] == 0.4
+    assert found["forbidden"] == []
+
+
+@pytest.mark.parametrize(
+    ("nodes", "us", "broken"),
+    [
+        (1_000, 59.0, 0),
+        (1_000, 61.0, 1),
+        (100, 61.0, 1),
+        (10, 590.0, 0),
+        (10, 610.0, 1),
+        (10_000, 39.0, 0),
+        (10_000, 41.0, 1),
+        (100_000, 59.0, 0),
+        (100_000, 61.0, 1),
+    ],
+)
+def test_the_bounds_can_be_broken(nodes: int, us: float, broken: int) -> None:
+    def row(nodes: int, us: float) -> dict[str, Any]:
+        return {"shape": "chain", "nodes": nodes, "us": {"cold": us}, "ms": {"cold": us * nodes / 1000}}
+
+    base = [row(1_000, 20.0)] if nodes != 1_000 else []
+    assert len(benchmark("overhead").broken_bounds([*base, row(nodes, us)])) == broken
+
+
+@pytest.mark.parametrize("shape", ["chain", "fan-out", "layered"])
+@pytest.mark.parametrize("size", [10, 100, 1_000])
+def test_the_graphs_have_the_size_they_say(shape: str, size: int) -> None:
+    overhead = benchmark("overhead")
+    graph = overhead.SHAPES[shape](size)
+    assert len(graph) == size
+    registry = overhead.Registry().add([overhead.Start, overhead.Add, overhead.End])
+    assert len(overhead.engine.run(graph, registry=registry).timings) == size, "every node is needed and none a twin"

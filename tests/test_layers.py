@@ -1,0 +1,121 @@
+"""Who may import whom: import-linter's contracts in pyproject.toml hold, each can fail, and none forgets a face."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+CONTRACTS: list[dict[str, Any]] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+    "contracts"
+]
+NAMES = [contract["name"] for contract in CONTRACTS]
+FACES = sorted(file.stem for file in (ROOT / "nodes").glob("*.py") if file.stem != "__init__")
+HEAVY = {
+    "torch",
+    "numpy",
+    "PIL",
+    "scipy",
+    "safetensors",
+    "diffusers",
+    "transformers",
+    "tokenizers",
+    "torchsde",
+    "cv2",
+    "av",
+}
+
+
+def verdicts(folder: Path) -> tuple[dict[str, bool], str]:
+    """Contract -> whether it is kept by the code in `folder`; and what import-linter said."""
+    # A process of its own: import-linter puts the current folder on sys.path and imports from there.
+    command = (
+        "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
+    )
+    ended = subprocess.run([sys.executable, "-c", command], cwd=folder, capture_output=True, text=True, timeout=120)
+    said = ended.stdout + ended.stderr
+    return {name: kept == "KEPT" for name, kept in re.findall(r"^(.+) (KEPT|BROKEN)\b", said, re.MULTILINE)}, said
+
+
+@pytest.fixture(scope="module")
+def kept() -> tuple[dict[str, bool], str]:
+    return verdicts(ROOT)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract_is_kept(name: str, kept: tuple[dict[str, bool], str]) -> None:
+    assert name in kept[0], kept[1]
+    assert kept[0][name], kept[1].partition("Broken contracts")[2]
+
+
+VIOLATIONS = {
+    "the engine knows neither torch nor nodes": ("engine/errors.py", "def late():\n    import torch\n"),
+    "the layers of the engine core, top first": ("engine/sockets.py", "import engine.executor\n"),
+    "the diffusion library knows neither engine nor faces": ("nodes/diffusion/names.py", "from engine import errors\n"),
+    "a face knows the engine's authoring side only": ("nodes/latent.py", "from engine.plan import make_plan\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bool]:
+    """The verdicts on a copy of the code with a wrong import for each contract."""
+    copy = tmp_path_factory.mktemp("broken")
+    for package in ("engine", "nodes"):
+        shutil.copytree(ROOT / package, copy / package, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", copy)
+    for file, line in VIOLATIONS.values():
+        with (copy / file).open("a") as stream:
+            stream.write(f"\n{line}")
+    return verdicts(copy)[0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contract_can_fail(name: str, broken: dict[str, bool]) -> None:
+    assert name in VIOLATIONS, "add a wrong import that this contract has to find"
+    assert broken[name] is False
+
+
+@pytest.mark.parametrize("name", NAMES[2:])
+def test_every_face_is_named(name: str) -> None:
+    (contract,) = (contract for contract in CONTRACTS if contract["name"] == name)
+    side = "forbidden_modules" if contract["source_modules"] == ["nodes.diffusion"] else "source_modules"
+    assert {f"nodes.{face}" for face in FACES} <= set(contract[side])
+
+
+def imports_outside_functions(tree: ast.AST) -> Iterator[str]:
+    """The top-level packages that a module imports when it is itself imported."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in child.names)
+        elif isinstance(child, ast.ImportFrom) and child.module:
+            yield child.module.partition(".")[0]
+        elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            yield from (name for part in child.orelse for name in imports_outside_functions(part))
+        elif not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield from imports_outside_functions(child)
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_imports_nothing_heavy_until_it_runs(face: str) -> None:
+    tree = ast.parse((ROOT / "nodes" / f"{face}.py").read_text())
+    assert HEAVY.isdisjoint(imports_outside_functions(tree))
+
+
+def test_imports_outside_functions_are_found() -> None:
+    text = "import torch.nn\nif x:\n    from PIL import Image\nclass A:\n    import scipy\ndef f():\n    import numpy\n"
+    text += "if TYPE_CHECKING:\n    import diffusers\ntry:\n    import av\nexcept ImportError:\n    pass\n"
+    assert set(imports_outside_functions(ast.parse(text))) == {"torch", "PIL", "scipy", "av"}
+
+
+def test_only_v1_asks_what_an_object_has() -> None:
+    asking = {file.stem for file in (ROOT / "engine").rglob("*.py") if re.search(r"\bhasattr\(", file.read_text())}
+    assert asking == {"v1"}

@@ -1,0 +1,132 @@
+"""What is loaded, and when: looking at a workflow never loads torch, and running one imports only the nodes it uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"torch", "diffusers", "transformers", "scipy", "numpy", "PIL", "safetensors", "networkx", "yaml"}
+
+PROMPT: dict[str, Any] = {
+    "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "c.safetensors"}},
+    "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "x", "clip": ["1", 1]}},
+    "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+    "4": {
+        "class_type": "KSampler",
+        "inputs": {
+            "model": ["1", 0], "positive": ["2", 0], "negative": ["2", 0], "latent_image": ["3", 0],
+            "seed": 1, "steps": 1, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0,
+        },
+    },
+    "5": {"class_type": "VAEDecode", "inputs": {"samples": ["4", 0], "vae": ["1", 2]}},
+    "6": {"class_type": "SaveImage", "inputs": {"images": ["5", 0], "filename_prefix": "x"}},
+}  # fmt: skip
+
+LOADED = """
+import atexit, json, sys
+atexit.register(lambda: open("loaded.json", "w").write(json.dumps(sorted(sys.modules))))
+"""
+
+
+def loaded(code: str, folder: Path) -> set[str]:
+    """The modules that a fresh interpreter has loaded after this code, which must end with exit code 0."""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", LOADED + code]
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return set(json.loads((folder / "loaded.json").read_text()))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "models" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "models" / "checkpoints" / "c.safetensors").touch()
+    (tmp_path / "w.json").write_text(json.dumps(PROMPT))
+    bad = {**PROMPT, "7": {"class_type": "SavImage", "inputs": {}}}
+    (tmp_path / "bad.json").write_text(json.dumps(bad))
+    return tmp_path
+
+
+COMMANDS = [
+    ("validate", "w.json"),
+    ("validate", "w.json", "--json"),
+    ("validate", "w.json", "--set", "4.seed=5"),
+    ("nodes",),
+    ("nodes", "--json"),
+    ("nodes", "KSampler"),
+    ("--help",),
+    ("run", "--help"),
+]
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_commands_that_only_look_load_nothing_heavy(arguments: tuple[str, ...], folder: Path) -> None:
+    code = f"from cli import main\ncode = main({list(arguments)!r})\nassert code == 0, code"
+    assert HEAVY.isdisjoint(loaded(code, folder))
+
+
+def test_an_invalid_workflow_is_refused_without_torch(folder: Path) -> None:
+    code = "from cli import main\nassert main(['run', 'bad.json']) == 3"
+    assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import engine",
+        "import engine\nfor name in engine.__all__:\n    getattr(engine, name)",
+        "import nodes",
+        "import nodes.types, nodes.loaders, nodes.conditioning, nodes.sampling, nodes.latent, nodes.image, nodes.mask",
+        "import engine\nassert engine.validate('w.json') == []",
+    ],
+)
+def test_importing_loads_nothing_heavy(code: str, folder: Path) -> None:
+    found = loaded(code, folder)
+    assert HEAVY.isdisjoint(found)
+
+
+def test_importing_the_engine_imports_next_to_nothing(folder: Path) -> None:
+    ours = {
+        name for name in loaded("import engine", folder) if name.partition(".")[0] in ("engine", "nodes", "pydantic")
+    }
+    assert ours == {"engine"}
+
+
+RUN = """
+import engine
+result = engine.run({prompt!r}, targets={targets!r}, device="cpu")
+"""
+
+
+@pytest.mark.parametrize(
+    ("prompt", "targets", "files"),
+    [
+        (
+            {"1": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}}},
+            ["1"],
+            {"latent"},
+        ),
+        ({"1": {"class_type": "PreviewAny", "inputs": {"source": "a text"}}}, [], {"text"}),
+    ],
+)
+def test_a_run_imports_only_the_files_it_uses(
+    prompt: dict[str, Any], targets: list[str], files: set[str], folder: Path
+) -> None:
+    found = loaded(RUN.format(prompt=prompt, targets=targets), folder)
+    faces = {file.stem for file in (ROOT / "nodes").glob("*.py")} - {"__init__", "types"}
+    # What a face takes from another one (`require`) is the only thing that may come along.
+    assert {face for face in faces if f"nodes.{face}" in found} - {"conditioning"} == files
+    assert not {"diffusers", "transformers", "scipy"} & found
+
+
+def test_this_test_would_notice(folder: Path) -> None:
+    assert "sqlite3" in loaded("import sqlite3", folder)
+    with pytest.raises(AssertionError):
+        loaded("raise SystemExit(3)", folder)

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+import engine
+from engine import InvalidWorkflow, MemoryCache, Registry, Session, node
+from engine.authoring import UI, ExtraPnginfo, PromptJson
+from engine.context import RunContext
+from engine.errors import NodeFailed, UnreadableWorkflow, UsageError
+from engine.events import Event
+from engine.sockets import Files, Int, Socket
+
+Number = Annotated[int, Socket("NUMBER")]
+
+
+@node(category="test", display_name="Begin Here")
+def Start(*, value: Annotated[int, Int(min=0, max=100)]) -> Number:
+    return value
+
+
+@node(category="test")
+def Half(*, number: Number) -> Number:
+    if number % 2:
+        raise ValueError(f"{number} is odd")
+    return number // 2
+
+
+@node(category="test")
+def Size(*, file: Annotated[str, Files("checkpoints")], context: RunContext) -> Number:
+    return len(context.folders.find("checkpoints", file).read_bytes())
+
+
+@node(category="test", output_node=True)
+def Save(*, number: Number, prompt: PromptJson, extra_pnginfo: ExtraPnginfo, context: RunContext) -> UI:
+    with context.folders.numbered("number").create(".json") as (stream, path):
+        stream.write(json.dumps({"number": number, "prompt": prompt, "extra": extra_pnginfo}).encode())
+    context.wrote(path)
+    settings = context.settings
+    return UI(seen=[settings.device, settings.dtype, settings.sampling])
+
+
+@pytest.fixture
+def registry() -> Registry:
+    return Registry().add([Start, Half, Size, Save])
+
+
+PROMPT: dict[str, Any] = {
+    "1": {"class_type": "Start", "inputs": {"value": 8}, "_meta": {"title": "The Number"}},
+    "2": {"class_type": "Half", "inputs": {"number": ["1", 0]}},
+    "3": {"class_type": "Save", "inputs": {"number": ["2", 0]}},
+}
+
+
+def test_run(registry: Registry, tmp_path: Path) -> None:
+    before = copy.deepcopy(PROMPT)
+    result = engine.run(PROMPT, registry=registry, output=tmp_path / "out")
+    assert before == PROMPT
+    (file,) = result.files
+    assert file == tmp_path / "out" / "number_00001_.json"
+    assert json.loads(file.read_text()) == {"number": 4, "prompt": PROMPT, "extra": {}}
+    assert result.ui["3"] == {"seen": ["auto", "auto", "comfy"]}
+
+
+def as_text(tmp_path: Path) -> str:
+    return json.dumps(PROMPT)
+
+
+def as_path(tmp_path: Path) -> Path:
+    (tmp_path / "w.json").write_text(json.dumps(PROMPT))
+    return tmp_path / "w.json"
+
+
+def as_path_text(tmp_path: Path) -> str:
+    return str(as_path(tmp_path))
+
+
+def as_posted(tmp_path: Path) -> dict[str, Any]:
+    return {"prompt": PROMPT, "extra_data": {"extra_pnginfo": {"workflow": {"nodes": []}}}}
+
+
+@pytest.mark.parametrize("form", [as_text, as_path, as_path_text, as_posted])
+def test_forms_of_a_workflow(form: Callable[[Path], Any], registry: Registry, tmp_path: Path) -> None:
+    assert engine.validate(form(tmp_path), registry=registry) == []
+    (file,) = engine.run(form(tmp_path), registry=registry).files
+    assert file == tmp_path / "output" / "number_00001_.json"  # the default folder
+    assert json.loads(file.read_text())["extra"] == ({"workflow": {"nodes": []}} if form is as_posted else {})
+
+
+def test_overrides(registry: Registry) -> None:
+    result = engine.run(PROMPT, registry=registry, overrides=["The Number.value=20"], targets=["2"])
+    assert result["2"] == (10,)
+    assert json.loads(result.files[0].read_text())["prompt"]["1"]["inputs"] == {"value": 20}
+    result = engine.run(PROMPT, registry=registry, overrides={"1.value": 30}, targets=["Half", "The Number"])
+    assert (result["2"], result["1"]) == ((15,), (30,))
+
+
+def test_models_in_several_folders(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "b" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "b" / "checkpoints" / "c.ckpt").write_bytes(b"12345")
+    prompt = {"1": {"class_type": "Size", "inputs": {"file": "c.ckpt"}}}
+    for models in (tmp_path / "b", str(tmp_path / "b"), [tmp_path / "a", str(tmp_path / "b")]):
+        assert engine.run(prompt, registry=registry, models=models, targets=["1"])["1"] == (5,)
+        assert engine.validate(prompt, registry=registry, models=models, targets=["1"]) == []
+    with pytest.raises(InvalidWorkflow) as caught:
+        engine.run(prompt, registry=registry, targets=["1"])
+    assert caught.value.exit_code == 4
+
+
+def test_arguments_become_settings(registry: Registry, tmp_path: Path) -> None:
+    result = engine.run(PROMPT, registry=registry, device="cpu", dtype="bfloat16", sampling="comfy")
+    assert result.ui["3"] == {"seen": ["cpu", "bfloat16", "comfy"]}
+    (tmp_path / "weft.toml").write_text('device = "cuda:1"\noutput = "there"')
+    result = engine.run(PROMPT, registry=registry, device="auto")
+    assert result.ui["3"] == {"seen": ["cuda:1", "auto", "comfy"]}
+    assert result.files[0].parent == tmp_path / "there"
+
+
+def test_a_cache_serves_several_runs(registry: Registry) -> None:
+    cache = MemoryCache()
+    engine.run(PROMPT, registry=registry, cache=cache)
+    again = engine.run(PROMPT, registry=registry, cache=cache)
+    assert (again.cached, again.timings) == (("3",), {})
+    changed = engine.run(PROMPT, registry=registry, cache=cache, output="elsewhere")
+    assert (changed.cached, list(changed.timings)) == (("2",), ["3"])
+    assert engine.run(PROMPT, registry=registry, cache=cache, dtype="float16").cached == ()
+
+
+def test_without_a_cache_everything_runs(registry: Registry) -> None:
+    for _ in range(2):
+        assert list(engine.run(PROMPT, registry=registry).timings) == ["1", "2", "3"]
+
+
+def test_observers(registry: Registry) -> None:
+    seen: list[Event] = []
+    engine.run(PROMPT, registry=registry, observers=[seen.append])
+    assert type(seen[0]).__name__ == "RunStarted"
+    assert type(seen[-1]).__name__ == "RunFinished"
+
+
+def test_issues(registry: Registry) -> None:
+    issues = engine.validate(PROMPT, registry=registry, overrides=["1.value=101"])
+    assert [issue.code for issue in issues] == ["value_bigger_than_max"]
+    with pytest.raises(InvalidWorkflow) as caught:
+        engine.run(PROMPT, registry=registry, overrides=["1.value=101"])
+    assert list(caught.value.issues) == issues
+    assert not Path("output").exists()
+
+
+@pytest.mark.parametrize(
+    ("workflow", "options", "error"),
+    [
+        ("absent.json", {}, UnreadableWorkflow),
+        ({}, {}, UnreadableWorkflow),
+        (PROMPT, {"targets": ["9"]}, UsageError),
+        (PROMPT, {"targets": "12"}, UsageError),
+        (PROMPT, {"overrides": "1.value=3"}, UsageError),
+        (PROMPT, {"overrides": ["9.value=3"]}, UsageError),
+        (PROMPT, {"dtype": "int4"}, UsageError),
+        (PROMPT, {"overrides": ["1.value=9"]}, NodeFailed),
+    ],
+)
+def test_errors(workflow: Any, options: dict[str, Any], error: type[Exception], registry: Registry) -> None:
+    with pytest.raises(error):
+        engine.run(workflow, registry=registry, **options)
+
+
+def test_a_session_runs_several(registry: Registry) -> None:
+    session = Session(registry=registry, cache=MemoryCache())
+    prompt = session.read(PROMPT)
+    assert session.issues(prompt) == []
+    assert [step.runs for step in session.plan(prompt).steps] == [True, True, True]
+    session.execute(session.plan(prompt))
+    assert [step.runs for step in session.plan(prompt).steps] == [False]
+
+
+def test_the_signature_is_stable() -> None:
+    parameters = inspect.signature(engine.run).parameters
+    assert {name: parameter.default for name, parameter in parameters.items()} == {
+        "workflow": inspect.Parameter.empty,
+        "overrides": None,
+        "models": None,
+        "input": None,
+        "output": None,
+        "registry": None,
+        "cache": None,
+        "device": "auto",
+        "dtype": "auto",
+        "sampling": "comfy",
+        "targets": None,
+        "observers": (),
+    }
+    kinds = {parameter.kind for name, parameter in parameters.items() if name != "workflow"}
+    assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_public_names() -> None:
+    for name in engine.__all__:
+        assert getattr(engine, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = engine.nonsense

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from typing import Annotated, Any, Optional
+
+import pytest
+
+from engine.authoring import UI, Hidden, Output, UniqueId, definition_of, is_node, node
+from engine.context import RunContext
+from engine.definition import InputSpec, OutputSpec
+from engine.errors import DefinitionError
+from engine.sockets import Combo, Files, Int, Socket
+
+Image = Annotated[Any, Socket("IMAGE")]
+Steps = Annotated[int, Int(default=20, min=1)]
+
+
+@node(category="test", version=3)
+def Plain(*, image: Image, steps: Steps, context: RunContext, unique_id: UniqueId) -> Image:
+    """Do one thing,
+    and say so: plainly.
+
+    Args:
+        image: The picture; see
+            also: the mask.
+        steps: How many.
+
+    Returns:
+        image: nothing of a tooltip.
+    """
+    return image, steps, context.node_id, unique_id
+
+
+@node(category="test")
+def WithOptional(
+    *,
+    first: Image = None,
+    second: Image,
+    third: Annotated[Any, Socket("MASK")] | None = None,
+    fourth: Optional[Image] = None,  # noqa: UP045
+) -> None: ...
+
+
+@node(category="test", class_type="Other Name", display_name="Shown", python_module="pack")
+def named(*, kind: Annotated[str, Combo(["a", "b"])], file: Annotated[str, Files("loras")]) -> UI:
+    return UI(text=[kind, file])
+
+
+@node(category="test")
+def Several(*, n: Annotated[Steps, Int(default=5)]) -> tuple[Image, Annotated[Image, Output("mask")]]:
+    return n, n
+
+
+@node(category="test")
+def Choice() -> Annotated[str, Combo(["a", "b"])]:
+    return "a"
+
+
+@node(category="test")
+def Nothing() -> tuple[()]:
+    return ()
+
+
+def test_definition_of_a_plain_function() -> None:
+    definition = definition_of(Plain)
+    assert definition.class_type == definition.display_name == "Plain"
+    assert definition.description == "Do one thing, and say so: plainly."
+    assert definition.inputs == (
+        InputSpec("image", Socket("IMAGE")),
+        InputSpec("steps", Int(default=20, min=1)),
+        InputSpec("unique_id", Socket("UNIQUE_ID"), "hidden"),
+    )
+    tooltips = {name: spec.socket.options.get("tooltip") for name, spec in definition.by_name.items()}
+    assert tooltips == {"image": "The picture; see also: the mask.", "steps": "How many."}
+    assert definition.outputs == (OutputSpec("IMAGE", "IMAGE"),)
+    implementation = definition.implementation
+    assert implementation is not None
+    assert implementation.version == "3"
+    assert implementation.injected == {"context": "CONTEXT", "unique_id": "UNIQUE_ID"}
+    assert implementation.by_node_id
+
+
+def test_a_shared_alias_keeps_its_own_options() -> None:
+    definition_of(Plain)
+    assert "tooltip" not in Steps.__metadata__[0].options
+
+
+def test_a_python_default_makes_an_input_optional() -> None:
+    specs = definition_of(WithOptional).inputs
+    assert [(spec.name, spec.section, spec.socket.io_type) for spec in specs] == [
+        ("second", "required", "IMAGE"),
+        ("first", "optional", "IMAGE"),
+        ("third", "optional", "MASK"),
+        ("fourth", "optional", "IMAGE"),
+    ]
+
+
+def test_names_can_be_given() -> None:
+    definition = definition_of(named)
+    assert (definition.class_type, definition.display_name, definition.python_module) == ("Other Name", "Shown", "pack")
+    assert definition.description == ""
+
+
+@pytest.mark.parametrize(
+    ("function", "inputs", "outputs", "returned"),
+    [
+        (Several, {"n": 1}, [("IMAGE", "IMAGE"), ("mask", "IMAGE")], (1, 1)),
+        (Choice, {}, [("COMBO", ("a", "b"))], ("a",)),
+        (Nothing, {}, [], ()),
+        (WithOptional, {"second": 1}, [], None),
+        (named, {"kind": "a", "file": "f"}, [], {"ui": {"text": ["a", "f"]}}),
+    ],
+)
+def test_the_return_annotation_is_return_types(
+    function: Any, inputs: dict[str, Any], outputs: list[tuple[str, Any]], returned: Any
+) -> None:
+    definition = definition_of(function)
+    assert [(output.name, output.io_type) for output in definition.outputs] == outputs
+    assert definition.implementation is not None
+    assert definition.implementation.call(**inputs) == returned
+
+
+def test_the_outermost_socket_wins() -> None:
+    assert definition_of(Several).inputs == (InputSpec("n", Int(default=5)),)
+
+
+def test_the_mark_changes_nothing() -> None:
+    assert Several(n=2) == (2, 2)
+    assert is_node(Several)
+    assert not is_node(test_names_can_be_given)
+    assert not is_node(5)
+
+
+@node(category="test")
+def positional(image: Image) -> Image: ...
+
+
+@node(category="test")
+def bare(*, image: int) -> Image: ...
+
+
+@node(category="test")
+def unannotated(*, image) -> Image: ...  # type: ignore[no-untyped-def]
+
+
+@node(category="test")
+def ambiguous(*, image: Image | Steps) -> Image: ...
+
+
+@node(category="test")
+def no_return(*, image: Image): ...  # type: ignore[no-untyped-def]
+
+
+@node(category="test")
+def bare_return(*, image: Image) -> int: ...
+
+
+@node(category="test")
+def bare_item(*, image: Image) -> tuple[Image, int]: ...
+
+
+@node(category="test")
+def endless(*, image: Image) -> tuple[Image, ...]: ...
+
+
+@node(category="test")
+def unknown_name(*, image: NoSuchName) -> Image: ...  # type: ignore[name-defined]  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (positional, "positional: parameter 'image' must be keyword-only"),
+        (bare, "bare: parameter 'image' has no socket"),
+        (unannotated, "unannotated: parameter 'image' has no socket"),
+        (ambiguous, "ambiguous: parameter 'image' has no socket"),
+        (no_return, "no_return: the function says not what it returns"),
+        (bare_return, "bare_return: return type <class 'int'> has no socket"),
+        (bare_item, "bare_item: return type <class 'int'> has no socket"),
+        (endless, "endless: return type Ellipsis has no socket"),
+        (unknown_name, "unknown_name: name 'NoSuchName' is not defined"),
+        (test_names_can_be_given, "is not a node"),
+    ],
+)
+def test_a_wrong_declaration_is_named(function: Any, message: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        definition_of(function)
+    assert message in caught.value.message
+
+
+def test_hidden_values_are_declared_but_not_given_by_a_workflow() -> None:
+    assert Hidden("PROMPT").io_type == "PROMPT"
+    assert "unique_id" not in definition_of(Plain).by_name

@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.cache import Cache, Entry, MemoryCache, NoCache, Recipe, parts_of
+
+
+class Tensor:
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+
+
+class Model:
+    """Holds memory together with others."""
+
+    def __init__(self, **parts: int) -> None:
+        self.memory_parts = parts.items()
+
+
+def entry(*sizes: int) -> Entry:
+    return Entry(tuple(Tensor(size) for size in sizes))
+
+
+def recipe(number: int = 0) -> Recipe:
+    return Recipe("X", "1", {}, {}, str(number).encode())
+
+
+def test_no_cache_keeps_nothing() -> None:
+    cache: Cache = NoCache()
+    cache.put(b"a", entry(1))
+    cache.note("1", recipe())
+    assert cache.get(b"a") is None
+    assert cache.recall("1") is None
+
+
+def test_kept_until_cleared() -> None:
+    cache = MemoryCache()
+    kept = Entry((1,), {"text": ["a"]}, (Path("f"),))
+    cache.put(b"a", kept)
+    cache.note("1", recipe())
+    assert cache.get(b"a") is kept
+    assert cache.get(b"b") is None
+    assert cache.recall("1") == recipe()
+    assert cache.recall("2") is None
+    cache.clear()
+    assert (len(cache), cache.used, cache.get(b"a"), cache.recall("1")) == (0, 0, None, None)
+
+
+def test_the_least_recently_used_go_first() -> None:
+    cache = MemoryCache(10_000)
+    for key in (b"a", b"b", b"c"):
+        cache.put(key, entry(2_000))
+    assert cache.get(b"a") is not None  # being asked for makes it recent
+    cache.put(b"d", entry(5_000))
+    assert [key for key in (b"a", b"b", b"c", b"d") if cache.get(key)] == [b"a", b"d"]
+    assert cache.used <= cache.max_bytes
+
+
+def test_what_is_larger_than_the_budget_is_not_kept_and_drives_nothing_out() -> None:
+    cache = MemoryCache(10_000)
+    cache.put(b"a", entry(2_000))
+    cache.put(b"big", entry(10_001))
+    assert cache.get(b"a") is not None
+    assert cache.get(b"big") is None
+    cache.put(b"a", entry(10_001))
+    assert (cache.get(b"a"), cache.used) == (None, 0)
+
+
+def test_put_again_replaces() -> None:
+    cache = MemoryCache()
+    cache.put(b"a", entry(2_000))
+    used = cache.used
+    second = entry(2_000)
+    cache.put(b"a", second)
+    assert cache.get(b"a") is second
+    assert (len(cache), cache.used) == (1, used)
+
+
+def test_what_entries_share_counts_once_until_the_last_has_gone() -> None:
+    cache = MemoryCache(100_000)
+    shared = Tensor(50_000)
+    cache.put(b"a", Entry((shared,)))
+    cache.put(b"b", Entry((shared, Tensor(10))))
+    cache.put(b"m", Entry((Model(base=30_000, lora=100),)))
+    cache.put(b"n", Entry((Model(base=30_000),)))
+    assert 80_000 < cache.used < 85_000
+    cache.put(b"c", entry(10_000))
+    assert cache.get(b"a") is not None
+    cache.put(b"d", entry(40_000))  # a was asked for last; b and m free next to nothing, n the base of both, c 10,000
+    assert [key for key in (b"a", b"b", b"m", b"n", b"c", b"d") if cache.get(key)] == [b"a", b"d"]
+    assert 90_000 < cache.used < 91_000
+
+
+def test_the_ui_counts_too() -> None:
+    cache = MemoryCache(10_000)
+    cache.put(b"a", Entry((), {"text": ["x" * 20_000]}))
+    assert len(cache) == 0
+
+
+def test_a_zero_budget_keeps_nothing() -> None:
+    cache = MemoryCache(0)
+    cache.put(b"a", Entry(()))
+    assert (len(cache), cache.used) == (0, 0)
+
+
+def test_recipes_are_limited() -> None:
+    cache = MemoryCache(max_recipes=2)
+    for node_id in ("1", "2", "1", "3"):
+        cache.note(node_id, recipe())
+    assert [node_id for node_id in "123" if cache.recall(node_id)] == ["1", "3"]
+
+
+TENSOR = Tensor(100)
+SELF: list[Any] = [TENSOR]
+SELF.append(SELF)
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high"),
+    [
+        (TENSOR, 100, 100),
+        ([TENSOR, TENSOR], 100, 250),
+        ({"samples": TENSOR, "more": (Tensor(10), {"deep": Tensor(1)})}, 111, 400),
+        ("x" * 1000, 1000, 1100),
+        (b"x" * 1000, 1000, 1100),
+        (bytearray(1000), 1000, 1100),
+        ([1] * 1000, 32_000, 33_000),
+        (range(10**12), 1, 100),
+        (None, 1, 100),
+        (object(), 1, 100),
+        (SELF, 100, 250),
+        (Model(a=10, b=20), 30, 100),
+        ({Tensor(7)}, 7, 100),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_sizes(value: Any, low: int, high: int) -> None:
+    assert low <= sum(parts_of(value).values()) <= high
+
+
+OPERATIONS = st.lists(
+    st.tuples(st.sampled_from(["put", "get"]), st.sampled_from("abcd"), st.lists(st.integers(0, 9), max_size=3)),
+    max_size=30,
+)
+
+
+@given(OPERATIONS, st.integers(0, 5_000))
+def test_used_is_the_sum_of_what_is_there(operations: list[tuple[str, str, list[int]]], budget: int) -> None:
+    tensors = [Tensor(size * 300) for size in range(10)]
+    cache = MemoryCache(budget)
+    for name, key, places in operations:
+        if name == "put":
+            cache.put(key.encode(), Entry(tuple(tensors[place] for place in places)))
+        else:
+            cache.get(key.encode())
+        there = {
+            place
+            for kept in "abcd"
+            if (found := cache._entries.get(kept.encode()))
+            for place in map(tensors.index, found[0].outputs)
+        }
+        assert cache.used <= budget
+        assert sum(tensors[place].nbytes for place in there) <= cache.used
+        assert cache.used <= sum(tensors[place].nbytes for place in there) + len(cache) * 1_000
+        assert (cache.used == 0) is (len(cache) == 0)

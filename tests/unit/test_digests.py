@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import time
+from pathlib import Path
+
+import pytest
+
+from engine import digests as digests_module
+from engine.digests import Digests, hash_file
+
+OLD = time.time_ns() - 10**12
+
+
+class Reads:
+    """Counts what is really read."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        monkeypatch.setattr(digests_module, "hash_file", self)
+
+    def __call__(self, path: str) -> bytes:
+        self.count += 1
+        return hash_file(path)
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
+    return Reads(monkeypatch)
+
+
+def settled(path: Path, content: bytes, mtime_ns: int = OLD) -> Path:
+    """A file that was last changed long ago."""
+    path.write_bytes(content)
+    os.utime(path, ns=(mtime_ns, mtime_ns))
+    return path
+
+
+def test_it_is_blake2b_of_the_content(tmp_path: Path) -> None:
+    content = os.urandom(3 * (1 << 20) + 17)
+    path = tmp_path / "big"
+    path.write_bytes(content)
+    assert Digests().of(path) == hash_file(path) == hashlib.blake2b(content, digest_size=32).digest()
+    path.write_bytes(b"")
+    assert Digests().of(path) == hashlib.blake2b(b"", digest_size=32).digest()
+
+
+def test_what_is_not_there() -> None:
+    with pytest.raises(FileNotFoundError):
+        Digests().of(Path("absent"))
+
+
+def test_remembered_in_memory_and_across_instances(tmp_path: Path, reads: Reads) -> None:
+    path, store = settled(tmp_path / "f", b"abc"), tmp_path / "deep" / "digests.sqlite"
+    first = Digests(store)
+    assert first.of(path) == first.of(path)
+    assert reads.count == 1
+    assert Digests(store).of(path) == first.of(path)
+    assert reads.count == 1
+    assert Digests().of(path) == first.of(path)
+    assert reads.count == 2
+
+
+@pytest.mark.parametrize("change", ["size", "mtime", "inode"])
+def test_a_changed_file_is_read_again(change: str, tmp_path: Path, reads: Reads) -> None:
+    path, store = settled(tmp_path / "f", b"abc"), tmp_path / "digests.sqlite"
+    digests = Digests(store)
+    before = digests.of(path)
+    if change == "size":
+        settled(path, b"abcd")
+    elif change == "mtime":
+        settled(path, b"xyz", OLD + 1)
+    else:
+        os.replace(settled(tmp_path / "new", b"xyz"), path)
+    assert digests.of(path) != before
+    assert Digests(store).of(path) != before
+    assert reads.count == 2
+
+
+def test_touching_a_file_changes_no_digest(tmp_path: Path) -> None:
+    path = settled(tmp_path / "f", b"abc")
+    digests = Digests()
+    before = digests.of(path)
+    os.utime(path, ns=(OLD + 1, OLD + 1))
+    assert digests.of(path) == before
+    assert digests.of(path.rename(tmp_path / "g")) == before
+
+
+def test_links_are_one_file(tmp_path: Path, reads: Reads) -> None:
+    path = settled(tmp_path / "f", b"abc")
+    (tmp_path / "link").symlink_to(path)
+    digests = Digests()
+    assert digests.of(path) == digests.of(tmp_path / "link")
+    assert reads.count == 1
+
+
+def test_a_young_file_is_not_trusted(tmp_path: Path, reads: Reads) -> None:
+    """It could change again within one tick of the clock and look the same."""
+    now = time.time_ns()
+    path, store = settled(tmp_path / "f", b"abc", now), tmp_path / "digests.sqlite"
+    digests = Digests(store)
+    before = digests.of(path)
+    assert digests.of(settled(path, b"xyz", now)) != before
+    assert reads.count == 2
+    assert Digests(store).of(path) != before
+    assert reads.count == 3
+
+
+def test_a_store_that_cannot_be_used_costs_time_only(tmp_path: Path, reads: Reads) -> None:
+    path = settled(tmp_path / "f", b"abc")
+    broken = tmp_path / "broken.sqlite"
+    broken.write_bytes(b"this is no database" * 100)
+    for store in (broken, path / "below" / "a file.sqlite", tmp_path):
+        digests = Digests(store)
+        assert digests.of(path) == digests.of(path)
+    assert reads.count == 3
+
+
+def test_a_store_of_another_schema(tmp_path: Path) -> None:
+    store = tmp_path / "other.sqlite"
+    with sqlite3.connect(store) as connection:
+        connection.execute("CREATE TABLE digests (something TEXT)")
+    connection.close()
+    assert Digests(store).of(settled(tmp_path / "f", b"abc"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="file names are text there")
+def test_a_name_that_is_no_text(tmp_path: Path, reads: Reads) -> None:
+    name = os.fsdecode(b"caf\xe9.safetensors")
+    try:
+        path = settled(tmp_path / name, b"abc")
+    except OSError:
+        pytest.skip("this file system takes only UTF-8")
+    for _ in range(2):
+        Digests(tmp_path / "digests.sqlite").of(path)
+    assert reads.count == 1
+
+
+def test_for_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reads: Reads) -> None:
+    path = settled(tmp_path / "f", b"abc")
+    Digests.for_user().of(path)
+    assert (tmp_path / "cache" / "weft" / "digests.sqlite").is_file()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where nobody has a home
+    Digests.for_user().of(path)
+    assert reads.count == 2
+    assert not Path("~").exists()

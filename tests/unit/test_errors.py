@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine import errors
+from engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftError
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "found"),
+    [
+        ("ksampler", ["KSampler", "VAEDecode"], "KSampler"),
+        ("KSampeler", ["VAEDecode", "KSampler"], "KSampler"),
+        ("sd15.safetensor", ["sd15.safetensors"], "sd15.safetensors"),
+        ("xyz", ["KSampler"], None),
+        ("a", [], None),
+        ("", ["KSampler"], None),
+        ("X", ["x", "X"], "x"),
+    ],
+)
+def test_nearest(name: str, choices: list[str], found: str | None) -> None:
+    assert errors.nearest(name, choices) == found
+    assert errors.did_you_mean(name, choices) == (f"did you mean {found!r}?" if found else "")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("WeftError", 1),
+        ("DefinitionError", 1),
+        ("UsageError", 2),
+        ("UnreadableWorkflow", 2),
+        ("OutsideFolder", 3),
+        ("MissingFile", 4),
+        ("Interrupted", 130),
+    ],
+)
+def test_exit_codes(error: str, code: int) -> None:
+    made = getattr(errors, error)("what", hint="help")
+    assert made.exit_code == code
+    assert str(made) == "what (help)"
+    assert made.to_json() == {"error": error, "message": "what", "hint": "help"}
+
+
+def test_without_hint() -> None:
+    assert str(WeftError("what")) == "what"
+    assert WeftError("what").to_json() == {"error": "WeftError", "message": "what"}
+    assert str(Interrupted()) == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({}, "M"),
+        ({"node_id": "5"}, "node 5: M"),
+        ({"node_id": "5", "class_type": "C"}, 'node 5 "C": M'),
+        ({"node_id": "5", "class_type": "C", "title": "T"}, 'node 5 "T": M'),
+        ({"node_id": "5", "input": "x", "details": "D", "hint": "H"}, "node 5, input 'x': M: D (H)"),
+        ({"input": "x"}, "input 'x': M"),
+    ],
+)
+def test_issue_reads(fields: dict[str, str], text: str) -> None:
+    assert str(Issue("code", "M", **fields)) == text  # type: ignore[arg-type]
+
+
+def test_issue_as_json_leaves_out_what_is_empty() -> None:
+    assert Issue("code", "M").to_json() == {"type": "code", "message": "M"}
+    full = Issue("code", "M", "5", "C", "T", "x", "D", "H", "/5/inputs/x", {"received_value": 0})
+    assert full.to_json() == {
+        "type": "code",
+        "message": "M",
+        "details": "D",
+        "node_id": "5",
+        "class_type": "C",
+        "title": "T",
+        "input": "x",
+        "hint": "H",
+        "pointer": "/5/inputs/x",
+        "extra_info": {"received_value": 0},
+    }
+
+
+@pytest.mark.parametrize(("missing", "code"), [([True, True], 4), ([True, False], 3), ([False], 3)])
+def test_only_missing_files_have_their_own_code(missing: list[bool], code: int) -> None:
+    error = InvalidWorkflow([Issue("c", "M", missing_file=flag) for flag in missing])
+    assert error.exit_code == code
+
+
+def test_invalid_workflow_says_everything() -> None:
+    error = InvalidWorkflow([Issue("c", "first"), Issue("c", "second")])
+    assert str(error) == "invalid workflow: 2 problems\n  first\n  second"
+    assert [issue["message"] for issue in error.to_json()["issues"]] == ["first", "second"]
+    assert str(InvalidWorkflow([Issue("c", "only")])).startswith("invalid workflow: 1 problem\n")
+
+
+def test_node_failed() -> None:
+    error = NodeFailed(
+        "boom", node_id="5", class_type="C", title="T", inputs={"x": "1"}, author_traceback="tb", hint="help"
+    )
+    error.__cause__ = KeyError("x")
+    assert str(error) == 'node 5 "T" failed: boom (help)'
+    assert error.to_json() == {
+        "error": "NodeFailed",
+        "message": "boom",
+        "hint": "help",
+        "node_id": "5",
+        "class_type": "C",
+        "title": "T",
+        "exception_type": "KeyError",
+        "current_inputs": {"x": "1"},
+        "traceback": "tb",
+    }
+
+
+def test_plain_errors_are_weft_s_own() -> None:
+    assert errors.is_plain(WeftError("x"))
+    assert not errors.is_plain(ValueError("x"))
+    assert not errors.is_plain(None)
+
+
+def test_looked_in() -> None:
+    assert errors.looked_in([Path("a"), Path("b")]) == "looked in a, b"
+    assert errors.looked_in([]) == "no folder is set for it"

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine import events
+from engine.events import Event
+
+
+class Picture:
+    """Says so if anybody copies it."""
+
+    def __deepcopy__(self, memo: Any) -> Any:
+        raise AssertionError("a preview is not copied")
+
+
+@pytest.mark.parametrize(
+    ("event", "data"),
+    [
+        (events.RunStarted(("1",), ("2",), ()), {"nodes": ["1"], "cached": ["2"], "pruned": []}),
+        (events.NodeCached("1", "C", "T"), {"node_id": "1", "class_type": "C", "title": "T"}),
+        (events.NodeStarted("1", "C", "T", "why"), {"node_id": "1", "class_type": "C", "title": "T", "reason": "why"}),
+        (events.Progress("1", 2, 5), {"node_id": "1", "value": 2, "total": 5}),
+        (events.Preview("1", Picture()), {"node_id": "1"}),
+        (events.NodeWarning("1", "hm"), {"node_id": "1", "message": "hm"}),
+        (
+            events.NodeFinished("1", "C", "T", 0.5, (Path("a.png"),)),
+            {"node_id": "1", "class_type": "C", "title": "T", "seconds": 0.5, "files": ["a.png"]},
+        ),
+        (
+            events.NodeFailed("1", "C", "T", "m", "ValueError", "tb"),
+            {
+                "node_id": "1",
+                "class_type": "C",
+                "title": "T",
+                "message": "m",
+                "exception_type": "ValueError",
+                "traceback": "tb",
+            },
+        ),
+        (events.RunFinished("done", 1.0, ()), {"status": "done", "seconds": 1.0, "files": []}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_as_json(event: Event, data: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(event.to_json())) == {"event": type(event).__name__, **data}
+
+
+def test_every_event_is_tested_and_frozen() -> None:
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 9
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

@@ -1,0 +1,403 @@
+from __future__ import annotations
+
+import gc
+import time
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from engine import events
+from engine.authoring import UI, node
+from engine.cache import Cache, MemoryCache, NoCache
+from engine.context import RunContext
+from engine.digests import Digests
+from engine.errors import Interrupted, NodeFailed, WeftError
+from engine.events import Event
+from engine.executor import LocalExecutor, RunResult
+from engine.folders import Folders
+from engine.plan import ExecutionPlan, make_plan
+from engine.prompt import Prompt
+from engine.registry import Registry
+from engine.sockets import Int, Socket
+
+Image = Annotated[Any, Socket("IMAGE")]
+Number = Annotated[int, Int()]
+
+
+class Picture:
+    """A value that can be watched going away."""
+
+    nbytes = 1000
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = [str(part) for part in parts]
+
+
+class World:
+    """What the nodes of a test do and see; `alive` are the pictures that have not gone away, by their node's number."""
+
+    def __init__(self) -> None:
+        self.called: list[int] = []
+        self.refs: dict[int, weakref.ref[Picture]] = {}
+        self.alive_at: dict[int, set[int]] = {}
+        self.does: dict[int, Callable[[RunContext], Any]] = {}
+
+    def alive(self) -> set[int]:
+        gc.collect()
+        return {number for number, ref in self.refs.items() if ref() is not None}
+
+
+WORLD = World()
+
+
+@pytest.fixture(autouse=True)
+def world() -> World:
+    WORLD.__init__()  # type: ignore[misc]  # nodes find it by its name
+    return WORLD
+
+
+@node(category="test")
+def Step(*, number: Number, a: Image = None, b: Image = None, context: RunContext) -> Image:
+    WORLD.called.append(number)
+    WORLD.alive_at[number] = WORLD.alive()
+    if number in WORLD.does:
+        WORLD.does[number](context)
+    picture = Picture(number)
+    WORLD.refs[number] = weakref.ref(picture)
+    return picture
+
+
+@node(category="test", output_node=True)
+def Save(*, number: Number, a: Image, context: RunContext) -> UI:
+    WORLD.called.append(number)
+    WORLD.alive_at[number] = WORLD.alive()
+    if number in WORLD.does:
+        WORLD.does[number](context)
+    path = context.folders.output / f"{number}.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("x")
+    context.wrote(path)
+    return UI(text=[f"saved {number}"])
+
+
+@node(category="test", output_node=True)
+def Keep(*, number: Number, a: Image) -> Image:
+    WORLD.called.append(number)
+    return a
+
+
+REGISTRY = Registry().add([Step, Save, Keep])
+
+
+def graph(*links: tuple[int, ...], save: tuple[int, ...] = (), keep: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Nodes (number, source, source): a Step, or a Save or Keep of its one source."""
+    nodes: dict[str, Any] = {}
+    for number, *sources in links:
+        class_type = "Save" if number in save else "Keep" if number in keep else "Step"
+        inputs = {name: [str(source), 0] for name, source in zip("ab", sources, strict=False)}
+        nodes[str(number)] = {"class_type": class_type, "inputs": {"number": number, **inputs}}
+    return nodes
+
+
+class Runner:
+    def __init__(self, folders: Folders, make_context: Callable[..., RunContext]) -> None:
+        self.folders = folders
+        self.make_context = make_context
+        self.events: list[Event] = []
+
+    def plan(self, prompt: dict[str, Any], cache: Cache | None = None, targets: tuple[str, ...] = ()) -> ExecutionPlan:
+        options: dict[str, Any] = {"digests": Digests(), "cache": cache or NoCache(), "targets": targets}
+        return make_plan(Prompt.parse(prompt), REGISTRY, folders=self.folders, **options)
+
+    def run(self, prompt: dict[str, Any], cache: Cache | None = None, targets: tuple[str, ...] = ()) -> RunResult:
+        self.events = []
+        context = self.make_context(observers=[self.events.append])
+        return LocalExecutor(cache).run(self.plan(prompt, cache, targets), context)
+
+    def names(self) -> list[str]:
+        """`NodeStarted 3`, in order."""
+        return [f"{type(event).__name__} {getattr(event, 'node_id', '')}".strip() for event in self.events]
+
+
+@pytest.fixture
+def runner(folders: Folders, make_context: Callable[..., RunContext]) -> Runner:
+    return Runner(folders, make_context)
+
+
+CHAIN = graph((1,), (2, 1), (3, 2), (4, 3), save=(4,))
+
+
+def test_a_chain(runner: Runner) -> None:
+    result = runner.run(CHAIN)
+    assert WORLD.called == [1, 2, 3, 4]
+    assert list(result) == ["4"]
+    assert result["4"] == ()
+    assert result.ui == {"4": {"text": ["saved 4"]}}
+    assert result.files == (runner.folders.output / "4.txt",)
+    assert list(result.timings) == ["1", "2", "3", "4"]
+    assert all(seconds >= 0 for seconds in result.timings.values())
+    assert result.cached == ()
+    assert result.to_json()["files"] == [str(runner.folders.output / "4.txt")]
+
+
+def test_outputs_go_as_soon_as_nobody_needs_them(runner: Runner) -> None:
+    runner.run(CHAIN)
+    assert WORLD.alive_at == {1: set(), 2: {1}, 3: {2}, 4: {3}}
+    assert WORLD.alive() == set()
+
+
+def test_each_consumer_is_waited_for(runner: Runner) -> None:
+    runner.run(graph((1,), (2, 1), (3, 1, 2), (4, 3, 3), (5, 1), (6, 4), (7, 5), save=(6, 7)))
+    assert WORLD.called == [1, 2, 3, 4, 6, 5, 7]
+    assert WORLD.alive_at == {1: set(), 2: {1}, 3: {1, 2}, 4: {1, 3}, 6: {1, 4}, 5: {1}, 7: {5}}
+
+
+def test_branches_run_one_after_the_other(runner: Runner) -> None:
+    runner.run(graph((1,), *((10 + n, 1) for n in range(3)), *((20 + n, 10 + n) for n in range(3)), save=(20, 21, 22)))
+    assert WORLD.alive_at[21] == {1, 11}
+    assert WORLD.alive_at[22] == {12}
+
+
+def test_output_nodes_and_targets_are_kept(runner: Runner) -> None:
+    result = runner.run(graph((1,), (2, 1), (3, 2), keep=(3,)), targets=("1",))
+    assert list(result) == ["1", "3"]
+    assert WORLD.alive() == {1, 2}  # 3 gave what it took from 2
+    assert "2" not in result
+    with pytest.raises(KeyError, match="node '2' is not in the result, which keeps 1, 3; name it a target"):
+        result["2"]
+
+
+def test_what_the_cache_keeps_stays(runner: Runner) -> None:
+    cache = MemoryCache()
+    runner.run(CHAIN, cache)
+    assert WORLD.alive() == {1, 2, 3}
+    cache.clear()
+    assert WORLD.alive() == set()
+
+
+def edited(node_id: str, **inputs: Any) -> dict[str, Any]:
+    """CHAIN with other inputs in one node."""
+    return {**CHAIN, node_id: {**CHAIN[node_id], "inputs": {**CHAIN[node_id]["inputs"], **inputs}}}
+
+
+def test_hits_are_released_too(runner: Runner) -> None:
+    """The result of a run must not keep what it took from the cache, and the run itself no longer than needed."""
+    cache = MemoryCache()
+    runner.run(CHAIN, cache)
+    changed = edited("3", number=30)
+    plan = runner.plan(changed, cache)
+    cache.clear()
+    WORLD.alive_at.clear()
+    result = LocalExecutor(NoCache()).run(plan, runner.make_context())
+    assert result.cached == ("2",)
+    assert WORLD.alive_at == {30: {2}, 4: {30}}
+    assert WORLD.alive() == set()
+    assert result.plan is plan
+
+
+def test_a_plan_runs_once(runner: Runner) -> None:
+    cache = MemoryCache()
+    runner.run(CHAIN, cache)
+    plan = runner.plan(CHAIN, cache)
+    LocalExecutor(cache).run(plan, runner.make_context())
+    with pytest.raises(WeftError, match="this plan has been run"):
+        LocalExecutor(cache).run(plan, runner.make_context())
+
+
+def test_the_second_run_comes_from_the_cache(runner: Runner) -> None:
+    cache = MemoryCache()
+    first = runner.run(CHAIN, cache)
+    WORLD.called.clear()
+    second = runner.run(CHAIN, cache)
+    assert WORLD.called == []
+    assert (second.cached, second.timings) == (("4",), {})
+    assert (second.outputs, second.ui, second.files) == (first.outputs, first.ui, first.files)
+    assert runner.names() == ["RunStarted", "NodeCached 4", "RunFinished"]
+
+
+def test_an_output_whose_file_is_gone_runs_again(runner: Runner) -> None:
+    cache = MemoryCache()
+    runner.run(CHAIN, cache).files[0].unlink()
+    WORLD.called.clear()
+    result = runner.run(CHAIN, cache)
+    assert (WORLD.called, result.cached) == ([4], ("3",))
+    assert result.files[0].is_file()
+
+
+def test_equal_nodes_run_once(runner: Runner) -> None:
+    twins = graph((1,), (2, 1), (3, 1), (4, 2, 3), (5, 4), save=(5,))
+    twins["3"]["inputs"]["number"] = 2
+    twins["6"] = {**twins["5"]}
+    result = runner.run(twins, targets=("3",))
+    assert WORLD.called == [1, 2, 4, 5]
+    assert WORLD.alive_at[4] == {1, 2} - {1}
+    assert result["3"][0] is WORLD.refs[2]()
+    assert result["6"] == ()
+    assert result.ui["6"] == result.ui["5"]
+    assert (result.cached, list(result.timings)) == ((), ["1", "2", "4", "5"])
+    assert runner.names().count("NodeCached 3") == runner.names().count("NodeCached 6") == 1
+
+
+def test_the_exact_order_of_events(runner: Runner) -> None:
+    def steps(context: RunContext) -> None:
+        context.progress(1, 2)
+        context.warn("hm")
+        context.progress(2, 2, "picture")
+
+    cache = MemoryCache()
+    runner.run(CHAIN, cache)
+    WORLD.does[30] = steps
+    result = runner.run(edited("3", number=30), cache)
+    assert runner.names() == [
+        "RunStarted",
+        "NodeCached 2",
+        "NodeStarted 3",
+        "Progress 3",
+        "NodeWarning 3",
+        "Progress 3",
+        "Preview 3",
+        "NodeFinished 3",
+        "NodeStarted 4",
+        "NodeFinished 4",
+        "RunFinished",
+    ]
+    started, cached, node_started, *_, saved, finished = runner.events
+    assert started == events.RunStarted(("3", "4"), ("2",), ("1",))
+    assert cached == events.NodeCached("2", "Step", "Step")
+    assert node_started == events.NodeStarted("3", "Step", "Step", "input 'number' changed: 3 -> 30")
+    assert isinstance(saved, events.NodeFinished)
+    assert (saved.seconds, saved.files) == (result.timings["4"], result.files)
+    assert isinstance(finished, events.RunFinished)
+    assert (finished.status, finished.files) == ("done", result.files)
+    assert finished.seconds >= saved.seconds
+    assert result.warnings == (("3", "hm"),)
+    assert result.to_json()["warnings"] == [{"node_id": "3", "message": "hm"}]
+
+
+def test_timings_are_wall_time(runner: Runner) -> None:
+    WORLD.does[2] = lambda context: time.sleep(0.02)
+    result = runner.run(CHAIN)
+    assert 0.02 <= result.timings["2"] < 2
+    assert result.timings["3"] < result.timings["2"]
+
+
+def boom(context: RunContext) -> None:
+    raise ValueError("boom")
+
+
+def test_a_failure_keeps_what_finished(runner: Runner) -> None:
+    cache = MemoryCache()
+    WORLD.does[3] = boom
+    with pytest.raises(NodeFailed) as caught:
+        runner.run(CHAIN, cache)
+    assert (caught.value.node_id, str(caught.value.__cause__)) == ("3", "boom")
+    assert runner.names()[-3:] == ["NodeStarted 3", "NodeFailed 3", "RunFinished"]
+    failed, finished = runner.events[-2:]
+    assert isinstance(failed, events.NodeFailed)
+    assert isinstance(finished, events.RunFinished)
+    assert (failed.message, failed.exception_type) == ("ValueError: boom", "ValueError")
+    assert "in boom" in failed.traceback
+    assert finished.status == "failed"
+    WORLD.does.clear()
+    WORLD.called.clear()
+    assert runner.run(CHAIN, cache).cached == ("2",)
+    assert WORLD.called == [3, 4]
+
+
+def cancel(context: RunContext) -> None:
+    context.cancel("enough")
+
+
+def cancel_and_look(context: RunContext) -> None:
+    context.cancel("enough")
+    context.progress(1, 2)
+
+
+def control_c(context: RunContext) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("does", "finished", "message"),
+    [(cancel, 3, "enough"), (cancel_and_look, 2, "enough"), (control_c, 2, "interrupted")],
+)
+def test_interruption_keeps_what_finished(
+    does: Callable[[RunContext], None], finished: int, message: str, runner: Runner
+) -> None:
+    cache = MemoryCache()
+    WORLD.does[3] = does
+    with pytest.raises(Interrupted, match=message) as caught:
+        runner.run(CHAIN, cache)
+    assert caught.value.exit_code == 130
+    last = runner.events[-1]
+    assert isinstance(last, events.RunFinished)
+    assert (last.status, last.files) == ("interrupted", ())
+    assert sum(name.startswith("NodeFinished") for name in runner.names()) == finished
+    assert not any(name.startswith("NodeFailed") for name in runner.names())
+    WORLD.does.clear()
+    WORLD.called.clear()
+    runner.run(CHAIN, cache)
+    assert WORLD.called == [3, 4][finished - 2 :]
+
+
+def test_cancelled_before_it_begins(runner: Runner) -> None:
+    context = runner.make_context(observers=[runner.events.append])
+    context.cancel()
+    with pytest.raises(Interrupted):
+        LocalExecutor().run(runner.plan(CHAIN), context)
+    assert WORLD.called == []
+    assert runner.names() == ["RunStarted", "RunFinished"]
+
+
+@pytest.mark.parametrize("error", [Interrupted("by an observer"), KeyboardInterrupt()])
+def test_an_observer_may_interrupt(error: BaseException, runner: Runner) -> None:
+    def observer(event: Event) -> None:
+        if isinstance(event, events.NodeFinished) and event.node_id == "2":
+            raise error
+
+    with pytest.raises(Interrupted):
+        LocalExecutor().run(runner.plan(CHAIN), runner.make_context(observers=[observer]))
+    assert WORLD.called == [1, 2]
+
+
+def test_volatile_outputs_are_never_stored(runner: Runner) -> None:
+    cache = MemoryCache()
+    plan = runner.plan(CHAIN, cache)
+    steps = tuple(step._replace(key=step.key._replace(volatile="why")) for step in plan.steps)
+    LocalExecutor(cache).run(ExecutionPlan(steps, plan.keep, ()), runner.make_context())
+    assert len(cache) == 0
+    assert cache.recall("3") is not None
+
+
+def test_the_namespace_is_part_of_the_stored_key(runner: Runner) -> None:
+    cache = MemoryCache()
+    plan = make_plan(
+        Prompt.parse(CHAIN), REGISTRY, folders=runner.folders, digests=Digests(), cache=cache, namespace=b"cpu"
+    )
+    LocalExecutor(cache).run(plan, runner.make_context())
+    assert cache.get(b"cpu" + plan.steps[0].key.digest) is not None
+
+
+def test_nothing_to_do(runner: Runner) -> None:
+    result = runner.run({"1": {"class_type": "Step", "inputs": {"number": 1}}})
+    assert (dict(result.outputs), result.files, WORLD.called) == ({}, (), [])
+
+
+def test_a_long_chain_needs_no_recursion(runner: Runner) -> None:
+    size = 20_000
+    prompt: dict[str, Any] = {"0": {"class_type": "Keep", "inputs": {"number": 0, "a": "x"}}}
+    for place in range(1, size):
+        prompt[str(place)] = {"class_type": "Keep", "inputs": {"number": 0, "a": [str(place - 1), 0]}}
+    result = runner.run(prompt)
+    assert result[str(size - 1)] == ("x",)
+
+
+def test_files_are_named_once(runner: Runner) -> None:
+    prompt = graph((1,), (2, 1), save=(2,))
+    prompt["3"] = {**prompt["2"]}
+    path = runner.folders.output / "2.txt"
+    assert runner.run(prompt).files == (path,)
+    assert isinstance(path, Path)

@@ -1,0 +1,471 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import folders as folders_module
+from engine.errors import MissingFile, OutsideFolder, UsageError
+from engine.folders import Folders
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def touch(path: Path, content: bytes = b"") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+OUTSIDE = [
+    "../secret.png",
+    "a/../../secret.png",
+    "a/..",
+    "..",
+    "/etc/passwd",
+    "//server/share/x",
+    "C:/windows/x",
+    "C:x",
+    "C:\\windows\\x",
+    "\\windows\\x",
+    "\\\\server\\share\\x",
+    "..\\secret.png",
+    "a\\..\\..\\secret.png",
+    "a/..\\b",
+    "nul\0byte",
+    "",
+    "  ",
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE)
+@pytest.mark.parametrize("kind", ["input", "checkpoints", "loras"])
+def test_names_that_leave_their_folder(name: str, kind: str, folders: Folders) -> None:
+    touch(folders.models[0].parent / "secret.png")
+    with pytest.raises(OutsideFolder) as caught:
+        folders.find(kind, name)
+    assert caught.value.exit_code == 3
+    assert repr(name) in caught.value.message
+    assert folders.embedding(name) is None
+
+
+@pytest.mark.parametrize("name", [name for name in OUTSIDE if name] + ["../a [output]", "x/../../y"])
+@pytest.mark.parametrize("kind", ["output", "temp"])
+def test_prefixes_that_leave_their_folder(name: str, kind: str, folders: Folders) -> None:
+    with pytest.raises(OutsideFolder):
+        folders.numbered(name, kind)
+    assert not folders.output.exists()
+
+
+def test_values_cannot_lead_outside(folders: Folders) -> None:
+    with pytest.raises(OutsideFolder):
+        folders.numbered("%width%/x", values={"width": "../.."})
+    with pytest.raises(OutsideFolder):
+        folders.numbered("%date:../..%/x")
+
+
+NAMES = st.text(alphabet=st.sampled_from("ab./\\:C~ \0%"), max_size=10) | st.text(max_size=10)
+
+
+@given(NAMES)
+def test_no_name_leads_outside(name: str) -> None:
+    here = Folders(models=[Path("m")], input=Path("i"), output=Path("o"), temp=Path("t"))
+    for kind, root in (("input", here.input), ("loras", here.models[0] / "loras")):
+        try:
+            found = here.find(kind, name)
+        except (OutsideFolder, MissingFile):
+            continue
+        assert found.resolve().is_relative_to(root.resolve())
+    try:
+        series = here.numbered(name)
+    except OutsideFolder:
+        return
+    assert Path(os.path.normpath(series.folder)).is_relative_to(here.output)
+    assert "/" not in series.stem
+
+
+def test_folders_are_absolute(sandbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = Folders(models=[Path("m")], input=Path("i"), output=Path("o"), temp=Path("t"))
+    monkeypatch.chdir("/")
+    assert (here.models, here.input, here.output) == ((sandbox / "m",), sandbox / "i", sandbox / "o")
+
+
+def test_find_in_order_and_in_subfolders(folders: Folders, tmp_path: Path) -> None:
+    second = tmp_path / "second"
+    both = Folders(models=[*folders.models, second], input=folders.input, output=folders.output, temp=folders.temp)
+    only = touch(second / "loras" / "sub" / "only.safetensors")
+    touch(second / "loras" / "both.safetensors")
+    first = touch(folders.models[0] / "loras" / "both.safetensors")
+    assert both.find("loras", "both.safetensors") == first
+    for name in ("sub/only.safetensors", "sub\\only.safetensors", "./sub//only.safetensors"):
+        assert both.find("loras", name) == only
+
+
+def test_a_name_with_a_real_backslash(folders: Folders) -> None:
+    odd = touch(folders.models[0] / "loras" / "a\\b.safetensors")
+    assert folders.find("loras", "a\\b.safetensors") == odd
+
+
+def test_links_inside_a_model_folder_may_lead_anywhere(folders: Folders, tmp_path: Path) -> None:
+    touch(tmp_path / "elsewhere" / "big.safetensors")
+    (folders.models[0] / "loras").symlink_to(tmp_path / "elsewhere")
+    (folders.models[0] / "checkpoints" / "one.ckpt").symlink_to(tmp_path / "elsewhere" / "big.safetensors")
+    assert folders.find("loras", "big.safetensors").is_file()
+    assert folders.find("checkpoints", "one.ckpt").is_file()
+    assert folders.files("loras") == ("big.safetensors",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "place"),
+    [
+        ("text_encoders", "t.safetensors", "clip/t.safetensors"),
+        ("clip", "t.safetensors", "text_encoders/t.safetensors"),
+        ("unet", "u.safetensors", "diffusion_models/u.safetensors"),
+        ("diffusion_models", "u.safetensors", "unet/u.safetensors"),
+        ("controlnet", "c.pth", "t2i_adapter/c.pth"),
+        ("brand_new_kind", "x.bin", "brand_new_kind/x.bin"),
+    ],
+)
+def test_kinds_that_were_renamed(kind: str, name: str, place: str, folders: Folders) -> None:
+    path = touch(folders.models[0] / place)
+    assert folders.find(kind, name) == path
+    assert folders.files(kind) == (name,)
+
+
+@pytest.mark.parametrize("kind", ["input", "output", "temp"])
+def test_annotated_names(kind: str, folders: Folders) -> None:
+    path = touch(getattr(folders, kind) / "sub" / "a.png")
+    assert folders.find("input", f"sub/a.png [{kind}]") == path
+    with pytest.raises(OutsideFolder):
+        folders.find("input", f"../{kind}/sub/a.png [{kind}]")
+
+
+def test_an_odd_name_that_looks_annotated_and_is_not(folders: Folders) -> None:
+    path = touch(folders.input / "a [models].png")
+    assert folders.find("input", "a [models].png") == path
+    with pytest.raises(MissingFile):
+        folders.find("loras", "a.safetensors [input]")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "message"),
+    [
+        ("checkpoints", "sd51.ckpt", "checkpoint 'sd51.ckpt' is not there"),
+        ("loras", "x" * 5000, "LoRA 'xxx"),
+        ("vae", "\ud800", "VAE "),
+        ("input", "photo.png", "input file 'photo.png' is not there"),
+        ("input", "photo.png [temp]", "input file 'photo.png [temp]' is not there"),
+    ],
+)
+def test_missing_files(kind: str, name: str, message: str, folders: Folders) -> None:
+    touch(folders.models[0] / "checkpoints" / "sd15.ckpt")
+    with pytest.raises(MissingFile) as caught:
+        folders.find(kind, name)
+    assert caught.value.exit_code == 4
+    assert caught.value.message.startswith(message)
+    assert "looked in " in caught.value.hint
+    assert ("did you mean 'sd15.ckpt'?" in caught.value.hint) is (kind == "checkpoints")
+
+
+def test_a_folder_is_no_file(folders: Folders) -> None:
+    (folders.input / "sub").mkdir()
+    with pytest.raises(MissingFile):
+        folders.find("input", "sub")
+
+
+def test_lists_of_files(folders: Folders) -> None:
+    loras = folders.models[0] / "loras"
+    for name in ("b.safetensors", "A.SFT", "sub/c.pt", ".hidden/d.pt", "notes.txt", "e.latent"):
+        touch(loras / name)
+    assert folders.files("loras") == ("A.SFT", "b.safetensors", "sub/c.pt")
+    assert folders.files("loras", (".latent",)) == ("e.latent",)
+    assert folders.files("absent") == ()
+    for name in ("p.PNG", "q.jpg", "sub/r.png", "s.txt"):
+        touch(folders.input / name)
+    assert folders.files("input") == ("p.PNG", "q.jpg")
+
+
+def test_links_that_lead_back_end(folders: Folders) -> None:
+    loras = folders.models[0] / "loras"
+    touch(loras / "one" / "x.pt")
+    touch(loras / "two" / "y.pt")
+    (loras / "self").symlink_to(loras)
+    (loras / "one" / "up").symlink_to(loras)
+    (loras / "one" / "two").symlink_to(loras / "two")
+    (loras / "two" / "one").symlink_to(loras / "one")
+    assert folders.files("loras") == ("one/two/y.pt", "one/x.pt", "two/one/x.pt", "two/y.pt")
+
+
+@pytest.mark.parametrize("suffix", ["", ".safetensors", ".pt", ".bin"])
+def test_embeddings(suffix: str, folders: Folders) -> None:
+    path = touch(folders.models[0] / "embeddings" / "sub" / f"style{suffix}")
+    assert folders.embedding("sub/style") == path
+    assert folders.embedding(f"sub/style{suffix}") == path
+    assert folders.embedding("other") is None
+    assert folders.embedding("x" * 5000) is None
+
+
+EXTRA = """
+comfyui:
+    base_path: {base}
+    is_default: true
+    checkpoints: models/checkpoints/
+    clip: |
+        models/text
+        models/clip/
+    unet: models/unet
+    # a comment
+    loras:
+empty:
+beside:
+    loras: more/loras
+    vae: {base}/vae
+"""
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_extra_model_paths(beside: bool, tmp_path: Path) -> None:
+    root = tmp_path / "deep" / "models"
+    root.mkdir(parents=True)
+    file = (root.parent if beside else root) / "extra_model_paths.yaml"
+    base = tmp_path / "comfy"
+    file.write_text(EXTRA.format(base=base))
+    here = Folders(models=[root], input=root, output=root, temp=root)
+    assert here.folders("checkpoints") == [base / "models/checkpoints", root / "checkpoints"]
+    assert here.folders("text_encoders") == [
+        base / "models/text",
+        base / "models/clip",
+        root / "text_encoders",
+        root / "clip",
+    ]
+    assert here.folders("diffusion_models")[0] == base / "models/unet"
+    assert here.folders("loras") == [root / "loras", file.parent / "more/loras"]
+    assert here.folders("vae") == [root / "vae", base / "vae"]
+    assert here.folders("input") == [root]
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("a: {base_path: ~/x, loras: l}", "/home/somebody/x/l"),
+        ("a: {base_path: $BASE/x, loras: l}", "/based/x/l"),
+        ("a: {base_path: rel, loras: ../l}", "{here}/l"),
+        ("a: {loras: ~/l}", "/home/somebody/l"),
+        ("a: {base_path: rel, loras: /abs/l}", "/abs/l"),
+    ],
+)
+def test_extra_paths_are_expanded(text: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("BASE", "/based")
+    (tmp_path / "extra_model_paths.yaml").write_text(text)
+    here = Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
+    assert here.folders("loras")[-1] == Path(folder.format(here=tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a: [", "is no YAML"),
+        (b"\xff\xfe", "is no YAML"),
+        (b"[1, 2]", "expected named sections, got list"),
+        (b"a: text", "section 'a' should map kinds to folders, got str"),
+        (b"a: {loras: [x, y]}", "a.loras should be a path"),
+        (b"a: !!python/object/apply:os.system [ls]", "is no YAML"),
+    ],
+)
+def test_extra_paths_that_cannot_be_read(content: bytes, message: str, tmp_path: Path) -> None:
+    (tmp_path / "extra_model_paths.yaml").write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
+    assert message in caught.value.message
+    assert str(tmp_path) in caught.value.message
+
+
+def write(folders: Folders, prefix: str, content: bytes = b"x", **options: Any) -> Path:
+    series = folders.numbered(prefix, **options)
+    with series.create(".png") as (stream, path):
+        stream.write(content)
+    return path.relative_to(folders.output_folder(options.get("kind", "output")))
+
+
+def everything_in(folder: Path) -> list[str]:
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.mark.parametrize(
+    ("there", "name"),
+    [
+        ([], "ComfyUI_00001_.png"),
+        (["ComfyUI_00001_.png"], "ComfyUI_00002_.png"),
+        (["ComfyUI_00001_.png", "ComfyUI_00041_.png"], "ComfyUI_00042_.png"),
+        (["ComfyUI_00007_.txt"], "ComfyUI_00008_.png"),
+        (["ComfyUI_99999_.png"], "ComfyUI_100000_.png"),
+        (["ComfyUI_00007_more.png"], "ComfyUI_00008_.png"),
+        (["ComfyUI_20240101.png", "ComfyUI_2024-01-01_.png"], "ComfyUI_00001_.png"),
+        (["ComfyUI2_00009_.png", "MyComfyUI_00009_.png", "ComfyUI_x_00009_.png"], "ComfyUI_00001_.png"),
+        (["comfyui_00009_.png"], "ComfyUI_00001_.png" if os.path.normcase("A") == "A" else "ComfyUI_00010_.png"),
+    ],
+)
+def test_numbers_continue(there: list[str], name: str, folders: Folders) -> None:
+    for other in there:
+        touch(folders.output / other)
+    assert write(folders, "ComfyUI").name == name
+    assert everything_in(folders.output) == sorted([*there, name])
+
+
+def test_a_series_counts_on(folders: Folders) -> None:
+    series = folders.numbered("sub/deep/x")
+    assert (series.subfolder, series.stem) == ("sub/deep", "x")
+    for number in range(1, 4):
+        with series.create(".png") as (stream, path):
+            stream.write(b"abc")
+            assert not path.exists()
+        assert path == folders.output / f"sub/deep/x_{number:05}_.png"
+        assert path.read_bytes() == b"abc"
+
+
+def test_prefixes(folders: Folders) -> None:
+    assert write(folders, "") == Path("ComfyUI_00001_.png")
+    assert write(folders, "sub/") == Path("sub_00001_.png")
+    assert write(folders, "./a//b") == Path("a/b_00001_.png")
+    assert write(folders, "a.b c") == Path("a.b c_00001_.png")
+    assert write(folders, "t", kind="temp") == Path("t_00001_.png")
+
+
+class Clock(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> Clock:
+        return cls(2024, 3, 7, 5, 9, 8)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expanded"),
+    [
+        ("%date:yyyy-MM-dd%", "2024-03-07"),
+        ("%date:yy.M.d_hh-mm-ss%", "24.3.7_05-09-08"),
+        ("%date:h-m-s%", "5-9-8"),
+        ("%date%", "20240307050908"),
+        ("%date:yyyy/MM/%x", "2024/03/x"),
+        ("%year%%month%%day%-%hour%%minute%%second%", "20240307-050908"),
+        ("%width%x%height%", "64x32"),
+        ("100%_%width%", "100%_64"),
+        ("%KSampler.seed%", "%KSampler.seed%"),
+        ("%", "%"),
+        ("%%", "%%"),
+    ],
+)
+def test_tokens(prefix: str, expanded: str, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders_module, "datetime", Clock)
+    series = folders.numbered(prefix, values={"width": 64, "height": 32})
+    assert "/".join(filter(None, (series.subfolder, series.stem))) == expanded
+
+
+def test_batch_numbers(folders: Folders) -> None:
+    series = folders.numbered("b%batch_num%")
+    names = []
+    for index in range(2):
+        with series.create(".png", index) as (_, path):
+            names.append(path.name)
+    assert names == ["b0_00001_.png", "b1_00002_.png"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_fails_leaves_nothing(error: type[BaseException], folders: Folders) -> None:
+    series = folders.numbered("x")
+    with pytest.raises(error), series.create(".png") as (stream, _):
+        stream.write(b"half")
+        raise error
+    assert everything_in(folders.output) == []
+    assert write(folders, "x").name == "x_00001_.png"
+
+
+def test_a_closed_stream_is_fine(folders: Folders) -> None:
+    with folders.numbered("x").create(".png") as (stream, path):
+        stream.write(b"whole")
+        stream.close()
+    assert path.read_bytes() == b"whole"
+
+
+def test_files_follow_the_umask(folders: Folders) -> None:
+    before = os.umask(0o027)
+    try:
+        path = folders.output / write(folders, "x")
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_name_taken_meanwhile_is_never_overwritten(folders: Folders) -> None:
+    series = folders.numbered("x")
+    with pytest.raises(FileExistsError), series.create(".png") as (stream, path):
+        stream.write(b"ours")
+        path.write_bytes(b"theirs")
+    assert path.read_bytes() == b"theirs"
+    assert everything_in(folders.output) == ["x_00001_.png"]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_without_hard_links(taken: bool, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: Any) -> None:
+        raise OSError("not supported")
+
+    monkeypatch.setattr(os, "link", no_links)
+    if not taken:
+        assert write(folders, "x", b"ours").name == "x_00001_.png"
+        assert everything_in(folders.output) == ["x_00001_.png"]
+        return
+    with pytest.raises(FileExistsError), folders.numbered("x").create(".png") as (_, path):
+        path.write_bytes(b"theirs")
+    assert path.read_bytes() == b"theirs"
+
+
+def test_two_series_at_once_take_turns(folders: Folders) -> None:
+    one, other = folders.numbered("x"), folders.numbered("x")
+    with one.create(".png") as (first, path1), other.create(".png") as (second, path2):
+        first.write(b"1")
+        second.write(b"2")
+    assert (path1.read_bytes(), path2.read_bytes()) == (b"1", b"2")
+    assert everything_in(folders.output) == ["x_00001_.png", "x_00002_.png"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from engine.folders import Folders
+here = Path(sys.argv[1])
+folders = Folders(models=[], input=here, output=here, temp=here)
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(150):
+    with folders.numbered("x").create(".txt") as (stream, path):
+        stream.write(f"{sys.argv[2]} {number}".encode())
+"""
+
+
+def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WRITER, str(tmp_path)]
+    writers = [
+        subprocess.Popen([*command, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for name in "abc"
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    for writer in writers:
+        writer.communicate(timeout=60)
+        assert writer.returncode == 0
+    found = [path.read_text() for path in tmp_path.iterdir()]
+    assert sorted(found) == sorted(f"{name} {number}" for name in "abc" for number in range(150))
+    assert all(re.fullmatch(r"x_\d{5}_\.txt", path.name) for path in tmp_path.iterdir())

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import prompt as prompt_module
+from engine.errors import UnreadableWorkflow
+from engine.prompt import MAX_BYTES, MAX_DEPTH, Link, Prompt, as_link, load, read_json
+
+NODE = {"class_type": "X", "inputs": {"a": ["2", 0], "b": 5}, "_meta": {"title": "T"}}
+
+
+def refused(document: Any) -> str:
+    with pytest.raises(UnreadableWorkflow) as caught:
+        load(document)
+    assert caught.value.exit_code == 2
+    return str(caught.value)
+
+
+def test_bare_and_posted() -> None:
+    bare = Prompt.parse({"1": NODE})
+    posted = Prompt.parse({"prompt": {"1": NODE}, "extra_data": {"extra_pnginfo": {"workflow": {"x": 1}}}})
+    assert bare.nodes == posted.nodes
+    assert (bare.pointer, bare.extra_pnginfo) == ("", {})
+    assert (posted.pointer, posted.extra_pnginfo) == ("/prompt", {"workflow": {"x": 1}})
+
+
+def test_a_node_may_be_called_prompt() -> None:
+    assert list(Prompt.parse({"prompt": NODE, "2": NODE}).nodes) == ["prompt", "2"]
+
+
+@pytest.mark.parametrize("extra", [None, 5, {"extra_pnginfo": None}, {"extra_pnginfo": "x"}])
+def test_extra_data_of_another_shape_is_none(extra: Any) -> None:
+    assert Prompt.parse({"prompt": {"1": NODE}, "extra_data": extra}).extra_pnginfo == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "link"),
+    [
+        (["4", 0], Link("4", 0)),
+        (["4", 1.0], Link("4", 1)),
+        (["4", -1], Link("4", -1)),
+        (["a:b", 0], Link("a:b", 0)),
+        (["4", 0.5], None),
+        (["4", math.inf], None),
+        (["4", math.nan], None),
+        (["4", True], None),
+        (["4", "0"], None),
+        ([4, 0], None),
+        (["4"], None),
+        (["4", 0, 0], None),
+        ([], None),
+        ("40", None),
+        ({"__value__": ["4", 0]}, None),
+    ],
+)
+def test_what_is_a_link(value: Any, link: Link | None) -> None:
+    assert as_link(value) == link
+    read = Prompt.parse({"1": {"class_type": "X", "inputs": {"x": value}}}).nodes["1"]
+    assert read.inputs["x"] == (link if link else value) or math.nan in value
+    assert dict(read.links) == ({"x": link} if link else {})
+
+
+def test_to_json_is_what_was_read() -> None:
+    document = {"1": {**NODE, "is_changed": ["abc"]}, "2": {"class_type": "Y", "inputs": {}}}
+    before = copy.deepcopy(document)
+    assert Prompt.parse(document).to_json() == document == before
+
+
+def test_titles() -> None:
+    titles = [{"title": "T"}, {"title": ""}, {"title": 5}, {}]
+    nodes = {str(n): {"class_type": "X", "_meta": meta} for n, meta in enumerate(titles)}
+    assert [node.title for node in Prompt.parse(nodes).nodes.values()] == ["T", None, None, None]
+
+
+def test_replace_leaves_the_original_alone() -> None:
+    original = Prompt.parse({"prompt": {"1": NODE, "2": NODE}, "extra_data": {"extra_pnginfo": {"w": 1}}})
+    changed = original.replace("1", "b", 6)
+    assert original.nodes["1"].inputs["b"] == 5
+    assert changed.nodes["1"].inputs == {"a": Link("2", 0), "b": 6}
+    assert changed.nodes["2"] is original.nodes["2"]
+    assert (changed.pointer, changed.extra_pnginfo) == (original.pointer, original.extra_pnginfo)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pointer"),
+    [
+        (("5",), "/prompt/5"),
+        (("5", "seed"), "/prompt/5/inputs/seed"),
+        (("a/b", "c~d"), "/prompt/a~1b/inputs/c~0d"),
+        (("~1",), "/prompt/~01"),
+    ],
+)
+def test_pointers(arguments: tuple[str, ...], pointer: str) -> None:
+    assert Prompt({}, pointer="/prompt").at(*arguments) == pointer
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ({}, "the workflow holds no nodes"),
+        ({"prompt": {}}, "the workflow holds no nodes"),
+        ({"prompt": None}, "/prompt: expected a node (an object with class_type), got null"),
+        ({"1": 5}, "/1: expected a node (an object with class_type), got a number"),
+        ({"1": NODE, "2": [1]}, "/2: expected a node (an object with class_type), got a list"),
+        ({"prompt": {"a/b": "x"}}, "/prompt/a~1b: expected a node (an object with class_type), got text"),
+        ({"1": {"inputs": {}}}, "/1/class_type: Field required"),
+        ({"1": {}, "2": {}}, "(and 1 more)"),
+        ({"1": {"class_type": 5}}, "/1/class_type: Input should be a valid string, got a number"),
+        ({"1": {"class_type": "X", "inputs": []}}, "/1/inputs: Input should be a valid dictionary, got a list"),
+        ({"1~": {"class_type": "X", "inputs": None}}, "/1~0/inputs: Input should be a valid dictionary, got null"),
+        ({1: NODE}, "/1/[key]: Input should be a valid string"),
+        ({"last_node_id": 5, "nodes": [], "links": []}, "UI format"),
+        ("[1, 2]", "cannot read '[1, 2]'"),
+        ("", "cannot read '.'"),
+        ("no/such/file.json", "cannot read 'no/such/file.json': No such file or directory"),
+        ("nul\0byte", "cannot read"),
+        ("x" * 5000, "File name too long"),
+        ('{"1": ', "the text is no JSON: Expecting value at line 1, column 7"),
+        ('{"1": {}} trailing', "Extra data at line 1, column 11"),
+        ('{"1": {"class_type": "X"}, "1": {"class_type": "Y"}}', "the key '1' stands twice in one object"),
+        ('{"1": {"class_type": "X", "inputs": {"a": 1, "a": 2}}}', "the key 'a' stands twice in one object"),
+        ('{"1": ' + "9" * 5000 + "}", "no JSON that can be read"),
+        ('{"1": ' + "[" * 100_000, "the text is nested too deeply"),
+        ('{"a":' * 100_000, "the text is nested too deeply"),
+        ('{"1": ' + "[" * 100_000 + "]" * 100_000 + "}", "the text is nested too deeply"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_refused(document: Any, message: str) -> None:
+    assert message in refused(document)
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: {"__value__": value}])
+def test_inputs_are_nested_a_hundred_deep_at_most(wrap: Any) -> None:
+    fits = {"1": {"class_type": "X", "inputs": {"a": wrap(nested(MAX_DEPTH - 2))}}}
+    assert json.dumps(Prompt.parse(fits).to_json())
+    deep = {"prompt": {"1": {"class_type": "X", "inputs": {"a/": wrap(nested(MAX_DEPTH + 1))}}}}
+    assert "/prompt/1/inputs/a~1: nested more than 100 levels deep" in refused(deep)
+
+
+def test_what_holds_itself_is_refused() -> None:
+    loop: list[Any] = []
+    loop += [loop, loop]
+    assert "nested more than" in refused({"1": {"class_type": "X", "inputs": {"a": loop}}})
+
+
+def test_load_takes_whatever_holds_a_prompt(tmp_path: Path) -> None:
+    text = json.dumps({"1": NODE})
+    file = tmp_path / "w.json"
+    file.write_text(text)
+    bom = tmp_path / "bom.json"
+    bom.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    parsed = Prompt.parse({"1": NODE})
+    assert load(parsed) is parsed
+    for given_ in ({"1": NODE}, text, "  \n" + text, "\ufeff" + text, file, str(file), bom):
+        assert load(given_).nodes == parsed.nodes
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe\x00", "is no text: invalid start byte at byte 0"),
+        (b"", "is no JSON: Expecting value at line 1, column 1"),
+        (b"not json", "is no JSON"),
+        (b"[1]", "expected a JSON object of nodes, got a list"),
+        (b'"text"', "expected a JSON object of nodes, got text"),
+        (b"null", "expected a JSON object of nodes, got null"),
+        (b"true", "expected a JSON object of nodes, got a boolean"),
+        (b"{}", "the workflow holds no nodes"),
+        (b"\x89PNG\r\n\x1a\n", "is no text"),
+    ],
+)
+def test_a_file_is_named_in_its_error(content: bytes, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "w.json"
+    file.write_bytes(content)
+    said = refused(file)
+    assert said.count(str(file)) == 1
+    assert message in said
+
+
+def test_a_folder_is_no_workflow(tmp_path: Path) -> None:
+    assert "Is a directory" in refused(tmp_path)
+
+
+def test_size_is_limited(tmp_path: Path) -> None:
+    file = tmp_path / "huge.json"
+    with file.open("wb") as stream:
+        stream.truncate(MAX_BYTES + 1)
+    assert "is larger than 67,108,864 bytes" in refused(file)
+    with pytest.raises(UnreadableWorkflow, match="is larger than"):
+        read_json(" " * (MAX_BYTES + 1), "it")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no endless file here")
+def test_an_endless_file_is_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_module, "MAX_BYTES", 1000)
+    assert "is larger than 1,000 bytes" in refused("/dev/zero")
+
+
+def test_a_pipe_is_read(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as stream:
+        stream.write(json.dumps({"1": NODE}))
+    assert list(load(f"/dev/fd/{reader}").nodes) == ["1"]
+    os.close(reader)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+INPUTS = st.dictionaries(
+    st.text(max_size=5), JSON | st.tuples(st.text(max_size=3), st.floats() | st.integers()).map(list)
+)
+NODES = st.fixed_dictionaries({}, optional={"class_type": JSON | st.just("X"), "inputs": JSON | INPUTS, "_meta": JSON})
+DOCUMENTS = st.dictionaries(st.text(max_size=3) | st.just("prompt"), NODES | JSON, max_size=3)
+
+
+@given(JSON | DOCUMENTS | st.fixed_dictionaries({"prompt": DOCUMENTS, "extra_data": JSON}))
+def test_any_json_is_a_prompt_or_refused(document: Any) -> None:
+    before = repr(document)
+    try:
+        parsed = Prompt.parse(document)
+    except UnreadableWorkflow:
+        parsed = None
+    assert repr(document) == before
+    if parsed is not None:
+        assert parsed.nodes
+        again = Prompt.parse(parsed.to_json())
+        assert repr(again.to_json()) == repr(parsed.to_json())
+
+
+@given(st.text() | JSON.map(json.dumps))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    try:
+        load("{" + text)
+        read_json(text, "it")
+    except UnreadableWorkflow:
+        pass

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import UsageError
+from engine.settings import Settings
+
+
+def test_defaults() -> None:
+    settings = Settings.load({})
+    assert settings.models == (Path("models"),)
+    assert (settings.input, settings.output) == (Path("input"), Path("output"))
+    assert (settings.device, settings.dtype, settings.sampling) == ("auto", "auto", "comfy")
+    assert settings.temp.is_absolute()
+
+
+def test_previews_of_two_users_do_not_meet() -> None:
+    assert settings_owner() in Settings().temp.name
+
+
+def settings_owner() -> str:
+    return str(os.getuid()) if "getuid" in dir(os) else "weft"
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "given", "dtype"),
+    [
+        (None, None, None, "auto"),
+        ("float16", None, None, "float16"),
+        ("float16", "bfloat16", None, "bfloat16"),
+        ("float16", "bfloat16", "float32", "float32"),
+        ("float16", None, "float32", "float32"),
+        (None, "", None, "auto"),
+    ],
+)
+def test_flag_beats_environment_beats_file_beats_default(
+    file: str | None,
+    environment: str | None,
+    given: str | None,
+    dtype: str,
+    sandbox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if file is not None:
+        (sandbox / "weft.toml").write_text(f'dtype = "{file}"')
+    if environment is not None:
+        monkeypatch.setenv("WEFT_DTYPE", environment)
+    assert Settings.load({"dtype": given}).dtype == dtype
+
+
+@pytest.mark.parametrize(
+    ("text", "models"),
+    [
+        ('models = "m"', ["{folder}/m"]),
+        ('models = ["m", "/abs"]', ["{folder}/m", "/abs"]),
+        ('models = "~/m"', ["{home}/m"]),
+        ('models = ["~/m"]', ["{home}/m"]),
+    ],
+)
+def test_paths_in_a_file_are_relative_to_it(
+    text: str, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "weft.toml").write_text(text)
+    expected = tuple(Path(path.format(folder=folder, home="/home/somebody")) for path in models)
+    assert Settings.load({}, folder=folder).models == expected
+
+
+def test_several_model_folders_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEFT_MODELS", os.pathsep.join(["a", "b"]))
+    assert Settings.load({}).models == (Path("a"), Path("b"))
+    assert Settings.load({"models": "c"}).models == (Path("c"),)
+
+
+@pytest.mark.parametrize(
+    ("text", "given", "message"),
+    [
+        ("", {"dtyp": "x"}, "the arguments: unknown setting 'dtyp' (did you mean 'dtype'?)"),
+        ("", {"dtype": "float8"}, "the arguments: setting 'dtype' is 'float8': Input should be"),
+        ("", {"sampling": "continuous"}, "the arguments: setting 'sampling'"),
+        ('outptu = "x"', {}, "weft.toml: unknown setting 'outptu' (did you mean 'output'?)"),
+        ("dtype = 5", {}, "weft.toml: setting 'dtype' is 5: Input should be"),
+        ("models = [1]", {}, "weft.toml: setting 'models' is (1,)"),
+        ("models = 1", {}, "weft.toml: setting 'models' is 1"),
+        ("output = [", {}, "weft.toml: "),
+        ("[section]\nx = 1", {}, "unknown setting 'section'"),
+    ],
+)
+def test_errors_name_their_source(text: str, given: dict[str, Any], message: str, sandbox: Path) -> None:
+    (sandbox / "weft.toml").write_text(text)
+    with pytest.raises(UsageError) as caught:
+        Settings.load(given)
+    assert message in str(caught.value)
+
+
+def test_errors_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEFT_DTYPE", "int4")
+    with pytest.raises(UsageError, match="the environment: setting 'dtype' is 'int4'"):
+        Settings.load({})
+
+
+def test_a_file_that_is_no_text(sandbox: Path) -> None:
+    (sandbox / "weft.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(UsageError, match="weft.toml"):
+        Settings.load({})

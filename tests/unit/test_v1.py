@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.definition import OutputSpec
+from engine.errors import DefinitionError
+from engine.v1 import definition_of_class, source_digest
+
+
+class Base:
+    """The smallest class of V1; the tests vary it."""
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"a": ("INT", {"default": 1})}}
+
+    RETURN_TYPES: Any = ("INT",)
+    FUNCTION = "run"
+
+    def run(self, a: int) -> tuple[int]:
+        return (a + 1,)
+
+
+def variant(**attributes: Any) -> type:
+    return type("Variant", (Base,), attributes)
+
+
+def test_read() -> None:
+    definition = definition_of_class("Inc", Base)
+    assert definition.class_type == definition.display_name == "Inc"
+    assert definition.category == "sd"
+    assert list(definition.by_name) == ["a"]
+    assert definition.outputs == (OutputSpec("INT", "INT"),)
+    assert definition.implementation is not None
+    assert definition.implementation.call(a=1) == (2,)
+    assert not definition.implementation.by_node_id
+
+
+def test_flags() -> None:
+    definition = definition_of_class(
+        "X",
+        variant(OUTPUT_NODE=True, DEPRECATED=True, EXPERIMENTAL=True, API_NODE=True, CATEGORY="c", DESCRIPTION=None),
+    )
+    assert definition.output_node
+    assert definition.deprecated
+    assert definition.experimental
+    assert definition.api_node
+    assert (definition.category, definition.description) == ("c", "")
+
+
+@pytest.mark.parametrize(
+    ("attributes", "outputs"),
+    [
+        ({"RETURN_TYPES": ()}, []),
+        ({"RETURN_TYPES": ("A", "B"), "RETURN_NAMES": ("x",)}, ["x", "B"]),
+        ({"RETURN_TYPES": ("A",), "RETURN_NAMES": ("x", "y")}, ["x"]),
+        ({"RETURN_TYPES": (["a", "b"],)}, ["COMBO"]),
+        ({"RETURN_TYPES": ["A", "B"]}, ["A", "B"]),
+    ],
+)
+def test_output_names(attributes: dict[str, Any], outputs: list[str]) -> None:
+    assert [output.name for output in definition_of_class("X", variant(**attributes)).outputs] == outputs
+
+
+async def coroutine(self: Any, a: int) -> tuple[int]:
+    return (a,)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "named"),
+    [
+        ({"INPUT_IS_LIST": True}, "INPUT_IS_LIST"),
+        ({"OUTPUT_IS_LIST": (True,)}, "OUTPUT_IS_LIST"),
+        ({"check_lazy_status": lambda self, **inputs: []}, "check_lazy_status"),
+        ({"VALIDATE_INPUTS": classmethod(lambda cls: True)}, "VALIDATE_INPUTS"),
+        ({"run": coroutine}, "an async function"),
+        ({"INPUT_TYPES": lambda: {"required": {"a": ("INT", {"rawLink": True})}}}, "rawLink (a)"),
+        ({"INPUT_TYPES": lambda: {"hidden": {"graph": "DYNPROMPT"}}}, "DYNPROMPT (graph)"),
+    ],
+)
+def test_what_is_not_carried_out_is_refused(attributes: dict[str, Any], named: str) -> None:
+    definition = definition_of_class("X", variant(**attributes))
+    assert definition.implementation is None
+    assert definition.unavailable == f"it uses {named}, which Weft does not carry out yet"
+
+
+@pytest.mark.parametrize("attributes", [{"OUTPUT_IS_LIST": (False,)}, {"INPUT_IS_LIST": False}])
+def test_what_changes_nothing_is_not_refused(attributes: dict[str, Any]) -> None:
+    assert definition_of_class("X", variant(**attributes)).implementation is not None
+
+
+def test_hidden_inputs_are_injected_by_type() -> None:
+    hidden = {
+        "me": "UNIQUE_ID",
+        "doc": ("PROMPT",),
+        "info": "EXTRA_PNGINFO",
+        "token": "AUTH_TOKEN_COMFY_ORG",
+        "own": ("INT",),
+    }
+    definition = definition_of_class("X", variant(INPUT_TYPES=lambda: {"hidden": hidden}))
+    assert definition.implementation is not None
+    assert definition.implementation.injected == {
+        "me": "UNIQUE_ID",
+        "doc": "PROMPT",
+        "info": "EXTRA_PNGINFO",
+        "token": "AUTH_TOKEN_COMFY_ORG",
+    }
+    assert definition.implementation.by_node_id
+
+
+def test_not_idempotent_goes_by_node_id() -> None:
+    implementation = definition_of_class("X", variant(NOT_IDEMPOTENT=True)).implementation
+    assert implementation is not None
+    assert implementation.by_node_id
+
+
+class Bare:
+    pass
+
+
+def angry() -> Any:
+    raise KeyError("models folder")
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (Bare, "X: the class has no INPUT_TYPES"),
+        (type("NoReturn", (), {"INPUT_TYPES": dict, "FUNCTION": "f"}), "X: the class has no RETURN_TYPES"),
+        (type("NoFunction", (), {"INPUT_TYPES": dict, "RETURN_TYPES": ()}), "X: the class has no FUNCTION"),
+        (variant(FUNCTION="walk"), "AttributeError"),
+        (variant(RETURN_TYPES="IMAGE"), "a comma is missing"),
+        (variant(RETURN_TYPES=None), "TypeError"),
+        (variant(INPUT_TYPES=angry), "KeyError: 'models folder'"),
+        (variant(INPUT_TYPES=lambda: {"required": {"a": "INT"}}), "input 'a': expected (type, options), got 'INT'"),
+        (variant(INPUT_TYPES=list), "AttributeError"),
+    ],
+)
+def test_a_wrong_class_is_named(cls: type, message: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        definition_of_class("X", cls)
+    assert caught.value.message.startswith("X: ")
+    assert message in caught.value.message
+
+
+Pack = Callable[[dict[str, str]], Any]
+
+
+@pytest.fixture
+def pack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pack]:
+    """Writes files below the empty folder and imports `toypack.nodes.paint`, or the first of the names given."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def load(files: dict[str, str]) -> Any:
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        importlib.invalidate_caches()
+        module = next(iter(files)).removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+        return importlib.import_module(module).Node
+
+    yield load
+    for name in [name for name in sys.modules if name.split(".")[0].startswith("toypack")]:
+        del sys.modules[name]
+
+
+NODE = "class Node: pass\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "changed", "noticed"),
+    [
+        ({"toypack/nodes/paint.py": NODE, "toypack/util.py": ""}, "toypack/util.py", True),
+        ({"toypack/nodes/paint.py": NODE, "toypack/__init__.py": ""}, "toypack/deep/er/new.py", True),
+        ({"toypack/nodes/paint.py": NODE, "toypack/__init__.py": ""}, "toypack/notes.txt", False),
+        ({"toypack/nodes/paint.py": NODE, "toypack/__init__.py": ""}, "elsewhere.py", False),
+        ({"toypack/__init__.py": NODE, "toypack/util.py": ""}, "toypack/util.py", True),
+        ({"toypack_alone.py": NODE}, "toypack_alone.py", True),
+        ({"toypack_alone.py": NODE}, "elsewhere.py", False),
+    ],
+)
+def test_the_version_is_the_pack_s_source(
+    files: dict[str, str], changed: str, noticed: bool, pack: Pack, tmp_path: Path
+) -> None:
+    cls = pack(files)
+    before = source_digest(cls)
+    assert source_digest(cls) == before
+    (tmp_path / changed).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / changed).write_text(files.get(changed, "") + "# changed\n")
+    assert (source_digest(cls) != before) is noticed
+
+
+def test_a_renamed_file_is_another_version(pack: Pack, tmp_path: Path) -> None:
+    cls = pack({"toypack/nodes/paint.py": NODE, "toypack/a.py": "x = 1"})
+    before = source_digest(cls)
+    (tmp_path / "toypack/a.py").rename(tmp_path / "toypack/b.py")
+    assert source_digest(cls) != before
+
+
+def test_a_class_typed_into_a_session_is_always_new() -> None:
+    namespace: dict[str, Any] = {"__name__": "session"}
+    exec(NODE, namespace)
+    versions = {source_digest(namespace["Node"]) for _ in range(3)}
+    assert len(versions) == 3
+    assert all(version.startswith("session:") for version in versions)
