@@ -1,4 +1,4 @@
-"""The command line: `weft run`, `weft validate`, `weft nodes`. The only place where the parts of Weft are put together.
+"""The command line: `weft run`, `validate`, `convert`, `nodes`. The only place that puts the parts of Weft together.
 
 One function a command, and inside it `with answering(...) as answer`: whatever is raised in that block becomes an
 exit code and a message (or a JSON document). Results go to stdout, everything else to stderr. What is heavy is imported
@@ -7,6 +7,7 @@ inside the function that needs it: `weft validate` and `weft nodes` never load t
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +34,12 @@ app = typer.Typer(
 )
 
 WorkflowArgument = Annotated[
-    Path, typer.Argument(metavar="WORKFLOW", help="A workflow in API format (ComfyUI: Workflow > Export (API)).")
+    str,
+    typer.Argument(
+        metavar="WORKFLOW",
+        help="A saved workflow: the editor's own save, an API export, or a picture (PNG, WebP, JPEG), FLAC or MP4 that "
+        "carries one; - reads standard input.",
+    ),
 ]
 SetOption = Annotated[
     list[str] | None,
@@ -102,6 +108,20 @@ TargetOption = Annotated[
         help="Run this node too, although no output node asks for it; may be repeated. NODE as in --set.",
     ),
 ]
+UiOption = Annotated[
+    bool,
+    typer.Option("--ui", help="Where a picture carries both, take the editor's workflow, not the prompt that ran."),
+]
+ObjectInfoOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--object-info",
+        metavar="FILE",
+        exists=True,
+        dir_okay=False,
+        help="What a real ComfyUI answers to GET /object_info: describes node classes that are not here.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, also for an error.")]
 EventsOption = Annotated[
     bool,
@@ -133,6 +153,16 @@ def run(
     dtype: DtypeOption = None,
     sampling: SamplingOption = None,
     targets: TargetOption = None,
+    ui: UiOption = False,
+    count: Annotated[
+        int,
+        typer.Option(
+            "-n",
+            min=1,
+            metavar="COUNT",
+            help="Run so many times; between runs, seeds change as control_after_generate says.",
+        ),
+    ] = 1,
     as_json: JsonOption = False,
     as_events: EventsOption = False,
     quiet: QuietOption = False,
@@ -145,14 +175,24 @@ def run(
         if as_json and as_events:
             raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
         from engine.api import Session
+        from engine.cache import MemoryCache
 
         session = Session(
-            models=models or None, input=input, output=output, device=device, dtype=dtype, sampling=sampling
+            models=models or None,
+            input=input,
+            output=output,
+            device=device,
+            dtype=dtype,
+            sampling=sampling,
+            cache=MemoryCache() if count > 1 else None,
         )
-        prompt = session.read(workflow, changes)
-        with answer.watching() as observers:
-            result = session.execute(session.plan(prompt, targets or ()), observers)
-        answer.ran(result)
+        prompt = session.read(workflow, changes, ui=ui)
+        for number in range(count):
+            prompt = session.next(prompt) if number else prompt
+            with answer.watching() as observers:
+                result = session.execute(session.plan(prompt, targets or ()), observers)
+            answer.ran(result, session.seeds(prompt))
+        answer.done()
 
 
 @app.command(epilog="Example:\n\nweft validate portrait.json --set KSampler.steps=0 --models ~/models")
@@ -163,6 +203,8 @@ def validate(
     models: ModelsOption = None,
     input: InputOption = None,
     targets: TargetOption = None,
+    ui: UiOption = False,
+    object_info: ObjectInfoOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say everything that keeps a workflow from running, without running it.
@@ -172,9 +214,11 @@ def validate(
     with answering(context.obj, as_json=as_json) as answer:
         from engine.api import Session
 
-        session = Session(models=models or None, input=input)
-        prompt = session.read(workflow, changes)
-        issues = session.issues(prompt, targets or ())
+        session = Session(models=models or None, input=input, object_info=object_info)
+        prompt = session.read(workflow, changes, ui=ui)
+        for note in prompt.notes:
+            answer.warn(str(note))
+        issues = session.issues(prompt, targets or (), executable=object_info is None)
         if issues:
             raise InvalidWorkflow(issues)
         count = len(prompt.nodes)
@@ -182,6 +226,46 @@ def validate(
             answer.document({"status": "valid", "nodes": count, "issues": []})
         else:
             answer.out.line(f"{workflow}: ", ("valid", "green"), f", {count} node{'s' if count != 1 else ''}")
+
+
+@app.command(
+    epilog="Examples:\n\nweft convert portrait.json > portrait.api.json\n\n"
+    "weft convert portrait.api.json --to ui -o portrait.json\n\n"
+    "weft convert portrait.json --object-info object_info.json"
+)
+def convert(
+    context: typer.Context,
+    workflow: WorkflowArgument,
+    to: Annotated[
+        str, typer.Option(metavar="FORMAT", help="api: what the server takes; ui: what the editor opens.")
+    ] = "api",
+    file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", dir_okay=False, help="Write to this file, not to stdout."),
+    ] = None,
+    ui: UiOption = False,
+    object_info: ObjectInfoOption = None,
+    keep_unknown: Annotated[
+        bool,
+        typer.Option("--keep-unknown", help="Convert nodes of unknown classes by what was saved of them."),
+    ] = False,
+) -> None:
+    """Turn a workflow into API format, as ComfyUI's editor does, or an API export into a workflow for the editor.
+
+    Seeds are never changed. What cannot be kept is warned about on stderr.
+    """
+    with answering(context.obj) as answer:
+        from engine.api import Session
+        from engine.folders import write_whole
+
+        session = Session(object_info=object_info)
+        document, notes = session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)
+        for note in notes:
+            answer.warn(str(note))
+        if file is None:
+            answer.document(document)
+        else:
+            write_whole(file, (json.dumps(document, indent=2) + "\n").encode())
 
 
 @app.command(

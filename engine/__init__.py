@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.api import Session, run, validate
+    from engine.api import Session, convert, run, validate
     from engine.authoring import node
     from engine.cache import MemoryCache
     from engine.errors import InvalidWorkflow, NodeFailed, WeftError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "run": "engine.api",
+    "convert": "engine.api",
     "validate": "engine.api",
     "Session": "engine.api",
     "node": "engine.authoring",
@@ -37,6 +38,7 @@ __all__ = [
     "RunResult",
     "Session",
     "WeftError",
+    "convert",
     "node",
     "run",
     "validate",

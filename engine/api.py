@@ -1,8 +1,9 @@
-"""The Python API, stable: `engine.run`, `engine.validate`."""
+"""The Python API, stable: `engine.run`, `engine.convert`, `engine.validate`."""
 
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,21 @@ from engine import overrides as _overrides
 from engine.cache import Cache, NoCache
 from engine.context import RunContext
 from engine.digests import Digests
-from engine.errors import InvalidWorkflow, Issue, UsageError
+from engine.errors import InvalidWorkflow, Issue, UsageError, did_you_mean
 from engine.events import Observer
 from engine.executor import LocalExecutor, RunResult
 from engine.folders import Folders
+from engine.formats.sources import Source, load
 from engine.overrides import Overrides
 from engine.plan import ExecutionPlan, make_plan
-from engine.prompt import Prompt, load
+from engine.prompt import Link, Prompt, read_json
 from engine.registry import Registry
 from engine.settings import Settings
 from engine.signature import canonical
 from engine.validation import validate as _validate
 
 PathLike = str | os.PathLike[str]
-Workflow = PathLike | Mapping[str, Any]
+Workflow = Source
 
 
 def run(
@@ -45,7 +47,7 @@ def run(
     """Run a workflow and return what its output nodes and `targets` gave.
 
     Args:
-        workflow: A path, a JSON text or a dict, in API format.
+        workflow: A path, a JSON text or a dict: the editor's save, an API export, a picture that carries one of them.
         overrides: `{"NODE.INPUT": value}` or texts `NODE.INPUT=VALUE`; NODE is an id, a title or a class_type.
         models: Model roots, each with `checkpoints/`, `loras/`, ...; default: the settings', else `./models`.
         input: Folder of input files; default: the settings', else `./input`.
@@ -95,12 +97,51 @@ def validate(
     return session.issues(session.read(workflow, overrides), targets or ())
 
 
+def convert(
+    workflow: Workflow,
+    *,
+    to: str = "api",
+    object_info: PathLike | Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+    ui: bool = False,
+    keep_unknown: bool = False,
+) -> dict[str, Any]:
+    """A workflow in the other format, as plain JSON data.
+
+    Args:
+        workflow: A path, a JSON text or a dict: the editor's save, an API export, a picture that carries one of them.
+        to: `api`: what ComfyUI's editor would send to the server; `ui`: what it can open.
+        object_info: A dump of a real ComfyUI (`GET /object_info`), a file or a dict: node classes that are not here.
+        registry: The node classes; default: those of every installed pack.
+        ui: Of a picture that carries both formats, take the editor's.
+        keep_unknown: Convert nodes of unknown classes by what was saved of them; else they are an error.
+
+    Raises:
+        UsageError, UnreadableWorkflow: the call or the file makes no sense.
+        InvalidWorkflow: unknown node classes, broken subgraphs, ...; `.issues` says everything that is wrong.
+    """
+    session = Session(registry=registry, object_info=object_info)
+    return session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)[0]
+
+
+FORMATS = ("api", "ui")
+
+
 class Session:
     """Folders, settings, registry and cache of one or more runs: what the API and the command line are made of."""
 
-    def __init__(self, *, registry: Registry | None = None, cache: Cache | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *,
+        registry: Registry | None = None,
+        object_info: PathLike | Mapping[str, Any] | None = None,
+        cache: Cache | None = None,
+        **settings: Any,
+    ) -> None:
         self.settings = Settings.load(settings)
         self.registry = registry if registry is not None else Registry.discover()
+        if object_info is not None:
+            self.registry = self.registry.copy().add_object_info(_object_info(object_info))
         self.cache: Cache = cache if cache is not None else NoCache()
         self.digests = Digests.for_user()
         self.folders = Folders(
@@ -110,10 +151,61 @@ class Session:
             temp=self.settings.temp,
         )
 
-    def read(self, workflow: Workflow, overrides: Overrides | None = None) -> Prompt:
-        """The prompt, with the overrides in place."""
-        prompt = load(workflow)
+    def read(
+        self, workflow: Workflow, overrides: Overrides | None = None, *, ui: bool = False, keep_unknown: bool = False
+    ) -> Prompt:
+        """The prompt that the workflow is or that the editor would make of it, with the overrides in place."""
+        loaded = load(workflow, ui=ui)
+        if isinstance(loaded, Prompt):
+            prompt = loaded
+        else:
+            from engine.formats.conversion import to_prompt
+
+            prompt = to_prompt(loaded, self.registry, keep_unknown=keep_unknown)
         return _overrides.apply(prompt, overrides, self.registry) if overrides else prompt
+
+    def convert(
+        self, workflow: Workflow, to: str, *, ui: bool = False, keep_unknown: bool = False
+    ) -> tuple[dict[str, Any], Sequence[Issue]]:
+        """The document of `engine.convert`, and what was lost on the way."""
+        if to not in FORMATS:
+            raise UsageError(f"unknown format {to!r}: expected api or ui", hint=did_you_mean(to, FORMATS))
+        loaded = load(workflow, ui=ui)
+        if to == "api":
+            prompt = self.read(loaded, keep_unknown=keep_unknown)
+            return prompt.to_json(), prompt.notes
+        if not isinstance(loaded, Prompt):
+            return loaded.dump(), ()
+        from engine.formats.editor import losses, to_workflow
+
+        document = to_workflow(loaded, self.registry, keep_unknown=keep_unknown)
+        return document, losses(loaded, document, self.registry)
+
+    def next(self, prompt: Prompt) -> Prompt:
+        """The prompt of the next run, as the editor would queue it: control_after_generate applied to the seeds.
+
+        Raises UsageError for a prompt in API format, which does not say how its seeds change.
+        """
+        from engine.formats.conversion import ConvertedPrompt, advance
+
+        if not isinstance(prompt, ConvertedPrompt):
+            hint = "give the editor's save, or run it with --set for each seed"
+            raise UsageError("a workflow in API format does not say how its seeds change from run to run", hint=hint)
+        return advance(prompt, self.registry, random.random)
+
+    def seeds(self, prompt: Prompt) -> dict[str, Any]:
+        """The values that control_after_generate is about, by NODE.INPUT."""
+        from engine.formats.widgets import has_control
+
+        return {
+            f"{node_id}.{name}": value
+            for node_id, node in prompt.nodes.items()
+            if node.class_type in self.registry
+            for name, value in node.inputs.items()
+            if type(value) is not Link
+            and (spec := self.registry[node.class_type].by_name.get(name)) is not None
+            and has_control(spec)
+        }
 
     def resolve_targets(self, prompt: Prompt, targets: Iterable[str]) -> list[str]:
         """The ids of the nodes that `targets` name by id, title or class_type."""
@@ -121,10 +213,10 @@ class Session:
             raise UsageError(f"targets: expected a list of nodes, got the text {targets!r}", hint=f"[{targets!r}]")
         return [_overrides.find_node(prompt, target, self.registry) for target in targets]
 
-    def issues(self, prompt: Prompt, targets: Iterable[str] = ()) -> list[Issue]:
-        """Every problem that keeps the prompt from running."""
+    def issues(self, prompt: Prompt, targets: Iterable[str] = (), *, executable: bool = True) -> list[Issue]:
+        """Every problem that keeps the prompt from running; `executable` as in engine.validation."""
         targets = self.resolve_targets(prompt, targets)
-        return _validate(prompt, self.registry, folders=self.folders, targets=targets)
+        return _validate(prompt, self.registry, folders=self.folders, targets=targets, executable=executable)
 
     def plan(self, prompt: Prompt, targets: Iterable[str] = ()) -> ExecutionPlan:
         """The plan of a prompt. Raises InvalidWorkflow with every issue."""
@@ -151,11 +243,26 @@ class Session:
             prompt=plan.prompt.to_json(),
             extra_pnginfo=plan.prompt.extra_pnginfo,
         )
+        for note in plan.prompt.notes:
+            context.for_node(note.node_id or "").warn(note.message)
         return LocalExecutor(self.cache).run(plan, context)
 
     def _namespace(self) -> bytes:
         """What makes the same key give other numbers: a cache shared by several settings keeps them apart."""
         return canonical([self.settings.device, self.settings.dtype, self.settings.sampling])
+
+
+def _object_info(source: PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object_info dump, from a file or as it is."""
+    if not isinstance(source, Mapping):
+        path = Path(source)
+        try:
+            source = read_json(path.read_text(encoding="utf-8-sig"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {path}: {error}") from error
+    if not isinstance(source, Mapping) or not all(isinstance(info, Mapping) for info in source.values()):
+        raise UsageError("object_info: expected an object of node classes, as GET /object_info gives it")
+    return source
 
 
 def _roots(models: PathLike | Sequence[PathLike] | None) -> tuple[Path, ...] | None:

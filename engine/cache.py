@@ -95,7 +95,8 @@ class MemoryCache:
     def put(self, key: bytes, entry: Entry) -> None:
         if key in self._entries:
             self._drop(key)
-        parts = {**parts_of((entry.outputs, entry.ui)), key: 256}
+        parts, rest = parts_of((entry.outputs, entry.ui))
+        parts[key] = rest + 256
         if sum(parts.values()) > self.max_bytes:
             return
         self._entries[key] = (entry, parts)
@@ -130,37 +131,33 @@ class MemoryCache:
         self.used = 0
 
 
-def parts_of(value: Any) -> dict[Hashable, int]:
-    """The bytes of what a value holds, by something that tells the parts apart: an object that is held twice is one.
+def parts_of(value: Any) -> tuple[dict[Hashable, int], int]:
+    """The bytes of what a value holds: the parts that others may hold too, by what tells them apart, and all the rest.
 
     A tensor or an array says `nbytes`. An object that shares memory with others (a model) says `memory_parts`: pairs of
-    a key that is equal for the same memory, and its bytes. Containers are opened.
+    a key that is equal for the same memory, and its bytes. Containers are opened. An object that is held twice is one.
     """
     parts: dict[Hashable, int] = {}
-    plain = 0
+    rest = 0
+    seen: set[int] = set()
     stack = [value]
     while stack:
         item = stack.pop()
-        if isinstance(item, _PLAIN):
-            plain += 32
-        elif id(item) in parts:
+        rest += 32
+        if isinstance(item, _PLAIN) or id(item) in seen:
             continue
-        elif isinstance(item, Mapping):
-            parts[id(item)] = 32
+        seen.add(id(item))
+        if isinstance(item, Mapping):
             stack.extend(item.values())
         elif isinstance(item, _CONTAINERS):
-            parts[id(item)] = 32
             stack.extend(item)
         elif isinstance(item, _TEXT):
-            parts[id(item)] = len(item)
-        else:
-            shared = getattr(item, "memory_parts", None)
-            nbytes = getattr(item, "nbytes", None) if shared is None else None
-            parts[id(item)] = nbytes if isinstance(nbytes, int) else 32
-            parts.update(shared or ())
-    # Numbers are too small to be told apart.
-    parts[object()] = plain
-    return parts
+            rest += len(item)
+        elif (shared := getattr(item, "memory_parts", None)) is not None:
+            parts.update(shared)
+        elif isinstance(nbytes := getattr(item, "nbytes", None), int):
+            parts[id(item)] = nbytes
+    return parts, rest
 
 
 def _half_of_memory() -> int:

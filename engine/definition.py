@@ -111,7 +111,7 @@ class NodeDefinition:
         try:
             return cls(
                 class_type=class_type,
-                inputs=read_inputs(info["input"]),
+                inputs=read_inputs(info["input"], info.get("input_order")),
                 outputs=read_outputs(
                     info["output"],
                     info.get("output_name"),
@@ -131,12 +131,17 @@ class NodeDefinition:
             raise DefinitionError(f"object_info entry {class_type!r} is not as ComfyUI writes it: {error!r}") from error
 
 
-def read_inputs(sections: Mapping[str, Any]) -> tuple[InputSpec, ...]:
-    """The inputs that an INPUT_TYPES() result or an object_info `input` declares, sections in ComfyUI's order."""
+def read_inputs(sections: Mapping[str, Any], order: Mapping[str, Any] | None = None) -> tuple[InputSpec, ...]:
+    """The inputs that an INPUT_TYPES() result or an object_info `input` declares, sections in ComfyUI's order.
+
+    `order` is object_info's `input_order`: a dump whose keys were sorted on the way still has it.
+    """
     specs: list[InputSpec] = []
     for section in ("required", "optional", "hidden"):
-        for name, declared in (sections.get(section) or {}).items():
-            specs.append(InputSpec(name, _socket(name, declared, section), section))
+        declared = sections.get(section) or {}
+        names = [name for name in (order or {}).get(section) or () if name in declared]
+        for name in dict.fromkeys([*names, *declared]):
+            specs.append(InputSpec(name, _socket(name, declared[name], section), section))
     return tuple(specs)
 
 

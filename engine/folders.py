@@ -170,6 +170,16 @@ class NumberedFiles:
             self._next += 1
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write or replace a file, so that it is never there half-written. Raises OSError."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(content)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _publish(partial: Path, path: Path) -> None:
     """Let a file appear under its name. Raises FileExistsError rather than replace one that is there."""
     try:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
-from engine.errors import UnreadableWorkflow
+from engine.documents import is_deeper, kind_of
+from engine.documents import pointer as pointer_to
+from engine.errors import Issue, UnreadableWorkflow
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest workflow text that is read; the largest ones people share are about 1 MB."""
@@ -80,7 +80,7 @@ class Prompt:
     """A parsed prompt: nodes by id, in the order of the document.
 
     `extra_pnginfo` is what goes into saved pictures beside the prompt (the UI workflow); `pointer` is the JSON pointer
-    of the prompt inside the document that it came from.
+    of the prompt inside the document that it came from; `notes` say what was left out when it was read.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class Prompt:
         self.nodes = dict(nodes)
         self.extra_pnginfo = dict(extra_pnginfo or {})
         self.pointer = pointer
+        self.notes: tuple[Issue, ...] = ()
 
     @classmethod
     def parse(cls, document: Any) -> Prompt:
@@ -97,35 +98,30 @@ class Prompt:
         The document is not changed and not kept.
         """
         if not isinstance(document, Mapping):
-            raise UnreadableWorkflow(f"expected a JSON object of nodes, got {_kind(document)}")
+            raise UnreadableWorkflow(f"expected a JSON object of nodes, got {kind_of(document)}")
         extra: Any = {}
         pointer = ""
         if isinstance(document.get("prompt"), Mapping) and "class_type" not in document["prompt"]:
             posted = document.get("extra_data")
             extra = posted.get("extra_pnginfo") if isinstance(posted, Mapping) else None
             document, pointer = document["prompt"], "/prompt"
-        elif isinstance(document.get("nodes"), list) and "class_type" not in document:
-            raise UnreadableWorkflow(
-                "this is the editor's own save (UI format), and only the API format can be read",
-                hint="in ComfyUI use Workflow > Export (API)",
-            )
         if not document:
             raise UnreadableWorkflow("the workflow holds no nodes")
         for node_id, node in document.items():
             if not isinstance(node, Mapping):
-                where = pointer + _pointer(node_id)
-                raise UnreadableWorkflow(f"{where}: expected a node (an object with class_type), got {_kind(node)}")
+                where = pointer + pointer_to(node_id)
+                raise UnreadableWorkflow(f"{where}: expected a node (an object with class_type), got {kind_of(node)}")
         try:
             nodes = _NODES.validate_python(document)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            where = pointer + _pointer(*first["loc"])
+            where = pointer + pointer_to(*first["loc"])
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise UnreadableWorkflow(f"{where}: {first['msg']}, got {_kind(first['input'])}{more}") from error
+            raise UnreadableWorkflow(f"{where}: {first['msg']}, got {kind_of(first['input'])}{more}") from error
         for node_id, node in nodes.items():
             for name, value in node.inputs.items():
-                if type(value) in (dict, list) and _too_deep(value):
-                    where = pointer + _pointer(node_id, "inputs", name)
+                if type(value) in (dict, list) and is_deeper(value, MAX_DEPTH):
+                    where = pointer + pointer_to(node_id, "inputs", name)
                     raise UnreadableWorkflow(f"{where}: nested more than {MAX_DEPTH} levels deep")
         return cls(nodes, extra_pnginfo=extra if isinstance(extra, Mapping) else {}, pointer=pointer)
 
@@ -142,38 +138,7 @@ class Prompt:
 
     def at(self, node_id: str, input_name: str | None = None) -> str:
         """The JSON pointer of a node or of one of its inputs."""
-        return self.pointer + (_pointer(node_id) if input_name is None else _pointer(node_id, "inputs", input_name))
-
-
-def load(workflow: str | os.PathLike[str] | Mapping[str, Any] | Prompt) -> Prompt:
-    """The prompt in a file, a JSON text or a dict. Raises UnreadableWorkflow saying what was found instead.
-
-    A str that starts with `{` is JSON text; every other str is a path.
-    """
-    if isinstance(workflow, Prompt):
-        return workflow
-    if isinstance(workflow, Mapping):
-        return Prompt.parse(workflow)
-    if isinstance(workflow, str) and (text := workflow.lstrip("\ufeff \t\r\n")).startswith("{"):
-        return Prompt.parse(read_json(text, "the text"))
-    path = Path(workflow)
-    try:
-        with path.open("rb") as stream:  # not its size first: a pipe or a device has none
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise UnreadableWorkflow(f"{path} is larger than {MAX_BYTES:,} bytes, the most that is read")
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableWorkflow(f"{path} is no text: {error.reason} at byte {error.start}") from error
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise UnreadableWorkflow(f"cannot read {str(path)[:200]!r}: {reason}") from error
-    try:
-        return Prompt.parse(read_json(text, str(path)))
-    except UnreadableWorkflow as error:
-        if str(path) in error.message:
-            raise
-        raise UnreadableWorkflow(f"{path}: {error.message}", hint=error.hint) from error
+        return self.pointer + (pointer_to(node_id) if input_name is None else pointer_to(node_id, "inputs", input_name))
 
 
 def read_json(text: str, source: str) -> Any:
@@ -206,24 +171,3 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 raise _DuplicateKey(name)
             seen.add(name)
     return found
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
-    return "null" if value is None else names.get(type(value), type(value).__name__)
-
-
-def _pointer(*parts: Any) -> str:
-    """A JSON pointer (RFC 6901)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
-
-
-def _too_deep(value: Any) -> bool:
-    """Whether a value is nested more than MAX_DEPTH levels deep; so is one that holds itself."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        inner = {id(item): item for item in level if isinstance(item, dict | list | tuple)}.values()
-        level = [part for item in inner for part in (item.values() if isinstance(item, dict) else item)]
-        if not level:
-            return False
-    return True

@@ -68,6 +68,10 @@ class Registry:
             self._definitions.pop(class_type, None)
         return self
 
+    def copy(self) -> Registry:
+        """A registry of its own with the same classes."""
+        return Registry(self._sources)
+
     def add_object_info(self, dump: Mapping[str, Any]) -> Registry:
         """Register the classes of an object_info dump that are not there yet, without code; returns self."""
         for class_type, info in dump.items():

@@ -13,6 +13,9 @@ from nodes.types import Crop, Image, Latent, Vae
 
 LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 UpscaleMethod = Annotated[str, Combo(LATENT_METHODS)]
+Overlap = Annotated[int, Int(default=64, min=0, max=4096, step=32)]
+TemporalSize = Annotated[int, Int(default=64, min=8, max=4096, step=4)]
+TemporalOverlap = Annotated[int, Int(default=8, min=4, max=4096, step=4)]
 
 
 @node(display_name="Empty Latent Image", category="latent")
@@ -54,6 +57,56 @@ def VAEDecode(*, samples: Latent, vae: Vae) -> Image:
         vae: The VAE that decodes them.
     """
     return require(vae, "VAE").decode(samples["samples"])
+
+
+@node(display_name="VAE Decode (Tiled)", category="_for_testing")
+def VAEDecodeTiled(
+    *,
+    samples: Latent,
+    vae: Vae,
+    tile_size: Annotated[int, Int(default=512, min=64, max=4096, step=32)],
+    overlap: Overlap,
+    temporal_size: TemporalSize,
+    temporal_overlap: TemporalOverlap,
+    context: RunContext,
+) -> Image:
+    """Decode latents tile by tile: takes less memory and more time, and differs a little from decoding at once.
+
+    Args:
+        samples: The latents.
+        vae: The VAE that decodes them.
+        tile_size: Side of a tile in pixels.
+        overlap: Pixels that neighbouring tiles share; a quarter of tile_size at most.
+        temporal_size: For VAEs of videos alone: frames decoded at once.
+        temporal_overlap: For VAEs of videos alone: frames that neighbouring stretches share.
+    """
+    vae = require(vae, "VAE")
+    cell, overlap = vae.downscale, min(overlap, tile_size // 4)
+    return vae.decode_tiled(samples["samples"], tile_size // cell, overlap // cell, context.progress)
+
+
+@node(display_name="VAE Encode (Tiled)", category="_for_testing")
+def VAEEncodeTiled(
+    *,
+    pixels: Image,
+    vae: Vae,
+    tile_size: Annotated[int, Int(default=512, min=64, max=4096, step=64)],
+    overlap: Overlap,
+    temporal_size: TemporalSize,
+    temporal_overlap: TemporalOverlap,
+    context: RunContext,
+) -> Latent:
+    """Encode pictures tile by tile: takes less memory and more time, and differs a little from encoding at once.
+
+    Args:
+        pixels: The pictures; cropped to multiples of 8 pixels.
+        vae: The VAE that encodes them.
+        tile_size: Side of a tile in pixels.
+        overlap: Pixels that neighbouring tiles share; less than half of tile_size.
+        temporal_size: For VAEs of videos alone: frames encoded at once.
+        temporal_overlap: For VAEs of videos alone: frames that neighbouring stretches share.
+    """
+    return {"samples": require(vae, "VAE").encode_tiled(pixels, tile_size, overlap, context.progress)}
 
 
 @node(display_name="Upscale Latent", category="latent")

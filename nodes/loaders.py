@@ -6,12 +6,34 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from engine.authoring import node
 from engine.context import RunContext
-from engine.sockets import Files
+from engine.sockets import Combo, Files
 from nodes.types import Clip, LoraStrength, Model, Vae
 
 if TYPE_CHECKING:
     from nodes.diffusion.lora import LoraReport
     from nodes.diffusion.memory import DeviceMemory
+
+ClipFile = Annotated[str, Files("text_encoders")]
+ClipDevice = Annotated[str, Combo(("default", "cpu"), advanced=True)]
+# What ComfyUI knows; nodes.diffusion.checkpoint has those that Weft supports.
+CLIP_TYPES = (
+    "stable_diffusion",
+    "stable_cascade",
+    "sd3",
+    "stable_audio",
+    "mochi",
+    "ltxv",
+    "pixart",
+    "cosmos",
+    "lumina2",
+    "wan",
+    "hidream",
+    "chroma",
+    "ace",
+    "omnigen2",
+    "qwen_image",
+    "hunyuan_image",
+)
 
 
 @node(display_name="Load Checkpoint", category="loaders")
@@ -52,6 +74,67 @@ def VAELoader(*, vae_name: Annotated[str, Files("vae")], context: RunContext) ->
     memory = device_memory(context)
     dtype = resolve_dtype(context.settings.dtype, memory.device, "vae")
     return load_vae(context.folders.find("vae", vae_name), device=memory, dtype=dtype)
+
+
+@node(display_name="Load Diffusion Model", category="advanced/loaders")
+def UNETLoader(
+    *,
+    unet_name: Annotated[str, Files("diffusion_models")],
+    weight_dtype: Annotated[str, Combo(("default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"))],
+    context: RunContext,
+) -> Model:
+    """Open a diffusion model that stands in a file of its own.
+
+    Args:
+        unet_name: A file below the diffusion_models folders.
+        weight_dtype: The number format of the weights; only default, which the run decides, is supported.
+    """
+    from nodes.diffusion.checkpoint import load_unet
+    from nodes.diffusion.memory import resolve_dtype
+
+    if weight_dtype != "default":
+        raise ValueError(f"weights in {weight_dtype} are not supported: use default")
+    memory = device_memory(context)
+    dtype = resolve_dtype(context.settings.dtype, memory.device)
+    return load_unet(context.folders.find("diffusion_models", unet_name), device=memory, dtype=dtype)
+
+
+@node(category="advanced/loaders", display_name="Load CLIP")
+def CLIPLoader(
+    *,
+    clip_name: ClipFile,
+    type: Annotated[str, Combo(CLIP_TYPES)],
+    device: ClipDevice = "default",
+    context: RunContext,
+) -> Clip:
+    """Open a text encoder that stands in a file of its own: CLIP L for SD 1.x, H for 2.x, bigG for the SDXL refiner.
+
+    Args:
+        clip_name: A file below the text_encoders folders.
+        type: What it is for; only stable_diffusion is supported.
+        device: cpu keeps it off the GPU.
+    """
+    return _text_encoders([clip_name], type, device, context)
+
+
+@node(category="advanced/loaders")
+def DualCLIPLoader(
+    *,
+    clip_name1: ClipFile,
+    clip_name2: ClipFile,
+    type: Annotated[str, Combo(("sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image"))],
+    device: ClipDevice = "default",
+    context: RunContext,
+) -> Clip:
+    """Open the two text encoders of SDXL, CLIP L and bigG, from files of their own.
+
+    Args:
+        clip_name1: A file below the text_encoders folders.
+        clip_name2: The other; the order does not matter.
+        type: What they are for; only sdxl is supported.
+        device: cpu keeps them off the GPU.
+    """
+    return _text_encoders([clip_name1, clip_name2], type, device, context)
 
 
 @node(display_name="Load LoRA", category="loaders")
@@ -95,6 +178,22 @@ def device_memory(context: RunContext) -> DeviceMemory:
     from nodes.diffusion.memory import DeviceMemory, resolve_device
 
     return context.shared("device memory", lambda: DeviceMemory(resolve_device(context.settings.device)))
+
+
+def _text_encoders(names: list[str], kind: str, device: str, context: RunContext) -> Any:
+    import torch
+
+    from nodes.diffusion.checkpoint import load_clip
+    from nodes.diffusion.memory import DeviceMemory, resolve_dtype
+
+    memory = DeviceMemory(torch.device("cpu")) if device == "cpu" else device_memory(context)
+    return load_clip(
+        [context.folders.find("text_encoders", name) for name in names],
+        kind,
+        device=memory,
+        dtype=resolve_dtype(context.settings.dtype, memory.device, "text"),
+        embeddings=context.folders.embedding,
+    )
 
 
 def _with_lora(

@@ -6,9 +6,13 @@ from typing import Annotated
 
 from engine.authoring import node
 from engine.context import RunContext
-from engine.sockets import Combo
+from engine.sockets import Boolean, Combo, Float, Int
 from nodes.image import ImageFile
-from nodes.types import Mask
+from nodes.types import Image, Mask
+
+EXTRAS = "comfy_extras.nodes_mask"
+Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
+Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
 
 
 @node(display_name="Load Image (as Mask)", category="mask")
@@ -24,3 +28,139 @@ def LoadImageMask(
     from nodes.diffusion.imagefile import load_mask
 
     return load_mask(context.folders.find("input", image), channel)
+
+
+@node(category="mask", python_module=EXTRAS)
+def SolidMask(
+    *, value: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)], width: Side, height: Side
+) -> Mask:
+    """A mask of one value.
+
+    Args:
+        value: 1 masks everything, 0 nothing.
+        width: Width in pixels.
+        height: Height in pixels.
+    """
+    from nodes.diffusion.masks import solid
+
+    return solid(value, width, height)
+
+
+@node(category="mask", python_module=EXTRAS)
+def InvertMask(*, mask: Mask) -> Mask:
+    """Mask what was not masked.
+
+    Args:
+        mask: The mask.
+    """
+    return 1.0 - mask
+
+
+@node(category="mask", python_module=EXTRAS)
+def CropMask(*, mask: Mask, x: Offset, y: Offset, width: Side, height: Side) -> Mask:
+    """Cut a box out of a mask.
+
+    Args:
+        mask: The mask.
+        x: Pixels from the left to the box.
+        y: Pixels from the top to the box.
+        width: Width of the box in pixels.
+        height: Height of the box in pixels.
+    """
+    from nodes.diffusion.masks import crop
+
+    return crop(mask, x, y, width, height)
+
+
+@node(category="mask", python_module=EXTRAS)
+def MaskComposite(
+    *,
+    destination: Mask,
+    source: Mask,
+    x: Offset,
+    y: Offset,
+    operation: Annotated[str, Combo(("multiply", "add", "subtract", "and", "or", "xor"))],
+) -> Mask:
+    """Combine one mask with another where they lie over each other.
+
+    Args:
+        destination: The mask that is changed.
+        source: The mask laid over it; what exceeds it is cut off.
+        x: Pixels from the left.
+        y: Pixels from the top.
+        operation: and, or and xor take values up to a half as not masked.
+    """
+    from nodes.diffusion.masks import composite
+
+    return composite(destination, source, x, y, operation)
+
+
+@node(category="mask", python_module=EXTRAS)
+def FeatherMask(*, mask: Mask, left: Offset, top: Offset, right: Offset, bottom: Offset) -> Mask:
+    """Let a mask fade out towards its sides.
+
+    Args:
+        mask: The mask.
+        left: Pixels at the left.
+        top: Pixels at the top.
+        right: Pixels at the right.
+        bottom: Pixels at the bottom.
+    """
+    from nodes.diffusion.masks import feather
+
+    return feather(mask, left, top, right, bottom)
+
+
+@node(category="mask", python_module=EXTRAS)
+def GrowMask(
+    *,
+    mask: Mask,
+    expand: Annotated[int, Int(default=0, min=-16384, max=16384, step=1)],
+    tapered_corners: Annotated[bool, Boolean(default=True)],
+) -> Mask:
+    """Make what is masked larger or smaller.
+
+    Args:
+        mask: The mask.
+        expand: By how many pixels; negative shrinks.
+        tapered_corners: Grow to a diamond rather than to a square.
+    """
+    from nodes.diffusion.masks import grow
+
+    return grow(mask, expand, tapered_corners)
+
+
+@node(category="mask", python_module=EXTRAS)
+def ThresholdMask(*, mask: Mask, value: Annotated[float, Float(default=0.5, min=0.0, max=1.0, step=0.01)]) -> Mask:
+    """Make a mask of 0 and 1.
+
+    Args:
+        mask: The mask.
+        value: What is above it becomes 1.
+    """
+    return (mask > value).float()
+
+
+@node(display_name="Convert Mask to Image", category="mask", python_module=EXTRAS)
+def MaskToImage(*, mask: Mask) -> Image:
+    """Turn a mask into a grey picture.
+
+    Args:
+        mask: The mask; white is masked.
+    """
+    from nodes.diffusion.masks import to_image
+
+    return to_image(mask)
+
+
+@node(display_name="Convert Image to Mask", category="mask", python_module=EXTRAS)
+def ImageToMask(*, image: Image, channel: Annotated[str, Combo(("red", "green", "blue", "alpha"))]) -> Mask:
+    """Turn one channel of pictures into masks.
+
+    Args:
+        image: The pictures.
+        channel: Which channel; alpha is taken as it is, so that what is opaque is masked.
+    """
+    from nodes.diffusion.masks import from_image
+
+    return from_image(image, channel)

@@ -53,7 +53,7 @@ def KSampler(
         positive=positive,
         negative=negative,
         denoise=denoise,
-        callback=_reporter(context),
+        callback=reporter(context),
     )
 
 
@@ -108,10 +108,10 @@ def KSamplerAdvanced(
         last_step=end_at_step,
         add_noise=add_noise == "enable",
         force_full_denoise=return_with_leftover_noise == "disable",
-        callback=_reporter(context),
+        callback=reporter(context),
     )
 
 
-def _reporter(context: RunContext) -> Callable[[int, int, Any, Any], None]:
+def reporter(context: RunContext) -> Callable[[int, int, Any, Any], None]:
     """A sampler's callback that reports each finished step, and stops a cancelled run."""
     return lambda step, total, x, denoised: context.progress(step + 1, total)

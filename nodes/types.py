@@ -31,6 +31,21 @@ Clip = Annotated[Any, Socket("CLIP")]
 Vae = Annotated[Any, Socket("VAE")]
 """A nodes.diffusion.vae.Vae."""
 
+ControlNet = Annotated[Any, Socket("CONTROL_NET")]
+"""A nodes.diffusion.control.ControlNet."""
+
+Sampler = Annotated[Any, Socket("SAMPLER")]
+"""A nodes.diffusion.samplers.interface.Sampler."""
+
+Sigmas = Annotated[Any, Socket("SIGMAS")]
+"""float32 [n+1] on the CPU: the noise levels that n steps pass, highest first."""
+
+Guider = Annotated[Any, Socket("GUIDER")]
+"""A nodes.diffusion.guiders.Guider: a model and the way to steer it."""
+
+Noise = Annotated[Any, Socket("NOISE")]
+"""A nodes.diffusion.guiders.Noise: `seed` and `generate_noise(latent)`."""
+
 Anything = Annotated[Any, Socket("*")]
 """Whatever another node gives."""
 

@@ -50,6 +50,23 @@ def distance(a: torch.Tensor, b: torch.Tensor) -> float:
     return ((a - b).square().mean().sqrt() / b.square().mean().sqrt()).item()
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_both_formats_give_the_same_tensors(name: str, run: Any, random_models: Path, tmp_path: Path) -> None:
+    """The editor's save beside each prompt converts to it, and runs to the same latents."""
+    prompt = json.loads((WORKFLOWS / f"{name}.api.json").read_text())
+    converted = engine.convert(WORKFLOWS / f"{name}.json")
+    assert {key: (node["class_type"], node["inputs"]) for key, node in converted.items()} == {
+        key: (node["class_type"], node["inputs"]) for key, node in prompt.items()
+    }
+    decoded = [key for key, node in prompt.items() if node["class_type"] == "VAEDecode"]
+    first = run(name, targets=decoded)
+    options = {"models": random_models, "input": WORKFLOWS / "input", "output": tmp_path, "device": "cpu"}
+    second = engine.run(WORKFLOWS / f"{name}.json", targets=decoded, **options)
+    assert not second.cached
+    for key in decoded:
+        assert torch.equal(first[key][0], second[key][0])
+
+
 def test_there_are_six() -> None:
     assert {"txt2img", "noise_disabled", "divided", "prompt_switch", "lora_switch", "img2img"} <= set(NAMES)
 

@@ -55,7 +55,9 @@ class Answer:
         self.observers: list[events.Observer] = []
         self.stack = ExitStack()
         self.running: events.NodeStarted | None = None
-        self.files: tuple[Path, ...] = ()
+        self.files: list[Path] = []
+        self.listed = 0
+        self.runs: list[dict[str, Any]] = []
         self.warnings: list[events.NodeWarning] = []
 
     def document(self, data: Mapping[str, Any]) -> None:
@@ -88,7 +90,7 @@ class Answer:
                 self.warn(f"{where(event.node_id, title)}: {event.message}")
             case events.RunFinished():
                 self.running = None
-                self.files = event.files
+                self.files.extend(event.files)
 
     def _obey(self) -> None:
         # A library may have swallowed the KeyboardInterrupt of the signal.
@@ -108,16 +110,27 @@ class Answer:
         if not self.quiet:
             self.err.line(("warning: ", "yellow"), message)
 
-    def ran(self, result: RunResult) -> None:
-        """Say what a run gave."""
-        if self.as_json:
-            self.document({"status": "done", **result.to_json(), "warnings": self._warnings()})
+    def ran(self, result: RunResult, seeds: Mapping[str, Any]) -> None:
+        """Say what a run gave; `seeds` by NODE.INPUT."""
+        self.runs.append({**result.to_json(), "seeds": dict(seeds)})
         if self.as_json or self.as_events:
             return
         for step in result.plan.steps:
             for line in [] if self.quiet else shown(step.node_id, step.definition, result):
                 self.err.line((f"{where(step.node_id, step.title)}: ", "bold"), line)
-        self.out.write("".join(f"{file}\n" for file in self.files))
+        self._list_files()
+
+    def done(self) -> None:
+        """Say what all runs gave: one run's document is flat, several are in a list."""
+        if self.as_json:
+            several = {"runs": self.runs, "files": [str(file) for file in self.files]}
+            found = self.runs[0] if len(self.runs) == 1 else several
+            self.document({"status": "done", **found, "warnings": self._warnings()})
+
+    def _list_files(self) -> None:
+        """Write the files that are not listed yet, one a line."""
+        new, self.listed = self.files[self.listed :], len(self.files)
+        self.out.write("".join(f"{file}\n" for file in new))
 
     def failed(self, error: BaseException) -> int:
         """Say what went wrong; returns the exit code."""
@@ -137,7 +150,7 @@ class Answer:
         elif self.as_events:
             self.out.write(json.dumps({"event": "Error", **data}, default=str) + "\n")
         else:
-            self.out.write("".join(f"{file}\n" for file in self.files))
+            self._list_files()
         return code
 
     def _warnings(self) -> list[dict[str, str]]:

@@ -1,30 +1,23 @@
-"""Open a checkpoint or a VAE: from a file of weights to networks that compute.
-
-Networks are built without memory (on torch's meta device) and given the file's tensors. A tensor that already has the
-wanted number format stays a view into the mapped file; another is converted on its own, so that the peak is the result
-and little more. Every key of the file is accounted for: it lands in a network, is one of `IGNORED`, or is an error.
-"""
+"""Open a checkpoint, or a file with one of its parts: from a file of weights to sockets."""
 
 from __future__ import annotations
 
-import logging
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
 
 from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.detect import V_PREDICTION, Family, TextEncoderSpec, detect, detect_vae
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps import Landing, clip_landings, unet_keymap, vae_landings
+from nodes.diffusion.detect import Read, describe, detect, detect_vae, read_tower, stated_towers
+from nodes.diffusion.errors import CheckpointError, nearest
+from nodes.diffusion.families import CLIP_H, CLIP_L, REFINER_CLIP_G, XL_CLIP_G, XL_CLIP_L, Family, TextEncoderSpec
+from nodes.diffusion.keymaps import Shapes
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.memory import DeviceMemory
+from nodes.diffusion.networks import IGNORED, Part, check, fill, in_file, memory_of, text_part, unet_part, vae_part
 from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
 from nodes.diffusion.vae import Vae
 from nodes.diffusion.weightfile import WeightFile, read_tensors
@@ -33,21 +26,12 @@ if TYPE_CHECKING:
     from nodes.diffusion.embeddings import EmbeddingLookup
     from nodes.diffusion.text import Clip
 
-__all__ = ["IGNORED", "LoadedCheckpoint", "load_checkpoint", "load_vae", "read_tensors"]
+__all__ = ["IGNORED", "LoadedCheckpoint", "load_checkpoint", "load_clip", "load_unet", "load_vae", "read_tensors"]
 
-log = logging.getLogger("weft")
-
-# Keys that no network needs, and why: patterns of whole keys.
-IGNORED: Mapping[str, str] = {
-    r"(.*\.)?position_ids": "0, 1, 2, ...: computed",
-    r"(.*\.)?logit_scale": "used only to train CLIP",
-    r"(.*\.)?attn_mask": "a causal mask: computed",
-    r"(cond_stage_model|conditioner\.embedders\.0)\.transformer\.text_projection\.weight": "clip_l is used unprojected",
-    r"(alphas|betas|(sqrt_|log_)?(one_minus_)?alphas_cumprod(_prev)?|sqrt_recip(m1)?_alphas_cumprod)": "the schedule",
-    r"posterior_(variance|log_variance_clipped|mean_coef[12])|lvlb_weights|logvar|denoiser\.sigmas": "the schedule",
-    r"model_ema\..*": "the running average of training beside the weights",
-    r"(first_stage_model\.)?(loss|model_ema)\..*": "the loss that trained the VAE",
-    V_PREDICTION: "a mark, read by detect",
+# What the towers of one or several files make together, by ComfyUI's names for it: one of these sets of towers.
+CLIP_TYPES: Mapping[str, tuple[tuple[TextEncoderSpec, ...], ...]] = {
+    "stable_diffusion": ((CLIP_L,), (CLIP_H,), (REFINER_CLIP_G,)),
+    "sdxl": ((XL_CLIP_L, XL_CLIP_G),),
 }
 
 
@@ -82,172 +66,129 @@ def load_checkpoint(
         CheckpointError: the file cannot be read, is of a family that is not supported, or a key is missing,
             unexpected or of another shape; the message names it.
     """
-    with _in_file(path):
+    with in_file(path):
         file = WeightFile(path)
-        family, plan = plan_checkpoint(file.shapes, file.metadata)
+        family, plan = plan_checkpoint(file.shapes, file.metadata, file.tensor)
         formats = {"unet": dtype, "vae": vae_dtype or dtype}
-        _fill(file, plan, {part.name: formats.get(part.name, text_dtype or dtype) for part in plan})
-    memory = _memory(device)
+        fill(file, plan, {part.name: formats.get(part.name, text_dtype or dtype) for part in plan})
+    memory = memory_of(device)
     networks = {part.name: PatchedNetwork(part.module, memory) for part in plan}
-    model = ModelPatcher(networks["unet"], family, ModelSampling.discrete(family.prediction))
+    model = _model(networks["unet"], family)
     vae = Vae(networks["vae"]) if "vae" in networks else None
     return LoadedCheckpoint(model, _clip(family, networks, embeddings), vae, family)
 
 
 def load_vae(path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype) -> Vae:
     """Open a VAE of its own. Arguments and errors as `load_checkpoint`."""
-    with _in_file(path):
+    with in_file(path):
         file = WeightFile(path)
         plan = plan_vae(file.shapes, file.metadata)
-        _fill(file, plan, {"vae": dtype})
-    return Vae(PatchedNetwork(plan[0].module, _memory(device)))
+        fill(file, plan, {"vae": dtype})
+    return Vae(PatchedNetwork(plan[0].module, memory_of(device)))
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """One network of a file: `module` without memory, and where the keys behind `prefix` land in it."""
+def load_unet(path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype) -> ModelPatcher:
+    """Open the UNet of a file, whose keys are those of a checkpoint or lack their prefix; else as load_checkpoint."""
+    with in_file(path):
+        file = WeightFile(path)
+        prefix = UNET if Shapes(file.shapes, UNET) else ""
+        shapes = {key: shape for key, shape in file.shapes.items() if key.startswith(prefix)}
+        family = replace(detect(shapes, file.metadata, file.tensor, prefix=prefix), text_encoders=(), vae=None)
+        part = unet_part(family.unet, prefix)
+        check([part], shapes)
+        fill(file, [part], {"unet": dtype})
+    network = PatchedNetwork(part.module, memory_of(device))
+    return _model(network, family)
 
-    name: str
-    prefix: str
-    module: nn.Module
-    landings: Mapping[str, tuple[Landing, ...]]
+
+def load_clip(
+    paths: Sequence[Path],
+    kind: str,
+    *,
+    device: torch.device | DeviceMemory,
+    dtype: torch.dtype,
+    embeddings: EmbeddingLookup | None = None,
+) -> Clip:
+    """Open text encoders of their own, one a file.
+
+    Args:
+        paths: in any order; in the layout of transformers or of open_clip.
+        kind: what they are for, a key of CLIP_TYPES.
+
+    Raises:
+        CheckpointError: as load_checkpoint, or the files are not the towers that `kind` takes.
+    """
+    from nodes.diffusion.text import Clip, TextEncoder
+
+    if kind not in CLIP_TYPES:
+        known = ", ".join(CLIP_TYPES)
+        raise CheckpointError(
+            f"text encoders of type {kind!r} are not supported{nearest(kind, CLIP_TYPES)}; {known} are"
+        )
+    found: dict[str, tuple[Path, WeightFile]] = {}
+    for path in paths:
+        with in_file(path):
+            file = WeightFile(path)
+            found[_tower_name(file)] = Path(path), file
+    towers = next((set_ for set_ in CLIP_TYPES[kind] if {tower.name for tower in set_} == set(found)), None)
+    if towers is None or len(found) != len(paths):
+        wanted = " or ".join(" + ".join(tower.name for tower in set_) for set_ in CLIP_TYPES[kind])
+        got = " + ".join(found)
+        names = ", ".join(Path(path).name for path in paths)
+        raise CheckpointError(f"{names}: text encoders of type {kind!r} are {wanted}, got {got}")
+    memory = memory_of(device)
+    encoders = []
+    for tower in towers:
+        path, file = found[tower.name]
+        with in_file(path):
+            layout = "hf_whole" if Shapes(file.shapes, "text_model.") else "open_clip"
+            spec = read_tower(replace(tower, prefixes=("",), layout=layout), file.shapes, file.metadata)
+            part = text_part(spec)
+            check([part], file.shapes)
+            fill(file, [part], {part.name: dtype})
+        encoders.append(TextEncoder(spec.name, PatchedNetwork(part.module, memory), spec))
+    return Clip(tuple(encoders), embeddings)
+
+
+def _tower_name(file: WeightFile) -> str:
+    """Which tower a file holds: as it says, else by its layers, of which the released ones have 12, 24 and 32."""
+    shapes = Shapes(file.shapes)
+    layers = shapes.indices(r"(?:text_model\.encoder\.layers|transformer\.resblocks)\.(\d+)\.")
+    if not layers:
+        raise CheckpointError(f"not a text encoder of Stable Diffusion, but {describe(file.shapes)}")
+    stated = stated_towers(file.metadata)
+    if len(stated) == 1:
+        return stated[0]
+    return next(name for name, least in (("clip_g", 31), ("clip_h", 23), ("clip_l", 0)) if len(layers) >= least)
 
 
 def plan_checkpoint(
-    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None
+    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None, read: Read | None = None
 ) -> tuple[Family, tuple[Part, ...]]:
     """The family of a checkpoint and its networks, still without weights; every key and shape is checked.
 
     Raises:
-        CheckpointError: as load_checkpoint; nothing of the file but keys, shapes and metadata is needed.
+        CheckpointError: as load_checkpoint; nothing of the file but keys, shapes and metadata is needed, and what
+            `detect` reads of it.
     """
-    family = detect(shapes, metadata)
-    keymap = unet_keymap(family.unet)
-    unet = _build("UNet", _unet, family.unet)
-    parts = [Part("unet", UNET, unet, {old: (Landing(new),) for old, new in keymap.items()})]
-    parts += [_text_part(spec) for spec in family.text_encoders]
+    family = detect(shapes, metadata, read)
+    parts = [unet_part(family.unet, UNET)]
+    parts += [text_part(spec) for spec in family.text_encoders]
     if family.vae is not None:
-        parts.append(_vae_part(family.vae, VAE))
-    _check(parts, shapes)
+        parts.append(vae_part(family.vae, VAE))
+    check(parts, shapes)
     return family, tuple(parts)
 
 
 def plan_vae(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None) -> tuple[Part, ...]:
     """As `plan_checkpoint`, for a VAE of its own, whose keys have no prefix."""
-    parts = (_vae_part(detect_vae(shapes, metadata), ""),)
-    _check(parts, shapes)
+    parts = (vae_part(detect_vae(shapes, metadata), ""),)
+    check(parts, shapes)
     return parts
 
 
-def _vae_part(vae: Mapping[str, Any], prefix: str) -> Part:
-    return Part("vae", prefix, _build("VAE", _autoencoder, vae), vae_landings(vae))
-
-
-def _text_part(spec: TextEncoderSpec) -> Part:
-    module = _build(spec.name, _text_encoder, spec)
-    names = dict(module.named_parameters())
-
-    def placed(landing: Landing) -> Landing:
-        # Versions of transformers differ in whether the bare tower's names start with `text_model.`.
-        inner = landing.target if landing.target in names else f"text_model.{landing.target}"
-        return Landing(inner, landing.change)
-
-    landings = clip_landings(spec.config, spec.layout)
-    return Part(spec.name, spec.prefix, module, {old: tuple(map(placed, new)) for old, new in landings.items()})
-
-
-def _unet(config: Mapping[str, Any]) -> Any:
-    from diffusers import UNet2DConditionModel
-
-    return UNet2DConditionModel(**config)
-
-
-def _autoencoder(config: Mapping[str, Any]) -> Any:
-    from diffusers import AutoencoderKL
-
-    return AutoencoderKL(**config)
-
-
-def _text_encoder(spec: TextEncoderSpec) -> Any:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-
-    return (CLIPTextModelWithProjection if spec.projected else CLIPTextModel)(CLIPTextConfig(**spec.config))
-
-
-def _build(title: str, make: Any, config: Any) -> nn.Module:
-    """A network on the meta device; a configuration that it refuses is an error of the file."""
-    try:
-        with torch.device("meta"):
-            module: nn.Module = make(config)
-    except (ValueError, TypeError, KeyError, RuntimeError, ZeroDivisionError) as error:
-        raise CheckpointError(f"no {title} can be built from {config}: {error}") from error
-    return module.eval().requires_grad_(False)
-
-
-def _check(parts: Iterable[Part], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Every key lands, every parameter is landed on, and with its shape."""
-    expected = {part.prefix + key for part in parts for key in part.landings}
-    missing = sorted(expected - shapes.keys())
-    prefixes = tuple(part.prefix for part in parts)
-    unknown = sorted(key for key in shapes.keys() - expected if not _ignored(key))
-    # Inside a network an unknown key changes what it computes; beside them, merges leave all sorts of things.
-    unexpected = [key for key in unknown if key.startswith(prefixes)]
-    problems = [_listed(what, keys) for what, keys in (("missing", missing), ("unexpected", unexpected)) if keys]
-    if problems:
-        raise CheckpointError("; ".join(problems))
-    if unknown:
-        log.warning("%s of no network here", _listed("ignored", unknown))
-    for part in parts:
-        for key, landings in part.landings.items():
-            stored = torch.empty(shapes[part.prefix + key], device="meta")
-            for landing in landings:
-                _check_shape(part, key, landing, stored)
-
-
-def _check_shape(part: Part, key: str, landing: Landing, stored: Tensor) -> None:
-    expected = part.module.get_parameter(landing.target).shape
-    if not stored.dim() or landing.change(stored).shape != expected:
-        raise CheckpointError(
-            f"key {part.prefix + key!r} has shape {list(stored.shape)}, which does not fit "
-            f"{landing.target!r} {list(expected)} of the {part.name}"
-        )
-
-
-def _ignored(key: str) -> bool:
-    return any(re.fullmatch(pattern, key) for pattern in IGNORED)
-
-
-def _listed(what: str, keys: list[str]) -> str:
-    shown = ", ".join(map(repr, keys[:5]))
-    return f"{len(keys)} {what} key{'s' if len(keys) > 1 else ''}: {shown}{', ...' if len(keys) > 5 else ''}"
-
-
-def _fill(file: WeightFile, parts: Iterable[Part], formats: Mapping[str, torch.dtype]) -> None:
-    """Give the networks their weights, in one pass over the file."""
-    owners = {part.prefix + key: (part, landings) for part in parts for key, landings in part.landings.items()}
-    states: dict[str, dict[str, Tensor]] = {part.name: {} for part in parts}
-    # Plain tensors also when called under inference_mode: weights outlive that block.
-    with torch.inference_mode(False), torch.no_grad():
-        for key, tensor in file.tensors(owners):
-            part, landings = owners[key]
-            if not tensor.is_floating_point():
-                raise CheckpointError(f"key {key!r} holds {tensor.dtype}, expected floating-point numbers")
-            for landing in landings:
-                states[part.name][landing.target] = landing.change(tensor).to(formats[part.name])
-        for part in parts:
-            part.module.load_state_dict(states[part.name], strict=True, assign=True)
-            _materialise(part.module)
-
-
-def _materialise(module: nn.Module) -> None:
-    """Give the buffers that no file holds their values: CLIP's position_ids."""
-    for name, buffer in list(module.named_buffers()):
-        if not buffer.is_meta:
-            continue
-        path, _, leaf = name.rpartition(".")
-        if leaf != "position_ids":
-            raise CheckpointError(f"the network has a buffer {name!r} that nothing fills")
-        setattr(module.get_submodule(path), leaf, torch.arange(buffer.shape[-1]).expand(buffer.shape))
+def _model(network: PatchedNetwork, family: Family) -> ModelPatcher:
+    return ModelPatcher(network, family, ModelSampling.discrete(family.prediction, zero_snr=family.zero_snr))
 
 
 def _clip(family: Family, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
@@ -255,19 +196,3 @@ def _clip(family: Family, networks: Mapping[str, PatchedNetwork], embeddings: Em
 
     encoders = tuple(TextEncoder(spec.name, networks[spec.name], spec) for spec in family.text_encoders)
     return Clip(encoders, embeddings) if encoders else None
-
-
-def _memory(device: torch.device | DeviceMemory) -> DeviceMemory:
-    return device if isinstance(device, DeviceMemory) else DeviceMemory(device)
-
-
-@contextmanager
-def _in_file(path: Path) -> Iterator[None]:
-    """Errors say which file they are about."""
-    name = Path(path).name
-    try:
-        yield
-    except CheckpointError as error:
-        if name in str(error):
-            raise
-        raise CheckpointError(f"{name}: {error}") from error

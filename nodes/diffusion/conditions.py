@@ -1,36 +1,66 @@
 """Conditions: what steers a run, where in the latent, how much and when.
 
 A conditioning is ComfyUI's list of [tensor [b,T,C], dict]. `resolve` reads one once a run; nothing here runs per step.
-Keys read: pooled_output; width, height, crop_w, crop_h, target_width, target_height (SDXL); area, strength; mask,
-mask_strength, set_area_to_bounds; start_percent, end_percent. Semantics: parity/facts.md section 6.
+Keys read: pooled_output; width, height, crop_w, crop_h, target_width, target_height, aesthetic_score (SDXL); area,
+strength; mask, mask_strength, set_area_to_bounds; start_percent, end_percent; concat_latent_image, concat_mask
+(inpainting and editing UNets, see concat.py); control, control_apply_to_uncond. Semantics: parity/facts.md section 6.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from nodes.diffusion.concat import CONCATENATIONS
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.masks import as_masks
+
+if TYPE_CHECKING:
+    from nodes.diffusion.control import BoundControl, Control
 
 Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
 
 # What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
-NOT_APPLIED = ("control", "gligen", "hooks", "unclip_conditioning")
+NOT_APPLIED = ("gligen", "hooks", "unclip_conditioning")
+
+# How much people liked a picture, as the SDXL refiner was told in training: what is assumed of each side (Podell 2023).
+AESTHETIC_SCORES = {"negative": 2.5, "middle": 2.5, "empty": 2.5}
+AESTHETIC_SCORE = 6.0
 
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """What is being sampled: the denoiser, and the shape [B,C,h,w] and device of its latent."""
+    """What is being sampled: the denoiser, and the shape [B,C,h,w] and device of its latent.
+
+    latent_scale: from a latent as nodes know it to the network's. latent: the one that the run starts from, scaled.
+    noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
+    options: the model's model_options. sigmas, seed: the run's.
+    """
 
     denoiser: Denoiser
     shape: tuple[int, ...]
     device: torch.device
+    latent_scale: float = 1.0
+    latent: Tensor | None = None
+    noise_mask: Tensor | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sigmas: Tensor | None = None
+    seed: int = 0
+    _bound: dict[Control, BoundControl] = field(default_factory=dict)
+
+    def control(self, control: Control) -> BoundControl:
+        """A control made ready for this run, once, so that conditions that share one can share a call."""
+        if control not in self._bound:
+            self._bound[control] = control.bind(self)
+        return self._bound[control]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,26 +68,33 @@ class Condition:
     """One entry of a conditioning, ready for the network.
 
     context: [b,T,C], and added: SDXL's vectors, [b,...] each, both on the device, in the network's dtype.
-    area: where it acts, None for everywhere. mask: [m,h,w] at latent size on the device, or None.
+    concat: [b,c,h,w] channels behind the latent's, at its size, or None.
+    area: where it acts, perhaps beyond the latent's edge; None for everywhere.
+    mask: [m,h,w] at latent size on the device, or None.
     sigma_start, sigma_end: it acts at the noise levels between them, both included.
+    control: what steers the network's inner layers, None for nothing. control_for_all: the other sides get it too.
     """
 
     context: Tensor
     added: Mapping[str, Tensor]
+    concat: Tensor | None = None
     area: Area | None = None
     strength: float = 1.0
     mask: Tensor | None = None
     mask_strength: float = 1.0
     sigma_start: float = math.inf
     sigma_end: float = 0.0
+    control: BoundControl | None = None
+    control_for_all: bool = False
 
     def active(self, sigma: float) -> bool:
         """Whether it acts at this noise level."""
         return self.sigma_end <= sigma <= self.sigma_start
 
     def box(self, height: int, width: int) -> Area:
-        """Where it acts in a latent of this size."""
-        return self.area or (height, width, 0, 0)
+        """Where it acts in a latent of this size: the area, cut at the edge."""
+        h, w, y, x = self.area or (height, width, 0, 0)
+        return min(h, height - y), min(w, width - x), y, x
 
     def weight(self, batch: int, height: int, width: int) -> Tensor | float:
         """How much it counts at each latent pixel of its box: a number, or a tensor that broadcasts to [batch,C,h,w].
@@ -84,10 +121,43 @@ def resolve(conditioning: Sequence[Any], side: str, target: Target) -> list[Cond
             if not isinstance(entry, list | tuple) or len(entry) != 2:
                 raise DiffusionError(f"expected [tensor, options], got {type(entry).__name__}")
             context, options = entry
-            resolved.append(_resolve_entry(context, options, target))
+            resolved.append(_resolve_entry(context, options, side, target))
         except DiffusionError as error:
             raise DiffusionError(f"{side} conditioning, entry {i}: {error}") from None
     return resolved
+
+
+def resolve_sides(sides: Mapping[str, Sequence[Any]], target: Target) -> list[list[Condition]]:
+    """The conditions of all sides of a run, in their order, with what one side gives to another: twins and controls.
+
+    Args:
+        sides: conditionings by side; what "positive" says about the others counts.
+
+    Raises DiffusionError as `resolve`.
+    """
+    resolved = {side: resolve(conditioning, side, target) for side, conditioning in sides.items()}
+    for side, conditions in resolved.items():
+        for other in resolved:
+            if other != side:
+                add_twins(conditions, resolved[other])
+    for side, conditions in resolved.items():
+        if side != "positive":
+            share_controls(resolved.get("positive", []), conditions)
+    return list(resolved.values())
+
+
+def share_controls(positive: Sequence[Condition], other: list[Condition]) -> None:
+    """Put the controls that the positive side has for all sides on the conditions of another side.
+
+    Only conditions without area give and get one, in turn, the last winning; a side that has one of its own gets none.
+    """
+    controls = [c.control for c in positive if c.area is None and c.control is not None and c.control_for_all]
+    places = [place for place, condition in enumerate(other) if condition.area is None]
+    if not places or any(other[place].control is not None for place in places):
+        return
+    for number, control in enumerate(controls):
+        place = places[number % len(places)]
+        other[place] = replace(other[place], control=control)
 
 
 def add_twins(source: Sequence[Condition], other: list[Condition]) -> None:
@@ -104,7 +174,8 @@ def add_twins(source: Sequence[Condition], other: list[Condition]) -> None:
             continue
         smallest = min(containing, key=lambda c: math.inf if c.area is None else c.area[0] * c.area[1])
         if smallest.area != condition.area:
-            other.append(replace(condition, context=smallest.context, added=smallest.added))
+            twin = replace(condition, context=smallest.context, added=smallest.added, concat=smallest.concat)
+            other.append(twin)
 
 
 def to_batch(tensor: Tensor, batch: int) -> Tensor:
@@ -117,17 +188,13 @@ def to_batch(tensor: Tensor, batch: int) -> Tensor:
 
 def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
     """A mask [h,w], [m,h,w] or [m,1,h,w] as [m,height,width] float32, bilinear, not rounded."""
-    if mask.dim() == 4 and mask.shape[1] == 1:
-        mask = mask[:, 0]
-    if mask.dim() not in (2, 3) or 0 in mask.shape:
-        raise DiffusionError(f"a mask must be [height, width] or [batch, height, width], got {list(mask.shape)}")
-    mask = mask.float().reshape(-1, 1, *mask.shape[-2:])
+    mask = as_masks(mask).float()[:, None]
     if mask.shape[-2:] != (height, width):
         mask = torch.nn.functional.interpolate(mask, size=(height, width), mode="bilinear")
     return mask[:, 0]
 
 
-def _resolve_entry(context: Tensor, options: Mapping[str, Any], target: Target) -> Condition:
+def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, target: Target) -> Condition:
     not_applied = [key for key in NOT_APPLIED if options.get(key) is not None]
     if not_applied:
         raise DiffusionError(f"{not_applied[0]!r} is not supported yet")
@@ -141,15 +208,19 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], target: Target) 
         area = _bounds(mask)
     percent_to_sigma = denoiser.sampling.percent_to_sigma
     start, end = options.get("start_percent"), options.get("end_percent")
+    control = options.get("control")
     return Condition(
         context=context.to(device=target.device, dtype=denoiser.dtype),
-        added=_added(options, target),
+        added=_added(options, side, target),
+        concat=CONCATENATIONS[denoiser.inputs](options, target),
         area=area,
         strength=float(options.get("strength", 1.0)),
         mask=None if mask is None else mask.to(target.device),
         mask_strength=float(options.get("mask_strength", 1.0)),
         sigma_start=math.inf if start is None else percent_to_sigma(start),
         sigma_end=0.0 if end is None else percent_to_sigma(end),
+        control=None if control is None else target.control(control),
+        control_for_all=bool(options.get("control_apply_to_uncond")),
     )
 
 
@@ -165,7 +236,7 @@ def _check_context(context: Tensor, denoiser: Denoiser) -> None:
         )
 
 
-def _added(options: Mapping[str, Any], target: Target) -> dict[str, Tensor]:
+def _added(options: Mapping[str, Any], side: str, target: Target) -> dict[str, Tensor]:
     """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
     pooled_width = target.denoiser.pooled_width
     if pooled_width is None:
@@ -177,14 +248,16 @@ def _added(options: Mapping[str, Any], target: Target) -> dict[str, Tensor]:
         raise DiffusionError(f"its pooled_output has width {pooled.shape[-1]}, the model takes {pooled_width}")
     height = options.get("height", target.shape[2] * 8)
     width = options.get("width", target.shape[3] * 8)
-    sizes = (
-        height,
-        width,
-        options.get("crop_h", 0),
-        options.get("crop_w", 0),
-        options.get("target_height", height),
-        options.get("target_width", width),
-    )
+    values = {
+        "height": height,
+        "width": width,
+        "crop_h": options.get("crop_h", 0),
+        "crop_w": options.get("crop_w", 0),
+        "target_height": options.get("target_height", height),
+        "target_width": options.get("target_width", width),
+        "aesthetic_score": options.get("aesthetic_score", AESTHETIC_SCORES.get(side, AESTHETIC_SCORE)),
+    }
+    sizes = [values[name] for name in target.denoiser.sizes]
     return {
         "text_embeds": pooled.reshape(-1, pooled_width).to(device=target.device, dtype=target.denoiser.dtype),
         "time_ids": torch.tensor([sizes], dtype=torch.float32, device=target.device),
@@ -192,7 +265,7 @@ def _added(options: Mapping[str, Any], target: Target) -> dict[str, Tensor]:
 
 
 def _resolve_area(area: Sequence[Any], height: int, width: int) -> Area:
-    """From (h, w, y, x) in latent pixels or ("percentage", h, w, y, x) in shares; cut at the latent's edge."""
+    """From (h, w, y, x) in latent pixels or ("percentage", h, w, y, x) in shares; it may reach beyond the edge."""
     if area[0] == "percentage":
         _, h, w, y, x = area
         # round() is to even at .5, as in ComfyUI.
@@ -200,19 +273,17 @@ def _resolve_area(area: Sequence[Any], height: int, width: int) -> Area:
     h, w, y, x = area
     if not (0 <= y < height and 0 <= x < width and h > 0 and w > 0):
         raise DiffusionError(f"its area of {w}x{h} at x={x}, y={y} lies outside the latent of {width}x{height}")
-    return min(h, height - y), min(w, width - x), y, x
+    return h, w, y, x
 
 
 def _bounds(mask: Tensor) -> Area:
-    """The smallest box of at least 8x8 around what any mask of the batch marks; the whole latent for an empty mask."""
-    height, width = mask.shape[-2:]
-    marked = mask.amax(dim=0) != 0
+    """The smallest box of at least 8x8 around what any mask of the batch marks; one of 8x8 for an empty mask."""
+    marked = (mask != 0).any(dim=0)
     rows, columns = marked.any(dim=1).nonzero(), marked.any(dim=0).nonzero()
     if not len(rows):
-        return height, width, 0, 0
+        return 8, 8, 0, 0
     y, x = int(rows[0]), int(columns[0])
-    h, w = max(8, int(rows[-1]) - y + 1), max(8, int(columns[-1]) - x + 1)
-    return min(h, height - y), min(w, width - x), y, x
+    return max(8, int(rows[-1]) - y + 1), max(8, int(columns[-1]) - x + 1), y, x
 
 
 def _fade(size: int, offset: int, total: int) -> Tensor:

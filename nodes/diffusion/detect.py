@@ -1,11 +1,11 @@
 """What a checkpoint is, told by the shapes of its tensors: its family and the sizes of its networks.
 
 Sizes are read, never looked up, so a family is recognised at any size. Shapes cannot tell everything: head counts
-follow rules (`_heads`), and a file may state what else differs in its safetensors metadata, as JSON under
-`weft.config`:
+follow rules (families.KINDS), SD 2.x shows in its numbers what it predicts, and a file may state what else differs in
+its safetensors metadata, as JSON under `weft.config`:
 
     {"unet": {"attention_head_dim": 4}, "vae": {"norm_num_groups": 4},
-     "text_encoders": {"clip_l": {"num_attention_heads": 1}}}
+     "text_encoders": {"clip_l": {"num_attention_heads": 1}}, "prediction": "v"}
 
 which is merged over the detected keyword arguments; a key that these do not have is refused.
 """
@@ -14,130 +14,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from nodes.diffusion.errors import CheckpointError, nearest
+from nodes.diffusion.families import KINDS, Family, Kind, TextEncoderSpec, completed, kind_of
 from nodes.diffusion.keymaps import Shapes, read_clip, read_unet, read_vae
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 CONFIG_KEY = "weft.config"
+# The numbers of a file's tensor, by its key.
+Read = Callable[[str], "Tensor"]
 
-
-@dataclass(frozen=True)
-class TextEncoderSpec:
-    """One text tower of a family: where a file keeps it, how it is built, how prompts use it.
-
-    prefixes: where its keys may start, the first that a file has; in a detected Family the one found.
-    layout: names and forms of its tensors, a key of keymaps.clip ("hf", "open_clip").
-    config: keyword arguments of transformers' CLIPTextConfig; empty in the table.
-    projected: whether the pooled output goes through the text projection.
-    pad_token: what fills a chunk behind its end mark.
-    layer: the layer whose output conditions the UNet, counted from the end.
-    final_norm: whether the final layer norm is applied to that output.
-    """
-
-    name: str
-    prefixes: tuple[str, ...]
-    layout: str
-    activation: str
-    projected: bool
-    pad_token: int
-    layer: int
-    final_norm: bool
-    config: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def prefix(self) -> str:
-        """Where its keys start in the file."""
-        return self.prefixes[0]
-
-
-@dataclass(frozen=True)
-class Family:
-    """What the shapes say about a checkpoint: data, not code.
-
-    unet, vae: keyword arguments of diffusers' UNet2DConditionModel and AutoencoderKL; no vae and no text_encoders
-    where the file has none.
-    latent_scale: what an encoded image is multiplied with before the UNet sees it.
-    prediction: "eps" or "v".
-    """
-
-    name: str
-    unet: Mapping[str, Any]
-    text_encoders: tuple[TextEncoderSpec, ...]
-    vae: Mapping[str, Any] | None
-    latent_scale: float
-    prediction: str
-
-
-_CLIP_L = TextEncoderSpec(
-    name="clip_l",
-    prefixes=("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer."),
-    layout="hf",
-    activation="quick_gelu",
-    projected=False,
-    pad_token=49407,
-    layer=-1,
-    final_norm=True,
-)
-_XL_CLIP_L = replace(
-    _CLIP_L,
-    prefixes=("conditioner.embedders.0.transformer.text_model.", "conditioner.embedders.0.transformer."),
-    layer=-2,
-    final_norm=False,
-)
-_CLIP_G = TextEncoderSpec(
-    name="clip_g",
-    prefixes=("conditioner.embedders.1.model.",),
-    layout="open_clip",
-    activation="gelu",
-    projected=True,
-    pad_token=0,
-    layer=-2,
-    final_norm=False,
-)
-_CLIP_H = replace(_CLIP_G, name="clip_h", prefixes=("cond_stage_model.model.",), projected=False, final_norm=True)
-_REFINER_CLIP_G = replace(_CLIP_G, prefixes=("conditioner.embedders.0.model.",))
-
-
-@dataclass(frozen=True)
-class _Kind:
-    """A row of the table: what tells a family from the others, and what its shapes do not say.
-
-    linear, vector, levels: whether the UNet's transformers start with a matrix (not a 1x1 convolution), whether it
-    takes a vector beside the text, and how many levels it has (None: any).
-    heads: heads of an attention, from its level's channels and those of the first.
-    """
-
-    name: str
-    title: str
-    linear: bool
-    vector: bool
-    levels: int | None
-    heads: Callable[[int, int], int]
-    latent_scale: float
-    text_encoders: tuple[TextEncoderSpec, ...]
-    supported: bool = True
-
-
-def _eight(channels: int, first: int) -> int:
-    return 8
-
-
-def _wide_64(channels: int, first: int) -> int:
-    return channels // (64 if first >= 320 else 16)
-
-
-_KINDS = (
-    _Kind("sd1", "Stable Diffusion 1.x", False, False, None, _eight, 0.18215, (_CLIP_L,)),
-    _Kind("sdxl", "Stable Diffusion XL", True, True, 3, _wide_64, 0.13025, (_XL_CLIP_L, _CLIP_G)),
-    _Kind("sd2", "Stable Diffusion 2.x", True, False, None, _wide_64, 0.18215, (_CLIP_H,), supported=False),
-    _Kind("sdxl_refiner", "Stable Diffusion XL refiner", True, True, 4, _wide_64, 0.13025, (_REFINER_CLIP_G,), False),
-)
-
-# What UNets with other inputs than a latent of 4 channels are.
+# What UNets are that no family here has, by the number of their input channels.
 _INPUTS = {
     5: "a depth-guided model (latent and depth)",
     7: "an upscaler (latent and image)",
@@ -145,34 +38,49 @@ _INPUTS = {
     9: "an inpainting model (latent, mask and masked image)",
 }
 # Marks of fine-tunes: keys that stand for a schedule, not for weights.
-_UNSUPPORTED_MARKS = {"ztsnr": "zero terminal SNR", "edm_vpred.sigma_max": "EDM v-prediction", "edm_mean": "EDM"}
+_UNSUPPORTED_MARKS = {"edm_vpred.sigma_max": "EDM v-prediction", "edm_mean": "EDM"}
+PREDICTIONS = ("eps", "v")
 V_PREDICTION = "v_pred"
+ZERO_SNR = "ztsnr"
 
 
-def detect(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None) -> Family:
+def detect(
+    shapes: Mapping[str, tuple[int, ...]],
+    metadata: Mapping[str, str] | None = None,
+    read: Read | None = None,
+    *,
+    prefix: str = UNET,
+) -> Family:
     """The family of a checkpoint, with the sizes of its networks.
 
     Args:
         shapes: every key of the file with its shape.
         metadata: the file's safetensors metadata.
+        read: gives the numbers of a tensor, of which one tells what SD 2.x predicts; without it that is the noise.
+        prefix: where the keys of the UNet start.
 
     Raises:
         CheckpointError: it is no checkpoint, of a family that is not supported, or lacks keys that tell its sizes.
     """
-    unet_shapes = Shapes(shapes, UNET)
+    unet_shapes = Shapes(shapes, prefix)
     if not unet_shapes.any("input_blocks."):
         raise CheckpointError(f"not a Stable Diffusion checkpoint, but {describe(shapes)}")
     unet = read_unet(unet_shapes)
     kind = _supported_kind(unet, shapes)
-    widths = unet["block_out_channels"]
-    # What diffusers calls attention_head_dim is the number of heads.
-    unet["attention_head_dim"] = tuple(kind.heads(width, widths[0]) for width in widths)
-    if kind.vector:
-        unet |= {"addition_embed_type": "text_time", "addition_time_embed_dim": 256}
-    encoders = tuple(_read_tower(tower, shapes) for tower in kind.text_encoders) if _has_text(kind, shapes) else ()
-    vae = detect_vae(shapes, prefix=VAE) if Shapes(shapes, VAE) else None
-    prediction = "v" if V_PREDICTION in shapes else "eps"
-    family = Family(kind.name, unet, encoders, vae, kind.latent_scale, prediction)
+    family = Family(
+        name=kind.name,
+        unet=completed(unet, kind),
+        text_encoders=tuple(read_tower(tower, shapes) for tower in kind.text_encoders)
+        if _has_text(kind, shapes)
+        else (),
+        vae=detect_vae(shapes, prefix=VAE) if Shapes(shapes, VAE) else None,
+        latent_scale=kind.latent_scale,
+        prediction=_prediction(kind, unet["in_channels"], shapes, prefix, read),
+        # As in ComfyUI, the mark counts beside that of v-prediction alone.
+        zero_snr=V_PREDICTION in shapes and ZERO_SNR in shapes,
+        inputs=kind.inputs[unet["in_channels"]],
+        sizes=kind.sizes,
+    )
     family = _configured(family, metadata or {})
     _check_agreement(family)
     return family
@@ -192,20 +100,17 @@ def detect_vae(
     return vae
 
 
-def _supported_kind(unet: Mapping[str, Any], shapes: Iterable[str]) -> _Kind:
+def _supported_kind(unet: Mapping[str, Any], shapes: Iterable[str]) -> Kind:
     """The row of the table that a UNet belongs to; what cannot be computed is refused in words that say what it is."""
-    levels = len(unet["block_out_channels"])
-    traits = (unet["use_linear_projection"], "projection_class_embeddings_input_dim" in unet)
-    kind = next((k for k in _KINDS if (k.linear, k.vector) == traits and k.levels in (None, levels)), None)
+    kind = kind_of(unet)
     found = (
         f"its UNet has {unet['in_channels']} input and {unet['out_channels']} output channels, reads "
         f"{unet['cross_attention_dim']}-wide text and has levels of {list(unet['block_out_channels'])} channels"
     )
-    if kind is None or not kind.supported:
-        title = kind.title if kind else "of no known family"
-        supported = " and ".join(k.title for k in _KINDS if k.supported)
-        raise CheckpointError(f"this checkpoint is {title}, which is not supported: {found}; supported: {supported}")
-    if unet["in_channels"] != 4 or unet["out_channels"] != 4:
+    if kind is None:
+        supported = ", ".join(kind.title for kind in KINDS)
+        raise CheckpointError(f"this checkpoint is of no known family: {found}; supported: {supported}")
+    if unet["in_channels"] not in kind.inputs or unet["out_channels"] != 4:
         what = _INPUTS.get(unet["in_channels"], "a variant with other inputs or outputs")
         raise CheckpointError(f"this checkpoint is {what} of {kind.title}, which is not supported: {found}")
     for mark, name in _UNSUPPORTED_MARKS.items():
@@ -214,18 +119,45 @@ def _supported_kind(unet: Mapping[str, Any], shapes: Iterable[str]) -> _Kind:
     return kind
 
 
-def _has_text(kind: _Kind, shapes: Mapping[str, Any]) -> bool:
+def _prediction(kind: Kind, channels: int, shapes: Iterable[str], prefix: str, read: Read | None) -> str:
+    if V_PREDICTION in shapes:
+        return "v"
+    # The inpainting model of SD 2 predicts noise.
+    if kind.v_sign is None or channels != 4 or read is None:
+        return "eps"
+    name, bound = kind.v_sign
+    if prefix + name not in shapes:
+        return "eps"
+    return "v" if read(prefix + name).float().std(correction=0) > bound else "eps"
+
+
+def _has_text(kind: Kind, shapes: Mapping[str, Any]) -> bool:
     return any(Shapes(shapes, prefix) for tower in kind.text_encoders for prefix in tower.prefixes)
 
 
-def _read_tower(tower: TextEncoderSpec, shapes: Mapping[str, tuple[int, ...]]) -> TextEncoderSpec:
+def read_tower(
+    tower: TextEncoderSpec, shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None
+) -> TextEncoderSpec:
+    """A row of the table with the sizes and the prefix that a file has; raises CheckpointError as `detect`."""
     prefix = next((p for p in tower.prefixes if Shapes(shapes, p)), tower.prefix)
-    config = read_clip(Shapes(shapes, prefix), tower.layout)
+    found = Shapes(shapes, prefix)
+    config = read_clip(found, tower.layout)
+    projected = "projection_dim" in config if tower.projected is None else tower.projected
+    if projected and "projection_dim" not in config:
+        raise CheckpointError(f"missing key {prefix + 'text_projection'!r}: the text projection of {tower.name}")
+    if not projected:
+        config.pop("projection_dim", None)
     width = config["hidden_size"]
     # Released towers have heads of width 64; the narrow ones of tests have heads of 16, at least 4 of them.
     heads = width // 64 if width >= 512 else max(4, width // 16)
     config |= {"num_attention_heads": heads, "hidden_act": tower.activation}
-    return replace(tower, prefixes=(prefix,), config=config)
+    stated = _stated(metadata or {}).get("text_encoders", {}).get(tower.name, {})
+    return replace(tower, prefixes=(prefix,), config=_merge(config, stated, tower.name), projected=projected)
+
+
+def stated_towers(metadata: Mapping[str, str]) -> list[str]:
+    """The text encoders that a file names in its metadata."""
+    return list(_stated(metadata).get("text_encoders", {}))
 
 
 def _stated(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -237,7 +169,11 @@ def _stated(metadata: Mapping[str, str]) -> dict[str, Any]:
         stated = json.loads(text)
     except ValueError as error:
         raise CheckpointError(f"metadata {CONFIG_KEY!r} is no JSON: {error}") from error
-    return _merge({"unet": {}, "vae": {}, "text_encoders": {}}, stated, CONFIG_KEY)
+    stated = _merge({"unet": {}, "vae": {}, "text_encoders": {}, "prediction": None}, stated, CONFIG_KEY)
+    if stated["prediction"] not in (None, *PREDICTIONS):
+        near = nearest(stated["prediction"], PREDICTIONS)
+        raise CheckpointError(f"metadata {CONFIG_KEY!r}: unknown prediction {stated['prediction']!r}{near}")
+    return stated
 
 
 def _merge(detected: Mapping[str, Any], stated: Any, where: str) -> dict[str, Any]:
@@ -258,7 +194,13 @@ def _configured(family: Family, metadata: Mapping[str, str]) -> Family:
         replace(tower, config=_merge(tower.config, towers[tower.name], tower.name)) for tower in family.text_encoders
     )
     vae = family.vae if family.vae is None else _merge(family.vae, stated["vae"], "vae")
-    return replace(family, unet=_merge(family.unet, stated["unet"], "unet"), text_encoders=encoders, vae=vae)
+    return replace(
+        family,
+        unet=_merge(family.unet, stated["unet"], "unet"),
+        text_encoders=encoders,
+        vae=vae,
+        prediction=stated["prediction"] or family.prediction,
+    )
 
 
 def _check_agreement(family: Family) -> None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointError, PatchError
-from nodes.diffusion.lora_formats import build_patch, split_key
+from nodes.diffusion.lora_formats import OF_BIAS, SCALARS, build_patch, split_key
 
 if TYPE_CHECKING:
     from nodes.diffusion.lora_formats import LoraPatch
@@ -44,8 +44,9 @@ class Lora:
 class LoraReport:
     """What became of a LoRA's layers.
 
-    matched: parameters of the model and text encoders that are patched, by layer, as "unet.conv_in.weight".
-    unmatched: layers that no network here has, and keys that no format knows: their part of the LoRA is lost.
+    matched: parameters of the model and text encoders that are patched, by layer, as "unet.conv_in.weight"; where a
+        layer changes weight and bias, the weight.
+    unmatched: layers and biases that no network here has, and keys that no format knows: their part is lost.
     left_out: layers for the text encoders where only a model was given, or for the model where only CLIP was.
     """
 
@@ -101,14 +102,20 @@ def apply_lora(
             for_text = layer.startswith(_TEXT)
             (left_out if (clip if for_text else model) is None else unmatched).append(layer)
             continue
-        network, parameter, tensor = found
-        try:
-            patch = build_patch(layer, tensors, (lora.source, layer), tensor.shape)
-        except PatchError as error:
-            where = f"{lora.path.name!r} does not fit {network} (is it for another model?)"
-            raise PatchError(f"{where}: {error}") from error
-        patches.setdefault(network, {})[parameter] = patch
-        matched[layer] = f"{network}.{parameter}"
+        network, module = found
+        for leaf, part in _by_parameter(tensors).items():
+            parameter = getattr(module.owner, leaf, None)
+            name = f"{module.path}.{leaf}"
+            if parameter is None:
+                unmatched.extend(f"{layer}.{role}" for role in part)
+                continue
+            try:
+                patch = build_patch(layer, part, (lora.source, layer, leaf), parameter.shape)
+            except PatchError as error:
+                where = f"{lora.path.name!r} does not fit {network} (is it for another model?)"
+                raise PatchError(f"{where}: {error}") from error
+            patches.setdefault(network, {})[name] = patch
+            matched.setdefault(layer, f"{network}.{name}")
     if model is not None:
         model = model.clone()
         model.add_patches(patches.pop(UNET, {}), strength_model)
@@ -117,28 +124,44 @@ def apply_lora(
     return model, clip, LoraReport(matched, tuple(unmatched), tuple(left_out))
 
 
-Target = tuple[str, str, Tensor]  # network, parameter, its value
+def _by_parameter(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """What a layer's tensors change, "weight" or "bias", and with which of them."""
+    of_bias = {role: tensor for role, tensor in tensors.items() if role in OF_BIAS}
+    of_weight = {role: tensor for role, tensor in tensors.items() if role not in OF_BIAS}
+    if of_bias and not set(of_weight) - {*SCALARS}:
+        return {"bias": of_bias}
+    return {"weight": of_weight, **({"bias": of_bias} if of_bias else {})}
 
 
-def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, Target]]:
-    """Every weight here under every name that a LoRA may give it."""
+class Target(NamedTuple):
+    """A module that may be changed, and its name in its network."""
+
+    path: str
+    owner: nn.Module
+
+
+def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, tuple[str, Target]]]:
+    """Every module with a weight, with the name of its network, under every name that a LoRA may give it."""
     if model is not None:
         from nodes.diffusion.keymaps import unet_keymap
 
         original = {new: old for old, new in unet_keymap(model.family.unet).items()}
-        for parameter, tensor in model.network.base.named_parameters():
-            if parameter.endswith(".weight"):
-                for name in _unet_names(parameter, original.get(parameter)):
-                    yield name, (UNET, parameter, tensor)
+        for target in _modules(model.network.base):
+            for name in _unet_names(target.path, original.get(f"{target.path}.weight")):
+                yield name, (UNET, target)
     for index, encoder in enumerate(clip.encoders if clip is not None else ()):
-        for parameter, tensor in encoder.network.base.named_parameters():
-            if parameter.endswith(".weight"):
-                for name in _text_names(parameter, index):
-                    yield name, (encoder.name, parameter, tensor)
+        for target in _modules(encoder.network.base):
+            for name in _text_names(target.path, index):
+                yield name, (encoder.name, target)
 
 
-def _unet_names(parameter: str, original: str | None) -> Iterable[str]:
-    module = parameter.removesuffix(".weight")
+def _modules(network: nn.Module) -> Iterator[Target]:
+    for path, module in network.named_modules():
+        if isinstance(getattr(module, "weight", None), nn.Parameter):
+            yield Target(path, module)
+
+
+def _unet_names(module: str, original: str | None) -> Iterable[str]:
     yield module
     yield f"unet.{module}"
     yield f"lora_unet_{module.replace('.', '_')}"
@@ -148,9 +171,9 @@ def _unet_names(parameter: str, original: str | None) -> Iterable[str]:
         yield f"lora_unet_{module.replace('.', '_')}"
 
 
-def _text_names(parameter: str, index: int) -> Iterable[str]:
+def _text_names(module: str, index: int) -> Iterable[str]:
     """kohya numbers the encoders of SDXL from 1, and one alone not at all; diffusers numbers the second."""
-    module = parameter.removesuffix(".weight").removeprefix("text_model.")
+    module = module.removeprefix("text_model.")
     module = module if module == "text_projection" else f"text_model.{module}"
     kohya = ("lora_te_", "lora_te1_") if index == 0 else (f"lora_te{index + 1}_",)
     yield from (prefix + module.replace(".", "_") for prefix in kohya)

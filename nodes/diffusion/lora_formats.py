@@ -2,14 +2,17 @@
 
 A layer's factors carry roles ("up", "down", ...); FORMATS says which roles make which format, ENDINGS which ending of
 a key means which role. Sources: Hu et al. 2021 (LoRA), Yeh et al. 2023 "Navigating Text-To-Image Customization"
-(LyCORIS: LoCon, LoHa, LoKr), Liu et al. 2024 (DoRA). Arithmetic, in float32, as measured on ComfyUI 0.3.64
-(parity/facts.md section 11), held by the goldens lora_*, clip_lora_* and xl_lora.
+(LyCORIS: LoCon, LoHa, LoKr, and the norms and full differences that its files also hold), Liu et al. 2024 (DoRA),
+Chavan et al. 2023 (GLoRA), Qiu et al. 2023 (OFT), Liu et al. 2024 (BOFT). Arithmetic, in float32, as measured on
+ComfyUI 0.3.64 (parity/facts.md section 11), held by the goldens lora_*, clip_lora_* and xl_lora; of GLoRA, OFT and BOFT
+as LyCORIS, whose files they are, defines it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -33,11 +36,17 @@ ENDINGS = {
     "_lora.down.weight": "down",
     ".lora_linear_layer.up.weight": "up",
     ".lora_linear_layer.down.weight": "down",
-    **{f".{role}": role for role in ("alpha", "dora_scale")},
+    **{f".lora_magnitude_vector{end}": "magnitude" for end in ("", ".weight", ".default", ".default.weight")},
+    **{f".{role}": role for role in ("alpha", "dora_scale", "diff", "diff_b", "w_norm", "b_norm")},
     **{f".hada_{role}": f"hada_{role}" for role in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
     **{f".lokr_{role}": f"lokr_{role}" for role in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")},
+    **{f".{role}.weight": role for role in ("a1", "a2", "b1", "b2")},
+    **{f".{role}": role for role in ("oft_blocks", "rescale")},
 }
-SCALARS = ("alpha", "dora_scale")
+# What a layer may have beside its format's factors. magnitude: peft's name for a dora_scale by row.
+SCALARS = ("alpha", "dora_scale", "magnitude")
+# What changes the bias of a layer, not its weight.
+OF_BIAS = frozenset({"diff_b", "b_norm"})
 
 
 def split_key(key: str) -> tuple[str, str] | None:
@@ -48,28 +57,38 @@ def split_key(key: str) -> tuple[str, str] | None:
     return None
 
 
+class Use(NamedTuple):
+    """What a change may depend on beside its factors: the weight, float32, the strength, and alpha (0: none)."""
+
+    weight: Tensor
+    strength: float
+    alpha: float
+
+
 @dataclass(frozen=True)
 class Format:
     """One way to spell a change.
 
     spellings: sets of roles, of which a layer has exactly one.
-    change: factors (float32) -> the change of the weight, in the weight's shape or flattened to it; without scale.
-    rank: factors -> what divides alpha; None: alpha does not count.
+    change: factors (float32), Use -> the change of the weight, in the weight's shape or flattened to it; without scale.
+    rank: factors -> what divides alpha; None: alpha does not scale the change.
+    takes_strength: the change is made for the strength, of which it is no multiple.
     """
 
     spellings: tuple[frozenset[str], ...]
-    change: Callable[[Factors], Tensor]
-    rank: Callable[[Factors], int | None]
+    change: Callable[[Factors, Use], Tensor]
+    rank: Callable[[Factors], int | None] = lambda f: None
+    takes_strength: bool = False
 
 
-def _lora(f: Factors) -> Tensor:
+def _lora(f: Factors, use: Use) -> Tensor:
     down = f["down"]
     if "mid" in f:  # Tucker: the 1x1 down projection, then the core
         down = _tucker(f["mid"], None, down)
     return f["up"].flatten(1) @ down.flatten(1)
 
 
-def _loha(f: Factors) -> Tensor:
+def _loha(f: Factors, use: Use) -> Tensor:
     one, two = (
         _tucker(f[f"hada_t{i}"], f[f"hada_w{i}_a"], f[f"hada_w{i}_b"])
         if f"hada_t{i}" in f
@@ -79,7 +98,7 @@ def _loha(f: Factors) -> Tensor:
     return one * two
 
 
-def _lokr(f: Factors) -> Tensor:
+def _lokr(f: Factors, use: Use) -> Tensor:
     one = f["lokr_w1"] if "lokr_w1" in f else f["lokr_w1_a"] @ f["lokr_w1_b"]
     if "lokr_t2" in f:
         two = _tucker(f["lokr_t2"], f["lokr_w2_a"], f["lokr_w2_b"])
@@ -93,10 +112,71 @@ def _lokr_rank(f: Factors) -> int | None:
     return ranked[0].shape[0] if ranked else None
 
 
+def _glora(f: Factors, use: Use) -> Tensor:
+    """W a1 a2 + b1 b2, where a1 and a2 act on the input channels; files of old had the names of each pair swapped."""
+    a, other_a, b, other_b = (f[role].flatten(1) for role in ("a1", "a2", "b1", "b2"))
+    if not _glora_in_order(f):
+        a, other_a, b, other_b = other_a, a, other_b, b
+    scaled = torch.tensordot(use.weight, a @ other_a, dims=([1], [0]))
+    return scaled.movedim(-1, 1) + (b @ other_b).reshape(use.weight.shape)
+
+
+def _glora_in_order(f: Factors) -> bool:
+    return f["a1"].shape[1] == f["a2"].shape[0] == f["b1"].shape[1] == f["b2"].shape[0]
+
+
+def _glora_rank(f: Factors) -> int:
+    return f["a2" if _glora_in_order(f) else "a1"].shape[0]
+
+
+def _oft(f: Factors, use: Use) -> Tensor:
+    """Each block of output channels turned by a rotation of its own, then stretched by `rescale`."""
+    turns = _rotations(f["oft_blocks"], use)
+    blocks = use.weight.unflatten(0, turns.shape[:2])
+    return _stretched(torch.einsum("knm,kn...->km...", turns, blocks).flatten(0, 1), f, use)
+
+
+def _boft(f: Factors, use: Use) -> Tensor:
+    """A butterfly of such rotations: in stage i a block takes its channels from both halves of a group of 2^i blocks.
+
+    A strength below 1 brings each rotation nearer to none, not the result.
+    """
+    size = f["oft_blocks"].shape[-1]
+    still = torch.eye(size, device=use.weight.device)
+    turned = use.weight
+    for stage, turns in enumerate(_rotations(f["oft_blocks"], use)):
+        halves = (-1, 2, 2**stage * (size // 2))
+        mixed = turned.unflatten(0, halves).transpose(1, 2).flatten(0, 2).unflatten(0, (-1, size))
+        mixed = torch.einsum("kij,kj...->ki...", torch.lerp(still, turns, use.strength), mixed)
+        turned = mixed.flatten(0, 1).unflatten(0, (-1, halves[2], 2)).transpose(1, 2).flatten(0, 2)
+    return _stretched(turned, f, use)
+
+
+def _rotations(blocks: Tensor, use: Use) -> Tensor:
+    """Cayley's transform of what is skew in the blocks [..., n, n]; alpha > 0 bounds how far they turn."""
+    skew = blocks - blocks.mT
+    if use.alpha > 0:
+        norm = torch.linalg.vector_norm(skew) + 1e-8
+        skew = skew * (use.alpha * use.weight.shape[0] / norm).clamp(max=1.0)
+    still = torch.eye(blocks.shape[-1], device=blocks.device)
+    return (still + skew) @ torch.linalg.inv(still - skew)
+
+
+def _stretched(turned: Tensor, f: Factors, use: Use) -> Tensor:
+    if "rescale" in f:
+        turned = turned * f["rescale"].reshape(-1, *[1] * (turned.ndim - 1))
+    return turned - use.weight
+
+
 def _tucker(core: Tensor, left: Tensor | None, right: Tensor) -> Tensor:
     """[i,j,k,l] core, [i,p] left (none: the identity), [j,r] right -> [p,r,k,l]."""
     result = torch.einsum("ijkl,jr->irkl", core, right.flatten(1))
     return result if left is None else torch.einsum("irkl,ip->prkl", result, left)
+
+
+def _difference(f: Factors, use: Use) -> Tensor:
+    (difference,) = f.values()
+    return difference
 
 
 def _roles(*names: str) -> frozenset[str]:
@@ -112,7 +192,12 @@ FORMATS: Mapping[str, Format] = {
     "lora": Format((_roles("up", "down"), _roles("up", "down", "mid")), _lora, lambda f: f["down"].shape[0]),
     "loha": Format((_HADA, _HADA | {"hada_t1", "hada_t2"}), _loha, lambda f: f["hada_w1_b"].shape[0]),
     "lokr": Format(tuple(one | two for one in _KRON_1 for two in _KRON_2), _lokr, _lokr_rank),
+    "glora": Format((_roles("a1", "a2", "b1", "b2"),), _glora, _glora_rank),
+    "oft": Format((_roles("oft_blocks"), _roles("oft_blocks", "rescale")), _oft),
+    "diff": Format(tuple(_roles(role) for role in ("diff", "diff_b", "w_norm", "b_norm")), _difference),
 }
+# Spelled as OFT, with one dimension of the blocks more: the stages.
+_BOFT = Format(FORMATS["oft"].spellings, _boft, takes_strength=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +206,7 @@ class LoraPatch:
 
     identity: equal for the same layer of the same file.
     factors: the format's tensors as stored, mapped from the file where it can be.
-    scale: alpha / rank, 1 without alpha.
+    scale: alpha / rank, 1 without alpha. alpha: 0 without.
     dora: the magnitudes of a weight-decomposed LoRA, one a column or a row; None without.
     """
 
@@ -129,6 +214,7 @@ class LoraPatch:
     format: Format
     factors: Factors
     scale: float
+    alpha: float = 0.0
     dora: Tensor | None = None
 
     @property
@@ -137,12 +223,20 @@ class LoraPatch:
         held = [*self.factors.values(), *([] if self.dora is None else [self.dora])]
         return sum(tensor.nbytes for tensor in held)
 
+    @property
+    def networks(self) -> tuple[()]:
+        """See Patch: none."""
+        return ()
+
     def apply(self, weight: Tensor, strength: float) -> Tensor:
         """The patched weight, float32, in the shape of `weight`, which is not changed."""
         factors = {role: tensor.to(weight.device, torch.float32) for role, tensor in self.factors.items()}
-        change = self.format.change(factors).reshape(weight.shape)
+        # A decomposed weight is interpolated as a whole.
+        made_for = strength if self.dora is None else 1.0
+        change = self.format.change(factors, Use(weight, made_for, self.alpha)).reshape(weight.shape)
         if self.dora is None:
-            return torch.add(weight, change, alpha=strength * self.scale)
+            amount = 1.0 if self.format.takes_strength else strength
+            return torch.add(weight, change, alpha=amount * self.scale)
         merged = torch.add(weight, change, alpha=self.scale)
         decomposed = _renormed(merged, self.dora.to(weight.device, torch.float32))
         return decomposed if strength == 1.0 else torch.lerp(weight, decomposed, strength)
@@ -171,25 +265,41 @@ def build_patch(layer: str, tensors: Factors, identity: Hashable, shape: torch.S
     if format_ is None:
         raise PatchError(f"layer {layer!r} has the factors {sorted(roles)}: no {', '.join(FORMATS)} is made of these")
     factors = {role: tensors[role] for role in sorted(roles)}
+    if format_ is FORMATS["oft"] and factors["oft_blocks"].ndim == 4:
+        format_ = _BOFT
     _check_shape(layer, format_, factors, shape)
+    given = tensors.get("alpha")
+    if given is not None and given.numel() != 1:
+        raise PatchError(f"layer {layer!r} has an alpha of shape {tuple(given.shape)}, expected one number")
     rank = format_.rank(factors)
-    alpha, dora = tensors.get("alpha"), tensors.get("dora_scale")
-    if alpha is not None and alpha.numel() != 1:
-        raise PatchError(f"layer {layer!r} has an alpha of shape {tuple(alpha.shape)}, expected one number")
+    alpha = 0.0 if given is None else given.item()
+    scale = 1.0 if given is None or not rank else alpha / rank
+    return LoraPatch(identity, format_, factors, scale, alpha, _magnitudes(layer, tensors, shape))
+
+
+def _magnitudes(layer: str, tensors: Factors, shape: torch.Size) -> Tensor | None:
+    """The magnitudes of a weight-decomposed layer, [rows, 1] or one a column; None without."""
+    dora, of_rows = tensors.get("dora_scale"), tensors.get("magnitude")
+    if of_rows is not None:
+        if of_rows.numel() != shape[0]:
+            got, expected = tuple(of_rows.shape), f"({shape[0]},)"
+            raise PatchError(f"layer {layer!r} has a lora_magnitude_vector of shape {got}, expected {expected}")
+        return of_rows.reshape(-1, 1)
     if dora is not None and not _by_row(dora, shape) and (len(shape) < 2 or dora.numel() != shape[1]):
         expected = " or ".join([f"({shape[0]}, 1)", *(f"(1, {columns})" for columns in shape[1:2])])
         raise PatchError(f"layer {layer!r} has a dora_scale of shape {tuple(dora.shape)}, expected {expected}")
-    scale = 1.0 if alpha is None or not rank else alpha.item() / rank
-    return LoraPatch(identity, format_, factors, scale, dora)
+    return dora
 
 
 def _check_shape(layer: str, format_: Format, factors: Factors, shape: torch.Size) -> None:
     """Let the format make its change on the meta device, where only shapes are computed."""
     got = ", ".join(f"{role} {tuple(tensor.shape)}" for role, tensor in factors.items())
     try:
-        made = format_.change({r: torch.empty(t.shape, device="meta") for r, t in factors.items()}).shape
+        on_meta = {role: torch.empty(tensor.shape, device="meta") for role, tensor in factors.items()}
+        with torch.device("meta"):
+            made = format_.change(on_meta, Use(torch.empty(shape), 1.0, 0.0)).shape
     except (RuntimeError, IndexError) as error:
-        raise PatchError(f"layer {layer!r}: its factors {got} do not fit each other") from error
+        raise PatchError(f"layer {layer!r}: its factors {got} do not fit each other, or {tuple(shape)}") from error
     if made[0] != shape[0] or made.numel() != shape.numel():
         flat = (shape[0], shape.numel() // shape[0])
         raise PatchError(

@@ -6,7 +6,8 @@ noise that a sampler adds on its way comes from a NoiseSource.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -73,3 +74,83 @@ class SequentialNoise:
     def __call__(self, i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         like = self._like
         return torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=self._generator)
+
+
+class BrownianNoise:
+    """Increments of one Brownian motion over sigma, at variance 1: ComfyUI's noise for the SDE samplers.
+
+    The path is that of torchsde's BrownianTree over the positive sigmas of the schedule being solved, drawn on `device`
+    in like's dtype. What it gives depends on the two sigmas alone, not on the order of asking; another schedule's ends
+    give another path. Numbers: goldens brownian/* of parity/units/noise.safetensors, for torchsde 0.2.6.
+    """
+
+    def __init__(self, like: Tensor, sigmas: Tensor, seed: int, device: torch.device) -> None:
+        self._like = like
+        self._ends = float(sigmas[sigmas > 0].min()), float(sigmas.max())
+        self._seed = check_seed(seed)
+        self._device = device
+        self._tree: Callable[[float, float], Tensor] | None = None
+
+    def __call__(self, i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        tree = self._tree = self._tree or self._plant()
+        # The tree rounds its ends to 6 digits and warns when it is asked beyond them.
+        first, last = (round(end, 6) for end in self._ends)
+        low, high = (min(max(float(level), first), last) for level in (sigma_next, sigma))
+        # The motion runs from the lowest sigma up, the sampler down.
+        increment = -tree(low, high) / (sigma - sigma_next).sqrt()
+        return increment.to(self._like.device, non_blocking=True)
+
+    def _plant(self) -> Callable[[float, float], Tensor]:
+        from torchsde import BrownianTree
+
+        origin = torch.zeros(self._like.shape, dtype=self._like.dtype, device=self._device)
+        low, high = self._ends
+        return BrownianTree(low, origin, high, entropy=self._seed)
+
+
+class ShapedNoise:
+    """Noise for a solver that changes the shape of x: a stream on the CPU, going on behind the initial noise."""
+
+    def __init__(self, like: Tensor, sigmas: Tensor, seed: int) -> None:
+        self._like = like
+        self._random = PatchRandom(like.shape, check_seed(seed))
+
+    def __call__(self, i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        return self.like(self._like)
+
+    def like(self, x: Tensor) -> Tensor:
+        """Standard normal noise like x."""
+        return torch.randn(x.shape, dtype=x.dtype, generator=self._random.generator).to(x.device, non_blocking=True)
+
+
+class PatchRandom:
+    """Random choices of model patches (which tokens to merge): on the CPU, by the seed of the run.
+
+    generator: stands where ComfyUI's global one stands during a run: behind the draw of the initial noise.
+    """
+
+    def __init__(self, shape: Sequence[int], seed: int) -> None:
+        self._shape = shape
+        self._seed = seed
+
+    @cached_property
+    def generator(self) -> torch.Generator:
+        """Drawn from in the order of the network's layers; made when first asked for."""
+        generator = torch.Generator("cpu").manual_seed(self._seed)
+        torch.randn(tuple(self._shape), generator=generator)
+        return generator
+
+
+def sequential_noise(like: Tensor, sigmas: Tensor, seed: int) -> NoiseSource:
+    """The noise of the ancestral samplers. like: x. sigmas: the schedule being solved."""
+    return SequentialNoise(like, seed)
+
+
+def brownian_noise(like: Tensor, sigmas: Tensor, seed: int) -> NoiseSource:
+    """The noise of the SDE samplers, drawn on the CPU: the same on every device."""
+    return BrownianNoise(like, sigmas, seed, torch.device("cpu"))
+
+
+def brownian_noise_on_device(like: Tensor, sigmas: Tensor, seed: int) -> NoiseSource:
+    """The noise of the SDE samplers whose names end in _gpu, drawn where x is."""
+    return BrownianNoise(like, sigmas, seed, like.device)

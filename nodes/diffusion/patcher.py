@@ -20,10 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import PatchError, nearest
+from nodes.diffusion.latent_format import LatentFormat
+from nodes.diffusion.model_options import ModelOptions, copied
 
 if TYPE_CHECKING:
     from nodes.diffusion.denoiser import ModelSampling
-    from nodes.diffusion.detect import Family
+    from nodes.diffusion.families import Family
     from nodes.diffusion.memory import DeviceMemory
 
 Patches = Mapping[str, tuple[tuple["Patch", float], ...]]
@@ -38,7 +40,11 @@ class Patch(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the tensors that this patch holds."""
+        """Bytes of the tensors that this patch holds and no one else."""
+
+    @property
+    def networks(self) -> tuple[PatchedNetwork, ...]:
+        """Other networks whose weights it takes from, and so keeps in memory."""
 
     def apply(self, weight: Tensor, strength: float) -> Tensor:
         """The patched weight, float32, of the shape and on the device of `weight`, which is float32 and not changed."""
@@ -137,6 +143,9 @@ class PatchedNetwork:
         yield id(self.base), sum(parameter.nbytes for parameter in self.base.parameters())
         if self.patches:
             yield (id(self.base), self.identity), self.nbytes
+        others = {id(other): other for pairs in self.patches.values() for patch, _ in pairs for other in patch.networks}
+        for other in others.values():
+            yield from other.memory_parts
 
     @property
     def nbytes(self) -> int:
@@ -157,14 +166,24 @@ class PatchedNetwork:
 
     def _patched(self, name: str) -> nn.Parameter:
         stored = self._parameters[name]
-        weight = stored.detach().to(torch.float32)
-        for patch, strength in self.patches[name]:
+        return nn.Parameter(self.weight(name, stored.device).to(stored.dtype), requires_grad=False)
+
+    def weight(self, name: str, device: torch.device) -> Tensor:
+        """One parameter with its patches, float32, before it is cast to the storage type; not to be written into."""
+        stored = self._parameters[name]
+        weight = stored.detach().to(device, torch.float32)
+        for patch, strength in self.patches.get(name, ()):
             result = patch.apply(weight, strength)
             if result.shape != stored.shape:
                 got, expected = tuple(result.shape), tuple(stored.shape)
                 raise PatchError(f"the patch {patch.identity!r} made {got} of {name!r}, which is {expected}")
             weight = result
-        return nn.Parameter(weight.to(stored.dtype), requires_grad=False)
+        return weight
+
+    def weight_identity(self, name: str) -> Hashable:
+        """Equal for two parameters exactly if they hold the same numbers."""
+        patches = tuple((patch.identity, strength) for patch, strength in self.patches.get(name, ()))
+        return self.base, name, patches
 
 
 def _twin(module: nn.Module, seen: dict[int, nn.Module]) -> nn.Module:
@@ -181,14 +200,15 @@ def _twin(module: nn.Module, seen: dict[int, nn.Module]) -> nn.Module:
     return twin
 
 
-class ModelPatcher:
+class ModelPatcher(ModelOptions):
     """The MODEL socket: a denoising network with its patches, schedule and options.
 
     Args:
         network: the UNet, with the patches on it.
         family: what the checkpoint is.
         sampling: the noise schedule and prediction type it was trained with.
-        model_options: what nodes and packs set on one clone; `{"transformer_options": {}}` at first.
+        model_options: what nodes and packs set on one clone, see ModelOptions; `{"transformer_options": {}}` at first.
+        latent_format: how it takes latents; the family's scale where none is given.
     """
 
     def __init__(
@@ -197,20 +217,30 @@ class ModelPatcher:
         family: Family,
         sampling: ModelSampling,
         model_options: dict[str, Any] | None = None,
+        latent_format: LatentFormat | None = None,
     ) -> None:
         self.network = network
         self.family = family
         self.sampling = sampling
+        self.latent_format = LatentFormat(family.latent_scale) if latent_format is None else latent_format
         self.model_options = {"transformer_options": {}} if model_options is None else model_options
 
     @property
     def latent_scale(self) -> float:
         """What a latent is multiplied with before the network sees it."""
-        return self.family.latent_scale
+        return self.latent_format.scale
+
+    def process_latent_in(self, latent: Tensor) -> Tensor:
+        """A latent [B,C,h,w] as nodes know it, as the network takes it."""
+        return self.latent_format.to_network(latent)
+
+    def process_latent_out(self, latent: Tensor) -> Tensor:
+        """The inverse of process_latent_in."""
+        return self.latent_format.from_network(latent)
 
     def clone(self) -> ModelPatcher:
         """Another socket value over the same weights: patches and options of one never show in the other."""
-        return ModelPatcher(self.network, self.family, self.sampling, _copy_options(self.model_options))
+        return ModelPatcher(self.network, self.family, self.sampling, copied(self.model_options), self.latent_format)
 
     def add_patches(self, patches: Mapping[str, Patch], strength_patch: float = 1.0) -> list[str]:
         """Put patches on this clone; returns the parameter names that the network has, which are those applied."""
@@ -228,12 +258,3 @@ class ModelPatcher:
     def nbytes(self) -> int:
         """Bytes that this clone adds to the checkpoint it came from."""
         return self.network.nbytes
-
-
-def _copy_options(value: Any) -> Any:
-    """Containers copied all the way down, everything else shared: options hold callables and tensors."""
-    if isinstance(value, dict):
-        return {key: _copy_options(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_copy_options(item) for item in value]
-    return value

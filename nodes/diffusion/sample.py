@@ -6,6 +6,7 @@ Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,12 +16,13 @@ from nodes.diffusion.conditions import Target, resize_mask, to_batch
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import CFG, Guidance
-from nodes.diffusion.noise import SEED_MAX, NoiseSource, SequentialNoise, check_seed, prepare_noise
+from nodes.diffusion.noise import SEED_MAX, check_seed, prepare_noise
 from nodes.diffusion.samplers import find_sampler
 from nodes.diffusion.samplers.interface import Model, Sampler, State
 from nodes.diffusion.schedules import ksampler_schedule
 
 if TYPE_CHECKING:
+    from nodes.diffusion.denoiser import ModelSampling
     from nodes.diffusion.patcher import ModelPatcher
 
 # (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
@@ -69,7 +71,7 @@ def ksample(
     """
     algorithm = find_sampler(sampler)
     check_seed(seed)
-    samples = _check_samples(latent)
+    samples = check_samples(latent)
     sigmas = ksampler_schedule(
         model.sampling, scheduler, steps, denoise=denoise, discard_penultimate=algorithm.discard_penultimate
     )
@@ -112,47 +114,95 @@ def sample(
     Returns [B,C,h,w] float32 on the CPU, unscaled. Arguments as ksample's.
     """
     # Realised outside inference_mode: patched weights outlive this run.
-    denoiser = Denoiser(model.network.module(), model.sampling)
+    network, family = model.network.module(), model.family
+    denoiser = Denoiser(network, model.sampling, inputs=family.inputs, sizes=family.sizes)
     if samples.shape[1] != denoiser.channels:
         raise DiffusionError(f"the latent has {samples.shape[1]} channels, the model takes {denoiser.channels}")
     device = denoiser.device
-    with torch.inference_mode():
-        latent = samples.to(device=device, dtype=torch.float32) * model.latent_scale
+    with torch.inference_mode(), ExitStack() as held:
+        if model.network.memory is not None:
+            held.enter_context(model.network.memory.on_device(network))
+        latent = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
         start_noise = noise.to(device)
-        guided: Model = guidance.bind(Target(denoiser, tuple(latent.shape), device))
+        target = Target(
+            denoiser,
+            tuple(latent.shape),
+            device,
+            latent_scale=model.latent_scale,
+            latent=latent,
+            noise_mask=noise_mask,
+            held=held,
+            options=model.model_options,
+            sigmas=sigmas,
+            seed=seed,
+        )
+        guided: Model = guidance.bind(target)
         protected_noise = _inpaint_noise(noise, seed).to(device) if sampler.fresh_inpaint_noise else start_noise
         if noise_mask is not None:
-            guided = Inpaint(guided, latent, protected_noise, noise_mask)
+            mask_function = model.model_options.get("denoise_mask_function")
+            guided = Inpaint(guided, latent, protected_noise, noise_mask, mask_function, sigmas)
         x = model.sampling.add_noise(latent, start_noise, sigmas[0])
         steps = range(len(sigmas) - 1)
         watch = _Watch(len(steps), device, callback)
-        source: NoiseSource = SequentialNoise(x, seed)
+        source = sampler.noise(x, sigmas, seed)
         state: State = {}
         x = sampler.solve(guided, x, sigmas, steps, source, state, watch)
-        result = (x / model.latent_scale).cpu()
+        result = model.process_latent_out(x).cpu()
         watch.check(result, samples)
     # A plain tensor: nodes downstream may write into it, which inference tensors forbid.
     return result.clone()
 
 
 class Inpaint:
-    """model(x, sigma) -> denoised that samples where the mask is 1 and keeps the latent where it is 0.
+    """A Model that samples where the mask is 1 and keeps the latent where it is 0.
 
     Before each evaluation what is kept is set to the latent at this noise level, after it to the latent itself
-    (Lugmayr et al. 2022, "RePaint", without resampling).
+    (Lugmayr et al. 2022, "RePaint", without resampling). A denoise_mask_function(sigma, mask, extra_options) makes the
+    mask of each evaluation: sigma is [1] on the CPU, the mask [B,1,h,w]; extra_options hold "model" (this object) and
+    "sigmas" of the run.
     """
 
-    def __init__(self, model: Model, latent: Tensor, noise: Tensor, mask: Tensor) -> None:
+    def __init__(
+        self,
+        model: Model,
+        latent: Tensor,
+        noise: Tensor,
+        mask: Tensor,
+        mask_function: Callable[..., Tensor] | None = None,
+        sigmas: Tensor | None = None,
+    ) -> None:
         batch, _, height, width = latent.shape
         self._model = model
-        self._mask = to_batch(resize_mask(mask, height, width)[:, None], batch).to(latent.device)
-        self._keep = 1.0 - self._mask
+        self._whole = to_batch(resize_mask(mask, height, width)[:, None], batch).to(latent.device)
         self._latent = latent
         self._noise = noise
+        self._function = mask_function
+        self._extra = {"model": self, "sigmas": sigmas}
+
+    @property
+    def sampling(self) -> ModelSampling:
+        """See Model."""
+        return self._model.sampling
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        x = x * self._mask + (self._latent + self._noise * sigma) * self._keep
-        return self._model(x, sigma) * self._mask + self._latent * self._keep
+        """See Model."""
+        mask = self._mask(sigma)
+        return self._after(self._model(self._before(x, sigma, mask), sigma), mask)
+
+    def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """See Model. What is kept is set in the guided prediction alone, as in ComfyUI."""
+        mask = self._mask(sigma)
+        denoised, uncond = self._model.with_uncond(self._before(x, sigma, mask), sigma)
+        return self._after(denoised, mask), uncond
+
+    def _mask(self, sigma: Tensor) -> Tensor:
+        return self._whole if self._function is None else self._function(sigma[None], self._whole, self._extra)
+
+    def _before(self, x: Tensor, sigma: Tensor, mask: Tensor) -> Tensor:
+        return x * mask + (self._latent + self._noise * sigma) * (1.0 - mask)
+
+    def _after(self, denoised: Tensor, mask: Tensor) -> Tensor:
+        return denoised * mask + self._latent * (1.0 - mask)
 
 
 class _Watch:
@@ -179,7 +229,8 @@ class _Watch:
         raise DiffusionError(f"the model gave NaN or infinity {where} (steps count from 0)")
 
 
-def _check_samples(latent: Mapping[str, Any]) -> Tensor:
+def check_samples(latent: Mapping[str, Any]) -> Tensor:
+    """The samples of a latent, or DiffusionError where they are no [B,C,h,w]."""
     samples = latent.get("samples")
     if not isinstance(samples, Tensor) or samples.dim() != 4 or 0 in samples.shape:
         got = list(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__

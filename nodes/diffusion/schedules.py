@@ -89,12 +89,7 @@ def linear_quadratic(sampling: ModelSampling, steps: int, threshold: float = 0.0
 
 
 def kl_optimal(sampling: ModelSampling, steps: int) -> Tensor:
-    """Sabour et al. 2024, "Align Your Steps", equation 12: evenly spaced in arctan sigma.
-
-    Raises DiffusionError for one step, where the spacing is 0/0 (ComfyUI computes with NaN there).
-    """
-    if steps < 2:
-        raise DiffusionError("scheduler kl_optimal needs at least 2 steps, got 1: its formula is 0/0 there")
+    """Sabour et al. 2024, "Align Your Steps", equation 12: evenly spaced in arctan sigma; NaN, 0/0, for one step."""
     share = torch.arange(steps, dtype=torch.float32) / (steps - 1)
     angle = share * math.atan(sampling.sigma_min) + (1 - share) * math.atan(sampling.sigma_max)
     return _then_zero(angle.tan())
@@ -114,7 +109,7 @@ SCHEDULERS: Mapping[str, Callable[[ModelSampling, int], Tensor]] = {
 
 
 def schedule(sampling: ModelSampling, scheduler: str, steps: int) -> Tensor:
-    """The scheduler's sigmas for `steps` steps, highest first, float32 on the CPU."""
+    """The scheduler's sigmas for `steps` steps, highest first, float32 on the CPU; NaN where its formula gives that."""
     if scheduler not in SCHEDULERS:
         raise UnknownScheduler(f"unknown scheduler {scheduler!r}{nearest(scheduler, SCHEDULERS)}")
     if steps < 1:
@@ -129,13 +124,15 @@ def ksampler_schedule(
 
     discard_penultimate: for solvers that spend two evaluations on the last step (dpm_2, uni_pc): one step more is
     scheduled and the lowest sigma above 0 is left out.
+
+    Raises DiffusionError where the scheduler's formula gives NaN: kl_optimal of one step.
     """
 
     def scheduled(n: int) -> Tensor:
-        if not discard_penultimate:
-            return schedule(sampling, scheduler, n)
-        sigmas = schedule(sampling, scheduler, n + 1)
-        return torch.cat([sigmas[:-2], sigmas[-1:]])
+        sigmas = schedule(sampling, scheduler, n + 1 if discard_penultimate else n)
+        if sigmas.isnan().any():
+            raise DiffusionError(f"scheduler {scheduler} needs at least 2 steps, got {n}: its formula is 0/0 there")
+        return torch.cat([sigmas[:-2], sigmas[-1:]]) if discard_penultimate else sigmas
 
     if steps < 1:
         raise DiffusionError(f"steps must be at least 1, got {steps}")

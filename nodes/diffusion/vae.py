@@ -8,6 +8,7 @@ Numbers as in parity/facts.md section 10, held by the goldens vae_* and parity/u
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
+from fractions import Fraction
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.patcher import PatchedNetwork
+from nodes.diffusion.tiling import Report, mean_over_tilings, three_shapes
 
 
 class Vae:
@@ -55,24 +57,31 @@ class Vae:
         Raises:
             DiffusionError: no image of this form, or one smaller than a cell.
         """
-        cell = self.downscale
-        shape = list(pixels.shape)
-        if len(shape) != 4 or shape[3] < 3 or not pixels.is_floating_point():
-            raise DiffusionError(f"an image is {shape} {pixels.dtype}, expected [B,H,W,3] float")
-        if not shape[0] or min(shape[1:3]) < cell:
-            raise DiffusionError(f"an image is {shape} (B,H,W,C), expected at least one of {cell}x{cell} pixels")
-        height, width = (size // cell * cell for size in shape[1:3])
-        top, left = (size % cell // 2 for size in shape[1:3])
-        cropped: Tensor = pixels[:, top : top + height, left : left + width, :3].movedim(-1, 1)
+        cropped = self._cropped(pixels)
         module: Any = self.network.module()
         # Made outside inference_mode, so that nodes may write into it.
-        latents = torch.empty(shape[0], self.latent_channels, height // cell, width // cell)
-        with torch.inference_mode():
-            # One image at a time: memory for one, and rounding that does not depend on the batch.
-            for latent, image in zip(latents, cropped, strict=True):
-                encoded = module.encode(_like(image[None] * 2.0 - 1.0, module)).latent_dist
-                latent.copy_(encoded.mode()[0])
+        height, width = (side // self.downscale for side in cropped.shape[2:])
+        latents = torch.empty(len(cropped), self.latent_channels, height, width)
+        # One image at a time: memory for one, and rounding that does not depend on the batch.
+        for latent, image in zip(latents, cropped, strict=True):
+            latent.copy_(_encode(module, image[None])[0])
         return latents
+
+    def encode_tiled(self, pixels: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
+        """As encode, over tiles of about `tile` x `tile` pixels that share `overlap` pixels: takes less memory.
+
+        Raises DiffusionError also where half a tile is no whole number of cells, or no more than the overlap.
+        """
+        cropped = self._cropped(pixels)
+        cell = self.downscale
+        if tile % (2 * cell) or overlap % cell:
+            raise DiffusionError(
+                f"a tile of {tile} pixels, overlap {overlap}: expected multiples of {2 * cell} and {cell}"
+            )
+        module: Any = self.network.module()
+        return mean_over_tilings(
+            cropped, lambda part: _encode(module, part), three_shapes(tile), overlap, Fraction(1, cell), report
+        )
 
     def decode(self, latent: Tensor) -> Tensor:
         """The image of a latent.
@@ -86,20 +95,62 @@ class Vae:
         Raises:
             DiffusionError: no latent of this form.
         """
+        shape = self._check_latent(latent)
+        module: Any = self.network.module()
+        images = torch.empty(shape[0], shape[2] * self.downscale, shape[3] * self.downscale, 3)
+        for image, one in zip(images, latent, strict=True):
+            image.copy_(_image(_decode(module, one[None]))[0])
+        return images
+
+    def decode_tiled(self, latent: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
+        """As decode, over tiles of about `tile` x `tile` elements that share `overlap` elements: takes less memory."""
+        self._check_latent(latent)
+        module: Any = self.network.module()
+        pixels = mean_over_tilings(
+            latent, lambda part: _decode(module, part), three_shapes(tile), overlap, Fraction(self.downscale), report
+        )
+        return _image(pixels)
+
+    def _cropped(self, pixels: Tensor) -> Tensor:
+        """An image as [B,3,H,W], cut to whole cells around its middle. Raises DiffusionError for anything else."""
+        cell = self.downscale
+        shape = list(pixels.shape)
+        if len(shape) != 4 or shape[3] < 3 or not pixels.is_floating_point():
+            raise DiffusionError(f"an image is {shape} {pixels.dtype}, expected [B,H,W,3] float")
+        if not shape[0] or min(shape[1:3]) < cell:
+            raise DiffusionError(f"an image is {shape} (B,H,W,C), expected at least one of {cell}x{cell} pixels")
+        height, width = (size // cell * cell for size in shape[1:3])
+        top, left = (size % cell // 2 for size in shape[1:3])
+        return pixels[:, top : top + height, left : left + width, :3].movedim(-1, 1)
+
+    def _check_latent(self, latent: Tensor) -> list[int]:
         shape = list(latent.shape)
         if len(shape) != 4 or shape[1] != self.latent_channels or not latent.is_floating_point() or 0 in shape:
             raise DiffusionError(f"a latent is {shape} {latent.dtype}, expected [B,{self.latent_channels},h,w] float")
-        module: Any = self.network.module()
-        images = torch.empty(shape[0], shape[2] * self.downscale, shape[3] * self.downscale, 3)
-        with torch.inference_mode():
-            for image, one in zip(images, latent, strict=True):
-                decoded = module.decode(_like(one[None], module)).sample
-                image.copy_((decoded[0].float() * 0.5 + 0.5).clamp_(0.0, 1.0).movedim(0, -1))
-        return images
+        return shape
 
     @property
     def _config(self) -> Any:
         return self.network.base.config
+
+
+@torch.inference_mode()
+def _encode(module: Any, images: Tensor) -> Tensor:
+    """[b,3,H,W] in 0..1 -> [b,4,h,w]: the mode of the posterior."""
+    latents: Tensor = module.encode(_like(images * 2.0 - 1.0, module)).latent_dist.mode()
+    return latents
+
+
+@torch.inference_mode()
+def _decode(module: Any, latents: Tensor) -> Tensor:
+    """[b,4,h,w] -> [b,3,H,W] float32 in about -1..1."""
+    pixels: Tensor = module.decode(_like(latents, module)).sample
+    return pixels.float()
+
+
+def _image(pixels: Tensor) -> Tensor:
+    """[b,3,H,W] in about -1..1 -> [b,H,W,3] in 0..1."""
+    return (pixels * 0.5 + 0.5).clamp(0.0, 1.0).movedim(1, -1)
 
 
 def _like(tensor: Tensor, module: Any) -> Tensor:

@@ -7,19 +7,23 @@ safetensors files are mapped into memory and read tensor by tensor. Files that t
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.errors import CheckpointError, DiffusionError
 
 # safetensors' own limit for its header.
 _LARGEST_HEADER = 100_000_000
+# The number formats that weights have, by safetensors' names for them.
+_DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 # A mapping is opened anew after so many bytes, so that a file being converted does not fill memory beside the result.
 _WINDOW = 256 << 20
 _TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
@@ -94,6 +98,10 @@ class WeightFile:
                 window, held = [], 0
         yield from self._mapped(window)
 
+    def tensor(self, name: str) -> Tensor:
+        """One tensor, as `tensors` gives it."""
+        return next(tensor for _, tensor in self.tensors([name]))
+
     def _mapped(self, names: list[str]) -> Iterator[tuple[str, Tensor]]:
         from safetensors import SafetensorError, safe_open
 
@@ -103,6 +111,39 @@ class WeightFile:
                     yield name, opened.get_tensor(name)
         except SafetensorError as error:
             raise CheckpointError(f"{self.path.name}: not a valid safetensors file: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """A tensor to be written: its form, and what makes it when its turn comes."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    make: Callable[[], Tensor]
+
+
+def write_safetensors(stream: IO[bytes], tensors: Mapping[str, Stored], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file tensor by tensor, so that it takes the memory of one.
+
+    Raises:
+        DiffusionError: a number format that safetensors has no name for.
+    """
+    # The widest numbers first, as safetensors does: so each tensor is aligned to its own.
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name in names:
+        tensor = tensors[name]
+        if tensor.dtype not in _DTYPES:
+            raise DiffusionError(f"{name!r} is {tensor.dtype}, which safetensors has no name for")
+        begin, end = end, end + math.prod(tensor.shape) * tensor.dtype.itemsize
+        header[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    stream.write(len(text).to_bytes(8, "little") + text)
+    for name in names:
+        made = tensors[name].make().detach().cpu().contiguous()
+        stream.write(made.reshape(-1).view(torch.uint8).numpy().data)
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

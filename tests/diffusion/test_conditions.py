@@ -52,8 +52,9 @@ def test_a_plain_entry_acts_everywhere_and_always() -> None:
 
 
 def test_area_is_cut_at_the_edge() -> None:
-    assert one(area=(8, 4, 2, 3)).area == (8, 4, 2, 3)
-    assert one(area=(100, 100, 10, 5)).area == (6, 7, 10, 5)
+    assert one(area=(8, 4, 2, 3)).box(H, W) == (8, 4, 2, 3)
+    assert one(area=(100, 100, 10, 5)).box(H, W) == (6, 7, 10, 5)
+    assert one(area=(100, 100, 10, 5), strength=2.0).weight(1, H, W)[0, 0, -1, -1] == 2.0
 
 
 def test_percentages_are_rounded_to_even() -> None:
@@ -105,8 +106,10 @@ def test_mask_bounds() -> None:
     # At least 8x8, yet not beyond the latent.
     mask = torch.zeros(2, H, W)
     mask[0, 15, 11] = mask[1, 13, 10] = 0.1
-    assert one(mask=mask, set_area_to_bounds=True).area == (3, 2, 13, 10)
-    assert one(mask=torch.zeros(H, W), set_area_to_bounds=True).area == (H, W, 0, 0)
+    assert one(mask=mask, set_area_to_bounds=True).box(H, W) == (3, 2, 13, 10)
+    # What marks nothing costs as little as can be.
+    assert one(mask=torch.zeros(H, W), set_area_to_bounds=True).area == (8, 8, 0, 0)
+    assert one(mask=torch.tensor([[[-1.0]], [[0.0]]]), set_area_to_bounds=True).box(H, W) == (H, W, 0, 0)
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 1, 1, 8, 8), (2, 3, 8, 8), (0, 8, 8)])
@@ -140,6 +143,8 @@ def test_twins() -> None:
     assert twin_of(small, plain, other_plain)[0].context is plain.context
     assert twin_of(small, plain, small) == []
     assert twin_of(far, wide) == []
+    # Areas are compared as they were asked for, not as the latent's edge cuts them: so does ComfyUI.
+    assert twin_of(one(area=(99, 4, 0, 0)), one(area=(H, W, 0, 0))) == []
     assert twin_of(plain, plain) == []
 
 
@@ -183,9 +188,9 @@ def test_no_entry(entry: Any) -> None:
 
 
 def test_what_cannot_be_applied_is_refused() -> None:
-    with pytest.raises(DiffusionError, match="'control' is not supported yet"):
-        one(control=object())
-    assert one(control=None).strength == 1.0
+    with pytest.raises(DiffusionError, match="'gligen' is not supported yet"):
+        one(gligen=object())
+    assert one(gligen=None).strength == 1.0
 
 
 def test_to_batch() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
 
 from nodes.diffusion.detect import CONFIG_KEY, describe, detect, detect_vae
 from nodes.diffusion.errors import CheckpointError
@@ -80,33 +81,110 @@ def test_the_tiny_ones_equal_their_published_sizes(tiny, parity):
             assert tower.config[key] == expected[key], (tower.name, key)
 
 
+def test_the_real_sd21(parity):
+    family = detect(listing(parity, "sd21"))
+    assert (family.name, family.latent_scale, family.prediction) == ("sd2", 0.18215, "eps")
+    assert family.unet["attention_head_dim"] == (5, 10, 20, 20)
+    assert family.unet["use_linear_projection"]
+    assert family.unet["cross_attention_dim"] == 1024
+    (tower,) = family.text_encoders
+    assert (tower.name, tower.layer, tower.final_norm, tower.pad_token) == ("clip_h", -2, True, 0)
+    assert (tower.config["num_attention_heads"], tower.config["hidden_act"], tower.projected) == (16, "gelu", True)
+    assert tower.config["num_hidden_layers"] == 24
+
+
+def test_the_real_sdxl_refiner(parity):
+    family = detect(listing(parity, "sdxl_refiner"))
+    assert (family.name, family.latent_scale, family.prediction) == ("sdxl_refiner", 0.13025, "eps")
+    assert family.unet["block_out_channels"] == (384, 768, 1536, 1536)
+    assert family.unet["attention_head_dim"] == (6, 12, 24, 24)
+    assert family.unet["projection_class_embeddings_input_dim"] == 1280 + 5 * 256
+    assert family.sizes == ("height", "width", "crop_h", "crop_w", "aesthetic_score")
+    (tower,) = family.text_encoders
+    assert (tower.name, tower.layer, tower.final_norm, tower.projected) == ("clip_g", -2, False, True)
+
+
+V_SIGN = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
+
+
+@pytest.mark.parametrize(("spread", "prediction"), [(0.02, "eps"), (0.089, "eps"), (0.091, "v"), (0.3, "v")])
+def test_the_numbers_of_sd2_tell_what_it_predicts(parity, spread, prediction):
+    asked = []
+
+    def read(key):
+        asked.append(key)
+        return torch.tensor([-spread, spread]).repeat(160).half()
+
+    shapes = listing(parity, "sd21")
+    assert detect(shapes, None, read).prediction == prediction
+    assert asked == [V_SIGN]
+    assert detect(shapes, configured(prediction="v")).prediction == "v"
+    assert detect(shapes, configured(prediction="eps"), read).prediction == "eps"
+    assert detect({**shapes, "v_pred": (0,)}).prediction == "v"
+
+
+def test_the_inpainting_model_of_sd2_predicts_noise(parity):
+    shapes = {**listing(parity, "sd21"), CONV_IN: (320, 9, 3, 3)}
+    family = detect(shapes, None, lambda key: pytest.fail(f"{key} was read"))
+    assert (family.name, family.prediction, family.inputs) == ("sd2", "eps", "inpaint")
+
+
+def test_sd2_in_the_layout_of_sgm_and_without_text_projection(parity):
+    shapes = {
+        key.replace("cond_stage_model.model.", "conditioner.embedders.0.model."): shape
+        for key, shape in listing(parity, "sd21").items()
+        if not key.endswith(("text_projection", "logit_scale"))
+    }
+    (tower,) = detect(shapes).text_encoders
+    assert (tower.prefix, tower.projected) == ("conditioner.embedders.0.model.", False)
+
+
+def test_sdxl_needs_the_text_projection(sdxl):
+    key = "conditioner.embedders.1.model.text_projection"
+    with pytest.raises(CheckpointError, match=f"missing key '{key}'"):
+        detect({k: shape for k, shape in sdxl.items() if k != key})
+
+
+@pytest.mark.parametrize("name", ["sd15", "sd21", "sdxl_base"])
+def test_inpainting_unets_have_nine_channels(parity, name):
+    shapes = listing(parity, name)
+    shapes[CONV_IN] = (shapes[CONV_IN][0], 9, 3, 3)
+    assert detect(shapes).inputs == "inpaint"
+
+
+@pytest.mark.parametrize("name", ["sd15", "sdxl_base"])
+def test_instruct_pix2pix_has_eight(parity, name):
+    shapes = listing(parity, name)
+    shapes[CONV_IN] = (shapes[CONV_IN][0], 8, 3, 3)
+    assert detect(shapes).inputs == "edit"
+
+
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "channels", "words"),
     [
-        ("sd21", ["Stable Diffusion 2.x", "not supported", "4 input", "1024-wide", "supported: Stable Diffusion 1.x"]),
-        ("sdxl_refiner", ["Stable Diffusion XL refiner", "not supported", "[384, 768, 1536, 1536]"]),
+        ("sd15", 5, "a depth-guided model.* of Stable Diffusion 1.x"),
+        ("sd15", 6, "a variant.* of Stable Diffusion 1.x"),
+        ("sd21", 7, "an upscaler.* of Stable Diffusion 2.x"),
+        ("sd21", 8, "an instruct-pix2pix model.* of Stable Diffusion 2.x"),
+        ("sdxl_refiner", 9, "an inpainting model.* of Stable Diffusion XL refiner"),
     ],
 )
-def test_families_without_support_are_named(parity, name, words):
-    with pytest.raises(CheckpointError) as error:
-        detect(listing(parity, name))
-    for word in words:
-        assert word in str(error.value)
+def test_other_inputs_are_named_with_their_number(parity, name, channels, words):
+    shapes = listing(parity, name)
+    shapes[CONV_IN] = (shapes[CONV_IN][0], channels, 3, 3)
+    with pytest.raises(CheckpointError, match=f"{words}, which is not supported.*{channels} input"):
+        detect(shapes)
 
 
-@pytest.mark.parametrize(
-    ("channels", "words"), [(9, "an inpainting model"), (8, "an instruct-pix2pix model"), (5, "depth"), (6, "variant")]
-)
-def test_other_inputs_are_named_with_their_number(sd15, channels, words):
-    sd15[CONV_IN] = (320, channels, 3, 3)
-    with pytest.raises(CheckpointError, match=f"{words}.* of Stable Diffusion 1.x.*{channels} input"):
-        detect(sd15)
-
-
-@pytest.mark.parametrize("mark", ["ztsnr", "edm_vpred.sigma_max"])
+@pytest.mark.parametrize("mark", ["edm_vpred.sigma_max", "edm_mean"])
 def test_schedules_without_support_are_named(sdxl, mark):
     with pytest.raises(CheckpointError, match=f"key '{mark}'"):
         detect({**sdxl, mark: (0,)})
+
+
+def test_zero_terminal_snr_counts_beside_v_prediction(sdxl):
+    assert not detect({**sdxl, "ztsnr": (0,)}).zero_snr
+    assert detect({**sdxl, "ztsnr": (0,), "v_pred": (0,)}).zero_snr
 
 
 def test_the_mark_of_v_prediction_is_read(sdxl):
@@ -116,7 +194,9 @@ def test_the_mark_of_v_prediction_is_read(sdxl):
 def test_a_unet_of_no_known_family_is_described(sdxl):
     without = {k: s for k, s in sdxl.items() if not k.startswith("conditioner.")}
     shapes = {k: (*s, 1, 1) if k.endswith(("proj_in.weight", "proj_out.weight")) else s for k, s in without.items()}
-    with pytest.raises(CheckpointError, match="no known family.*2048-wide"):
+    with pytest.raises(
+        CheckpointError, match="no known family.*2048-wide.*supported: Stable Diffusion 1.x, Stable Diff"
+    ):
         detect(shapes)
 
 
@@ -169,6 +249,7 @@ def test_a_file_says_what_shapes_cannot(tiny):
         ("[1]", "is list, expected an object"),
         ('{"unets": {}}', "unknown key 'unets' in weft.config; did you mean 'unet'"),
         ('{"unet": 3}', "unet is int, expected an object"),
+        ('{"prediction": "vv"}', "unknown prediction 'vv'; did you mean 'v'"),
         ('{"unet": {"attention_heads_dim": 3}}', "unknown key .* in unet; did you mean 'attention_head_dim'"),
         ('{"text_encoders": {"clip_g": {}}}', "unknown key 'clip_g' in text_encoders; did you mean 'clip_l'"),
         ('{"unet": {"attention_head_dim": 7}}', "32 channels do not divide into 7 attention heads"),

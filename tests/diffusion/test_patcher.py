@@ -23,6 +23,7 @@ class Add:
 
     value: float
     calls: list = None
+    networks = ()
 
     @property
     def identity(self):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -26,14 +28,29 @@ SPREAD = 0.5
 POSITIVE, NEGATIVE = "a photo of a cat on a table, highly detailed", "blurry, low quality, watermark"
 
 
-def gaussian(x: Tensor, sigma: Tensor) -> Tensor:
-    """The best denoiser for images drawn from N(0, SPREAD^2)."""
-    return x * (SPREAD**2 / (SPREAD**2 + sigma**2))
+class Gaussian:
+    """The best denoiser for images drawn from N(0, SPREAD^2), with and without guidance."""
+
+    sampling = SAMPLING
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return x * (SPREAD**2 / (SPREAD**2 + sigma**2))
+
+    def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        return self(x, sigma), self(x, sigma)
 
 
-def wavy(x: Tensor, sigma: Tensor) -> Tensor:
+class Wavy(Gaussian):
     """A denoiser that is linear in nothing, so that no error cancels."""
-    return gaussian(x, sigma) + 0.1 * torch.tanh(x) * torch.cos(3 * sigma)
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        return super().__call__(x, sigma) + 0.1 * torch.tanh(x) * torch.cos(3 * sigma)
+
+    def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        return self(x, sigma), super().__call__(x, sigma)
+
+
+gaussian, wavy = Gaussian(), Wavy()
 
 
 def addressed_noise(i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
@@ -80,7 +97,11 @@ def test_lms_gains_with_its_order() -> None:
     assert fourth < second / 2 < first / 10
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+# Those that solve the steps of the schedule, and so can be cut.
+STEPPING = [name for name, sampler in SAMPLERS.items() if not sampler.own_steps]
+
+
+@pytest.mark.parametrize("name", STEPPING)
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_stages_equal_the_run(name: str, scheduler: str) -> None:
     sampler = SAMPLERS[name]
@@ -98,7 +119,7 @@ def test_stages_equal_the_run(name: str, scheduler: str) -> None:
         assert torch.equal(x, single), cuts
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", STEPPING)
 def test_report_once_a_step(name: str) -> None:
     sigmas = ksampler_schedule(SAMPLING, "karras", 6)
     x, seen = torch.full((2, 4, 3, 3), 14.0), []
@@ -114,7 +135,7 @@ def test_report_once_a_step(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_what_report_raises_ends_the_run(name: str) -> None:
     def stop(i: int, x: Tensor, denoised: Tensor) -> None:
-        if i == 3:
+        if i >= 3:
             raise KeyboardInterrupt
 
     sigmas = ksampler_schedule(SAMPLING, "karras", 6)
@@ -149,19 +170,35 @@ def test_ancestral_noise_scales_with_s_noise() -> None:
         assert torch.allclose(once - none, up * addressed_noise(0, *sigmas), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
-def test_nothing_waits_for_the_device(name: str) -> None:
-    """Tensors on the meta device have no values: reading one back raises."""
+def small_unet() -> nn.Module:
     from diffusers import UNet2DConditionModel
 
+    return UNet2DConditionModel(
+        block_out_channels=(32, 32),
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=8,
+        layers_per_block=1,
+    )
+
+
+class StandIn(nn.Module):
+    """What a denoiser needs of a UNet, and faster."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.config = SimpleNamespace(in_channels=4, cross_attention_dim=8, addition_embed_type=None)
+
+    def forward(self, x: Tensor, *_: Any, **__: Any) -> tuple[Tensor]:
+        return (x * self.weight,)
+
+
+@pytest.mark.parametrize("name", [name for name in SAMPLERS if name != "dpm_adaptive"])
+def test_nothing_waits_for_the_device(name: str) -> None:
+    """Tensors on the meta device have no values: reading one back raises. dpm_adaptive reads its error back."""
     with torch.device("meta"):
-        network = UNet2DConditionModel(
-            block_out_channels=(32, 32),
-            down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-            up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-            cross_attention_dim=8,
-            layers_per_block=1,
-        )
+        network = small_unet() if name == "euler" else StandIn()
         x = torch.zeros(2, 4, 9, 7)
     target = Target(Denoiser(network, SAMPLING), (2, 4, 9, 7), torch.device("meta"))
     area = [[torch.zeros(1, 77, 8), {"area": (4, 4, 2, 2), "mask": torch.ones(9, 7), "end_percent": 0.5}]]
@@ -175,9 +212,7 @@ def test_nothing_waits_for_the_device(name: str) -> None:
 def test_unknown_sampler() -> None:
     with pytest.raises(UnknownSampler, match="unknown sampler 'dpmpp_2n'; did you mean 'dpmpp_2m'"):
         find_sampler("dpmpp_2n")
-    for name in set(SAMPLER_NAMES) - set(SAMPLERS):
-        with pytest.raises(UnknownSampler, match=f"sampler '{name}' is not implemented yet; there are euler, "):
-            find_sampler(name)
+    assert tuple(SAMPLERS) == SAMPLER_NAMES
 
 
 @pytest.fixture(scope="module")
@@ -199,20 +234,35 @@ def calls(tiny: LoadedCheckpoint) -> Iterator[list[tuple[Tensor, Tensor]]]:
 @pytest.mark.parametrize(
     "trace",
     [
-        "euler_normal",
-        "euler_ancestral_normal",
-        "heun_normal",
-        "dpm_2_normal",
-        "lms_normal",
-        "dpmpp_2m_karras",
         "ddim_normal",
+        "ddpm_normal",
+        "deis_normal",
+        "dpm_2_normal",
+        "dpmpp_2m_karras",
+        "dpmpp_2m_sde_karras",
+        "dpmpp_2s_ancestral_karras",
+        "dpmpp_3m_sde_exponential",
+        "dpmpp_sde_karras",
+        "er_sde_normal",
+        "euler_ancestral_normal",
+        "euler_normal",
+        "gradient_estimation_normal",
+        "heun_normal",
+        "ipndm_normal",
+        "lcm_sgm_uniform",
+        "lms_normal",
+        "res_multistep_simple",
+        "sa_solver_normal",
+        "seeds_2_normal",
+        "uni_pc_normal",
     ],
 )
 def test_every_step_equals_comfyui(
     parity: Path, tiny: LoadedCheckpoint, calls: list[tuple[Tensor, Tensor]], trace: str
 ) -> None:
     golden = load_file(parity / "units" / f"trace_{trace}.safetensors")
-    sampler, _, scheduler = trace.rpartition("_")
+    scheduler = next(name for name in SCHEDULERS if trace.endswith(f"_{name}"))
+    sampler = trace.removesuffix(f"_{scheduler}")
     steps = []
     result = ksample(
         tiny.model,
@@ -232,7 +282,9 @@ def test_every_step_equals_comfyui(
 
     assert [(i, total) for i, total, _, _ in steps] == [(i, 8) for i in range(8)]
     for i, _, x, denoised in steps:
-        close(x, f"step{i:02}/x")
+        # ComfyUI's own report has another x for these: the first one of the run, or one at variance 1.
+        if sampler not in ("deis", "ipndm", "uni_pc"):
+            close(x, f"step{i:02}/x")
         close(denoised, f"step{i:02}/denoised")
     assert len(calls) == sum(key.endswith("/x_in") for key in golden)
     for i, (x_in, t) in enumerate(calls):

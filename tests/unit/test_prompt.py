@@ -3,24 +3,21 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import prompt as prompt_module
 from engine.errors import UnreadableWorkflow
-from engine.prompt import MAX_BYTES, MAX_DEPTH, Link, Prompt, as_link, load, read_json
+from engine.prompt import MAX_DEPTH, Link, Prompt, as_link, read_json
 
 NODE = {"class_type": "X", "inputs": {"a": ["2", 0], "b": 5}, "_meta": {"title": "T"}}
 
 
 def refused(document: Any) -> str:
     with pytest.raises(UnreadableWorkflow) as caught:
-        load(document)
+        Prompt.parse(document)
     assert caught.value.exit_code == 2
     return str(caught.value)
 
@@ -118,20 +115,6 @@ def test_pointers(arguments: tuple[str, ...], pointer: str) -> None:
         ({"1": {"class_type": "X", "inputs": []}}, "/1/inputs: Input should be a valid dictionary, got a list"),
         ({"1~": {"class_type": "X", "inputs": None}}, "/1~0/inputs: Input should be a valid dictionary, got null"),
         ({1: NODE}, "/1/[key]: Input should be a valid string"),
-        ({"last_node_id": 5, "nodes": [], "links": []}, "UI format"),
-        ("[1, 2]", "cannot read '[1, 2]'"),
-        ("", "cannot read '.'"),
-        ("no/such/file.json", "cannot read 'no/such/file.json': No such file or directory"),
-        ("nul\0byte", "cannot read"),
-        ("x" * 5000, "File name too long"),
-        ('{"1": ', "the text is no JSON: Expecting value at line 1, column 7"),
-        ('{"1": {}} trailing', "Extra data at line 1, column 11"),
-        ('{"1": {"class_type": "X"}, "1": {"class_type": "Y"}}', "the key '1' stands twice in one object"),
-        ('{"1": {"class_type": "X", "inputs": {"a": 1, "a": 2}}}', "the key 'a' stands twice in one object"),
-        ('{"1": ' + "9" * 5000 + "}", "no JSON that can be read"),
-        ('{"1": ' + "[" * 100_000, "the text is nested too deeply"),
-        ('{"a":' * 100_000, "the text is nested too deeply"),
-        ('{"1": ' + "[" * 100_000 + "]" * 100_000 + "}", "the text is nested too deeply"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -158,67 +141,6 @@ def test_what_holds_itself_is_refused() -> None:
     loop: list[Any] = []
     loop += [loop, loop]
     assert "nested more than" in refused({"1": {"class_type": "X", "inputs": {"a": loop}}})
-
-
-def test_load_takes_whatever_holds_a_prompt(tmp_path: Path) -> None:
-    text = json.dumps({"1": NODE})
-    file = tmp_path / "w.json"
-    file.write_text(text)
-    bom = tmp_path / "bom.json"
-    bom.write_bytes(b"\xef\xbb\xbf" + text.encode())
-    parsed = Prompt.parse({"1": NODE})
-    assert load(parsed) is parsed
-    for given_ in ({"1": NODE}, text, "  \n" + text, "\ufeff" + text, file, str(file), bom):
-        assert load(given_).nodes == parsed.nodes
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"\xff\xfe\x00", "is no text: invalid start byte at byte 0"),
-        (b"", "is no JSON: Expecting value at line 1, column 1"),
-        (b"not json", "is no JSON"),
-        (b"[1]", "expected a JSON object of nodes, got a list"),
-        (b'"text"', "expected a JSON object of nodes, got text"),
-        (b"null", "expected a JSON object of nodes, got null"),
-        (b"true", "expected a JSON object of nodes, got a boolean"),
-        (b"{}", "the workflow holds no nodes"),
-        (b"\x89PNG\r\n\x1a\n", "is no text"),
-    ],
-)
-def test_a_file_is_named_in_its_error(content: bytes, message: str, tmp_path: Path) -> None:
-    file = tmp_path / "w.json"
-    file.write_bytes(content)
-    said = refused(file)
-    assert said.count(str(file)) == 1
-    assert message in said
-
-
-def test_a_folder_is_no_workflow(tmp_path: Path) -> None:
-    assert "Is a directory" in refused(tmp_path)
-
-
-def test_size_is_limited(tmp_path: Path) -> None:
-    file = tmp_path / "huge.json"
-    with file.open("wb") as stream:
-        stream.truncate(MAX_BYTES + 1)
-    assert "is larger than 67,108,864 bytes" in refused(file)
-    with pytest.raises(UnreadableWorkflow, match="is larger than"):
-        read_json(" " * (MAX_BYTES + 1), "it")
-
-
-@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no endless file here")
-def test_an_endless_file_is_read_no_further(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_module, "MAX_BYTES", 1000)
-    assert "is larger than 1,000 bytes" in refused("/dev/zero")
-
-
-def test_a_pipe_is_read(tmp_path: Path) -> None:
-    reader, writer = os.pipe()
-    with os.fdopen(writer, "w") as stream:
-        stream.write(json.dumps({"1": NODE}))
-    assert list(load(f"/dev/fd/{reader}").nodes) == ["1"]
-    os.close(reader)
 
 
 JSON = st.recursive(
@@ -250,7 +172,6 @@ def test_any_json_is_a_prompt_or_refused(document: Any) -> None:
 @given(st.text() | JSON.map(json.dumps))
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
-        load("{" + text)
         read_json(text, "it")
     except UnreadableWorkflow:
         pass

@@ -1,8 +1,10 @@
-"""CLIP's text towers: the two layouts of their keys, and transformers' names.
+"""CLIP's text towers: the layouts of their keys, and transformers' names.
 
-`hf`: the names of transformers, which Stable Diffusion 1.x and the first tower of SDXL use. `open_clip`: the names
-of mlfoundations/open_clip, for SD 2.x and the second tower of SDXL: one fused matrix for query, key and value, and
-the text projection stored as (in, out), the transpose of a linear layer's weight.
+`hf`: the names of transformers inside `text_model.`, which Stable Diffusion 1.x and the first tower of SDXL use.
+`hf_whole`: a file of transformers, with the text projection beside `text_model.`. `open_clip`: the names of
+mlfoundations/open_clip, for SD 2.x and the second tower of SDXL: one fused matrix for query, key and value, and the
+text projection stored as (in, out), the transpose of a linear layer's weight. A projection lands where the config has
+a projection_dim.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps.shapes import Landing, Shapes
+from nodes.diffusion.keymaps.shapes import Landing, Shapes, as_stored
 
 _BOTH = (".weight", ".bias")
 _QKV = ("q_proj", "k_proj", "v_proj")
@@ -36,9 +38,13 @@ def clip_landings(config: Mapping[str, Any], layout: str) -> dict[str, tuple[Lan
 
     Args:
         config: keyword arguments of transformers' CLIPTextConfig, as `TextEncoderSpec.config` has them.
-        layout: "hf" or "open_clip".
+        layout: "hf", "hf_whole" or "open_clip".
     """
-    return dict(_LAYOUTS[layout](config["num_hidden_layers"]))
+    landings = dict(_LAYOUTS[layout](config["num_hidden_layers"]))
+    if "projection_dim" in config:
+        name, change = _PROJECTIONS[layout]
+        landings[name] = (Landing("text_projection.weight", change, change),)
+    return landings
 
 
 def _hf(layers: int) -> Iterator[tuple[str, tuple[Landing, ...]]]:
@@ -49,10 +55,14 @@ def _hf(layers: int) -> Iterator[tuple[str, tuple[Landing, ...]]]:
         yield name, (Landing(name),)
 
 
+def _hf_whole(layers: int) -> Iterator[tuple[str, tuple[Landing, ...]]]:
+    for name, landings in _hf(layers):
+        yield f"text_model.{name}", landings
+
+
 def _open_clip(layers: int) -> Iterator[tuple[str, tuple[Landing, ...]]]:
     for old, new in _EMBEDDINGS.items():
         yield old, (Landing(new),)
-    yield "text_projection", (Landing("text_projection.weight", transposed),)
     for end in _BOTH:
         yield f"ln_final{end}", (Landing(f"final_layer_norm{end}"),)
     for layer in range(layers):
@@ -66,6 +76,7 @@ def _open_clip(layers: int) -> Iterator[tuple[str, tuple[Landing, ...]]]:
 
 _LAYOUTS: Mapping[str, Callable[[int], Iterator[tuple[str, tuple[Landing, ...]]]]] = {
     "hf": _hf,
+    "hf_whole": _hf_whole,
     "open_clip": _open_clip,
 }
 
@@ -81,12 +92,24 @@ def third(index: int, tensor: Tensor) -> Tensor:
     return tensor[index * width : (index + 1) * width]
 
 
+# Where each layout keeps the text projection, if it has a place for it, and its change of form, both ways.
+_PROJECTIONS: Mapping[str, tuple[str, Callable[[Tensor], Tensor]]] = {
+    "hf_whole": ("text_projection.weight", as_stored),
+    "open_clip": ("text_projection", transposed),
+}
+
 _READ = {
     "hf": (
         "embeddings.token_embedding.weight",
         "embeddings.position_embedding.weight",
         r"encoder\.layers\.(\d+)\.",
         r"encoder\.layers\.\d+\.mlp\.fc1\.weight",
+    ),
+    "hf_whole": (
+        "text_model.embeddings.token_embedding.weight",
+        "text_model.embeddings.position_embedding.weight",
+        r"text_model\.encoder\.layers\.(\d+)\.",
+        r"text_model\.encoder\.layers\.\d+\.mlp\.fc1\.weight",
     ),
     "open_clip": (
         "token_embedding.weight",
@@ -119,6 +142,8 @@ def read_clip(shapes: Shapes, layout: str) -> dict[str, Any]:
         "max_position_embeddings": shapes.of(positions, 2)[0],
         "layer_norm_eps": 1e-5,
     }
-    if layout == "open_clip":
-        config["projection_dim"] = shapes.of("text_projection", 2)[1]
+    projection = _PROJECTIONS.get(layout)
+    if projection is not None and projection[0] in shapes:
+        # The two layouts' matrices are each other's transpose; released ones are square.
+        config["projection_dim"] = shapes.of(projection[0], 2)[layout == "open_clip"]
     return config

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointError, nearest
@@ -20,10 +21,20 @@ def as_stored(tensor: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Landing:
-    """Where a stored tensor goes: the parameter's name, and the change of form on the way (a view if possible)."""
+    """Where a stored tensor goes: the parameter's name, the change of form on the way (a view if possible), and back.
+
+    A key with several landings is cut into them, in their order.
+    """
 
     target: str
     change: Callable[[Tensor], Tensor] = as_stored
+    back: Callable[[Tensor], Tensor] = as_stored
+
+
+def as_landed(landings: Sequence[Landing], parameter: Callable[[str], Tensor]) -> Tensor:
+    """The tensor that a file stores for these landings: `change` undone. parameter: gives a network's, by its name."""
+    pieces = [landing.back(parameter(landing.target)) for landing in landings]
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 class Shapes:

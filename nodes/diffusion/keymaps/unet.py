@@ -6,7 +6,7 @@ input blocks holds conv_in, then per level its residual blocks and a downsampler
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nodes.diffusion.errors import CheckpointError
@@ -14,7 +14,7 @@ from nodes.diffusion.keymaps.shapes import Shapes
 
 PREFIX = "model.diffusion_model."
 _BOTH = (".weight", ".bias")
-_ENDS = {"input_blocks.0.0": "conv_in", "out.0": "conv_norm_out", "out.2": "conv_out"}
+_OUT = {"out.0": "conv_norm_out", "out.2": "conv_out"}
 _TIME = {"time_embed.0": "time_embedding.linear_1", "time_embed.2": "time_embedding.linear_2"}
 _VECTOR = {"label_emb.0.0": "add_embedding.linear_1", "label_emb.0.2": "add_embedding.linear_2"}
 _RESNET = {
@@ -39,21 +39,39 @@ def unet_keymap(unet: Mapping[str, Any]) -> dict[str, str]:
     Args:
         unet: keyword arguments of diffusers' UNet2DConditionModel, as `Family.unet` has them.
     """
-    names = {**_ENDS, **_TIME, **(_VECTOR if unet.get("addition_embed_type") else {})}
+    pairs, skips = encoder_keymap(unet)
+    pairs += [(old + end, new + end) for old, new in _OUT.items() for end in _BOTH]
+    channels, layers = tuple(unet["block_out_channels"]), unet["layers_per_block"]
+    index, width = 0, channels[-1]
+    for block, level in enumerate(reversed(range(len(channels)))):
+        depth = _depths(unet)[level]
+        for layer in range(layers + 1):
+            old, new = f"output_blocks.{index}", f"up_blocks.{block}"
+            pairs += _resnet(f"{old}.0", f"{new}.resnets.{layer}", width + skips.pop() != channels[level])
+            if depth:
+                pairs += _transformer(f"{old}.1", f"{new}.attentions.{layer}", depth)
+            index, width = index + 1, channels[level]
+        if level != 0:
+            old, new = f"output_blocks.{index - 1}.{1 + bool(depth)}.conv", f"up_blocks.{block}.upsamplers.0.conv"
+            pairs += [(old + end, new + end) for end in _BOTH]
+    return dict(pairs)
+
+
+def encoder_keymap(unet: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[int]]:
+    """The pairs of names of a UNet's first half and middle, and the channels of its skip connections, in order."""
+    names = {"input_blocks.0.0": "conv_in", **_TIME, **(_VECTOR if unet.get("addition_embed_type") else {})}
     pairs = [(old + end, new + end) for old, new in names.items() for end in _BOTH]
     channels = tuple(unet["block_out_channels"])
-    layers = unet["layers_per_block"]
-    depths = tuple(unet["transformer_layers_per_block"])
-    attends = [kind.startswith("CrossAttn") for kind in unet["down_block_types"]]
     last = len(channels) - 1
 
     index, width, skips = 1, channels[0], [channels[0]]
     for level, out in enumerate(channels):
-        for layer in range(layers):
+        depth = _depths(unet)[level]
+        for layer in range(unet["layers_per_block"]):
             old, new = f"input_blocks.{index}", f"down_blocks.{level}"
             pairs += _resnet(f"{old}.0", f"{new}.resnets.{layer}", width != out)
-            if attends[level]:
-                pairs += _transformer(f"{old}.1", f"{new}.attentions.{layer}", depths[level])
+            if depth:
+                pairs += _transformer(f"{old}.1", f"{new}.attentions.{layer}", depth)
             index, width = index + 1, out
             skips.append(out)
         if level != last:
@@ -63,21 +81,15 @@ def unet_keymap(unet: Mapping[str, Any]) -> dict[str, str]:
             skips.append(out)
 
     pairs += _resnet("middle_block.0", "mid_block.resnets.0", False)
-    pairs += _transformer("middle_block.1", "mid_block.attentions.0", depths[last])
+    pairs += _transformer("middle_block.1", "mid_block.attentions.0", unet["transformer_layers_per_block"][last])
     pairs += _resnet("middle_block.2", "mid_block.resnets.1", False)
+    return pairs, skips
 
-    index = 0
-    for block, level in enumerate(reversed(range(len(channels)))):
-        for layer in range(layers + 1):
-            old, new = f"output_blocks.{index}", f"up_blocks.{block}"
-            pairs += _resnet(f"{old}.0", f"{new}.resnets.{layer}", width + skips.pop() != channels[level])
-            if attends[level]:
-                pairs += _transformer(f"{old}.1", f"{new}.attentions.{layer}", depths[level])
-            index, width = index + 1, channels[level]
-        if level != 0:
-            old, new = f"output_blocks.{index - 1}.{1 + attends[level]}.conv", f"up_blocks.{block}.upsamplers.0.conv"
-            pairs += [(old + end, new + end) for end in _BOTH]
-    return dict(pairs)
+
+def _depths(unet: Mapping[str, Any]) -> tuple[int, ...]:
+    """Transformer blocks at each level, 0 without attention."""
+    kinds, depths = unet["down_block_types"], unet["transformer_layers_per_block"]
+    return tuple(depth if kind.startswith("CrossAttn") else 0 for kind, depth in zip(kinds, tuple(depths), strict=True))
 
 
 def _resnet(old: str, new: str, shortcut: bool) -> Iterator[tuple[str, str]]:
@@ -99,6 +111,15 @@ def read_unet(shapes: Shapes) -> dict[str, Any]:
     Raises:
         CheckpointError: a key that the structure needs is missing, or the structure is none that diffusers builds.
     """
+    kwargs = read_encoder(shapes)
+    kinds = {"CrossAttnDownBlock2D": "CrossAttnUpBlock2D", "DownBlock2D": "UpBlock2D"}
+    kwargs["up_block_types"] = tuple(kinds[kind] for kind in reversed(kwargs["down_block_types"]))
+    kwargs["out_channels"] = shapes.of("out.2.weight", 4)[0]
+    return kwargs
+
+
+def read_encoder(shapes: Shapes) -> dict[str, Any]:
+    """As `read_unet`, of a UNet's first half and middle alone."""
     start, in_channels, *_ = shapes.of("input_blocks.0.0.weight", 4)
     channels, layers, depths = _levels(shapes)
     middle = len(shapes.indices(r"middle_block\.1\.transformer_blocks\.(\d+)\."))
@@ -113,12 +134,7 @@ def read_unet(shapes: Shapes) -> dict[str, Any]:
         raise CheckpointError(f"the UNet's transformers have {got}: expected equal")
     kwargs: dict[str, Any] = {
         "in_channels": in_channels,
-        "out_channels": shapes.of("out.2.weight", 4)[0],
-        "block_out_channels": channels,
-        "layers_per_block": layers,
-        "transformer_layers_per_block": tuple(depth or middle for depth in depths),
-        "down_block_types": tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths),
-        "up_block_types": tuple("CrossAttnUpBlock2D" if depth else "UpBlock2D" for depth in reversed(depths)),
+        **encoder_kwargs(channels, layers, depths, middle),
         "cross_attention_dim": context[-1],
         "use_linear_projection": len(projection) == 2,
         "norm_num_groups": 32,
@@ -126,6 +142,16 @@ def read_unet(shapes: Shapes) -> dict[str, Any]:
     if shapes.any("label_emb."):
         kwargs["projection_class_embeddings_input_dim"] = shapes.of("label_emb.0.0.weight", 2)[1]
     return kwargs
+
+
+def encoder_kwargs(channels: Sequence[int], layers: int, depths: Sequence[int], middle: int) -> dict[str, Any]:
+    """The structure of a UNet's first half as keyword arguments: transformer blocks at each level, 0 for none."""
+    return {
+        "block_out_channels": tuple(channels),
+        "layers_per_block": layers,
+        "transformer_layers_per_block": tuple(depth or middle for depth in depths),
+        "down_block_types": tuple("CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths),
+    }
 
 
 def _levels(shapes: Shapes) -> tuple[tuple[int, ...], int, tuple[int, ...]]:

@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps.shapes import Landing, Shapes, as_stored
+from nodes.diffusion.keymaps.shapes import Landing, Shapes
 
 PREFIX = "first_stage_model."
 _BOTH = (".weight", ".bias")
@@ -59,7 +59,7 @@ def vae_keymap(vae: Mapping[str, Any]) -> dict[str, str]:
 def vae_landings(vae: Mapping[str, Any]) -> dict[str, tuple[Landing, ...]]:
     """`vae_keymap` with the 1x1 convolutions of the attention turned into matrices."""
     return {
-        old: (Landing(new, as_matrix if old.endswith(_CONVOLVED) else as_stored),)
+        old: (Landing(new, as_matrix, as_convolution) if old.endswith(_CONVOLVED) else Landing(new),)
         for old, new in vae_keymap(vae).items()
     }
 
@@ -67,6 +67,11 @@ def vae_landings(vae: Mapping[str, Any]) -> dict[str, tuple[Landing, ...]]:
 def as_matrix(tensor: Tensor) -> Tensor:
     """A 1x1 convolution's weight [O, I, 1, 1] as the matrix [O, I]; a matrix as it is."""
     return tensor[:, :, 0, 0] if tensor.dim() == 4 and tensor.shape[2:] == (1, 1) else tensor
+
+
+def as_convolution(tensor: Tensor) -> Tensor:
+    """A matrix [O, I] as a 1x1 convolution's weight [O, I, 1, 1]."""
+    return tensor[:, :, None, None]
 
 
 def _resnet(old: str, new: str, shortcut: bool) -> Iterator[tuple[str, str]]:

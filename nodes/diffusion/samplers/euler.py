@@ -1,4 +1,4 @@
-"""Euler's method, deterministic and ancestral."""
+"""Euler's method, deterministic and ancestral, each also with CFG++ (Chung et al. 2024)."""
 
 from __future__ import annotations
 
@@ -43,4 +43,40 @@ def euler_ancestral(
             continue
         d = (x - denoised) / sigmas[i]
         x = x + d * (sigma_down - sigmas[i]) + noise(i, sigmas[i], sigmas[i + 1]) * (s_noise * sigma_up)
+    return x
+
+
+def euler_cfg_pp(
+    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+) -> Tensor:
+    """Euler with CFG++: the noise that is put back is the unguided one. Remembers nothing."""
+    for i in steps:
+        denoised, uncond = model.with_uncond(x, sigmas[i])
+        report(i, x, denoised)
+        d = (x - uncond) / sigmas[i]
+        x = denoised + d * sigmas[i + 1]
+    return x
+
+
+def euler_ancestral_cfg_pp(
+    model: Model,
+    x: Tensor,
+    sigmas: Tensor,
+    steps: range,
+    noise: NoiseSource,
+    state: State,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+) -> Tensor:
+    """euler_cfg_pp to sigma_down, then fresh noise. Remembers nothing."""
+    for i in steps:
+        denoised, uncond = model.with_uncond(x, sigmas[i])
+        report(i, x, denoised)
+        sigma_down, sigma_up = ancestral_step(sigmas[i], sigmas[i + 1], eta)
+        d = (x - uncond) / sigmas[i]
+        x = denoised + d * sigma_down
+        if sigmas[i + 1] > 0:
+            x = x + noise(i, sigmas[i], sigmas[i + 1]) * (s_noise * sigma_up)
     return x

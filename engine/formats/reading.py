@@ -1,0 +1,360 @@
+"""Workflow + Registry -> Boards: which class each node is, its sockets and widgets, what is promoted.
+
+Nothing here recurses, so subgraphs may be nested as deep as they like; how many nodes they expand to is bounded.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.definition import InputSpec, NodeDefinition
+from engine.documents import kind_of, pointer
+from engine.errors import InvalidWorkflow, Issue
+from engine.formats.canvases import Board, Item, Kind, Port, Promoted
+from engine.formats.groupnodes import group_canvas, group_name
+from engine.formats.legacy import NAMED_OUTPUTS, RENAMED, migrate
+from engine.formats.widgets import Held, WidgetSlot, hold, is_widget, plain, slots
+from engine.formats.workflow import Canvas, Node, Slot, Wire, Workflow
+from engine.registry import Registry
+from engine.sockets import type_name
+
+INPUT_PANEL, OUTPUT_PANEL = "-10", "-20"
+"""The ids that a subgraph's own inputs and outputs have in its links."""
+
+MAX_NODES = 100_000
+"""The most nodes that a workflow may have once its subgraphs are expanded; people share up to a few hundred."""
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_VIRTUAL = {"Reroute": Kind.REROUTE, "PrimitiveNode": Kind.PRIMITIVE, "Note": Kind.NOTE, "MarkdownNote": Kind.NOTE}
+
+
+def read(workflow: Workflow, registry: Registry) -> tuple[Board, list[Issue]]:
+    """The workflow's own board, and notes: what is broken there and left out, as the editor leaves it out.
+
+    Raises InvalidWorkflow with every node that cannot be read: ids that stand twice, subgraphs that are not defined or
+    contain themselves, `widgets_values` of another kind, more nodes than MAX_NODES.
+    """
+    return _Reader(workflow, registry).read()
+
+
+@dataclass(frozen=True)
+class _Class:
+    """What every node of a class has."""
+
+    definition: NodeDefinition
+    inputs: tuple[InputSpec, ...]
+    layout: tuple[WidgetSlot, ...]
+    outputs: tuple[str, ...]
+
+    @classmethod
+    def of(cls, definition: NodeDefinition) -> _Class:
+        specs = definition.by_name.values()
+        inputs = (*(spec for spec in specs if not is_widget(spec)), *(spec for spec in specs if is_widget(spec)))
+        outputs = tuple(type_name(output.io_type) for output in definition.outputs)
+        return cls(definition, inputs, slots(definition), outputs)
+
+
+class _Reader:
+    def __init__(self, workflow: Workflow, registry: Registry) -> None:
+        self.registry = registry
+        self.classes: dict[str, _Class] = {}
+        self.issues: list[Issue] = []
+        self.notes: list[Issue] = []
+        self.root = Board(workflow.canvas, "")
+        self.boards = [self.root]
+        groups = workflow.canvas.extra.get("groupNodes")
+        self.groups: dict[str, Any] = groups if isinstance(groups, dict) else {}
+        self.definitions: dict[str, tuple[str, Canvas]] = {}
+        self.by_definition: dict[str, Board] = {}
+        self.count = 0
+        for place, canvas in workflow.definitions():
+            if canvas.id in self.definitions:
+                message = f"two subgraphs have the id {canvas.id!r}"
+                self.issues.append(Issue("duplicate_subgraph_id", message, pointer=place))
+            elif canvas.id is not None:
+                self.definitions[canvas.id] = (place, canvas)
+
+    def read(self) -> tuple[Board, list[Issue]]:
+        for board in self.boards:  # grows while it is read
+            self.place_items(board)
+        inner_first = self.inner_first()
+        if self.issues:
+            raise InvalidWorkflow(self.issues)
+        for board in inner_first:
+            self.connect(board)
+            self.weigh(board)
+        if self.root.size > MAX_NODES:
+            self.refuse_size(self.root.size)
+        if self.issues:
+            raise InvalidWorkflow(self.issues)
+        return self.root, self.notes
+
+    def refuse_size(self, size: int) -> None:
+        found = f"{size:,}" if size < 10**12 else "over a million million"
+        message = f"with its subgraphs expanded the workflow has {found} nodes; {MAX_NODES:,} is the most that is read"
+        raise InvalidWorkflow([*self.issues, Issue("too_many_nodes", message)])
+
+    def place_items(self, board: Board) -> None:
+        self.count += len(board.canvas.nodes)
+        if self.count > MAX_NODES:
+            self.refuse_size(self.count)
+        for index, node in enumerate(board.canvas.nodes):
+            item = self.item(board, node, f"{board.pointer}/nodes/{index}")
+            if node.id in board.items:
+                other = board.items[node.id].title
+                self.issues.append(item.issue("duplicate_node_id", f"node {node.id} stands twice", details=other))
+            elif node.widgets_values is not None and not isinstance(node.widgets_values, list | dict):
+                got = kind_of(node.widgets_values)
+                message = f"widgets_values: expected a list or an object, got {got}"
+                self.issues.append(item.issue("invalid_widgets_values", message))
+            else:
+                board.items[node.id] = item
+
+    def item(self, board: Board, node: Node, place: str) -> Item:
+        """The node with its class or subgraph found."""
+        class_type = node.type
+        if class_type in RENAMED and class_type not in self.registry:
+            class_type = RENAMED[class_type]
+        item = Item(node, board, place, _VIRTUAL.get(class_type, Kind.UNKNOWN), class_type)
+        if class_type in self.definitions:
+            item.kind, item.body = Kind.INSTANCE, self.subgraph(class_type, item)
+        elif (name := group_name(class_type)) is not None and name in self.groups:
+            item.kind, item.body = Kind.INSTANCE, self.group(name, item)
+        elif item.kind is Kind.UNKNOWN and class_type in self.registry:
+            item.kind, item.definition = Kind.NODE, self.class_of(class_type).definition
+        elif item.kind is Kind.UNKNOWN and _UUID.fullmatch(class_type) and item.runs:
+            self.issues.append(item.issue("undefined_subgraph", f"its subgraph {class_type} is not in the workflow"))
+        return item
+
+    def class_of(self, class_type: str) -> _Class:
+        if class_type not in self.classes:
+            self.classes[class_type] = _Class.of(self.registry[class_type])
+        return self.classes[class_type]
+
+    def subgraph(self, definition_id: str, instance: Item) -> Board:
+        if definition_id not in self.by_definition:
+            place, canvas = self.definitions[definition_id]
+            board = self.by_definition[definition_id] = Board(canvas, place, None, instance)
+            self.boards.append(board)
+        return self.by_definition[definition_id]
+
+    def group(self, name: str, instance: Item) -> Board | None:
+        outer: Item | None = instance
+        while outer is not None:
+            if outer.board.group == name:
+                self.issues.append(instance.issue("recursive_subgraph", f"group {name!r} contains itself"))
+                return None
+            outer = outer.board.instance
+        try:
+            canvas, shares = group_canvas(self.groups[name], instance.node, self.registry)
+        except (ValueError, TypeError) as error:
+            message = f"group {name!r} is not as the editor writes it: {error!s:.300}"
+            self.issues.append(instance.issue("unreadable_group", message))
+            return None
+        board = Board(canvas, pointer("extra", "groupNodes", name), name, instance, shares=shares)
+        self.boards.append(board)
+        return board
+
+    def inner_first(self) -> list[Board]:
+        """Every board after those of its subgraphs. A subgraph that contains itself becomes an issue."""
+        order: list[Board] = []
+        open_: set[Board] = {self.root}
+        done: set[Board] = set()
+        path = [(self.root, iter(list(self.root.items.values())))]
+        while path:
+            board, items = path[-1]
+            for item in items:
+                if item.body in open_:
+                    name = item.body.canvas.name or item.class_type
+                    self.issues.append(item.issue("recursive_subgraph", f"subgraph {name!r} contains itself"))
+                elif item.body is not None and item.body not in done:
+                    open_.add(item.body)
+                    path.append((item.body, iter(list(item.body.items.values()))))
+                    break
+            else:
+                path.pop()
+                open_.discard(board)
+                done.add(board)
+                order.append(board)
+        return order
+
+    def connect(self, board: Board) -> None:
+        """Give every item its ports, outputs and values, and the board what it promotes."""
+        wires = {wire.id: wire for wire in board.canvas.links}
+        self.note_ambiguous(board, wires)
+        restored = self.restored_links(board) if board is self.root else {}
+        for item in board.items.values():
+            self.read_outputs(item)
+        ends: dict[str, tuple[Item, Port]] = {}
+        for item in board.items.values():
+            linked = restored.get(item.node.id, {})
+            for port, link in self.ports(item, linked):
+                item.ports.append(port)
+                if link is not None:
+                    self.lead(board, item, port, link, wires.get(link))
+                    ends.setdefault(link, (item, port))
+            self.fill(item)
+        for index, panel in enumerate(board.canvas.inputs):
+            links = panel.link_ids or [
+                wire.id for wire in wires.values() if (wire.origin_id, wire.origin_slot) == (INPUT_PANEL, index)
+            ]
+            for target, port in (ends[link] for link in links if link in ends):
+                if port.spec is not None:
+                    board.promoted[index] = Promoted(port.spec, target.node.id, port.name)
+                    break
+        self.read_results(board, wires)
+
+    def weigh(self, board: Board) -> None:
+        """How much one use of the board adds; those inside it are weighed."""
+        for item in board.items.values():
+            if item.is_sent:
+                board.size += 1 + (item.body.size if item.body else 0)
+                runs = item.kind is Kind.UNKNOWN or (item.definition is not None and item.definition.output_node)
+                board.silent = board.silent and not runs and (item.body is None or item.body.silent)
+
+    def read_outputs(self, item: Item) -> None:
+        saved = [_type(slot.io_type) for slot in item.node.outputs]
+        if item.body is not None:
+            item.outputs = [_type(panel.io_type) for panel in item.body.canvas.outputs]
+        elif item.definition is None:
+            item.outputs = saved
+        else:
+            known = self.class_of(item.class_type).outputs
+            item.outputs = [*known, *saved[len(known) :]]
+            if item.class_type in NAMED_OUTPUTS:
+                today = {output.name: index for index, output in enumerate(item.definition.outputs)}
+                item.moved = {old: today[slot.name] for old, slot in enumerate(item.node.outputs) if slot.name in today}
+
+    def ports(self, item: Item, restored: dict[int, str]) -> Iterable[tuple[Port, str | None]]:
+        """The item's inputs with their links' ids, in the editor's order: sockets, widgets, what else is saved.
+
+        Names, types and widgets are the definition's; which link it is, the save's, found by name.
+        """
+        saved: dict[str, tuple[int, Slot]] = {}
+        for place, slot in enumerate(item.node.inputs):
+            saved.setdefault(slot.name, (place, slot))
+
+        def with_link(port: Port) -> tuple[Port, str | None]:
+            if port.name not in saved:
+                return port, None
+            port.place, slot = saved[port.name]
+            return port, slot.link if slot.link is not None else restored.get(port.place)
+
+        if item.body is not None:
+            for index, panel in enumerate(item.body.canvas.inputs):
+                promoted = item.body.promoted.get(index)
+                yield with_link(Port(panel.name, _type(panel.io_type), promoted.spec if promoted else None))
+            return
+        specs = self.class_of(item.class_type).inputs if item.definition is not None else ()
+        widgets = {spec.name for spec in specs if is_widget(spec)}
+        for spec in specs:
+            io_type = type_name(spec.socket.io_type)
+            yield with_link(Port(spec.name, io_type, spec if spec.name in widgets else None))
+        known = {spec.name for spec in specs}
+        for name, (_, slot) in saved.items():
+            stale = item.definition is not None and slot.widget is not None and slot.widget_name not in widgets
+            if name not in known and not stale:
+                yield with_link(Port(name, _type(slot.io_type)))
+
+    def lead(self, board: Board, item: Item, port: Port, link: str, wire: Wire | None) -> None:
+        """Point a port on the board at what its link comes from; a link from nowhere becomes a note on the item."""
+        if wire is None:
+            message = f"linked by {link}, which is no link of the workflow; read as not linked"
+            self.notes.append(item.issue("dangling_link", message, port.name))
+        elif wire.origin_id == INPUT_PANEL and board is not self.root:
+            if 0 <= wire.origin_slot < len(board.canvas.inputs):
+                port.panel = wire.origin_slot
+            else:
+                message = f"linked to input {wire.origin_slot} of the subgraph, which it does not have"
+                self.notes.append(item.issue("missing_slot", f"{message}; read as not linked", port.name))
+        elif wire.origin_id not in board.items:
+            message = f"linked to node {wire.origin_id}, which is not there; read as not linked"
+            self.notes.append(item.issue("dangling_link", message, port.name))
+        else:
+            port.origin = board.items[wire.origin_id]
+            port.slot = port.origin.moved.get(wire.origin_slot, wire.origin_slot)
+            virtual = port.origin.kind in (Kind.REROUTE, Kind.PRIMITIVE)
+            if not virtual and not 0 <= port.slot < len(port.origin.outputs):
+                message = f"linked to output {port.slot} of node {wire.origin_id}, which it does not have"
+                self.notes.append(item.issue("missing_slot", message, port.name))
+
+    def note_ambiguous(self, board: Board, wires: dict[str, Wire]) -> None:
+        """A link id that stands for two links: the last one counts."""
+        for wire in board.canvas.links:
+            kept = wires[wire.id]
+            if (wire.origin_id, wire.origin_slot) != (kept.origin_id, kept.origin_slot):
+                message = f"two links have the id {wire.id}; the one from node {kept.origin_id} is read"
+                self.notes.append(Issue("duplicate_link_id", message, pointer=board.pointer + "/links"))
+
+    def restored_links(self, board: Board) -> dict[str, dict[int, str]]:
+        """Links that the table and the origin have and only the target lacks: the editor enters them there."""
+
+        def at(sockets: list[Slot], place: Any) -> Slot | None:
+            return sockets[place] if type(place) is int and 0 <= place < len(sockets) else None
+
+        restored: dict[str, dict[int, str]] = {}
+        for wire in board.canvas.links:
+            target, origin = board.items.get(wire.target_id or ""), board.items.get(wire.origin_id)
+            if target is None or origin is None:
+                continue
+            socket, output = at(target.node.inputs, wire.target_slot), at(origin.node.outputs, wire.origin_slot)
+            if socket is not None and socket.link is None and output is not None and wire.id in output.links:
+                restored.setdefault(target.node.id, {})[wire.target_slot] = wire.id
+        return restored
+
+    def fill(self, item: Item) -> None:
+        """What the item's widgets hold."""
+        saved = item.node.widgets_values
+        if item.definition is not None:
+            layout = self.class_of(item.class_type).layout
+            item.held = hold(item.definition, layout, migrate(item.class_type, layout, saved))
+        elif item.body is not None and item.body.group is None:
+            item.held = _promoted_values(item.body, saved, item.node.properties.get("proxyWidgets"))
+
+    def read_results(self, board: Board, wires: dict[str, Wire]) -> None:
+        """The ports into the output panel. Where an output has several links, the first counts."""
+        into: dict[int, list[Wire]] = {}
+        for wire in wires.values():
+            if wire.target_id == OUTPUT_PANEL and type(wire.target_slot) is int:
+                into.setdefault(wire.target_slot, []).append(wire)
+        for index, panel in enumerate(board.canvas.outputs):
+            found = [wires[link] for link in panel.link_ids if link in wires] or into.get(index, [])
+            if found and board.instance is not None:
+                port = board.results[index] = Port(panel.name, _type(panel.io_type))
+                self.lead(board, board.instance, port, found[0].id, found[0])
+
+
+def _promoted_values(body: Board, saved: Any, proxies: Any) -> Held:
+    """The values of an instance's promoted widgets, by the name of the input; null stands for the inner node's own.
+
+    They are in the order of the subgraph's inputs. Newer saves list the widgets in `proxyWidgets`, `[inner id | -1,
+    name]`, those of inner nodes that no input shows too: where that list fits the values, it tells their order.
+    """
+    names = {index: body.canvas.inputs[index].name for index in body.promoted}
+    held = Held()
+    found: list[tuple[int | str, str | None, Any]] = []
+    if isinstance(saved, dict):
+        found += [(name, name, saved[name]) for name in names.values() if name in saved]
+    elif isinstance(saved, list):
+        order: list[str | None] = [*names.values()]
+        if isinstance(proxies, list) and len(proxies) == len(saved):
+            by_proxy = {("-1", name): name for name in names.values()}
+            by_proxy |= {(each.node_id, each.widget): names[index] for index, each in body.promoted.items()}
+            pairs = (proxy if isinstance(proxy, list) and len(proxy) > 1 else ("", "") for proxy in proxies)
+            order = [by_proxy.get((str(node_id), str(widget))) for node_id, widget, *_ in pairs]
+        found += [(place, name, value) for place, (name, value) in enumerate(zip(order, saved, strict=False))]
+    for place, name, value in found:
+        if name is not None and value is not None:
+            held.values[name] = plain(value)
+            held.places[name] = place
+    return held
+
+
+def _type(io_type: Any) -> str:
+    """A saved type: a list of choices is a COMBO; 0 and nothing fit everything."""
+    if isinstance(io_type, list):
+        return "COMBO"
+    return io_type if isinstance(io_type, str) else "*"

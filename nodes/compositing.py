@@ -1,0 +1,122 @@
+"""One picture or latent over another, and blends of two."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine.authoring import node
+from engine.sockets import Boolean, Combo, Float, Int
+from nodes.types import Image, Latent, Mask
+
+LatentOffset = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
+Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
+Resize = Annotated[bool, Boolean(default=False)]
+BLEND_MODES = ("normal", "multiply", "screen", "overlay", "soft_light", "difference")
+
+
+@node(display_name="Latent Composite", category="latent")
+def LatentComposite(
+    *, samples_to: Latent, samples_from: Latent, x: LatentOffset, y: LatentOffset, feather: LatentOffset
+) -> Latent:
+    """Lay one latent over another.
+
+    Args:
+        samples_to: What lies below.
+        samples_from: What is laid over it; what exceeds it is cut off.
+        x: Pixels from the left.
+        y: Pixels from the top.
+        feather: Pixels over which it fades in, at sides inside the latent below.
+    """
+    from nodes.diffusion.compositing import paste_feathered
+    from nodes.diffusion.latents import samples_of
+
+    below, above = samples_of(samples_to), samples_of(samples_from)
+    return {**samples_to, "samples": paste_feathered(below, above, x // 8, y // 8, feather // 8)}
+
+
+@node(category="latent", python_module="comfy_extras.nodes_mask")
+def LatentCompositeMasked(
+    *,
+    destination: Latent,
+    source: Latent,
+    x: LatentOffset,
+    y: LatentOffset,
+    resize_source: Resize,
+    mask: Mask | None = None,
+) -> Latent:
+    """Lay one latent over another through a mask.
+
+    Args:
+        destination: What lies below.
+        source: What is laid over it; what exceeds it is cut off.
+        x: Pixels from the left.
+        y: Pixels from the top.
+        resize_source: Resize the source to the destination first.
+        mask: Where the source is seen; resized to the source. Everywhere without one.
+    """
+    from nodes.diffusion.compositing import paste
+    from nodes.diffusion.latents import samples_of
+
+    below, above = samples_of(destination), samples_of(source)
+    return {**destination, "samples": paste(below, above, x // 8, y // 8, mask, resize_source)}
+
+
+@node(category="image", python_module="comfy_extras.nodes_mask")
+def ImageCompositeMasked(
+    *, destination: Image, source: Image, x: Offset, y: Offset, resize_source: Resize, mask: Mask | None = None
+) -> Image:
+    """Lay one picture over another through a mask.
+
+    Args:
+        destination: What lies below.
+        source: What is laid over it; what exceeds it is cut off.
+        x: Pixels from the left.
+        y: Pixels from the top.
+        resize_source: Resize the source to the destination first.
+        mask: Where the source is seen; resized to the source. Everywhere without one.
+    """
+    from nodes.diffusion.compositing import paste, with_channels
+
+    above = with_channels(source, destination.shape[-1]).movedim(-1, 1)
+    return paste(destination.movedim(-1, 1), above, x, y, mask, resize_source).movedim(1, -1)
+
+
+@node(display_name="Latent Blend", category="_for_testing")
+def LatentBlend(
+    *,
+    samples1: Latent,
+    samples2: Latent,
+    blend_factor: Annotated[float, Float(default=0.5, min=0, max=1, step=0.01)],
+) -> Latent:
+    """Mix two latents.
+
+    Args:
+        samples1: The first latents.
+        samples2: The second; resized to the first.
+        blend_factor: The share of the first.
+    """
+    from nodes.diffusion.compositing import blend_latents
+    from nodes.diffusion.latents import samples_of
+
+    return {**samples1, "samples": blend_latents(samples_of(samples1), samples_of(samples2), blend_factor)}
+
+
+@node(category="image/postprocessing", python_module="comfy_extras.nodes_post_processing")
+def ImageBlend(
+    *,
+    image1: Image,
+    image2: Image,
+    blend_factor: Annotated[float, Float(default=0.5, min=0.0, max=1.0, step=0.01)],
+    blend_mode: Annotated[str, Combo(BLEND_MODES, multiselect=False)],
+) -> Image:
+    """Mix a picture with a blend of it and another.
+
+    Args:
+        image1: The picture below.
+        image2: The picture above; resized to the first.
+        blend_factor: The share of the blend; 0 leaves the first picture as it is.
+        blend_mode: How the two are blended.
+    """
+    from nodes.diffusion.compositing import blend_images
+
+    return blend_images(image1, image2, blend_factor, blend_mode)

@@ -1,0 +1,91 @@
+"""ControlNets: opened, and put on conditionings."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from engine.authoring import Output, node
+from engine.context import RunContext
+from engine.sockets import Files, Float
+from nodes.loaders import device_memory
+from nodes.types import Conditioning, ControlNet, Image, Model, Vae
+
+ControlNetFile = Annotated[str, Files("controlnet")]
+ControlStrength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
+
+
+@node(display_name="Load ControlNet Model", category="loaders")
+def ControlNetLoader(*, control_net_name: ControlNetFile, context: RunContext) -> ControlNet:
+    """Open a ControlNet.
+
+    Args:
+        control_net_name: A file below the controlnet folders.
+    """
+    return _load(control_net_name, None, context)
+
+
+@node(display_name="Load ControlNet Model (diff)", category="loaders")
+def DiffControlNetLoader(*, model: Model, control_net_name: ControlNetFile, context: RunContext) -> ControlNet:
+    """Open a ControlNet that is stored as the difference to a diffusion model's weights.
+
+    Args:
+        model: The diffusion model whose weights are added to the difference.
+        control_net_name: A file below the controlnet folders; one that holds no difference is opened as it is.
+    """
+    return _load(control_net_name, model, context)
+
+
+@node(display_name="Apply ControlNet (OLD)", category="conditioning/controlnet", deprecated=True)
+def ControlNetApply(
+    *, conditioning: Conditioning, control_net: ControlNet, image: Image, strength: ControlStrength
+) -> Conditioning:
+    """Steer with a picture, on the positive and the negative side alike.
+
+    Args:
+        conditioning: The positive conditioning.
+        control_net: The network that reads the picture.
+        image: The picture, prepared as the network expects it: edges, depth, poses.
+        strength: How much it steers; 0 leaves the conditioning as it is.
+    """
+    from nodes.diffusion.control import with_control
+
+    return with_control([conditioning], control_net, image, strength, for_all=True)[0]
+
+
+@node(display_name="Apply ControlNet", category="conditioning/controlnet")
+def ControlNetApplyAdvanced(
+    *,
+    positive: Conditioning,
+    negative: Conditioning,
+    control_net: ControlNet,
+    image: Image,
+    strength: ControlStrength,
+    start_percent: Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.001)],
+    end_percent: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.001)],
+    vae: Vae | None = None,
+) -> tuple[Annotated[Conditioning, Output("positive")], Annotated[Conditioning, Output("negative")]]:
+    """Steer with a picture through a part of the sampling.
+
+    Args:
+        positive: What should be in the picture.
+        negative: What should not.
+        control_net: The network that reads the picture.
+        image: The picture, prepared as the network expects it: edges, depth, poses.
+        strength: How much it steers; 0 leaves the conditionings as they are.
+        start_percent: Where on the way from noise to image it begins to steer.
+        end_percent: Where it ends.
+        vae: Not used: the ControlNets of Stable Diffusion read pixels.
+    """
+    from nodes.diffusion.control import with_control
+
+    changed = with_control([positive, negative], control_net, image, strength, start_percent, end_percent)
+    return changed[0], changed[1]
+
+
+def _load(name: str, base: Any, context: RunContext) -> Any:
+    from nodes.diffusion.control import load_controlnet
+    from nodes.diffusion.memory import resolve_dtype
+
+    memory = device_memory(context)
+    dtype = resolve_dtype(context.settings.dtype, memory.device)
+    return load_controlnet(context.folders.find("controlnet", name), device=memory, dtype=dtype, base=base)

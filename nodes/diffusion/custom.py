@@ -1,0 +1,96 @@
+"""Sampling with a schedule, sampler, guider and noise of one's own: SamplerCustom, SamplerCustomAdvanced, AddNoise.
+
+Semantics: parity/facts.md sections 3 and 4. Numbers: goldens cust_*, cadv_*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.guiders import Guider, Noise
+from nodes.diffusion.sample import Callback, check_samples, sample
+from nodes.diffusion.samplers.interface import Sampler
+from nodes.diffusion.sigmas import check_sigmas
+
+if TYPE_CHECKING:
+    from nodes.diffusion.patcher import ModelPatcher
+
+Latent = dict[str, Any]
+
+
+def custom_sample(
+    guider: Guider,
+    sampler: Sampler,
+    sigmas: Tensor,
+    noise: Noise,
+    latent: Mapping[str, Any],
+    callback: Callback | None = None,
+) -> tuple[Latent, Latent]:
+    """Solve `sigmas` from the latent with noise.
+
+    Args:
+        sigmas: [n+1] for n steps. Without a step to do, [] or [0.0], the latent comes back as it is.
+        noise: what is added at the start; its seed is that of the noise which the sampler adds on its way.
+        latent, callback: as ksample's.
+
+    Returns:
+        (the latent where the schedule ends, the last prediction of the noise-free latent), both as ksample's.
+
+    Raises:
+        DiffusionError: an input of another kind, a schedule of one sigma above 0, NaN or infinity.
+    """
+    _check(guider, Guider, "a guider", "BasicGuider or CFGGuider")
+    _check(sampler, Sampler, "a sampler", "KSamplerSelect")
+    if not (hasattr(noise, "generate_noise") and hasattr(noise, "seed")):
+        raise DiffusionError(f"expected a noise (as RandomNoise gives), got {type(noise).__name__}")
+    sigmas = check_sigmas(sigmas)
+    samples = check_samples(latent)
+    if len(sigmas) < 2:
+        if sigmas.any():
+            raise DiffusionError(
+                f"sigmas has the one value {float(sigmas[0])}, a step needs two; to add noise alone there is AddNoise"
+            )
+        return dict(latent), dict(latent)
+    last: list[Tensor] = []
+
+    def keep(step: int, total: int, x: Tensor, denoised: Tensor) -> None:
+        last[:] = [denoised]
+        if callback is not None:
+            callback(step, total, x, denoised)
+
+    result = sample(
+        guider.model,
+        guider.guidance,
+        samples,
+        noise.generate_noise(latent),
+        sigmas,
+        sampler,
+        seed=noise.seed,
+        noise_mask=latent.get("noise_mask"),
+        callback=keep,
+    )
+    # A plain tensor, as sample gives.
+    denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result
+    return {**latent, "samples": result}, {**latent, "samples": denoised}
+
+
+def add_noise(model: ModelPatcher, noise: Noise, sigmas: Tensor, latent: Mapping[str, Any]) -> Latent:
+    """The latent with noise of the level between first and last sigma, or of the only one; without one, as it is."""
+    samples = check_samples(latent)
+    sigmas = check_sigmas(sigmas)
+    if not len(sigmas):
+        return dict(latent)
+    level = (sigmas[0] - sigmas[-1]).abs() if len(sigmas) > 1 else sigmas[0]
+    inner = model.process_latent_in(samples.to(device="cpu", dtype=torch.float32))
+    noised = model.process_latent_out(inner + noise.generate_noise(latent) * level)
+    return {**latent, "samples": noised.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)}
+
+
+def _check(value: object, kind: type, what: str, giver: str) -> None:
+    if not isinstance(value, kind):
+        raise DiffusionError(f"expected {what} (as {giver} gives), got {type(value).__name__}")

@@ -1,0 +1,197 @@
+"""The families of Stable Diffusion that are supported, as data: what tells them apart, and what no shape says.
+
+Released weights: Rombach et al. 2022 (1.x, 2.x), Podell et al. 2023 (XL and its refiner); their inpainting variants
+take a mask and the masked image beside the latent, those of Brooks et al. 2023 (instruct-pix2pix) the image to edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+# What a UNet reads beside the noised latent, by the number of its input channels.
+PLAIN, INPAINT, EDIT = "plain", "inpaint", "edit"
+_INPAINTABLE = {4: PLAIN, 9: INPAINT}
+_EDITABLE = {**_INPAINTABLE, 8: EDIT}
+
+# The numbers beside the pooled text in the vector that XL's UNets take, in their order: diffusers' "time_ids".
+SIZES = ("height", "width", "crop_h", "crop_w", "target_height", "target_width")
+REFINER_SIZES = ("height", "width", "crop_h", "crop_w", "aesthetic_score")
+
+
+@dataclass(frozen=True)
+class TextEncoderSpec:
+    """One text tower of a family: where a file keeps it, how it is built, how prompts use it.
+
+    prefixes: where its keys may start, the first that a file has; in a detected Family the one found.
+    layout: names and forms of its tensors, a key of keymaps.clip ("hf", "open_clip").
+    config: keyword arguments of transformers' CLIPTextConfig; empty in the table.
+    projected: whether the pooled output goes through the text projection; None in the table: where a file has one.
+    pad_token: what fills a chunk behind its end mark.
+    layer: the layer whose output conditions the UNet, counted from the end.
+    final_norm: whether the final layer norm is applied to that output.
+    """
+
+    name: str
+    prefixes: tuple[str, ...]
+    layout: str
+    activation: str
+    projected: bool | None
+    pad_token: int
+    layer: int
+    final_norm: bool
+    config: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def prefix(self) -> str:
+        """Where its keys start in the file."""
+        return self.prefixes[0]
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the shapes say about a checkpoint: data, not code.
+
+    unet, vae: keyword arguments of diffusers' UNet2DConditionModel and AutoencoderKL; no vae and no text_encoders
+    where the file has none.
+    latent_scale: what an encoded image is multiplied with before the UNet sees it.
+    prediction: "eps" or "v".
+    zero_snr: whether its schedule ends in pure noise (Lin et al. 2023).
+    inputs: what the UNet reads beside the latent: PLAIN, INPAINT or EDIT.
+    sizes: the numbers beside the pooled text in its vector; empty where it takes none.
+    """
+
+    name: str
+    unet: Mapping[str, Any]
+    text_encoders: tuple[TextEncoderSpec, ...]
+    vae: Mapping[str, Any] | None
+    latent_scale: float
+    prediction: str
+    zero_snr: bool = False
+    inputs: str = PLAIN
+    sizes: tuple[str, ...] = ()
+
+
+CLIP_L = TextEncoderSpec(
+    name="clip_l",
+    prefixes=("cond_stage_model.transformer.text_model.", "cond_stage_model.transformer."),
+    layout="hf",
+    activation="quick_gelu",
+    projected=False,
+    pad_token=49407,
+    layer=-1,
+    final_norm=True,
+)
+XL_CLIP_L = replace(
+    CLIP_L,
+    prefixes=("conditioner.embedders.0.transformer.text_model.", "conditioner.embedders.0.transformer."),
+    layer=-2,
+    final_norm=False,
+)
+XL_CLIP_G = TextEncoderSpec(
+    name="clip_g",
+    prefixes=("conditioner.embedders.1.model.",),
+    layout="open_clip",
+    activation="gelu",
+    projected=True,
+    pad_token=0,
+    layer=-2,
+    final_norm=False,
+)
+# Its UNet takes no pooled text, so some files leave the projection out.
+CLIP_H = replace(
+    XL_CLIP_G,
+    name="clip_h",
+    prefixes=("cond_stage_model.model.", "conditioner.embedders.0.model."),
+    projected=None,
+    final_norm=True,
+)
+REFINER_CLIP_G = replace(XL_CLIP_G, prefixes=("conditioner.embedders.0.model.",))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the table: what tells a family from the others, and what its shapes do not say.
+
+    linear, sizes, levels: whether the UNet's transformers start with a matrix (not a 1x1 convolution), the numbers in
+    the vector that it takes beside the text (empty: no vector), and how many levels it has (None: any).
+    heads: heads of an attention, from its level's channels and those of the first.
+    inputs: what its variants read beside the latent, by their input channels.
+    v_sign: a tensor of the UNet whose standard deviation is above a bound where it predicts v.
+    """
+
+    name: str
+    title: str
+    linear: bool
+    sizes: tuple[str, ...]
+    levels: int | None
+    heads: Callable[[int, int], int]
+    latent_scale: float
+    text_encoders: tuple[TextEncoderSpec, ...]
+    inputs: Mapping[int, str]
+    v_sign: tuple[str, float] | None = None
+
+
+def _eight(channels: int, first: int) -> int:
+    return 8
+
+
+def _wide_64(channels: int, first: int) -> int:
+    return channels // (64 if first >= 320 else 16)
+
+
+KINDS = (
+    Kind("sd1", "Stable Diffusion 1.x", False, (), None, _eight, 0.18215, (CLIP_L,), _EDITABLE),
+    Kind(
+        name="sd2",
+        title="Stable Diffusion 2.x",
+        linear=True,
+        sizes=(),
+        levels=None,
+        heads=_wide_64,
+        latent_scale=0.18215,
+        text_encoders=(CLIP_H,),
+        inputs=_INPAINTABLE,
+        # Files do not say it; this is how ComfyUI 0.3.64 tells (parity/shapes_sd21.json).
+        v_sign=("output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09),
+    ),
+    Kind("sdxl", "Stable Diffusion XL", True, SIZES, 3, _wide_64, 0.13025, (XL_CLIP_L, XL_CLIP_G), _EDITABLE),
+    Kind(
+        name="sdxl_refiner",
+        title="Stable Diffusion XL refiner",
+        linear=True,
+        sizes=REFINER_SIZES,
+        levels=4,
+        heads=_wide_64,
+        latent_scale=0.13025,
+        text_encoders=(REFINER_CLIP_G,),
+        inputs={4: PLAIN},
+    ),
+)
+
+
+def title_of(name: str) -> str:
+    """How people call the family of this name."""
+    return next(kind.title for kind in KINDS if kind.name == name)
+
+
+def kind_of(unet: Mapping[str, Any]) -> Kind | None:
+    """The row of the table that a UNet, or a ControlNet made of its first half, belongs to; None for no family's.
+
+    Args:
+        unet: keyword arguments as keymaps.unet.read_unet gives them.
+    """
+    levels = len(unet["block_out_channels"])
+    linear, vector = unet["use_linear_projection"], "projection_class_embeddings_input_dim" in unet
+    rows = (kind for kind in KINDS if (kind.linear, bool(kind.sizes)) == (linear, vector))
+    return next((kind for kind in rows if kind.levels in (None, levels)), None)
+
+
+def completed(unet: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+    """The keyword arguments with what shapes do not tell: the heads, and what the vector is made of."""
+    widths = unet["block_out_channels"]
+    # What diffusers calls attention_head_dim is the number of heads.
+    heads = tuple(kind.heads(width, widths[0]) for width in widths)
+    vector = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256} if kind.sizes else {}
+    return {**unet, "attention_head_dim": heads, **vector}

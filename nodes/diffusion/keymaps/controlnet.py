@@ -1,0 +1,86 @@
+"""ControlNets (Zhang et al. 2023): the two layouts of their keys, and diffusers' names.
+
+`control_model.`: the original layout, a copy of the UNet's first half with the same names, the layers that read the
+hint as `input_hint_block.N`, and the zero convolutions. diffusers' layout is that of its ControlNetModel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.keymaps.shapes import Shapes
+from nodes.diffusion.keymaps.unet import encoder_keymap, encoder_kwargs, read_encoder
+
+PREFIX = "control_model."
+# A file that holds what to add to a UNet's weights has this key.
+DIFFERENCE = "difference"
+_BOTH = (".weight", ".bias")
+_HINT = "controlnet_cond_embedding"
+
+
+def controlnet_keymap(net: Mapping[str, Any]) -> dict[str, str]:
+    """Every parameter of a ControlNet: its name in the original layout -> its name in diffusers; one to one.
+
+    Args:
+        net: keyword arguments of diffusers' ControlNetModel, as `read_controlnet` gives them.
+    """
+    pairs, skips = encoder_keymap(net)
+    blocks = 2 * (len(net["conditioning_embedding_out_channels"]) - 1)
+    modules = [("input_hint_block.0", f"{_HINT}.conv_in")]
+    modules += [(f"input_hint_block.{2 * block + 2}", f"{_HINT}.blocks.{block}") for block in range(blocks)]
+    modules += [(f"input_hint_block.{2 * blocks + 2}", f"{_HINT}.conv_out")]
+    modules += [(f"zero_convs.{skip}.0", f"controlnet_down_blocks.{skip}") for skip in range(len(skips))]
+    modules += [("middle_block_out.0", "controlnet_mid_block")]
+    return dict(pairs) | {old + end: new + end for old, new in modules for end in _BOTH}
+
+
+def read_controlnet(shapes: Shapes) -> dict[str, Any]:
+    """Keyword arguments of ControlNetModel as far as shapes in the original layout tell them: all but the heads.
+
+    Raises:
+        CheckpointError: a key that the structure needs is missing, or the structure is none that diffusers builds.
+    """
+    kwargs = read_encoder(shapes)
+    hint = [shapes.of(f"input_hint_block.{n}.weight", 4) for n in shapes.indices(r"input_hint_block\.(\d+)\.weight")]
+    if len(hint) < 4:
+        raise CheckpointError(
+            f"no ControlNet that reads pictures: {len(hint)} layers {shapes.prefix}input_hint_block.N"
+        )
+    # Each width but the last is read by two convolutions: [a, 3], [a, a], [b, a], [b, b], ...
+    widths = tuple(out for out, *_ in hint[:-1][::2])
+    return {
+        **kwargs,
+        "conditioning_channels": hint[0][1],
+        "conditioning_embedding_out_channels": widths,
+    }
+
+
+def diffusers_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    """The shapes of a file in diffusers' layout under the names of the original layout, as far as structure needs them.
+
+    What is not of a ControlNet keeps its name, so that a check of the keys can tell.
+    """
+    found = Shapes(shapes)
+    layers = len(found.indices(r"down_blocks\.0\.resnets\.(\d+)\."))
+    levels = len(found.indices(r"down_blocks\.(\d+)\."))
+    hints = len(found.indices(rf"{_HINT}\.blocks\.(\d+)\."))
+    if not layers or not levels or hints < 2:
+        raise CheckpointError("the keys are no ControlNet's in diffusers' layout: no down_blocks or no hint layers")
+    depths = [
+        len(found.indices(rf"down_blocks\.{level}\.attentions\.0\.transformer_blocks\.(\d+)\."))
+        for level in range(levels)
+    ]
+    middle = len(found.indices(r"mid_block\.attentions\.0\.transformer_blocks\.(\d+)\."))
+    structure = encoder_kwargs(
+        [found.of(f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in range(levels)],
+        layers,
+        depths,
+        middle,
+    )
+    structure["conditioning_embedding_out_channels"] = (0,) * (hints // 2 + 1)
+    if found.any("add_embedding."):
+        structure["addition_embed_type"] = "text_time"
+    names = {new: old for old, new in controlnet_keymap(structure).items()}
+    return {names.get(key, key): tuple(shape) for key, shape in shapes.items()}

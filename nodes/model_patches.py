@@ -1,0 +1,236 @@
+"""What is put on a model beside its weights: other guidance, other feature maps, cheaper attention."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from engine.authoring import node
+from engine.sockets import Boolean, Combo, Float, Int
+from nodes.types import Conditioning, Model
+
+UNET = "model_patches/unet"
+TESTING = "_for_testing"
+FREE_LUNCH = "comfy_extras.nodes_freelunch"
+
+ResizeMethod = Annotated[str, Combo(("bicubic", "nearest-exact", "bilinear", "area", "bislerp"), multiselect=False)]
+
+
+@node(category="advanced/model", python_module="comfy_extras.nodes_model_advanced")
+def RescaleCFG(*, model: Model, multiplier: Annotated[float, Float(default=0.7, min=0.0, max=1.0, step=0.01)]) -> Model:
+    """Keep high guidance from overexposing: bring the guided prediction to the contrast of the positive one.
+
+    Args:
+        model: The diffusion model.
+        multiplier: The share of the rescaled prediction; 0 changes nothing.
+    """
+    from nodes.diffusion.patches.guidance import rescale_cfg
+
+    return rescale_cfg(model, multiplier)
+
+
+@node(category=UNET, python_module=FREE_LUNCH)
+def FreeU(
+    *,
+    model: Model,
+    b1: Annotated[float, Float(default=1.1, min=0.0, max=10.0, step=0.01)],
+    b2: Annotated[float, Float(default=1.2, min=0.0, max=10.0, step=0.01)],
+    s1: Annotated[float, Float(default=0.9, min=0.0, max=10.0, step=0.01)],
+    s2: Annotated[float, Float(default=0.2, min=0.0, max=10.0, step=0.01)],
+) -> Model:
+    """Weigh the decoder's own features more and the low frequencies of its shortcuts less.
+
+    Args:
+        model: The diffusion model.
+        b1: Factor of the features in the innermost blocks.
+        b2: Factor of the features in the blocks around them.
+        s1: Factor of the shortcuts' low frequencies in the innermost blocks.
+        s2: Factor of the shortcuts' low frequencies in the blocks around them.
+    """
+    from nodes.diffusion.patches.blocks import free_u
+
+    return free_u(model, b1, b2, s1, s2)
+
+
+@node(category=UNET, python_module=FREE_LUNCH)
+def FreeU_V2(
+    *,
+    model: Model,
+    b1: Annotated[float, Float(default=1.3, min=0.0, max=10.0, step=0.01)],
+    b2: Annotated[float, Float(default=1.4, min=0.0, max=10.0, step=0.01)],
+    s1: Annotated[float, Float(default=0.9, min=0.0, max=10.0, step=0.01)],
+    s2: Annotated[float, Float(default=0.2, min=0.0, max=10.0, step=0.01)],
+) -> Model:
+    """FreeU whose factors follow the features: strong where they are strong.
+
+    Args:
+        model: The diffusion model.
+        b1: Largest factor of the features in the innermost blocks.
+        b2: Largest factor of the features in the blocks around them.
+        s1: Factor of the shortcuts' low frequencies in the innermost blocks.
+        s2: Factor of the shortcuts' low frequencies in the blocks around them.
+    """
+    from nodes.diffusion.patches.blocks import free_u_v2
+
+    return free_u_v2(model, b1, b2, s1, s2)
+
+
+@node(
+    display_name="PatchModelAddDownscale (Kohya Deep Shrink)",
+    category=UNET,
+    python_module="comfy_extras.nodes_model_downscale",
+)
+def PatchModelAddDownscale(
+    *,
+    model: Model,
+    block_number: Annotated[int, Int(default=3, min=1, max=32, step=1)],
+    downscale_factor: Annotated[float, Float(default=2.0, min=0.1, max=9.0, step=0.001)],
+    start_percent: Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.001)],
+    end_percent: Annotated[float, Float(default=0.35, min=0.0, max=1.0, step=0.001)],
+    downscale_after_skip: Annotated[bool, Boolean(default=True)],
+    downscale_method: ResizeMethod,
+    upscale_method: ResizeMethod,
+) -> Model:
+    """Let the inner blocks of the network see a smaller picture at first: against doubled subjects at large sizes.
+
+    Args:
+        model: The diffusion model.
+        block_number: The input block whose features are made smaller.
+        downscale_factor: How many times smaller they are made.
+        start_percent: Where in the run this begins, as a share of the way from noise to image.
+        end_percent: Where it ends.
+        downscale_after_skip: Let the shortcut of the block keep its size.
+        downscale_method: How the features are made smaller.
+        upscale_method: How they are brought back to the size of the next shortcut.
+    """
+    from nodes.diffusion.patches.blocks import deep_shrink
+
+    return deep_shrink(
+        model,
+        block_number,
+        downscale_factor,
+        start_percent,
+        end_percent,
+        downscale_after_skip,
+        downscale_method,
+        upscale_method,
+    )
+
+
+@node(
+    display_name="Self-Attention Guidance",
+    category=TESTING,
+    python_module="comfy_extras.nodes_sag",
+    experimental=True,
+)
+def SelfAttentionGuidance(
+    *,
+    model: Model,
+    scale: Annotated[float, Float(default=0.5, min=-2.0, max=5.0, step=0.01)],
+    blur_sigma: Annotated[float, Float(default=2.0, min=0.0, max=10.0, step=0.1)],
+) -> Model:
+    """Steer away from what the model makes of a picture blurred where it attends to most. Costs half as much again.
+
+    Args:
+        model: The diffusion model.
+        scale: How strongly to steer.
+        blur_sigma: How far to blur, in latent pixels.
+    """
+    from nodes.diffusion.patches.guidance import self_attention_guidance
+
+    return self_attention_guidance(model, scale, blur_sigma)
+
+
+@node(category=UNET, python_module="comfy_extras.nodes_pag")
+def PerturbedAttentionGuidance(
+    *, model: Model, scale: Annotated[float, Float(default=3.0, min=0.0, max=100.0, step=0.01, round=0.01)]
+) -> Model:
+    """Steer away from what the model gives with its innermost self attention switched off. Costs half as much again.
+
+    Args:
+        model: The diffusion model.
+        scale: How strongly to steer; 0 does not.
+    """
+    from nodes.diffusion.patches.guidance import perturbed_attention_guidance
+
+    return perturbed_attention_guidance(model, scale)
+
+
+@node(
+    display_name="Perp-Neg (DEPRECATED by PerpNegGuider)",
+    category=TESTING,
+    python_module="comfy_extras.nodes_perpneg",
+    deprecated=True,
+    experimental=True,
+)
+def PerpNeg(
+    *,
+    model: Model,
+    empty_conditioning: Conditioning,
+    neg_scale: Annotated[float, Float(default=1.0, min=0.0, max=100.0, step=0.01)],
+) -> Model:
+    """Let of the negative prompt only what the positive does not share count.
+
+    Args:
+        model: The diffusion model.
+        empty_conditioning: An empty prompt, from which both directions are measured.
+        neg_scale: How strongly the negative prompt steers beside the positive one.
+    """
+    from nodes.diffusion.patches.guidance import perp_neg
+
+    return perp_neg(model, empty_conditioning, neg_scale)
+
+
+@node(category=UNET, python_module="comfy_extras.nodes_tomesd")
+def TomePatchModel(*, model: Model, ratio: Annotated[float, Float(default=0.3, min=0.0, max=1.0, step=0.01)]) -> Model:
+    """Merge tokens that are alike before the costliest self attention: faster, and a little different.
+
+    Args:
+        model: The diffusion model.
+        ratio: The share of tokens that is merged into others.
+    """
+    from nodes.diffusion.patches.attention import merge_tokens
+
+    return merge_tokens(model, ratio)
+
+
+@node(category=UNET, python_module="comfy_extras.nodes_hypertile")
+def HyperTile(
+    *,
+    model: Model,
+    tile_size: Annotated[int, Int(default=256, min=1, max=2048)],
+    swap_size: Annotated[int, Int(default=2, min=1, max=128)],
+    max_depth: Annotated[int, Int(default=0, min=0, max=10)],
+    scale_depth: Annotated[bool, Boolean(default=False)],
+) -> Model:
+    """Let self attention see a tile of the picture at a time: faster at large sizes, and a little different.
+
+    Args:
+        model: The diffusion model.
+        tile_size: The smallest side of a tile, in pixels.
+        swap_size: How many tilings are chosen from.
+        max_depth: How many more resolutions than the outermost are tiled.
+        scale_depth: Make tiles larger at inner resolutions.
+    """
+    from nodes.diffusion.patches.attention import hyper_tile
+
+    return hyper_tile(model, tile_size, swap_size, max_depth, scale_depth)
+
+
+@node(
+    display_name="Differential Diffusion",
+    category=TESTING,
+    python_module="comfy_extras.nodes_differential_diffusion",
+    experimental=True,
+)
+def DifferentialDiffusion(
+    *, model: Model, strength: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)] = 1.0
+) -> Model:
+    """Let a grey noise mask say from which step on each pixel may change, not how much.
+
+    Args:
+        model: The diffusion model.
+        strength: 1 thresholds the mask at each step, 0 leaves it as it is.
+    """
+    from nodes.diffusion.patches.mask import differential_diffusion
+
+    return differential_diffusion(model, strength)
