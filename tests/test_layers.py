@@ -61,6 +61,7 @@ VIOLATIONS = {
     "the engine knows neither torch nor nodes": ("engine/errors.py", "def late():\n    import torch\n"),
     "the layers of the formats, top first": ("engine/formats/texts.py", "from engine.formats.editor import losses\n"),
     "the layers of the engine core, top first": ("engine/sockets.py", "import engine.executor\n"),
+    "the layers of the formats, top first": ("engine/formats/texts.py", "from engine.formats.editor import losses\n"),
     "the diffusion library knows neither engine nor faces": ("nodes/diffusion/names.py", "from engine import errors\n"),
     "a face knows the engine's authoring side only": ("nodes/latent.py", "from engine.plan import make_plan\n"),
 }
@@ -85,7 +86,7 @@ def test_contract_can_fail(name: str, broken: dict[str, bool]) -> None:
     assert broken[name] is False
 
 
-@pytest.mark.parametrize("name", NAMES[2:])
+@pytest.mark.parametrize("name", [name for name in NAMES if "faces" in name or "face " in name])
 def test_every_face_is_named(name: str) -> None:
     (contract,) = (contract for contract in CONTRACTS if contract["name"] == name)
     side = "forbidden_modules" if contract["source_modules"] == ["nodes.diffusion"] else "source_modules"
