@@ -97,7 +97,10 @@ DtypeOption = Annotated[
 SamplingOption = Annotated[
     str | None,
     typer.Option(
-        metavar="MODE", help="comfy: the numbers of ComfyUI. Environment: WEFT_SAMPLING.", show_default="comfy"
+        metavar="MODE",
+        help="comfy: the numbers of ComfyUI; continuous: a run cut in stages equals the single run bit for bit. "
+        "Environment: WEFT_SAMPLING.",
+        show_default="comfy",
     ),
 ]
 TargetOption = Annotated[

@@ -56,7 +56,7 @@ def run(
         cache: Where outputs are looked up and kept; default: nowhere. Give the same one to several runs.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         dtype: `auto`, `float32`, `float16` or `bfloat16`.
-        sampling: `comfy`: ComfyUI's numbers.
+        sampling: `comfy`: ComfyUI's numbers; `continuous`: a run cut in stages equals the single run bit for bit.
         targets: Nodes that run, and stay in the result, even where no output node asks for them.
         observers: Called with every event.
 

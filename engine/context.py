@@ -11,6 +11,9 @@ from engine.events import Event, NodeWarning, Observer, Preview, Progress
 from engine.folders import Folders
 from engine.settings import Settings
 
+SAMPLING_VERSION = 1
+"""Raised whenever a sampling mode gives other numbers for the same workflow."""
+
 
 class RunContext:
     """The folders, settings and observers of one run, seen from one node.
@@ -71,6 +74,13 @@ class RunContext:
     def wrote(self, path: Path) -> None:
         """Note a file that this node wrote; it ends up in RunResult.files."""
         self.files.append(path)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a written file says of its making, beside the workflow: the engine's version and the sampling mode."""
+        from importlib.metadata import version
+
+        return {"version": version("weft"), "sampling": self.settings.sampling, "sampling_version": SAMPLING_VERSION}
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """What the nodes of this run share under `name`; `make` is called for the first who asks."""

@@ -33,7 +33,7 @@ class Settings(BaseModel):
     temp: Path = Field(default_factory=_own_temp)
     device: str = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    sampling: Literal["comfy"] = "comfy"
+    sampling: Literal["comfy", "continuous"] = "comfy"
 
     @field_validator("models", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ _FILES = {
     "nodes.conditioning": ("CLIPSetLastLayer", "CLIPTextEncode"),
     "nodes.conditioning_sdxl": ("CLIPTextEncodeSDXL", "CLIPTextEncodeSDXLRefiner"),
     "nodes.control": ("ControlNetApply", "ControlNetApplyAdvanced", "ControlNetLoader", "DiffControlNetLoader"),
+    "nodes.editing": ("InstructPixToPixConditioning",),
     "nodes.merging": (
         "CLIPMergeAdd",
         "CLIPMergeSimple",

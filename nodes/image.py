@@ -122,7 +122,7 @@ def _save(
     from nodes.diffusion.pixels import to_uint8
 
     info = PngInfo()
-    for name, value in metadata.items():
+    for name, value in {**metadata, "weft": context.provenance}.items():
         info.add_text(name, json.dumps(value))
     _, height, width, _ = images.shape
     series = context.folders.numbered(prefix, kind, {"width": width, "height": height})

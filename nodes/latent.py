@@ -180,7 +180,7 @@ def SaveLatent(
     """
     from nodes.diffusion.latentfile import latent_bytes
 
-    metadata: dict[str, Any] = {"prompt": prompt, **extra_pnginfo}
+    metadata: dict[str, Any] = {"prompt": prompt, **extra_pnginfo, "weft": context.provenance}
     content = latent_bytes(samples["samples"], {name: json.dumps(value) for name, value in metadata.items()})
     series = context.folders.numbered(filename_prefix)
     with series.create(".latent") as (stream, path):

@@ -54,6 +54,8 @@ def KSampler(
         negative=negative,
         denoise=denoise,
         callback=reporter(context),
+        mode=context.settings.sampling,
+        warn=_warner(context),
     )
 
 
@@ -109,9 +111,23 @@ def KSamplerAdvanced(
         add_noise=add_noise == "enable",
         force_full_denoise=return_with_leftover_noise == "disable",
         callback=reporter(context),
+        mode=context.settings.sampling,
+        warn=_warner(context),
     )
 
 
 def reporter(context: RunContext) -> Callable[[int, int, Any, Any], None]:
     """A sampler's callback that reports each finished step, and stops a cancelled run."""
     return lambda step, total, x, denoised: context.progress(step + 1, total)
+
+
+def _warner(context: RunContext) -> Callable[[str], None]:
+    """A sampler's way to warn, which adds where its latent came from."""
+
+    def warn(message: str) -> None:
+        source = context.prompt.get(context.node_id, {}).get("inputs", {}).get("latent_image")
+        maker = context.prompt.get(source[0], {}) if isinstance(source, list) else {}
+        title = maker.get("_meta", {}).get("title") or maker.get("class_type")
+        context.warn(f"{message} (the latent comes from node {source[0]}, {title!r})" if title else message)
+
+    return warn

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+# One thread a test process: several that each take every core stand in each other's way, at up to ten times the time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

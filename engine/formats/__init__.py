@@ -2,6 +2,6 @@
 
 sources     whatever a user names -> Prompt or Workflow
 workflow    the UI format, parsed         embedded, containers   metadata of pictures, sound and films
-conversion  Workflow -> Prompt            its parts: reading, wiring, canvases, widgets, controls, texts, groupnodes, legacy
+conversion  Workflow -> Prompt; its parts: reading, wiring, canvases, widgets, controls, texts, groupnodes, legacy
 editor      Prompt -> Workflow            layout, frames: where nodes and groups go
 """

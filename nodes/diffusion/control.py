@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 # The roles under which diffusers' UNet takes what a ControlNet gives.
 _SKIPS, _MIDDLE = "down_block_additional_residuals", "mid_block_additional_residual"
-Sizes = tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +70,7 @@ class Control:
     def __post_init__(self) -> None:
         shape = tuple(self.hint.shape)
         if len(shape) != 4 or shape[-1] != 3 or 0 in shape:
-            got = list(shape)
-            raise DiffusionError(f"a ControlNet's picture is [batch, height, width, 3], got {got}")
+            raise DiffusionError(f"a ControlNet's picture is [batch, height, width, 3], got {list(shape)}")
 
     @property
     def chain(self) -> tuple[Control, ...]:
@@ -290,7 +288,8 @@ def _weights_below(base: ModelPatcher | None, part: Part) -> dict[str, Tensor]:
             "DiffControlNetLoader, which adds a model"
         )
     own = dict(part.module.named_parameters())
-    below: dict[str, Tensor] = {name: weight for name, weight in base.network.module().named_parameters() if name in own}
+    weights: dict[str, Tensor] = dict(base.network.module().named_parameters())
+    below = {name: weights[name] for name in own if name in weights}
     for name, weight in below.items():
         if weight.shape != own[name].shape:
             raise CheckpointError(

@@ -5,14 +5,18 @@ Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from nodes.diffusion import continuous
 from nodes.diffusion.conditions import Target, resize_mask, to_batch
+from nodes.diffusion.continuous import Leftover
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import CFG, Guidance
@@ -24,6 +28,8 @@ from nodes.diffusion.schedules import ksampler_schedule
 if TYPE_CHECKING:
     from nodes.diffusion.denoiser import ModelSampling
     from nodes.diffusion.patcher import ModelPatcher
+
+log = logging.getLogger("weft")
 
 # (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
 Callback = Callable[[int, int, Tensor, Tensor], None]
@@ -46,6 +52,8 @@ def ksample(
     add_noise: bool = True,
     force_full_denoise: bool = False,
     callback: Callback | None = None,
+    mode: str = "comfy",
+    warn: Callable[[str], None] = log.warning,
 ) -> dict[str, Any]:
     """Sample a latent as ComfyUI's KSampler and KSampler (Advanced) do.
 
@@ -62,9 +70,12 @@ def ksample(
         add_noise: start from the latent with noise, or from the latent as it is.
         force_full_denoise: stopping early, leave no noise: the last step goes to 0.
         callback: called once a step with (step, total, x, denoised). What it raises ends the run.
+        mode: `comfy` for ComfyUI's numbers, `continuous` for stages that equal the single run (continuous.py).
+        warn: told why a state that the latent carries could not be used.
 
     Returns:
-        The latent with "samples" replaced: float32, CPU. The input's samples where there is no step to do.
+        The latent with "samples" replaced: float32, CPU. The input's samples where there is no step to do. In
+        continuous mode a stage that stops early leaves "sampler_state" on it.
 
     Raises:
         DiffusionError: an input that does not fit, or a network that gave NaN or infinity.
@@ -72,17 +83,59 @@ def ksample(
     algorithm = find_sampler(sampler)
     check_seed(seed)
     samples = check_samples(latent)
-    sigmas = ksampler_schedule(
+    schedule = ksampler_schedule(
         model.sampling, scheduler, steps, denoise=denoise, discard_penultimate=algorithm.discard_penultimate
     )
-    sigmas = cut(sigmas, start_step, last_step, force_full_denoise)
+    sigmas = cut(schedule, start_step, last_step, force_full_denoise)
     if len(sigmas) < 2:
         return dict(latent)
+    start, rest = start_step or 0, {name: value for name, value in latent.items() if name != continuous.KEY}
+    stage: Stage | None = None
+    ends_early = start + len(sigmas) < len(schedule) and not force_full_denoise
+    if mode == "continuous" and algorithm.own_steps:
+        if len(sigmas) < len(schedule):
+            warn(f"{sampler} chooses its own steps: its stages do not add up to one run")
+    elif mode == "continuous":
+        before, reason = (None, "") if add_noise else continuous.resume(latent, sampler, schedule, start)
+        if reason:
+            warn(f"the state of the sampler before was dropped: {reason}")
+        # Solved as part of the whole schedule, unless it is forced to end here.
+        whole = schedule[start:] if ends_early else sigmas
+        if before is not None:
+            whole = torch.cat([before.sigmas[: before.step], whole])
+        stage = Stage(schedule, whole, start, len(sigmas) - 1, before)
     noise = prepare_noise(samples, seed, latent.get("batch_index")) if add_noise else torch.zeros(samples.shape)
     guidance = CFG(positive, negative, cfg)
     mask = latent.get("noise_mask")
-    result = sample(model, guidance, samples, noise, sigmas, algorithm, seed=seed, noise_mask=mask, callback=callback)
-    return {**latent, "samples": result}
+    result, left = _solve(model, guidance, samples, noise, sigmas, algorithm, seed, mask, callback, stage)
+    state = {continuous.KEY: left.pack(result, sampler)} if left is not None and ends_early else {}
+    return {**rest, "samples": result, **state}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of a run in continuous mode.
+
+    schedule: the whole one. sigmas: what the solver is given, which begins where its first stage began. start: the
+    first step of the whole schedule that is done now, of `count`. before: what the last stage left, None for the first.
+    """
+
+    schedule: Tensor
+    sigmas: Tensor
+    start: int
+    count: int
+    before: Leftover | None
+
+    @property
+    def origin(self) -> int:
+        """Where in the whole schedule the solver's begins."""
+        return self.before.origin if self.before is not None else self.start
+
+    @property
+    def steps(self) -> range:
+        """What is done now, as indices into `sigmas`."""
+        first = self.start - self.origin
+        return range(first, first + self.count)
 
 
 def cut(sigmas: Tensor, start_step: int | None, last_step: int | None, force_full_denoise: bool) -> Tensor:
@@ -113,6 +166,22 @@ def sample(
 
     Returns [B,C,h,w] float32 on the CPU, unscaled. Arguments as ksample's.
     """
+    return _solve(model, guidance, samples, noise, sigmas, sampler, seed, noise_mask, callback, None)[0]
+
+
+def _solve(
+    model: ModelPatcher,
+    guidance: Guidance,
+    samples: Tensor,
+    noise: Tensor,
+    sigmas: Tensor,
+    sampler: Sampler,
+    seed: int,
+    noise_mask: Tensor | None,
+    callback: Callback | None,
+    stage: Stage | None,
+) -> tuple[Tensor, Leftover | None]:
+    """As sample; for a stage of a run in continuous mode also what it leaves to the next one."""
     # Realised outside inference_mode: patched weights outlive this run.
     network, family = model.network.module(), model.family
     denoiser = Denoiser(network, model.sampling, inputs=family.inputs, sizes=family.sizes)
@@ -138,19 +207,33 @@ def sample(
         )
         guided: Model = guidance.bind(target)
         protected_noise = _inpaint_noise(noise, seed).to(device) if sampler.fresh_inpaint_noise else start_noise
+        before = stage.before if stage is not None else None
+        if before is not None and before.noise is not None and before.latent is not None:
+            protected_noise, latent = before.noise.to(device), before.latent.to(device)
         if noise_mask is not None:
             mask_function = model.model_options.get("denoise_mask_function")
-            guided = Inpaint(guided, latent, protected_noise, noise_mask, mask_function, sigmas)
+            levels = sigmas if stage is None else stage.sigmas
+            guided = Inpaint(guided, latent, protected_noise, noise_mask, mask_function, levels)
         x = model.sampling.add_noise(latent, start_noise, sigmas[0])
-        steps = range(len(sigmas) - 1)
-        watch = _Watch(len(steps), device, callback)
-        source = sampler.noise(x, sigmas, seed)
-        state: State = {}
+        steps, state = range(len(sigmas) - 1), State()
+        if stage is None:
+            source = sampler.noise(x, sigmas, seed)
+        else:
+            sigmas, steps = stage.sigmas, stage.steps
+            if before is not None:
+                x = before.x.to(device, copy=True)
+                state = {name: value.to(device, copy=True) for name, value in before.solver.items()}
+            source = continuous.noise_source(sampler, x, stage.schedule, seed, stage.origin)
+        watch = _Watch(steps, device, callback)
         x = sampler.solve(guided, x, sigmas, steps, source, state, watch)
         result = model.process_latent_out(x).cpu()
         watch.check(result, samples)
+        left = None
+        if stage is not None:
+            kept = (protected_noise, latent) if noise_mask is not None else (None, None)
+            left = Leftover(x, state, sigmas, stage.origin, steps.stop, *kept)
     # A plain tensor: nodes downstream may write into it, which inference tensors forbid.
-    return result.clone()
+    return result.clone(), left
 
 
 class Inpaint:
@@ -208,12 +291,14 @@ class Inpaint:
 class _Watch:
     """A solver's report: passes each step on, and remembers on the device whether its prediction was finite."""
 
-    def __init__(self, total: int, device: torch.device, callback: Callback | None) -> None:
-        self._total = total
+    def __init__(self, steps: range, device: torch.device, callback: Callback | None) -> None:
+        self._first = steps.start
+        self._total = total = len(steps)
         self._callback = callback
         self._finite = torch.ones(total, dtype=torch.bool, device=device)
 
     def __call__(self, i: int, x: Tensor, denoised: Tensor) -> None:
+        i -= self._first
         self._finite[i] = denoised.isfinite().all()
         if self._callback is not None:
             self._callback(i, self._total, x, denoised)

@@ -87,7 +87,6 @@ def test_loras_and_merges_are_multiplied_out(parity: Path, tmp_path: Path) -> No
     back = load_checkpoint(path, device=CPU, dtype=torch.float16)
     assert_equal(merged.network.module(), back.model.network.base)
     assert_equal(clip.encoders[0].network.module(), back.clip.encoders[0].network.base)
-    assert not torch.equal(back.model.network.base.conv_in.weight, model.network.module().conv_in.weight) or True
 
 
 def test_a_model_alone(open_checkpoint: Open, tmp_path: Path) -> None:

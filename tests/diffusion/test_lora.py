@@ -135,6 +135,100 @@ def test_dora_keeps_a_weight_that_has_its_magnitude_already() -> None:
     close(build(LINEAR, **zero).apply(weight, 0.7), weight)
 
 
+def test_pefts_magnitudes_are_of_rows() -> None:
+    magnitude = noise(4).abs() + 0.1
+    square = torch.Size((4, 4))
+    factors = {"up": noise(4, 2), "down": noise(2, 4)}
+    for form in ((4,), (4, 1)):
+        patch = build(square, **factors, magnitude=magnitude.reshape(form))
+        close(patch.apply(noise(4, 4), 1.0).norm(dim=1), magnitude)
+    conv = build(CONV, up=noise(6, 2, 1, 1), down=noise(2, 4, 3, 3), magnitude=noise(1, 6, 1, 1).abs() + 0.1)
+    close(conv.apply(noise(*CONV), 1.0).flatten(1).norm(dim=1), noise(1, 6, 1, 1).abs().flatten() + 0.1)
+
+
+@pytest.mark.parametrize("role", ["diff", "w_norm", "diff_b", "b_norm"])
+def test_differences_are_added_as_they_are(role: str) -> None:
+    shape = LINEAR if role == "diff" else torch.Size((6,))
+    difference = noise(*shape)
+    close(change(shape, 0.5, **{role: difference, "alpha": torch.tensor(3.0)}), 0.5 * difference)
+
+
+def glora() -> dict[str, Tensor]:
+    return {"a1": noise(4, 2), "a2": noise(2, 4) + 1, "b1": noise(6, 2), "b2": noise(2, 4) - 1}
+
+
+def test_glora_changes_what_goes_in_and_what_comes_out() -> None:
+    """Chavan et al. 2023: y = W (x + A x) + B x, here with low-rank A = a1 a2 and B = b1 b2."""
+    weight, x, f = noise(*LINEAR), noise(5, 4), glora()
+    got = build(LINEAR, **f, alpha=torch.tensor(1.0)).apply(weight, 0.5)
+    inner, outer = (0.25 * f[f"{side}1"] @ f[f"{side}2"] for side in "ab")
+    close(x @ got.T, (x + x @ inner.T) @ weight.T + x @ outer.T)
+    # The names of old: each pair the other way round.
+    old = {"a1": f["a2"], "a2": f["a1"], "b1": f["b2"], "b2": f["b1"]}
+    close(build(LINEAR, **old, alpha=torch.tensor(1.0)).apply(weight, 0.5), got)
+
+
+def test_glora_on_a_convolution() -> None:
+    weight, image = noise(*CONV), noise(1, 4, 5, 5)
+    a1, a2, b1, b2 = noise(4, 2, 1, 1), noise(2, 4, 1, 1), noise(6, 2, 1, 1), noise(2, 4, 3, 3)
+    got = build(CONV, a1=a1, a2=a2, b1=b1, b2=b2).apply(weight, 1.0)
+    before = image + torch.conv2d(torch.conv2d(image, a2), a1)
+    close(torch.conv2d(image, got), torch.conv2d(before, weight) + torch.conv2d(torch.conv2d(image, b2), b1))
+
+
+def rotations(blocks: Tensor, bound: float = torch.inf) -> Tensor:
+    """Cayley's transform by solving, one block at a time; the skew part scaled to the bound as a whole."""
+    skew = torch.stack([block - block.T for block in blocks.flatten(0, -3)])
+    skew = skew * min(1.0, bound / float(skew.flatten().norm()))
+    still = torch.eye(blocks.shape[-1])
+    return torch.stack([torch.linalg.solve(still - s, still + s, left=False) for s in skew]).reshape(blocks.shape)
+
+
+@pytest.mark.parametrize("shape", [LINEAR, CONV])
+@pytest.mark.parametrize("alpha", [0.0, 0.05, 100.0])
+def test_oft_turns_blocks_of_output_channels(shape: torch.Size, alpha: float) -> None:
+    """Qiu et al. 2023: a block-diagonal rotation before the weight; alpha * channels bounds it."""
+    blocks = noise(3, 2, 2)
+    turns = rotations(blocks, alpha * 6 or torch.inf)
+    close(turns @ turns.mT, torch.eye(2).expand(3, 2, 2))
+    weight = noise(*shape)
+    patch = build(shape, oft_blocks=blocks, alpha=torch.tensor(alpha))
+    whole = torch.tensordot(torch.block_diag(*turns).T, weight, dims=1)
+    close(patch.apply(weight, 1.0), whole)
+    close(patch.apply(weight, 0.4), weight + 0.4 * (whole - weight))
+    stretch = noise(6, *[1] * (len(shape) - 1))
+    stretched = build(shape, oft_blocks=blocks, rescale=stretch, alpha=torch.tensor(alpha))
+    close(stretched.apply(weight, 1.0), whole * stretch)
+
+
+def butterfly(channels: int, stage: int, size: int) -> Tensor:
+    """The permutation of one stage: which channel comes to which place, written out."""
+    half = 2**stage * (size // 2)
+    matrix = torch.zeros(channels, channels)
+    for channel in range(channels):
+        group, rest = divmod(channel, 2 * half)
+        side, place = divmod(rest, half)
+        matrix[group * 2 * half + place * 2 + side, channel] = 1.0
+    return matrix
+
+
+@pytest.mark.parametrize("strength", [1.0, 0.3])
+def test_boft_is_a_product_of_permuted_rotations(strength: float) -> None:
+    """Liu et al. 2024, section 4: each factor is P^T diag(R_1 .. R_k) P; a strength is taken in each."""
+    blocks, weight = noise(3, 4, 2, 2), noise(8, 5, 3, 3)
+    whole = torch.eye(8)
+    for stage, turns in enumerate(rotations(blocks)):
+        factor = torch.block_diag(*(strength * turns + (1 - strength) * torch.eye(2)))
+        moved = butterfly(8, stage, 2)
+        whole = moved.T @ factor @ moved @ whole
+    patch = build(weight.shape, oft_blocks=blocks, alpha=torch.tensor(0.0))
+    close(patch.apply(weight, strength), torch.tensordot(whole, weight, dims=1))
+    stretch = noise(8)
+    stretched = build(weight.shape, oft_blocks=blocks, rescale=stretch)
+    expected = torch.tensordot(whole, weight, dims=1) * stretch[:, None, None, None]
+    close(stretched.apply(weight, strength), expected)
+
+
 @pytest.mark.parametrize(
     ("tensors", "message"),
     [
@@ -150,6 +244,14 @@ def test_dora_keeps_a_weight_that_has_its_magnitude_already() -> None:
         ({"up": (6, 2), "down": (2, 4), "alpha": (2,)}, r"alpha of shape \(2,\), expected one number"),
         ({"up": (6, 2), "down": (2, 4), "dora_scale": (1, 5)}, r"dora_scale of shape \(1, 5\), expected \(6, 1\) or"),
         ({"up": (6, 2), "down": (2, 4), "dora_scale": (1, 6)}, r"dora_scale of shape \(1, 6\)"),
+        ({"up": (6, 2), "down": (2, 4), "magnitude": (4,)}, r"lora_magnitude_vector of shape \(4,\), expected \(6,\)"),
+        ({"diff": (4, 6)}, r"diff \(4, 6\) make \(4, 6\), expected \(6, 4\)"),
+        ({"diff": (6, 4), "diff_b": (6,)}, r"has the factors \['diff', 'diff_b'\]"),
+        ({"a1": (3, 2), "a2": (2, 3), "b1": (6, 2), "b2": (2, 3)}, r"do not fit each other, or \(6, 4\)"),
+        ({"oft_blocks": (4, 2, 2)}, r"oft_blocks \(4, 2, 2\) do not fit each other, or \(6, 4\)"),
+        ({"oft_blocks": (2, 3, 2, 2)}, r"oft_blocks \(2, 3, 2, 2\) do not fit each other, or \(6, 4\)"),
+        ({"oft_blocks": (3, 2, 2), "rescale": (5, 1)}, r"do not fit each other, or \(6, 4\)"),
+        ({"rescale": (6, 1)}, r"has the factors \['rescale'\]"),
     ],
 )
 def test_what_does_not_fit(tensors: dict[str, tuple[int, ...]], message: str) -> None:
@@ -166,7 +268,7 @@ def test_patches_know_what_they_hold() -> None:
 
 def test_every_role_is_some_formats() -> None:
     used = {role for each in FORMATS.values() for spelling in each.spellings for role in spelling}
-    assert set(ENDINGS.values()) == used | {"alpha", "dora_scale"}
+    assert set(ENDINGS.values()) == used | {"alpha", "dora_scale", "magnitude"}
     assert all(split_key(f"layer{ending}") == ("layer", role) for ending, role in ENDINGS.items())
     assert split_key("layer.weight") is None
 
@@ -265,6 +367,36 @@ def test_every_file_matches_without_rest(parity: Path, sd15: LoadedCheckpoint, s
         assert len(set(report.matched.values())) == len(report.matched) == len(lora.layers) > 0
 
 
+def test_weights_and_biases_of_a_layer(sd15: LoadedCheckpoint, tmp_path: Path) -> None:
+    """Full differences, norms too, beside a LoRA of the same layer and alone."""
+    norm = "mid_block.resnets.0.norm1"
+    layers = {"lora_unet_conv_in": "conv_in", "lora_unet_middle_block_0_in_layers_0": norm}
+    base = {
+        name: sd15.model.network.base.get_parameter(name)
+        for module in layers.values()
+        for name in (f"{module}.weight", f"{module}.bias")
+    }
+    tensors = {
+        "lora_unet_conv_in.lora_up.weight": noise(32, 2, 1, 1),
+        "lora_unet_conv_in.lora_down.weight": noise(2, 4, 3, 3),
+        "lora_unet_conv_in.alpha": torch.tensor(1.0),
+        "lora_unet_conv_in.diff_b": noise(32),
+        "lora_unet_middle_block_0_in_layers_0.w_norm": noise(128),
+        "lora_unet_middle_block_0_in_layers_0.b_norm": noise(128) + 1,
+        "unet.conv_out.diff_b": noise(4),
+    }
+    save_file(tensors, tmp_path / "full.safetensors")
+    model, _, report = apply_lora(sd15.model, None, load_lora(tmp_path / "full.safetensors"), 0.5, 0.0)
+    assert model is not None and not report.unmatched
+    assert report.matched["unet.conv_out"] == "unet.conv_out.bias"
+    got = dict(model.network.module().named_parameters())
+    close(got["conv_in.bias"], base["conv_in.bias"] + 0.5 * noise(32))
+    up, down = noise(32, 2, 1, 1).flatten(1), noise(2, 4, 3, 3).flatten(1)
+    close(got["conv_in.weight"], base["conv_in.weight"] + 0.25 * (up @ down).reshape(32, 4, 3, 3))
+    close(got[f"{norm}.weight"], base[f"{norm}.weight"] + 0.5 * noise(128))
+    close(got[f"{norm}.bias"], base[f"{norm}.bias"] + 0.5 * (noise(128) + 1))
+
+
 def test_what_nobody_takes_is_reported(sd15: LoadedCheckpoint, tmp_path: Path) -> None:
     path = tmp_path / "odd.safetensors"
     tensors = {
@@ -272,17 +404,19 @@ def test_what_nobody_takes_is_reported(sd15: LoadedCheckpoint, tmp_path: Path) -
         "lora_unet_conv_in.lora_down.weight": torch.ones(1, 4, 3, 3),
         "lora_unet_other.lora_up.weight": torch.ones(1, 1),
         "lora_te_other.lora_up.weight": torch.ones(1, 1),
-        "lora_unet_conv_in.diff_b": torch.ones(1),
+        "lora_unet_conv_in.diff_b": torch.ones(32),
+        f"lora_unet_{TO_Q.replace('.', '_')}.diff_b": torch.ones(32),
         "something": torch.ones(1),
     }
     save_file(tensors, path)
     lora = load_lora(path)
     _, _, report = apply_lora(sd15.model, sd15.clip, lora, 1.0, 1.0)
-    assert set(report.unmatched) == {"lora_unet_conv_in.diff_b", "something", "lora_unet_other", "lora_te_other"}
+    no_bias = f"lora_unet_{TO_Q.replace('.', '_')}.diff_b"
+    assert set(report.unmatched) == {no_bias, "something", "lora_unet_other", "lora_te_other"}
     _, _, report = apply_lora(sd15.model, None, lora, 1.0, 1.0)
     assert report.left_out == ("lora_te_other",)
     _, _, report = apply_lora(None, sd15.clip, lora, 1.0, 1.0)
-    assert set(report.left_out) == {"lora_unet_conv_in", "lora_unet_other"}
+    assert set(report.left_out) == {"lora_unet_conv_in", no_bias.removesuffix(".diff_b"), "lora_unet_other"}
 
 
 def test_a_lora_of_another_model(parity: Path, sd15: LoadedCheckpoint, sdxl: LoadedCheckpoint) -> None:

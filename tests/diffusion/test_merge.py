@@ -176,7 +176,6 @@ def test_a_merge_of_all_encoders_of_sdxl(open_checkpoint: Open) -> None:
     one, two = open_checkpoint("sdxl").clip, open_checkpoint("sdxl", seed=1).clip
     merged = merge_clips(one, two, subtracted(2.0))
     for a, b, c in zip(one.encoders, two.encoders, merged.encoders, strict=True):
-        name = "text_model.final_layer_norm.weight"
         names = [n for n in c.network.parameter_names if n.endswith("fc1.weight")]
         for name in names:
             first, second = (each.network.base.get_parameter(name) for each in (a, b))

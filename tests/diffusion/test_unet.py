@@ -134,7 +134,7 @@ def test_skip_and_map_are_different_places(sd1: nn.Module) -> None:
 def test_a_map_that_does_not_fit_its_skip(sd1: nn.Module) -> None:
     sample, timestep, given = inputs(sd1)
     options = {"patches": {"input_block_patch_after_skip": [lambda h, options: h[..., ::2, ::2]]}}
-    with pytest.raises(DiffusionError, match=r"left a feature map of \[1, 1\] at output block \d+, whose skip"):
+    with pytest.raises(DiffusionError, match=r"left a feature map of .* at output block \d+, whose skip"):
         unet.forward(sd1, sample, timestep, options, **given)
 
 

@@ -1,0 +1,111 @@
+"""Runs that can be cut in stages: a chain of stages equals the single run bit for bit, for every sampler.
+
+Two things make it so. Noise is addressed by (seed, absolute step), so a stage draws what the single run would draw
+there. And what the solver remembers travels on the latent, as `sampler_state`, with the latent as the solver left it:
+scaled, on the schedule of the whole run. The state holds plain tensors, numbers and text, so it can be stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nodes.diffusion.noise import NoiseSource, check_seed, sequential_noise
+from nodes.diffusion.samplers.interface import Sampler, State
+
+KEY = "sampler_state"
+VERSION = 1
+"""Raised whenever the mode's numbers or the state's form change."""
+
+
+class AddressedNoise:
+    """Noise by (seed, step, place within the step), drawn on the CPU: the same in every stage and on every device."""
+
+    def __init__(self, like: Tensor, seed: int, origin: int = 0) -> None:
+        self._like = like
+        self._seed = check_seed(seed)
+        self._origin = origin
+        self._asked: Counter[int] = Counter()
+
+    def __call__(self, i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
+        step = i + self._origin
+        address = struct.pack(">QQQ", self._seed, step, self._asked[step])
+        self._asked[step] += 1
+        seed = int.from_bytes(hashlib.blake2b(address, digest_size=8).digest(), "big")
+        generator = torch.Generator("cpu").manual_seed(seed)
+        noise = torch.randn(self._like.shape, generator=generator, dtype=torch.float32)
+        return noise.to(self._like.device, self._like.dtype, non_blocking=True)
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """What a stage hands on.
+
+    x: [B,C,h,w] as the solver left it. solver: its memory. sigmas: the schedule that is solved, from step `origin` of
+    the whole one. step: the next index into it. noise, latent: what a noise mask keeps, scaled; None without a mask.
+    """
+
+    x: Tensor
+    solver: State
+    sigmas: Tensor
+    origin: int
+    step: int
+    noise: Tensor | None
+    latent: Tensor | None
+
+    def pack(self, samples: Tensor, sampler: str) -> dict[str, Any]:
+        """The `sampler_state` of a latent whose samples are these, on the CPU."""
+        return {
+            "version": VERSION,
+            "sampler": sampler,
+            "samples": samples,
+            "x": _kept(self.x),
+            "solver": {name: _kept(value) for name, value in self.solver.items()},
+            "sigmas": self.sigmas,
+            "origin": self.origin,
+            "step": self.step,
+            "noise": _kept(self.noise),
+            "latent": _kept(self.latent),
+        }
+
+
+def _kept(value: Any) -> Any:
+    # A plain tensor of its own: inference tensors and views of the solver's buffers must not travel.
+    return value.detach().to("cpu", copy=True).clone() if isinstance(value, Tensor) else value
+
+
+def resume(latent: Mapping[str, Any], sampler: str, schedule: Tensor, start: int) -> tuple[Leftover | None, str]:
+    """What the stage before left on this latent, if the next one can go on from it; else None and the reason.
+
+    schedule: the whole one of the next stage; start: its first step. No state is no reason to say anything.
+    """
+    state = latent.get(KEY)
+    if state is None:
+        return None, ""
+    if state.get("version") != VERSION:
+        return None, f"it was left by version {state.get('version')} of the mode, this is {VERSION}"
+    samples = latent["samples"]
+    if state["samples"].shape != samples.shape or not torch.equal(state["samples"], samples):
+        return None, "the latent was changed since"
+    if state["sampler"] != sampler:
+        return None, f"it is {state['sampler']}'s, this stage is {sampler}"
+    if not torch.equal(state["sigmas"], schedule[state["origin"] :]):
+        return None, "this stage has another schedule (scheduler, steps or model sampling)"
+    if state["origin"] + state["step"] != start:
+        return None, f"it stopped at step {state['origin'] + state['step']}, this stage starts at {start}"
+    names = ("x", "solver", "sigmas", "origin", "step", "noise", "latent")
+    return Leftover(**{name: state[name] for name in names}), ""
+
+
+def noise_source(sampler: Sampler, like: Tensor, schedule: Tensor, seed: int, origin: int) -> NoiseSource:
+    """The noise of a stage that solves the schedule from step `origin`: addressed, or one path over the whole of it."""
+    if sampler.noise is sequential_noise:
+        return AddressedNoise(like, seed, origin)
+    return sampler.noise(like, schedule, seed)

@@ -1,0 +1,176 @@
+"""`--sampling continuous`: a chain of stages is the single run, bit for bit, for every sampler.
+
+On the tiny reference checkpoint. Self-made: nothing but equality between two runs of Weft is asserted.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import engine
+from engine.cache import MemoryCache
+from nodes.diffusion.samplers import SAMPLERS
+
+STEPS = 20
+CUTTABLE = [name for name, sampler in SAMPLERS.items() if not sampler.own_steps]
+SAMPLE = {
+    "model": ["1", 0], "steps": STEPS, "cfg": 7.0, "positive": ["2", 0], "negative": ["3", 0],
+}  # fmt: skip
+
+
+def chain(sampler: str, scheduler: str, cuts: tuple[int, ...], *, batch: int = 1, mask: bool = False) -> dict[str, Any]:
+    """A single KSampler (node 5) and the same run cut in stages (nodes 10, 11, ...; the last one is the result)."""
+    nodes: dict[str, Any] = {
+        "1": ("CheckpointLoaderSimple", {"ckpt_name": "tiny_sd15.safetensors"}),
+        "2": ("CLIPTextEncode", {"text": "a photo of a cat", "clip": ["1", 1]}),
+        "3": ("CLIPTextEncode", {"text": "blurry", "clip": ["1", 1]}),
+        "4": ("EmptyLatentImage", {"width": 64, "height": 64, "batch_size": batch}),
+    }
+    start = ["4", 0]
+    if mask:
+        nodes["20"] = ("SolidMask", {"value": 0.6, "width": 64, "height": 64})
+        nodes["21"] = ("LoadLatent", {"latent": "lat_a.latent"})
+        nodes["22"] = ("SetLatentNoiseMask", {"samples": ["21", 0], "mask": ["20", 0]})
+        start = ["22", 0]
+    common = {**SAMPLE, "sampler_name": sampler, "scheduler": scheduler}
+    nodes["5"] = ("KSampler", {**common, "seed": 5, "latent_image": start, "denoise": 1.0})
+    edges = [0, *cuts, 10_000]
+    source = start
+    for number, (first, last) in enumerate(pairwise(edges)):
+        stage = {
+            **common,
+            "add_noise": "disable" if number else "enable",
+            "noise_seed": 5,
+            "latent_image": source,
+            "start_at_step": first,
+            "end_at_step": last,
+            "return_with_leftover_noise": "disable" if last == 10_000 else "enable",
+        }
+        nodes[f"{10 + number}"] = ("KSamplerAdvanced", stage)
+        source = [f"{10 + number}", 0]
+    return {node_id: {"class_type": name, "inputs": inputs} for node_id, (name, inputs) in nodes.items()}
+
+
+@pytest.fixture(scope="module")
+def cache() -> MemoryCache:
+    return MemoryCache()
+
+
+@pytest.fixture
+def run(parity: Path, tmp_path: Path, cache: MemoryCache) -> Any:
+    def run_prompt(prompt: dict[str, Any], *targets: str, **options: Any) -> engine.RunResult:
+        given = {"cache": cache, "sampling": "continuous", **options}
+        folders = {"models": parity / "models", "input": parity / "input", "output": tmp_path}
+        return engine.run(prompt, targets=targets, device="cpu", **folders, **given)
+
+    return run_prompt
+
+
+def samples(result: engine.RunResult, node_id: str) -> torch.Tensor:
+    found: torch.Tensor = result[node_id][0]["samples"]
+    return found
+
+
+SPLITS = [("karras", (7,))]
+EVERY_SPLIT = [(scheduler, (k,)) for scheduler in ("normal", "karras", "beta") for k in (1, 5, 10, 19)]
+
+
+@pytest.mark.parametrize("sampler", CUTTABLE)
+@pytest.mark.parametrize(("scheduler", "cuts"), SPLITS)
+def test_two_stages_are_one_run(sampler: str, scheduler: str, cuts: tuple[int, ...], run: Any) -> None:
+    result = run(chain(sampler, scheduler, cuts), "5", "11")
+    assert torch.equal(samples(result, "11"), samples(result, "5"))
+    assert not result.warnings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", CUTTABLE)
+@pytest.mark.parametrize(("scheduler", "cuts"), EVERY_SPLIT)
+def test_every_split(sampler: str, scheduler: str, cuts: tuple[int, ...], run: Any) -> None:
+    result = run(chain(sampler, scheduler, cuts), "5", "11")
+    assert torch.equal(samples(result, "11"), samples(result, "5"))
+
+
+@pytest.mark.parametrize("sampler", ["euler_ancestral", "dpmpp_2m", "dpmpp_3m_sde", "uni_pc", "lms", "sa_solver"])
+@pytest.mark.parametrize("options", [{"batch": 2}, {"mask": True}], ids=["batch", "mask"])
+def test_three_stages_with_batches_and_masks(sampler: str, options: dict[str, Any], run: Any) -> None:
+    result = run(chain(sampler, "karras", (4, 11), **options), "5", "12")
+    assert torch.equal(samples(result, "12"), samples(result, "5"))
+
+
+@pytest.mark.parametrize("sampler", ["dpmpp_2m", "euler_ancestral", "uni_pc"])
+def test_a_stage_from_the_cache_goes_on_as_well(sampler: str, run: Any) -> None:
+    prompt = chain(sampler, "normal", (7,))
+    own = MemoryCache()
+    single = samples(run(prompt, "5", cache=own), "5")
+    run({key: node for key, node in prompt.items() if key not in ("5", "11")}, "10", cache=own)
+    result = run(prompt, "11", cache=own)
+    assert "11" in result.timings
+    assert "10" not in result.timings
+    assert torch.equal(samples(result, "11"), single)
+
+
+def test_comfy_mode_is_left_alone(run: Any) -> None:
+    """In comfy mode a multistep solver forgets its history between the stages, as in ComfyUI."""
+    result = run(chain("dpmpp_2m", "karras", (10,)), "5", "11", "10", sampling="comfy")
+    assert not torch.equal(samples(result, "11"), samples(result, "5"))
+    assert "sampler_state" not in result["10"][0]
+
+
+def test_the_state_survives_another_prompt_and_cfg(run: Any) -> None:
+    """The history is the solver's: a switch of the prompt or cfg keeps it."""
+    prompt = chain("dpmpp_2m", "karras", (10,))
+    prompt["11"]["inputs"] |= {"positive": ["3", 0], "cfg": 4.0}
+    result = run(prompt, "11", "5")
+    assert not result.warnings
+    assert not torch.equal(samples(result, "11"), samples(result, "5"))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"sampler_name": "euler"}, "it is dpmpp_2m's, this stage is euler"),
+        ({"scheduler": "normal"}, "another schedule"),
+        ({"start_at_step": 12}, "it stopped at step 10, this stage starts at 12"),
+    ],
+)
+def test_a_stage_that_disagrees_says_so(change: dict[str, Any], reason: str, run: Any) -> None:
+    prompt = chain("dpmpp_2m", "karras", (10,))
+    prompt["11"]["inputs"] |= change
+    ((node_id, message),) = run(prompt, "11").warnings
+    assert node_id == "11"
+    assert "state of the sampler before was dropped" in message
+    assert reason in message
+    assert "node 10, 'KSamplerAdvanced'" in message
+
+
+def test_a_node_that_changes_the_latent_in_between_is_named(run: Any) -> None:
+    prompt = chain("dpmpp_2m", "karras", (10,))
+    inputs = {"samples": ["10", 0], "upscale_method": "nearest-exact", "scale_by": 1.0}
+    prompt["30"] = {"class_type": "LatentUpscaleBy", "inputs": {**inputs, "scale_by": 2.0}}
+    prompt["11"]["inputs"]["latent_image"] = ["30", 0]
+    ((_, message),) = run(prompt, "11").warnings
+    assert "the latent was changed since" in message
+    assert "node 30, 'LatentUpscaleBy'" in message
+
+
+def test_a_node_that_passes_the_latent_on_keeps_the_state(run: Any) -> None:
+    prompt = chain("dpmpp_2m", "karras", (10,))
+    prompt["30"] = {"class_type": "LatentUpscale", "inputs": {
+        "samples": ["10", 0], "upscale_method": "bilinear", "width": 0, "height": 0, "crop": "disabled",
+    }}  # fmt: skip
+    prompt["11"]["inputs"]["latent_image"] = ["30", 0]
+    result = run(prompt, "11", "5")
+    assert not result.warnings
+    assert torch.equal(samples(result, "11"), samples(result, "5"))
+
+
+def test_samplers_with_steps_of_their_own_run_and_say_so(run: Any) -> None:
+    result = run(chain("dpm_fast", "normal", (10,)), "11")
+    assert {node_id for node_id, _ in result.warnings} == {"10", "11"}
+    assert "chooses its own steps" in result.warnings[0][1]

@@ -1,0 +1,267 @@
+"""Nodes that open, merge, save and control models: through the engine, on small random models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from torch import Tensor
+
+import engine
+from engine.errors import NodeFailed
+from nodes import conditioning_sdxl, editing
+
+CHECKPOINT = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}}
+LORA = {
+    "class_type": "LoraLoader",
+    "inputs": {
+        "model": ["1", 0],
+        "clip": ["1", 1],
+        "lora_name": "weft-pixel.safetensors",
+        "strength_model": 1.0,
+        "strength_clip": 1.0,
+    },
+}
+
+
+def node(class_type: str, **inputs: Any) -> dict[str, Any]:
+    return {"class_type": class_type, "inputs": inputs}
+
+
+def run(models: Path | list[Path], folder: Path, prompt: Mapping[str, Any], *targets: str) -> Any:
+    return engine.run(dict(prompt), models=models, output=folder, device="cpu", targets=targets)
+
+
+def failure(models: Path, folder: Path, prompt: Mapping[str, Any], *targets: str) -> NodeFailed:
+    with pytest.raises(NodeFailed) as raised:
+        run(models, folder, prompt, *targets)
+    return raised.value
+
+
+SAVES = {
+    "CheckpointSave": ("checkpoints/ComfyUI", {"model": ["2", 0], "clip": ["2", 1], "vae": ["1", 2]}),
+    "ModelSave": ("diffusion_models/ComfyUI", {"model": ["2", 0]}),
+    "CLIPSave": ("clip/ComfyUI", {"clip": ["2", 1]}),
+    "VAESave": ("vae/ComfyUI_vae", {"vae": ["1", 2]}),
+}
+
+
+@pytest.fixture(scope="module")
+def saved(random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any, dict[str, Any]]:
+    """Where each kind of file was saved, the run's result, and its prompt."""
+    folder = tmp_path_factory.mktemp("saved")
+    prompt = {"1": CHECKPOINT, "2": LORA}
+    for class_type, (prefix, inputs) in SAVES.items():
+        prompt[class_type] = node(class_type, filename_prefix=prefix, **inputs)
+    return folder, run(random_models, folder, prompt, "1", "2"), prompt
+
+
+def test_files_are_named_as_comfyui_names_them(saved: tuple[Path, Any, Any]) -> None:
+    folder, result, _ = saved
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert names == {
+        "checkpoints/ComfyUI_00001_.safetensors",
+        "diffusion_models/ComfyUI_00001_.safetensors",
+        "clip/ComfyUI_clip_l_00001_.safetensors",
+        "vae/ComfyUI_vae_00001_.safetensors",
+    }
+    assert {path.relative_to(folder).as_posix() for path in result.files} == names
+
+
+def test_files_carry_the_workflow(saved: tuple[Path, Any, Any]) -> None:
+    folder, _, prompt = saved
+    for path in folder.rglob("*.safetensors"):
+        with safe_open(path, framework="pt") as opened:
+            written = json.loads(opened.metadata()["prompt"])
+        assert {key: each["class_type"] for key, each in written.items()} == {
+            key: each["class_type"] for key, each in prompt.items()
+        }
+
+
+def test_what_is_saved_opens_with_the_loaders(saved: tuple[Path, Any, Any], random_models: Path) -> None:
+    """The saved folder is a model root: the same picture comes out, with the LoRA multiplied in."""
+    folder, _, _ = saved
+    ends: dict[str, Any] = {
+        "4": node("CLIPTextEncode", text="a cat", clip=["c", 0]),
+        "5": node("EmptyLatentImage", width=64, height=64, batch_size=1),
+        "6": node(
+            "KSampler",
+            model=["m", 0],
+            seed=1,
+            steps=2,
+            cfg=2.0,
+            sampler_name="euler",
+            scheduler="normal",
+            positive=["4", 0],
+            negative=["4", 0],
+            latent_image=["5", 0],
+            denoise=1.0,
+        ),
+        "7": node("VAEDecode", samples=["6", 0], vae=["v", 0]),
+    }
+
+    def picture(parts: dict[str, Any], **slots: Any) -> Tensor:
+        text = json.dumps({**parts, **ends})
+        for name, slot in slots.items():
+            text = text.replace(json.dumps([name, 0]), json.dumps(slot))
+        image: Tensor = run([folder, random_models], folder / "out", json.loads(text), "7")["7"][0]
+        return image
+
+    expected = picture({"1": CHECKPOINT, "2": LORA}, m=["2", 0], c=["2", 1], v=["1", 2])
+    name = "ComfyUI_00001_.safetensors"
+    whole = {"1": node("CheckpointLoaderSimple", ckpt_name=name)}
+    assert torch.equal(picture(whole, m=["1", 0], c=["1", 1], v=["1", 2]), expected)
+    parts = {
+        "m": node("UNETLoader", unet_name=name, weight_dtype="default"),
+        "c": node("CLIPLoader", clip_name="ComfyUI_clip_l_00001_.safetensors", type="stable_diffusion", device="cpu"),
+        "v": node("VAELoader", vae_name="ComfyUI_vae_00001_.safetensors"),
+    }
+    assert torch.equal(picture(parts), expected)
+
+
+@pytest.mark.parametrize("class_type", SAVES)
+@pytest.mark.parametrize("prefix", ["../outside", "/tmp/outside", "a/../../outside"])
+def test_nothing_is_saved_outside_the_folder(random_models: Path, tmp_path: Path, class_type: str, prefix: str) -> None:
+    inputs = {**SAVES[class_type][1], "filename_prefix": prefix}
+    folder = tmp_path / "in" / "output"
+    error = failure(random_models, folder, {"1": CHECKPOINT, "2": LORA, "3": node(class_type, **inputs)})
+    assert "leaves its folder" in str(error)
+    assert not list(tmp_path.rglob("*outside*"))
+
+
+def test_saving_leaves_nothing_half_written(
+    random_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nodes.diffusion import export
+
+    def half(stream: Any, *args: Any, **options: Any) -> None:
+        stream.write(b"half")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(export, "write_safetensors", half)
+    prompt = {
+        "1": CHECKPOINT,
+        "2": LORA,
+        "3": node("CheckpointSave", filename_prefix="x", **SAVES["CheckpointSave"][1]),
+    }
+    assert "disk full" in str(failure(random_models, tmp_path / "out", prompt))
+    assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("class_type", "inputs", "expected"),
+    [
+        ("ModelMergeSimple", {"ratio": 0.25}, lambda one, two: one * 0.25 + two * 0.75),
+        ("ModelMergeAdd", {}, lambda one, two: one + two),
+        ("ModelMergeSubtract", {"multiplier": 0.5}, lambda one, two: (one - two) * 0.5),
+        ("ModelMergeBlocks", {"input": 1.0, "middle": 0.5, "out": 0.0}, lambda one, two: one * 0.5 + two * 0.5),
+        ("CLIPMergeSimple", {"ratio": 0.25}, lambda one, two: one * 0.25 + two * 0.75),
+        ("CLIPMergeAdd", {}, lambda one, two: one + two),
+        ("CLIPMergeSubtract", {"multiplier": 2.0}, lambda one, two: (one - two) * 2.0),
+    ],
+)
+def test_merges(random_models: Path, tmp_path: Path, class_type: str, inputs: dict[str, Any], expected: Any) -> None:
+    of_clip = class_type.startswith("CLIP")
+    slot, name = (1, "clip") if of_clip else (0, "model")
+    sources = {f"{name}1": ["1", slot], f"{name}2": ["2", slot]}
+    result = run(
+        random_models, tmp_path, {"1": CHECKPOINT, "2": LORA, "3": node(class_type, **sources, **inputs)}, *"123"
+    )
+
+    def weight(value: Any) -> Tensor:
+        network = value.encoders[0].network if of_clip else value.network
+        key = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight"
+        names = [key] if not of_clip else [n for n in network.parameter_names if n.endswith("layers.0.mlp.fc1.weight")]
+        parameter: Tensor = network.module().get_parameter(names[0])
+        return parameter
+
+    one, two, merged = (weight(result[key][slot if key != "3" else 0]) for key in "123")
+    torch.testing.assert_close(merged, expected(one, two))
+
+
+def test_parts_that_are_not_there(random_models: Path, tmp_path: Path) -> None:
+    tensors = load_file(random_models / "checkpoints" / "weft-tiny.safetensors")
+    from safetensors.torch import save_file
+
+    (tmp_path / "m" / "checkpoints").mkdir(parents=True)
+    unet = {key: tensor for key, tensor in tensors.items() if key.startswith("model.")}
+    save_file(unet, tmp_path / "m" / "checkpoints" / "weft-tiny.safetensors")
+    for class_type, words in (("CLIPSave", "holds no text encoder"), ("VAESave", "holds no VAE")):
+        prefix, _ = SAVES[class_type]
+        slot = {"CLIPSave": {"clip": ["1", 1]}, "VAESave": {"vae": ["1", 2]}}[class_type]
+        prompt = {"1": CHECKPOINT, "3": node(class_type, filename_prefix=prefix, **slot)}
+        assert words in str(failure(tmp_path / "m", tmp_path / "out", prompt))
+
+
+def test_fp8_is_refused(saved: tuple[Path, Any, Any], tmp_path: Path) -> None:
+    prompt = {"1": node("UNETLoader", unet_name="ComfyUI_00001_.safetensors", weight_dtype="fp8_e5m2")}
+    assert "weights in fp8_e5m2 are not supported" in str(failure(saved[0], tmp_path, prompt, "1"))
+
+
+def test_text_encoders_for_other_models(saved: tuple[Path, Any, Any], tmp_path: Path) -> None:
+    name = "ComfyUI_clip_l_00001_.safetensors"
+    prompt = {"1": node("CLIPLoader", clip_name=name, type="wan", device="default")}
+    assert "text encoders of type 'wan' are not supported" in str(failure(saved[0], tmp_path, prompt, "1"))
+    prompt = {"1": node("DualCLIPLoader", clip_name1=name, clip_name2=name, type="sdxl", device="default")}
+    assert "of type 'sdxl' are clip_l + clip_g, got clip_l" in str(failure(saved[0], tmp_path, prompt, "1"))
+
+
+def test_sdxl_prompts_need_both_encoders(random_models: Path, tmp_path: Path) -> None:
+    sizes = dict.fromkeys(("width", "height", "crop_w", "crop_h", "target_width", "target_height"), 64)
+    encode = node("CLIPTextEncodeSDXL", clip=["1", 1], **sizes, text_g="a", text_l="b")
+    error = failure(random_models, tmp_path, {"1": CHECKPOINT, "2": encode}, "2")
+    assert "texts for ['clip_g', 'clip_l'], expected one for each of ['clip_l']" in str(error)
+
+
+class Texts:
+    """A CLIP that gives back what it was asked."""
+
+    def encode(self, text: str) -> list[Any]:
+        return [[text, {"pooled_output": 1}]]
+
+    encode_each = encode
+
+
+def test_numbers_beside_the_prompt() -> None:
+    sizes = {"width": 1, "height": 2, "crop_w": 3, "crop_h": 4, "target_width": 5, "target_height": 6}
+    ((asked, options),) = conditioning_sdxl.CLIPTextEncodeSDXL(clip=Texts(), **sizes, text_g="g", text_l="l")
+    assert asked == {"clip_g": "g", "clip_l": "l"}
+    assert options == {"pooled_output": 1, **sizes}
+    ((asked, options),) = conditioning_sdxl.CLIPTextEncodeSDXLRefiner(
+        clip=Texts(), text="t", ascore=7.5, width=1, height=2
+    )
+    assert (asked, options) == ("t", {"pooled_output": 1, "aesthetic_score": 7.5, "width": 1, "height": 2})
+
+
+def test_instruct_pix2pix_conditioning() -> None:
+    class Pixels:
+        def encode(self, pixels: Tensor) -> Tensor:
+            return pixels.movedim(-1, 1)
+
+    prompt: list[Any] = [[torch.ones(1, 4, 3), {"strength": 0.5}], [torch.ones(1, 4, 3), {}]]
+    pixels = torch.rand(2, 8, 8, 3)
+    positive, negative, latent = editing.InstructPixToPixConditioning(
+        positive=prompt, negative=prompt[1:], vae=Pixels(), pixels=pixels
+    )
+    assert [len(positive), len(negative)] == [2, 1]
+    for _, options in (*positive, *negative):
+        assert torch.equal(options["concat_latent_image"], pixels.movedim(-1, 1))
+    assert positive[0][1]["strength"] == 0.5
+    assert not latent["samples"].any() and latent["samples"].shape == (2, 3, 8, 8)
+    assert "concat_latent_image" not in prompt[0][1]
+
+
+def test_a_control_without_a_file(random_models: Path, tmp_path: Path) -> None:
+    prompt = {"1": node("ControlNetLoader", control_net_name="weft-tiny.safetensors")}
+    (tmp_path / "m" / "controlnet").mkdir(parents=True)
+    source = random_models / "checkpoints" / "weft-tiny.safetensors"
+    (tmp_path / "m" / "controlnet" / "weft-tiny.safetensors").write_bytes(source.read_bytes())
+    assert "not a ControlNet of Stable Diffusion, but a checkpoint" in str(
+        failure(tmp_path / "m", tmp_path, prompt, "1")
+    )
