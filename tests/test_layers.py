@@ -61,7 +61,6 @@ VIOLATIONS = {
     "the engine knows neither torch nor nodes": ("engine/errors.py", "def late():\n    import torch\n"),
     "the layers of the formats, top first": ("engine/formats/texts.py", "from engine.formats.editor import losses\n"),
     "the layers of the engine core, top first": ("engine/sockets.py", "import engine.executor\n"),
-    "the layers of the formats, top first": ("engine/formats/texts.py", "from engine.formats.editor import losses\n"),
     "the diffusion library knows neither engine nor faces": ("nodes/diffusion/names.py", "from engine import errors\n"),
     "a face knows the engine's authoring side only": ("nodes/latent.py", "from engine.plan import make_plan\n"),
 }
