@@ -56,6 +56,9 @@ def custom_sample(
                 f"sigmas has the one value {float(sigmas[0])}, a step needs two; to add noise alone there is AddNoise"
             )
         return dict(latent), dict(latent)
+    start = noise.generate_noise(latent)
+    if start.shape != samples.shape:
+        raise DiffusionError(f"the noise is {list(start.shape)}, the latent {list(samples.shape)}")
     last: list[Tensor] = []
 
     def keep(step: int, total: int, x: Tensor, denoised: Tensor) -> None:
@@ -67,7 +70,7 @@ def custom_sample(
         guider.model,
         guider.guidance,
         samples,
-        noise.generate_noise(latent),
+        start,
         sigmas,
         sampler,
         seed=noise.seed,

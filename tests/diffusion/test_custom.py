@@ -97,6 +97,10 @@ def test_without_a_step_the_latent_comes_back(guider: Guider, schedule: list[flo
             {"guider": SimpleNamespace()},
             r"expected a guider \(as BasicGuider or CFGGuider gives\), got SimpleNamespace",
         ),
+        (
+            {"noise": SimpleNamespace(seed=1, generate_noise=lambda latent: torch.zeros(1, 4, 4, 4))},
+            r"the noise is \[1, 4, 4, 4\], the latent \[1, 4, 8, 8\]",
+        ),
         ({"noise": 7}, r"expected a noise \(as RandomNoise gives\), got int"),
         ({"latent": {"samples": torch.zeros(4, 8, 8)}}, r'a latent needs "samples" of shape .* got \[4, 8, 8\]'),
         ({"latent": {"samples": torch.full((1, 4, 8, 8), float("nan"))}}, "the latent to sample has NaN or infinity"),

@@ -15,8 +15,10 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.denoiser import ModelSampling
+from nodes.diffusion.conditions import Target
+from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.guidance import CFG
 from nodes.diffusion.latent_format import PLAYGROUND, LatentFormat
 from nodes.diffusion.noise import PatchRandom
 from nodes.diffusion.patcher import ModelPatcher
@@ -261,3 +263,43 @@ def test_playground_reads_latents_in_its_own_way(tiny: Any) -> None:
     assert torch.equal(model.process_latent_in(torch.zeros(1, 4, 8, 8)), torch.zeros(1, 4, 8, 8))
     with pytest.raises(DiffusionError, match="cosmos_rflow is for NVIDIA's Cosmos; this is sd1"):
         sampling.continuous(tiny.model, "cosmos_rflow", 120.0, 0.002)
+
+
+def test_perturbed_attention_reaches_every_layer_of_the_middle(parity: Path) -> None:
+    """SDXL's middle block has several transformer layers."""
+    path = parity / "models" / "checkpoints" / "tiny_sdxl.safetensors"
+    model = load_checkpoint(path, device=torch.device("cpu"), dtype=torch.float32).model
+    seen = []
+
+    class Recording:
+        def predict(self, sides: Any, x: Tensor, level: Tensor, options: Any) -> list[Tensor]:
+            seen.append(options["transformer_options"]["patches_replace"]["attn1"])
+            return [x]
+
+    patched = guidance.perturbed_attention_guidance(model, 3.0)
+    (function,) = patched.model_options["sampler_post_cfg_function"]
+    x = torch.ones(1, 4, 2, 2)
+    args = {
+        "model": Recording(),
+        "input": x,
+        "level": torch.tensor(1.0),
+        "cond": [],
+        "model_options": patched.model_options,
+    }
+    assert torch.equal(function({**args, "denoised": x * 5, "cond_denoised": x * 2}), x * 8)
+    assert seen == [{("middle", 0): guidance.only_values}]
+    assert len(model.network.base.mid_block.attentions[0].transformer_blocks) > 1
+
+
+@pytest.mark.parametrize("name", CHANGING)
+@torch.inference_mode()
+def test_no_patch_waits_for_the_device(name: str, tiny: LoadedCheckpoint) -> None:
+    """The meta device has no numbers: reading one back, or mixing devices, raises."""
+    meta = torch.device("meta")
+    network = copy.deepcopy(tiny.model.network.base).to(meta)
+    patched = CHANGING[name](tiny.model)
+    target = Target(Denoiser(network, patched.sampling), (2, 4, 16, 16), meta, options=patched.model_options)
+    text = [[torch.zeros(1, 77, 64), {}]]
+    model = CFG(text, text, 4.0).bind(target)
+    for sigma in (torch.tensor(14.0), torch.tensor(0.5)):
+        assert model(torch.empty(2, 4, 16, 16, device=meta), sigma).shape == (2, 4, 16, 16)

@@ -79,7 +79,8 @@ class Matching:
 
     def __init__(self, x: Tensor, size: tuple[int, int], count: int, generator: torch.Generator) -> None:
         kept, others = _one_of_each_cell(size, generator)
-        self._kept, self._others = kept.to(x.device), others.to(x.device)
+        # A blocking copy would wait for the device.
+        self._kept, self._others = (places.to(x.device, non_blocking=True) for places in (kept, others))
         direction = x / x.norm(dim=-1, keepdim=True)
         likeness = direction[:, self._others] @ direction[:, self._kept].transpose(1, 2)
         best, partner = likeness.max(dim=-1)

@@ -16,7 +16,8 @@ from torch.nn.functional import conv2d, interpolate, pad
 if TYPE_CHECKING:
     from nodes.diffusion.patcher import ModelPatcher
 
-MIDDLE = ("middle", 0, 0)
+MIDDLE = ("middle", 0)
+FIRST_OF_MIDDLE = (*MIDDLE, 0)
 SAG_KERNEL = 9
 SAG_THRESHOLD = 1.0
 # Below this many latent pixels a side, self-attention guidance leaves the prediction alone.
@@ -44,7 +45,7 @@ def self_attention_guidance(model: ModelPatcher, scale: float, blur_sigma: float
     blur_sigma: in latent pixels; 0 does not blur.
     """
     clone = model.clone()
-    clone.set_model_attn1_replace(keep_attention, *MIDDLE)
+    clone.set_model_attn1_replace(keep_attention, *FIRST_OF_MIDDLE)
     clone.set_model_sampler_post_cfg_function(SelfAttentionGuidance(scale, blur_sigma), disable_cfg1_optimization=True)
     return clone
 
@@ -160,14 +161,15 @@ def gaussian_blur(image: Tensor, size: int, sigma: float) -> Tensor:
         return image
     offsets = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
     weights = (-0.5 * (offsets / sigma) ** 2).exp()
-    weights = (weights / weights.sum()).to(image)
+    # A blocking copy would wait for the device.
+    weights = (weights / weights.sum()).to(image.device, image.dtype, non_blocking=True)
     channels = image.shape[1]
     kernel = (weights[:, None] * weights).expand(channels, 1, size, size)
     return conv2d(pad(image, [size // 2] * 4, mode="reflect"), kernel, groups=channels)
 
 
 def _with_attention(options: Mapping[str, Any], place: tuple[Any, ...], function: Any) -> dict[str, Any]:
-    """model_options with a function in place of the self attention of one layer."""
+    """model_options with a function in place of the self attention of one block or layer."""
     inner = options["transformer_options"]
     replaced = inner.get("patches_replace", {})
     attn1 = {**replaced.get("attn1", {}), place: function}
