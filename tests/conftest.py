@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 # One thread a test process: several that each take every core stand in each other's way, at up to ten times the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Started in the background of a shell, the suite ignores Ctrl-C, and so would every process that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -83,7 +83,7 @@ def test_several_model_folders_in_the_environment(monkeypatch: pytest.MonkeyPatc
     [
         ("", {"dtyp": "x"}, "the arguments: unknown setting 'dtyp' (did you mean 'dtype'?)"),
         ("", {"dtype": "float8"}, "the arguments: setting 'dtype' is 'float8': Input should be"),
-        ("", {"sampling": "continuous"}, "the arguments: setting 'sampling'"),
+        ("", {"sampling": "continuos"}, "the arguments: setting 'sampling'"),
         ('outptu = "x"', {}, "weft.toml: unknown setting 'outptu' (did you mean 'output'?)"),
         ("dtype = 5", {}, "weft.toml: setting 'dtype' is 5: Input should be"),
         ("models = [1]", {}, "weft.toml: setting 'models' is (1,)"),
