@@ -190,6 +190,8 @@ def run(
             cache=MemoryCache() if count > 1 else None,
         )
         prompt = session.read(workflow, changes, ui=ui)
+        if count > 1:
+            session.next(prompt)  # refuses what has no next run, before the first
         for number in range(count):
             prompt = session.next(prompt) if number else prompt
             with answer.watching() as observers:
@@ -268,7 +270,10 @@ def convert(
         if file is None:
             answer.document(document)
         else:
-            write_whole(file, (json.dumps(document, indent=2) + "\n").encode())
+            try:
+                write_whole(file, (json.dumps(document, indent=2) + "\n").encode())
+            except OSError as error:
+                raise UsageError(f"cannot write {file}: {error.strerror}") from error
 
 
 @app.command(

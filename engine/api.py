@@ -211,7 +211,7 @@ class Session:
         """The ids of the nodes that `targets` name by id, title or class_type."""
         if isinstance(targets, str):
             raise UsageError(f"targets: expected a list of nodes, got the text {targets!r}", hint=f"[{targets!r}]")
-        return [_overrides.find_node(prompt, target, self.registry) for target in targets]
+        return [_overrides.find_node(prompt, str(target), self.registry) for target in targets]
 
     def issues(self, prompt: Prompt, targets: Iterable[str] = (), *, executable: bool = True) -> list[Issue]:
         """Every problem that keeps the prompt from running; `executable` as in engine.validation."""

@@ -76,12 +76,13 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry:
 
 def _failure(step: Step, inputs: Mapping[str, Any], error: Exception) -> NodeFailed:
     message = str(error) or type(error).__name__
+    hidden = step.definition.implementation.injected if step.definition.implementation else ()
     failed = NodeFailed(
         message if is_plain(error) else f"{type(error).__name__}: {message}",
         node_id=step.node_id,
         class_type=step.definition.class_type,
         title=step.title,
-        inputs={name: describe(value) for name, value in inputs.items() if not isinstance(value, RunContext)},
+        inputs={name: describe(value) for name, value in inputs.items() if name not in hidden},
         author_traceback=_author_traceback(error),
     )
     if isinstance(error, MissingFile):

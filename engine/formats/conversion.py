@@ -190,7 +190,7 @@ class _Conversion:
         near = {name: nearest(name, self.registry) for name in types[:_MAX_HINTS]}
         shown = ", ".join(repr(name) for name in types[:_MAX_HINTS])
         more = f" and {len(types) - _MAX_HINTS} more" if len(types) > _MAX_HINTS else ""
-        every = f"unknown here: {shown}{more}; a dump of object_info or keep_unknown gets them through"
+        every = f"unknown here: {shown}{more}; weft convert takes --object-info FILE, or --keep-unknown"
         issues = []
         for item in unknown:
             found = near.get(item.class_type)

@@ -117,6 +117,13 @@ def test_n_of_a_prompt_is_refused(weft: Any, random_models: Path) -> None:
     code, _, err = weft("run", API, "-n", 2, "--models", random_models, "--set", "5.steps=1", "-q")
     assert code == 2
     assert "does not say how its seeds change" in err
+    assert not Path("output").exists(), "it ran before it was refused"
+
+
+def test_a_file_that_cannot_be_written(weft: Any) -> None:
+    code, _, err = weft("convert", UI, "-o", "absent/made.json")
+    assert code == 2
+    assert "cannot write absent/made.json: No such file or directory" in err
 
 
 def test_a_picture_runs_again(weft: Any, random_models: Path) -> None:
