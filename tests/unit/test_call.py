@@ -142,10 +142,10 @@ def test_the_context_is_no_input(make_context: Callable[..., RunContext]) -> Non
     definition = REGISTRY["Injected"]
     assert definition.implementation is not None
     implementation = type(definition.implementation)(broken, "1", definition.implementation.injected)
-    step = Step("7", "T", type(definition)("Injected", (), (), implementation=implementation), {}, CacheKey(b""))
+    step = Step("7", "T", type(definition)("Injected", (), (), implementation=implementation), {"a": 1}, CacheKey(b""))
     with pytest.raises(NodeFailed) as caught:
         call_node(step, {}, make_context())
-    assert set(caught.value.inputs) == {"prompt", "info", "me", "token"}
+    assert caught.value.inputs == {"a": "1"}, "what the engine injects is not the user's input"
     assert caught.value.message == "ValueError: ValueError"
 
 
