@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from engine.context import RunContext
 from engine.digests import Digests
 from engine.errors import InvalidWorkflow, Issue, UsageError, did_you_mean
 from engine.events import Observer
-from engine.executor import LocalExecutor, RunResult
+from engine.executor import LocalExecutor, RunResult, Watch
 from engine.folders import Folders
 from engine.formats.sources import Source, load
+from engine.lowering import Lowered, checked
 from engine.overrides import Overrides
 from engine.plan import ExecutionPlan, make_plan
 from engine.prompt import Link, Prompt, read_json
 from engine.registry import Registry
-from engine.settings import Settings
+from engine.settings import Settings, check_models
 from engine.signature import canonical
-from engine.validation import validate as _validate
+from engine.validation import FILE_PREFIX, undeclared
 
 PathLike = str | os.PathLike[str]
 Workflow = Source
@@ -40,9 +42,10 @@ def run(
     cache: Cache | None = None,
     device: str | None = "auto",
     dtype: str | None = "auto",
-    sampling: str | None = "comfy",
+    sampling: str | None = None,
     targets: Iterable[str] | None = None,
     observers: Sequence[Observer] = (),
+    prompt_schedule: bool = False,
 ) -> RunResult:
     """Run a workflow and return what its output nodes and `targets` gave.
 
@@ -56,9 +59,12 @@ def run(
         cache: Where outputs are looked up and kept; default: nowhere. Give the same one to several runs.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         dtype: `auto`, `float32`, `float16` or `bfloat16`.
-        sampling: `comfy`: ComfyUI's numbers; `continuous`: a run cut in stages equals the single run bit for bit.
+        sampling: `comfy`: ComfyUI's numbers; `continuous`: a run cut in stages equals the single run bit for bit;
+            default: the settings', else `comfy`.
         targets: Nodes that run, and stay in the result, even where no output node asks for them.
         observers: Called with every event.
+        prompt_schedule: Read the prompts of every KSampler in the web UI's syntax (`[cat:dog:0.5]`), and cut its run in
+            stages where they change; the run is then sampled in continuous mode.
 
     Raises:
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
@@ -75,6 +81,7 @@ def run(
         device=_unless_auto(device),
         dtype=_unless_auto(dtype),
         sampling=sampling,
+        prompt_schedule=prompt_schedule or None,
     )
     prompt = session.read(workflow, overrides)
     return session.execute(session.plan(prompt, targets or ()), observers)
@@ -139,6 +146,7 @@ class Session:
         **settings: Any,
     ) -> None:
         self.settings = Settings.load(settings)
+        check_models(self.settings)
         self.registry = registry if registry is not None else Registry.discover()
         if object_info is not None:
             self.registry = self.registry.copy().add_object_info(_object_info(object_info))
@@ -175,7 +183,7 @@ class Session:
             prompt = self.read(loaded, keep_unknown=keep_unknown)
             return prompt.to_json(), prompt.notes
         if not isinstance(loaded, Prompt):
-            return loaded.dump(), ()
+            return loaded.dump(), loaded.notes
         from engine.formats.editor import losses, to_workflow
 
         document = to_workflow(loaded, self.registry, keep_unknown=keep_unknown)
@@ -215,41 +223,86 @@ class Session:
 
     def issues(self, prompt: Prompt, targets: Iterable[str] = (), *, executable: bool = True) -> list[Issue]:
         """Every problem that keeps the prompt from running; `executable` as in engine.validation."""
-        targets = self.resolve_targets(prompt, targets)
-        return _validate(prompt, self.registry, folders=self.folders, targets=targets, executable=executable)
+        return self._lowered(prompt, self.resolve_targets(prompt, targets), executable=executable)[1]
+
+    def notes(self, prompt: Prompt) -> list[Issue]:
+        """What a user should know of the prompt and what stops nothing: what was left out of it, or has no effect."""
+        return [*prompt.notes, *undeclared(prompt, self.registry)]
 
     def plan(self, prompt: Prompt, targets: Iterable[str] = ()) -> ExecutionPlan:
-        """The plan of a prompt. Raises InvalidWorkflow with every issue."""
+        """The plan of a prompt.
+
+        Raises InvalidWorkflow with every issue, UsageError where a file could not be written that it will write.
+        """
         targets = self.resolve_targets(prompt, targets)
-        issues = _validate(prompt, self.registry, folders=self.folders, targets=targets)
+        lowered, issues = self._lowered(prompt, targets)
         if issues:
             raise InvalidWorkflow(issues)
-        return make_plan(
-            prompt,
+        plan = make_plan(
+            replace(lowered, notes=tuple(self._notes(lowered))),
             self.registry,
             folders=self.folders,
             digests=self.digests,
             cache=self.cache,
             targets=targets,
-            namespace=self._namespace(),
+            namespace=_namespace(self._settings_for(lowered)),
         )
+        for step in plan.steps:
+            prefix = step.inputs.get(FILE_PREFIX)
+            if step.runs and step.definition.output_node and isinstance(prefix, str):
+                self.folders.check_writable(self.folders.check_prefix(prefix))
+        return plan
 
-    def execute(self, plan: ExecutionPlan, observers: Sequence[Observer] = ()) -> RunResult:
-        """Run a plan."""
+    def execute(
+        self, plan: ExecutionPlan, observers: Sequence[Observer] = (), *, watch: Watch | None = None
+    ) -> RunResult:
+        """Run a plan; `watch` sees every node's outputs."""
+        _check_observers(observers)
+        lowered = plan.lowered
         context = RunContext(
             folders=self.folders,
-            settings=self.settings,
+            settings=self._settings_for(lowered),
             observers=observers,
-            prompt=plan.prompt.to_json(),
-            extra_pnginfo=plan.prompt.extra_pnginfo,
+            prompt=lowered.source.to_json(),
+            executed=lowered.prompt.to_json() if lowered.parts else None,
+            extra_pnginfo=lowered.source.extra_pnginfo,
         )
-        for note in plan.prompt.notes:
-            context.for_node(note.node_id or "").warn(note.message)
-        return LocalExecutor(self.cache).run(plan, context)
+        for note in (*lowered.source.notes, *lowered.notes):
+            context.for_node(note.node_id or "").warn(note.text)
+        result = LocalExecutor(self.cache, watch=watch).run(plan, context)
+        return replace(result, outputs=lowered.with_outputs(result.outputs)) if lowered.parts else result
 
-    def _namespace(self) -> bytes:
-        """What makes the same key give other numbers: a cache shared by several settings keeps them apart."""
-        return canonical([self.settings.device, self.settings.dtype, self.settings.sampling])
+    def _lowered(
+        self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True
+    ) -> tuple[Lowered, list[Issue]]:
+        passes = ("prompt_schedule",) if self.settings.prompt_schedule else ()
+        given: dict[str, Any] = {"folders": self.folders, "targets": targets, "executable": executable}
+        return checked(prompt, self.registry, passes=passes, **given)
+
+    def _settings_for(self, lowered: Lowered) -> Settings:
+        """The settings of a run: a lowered prompt may need others than the session's."""
+        return self.settings.model_copy(update=dict(lowered.settings))
+
+    def _notes(self, lowered: Lowered) -> Iterator[Issue]:
+        """What a user should know of the prompt and of how it was lowered."""
+        yield from undeclared(lowered.source, self.registry)
+        if self.settings.prompt_schedule and not lowered.parts:
+            message = "no text that a KSampler is steered by has a prompt schedule in it: nothing was changed"
+            yield Issue("no_prompt_schedule", message)
+        if self._settings_for(lowered).sampling != self.settings.sampling:
+            message = "the whole run is sampled in continuous mode, as its prompt schedule asks for"
+            yield Issue("sampling_mode", message, node_id=next(iter(lowered.outputs)))
+
+
+def _namespace(settings: Settings) -> bytes:
+    """What makes the same key give other numbers: a cache shared by several settings keeps them apart."""
+    return canonical([settings.device, settings.dtype, settings.sampling])
+
+
+def _check_observers(observers: Any) -> None:
+    if not isinstance(observers, Sequence) or not all(callable(observer) for observer in observers):
+        hint = "observers=[function]" if callable(observers) else ""
+        raise UsageError(f"observers: expected a list of functions, got {observers!r}", hint=hint)
 
 
 def _object_info(source: PathLike | Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,9 +2,10 @@
 
 The signature is INPUT_TYPES turned sideways: keyword-only parameters in the editor's order, each annotated with a
 socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
-the optional section; a RunContext and hidden values are injected by their annotation; the return annotation is
-RETURN_TYPES; the docstring is the description, its `Args:` are the tooltips. The decorator only marks: a Registry
-registers, and the NodeDefinition is built when somebody first asks for it.
+the optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets
+links that the class does not declare; the return annotation is RETURN_TYPES; the docstring is the description, its
+`Args:` are the tooltips. The decorator only marks: a Registry registers, and the NodeDefinition is built when somebody
+first asks for it.
 """
 
 from __future__ import annotations
@@ -13,16 +14,20 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from engine.context import RunContext
 from engine.definition import Implementation, InputSpec, NodeDefinition, OutputSpec
 from engine.errors import DefinitionError
+from engine.expansion import Expanded, GraphBuilder
+from engine.links import LINK, LINKED
 from engine.sockets import Socket
 
 CONTEXT = "CONTEXT"
+GRAPH = "GRAPH"
+_INJECTED: dict[Any, str] = {RunContext: CONTEXT, GraphBuilder: GRAPH}
 
 
 class Hidden:
@@ -30,6 +35,21 @@ class Hidden:
 
     def __init__(self, io_type: str) -> None:
         self.io_type = io_type
+
+
+class RawLink:
+    """Marks an input that gets its Link instead of the value: `Annotated[Link, Socket("MODEL"), RawLink()]`.
+
+    The source runs only when something takes its value: a node of the graph that this node expands into.
+    """
+
+    how = LINK
+
+
+class WithLink(RawLink):
+    """Marks an input that gets a Linked: the value and its Link."""
+
+    how = LINKED
 
 
 class Output:
@@ -62,8 +82,12 @@ class NodeMark:
     version: int
     python_module: str
     fingerprint: Callable[..., Any] | None
+    unused: Callable[..., Any] | None
+    check: Callable[..., Any] | None
     deprecated: bool
     experimental: bool
+    lowers: Callable[..., Any] | None
+    passes: Mapping[str, Callable[..., Any]]
 
 
 def node(
@@ -75,16 +99,35 @@ def node(
     version: int = 1,
     python_module: str = "nodes",
     fingerprint: Callable[..., Any] | None = None,
+    unused: Callable[..., Any] | None = None,
+    check: Callable[..., Any] | None = None,
     deprecated: bool = False,
     experimental: bool = False,
+    lowers: Callable[..., Any] | None = None,
+    passes: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Callable[[Function], Function]:
     """Mark a typed function as a node. Raise `version` whenever its output changes for the same inputs.
 
     `fingerprint(folders, constants)` returns a list of plain data and Paths that joins the cache key, for what the
-    inputs do not show: a Path stands for the content of its file.
+    inputs do not show: a Path stands for the content of its file. `unused(constants)` returns the names of inputs that
+    the others make meaningless: they are neither checked nor given. `check(seen)` yields (input name, message) for what
+    is wrong beyond a single input, before anything runs: `engine.definition.Seen`. `lowers(site)` replaces the node by
+    others before anything is planned, and each of `passes` in a run that asks for it by name: `engine.lowering`.
     """
     mark = NodeMark(
-        class_type, display_name, category, output_node, version, python_module, fingerprint, deprecated, experimental
+        class_type=class_type,
+        display_name=display_name,
+        category=category,
+        output_node=output_node,
+        version=version,
+        python_module=python_module,
+        fingerprint=fingerprint,
+        unused=unused,
+        check=check,
+        deprecated=deprecated,
+        experimental=experimental,
+        lowers=lowers,
+        passes=passes or {},
     )
 
     def marked(function: Function) -> Function:
@@ -114,13 +157,16 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
     inputs: list[InputSpec] = []
     hidden: list[InputSpec] = []
     injected: dict[str, str] = {}
+    links: dict[str, str] = {}
     for parameter in inspect.signature(function).parameters.values():
         name = parameter.name
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            continue  # links that the class does not declare
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise DefinitionError(f"{class_type}: parameter {name!r} must be keyword-only", hint="put a * before it")
         annotation = hints.get(name)
-        if annotation is RunContext:
-            injected[name] = CONTEXT
+        if annotation in (RunContext, GraphBuilder):
+            injected[name] = _INJECTED[annotation]
             continue
         marker = _marker(annotation, (Socket, Hidden))
         if marker is None:
@@ -129,6 +175,9 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
             injected[name] = marker.io_type
             hidden.append(InputSpec(name, Socket(marker.io_type), "hidden"))
             continue
+        raw = _marker(annotation, (RawLink,))
+        if raw is not None:
+            links[name] = raw.how
         section = "required" if parameter.default is inspect.Parameter.empty else "optional"
         inputs.append(InputSpec(name, _with_tooltip(marker, tooltips.get(name)), section))
     inputs.sort(key=lambda spec: spec.section == "optional")
@@ -147,13 +196,24 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
         deprecated=mark.deprecated,
         experimental=mark.experimental,
         implementation=Implementation(
-            call=wrap(function),
+            call=_filled(wrap(function), inputs) if mark.unused else wrap(function),
             version=f"{mark.version}",
             injected=injected,
+            links=links,
             fingerprint=mark.fingerprint,
+            unused=mark.unused,
+            check=mark.check,
             by_node_id="UNIQUE_ID" in injected.values(),
+            lowers=mark.lowers,
+            passes=mark.passes,
         ),
     )
+
+
+def _filled(call: Callable[..., Any], inputs: Sequence[InputSpec]) -> Callable[..., Any]:
+    """The call with None for the inputs that were left out as unused."""
+    nothing = dict.fromkeys(spec.name for spec in inputs if spec.section == "required")
+    return lambda **given: call(**{**nothing, **given})
 
 
 def _marker(annotation: Any, kinds: tuple[type, ...]) -> Any:
@@ -186,10 +246,18 @@ def _read_outputs(
     if annotation is type(None):
         return (), lambda function: function
     if annotation is UI:
-        return (), lambda function: lambda **inputs: {"ui": function(**inputs)}
+        return (), lambda function: lambda **inputs: _shown(function(**inputs))
     if typing.get_origin(annotation) is tuple:
         return tuple(_output(class_type, item) for item in typing.get_args(annotation)), lambda function: function
-    return (_output(class_type, annotation),), lambda function: lambda **inputs: (function(**inputs),)
+    return (_output(class_type, annotation),), lambda function: lambda **inputs: _single(function(**inputs))
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, Expanded) else {"ui": value}
+
+
+def _single(value: Any) -> Any:
+    return value if isinstance(value, Expanded) else (value,)
 
 
 def _output(class_type: str, annotation: Any) -> OutputSpec:

@@ -7,33 +7,47 @@ import traceback
 from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from engine.authoring import CONTEXT
+from engine.authoring import CONTEXT, GRAPH
 from engine.cache import Entry
 from engine.context import RunContext
 from engine.errors import Interrupted, MissingFile, NodeFailed, is_plain
+from engine.expansion import GraphBuilder
+from engine.links import LINKED, Link, Linked
 from engine.plan import Step
-from engine.prompt import Link
 
 _ENGINE = str(Path(__file__).resolve().parent) + os.sep
 
 
-def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunContext) -> Entry:
-    """Call the step's node. `outputs` holds the slots of every node that it takes from.
+class Expansion(NamedTuple):
+    """What a node returned that expands: the graph, its results (values, and links into it), its own ui and files."""
+
+    graph: Mapping[str, Any]
+    results: tuple[Any, ...]
+    ui: Mapping[str, Any]
+    files: tuple[Path, ...]
+
+
+def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunContext) -> Entry | Expansion:
+    """Call the step's node. `outputs` holds the slots of every node that it takes a value from.
 
     Raises NodeFailed for whatever the node raises, Interrupted (and KeyboardInterrupt) as they are.
     """
     implementation = step.definition.implementation
     assert implementation is not None
+    lent = implementation.links
     inputs = {
-        name: outputs[value.node_id][value.slot] if type(value) is Link else value
+        name: outputs[value.node_id][value.slot] if type(value) is Link and name not in lent else value
         for name, value in step.inputs.items()
     }
+    for name, how in lent.items():
+        if how == LINKED and type(link := inputs.get(name)) is Link:
+            inputs[name] = Linked(outputs[link.node_id][link.slot], link)
     files: list[Path] = []
     try:
         if implementation.injected:
-            view = context.for_node(step.node_id)
+            view = context.for_node(step.node_id, step.display_id)
             files = view.files
             for name, kind in implementation.injected.items():
                 inputs[name] = _injected(kind, view)
@@ -41,7 +55,7 @@ def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunCo
     except Interrupted:
         raise
     except Exception as error:
-        raise _failure(step, inputs, error) from error
+        raise failure(step, error, inputs) from error
 
 
 def _injected(kind: str, view: RunContext) -> Any:
@@ -50,16 +64,20 @@ def _injected(kind: str, view: RunContext) -> Any:
         "PROMPT": view.prompt,
         "EXTRA_PNGINFO": view.extra_pnginfo,
         "UNIQUE_ID": view.node_id,
+        # As ComfyUI numbers them: the node, the place in a list of calls, the graph, the node inside.
+        GRAPH: GraphBuilder(f"{view.node_id}.0.0."),
     }
     return values.get(kind)
 
 
-def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry:
+def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansion:
     """The slots and the ui in what a node returned. Raises TypeError or ValueError where it is not what it declares."""
     ui: Mapping[str, Any] = {}
+    graph: Any = None
     if isinstance(result, Mapping):
-        if "expand" in result:
-            raise TypeError("the node returned a graph to expand, which Weft does not carry out yet")
+        graph = result.get("expand")
+        if graph is not None and not isinstance(graph, Mapping):
+            raise TypeError(f"the node expanded into a {type(graph).__name__}, expected nodes by id")
         ui = result.get("ui") or {}
         if not isinstance(ui, Mapping):
             raise TypeError(f"the node returned a ui of type {type(ui).__name__}, expected lists by name")
@@ -71,10 +89,11 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry:
     declared = step.definition.outputs
     if len(result) != len(declared):
         raise ValueError(f"the node returned {len(result)} outputs, it declares {len(declared)}")
-    return Entry(tuple(result), ui, files)
+    return Entry(tuple(result), ui, files) if graph is None else Expansion(graph, tuple(result), ui, files)
 
 
-def _failure(step: Step, inputs: Mapping[str, Any], error: Exception) -> NodeFailed:
+def failure(step: Step, error: Exception, inputs: Mapping[str, Any]) -> NodeFailed:
+    """The NodeFailed for what a node raised, or for what cannot be made of its expansion."""
     message = str(error) or type(error).__name__
     hidden = step.definition.implementation.injected if step.definition.implementation else ()
     failed = NodeFailed(

@@ -18,11 +18,22 @@ SAMPLING_VERSION = 1
 class RunContext:
     """The folders, settings and observers of one run, seen from one node.
 
-    The executor owns the run's context and hands each node that asks for one a view with its own `node_id`.
+    The executor owns the run's context and hands each node that asks for one a view with its own `node_id`. `prompt` is
+    the workflow as it was given, and goes into files; `executed` is what its nodes were lowered to.
     """
 
-    _SHARED = ("folders", "settings", "observers", "prompt", "extra_pnginfo", "warnings", "_cancelled", "_resources")
-    __slots__ = (*_SHARED, "files", "node_id")
+    _SHARED = (
+        "folders",
+        "settings",
+        "observers",
+        "prompt",
+        "executed",
+        "extra_pnginfo",
+        "warnings",
+        "_cancelled",
+        "_resources",
+    )
+    __slots__ = (*_SHARED, "display_id", "files", "node_id")
 
     def __init__(
         self,
@@ -31,25 +42,30 @@ class RunContext:
         settings: Settings,
         observers: Sequence[Observer] = (),
         prompt: dict[str, Any] | None = None,
+        executed: dict[str, Any] | None = None,
         extra_pnginfo: dict[str, Any] | None = None,
     ) -> None:
         self.folders = folders
         self.settings = settings
         self.observers = tuple(observers)
         self.prompt = prompt if prompt is not None else {}
+        self.executed = executed if executed is not None else self.prompt
         self.extra_pnginfo = extra_pnginfo if extra_pnginfo is not None else {}
-        self.node_id = ""
+        self.node_id = self.display_id = ""
         self.files: list[Path] = []
         self.warnings: list[tuple[str, str]] = []
         self._cancelled: list[str] = []
         self._resources: dict[str, Any] = {}
 
-    def for_node(self, node_id: str) -> RunContext:
-        """A view for one node: its own id and list of files, everything else shared."""
+    def for_node(self, node_id: str, display_id: str = "") -> RunContext:
+        """A view for one node: its own id and list of files, everything else shared.
+
+        `display_id` is the node of the workflow that shows what it does, where that is another one.
+        """
         view = object.__new__(RunContext)
         for name in self._SHARED:
             setattr(view, name, getattr(self, name))
-        view.node_id = node_id
+        view.node_id, view.display_id = node_id, display_id
         view.files = []
         return view
 
@@ -62,14 +78,14 @@ class RunContext:
         """Say that step `value` of `total` is done. Raises Interrupted when the run was cancelled."""
         self.checkpoint()
         if self.observers:
-            self.emit(Progress(self.node_id, value, total))
+            self.emit(Progress(self.node_id, value, total, self.display_id))
             if image is not None:
-                self.emit(Preview(self.node_id, image))
+                self.emit(Preview(self.node_id, image, self.display_id))
 
     def warn(self, message: str) -> None:
         """Say something that does not stop the node; it ends up in RunResult.warnings."""
-        self.warnings.append((self.node_id, message))
-        self.emit(NodeWarning(self.node_id, message))
+        self.warnings.append((self.display_id or self.node_id, message))
+        self.emit(NodeWarning(self.node_id, message, self.display_id))
 
     def wrote(self, path: Path) -> None:
         """Note a file that this node wrote; it ends up in RunResult.files."""
@@ -80,7 +96,8 @@ class RunContext:
         """What a written file says of its making, beside the workflow: the engine's version and the sampling mode."""
         from importlib.metadata import version
 
-        return {"version": version("weft"), "sampling": self.settings.sampling, "sampling_version": SAMPLING_VERSION}
+        made = {"version": version("weft"), "sampling": self.settings.sampling, "sampling_version": SAMPLING_VERSION}
+        return made | {"prompt_schedule": True} if self.settings.prompt_schedule else made
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """What the nodes of this run share under `name`; `make` is called for the first who asks."""

@@ -6,17 +6,21 @@ real ComfyUI. So a workflow can be validated and converted for a custom node who
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, zip_longest
-from typing import Any
+from typing import Any, Protocol
 
 from engine.errors import DefinitionError
 from engine.sockets import IoType, Socket, socket_from, type_name
 
 HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
 """The values that the engine, not the workflow, gives to an input of the hidden section."""
+
+
+INTERNAL = "_internal"
+"""The category of node classes that no one puts into a workflow."""
 
 
 @dataclass(frozen=True)
@@ -38,22 +42,50 @@ class OutputSpec:
     tooltip: str = field(default="", compare=False)
 
 
+class Seen(Protocol):
+    """A node as it stands in a workflow, for a check before the run: its constants, coerced, and what feeds it."""
+
+    @property
+    def class_type(self) -> str:
+        """The node's class."""
+
+    @property
+    def constants(self) -> Mapping[str, Any]:
+        """The declared inputs that are no links, as far as they can be coerced."""
+
+    @property
+    def slot(self) -> int:
+        """The output by which a source was reached; -1 for the node that is checked."""
+
+    def source(self, name: str) -> Seen | None:
+        """The node that the input is linked to; None for an input that is no link, or one that leads nowhere."""
+
+
 @dataclass(frozen=True)
 class Implementation:
     """How a node runs. `call` takes the inputs by name and returns a tuple of slots, or `{"ui":, "result":}`.
 
     `version` joins the cache key: it changes when the numbers do. `injected` maps a parameter to what the engine gives
-    it (a hidden type, or CONTEXT). `fingerprint(folders, constants)` returns a list that joins the key for what the
+    it (a hidden type, CONTEXT or GRAPH). `links` are the inputs that get their Link, and how (`engine.links`).
+    `fingerprint(folders, constants)` returns a list that joins the key for what the
     inputs do not show (files named inside a text): plain data, and a Path for the content of a file. `is_changed` is
-    ComfyUI's IS_CHANGED, which may raise.
+    ComfyUI's IS_CHANGED, which may raise. `unused(constants)` names the inputs that the constants among them make
+    meaningless. `check(seen)` yields (input name, message) for what is wrong beyond a single input. `lowers` replaces
+    the node by others before anything is planned; `passes` do so only in a run that asks for them by name
+    (`engine.lowering`).
     """
 
     call: Callable[..., Any]
     version: str
     injected: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
     fingerprint: Callable[..., Any] | None = None
+    unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None
+    check: Callable[[Seen], Iterable[tuple[str, str]]] | None = None
     is_changed: Callable[..., Any] | None = None
     by_node_id: bool = False
+    lowers: Callable[..., Any] | None = None
+    passes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,6 +110,11 @@ class NodeDefinition:
     def by_name(self) -> dict[str, InputSpec]:
         """The declared inputs that a workflow can give, by name, in the editor's order."""
         return {spec.name: spec for spec in self.inputs if spec.section != "hidden"}
+
+    @property
+    def internal(self) -> bool:
+        """Whether it is there only for what other nodes expand into; a list of node classes leaves it out."""
+        return self.category == INTERNAL
 
     def to_object_info(self) -> dict[str, Any]:
         """The entry as `GET /object_info` gives it; lists of files are empty, since only a run's folders know them."""

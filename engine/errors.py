@@ -52,12 +52,15 @@ class Issue:
         name = self.title or self.class_type
         return f'node {self.node_id} "{name}"' if name else f"node {self.node_id}"
 
+    @property
+    def text(self) -> str:
+        """What it is, without where."""
+        text = f"{self.message}: {self.details}" if self.details else self.message
+        return f"{text} ({self.hint})" if self.hint else text
+
     def __str__(self) -> str:
         place = ", ".join(part for part in (self.where, f"input {self.input!r}" if self.input else "") if part)
-        text = f"{place}: {self.message}" if place else self.message
-        if self.details:
-            text += f": {self.details}"
-        return f"{text} ({self.hint})" if self.hint else text
+        return f"{place}: {self.text}" if place else self.text
 
     def to_json(self) -> dict[str, Any]:
         """The issue as plain JSON data; what is empty is left out."""
@@ -124,17 +127,17 @@ class OutsideFolder(WeftError):
 
 
 class InvalidWorkflow(WeftError):
-    """A workflow that cannot run, with every reason."""
+    """A workflow that cannot run, with every reason; `hint` is about all of them."""
 
-    def __init__(self, issues: Sequence[Issue]) -> None:
+    def __init__(self, issues: Sequence[Issue], *, hint: str = "") -> None:
         self.issues = tuple(issues)
         # Where nothing but files is missing, fetching them is all that is left to do: that has its own code.
         self.exit_code = 4 if all(issue.missing_file for issue in self.issues) else 3
         count = len(self.issues)
-        super().__init__(f"invalid workflow: {count} problem{'s' if count != 1 else ''}")
+        super().__init__(f"invalid workflow: {count} problem{'s' if count != 1 else ''}", hint=hint)
 
     def __str__(self) -> str:
-        return "\n".join([self.message, *(f"  {issue}" for issue in self.issues)])
+        return "\n".join([super().__str__(), *(f"  {issue}" for issue in self.issues)])
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "issues": [issue.to_json() for issue in self.issues]}
@@ -155,6 +158,7 @@ class NodeFailed(WeftError):
         title: str,
         inputs: Mapping[str, str],
         author_traceback: str,
+        inside: str = "",
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
@@ -163,9 +167,15 @@ class NodeFailed(WeftError):
         self.title = title
         self.inputs = dict(inputs)
         self.author_traceback = author_traceback
+        self.inside = inside
+
+    @property
+    def where(self) -> str:
+        """`node 5 "Loop"`, or `node 5 "Loop", inside it node 5.0.0.2 "Add"`."""
+        return f'node {self.node_id} "{self.title}"' + (f", inside it {self.inside}" if self.inside else "")
 
     def __str__(self) -> str:
-        return f'node {self.node_id} "{self.title}" failed: {super().__str__()}'
+        return f"{self.where} failed: {super().__str__()}"
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -173,6 +183,7 @@ class NodeFailed(WeftError):
             "node_id": self.node_id,
             "class_type": self.class_type,
             "title": self.title,
+            **({"inside": self.inside} if self.inside else {}),
             "exception_type": type(self.__cause__).__name__,
             "current_inputs": self.inputs,
             "traceback": self.author_traceback,

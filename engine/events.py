@@ -1,5 +1,7 @@
 """What observers see of a run: frozen records, in the order in which things happened.
 
+For a node that another one expanded into, `display_id` is the node of the workflow that shows it; else it is empty.
+
 An observer is a callable that takes an Event: a progress bar, an NDJSON writer, a socket, a test.
 """
 
@@ -19,16 +21,34 @@ class Event:
         """`{"event": NAME, ...fields}` with paths as text; a preview picture is left out."""
         # Not asdict: it would copy the picture.
         shown = {field.name: _plain(getattr(self, field.name)) for field in fields(self) if field.name != "image"}
+        if not shown.get("display_id", True):
+            del shown["display_id"]
         return {"event": type(self).__name__, **shown}
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted(Event):
-    """`nodes` will run, `cached` were found in the cache, `pruned` are needed by neither."""
+    """`nodes` will run, `cached` were found in the cache, `pruned` are needed by neither.
+
+    `deferred` run if a node that expands takes from them.
+    """
 
     nodes: tuple[str, ...]
     cached: tuple[str, ...]
     pruned: tuple[str, ...]
+    deferred: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeExpanded(Event):
+    """A running node gave a graph: `nodes` will run before it is finished, `cached` were found in the cache."""
+
+    node_id: str
+    class_type: str
+    title: str
+    nodes: tuple[str, ...]
+    cached: tuple[str, ...]
+    display_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +58,7 @@ class NodeCached(Event):
     node_id: str
     class_type: str
     title: str
+    display_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,7 @@ class NodeStarted(Event):
     class_type: str
     title: str
     reason: str
+    display_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +79,7 @@ class Progress(Event):
     node_id: str
     value: int
     total: int
+    display_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,7 @@ class Preview(Event):
 
     node_id: str
     image: Any
+    display_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,7 @@ class NodeWarning(Event):
 
     node_id: str
     message: str
+    display_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +109,7 @@ class NodeFinished(Event):
     title: str
     seconds: float
     files: tuple[Path, ...]
+    display_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +122,7 @@ class NodeFailed(Event):
     message: str
     exception_type: str
     traceback: str
+    display_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

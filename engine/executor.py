@@ -4,33 +4,43 @@ State of a run, and who changes it:
 
     outputs   node id -> tuple of slots. Written once for each step, by `_finish`; deleted by `_release`.
               A node is in it from its end until its last consumer ended, or to the end of the run if the plan keeps it.
-    waiting   node id -> how many links of steps not yet done take from it. Set up before the loop, lowered by
-              `_release`.
+    waiting   node id -> how many links of steps not yet done take from it. Set up before the loop, raised when a node
+              expands (by the links inside), lowered by `_release`.
     entries   node id -> Entry of every kept node, for the result.
+    shown     node id -> what a node showed and wrote, without its outputs.
+    todo      the steps to come, the next one last. A node that expands puts what is inside on top, and below that
+              the _Join that gives it its outputs: a loop that expands into itself deepens `todo`, not Python's stack.
+    joins     node id -> _Join of every node that has expanded and is not done.
 
 Invariants, at the top of each turn of the loop:
 
     1. every step before this one is done: its outputs were written, and released if nobody waits for them;
-    2. for every link that this step takes, `outputs` holds its source (plans are in topological order);
-    3. `outputs` holds nothing that no later step takes and the plan does not keep;
+    2. for every value that this step takes, `outputs` holds its source (plans are in topological order);
+    3. `outputs` holds nothing that no step in `todo` takes and the plan does not keep;
     4. whatever is done is in the cache already, if the cache keeps it: a failure or an interruption loses nothing.
+
+A link that is only passed on counts as waiting: its source, if it ran, stays until the node has expanded and the links
+inside have taken over. A source that did not run, or is gone, is planned again with the expansion; so a step of the
+plan may find itself done when its turn comes.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from engine.cache import Cache, Entry, NoCache
-from engine.call import call_node
+from engine.call import Expansion, call_node, failure
 from engine.context import RunContext
 from engine.errors import Interrupted, NodeFailed, WeftError
-from engine.events import NodeCached, NodeFinished, NodeStarted, RunFinished, RunStarted
+from engine.events import NodeCached, NodeExpanded, NodeFinished, NodeStarted, RunFinished, RunStarted
 from engine.events import NodeFailed as NodeFailedEvent
+from engine.growth import grow
+from engine.links import Link
 from engine.plan import ExecutionPlan, Step
 
 
@@ -39,7 +49,9 @@ class RunResult:
     """What a run gave. `result["5"][0]` is slot 0 of node 5, for output nodes and targets; other values are released.
 
     `files` in the order in which they were written (a cached output node's own are among them); `timings` are seconds
-    of wall time of the nodes that ran; `cached` are the nodes that the cache served; `ui` is what output nodes show.
+    of wall time of the nodes that ran, of one that expanded with what is inside; `cached` are those of the plan that
+    did not run, because their outputs were there: in the cache, or from an equal node of this run; `ui` is what output
+    nodes show.
     """
 
     outputs: Mapping[str, tuple[Any, ...]]
@@ -74,6 +86,10 @@ class RunResult:
         }
 
 
+Watch = Callable[[Step, Entry], None]
+"""Sees every step's outputs as soon as they are there, from a node, the cache or a twin; most are released soon."""
+
+
 class Executor(Protocol):
     """Whatever can run a plan."""
 
@@ -84,42 +100,62 @@ class Executor(Protocol):
 class LocalExecutor:
     """Runs a plan in this thread, one node at a time."""
 
-    def __init__(self, cache: Cache | None = None) -> None:
+    def __init__(self, cache: Cache | None = None, *, watch: Watch | None = None) -> None:
         self._cache: Cache = cache if cache is not None else NoCache()
+        self._watch = watch
 
     def run(self, plan: ExecutionPlan, context: RunContext) -> RunResult:
         """Run it. Raises NodeFailed or Interrupted; what had finished stays in the cache."""
-        return _Run(plan, context, self._cache).execute()
+        return _Run(plan, context, self._cache, self._watch).execute()
+
+
+def _spent() -> WeftError:
+    return WeftError("this plan has been run", hint="a plan runs once: make it again")
+
+
+class _Join(NamedTuple):
+    """The end of a step that expanded: its outputs are gathered from what is inside."""
+
+    step: Step
+    results: tuple[Any, ...]
+    parents: tuple[str, ...]
+    started: float
+    ui: dict[str, list[Any]]
+    files: dict[Path, None]
 
 
 class _Run:
-    def __init__(self, plan: ExecutionPlan, context: RunContext, cache: Cache) -> None:
+    def __init__(self, plan: ExecutionPlan, context: RunContext, cache: Cache, watch: Watch | None = None) -> None:
         self.plan = plan
         self.context = context
         self.cache = cache
+        self.watch = watch
+        self.observed = bool(context.observers)
         self.outputs: dict[str, tuple[Any, ...]] = {}
         self.waiting = Counter(parent for step in plan.steps for parent in step.parents)
         self.entries: dict[str, Entry] = {}
+        self.shown: dict[str, Entry] = {}
+        self.todo: list[Step | _Join] = list(reversed(plan.steps))
+        self.joins: dict[str, _Join] = {}
         self.files: dict[Path, None] = {}
         self.timings: dict[str, float] = {}
         self.cached: list[str] = []
 
     def execute(self) -> RunResult:
+        if self.plan.planner.grown:
+            raise _spent()
         started = time.perf_counter()
         status = "failed"
-        if self.context.observers:
+        if self.observed:
             self._announce()
         try:
-            for step in self.plan.steps:
-                self.context.checkpoint()
-                self._finish(step, self._perform(step))
-                self._release(step)
+            self._loop()
             status = "done"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
             raise stop if isinstance(stop, Interrupted) else Interrupted() from None
         finally:
-            if self.context.observers:
+            if self.observed:
                 self.context.emit(RunFinished(status, time.perf_counter() - started, tuple(self.files)))
         return RunResult(
             outputs={node_id: entry.outputs for node_id, entry in self.entries.items()},
@@ -131,66 +167,183 @@ class _Run:
             plan=self.plan,
         )
 
+    def _loop(self) -> None:
+        todo, outputs = self.todo, self.outputs
+        while todo:
+            step = todo.pop()
+            self.context.checkpoint()
+            if type(step) is _Join:
+                self._join(step)
+                continue
+            assert type(step) is Step
+            # What an expansion needed early is done already.
+            if step.node_id not in outputs:
+                entry = self._perform(step)
+                if type(entry) is Expansion:
+                    self._expand(step, entry)
+                    continue
+                assert type(entry) is Entry
+                self._finish(step, entry)
+            elif step.cached:
+                self.plan.hits.pop(step.node_id, None)
+            self._release(step.node_id, step.parents)
+
     def _announce(self) -> None:
         steps = self.plan.steps
         runs = tuple(step.node_id for step in steps if step.runs)
         cached = tuple(step.node_id for step in steps if not step.runs)
-        self.context.emit(RunStarted(runs, cached, self.plan.pruned))
+        self.context.emit(RunStarted(runs, cached, self.plan.pruned, self.plan.deferred))
 
-    def _perform(self, step: Step) -> Entry:
+    def _perform(self, step: Step) -> Entry | Expansion:
         """The step's entry: from the cache, from its twin, or by calling the node."""
-        if step.runs:
+        entry: Entry | None = None
+        if not step.runs:
+            entry = self._served(step)
+        elif self.plan.planner.grown:
+            # Since this step was planned, something inside an expansion may have computed the same.
+            entry = self._overtaken(step)
+        if entry is None:
             return self._call(step)
-        if self.context.observers:
-            self.context.emit(NodeCached(step.node_id, step.definition.class_type, step.title))
-        if step.cached:
-            entry = self.plan.hits.pop(step.node_id, None)
-            if entry is None:
-                raise WeftError("this plan has been run", hint="a plan runs once: make it again")
+        if step.origin is None:
             self.cached.append(step.node_id)
+        if self.observed:
+            self.context.emit(NodeCached(step.node_id, step.definition.class_type, step.title, step.display_id))
+        return entry
+
+    def _served(self, step: Step) -> Entry:
+        if step.cached:
+            entry = self.plan.planner.hits.pop(step.node_id, None)
+            if entry is None:
+                raise _spent()
             return entry
         assert step.twin is not None
-        twin = self.entries.get(step.twin)
-        return twin if twin is not None else Entry(self.outputs[step.twin])
+        return self._twin(step.twin)
 
-    def _call(self, step: Step) -> Entry:
-        node_id, class_type, title = step.node_id, step.definition.class_type, step.title
-        observed = bool(self.context.observers)
-        if observed:
-            self.context.emit(NodeStarted(node_id, class_type, title, step.reason))
+    def _twin(self, node_id: str) -> Entry:
+        outputs, shown = self.outputs[node_id], self.shown.get(node_id)
+        return Entry(outputs) if shown is None else Entry(outputs, shown.ui, shown.files)
+
+    def _overtaken(self, step: Step) -> Entry | None:
+        planner = self.plan.planner
+        first = planner.first_of.get(step.key.digest, step.node_id)
+        if first in self.outputs:
+            return self._twin(first)
+        entry = planner.entry(step.key)
+        return entry if entry is not None and planner.still_there(entry) else None
+
+    def _call(self, step: Step) -> Entry | Expansion:
+        if self.observed:
+            event = NodeStarted(step.node_id, step.definition.class_type, step.title, step.reason, step.display_id)
+            self.context.emit(event)
         started = time.perf_counter()
         try:
             entry = call_node(step, self.outputs, self.context)
         except NodeFailed as error:
-            if observed:
-                kind = type(error.__cause__).__name__
-                event = NodeFailedEvent(node_id, class_type, title, error.message, kind, error.author_traceback)
-                self.context.emit(event)
-            raise
-        seconds = self.timings[node_id] = time.perf_counter() - started
+            raise self._failed(step, error) from error.__cause__
+        self.timings[step.node_id] = time.perf_counter() - started
+        if type(entry) is Entry:
+            self._keep(step, entry)
+        return entry
+
+    def _keep(self, step: Step, entry: Entry) -> None:
+        """What is done goes into the cache at once, and observers hear of it."""
         if not step.key.volatile:
             self.cache.put(self.plan.namespace + step.key.digest, entry)
         if step.recipe is not None:
-            self.cache.note(node_id, step.recipe)
-        if observed:
-            self.context.emit(NodeFinished(node_id, class_type, title, seconds, entry.files))
-        return entry
+            self.cache.note(step.node_id, step.recipe)
+        if self.observed:
+            class_type, seconds = step.definition.class_type, self.timings[step.node_id]
+            event = NodeFinished(step.node_id, class_type, step.title, seconds, entry.files, step.display_id)
+            self.context.emit(event)
+
+    def _failed(self, step: Step, error: NodeFailed) -> NodeFailed:
+        """Tell observers; the error of a node inside an expansion names the node of the workflow that shows it."""
+        if self.observed:
+            kind = type(error.__cause__).__name__
+            class_type = step.definition.class_type
+            self.context.emit(
+                NodeFailedEvent(
+                    step.node_id, class_type, step.title, error.message, kind, error.author_traceback, step.display_id
+                )
+            )
+        if step.origin is not None:
+            known = self.plan.planner.known
+            display = step.display_id if step.display_id in known else step.origin.real
+            error.inside = f'node {step.node_id} "{step.title}"'
+            error.node_id, error.title = display, known[display].title
+            error.class_type = known[display].definition.class_type
+        return error
+
+    def _expand(self, step: Step, expansion: Expansion) -> None:
+        """Put what the node expanded into on top of `todo`."""
+        planner = self.plan.planner
+        started = time.perf_counter() - self.timings[step.node_id]
+        self.joins[step.node_id] = join = _Join(step, (), (), started, {}, {})
+        try:
+            growth = grow(planner, step, expansion, self.outputs, self.joins)
+        except (WeftError, OSError, ValueError, TypeError, OverflowError) as error:
+            raise self._failed(step, failure(step, error, step.inputs)) from error
+        planner.grown = True
+        join = join._replace(results=growth.results, parents=growth.parents)
+        self.joins[step.node_id] = join
+        _gather(join, Entry((), expansion.ui, expansion.files))
+        self.todo.append(join)
+        self.todo.extend(reversed(growth.steps))
+        self.waiting.update(parent for inner in growth.steps for parent in inner.parents)
+        self.waiting.update(growth.parents)
+        if self.observed:
+            runs = tuple(inner.node_id for inner in growth.steps if inner.runs)
+            cached = tuple(inner.node_id for inner in growth.steps if not inner.runs)
+            class_type = step.definition.class_type
+            self.context.emit(NodeExpanded(step.node_id, class_type, step.title, runs, cached, step.display_id))
+        self._lower(step.parents)
+
+    def _join(self, join: _Join) -> None:
+        """Give a node that expanded its outputs."""
+        step = join.step
+        outputs = tuple(
+            self.outputs[value.node_id][value.slot] if type(value) is Link else value for value in join.results
+        )
+        entry = Entry(outputs, join.ui, tuple(join.files))
+        self.timings[step.node_id] = time.perf_counter() - join.started
+        del self.joins[step.node_id]
+        self._keep(step, entry)
+        self._finish(step, entry)
+        self._release(step.node_id, join.parents)
 
     def _finish(self, step: Step, entry: Entry) -> None:
-        self.files.update(dict.fromkeys(entry.files))
         self.outputs[step.node_id] = entry.outputs
+        if self.watch is not None:
+            self.watch(step, entry)
+        if entry.files or entry.ui:
+            self.files.update(dict.fromkeys(entry.files))
+            self.shown[step.node_id] = Entry((), entry.ui, entry.files)
+            join = self.joins.get(step.origin.parent) if step.origin is not None else None
+            if join is not None:
+                _gather(join, entry)
         if step.node_id in self.plan.keep:
             self.entries[step.node_id] = entry
 
-    def _release(self, step: Step) -> None:
+    def _release(self, node_id: str, parents: tuple[str, ...]) -> None:
         """Let go of what only this step was still waiting for."""
-        for parent in step.parents:
+        self._lower(parents)
+        if not self.waiting[node_id]:
+            self._drop(node_id)
+
+    def _lower(self, parents: tuple[str, ...]) -> None:
+        for parent in parents:
             self.waiting[parent] -= 1
             if not self.waiting[parent]:
                 self._drop(parent)
-        if not self.waiting[step.node_id]:
-            self._drop(step.node_id)
 
     def _drop(self, node_id: str) -> None:
+        # A source of which only the link was taken may never have run.
         if node_id not in self.plan.keep:
-            del self.outputs[node_id]
+            self.outputs.pop(node_id, None)
+
+
+def _gather(join: _Join, entry: Entry) -> None:
+    """What the nodes inside show and write is the expanding node's: lists are strung together by their kind."""
+    for kind, items in entry.ui.items():
+        join.ui.setdefault(kind, []).extend(items if isinstance(items, list | tuple) else [items])
+    join.files.update(dict.fromkeys(entry.files))

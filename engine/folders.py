@@ -19,6 +19,8 @@ MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ico", ".jfif")
 INPUT = "input"
 EXTRA_PATHS = "extra_model_paths.yaml"
+# The small models that come with Weft, in its source tree and installed.
+SHIPPED = Path(__file__).parents[1] / "workflows" / "models"
 
 # Kinds that ComfyUI renamed or merged: files of the left kind are also looked for in the folders on the right.
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -32,7 +34,8 @@ _RENAMED = {alias: kind for kind, names in ALIASES.items() for alias in names}
 class Folders:
     """The folders of a run. `models` are model roots, first one first; each holds `checkpoints/`, `loras/`, ...
 
-    An `extra_model_paths.yaml` in a root or beside it is read as ComfyUI writes it.
+    An `extra_model_paths.yaml` in a root or beside it is read as ComfyUI writes it. Behind all of these come the models
+    that are shipped with Weft.
     """
 
     def __init__(self, *, models: Sequence[Path], input: Path, output: Path, temp: Path) -> None:
@@ -56,7 +59,8 @@ class Folders:
         own = [root / name for root in self.models for name in ALIASES.get(kind, (kind,))]
         first = [path for name, path, is_default in self._extra if name == kind and is_default]
         last = [path for name, path, is_default in self._extra if name == kind and not is_default]
-        return list(dict.fromkeys([*first, *own, *last]))
+        shipped = [SHIPPED / kind] if (SHIPPED / kind).is_dir() else []
+        return list(dict.fromkeys([*first, *own, *last, *shipped]))
 
     def files(self, kind: str, suffixes: Sequence[str] = ()) -> tuple[str, ...]:
         """The names that a workflow can give, sorted, with forward slashes; model folders are searched deeply."""
@@ -105,6 +109,30 @@ class Folders:
                 if os.path.isfile(path):
                     return path
         return None
+
+    def embeddings(self) -> dict[str, Path]:
+        """The files that prompts can call `embedding:NAME`, by their names with suffix, as they are now."""
+        found: dict[str, Path] = {}
+        for folder in self.folders("embeddings"):
+            for inside, names in _walk(folder, deep=True):
+                for name in names:
+                    path = folder / inside / name
+                    if os.path.isfile(path) and os.access(path, os.R_OK):
+                        found.setdefault((inside / name).as_posix(), path)
+        return dict(sorted(found.items()))
+
+    def check_prefix(self, prefix: str) -> Path:
+        """Where output files of this prefix go. Raises OutsideFolder where that leaves the output folder."""
+        return self.output / _inside(_expand(prefix, {}) or "ComfyUI", "output").parent
+
+    def check_writable(self, folder: Path) -> None:
+        """Raise UsageError where files cannot be written to a folder; it need not be there yet."""
+        there = next(place for place in (folder, *folder.parents) if os.path.lexists(place))
+        what = f"cannot write to the output folder {folder}"
+        if not there.is_dir():
+            raise UsageError(f"{what}: {there} is no folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise UsageError(f"{what}: no permission to write to {there}", hint="name another one with --output")
 
     def output_folder(self, kind: str) -> Path:
         """The folder that files of kind `output` or `temp` are written to."""

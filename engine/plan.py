@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -11,18 +11,32 @@ from engine.definition import NodeDefinition
 from engine.digests import Digests
 from engine.folders import Folders
 from engine.graph import Graph
+from engine.links import LINK, Link
+from engine.lowering import Lowered
 from engine.overrides import title_of
-from engine.prompt import Link, Prompt
+from engine.prompt import Prompt
 from engine.registry import Registry
 from engine.signature import CacheKey, KeyMaker
-from engine.validation import constant, output_nodes
+from engine.validation import coerced, output_nodes
+
+
+class Origin(NamedTuple):
+    """Where a node comes from that is not of the workflow.
+
+    `parent` expanded into it; `display` is the node of the workflow that shows it, `real` the one that it is part of.
+    """
+
+    parent: str
+    display: str
+    real: str
 
 
 class Step(NamedTuple):
     """One node of the plan. `inputs` are coerced constants and Links; `parents` the nodes that it takes from, by link.
 
     `cached` says that the plan has its outputs; `twin` is an earlier step with the same key, whose outputs it shares;
-    otherwise the node is called, because of `reason`, and `recipe` is then noted in the cache.
+    otherwise the node is called, because of `reason`, and `recipe` is then noted in the cache. `part_of` is the node
+    that was lowered to this one and others before the plan was made.
     """
 
     node_id: str
@@ -35,6 +49,13 @@ class Step(NamedTuple):
     twin: str | None = None
     reason: str = ""
     recipe: Recipe | None = None
+    origin: Origin | None = None
+    part_of: str = ""
+
+    @property
+    def display_id(self) -> str:
+        """The node of the workflow that shows what this one does; empty where that is itself."""
+        return self.origin.display if self.origin is not None else self.part_of
 
     @property
     def runs(self) -> bool:
@@ -46,29 +67,40 @@ class Step(NamedTuple):
 class ExecutionPlan:
     """Steps in the order in which they run; `keep` are the nodes whose outputs the result holds.
 
-    `pruned` are nodes that a target depends on and that need not run, since what they feed is in the cache. `hits` are
-    the outputs of the cached steps: the executor takes them out, so that a run releases them too, and a plan runs once.
+    `pruned` are nodes that a target depends on and that need not run, since what they feed is in the cache; `deferred`
+    those of which only links are taken: they run if a node that expands makes use of such a link. The planner holds the
+    outputs of the cached steps: the executor takes them out, so that a run releases them too, and a plan runs once.
     """
 
     steps: tuple[Step, ...]
     keep: frozenset[str]
     pruned: tuple[str, ...]
-    hits: dict[str, Entry] = field(default_factory=dict, repr=False)
+    deferred: tuple[str, ...]
+    planner: Planner = field(repr=False)
     namespace: bytes = b""
     prompt: Prompt = field(default_factory=lambda: Prompt({}), repr=False)
+    lowered: Lowered = field(default_factory=lambda: Lowered(Prompt({}), Prompt({})), repr=False)
+
+    @property
+    def hits(self) -> dict[str, Entry]:
+        """The outputs of the cached steps that were not taken out yet."""
+        return self.planner.hits
 
     def __str__(self) -> str:
         lines = []
         for step in self.steps:
             action = "run   " if step.runs else "cached" if step.cached else "same  "
             why = step.reason if step.runs else f"as node {step.twin}" if step.twin is not None else ""
-            lines.append(f"{action} {step.node_id:>4} {step.title}{f': {why}' if why else ''}")
+            inner = "  " if step.part_of else ""
+            lines.append(f"{action} {inner}{step.node_id:>4} {step.title}{f': {why}' if why else ''}")
         if self.pruned:
             lines.append(f"not needed: {', '.join(self.pruned)}")
+        if self.deferred:
+            lines.append(f"if need be: {', '.join(self.deferred)}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
-        """The plan as plain JSON data."""
+        """The plan as plain JSON data; `settings` are those that the prompt itself asks for."""
         steps = [
             {
                 "node_id": step.node_id,
@@ -77,15 +109,108 @@ class ExecutionPlan:
                 "key": step.key.digest.hex(),
                 "action": "run" if step.runs else "cached" if step.cached else "same",
                 "reason": step.reason,
+                "inputs": {n: list(v) if type(v) is Link else v for n, v in step.inputs.items()},
                 **({"twin": step.twin} if step.twin is not None else {}),
+                **({"part_of": step.part_of} if step.part_of else {}),
             }
             for step in self.steps
         ]
-        return {"steps": steps, "pruned": list(self.pruned)}
+        settings = {"settings": dict(self.lowered.settings)} if self.lowered.settings else {}
+        return {"steps": steps, "pruned": list(self.pruned), "deferred": list(self.deferred), **settings}
+
+
+class Known(NamedTuple):
+    """A node that a run knows: of the workflow, or made by a node that expanded. `inputs` as in a Step."""
+
+    title: str
+    definition: NodeDefinition
+    inputs: Mapping[str, Any]
+    origin: Origin | None = None
+    part_of: str = ""
+
+
+class Planner:
+    """What planning knows of one run's nodes: the workflow's, and those that expanding nodes add while it runs.
+
+    `keys` has the key of each, `first_of` for each key the node that computes it, `hits` what the cache gave.
+    `grown` says that a node has expanded.
+    """
+
+    def __init__(
+        self, registry: Registry, *, folders: Folders, digests: Digests, cache: Cache, namespace: bytes = b""
+    ) -> None:
+        self.registry = registry
+        self.known: dict[str, Known] = {}
+        self.keys: dict[str, CacheKey] = {}
+        self.first_of: dict[bytes, str] = {}
+        self.hits: dict[str, Entry] = {}
+        self.grown = False
+        self._namespace = namespace
+        self._maker = KeyMaker(folders, digests)
+        self._folders = folders
+        self._cache = cache
+
+    def learn(self, node_id: str, known: Known) -> CacheKey:
+        """Make a node known whose sources are known. Raises MissingFile for a file that it names."""
+        self.known[node_id] = known
+        key = self.keys[node_id] = self._maker.key(node_id, known.definition, known.inputs, self.keys)
+        return key
+
+    def entry(self, key: CacheKey) -> Entry | None:
+        """What the cache has under the key, whether its files are there or not."""
+        return None if key.volatile else self._cache.get(self._namespace + key.digest)
+
+    def decide(self, order: Sequence[str], keep: Collection[str]) -> tuple[list[Step], set[str], tuple[str, ...]]:
+        """The steps for known nodes, sources first; the nodes that are needed, and those that may turn out to be.
+
+        Backwards, every consumer is decided before the nodes that it takes from; above a hit, nothing is needed.
+        """
+        steps: list[Step] = []
+        needed = set(keep)
+        later: set[str] = set()
+        for node_id in reversed(order):
+            if node_id in needed:
+                step = self._decide(node_id)
+                steps.append(step)
+                implementation = step.definition.implementation
+                if implementation is not None and implementation.links and step.runs:
+                    for name, value in step.inputs.items():
+                        if type(value) is Link:
+                            (later if implementation.links.get(name) == LINK else needed).add(value.node_id)
+                else:
+                    needed.update(step.parents)
+            elif node_id in later:
+                later.update(value.node_id for value in self.known[node_id].inputs.values() if type(value) is Link)
+        steps.reverse()
+        return steps, needed, tuple(node_id for node_id in order if node_id in later and node_id not in needed)
+
+    def _decide(self, node_id: str) -> Step:
+        title, definition, given, origin, part_of = self.known[node_id]
+        key = self.keys[node_id]
+        node = (node_id, title, definition, given, key)
+        first = self.first_of[key.digest]
+        if first != node_id:
+            return Step(*node, (first,), twin=first, origin=origin, part_of=part_of)
+        entry = self.entry(key)
+        if entry is not None and self.still_there(entry):
+            self.hits[node_id] = entry
+            return Step(*node, cached=True, origin=origin, part_of=part_of)
+        recipe = _recipe(definition, given, self.keys, key)
+        reason = key.volatile or (_GONE if entry is not None else _reason(recipe, self._cache.recall(node_id)))
+        parents = tuple(value.node_id for value in given.values() if type(value) is Link)
+        return Step(*node, parents, reason=reason, recipe=recipe, origin=origin, part_of=part_of)
+
+    def still_there(self, entry: Entry) -> bool:
+        """Whether the files that a cached node wrote, if any, are where this run would write them."""
+        if not entry.files:
+            return True
+        roots = [folder.resolve() for folder in (self._folders.output, self._folders.temp)]
+        files = [file.resolve() for file in entry.files]
+        return all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files)
 
 
 def make_plan(
-    prompt: Prompt,
+    prompt: Prompt | Lowered,
     registry: Registry,
     *,
     folders: Folders,
@@ -94,63 +219,29 @@ def make_plan(
     targets: Iterable[str] = (),
     namespace: bytes = b"",
 ) -> ExecutionPlan:
-    """Plan a valid prompt: its output nodes, `targets` and what they need, less what the cache makes unnecessary."""
+    """Plan a valid prompt: its output nodes, `targets` and what they need, less what the cache makes unnecessary.
+
+    Of a lowered prompt, `targets` are nodes of the prompt that it was.
+    """
+    lowered = prompt if isinstance(prompt, Lowered) else Lowered(prompt, prompt)
+    prompt, targets = lowered.prompt, lowered.targets(targets)
     keep = dict.fromkeys([*output_nodes(prompt, registry), *targets])
-    maker = KeyMaker(folders, digests)
-    inputs: dict[str, dict[str, Any]] = {}
-    keys: dict[str, CacheKey] = {}
-    first_of: dict[bytes, str] = {}
-    for node_id in Graph(prompt).order(keep):
+    planner = Planner(registry, folders=folders, digests=digests, cache=cache, namespace=namespace)
+    order = Graph(prompt).order(keep)
+    for node_id in order:
         node = prompt.nodes[node_id]
         definition = registry[node.class_type]
-        given = inputs[node_id] = _resolve(node.inputs, definition)
-        key = keys[node_id] = maker.key(node_id, definition, given, keys)
-        first_of.setdefault(key.digest, node_id)
-
-    steps: list[Step] = []
-    hits: dict[str, Entry] = {}
-    needed = set(keep)
-    # Backwards, every consumer is decided before the nodes that it takes from; above a hit, nothing is needed.
-    for node_id in reversed(inputs):
-        if node_id not in needed:
-            continue
-        key, given = keys[node_id], inputs[node_id]
-        definition = registry[prompt.nodes[node_id].class_type]
-        step = Step(node_id, title_of(prompt, node_id, registry), definition, given, key)
-        first = first_of[key.digest]
-        entry = None
-        if first == node_id and not key.volatile:
-            entry = cache.get(namespace + key.digest)
-        if first != node_id:
-            step = step._replace(twin=first, parents=(first,))
-        elif entry is not None and _still_there(entry, folders):
-            hits[node_id] = entry
-            step = step._replace(cached=True)
-        else:
-            recipe = _recipe(definition, given, keys, key)
-            reason = key.volatile or (_GONE if entry is not None else _reason(recipe, cache.recall(node_id)))
-            parents = tuple(value.node_id for value in given.values() if type(value) is Link)
-            step = step._replace(parents=parents, reason=reason, recipe=recipe)
-        steps.append(step)
-        needed.update(step.parents)
-    steps.reverse()
-    pruned = tuple(node_id for node_id in inputs if node_id not in needed)
-    return ExecutionPlan(tuple(steps), frozenset(keep), pruned, hits, namespace, prompt)
+        title = title_of(prompt, node_id, registry)
+        part_of = lowered.parts[node_id].whole if node_id in lowered.parts else ""
+        known = Known(title, definition, coerced(node.inputs, definition), part_of=part_of)
+        key = planner.learn(node_id, known)
+        planner.first_of.setdefault(key.digest, node_id)
+    steps, needed, deferred = planner.decide(order, keep)
+    pruned = tuple(node_id for node_id in order if node_id not in needed and node_id not in deferred)
+    return ExecutionPlan(tuple(steps), frozenset(keep), pruned, deferred, planner, namespace, prompt, lowered)
 
 
 _GONE = "the files that it wrote are gone"
-
-
-def _resolve(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, Any]:
-    """The inputs that the node gets: declared ones, coerced, and undeclared links; undeclared constants are dropped."""
-    by_name = definition.by_name
-    inputs: dict[str, Any] = {}
-    for name, value in given.items():
-        if type(value) is Link:
-            inputs[name] = value
-        elif name in by_name:
-            inputs[name] = by_name[name].socket.coerce(constant(value))
-    return inputs
 
 
 def _recipe(
@@ -159,15 +250,6 @@ def _recipe(
     links = {name: keys[value.node_id].digest for name, value in inputs.items() if type(value) is Link}
     version = definition.implementation.version if definition.implementation else ""
     return Recipe(definition.class_type, version, inputs, links, key.digest)
-
-
-def _still_there(entry: Entry, folders: Folders) -> bool:
-    """Whether the files that a cached node wrote, if any, are where this run would write them."""
-    if not entry.files:
-        return True
-    roots = [folder.resolve() for folder in (folders.output, folders.temp)]
-    files = [file.resolve() for file in entry.files]
-    return all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files)
 
 
 def _reason(now: Recipe, last: Recipe | None) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
 from engine.documents import is_deeper, kind_of
 from engine.documents import pointer as pointer_to
 from engine.errors import Issue, UnreadableWorkflow
+from engine.links import Link as Link
+from engine.links import as_link as as_link
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest workflow text that is read; the largest ones people share are about 1 MB."""
@@ -19,23 +20,6 @@ MAX_BYTES = 64 * 1024 * 1024
 
 MAX_DEPTH = 100
 """How deeply lists and objects inside one input may be nested; what walks them may then recurse."""
-
-
-class Link(NamedTuple):
-    """An input that takes output `slot` of node `node_id`."""
-
-    node_id: str
-    slot: int
-
-
-def as_link(value: Any) -> Link | None:
-    """The link that `["4", 0]` is, or None where the value is none; as in ComfyUI, 0.0 is a slot too."""
-    if not isinstance(value, list | tuple) or len(value) != 2:
-        return None
-    node_id, slot = value
-    if not isinstance(node_id, str) or type(slot) not in (int, float):
-        return None
-    return Link(node_id, int(slot)) if slot == slot and abs(slot) != math.inf and slot == int(slot) else None
 
 
 class PromptNode(BaseModel):
@@ -80,7 +64,7 @@ class Prompt:
     """A parsed prompt: nodes by id, in the order of the document.
 
     `extra_pnginfo` is what goes into saved pictures beside the prompt (the UI workflow); `pointer` is the JSON pointer
-    of the prompt inside the document that it came from; `notes` say what was left out when it was read.
+    of the prompt inside the document that it came from; `notes` say what was wrong when it was read.
     """
 
     def __init__(
@@ -110,7 +94,10 @@ class Prompt:
         for node_id, node in document.items():
             if not isinstance(node, Mapping):
                 where = pointer + pointer_to(node_id)
-                raise UnreadableWorkflow(f"{where}: expected a node (an object with class_type), got {kind_of(node)}")
+                expected = "a node (an object with class_type)"
+                if node_id == "nodes":
+                    expected = f"a list of nodes (the editor's format) or {expected}"
+                raise UnreadableWorkflow(f"{where}: expected {expected}, got {kind_of(node)}")
         try:
             nodes = _NODES.validate_python(document)
         except ValidationError as error:
@@ -130,7 +117,9 @@ class Prompt:
         node = self.nodes[node_id]
         inputs = {**node.inputs, input_name: value}
         nodes = {**self.nodes, node_id: node.model_copy(update={"inputs": inputs})}
-        return Prompt(nodes, extra_pnginfo=self.extra_pnginfo, pointer=self.pointer)
+        changed = Prompt(nodes, extra_pnginfo=self.extra_pnginfo, pointer=self.pointer)
+        changed.notes = self.notes
+        return changed
 
     def to_json(self) -> dict[str, Any]:
         """The prompt as it is written in a file."""

@@ -34,6 +34,7 @@ class Settings(BaseModel):
     device: str = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     sampling: Literal["comfy", "continuous"] = "comfy"
+    prompt_schedule: bool = False
 
     @field_validator("models", mode="before")
     @classmethod
@@ -72,6 +73,15 @@ class Settings(BaseModel):
             name = str(first["loc"][0])
             reason = first["msg"].removeprefix("Value error, ")
             raise UsageError(f"{merged[name][1]}: setting {name!r} is {merged[name][0]!r}: {reason}") from error
+
+
+def check_models(settings: Settings) -> None:
+    """Raise UsageError for a models folder that was asked for and is not there."""
+    if "models" in settings.model_fields_set:
+        for root in settings.models:
+            if not root.is_dir():
+                hint = "it is named by --models, WEFT_MODELS, or models in weft.toml"
+                raise UsageError(f"the models folder {root} does not exist", hint=hint)
 
 
 def _from_environment() -> dict[str, Any]:

@@ -3,7 +3,8 @@
     key(node) = blake2b-256(canonical([KEY_VERSION, class_type, implementation]) + canonical([inputs, ...]))
 
 where ... is the node's id, its fingerprint and its IS_CHANGED, for classes that have them.
-Ids, titles and positions are not in it: the same subgraph under other ids has the same keys. A volatile key belongs to
+Ids, titles and positions are not in it: the same subgraph under other ids has the same keys. Only an input that gets
+its Link has the id of its source there, since the id is what the node computes from. A volatile key belongs to
 this run alone, and so do the keys of everything below it.
 """
 
@@ -68,7 +69,8 @@ class KeyMaker:
                     volatile = f"node {value.node_id} is volatile"
                 elif isinstance(socket, Files):
                     volatile = f"input {name!r} names a file that is known only when node {value.node_id} has run"
-                keyed[name] = _LinkedKey(parent.digest, value.slot)
+                linked = _LinkedKey(parent.digest, value.slot)
+                keyed[name] = (linked, value.node_id) if name in implementation.links else linked
             elif isinstance(socket, Files) and value not in socket.extra_choices:
                 keyed[name] = self._file(socket, value)
             else:

@@ -6,6 +6,7 @@ a definition goes to `object_info` and back unchanged; each class reads the ones
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -92,13 +93,16 @@ class Int(Number):
 
 
 class Float(Number):
-    """A real number. As in ComfyUI, what Python's float() takes is taken."""
+    """A real number. As in ComfyUI, what Python's float() takes is taken, but for NaN and infinity."""
 
     __slots__ = ()
     name = "FLOAT"
 
     def coerce(self, value: Any) -> float:
-        return float(value)
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError(f"{number} is no number to compute with")
+        return number
 
 
 class String(Widget):

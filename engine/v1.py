@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from engine.definition import (
     read_outputs,
 )
 from engine.errors import DefinitionError
+from engine.links import LINK, LINK_FIRST, Link
 
 _OUTPUT_ATTRIBUTES = ("RETURN_TYPES", "RETURN_NAMES", "OUTPUT_IS_LIST", "OUTPUT_TOOLTIPS")
 
@@ -40,6 +41,12 @@ def definition_of_class(class_type: str, cls: type) -> NodeDefinition:
         for spec in inputs
         if spec.section == "hidden" and spec.socket.io_type in HIDDEN_TYPES
     }
+    # ComfyUI runs the source of a raw link first, unless it is a lazy input too.
+    links = {
+        spec.name: LINK if spec.socket.options.get("lazy") else LINK_FIRST
+        for spec in inputs
+        if spec.socket.options.get("rawLink")
+    }
     unsupported = list(_unsupported(cls, function, inputs, outputs))
     return NodeDefinition(
         class_type=class_type,
@@ -57,9 +64,10 @@ def definition_of_class(class_type: str, cls: type) -> NodeDefinition:
         implementation=None
         if unsupported
         else Implementation(
-            call=_caller(cls),
+            call=_caller(cls, links),
             version=source_digest(cls),
             injected=injected,
+            links=links,
             is_changed=getattr(cls, "IS_CHANGED", None),
             by_node_id="UNIQUE_ID" in injected.values() or bool(getattr(cls, "NOT_IDEMPOTENT", False)),
         ),
@@ -76,12 +84,13 @@ def _unsupported(cls: type, function: Any, inputs: Sequence[InputSpec], outputs:
     for spec in inputs:
         if spec.section == "hidden" and spec.socket.io_type == "DYNPROMPT":
             yield f"DYNPROMPT ({spec.name})"
-        if spec.socket.options.get("rawLink"):
-            yield f"rawLink ({spec.name})"
 
 
-def _caller(cls: Any) -> Callable[..., Any]:
+def _caller(cls: Any, links: Collection[str]) -> Callable[..., Any]:
     def call(**inputs: Any) -> Any:
+        for name in links:
+            if type(link := inputs.get(name)) is Link:
+                inputs[name] = list(link)
         return getattr(cls(), cls.FUNCTION)(**inputs)
 
     return call

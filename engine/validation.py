@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from engine.definition import InputSpec, NodeDefinition
@@ -41,6 +42,9 @@ def output_nodes(prompt: Prompt, registry: Registry) -> list[str]:
     ]
 
 
+FILE_PREFIX = "filename_prefix"
+"""ComfyUI's name for the input that says what an output node's files are called, below the output folder."""
+
 _MAX_HINTS = 100
 
 
@@ -49,6 +53,93 @@ def constant(value: Any) -> Any:
     if type(value) is dict and len(value) == 1 and "__value__" in value:
         return value["__value__"]
     return value
+
+
+def coerced(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, Any]:
+    """The inputs that a node gets: declared ones, coerced, and undeclared links; undeclared constants are dropped.
+
+    So are the inputs that are meaningless beside the others.
+    """
+    by_name = definition.by_name
+    inputs: dict[str, Any] = {}
+    left_out = unused(given, definition)
+    for name, value in given.items():
+        if name in left_out:
+            continue
+        if type(value) is Link:
+            inputs[name] = value
+        elif name in by_name:
+            inputs[name] = by_name[name].socket.coerce(constant(value))
+    return inputs
+
+
+def unused(given: Mapping[str, Any], definition: NodeDefinition) -> Collection[str]:
+    """The inputs of which the class says that the others make them meaningless."""
+    found = definition.implementation.unused if definition.implementation else None
+    return found(constants(given, definition)) if found is not None else ()
+
+
+def constants(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, Any]:
+    """The declared inputs that are no links, coerced, as far as they can be."""
+    by_name = definition.by_name
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in by_name and type(value) is not Link and type(value) is not list:
+            with suppress(ValueError, TypeError, OverflowError):
+                found[name] = by_name[name].socket.coerce(constant(value))
+    return found
+
+
+# What the editor adds to the inputs that a class declares: its buttons, players, previews and control words.
+_EDITORS_OWN = frozenset(
+    {
+        "audioUI", "choose file to upload", "control_after_generate", "control_before_generate", "image", "preview",
+        "speak_and_recognation", "upload", "video-preview",
+    }
+)  # fmt: skip
+
+
+def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
+    """The constants that nodes are given and their classes do not declare: they have no effect, here as in ComfyUI.
+
+    Not those that the editor adds by itself, nor empty texts, which say nothing.
+    """
+    for node_id, node in prompt.nodes.items():
+        if node.class_type not in registry:
+            continue
+        declared = {spec.name for spec in registry[node.class_type].inputs}
+        for name, value in node.inputs.items():
+            if name in declared or type(value) is Link or name in _EDITORS_OWN or value in ("", None):
+                continue
+            message = f"{name!r} is no input of {node.class_type}, so its value has no effect"
+            yield Issue(
+                "undeclared_input",
+                message,
+                node_id=node_id,
+                class_type=node.class_type,
+                title=title_of(prompt, node_id, registry),
+                hint=did_you_mean(name, declared),
+                pointer=prompt.at(node_id, name),
+            )
+
+
+class _Seen:
+    """A node of the prompt as a node's own check sees it: engine.definition.Seen."""
+
+    def __init__(self, node: PromptNode, prompt: Prompt, registry: Registry, slot: int = -1) -> None:
+        self.class_type = node.class_type
+        self.constants = constants(node.inputs, registry[node.class_type])
+        self.slot = slot
+        self._inputs, self._prompt, self._registry = node.inputs, prompt, registry
+
+    def source(self, name: str) -> _Seen | None:
+        link = self._inputs.get(name)
+        if type(link) is not Link or link.node_id not in self._prompt.nodes:
+            return None
+        node = self._prompt.nodes[link.node_id]
+        if node.class_type not in self._registry:
+            return None
+        return _Seen(node, self._prompt, self._registry, link.slot)
 
 
 def _brief(value: Any) -> str:
@@ -115,7 +206,10 @@ class _Validation:
             message = f"{node.class_type} cannot be run"
             yield self.issue(node_id, "not_executable", message, details=definition.unavailable)
         inputs = node.inputs
+        left_out = unused(inputs, definition)
         for name, spec in definition.by_name.items():
+            if name in left_out:
+                continue
             if name not in inputs:
                 if spec.section == "required":
                     yield self.missing(node_id, node, definition, spec)
@@ -132,6 +226,10 @@ class _Validation:
             # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
             if type(value) is Link and name not in definition.by_name:
                 yield from self.link_issues(node_id, name, value, None)
+        check = definition.implementation.check if definition.implementation else None
+        if check is not None:
+            for name, message in check(_Seen(node, self.prompt, self.registry)):
+                yield self.issue(node_id, "custom_validation_failed", message, name)
 
     def missing(self, node_id: str, node: PromptNode, definition: NodeDefinition, spec: InputSpec) -> Issue:
         stray = [name for name in node.inputs if name not in definition.by_name]
@@ -189,6 +287,12 @@ class _Validation:
         if isinstance(socket, Files):
             yield from self.file_issues(node_id, spec, socket, coerced)
             return
+        if name == FILE_PREFIX and self.folders is not None and isinstance(coerced, str):
+            try:
+                self.folders.check_prefix(coerced)
+            except OutsideFolder as error:
+                extra = self.extra(spec, received_value=value)
+                yield self.issue(node_id, "custom_validation_failed", error.message, name, hint=error.hint, extra=extra)
         for code, message, details in socket.problems(name, coerced):
             choices = socket.choices if isinstance(socket, Combo) else None
             hint = self.near(str(coerced), choices) if choices else ""

@@ -76,7 +76,7 @@ def png_size(source: Source) -> str:
 
 
 def png(source: Source) -> Iterator[Text]:
-    """The text chunks of a PNG (PNG specification, 11.3.4): tEXt, zTXt, iTXt, and Exif."""
+    """The text chunks of a PNG (PNG specification, 11.3.4): tEXt, zTXt, iTXt, and Exif; ComfyUI's own comf."""
     position = 8
     while True:
         length, kind = struct.unpack(">I4s", source.read(position, 8, "a chunk's header"))
@@ -125,7 +125,8 @@ def _international(source: Source, data: bytes, what: str) -> bytes:
     return _inflated(source, text, what) if compressed else text
 
 
-_PNG_TEXTS = {b"tEXt": _plain, b"zTXt": _compressed, b"iTXt": _international}
+# `comf` is ComfyUI's own, of animated pictures: laid out as tEXt, in UTF-8, after the first frame.
+_PNG_TEXTS = {b"tEXt": _plain, b"zTXt": _compressed, b"iTXt": _international, b"comf": _plain}
 
 
 def _inflated(source: Source, data: bytes, what: str) -> bytes:

@@ -177,7 +177,7 @@ class _Conversion:
             {node_id: nodes[node_id] for node_id in sorted(nodes, key=_document_order)},
             extra_pnginfo={"workflow": self.workflow.document},
             items=items,
-            notes=tuple(notes),
+            notes=(*self.workflow.notes, *notes),
             controls=self.controls,
         )
 
@@ -190,14 +190,13 @@ class _Conversion:
         near = {name: nearest(name, self.registry) for name in types[:_MAX_HINTS]}
         shown = ", ".join(repr(name) for name in types[:_MAX_HINTS])
         more = f" and {len(types) - _MAX_HINTS} more" if len(types) > _MAX_HINTS else ""
-        every = f"unknown here: {shown}{more}; weft convert takes --object-info FILE, or --keep-unknown"
         issues = []
         for item in unknown:
             found = near.get(item.class_type)
-            hint = f"did you mean {found!r}? {every}" if found else every
-            message = f"unknown node class {item.class_type!r}"
+            message, hint = f"unknown node class {item.class_type!r}", f"did you mean {found!r}?" if found else ""
             issues.append(item.issue("missing_node_type", message, hint=hint))
-        raise InvalidWorkflow(issues)
+        hint = f"unknown here: {shown}{more}; weft convert takes --object-info FILE, or --keep-unknown"
+        raise InvalidWorkflow(issues, hint=hint)
 
     def node(self, scope: Scope, item: Item) -> PromptNode:
         """The node with its inputs: widgets in definition order, then what is linked."""

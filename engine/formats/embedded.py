@@ -31,12 +31,16 @@ Readable = str | os.PathLike[str] | bytes | BinaryIO
 
 @dataclass(frozen=True)
 class Embedded:
-    """What a file holds. `kind` is `PNG`, `JPEG`, ...; `found` names every text in it, those of others too."""
+    """What a file holds. `kind` is `PNG`, `JPEG`, ...; `found` names every text in it, those of others too.
+
+    `damage` says what is wrong with the file behind the texts, as far as it was looked at: pixels are not.
+    """
 
     kind: str
     prompt: dict[str, Any] | None
     workflow: dict[str, Any] | None
     found: tuple[str, ...]
+    damage: str = ""
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def _read(stream: BinaryIO, name: str) -> Embedded:
         if damage is not None:
             raise UnreadableWorkflow(f"{name} is a damaged {container.kind}: {damage}") from damage
         raise _nothing(container, source, found, name)
-    return Embedded(container.kind, prompt, workflow, found)
+    return Embedded(container.kind, prompt, workflow, found, str(damage or ""))
 
 
 def _container(head: bytes) -> _Container | None:

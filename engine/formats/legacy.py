@@ -18,6 +18,9 @@ RENAMED = {
 NAMED_OUTPUTS = frozenset({"Efficient Loader", "Eff. Loader SDXL"})
 """Classes whose outputs moved between versions: a link of theirs goes by the output's name, not by its number."""
 
+DRAWN_SEED = -1
+"""What the Efficiency pack saves for a seed that its button is to draw when the workflow is queued."""
+
 _CONTROL_WORDS = ("fixed", "increment", "decrement", "randomize")
 
 Layout = Sequence[WidgetSlot]
@@ -32,6 +35,13 @@ def migrate(class_type: str, layout: Layout, saved: Any) -> Any:
             if not isinstance(saved, list):
                 break
     return saved
+
+
+def asks_for_a_seed(class_type: str, layout: Layout, saved: Any) -> bool:
+    """Whether the save leaves the seed to be drawn; migrated, it is 0, and drawn anew in each further run."""
+    if _with_seed not in _MIGRATIONS.get(class_type, ()) or not isinstance(saved, list):
+        return False
+    return DRAWN_SEED in saved[_seed(layout) : _seed(layout) + 2]
 
 
 def _without_sample_prefix(layout: Layout, saved: list[Any]) -> list[Any]:
@@ -63,6 +73,15 @@ def _with_control_slot(layout: Layout, saved: list[Any]) -> list[Any]:
     if at >= len(saved) or saved[at] is None or isinstance(saved[at], bool) or saved[at] in _CONTROL_WORDS:
         return saved
     return [*saved[:at], None, *saved[at:]]
+
+
+def _with_seed(layout: Layout, saved: list[Any]) -> list[Any]:
+    """Efficiency: a seed of -1 is drawn by the button, by default at random."""
+    at = _seed(layout)
+    if at >= len(saved) or saved[at] != DRAWN_SEED:
+        return saved
+    word = saved[at + 1] if len(saved) > at + 1 and saved[at + 1] in _CONTROL_WORDS[1:] else "randomize"
+    return [*saved[:at], 0, word, *saved[at + 2 :]]
 
 
 def _with_encoder_choices(layout: Layout, saved: list[Any]) -> list[Any]:
@@ -98,16 +117,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-_SAMPLER: tuple[Migration, ...] = (_without_sampler_state, _with_control_slot)
+_SEED: tuple[Migration, ...] = (_with_control_slot, _with_seed)
+_SAMPLER: tuple[Migration, ...] = (_without_sampler_state, *_SEED)
 _MIGRATIONS: dict[str, tuple[Migration, ...]] = {
     "KSampler": (_without_sample_prefix,),
     "KSamplerAdvanced": (_without_sample_prefix,),
     "KSampler (Efficient)": _SAMPLER,
     "KSampler Adv. (Efficient)": _SAMPLER,
     "KSampler SDXL (Eff.)": _SAMPLER,
-    "Noise Control Script": (_with_control_slot,),
-    "Tiled Upscaler Script": (_with_control_slot,),
-    "HighRes-Fix Script": (_hires_fix, _with_control_slot),
+    "Noise Control Script": _SEED,
+    "Tiled Upscaler Script": _SEED,
+    "HighRes-Fix Script": (_hires_fix, *_SEED),
     "Efficient Loader": (_with_encoder_choices,),
     "Eff. Loader SDXL": (_with_encoder_choices,),
 }

@@ -15,7 +15,7 @@ from engine.documents import kind_of, pointer
 from engine.errors import InvalidWorkflow, Issue
 from engine.formats.canvases import Board, Item, Kind, Port, Promoted
 from engine.formats.groupnodes import group_canvas, group_name
-from engine.formats.legacy import NAMED_OUTPUTS, RENAMED, migrate
+from engine.formats.legacy import NAMED_OUTPUTS, RENAMED, asks_for_a_seed, migrate
 from engine.formats.widgets import Held, WidgetSlot, hold, is_widget, plain, slots
 from engine.formats.workflow import Canvas, Node, Slot, Wire, Workflow
 from engine.registry import Registry
@@ -311,6 +311,9 @@ class _Reader:
         if item.definition is not None:
             layout = self.class_of(item.class_type).layout
             item.held = hold(item.definition, layout, migrate(item.class_type, layout, saved))
+            if asks_for_a_seed(item.class_type, layout, saved):
+                message = "the seed is -1, to be drawn when queued; 0 is taken, and further runs draw others"
+                self.notes.append(item.issue("drawn_seed", message))
         elif item.body is not None and item.body.group is None:
             item.held = _promoted_values(item.body, saved, item.node.properties.get("proxyWidgets"))
 

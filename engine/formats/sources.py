@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UnreadableWorkflow
+from engine.documents import kind_of
+from engine.errors import Issue, UnreadableWorkflow, UsageError
 from engine.formats import embedded
 from engine.formats.workflow import Workflow, is_workflow
 from engine.prompt import MAX_BYTES, Prompt, read_json
@@ -27,6 +28,8 @@ def load(source: Source, *, ui: bool = False) -> Prompt | Workflow:
     """
     if isinstance(source, Prompt | Workflow):
         return source
+    if not isinstance(source, str | os.PathLike | Mapping):
+        raise UsageError(f"expected a workflow: a path, JSON text or a dict, got {kind_of(source)}")
     if isinstance(source, Mapping):
         return _document(source, ui)
     if isinstance(source, str) and (text := source.lstrip("\ufeff \t\r\n")).startswith("{"):
@@ -72,17 +75,25 @@ def _rejoined(head: bytes, stream: io.BufferedReader) -> Any:
 
 def _content(content: bytes, found: embedded.Embedded | None, name: str, ui: bool) -> Prompt | Workflow:
     if found is not None:
-        if found.prompt is None or (ui and found.workflow is not None):
-            return Workflow.parse(found.workflow)
-        if ui:
-            raise UnreadableWorkflow(f"{name} holds a prompt and no workflow of the editor", hint="leave --ui away")
-        extra = {} if found.workflow is None else {"workflow": found.workflow}
-        return Prompt(Prompt.parse(found.prompt).nodes, extra_pnginfo=extra)
+        loaded = _embedded(found, name, ui)
+        if found.damage:
+            message = f"{name} is a damaged {found.kind}, of which the workflow was read: {found.damage}"
+            loaded.notes = (Issue("damaged_file", message),)
+        return loaded
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableWorkflow(f"{name} is no text: {error.reason} at byte {error.start}") from error
     return _document(read_json(text, name), ui)
+
+
+def _embedded(found: embedded.Embedded, name: str, ui: bool) -> Prompt | Workflow:
+    if found.prompt is None or (ui and found.workflow is not None):
+        return Workflow.parse(found.workflow)
+    if ui:
+        raise UnreadableWorkflow(f"{name} holds a prompt and no workflow of the editor", hint="leave --ui away")
+    extra = {} if found.workflow is None else {"workflow": found.workflow}
+    return Prompt(Prompt.parse(found.prompt).nodes, extra_pnginfo=extra)
 
 
 def _document(document: Any, ui: bool) -> Prompt | Workflow:

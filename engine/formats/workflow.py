@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from engine.documents import is_deeper, kind_of, pointer
-from engine.errors import UnreadableWorkflow
+from engine.errors import Issue, UnreadableWorkflow
 
 MAX_DEPTH = 100
 """How deeply lists and objects of a document may be nested; the deepest ones people share have about 15 levels."""
@@ -141,11 +141,12 @@ class Canvas(_Part):
 
 
 class Workflow:
-    """A parsed UI document."""
+    """A parsed UI document. `notes` say what is wrong with the file that it came from."""
 
     def __init__(self, document: dict[str, Any], canvas: Canvas) -> None:
         self.document = document
         self.canvas = canvas
+        self.notes: tuple[Issue, ...] = ()
 
     @classmethod
     def parse(cls, document: Any) -> Workflow:

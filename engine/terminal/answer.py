@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import events
-from engine.errors import Interrupted, WeftError
+from engine.errors import Interrupted, UsageError, WeftError
 from engine.terminal.progress import Narrator
 from engine.terminal.streams import READER_GONE, Stop, Stream
 from engine.terminal.words import error_json, explain, shown, where
@@ -53,6 +53,8 @@ class Answer:
         self.as_events = as_events
         self.quiet = quiet
         self.observers: list[events.Observer] = []
+        self.subject = ""
+        """The workflow that is worked on, where there are several; messages name it."""
         self.stack = ExitStack()
         self.running: events.NodeStarted | None = None
         self.files: list[Path] = []
@@ -67,6 +69,8 @@ class Answer:
     @contextmanager
     def watching(self) -> Iterator[list[events.Observer]]:
         """The observers of a run. Meanwhile, what nodes print goes to stderr: stdout is for results."""
+        if self.subject and not self.quiet and not self.as_events:
+            self.err.line((self.subject, "bold"))
         with self.stack as stack:
             self.observers = [self._note]
             if self.as_events:
@@ -87,7 +91,8 @@ class Answer:
             case events.NodeWarning():
                 self.warnings.append(event)
                 title = self.running.title if self.running and self.running.node_id == event.node_id else ""
-                self.warn(f"{where(event.node_id, title)}: {event.message}")
+                place = where(event.display_id, "") + f": {title}" if event.display_id else where(event.node_id, title)
+                self.warn(f"{place}: {event.message}" if event.node_id else event.message)
             case events.RunFinished():
                 self.running = None
                 self.files.extend(event.files)
@@ -103,7 +108,7 @@ class Answer:
             self.warn(record.getMessage())
             return
         for observer in self.observers:
-            observer(events.NodeWarning(self.running.node_id, record.getMessage()))
+            observer(events.NodeWarning(self.running.node_id, record.getMessage(), self.running.display_id))
 
     def warn(self, message: str) -> None:
         """Say something that stops nothing."""
@@ -112,7 +117,7 @@ class Answer:
 
     def ran(self, result: RunResult, seeds: Mapping[str, Any]) -> None:
         """Say what a run gave; `seeds` by NODE.INPUT."""
-        self.runs.append({**result.to_json(), "seeds": dict(seeds)})
+        self.runs.append({**self._about(), **result.to_json(), "seeds": dict(seeds)})
         if self.as_json or self.as_events:
             return
         for step in result.plan.steps:
@@ -142,19 +147,33 @@ class Answer:
             error = error if isinstance(error, Interrupted) else Interrupted()
             error.exit_code = 128 + (self.stop.number or signal.SIGINT)
         code = error.exit_code if isinstance(error, WeftError) else 1
+        if self.subject:
+            self.err.line((f"{self.subject}:", "bold"))
         for line in explain(error):
             self.err.line(*line)
-        data = {**error_json(error), "exit_code": code, "files": [str(file) for file in self.files]}
+        self._close(error, code)
+        return code
+
+    def refused(self, message: str, code: int) -> None:
+        """Answer a command line that cannot be read; people have been told why."""
+        self._close(UsageError(message), code)
+
+    def _close(self, error: BaseException, code: int) -> None:
+        data = {**self._about(), **error_json(error), "exit_code": code, "files": [str(file) for file in self.files]}
         if self.as_json:
             self.document({"status": "error", **data, "warnings": self._warnings()})
         elif self.as_events:
             self.out.write(json.dumps({"event": "Error", **data}, default=str) + "\n")
         else:
             self._list_files()
-        return code
+
+    def _about(self) -> dict[str, str]:
+        return {"workflow": self.subject} if self.subject else {}
 
     def _warnings(self) -> list[dict[str, str]]:
-        return [{"node_id": warning.node_id, "message": warning.message} for warning in self.warnings]
+        return [
+            {"node_id": warning.display_id or warning.node_id, "message": warning.message} for warning in self.warnings
+        ]
 
 
 class _LogHandler(logging.Handler):

@@ -50,7 +50,10 @@ class Narrator:
     def __init__(self, err: Stream) -> None:
         self.err = err
         self.pace = _Pace()
-        self.count = self.done = 0
+        self.done = 0
+        self.expected: set[str] = set()
+        self.expanded: set[str] = set()
+        self.titles: dict[str, str] = {}
         self.spoken = time.perf_counter()
         self.bar = _bar(err.console) if err.console is not None and not err.console.is_dumb_terminal else None
 
@@ -66,16 +69,22 @@ class Narrator:
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.RunStarted():
-                self.count = len(event.nodes) + len(event.cached)
+                self.expected.update(event.nodes, event.cached)
             case events.NodeStarted():
-                self.running, self.pace = f"{self._place} {where(event.node_id, event.title)}", _Pace()
+                self.titles[event.node_id] = event.title
+                self.running, self.pace = f"{self._place} {self._where(event)}", _Pace()
                 if self.bar is not None:
                     self.bar.reset(self.bar.task_ids[0], description=self.running, total=None, pace="")
             case events.Progress():
                 self.pace.step(event.value, event.total)
                 self._stepped()
             case events.NodeCached():
-                self._ended(f"{self._place} {where(event.node_id, event.title)}: reused", brief=True)
+                self._ended(f"{self._place} {self._where(event)}: reused", brief=True)
+            case events.NodeExpanded():
+                self.expected.update(event.nodes, event.cached)
+                self.expanded.add(event.node_id)
+            case events.NodeFinished() if event.node_id in self.expanded:
+                self._ended(f"{self._place} {self._where(event)}: {seconds_text(event.seconds)}", brief=False)
             case events.NodeFinished():
                 count = self.pace.value
                 steps = f"{count} step{'s' if count != 1 else ''}, {self.pace.rate}, " if count else ""
@@ -86,7 +95,14 @@ class Narrator:
 
     @property
     def _place(self) -> str:
-        return f"[{self.done + 1:{len(str(self.count))}}/{self.count}]"
+        count = len(self.expected)
+        return f"[{self.done + 1:{len(str(count))}}/{count}]"
+
+    def _where(self, event: events.NodeStarted | events.NodeCached | events.NodeFinished) -> str:
+        """The node; of one inside an expansion, the node of the workflow and what it does there."""
+        if not event.display_id:
+            return where(event.node_id, event.title)
+        return f"{where(event.display_id, self.titles.get(event.display_id, ''))}: {event.title}"
 
     def _stepped(self) -> None:
         if self.bar is not None:

@@ -22,11 +22,11 @@ def explain(error: BaseException) -> Iterator[Line]:
     label = ("error: ", "bold red")
     match error:
         case InvalidWorkflow():
-            yield [label, error.message]
+            yield [label, error.message, *_hint(error.hint)]
             for issue in error.issues:
                 yield ["  ", *_issue(issue)]
         case NodeFailed():
-            yield [label, (where(error.node_id, error.title), "bold"), f" failed: {error.message}", *_hint(error.hint)]
+            yield [label, (error.where, "bold"), f" failed: {error.message}", *_hint(error.hint)]
             for name, value in error.inputs.items():
                 yield ["  ", (f"{name}: ", "dim"), value]
             if not is_plain(error.__cause__):
