@@ -1,0 +1,76 @@
+"""What measures tensors. The engine knows none: the instrument is found by the entry-point group `weft.testing`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from engine.errors import WeftError
+
+ENTRY_POINTS = "weft.testing"
+
+Tensor = Any
+"""What the instrument calls a tensor; here it is only passed on."""
+
+
+class Tally(Protocol):
+    """A running count of network evaluations."""
+
+    calls: int
+
+
+class Instrument(Protocol):
+    """See nodes.diffusion.measures, which is one."""
+
+    def tensor(self, value: Any) -> Tensor | None:
+        """The value as a tensor, or None for what is none."""
+
+    def kept(self, value: Tensor) -> Tensor:
+        """A copy that nobody writes into."""
+
+    def digest(self, value: Tensor) -> str:
+        """Equal exactly for equal bits, dtype and shape."""
+
+    def facts(self, value: Tensor) -> dict[str, Any]:
+        """The fields of a TensorLeaf."""
+
+    def difference(self, got: Tensor, expected: Tensor, *, picture: bool) -> dict[str, Any]:
+        """How far two tensors of one shape are apart."""
+
+    def near_color(self, value: Tensor, color: tuple[int, int, int], tolerance: float) -> int:
+        """How many pixels lie near a colour."""
+
+    def read_picture(self, path: Path) -> Tensor | None:
+        """A picture file as a tensor, or None for what is none."""
+
+    def read_tensors(self, path: Path) -> dict[str, Tensor]:
+        """The tensors of a safetensors file. Raises ValueError."""
+
+    def tensor_bytes(self, tensors: Mapping[str, Tensor]) -> bytes:
+        """A safetensors file."""
+
+    def environment(self, device: str, dtype: str) -> dict[str, Any]:
+        """The fields of a Birth that decide the last bits."""
+
+    def counter(self) -> AbstractContextManager[Tally]:
+        """Counts evaluations of denoising networks inside the block."""
+
+    def png(self, value: Tensor) -> bytes:
+        """Pictures, masks or latents as one PNG."""
+
+    def heat_map(self, got: Tensor, expected: Tensor) -> bytes:
+        """Where two tensors differ, as PNG."""
+
+
+def find_instrument() -> Instrument:
+    """The installed instrument. Raises WeftError where there is none, or several."""
+    from importlib.metadata import entry_points
+
+    found = list(entry_points(group=ENTRY_POINTS))
+    if len(found) != 1:
+        names = ", ".join(entry.value for entry in found) or "none"
+        hint = "install Weft itself: pip install ." if not found else "uninstall the others"
+        raise WeftError(f"expected one entry point in {ENTRY_POINTS!r}, found {names}", hint=hint)
+    return cast(Instrument, found[0].load())

@@ -1,0 +1,214 @@
+"""The pytest plugin: NAME.golden.json and NAME.test.toml are tests, one item a workflow, one subtest a node.
+
+    pytest workflows                      checks what lies there
+    pytest workflows --weft-update        accepts what differs (refused where CI=true)
+
+`weft_run` and `weft_golden` run and check a workflow from a test in Python. The options of a run stand in
+[tool.weft.test]; the artefacts of a failure (a page, the pictures) go to the item's tmp_path.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from engine.executor import RunResult
+    from engine.testing.cases import Case
+    from engine.testing.checking import Checked
+    from engine.testing.verdicts import Verdict
+
+GOLDEN, ASSERTIONS = ".golden.json", ".test.toml"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("weft", "Weft: workflows as tests")
+    group.addoption(
+        "--weft-update", action="store_true", help="write the goldens of workflows that differ; refused where CI=true"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "weft: a workflow that is compared with its golden")
+    if config.getoption("--weft-update") and os.environ.get("CI", "").lower() in ("true", "1"):
+        raise pytest.UsageError("--weft-update is refused where CI=true: a person looks first")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """A golden, and assertions that have no golden beside them; those that have one belong to it."""
+    if file_path.name.endswith(GOLDEN):
+        return WorkflowFile.from_parent(parent, path=file_path)
+    if file_path.name.endswith(ASSERTIONS):
+        golden = file_path.with_name(file_path.name.removesuffix(ASSERTIONS) + GOLDEN)
+        return None if golden.exists() else WorkflowFile.from_parent(parent, path=file_path)
+    return None
+
+
+class WorkflowFile(pytest.File):
+    """A golden or an assertions file."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        from engine.testing.cases import case_of
+
+        case = case_of(self.path)
+        item: pytest.Item = WorkflowItem.from_parent(self, name=case.name, callobj=_test(case))
+        item.add_marker("weft")
+        for name in _markers(case):
+            item.add_marker(name)
+        yield item
+
+
+class WorkflowItem(pytest.Function):
+    """One workflow; a pytest.Function, so that fixtures and subtests work in it as in any test."""
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"workflow {self.name}"
+
+
+def _markers(case: Case) -> tuple[str, ...]:
+    from engine.errors import UsageError
+    from engine.testing.assertions import read_assertions
+
+    try:
+        return read_assertions(case.assertions).markers if case.assertions.exists() else ()
+    except UsageError:
+        return ()  # the item itself says what is wrong
+
+
+def _test(case: Case) -> Any:
+    """The test function of a case; pytest gives it the fixtures."""
+
+    def test(weft_check: Check, subtests: pytest.Subtests) -> None:
+        __tracebackhide__ = True
+        verdict = weft_check(case)
+        for message, told in failures(verdict):
+            with subtests.test(msg=message):
+                if told:
+                    pytest.fail(told, pytrace=False)
+
+    return test
+
+
+def failures(verdict: Verdict) -> Iterator[tuple[str, str]]:
+    """The subtests of a workflow: name, and what is wrong (empty: nothing)."""
+    from engine.testing.reports.terminal import divergence_lines, text_of
+
+    if verdict.error:
+        yield "golden", verdict.error
+    begins = {divergence.node.node_id: divergence for divergence in verdict.comparison.divergences}
+    first = next(iter(begins), None)
+    for node in verdict.comparison.nodes:
+        told = ""
+        if node.node_id in begins:
+            found = divergence_lines(verdict, begins[node.node_id], first=node.node_id == first)
+            told = "\n".join(text_of(line) for line in found)
+        # A consequence is named where the difference begins, and fails nothing of its own.
+        yield node.where, told
+    for asserted in verdict.assertions:
+        yield asserted.text, "" if asserted.holds else f"got {asserted.got}"
+
+
+class Check(Protocol):
+    """Checks a case, writes artefacts, accepts where --weft-update asks for it."""
+
+    def __call__(self, case: Case) -> Verdict: ...
+
+
+@pytest.fixture
+def weft_check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Check]:
+    """Checks a case; what its run wrote stays until the test ends."""
+    from engine.testing.checking import checked
+    from engine.testing.instrument import find_instrument
+    from engine.testing.settings import Options
+
+    instrument = find_instrument()
+    with ExitStack() as stack:
+
+        def check(case: Case) -> Verdict:
+            found = stack.enter_context(checked(case, Options(), instrument))
+            if found.verdict.first is not None and request.config.getoption("--weft-update"):
+                return _updated(found, instrument)
+            if found.verdict.status != "passed":
+                from engine.testing.reports.page import page
+
+                place = tmp_path / f"{case.name}.html"
+                place.write_text(page([found.verdict], found.verdict.seconds, instrument), encoding="utf-8")
+                request.node.add_report_section("call", "weft", f"expected, got and difference: {place}")
+            return found.verdict
+
+        yield check
+
+
+def _updated(found: Checked, instrument: Any) -> Verdict:
+    """The verdict on what differed, once the golden is what was got."""
+    from dataclasses import replace
+
+    from engine.testing.recording import keep
+    from engine.testing.verdicts import Comparison
+
+    if found.run is None or found.golden is None or found.workflow is None or found.run.failed:
+        return found.verdict
+    keep(found.run, found.workflow, found.case.golden, instrument)
+    return replace(found.verdict, comparison=Comparison())
+
+
+class RunWorkflow(Protocol):
+    """engine.run, with the folders of [tool.weft.test] and an output folder of the test's own."""
+
+    def __call__(self, workflow: str | Path | dict[str, Any], **options: Any) -> RunResult: ...
+
+
+@pytest.fixture
+def weft_run(tmp_path: Path) -> RunWorkflow:
+    """Runs a workflow as engine.run does; models, input, device, ... as [tool.weft.test] says, output in tmp_path."""
+
+    def run(workflow: str | Path | dict[str, Any], **options: Any) -> RunResult:
+        import engine
+        from engine.testing.settings import options_for
+
+        folder = Path.cwd() if isinstance(workflow, dict) else Path(workflow).parent
+        said = options_for(folder)
+        names = ("models", "input", "device", "dtype", "sampling")
+        configured = {name: getattr(said, name) for name in names if getattr(said, name) is not None}
+        return engine.run(workflow, **{"output": tmp_path / "output", **configured, **options})
+
+    return run
+
+
+class CheckGolden(Protocol):
+    """Fails the test where a workflow differs from its golden; records one that is not there under --weft-update."""
+
+    def __call__(self, workflow: str | Path) -> Verdict: ...
+
+
+@pytest.fixture
+def weft_golden(weft_check: Check, request: pytest.FixtureRequest) -> CheckGolden:
+    """Checks a workflow file against the golden beside it."""
+
+    def check(workflow: str | Path) -> Verdict:
+        __tracebackhide__ = True
+        from engine.errors import UsageError
+        from engine.testing.cases import Case, case_of
+        from engine.testing.instrument import find_instrument
+        from engine.testing.recording import record
+
+        path = Path(workflow)
+        try:
+            case = case_of(path)
+        except UsageError as error:
+            if not request.config.getoption("--weft-update"):
+                pytest.fail(f"{error.message}: run pytest with --weft-update, or {error.hint}", pytrace=False)
+            case = Case(path.parent, path.stem)
+            record(path, find_instrument())
+        verdict = weft_check(case)
+        wrong = [f"{message}: {told}" for message, told in failures(verdict) if told]
+        if wrong:
+            pytest.fail("\n".join(wrong), pytrace=False)
+        return verdict
+
+    return check

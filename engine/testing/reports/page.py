@@ -1,0 +1,288 @@
+"""One self-contained page: for each workflow the graph, where it first differs, pictures to compare, environments."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from engine.formats.layout import Size, Wire, arrange
+from engine.terminal.words import seconds_text
+from engine.testing.instrument import Instrument
+from engine.testing.records import Birth
+from engine.testing.reports.terminal import KINDS, finding_lines, text_of
+from engine.testing.verdicts import (
+    BAD,
+    CHANGED,
+    DIVERGED,
+    NODE_STATES,
+    PASSED,
+    RAN,
+    SAME,
+    UNSEEN,
+    WITHIN,
+    Finding,
+    NodeVerdict,
+    Verdict,
+    number,
+    unneeded,
+)
+
+_WIDTH, _HEIGHT, _LETTERS = 178.0, 46.0, 25
+_DRAWN = ("IMAGE", "MASK", "LATENT")
+_PER_NODE = 4
+
+
+def page(
+    verdicts: Sequence[Verdict], seconds: float, instrument: Instrument, *, title: str = "Weft test report"
+) -> str:
+    """The page as HTML: no file beside it, no address in it."""
+    failed = sum(verdict.status != PASSED for verdict in verdicts)
+    links = "".join(
+        f'<li><span class="badge {v.status}">{v.status}</span> <a href="#w{place}">{escape(v.name)}</a> '
+        f'<span class="dim">{escape(_headline(v))}</span></li>'
+        for place, v in enumerate(verdicts)
+    )
+    body = "\n".join(_section(place, verdict, instrument) for place, verdict in enumerate(verdicts))
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>{escape(title)}</title>
+<style>
+{_asset("page.css")}</style>
+</head>
+<body>
+<h1>{escape(title)}</h1>
+<p class="dim">{failed} of {len(verdicts)} workflows did not pass, in {seconds_text(seconds)}</p>
+{"".join(f'<p class="dim">{escape(text)}</p>' for text in unneeded(verdicts))}
+<nav><ul>{links}</ul></nav>
+{body}
+<script>
+{_asset("page.js")}</script>
+</body>
+</html>
+"""
+
+
+@cache
+def _asset(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def _headline(verdict: Verdict) -> str:
+    if verdict.error:
+        return verdict.error
+    first = verdict.first
+    if first is not None:
+        return f"{first.node.where}: {first.cause}"
+    broken = [asserted.text for asserted in verdict.assertions if not asserted.holds]
+    return f"assertion {broken[0]}" if broken else f"{len(verdict.comparison.nodes)} nodes"
+
+
+def _section(place: int, verdict: Verdict, instrument: Instrument) -> str:
+    parts = [
+        f'<section id="w{place}"><h2><span class="badge {verdict.status}">{verdict.status}</span> '
+        f"{escape(verdict.name)}</h2>"
+    ]
+    if verdict.error:
+        return "".join([*parts, f'<p class="cause">{escape(verdict.error)}</p></section>'])
+    found = verdict.comparison
+    if verdict.before is not None:
+        why = f"tolerance class <b>{found.tolerance}</b>: {escape(found.why)}"
+        parts.append(f'<p class="dim">{why}; {seconds_text(verdict.seconds)}</p>')
+    for number_, divergence in enumerate(found.divergences):
+        head = "Another difference begins" if number_ else "The first difference is"
+        seen = f" It is seen at {escape(divergence.seen_at.where)}." if divergence.seen_at is not None else ""
+        parts.append(
+            f'<p class="cause">{head} at <b>{escape(divergence.node.where)}</b> '
+            f"({escape(divergence.node.class_type)}). {escape(KINDS[divergence.kind]).capitalize()}: "
+            f"<b>{escape(divergence.cause)}</b>.{seen}</p>"
+        )
+    parts.append(_graph(place, found.nodes, {d.node.node_id for d in found.divergences}))
+    parts += _pictures(verdict, instrument)
+    parts.append(_written(verdict, instrument))
+    parts.append(_assertions(verdict))
+    parts += [f'<p class="dim">{escape(text)}</p>' for text in found.notes]
+    parts.append(_node_table(place, found.nodes))
+    parts.append(_environments(verdict.before, verdict.now))
+    return "\n".join([*filter(None, parts), "</section>"])
+
+
+# The graph
+
+
+def _graph(place: int, nodes: Sequence[NodeVerdict], begins: set[str]) -> str:
+    known = {node.node_id for node in nodes}
+    if not known:
+        return ""
+    wires = [
+        Wire(source, _HEIGHT / 2, node.node_id, _HEIGHT / 2)
+        for node in nodes
+        for source in node.sources
+        if source in known
+    ]
+    placed = arrange({node.node_id: Size(_WIDTH, _HEIGHT) for node in nodes}, wires)
+    width = max(box.x + box.width for box in placed.values()) + 4
+    height = max(box.y + box.height for box in placed.values()) + 4
+    drawn = []
+    for wire in wires:
+        a, b = placed[wire.source], placed[wire.target]
+        x0, y0, x1, y1 = a.x + a.width, a.y + wire.source_y, b.x, b.y + wire.target_y
+        bend = max(24.0, (x1 - x0) / 2)
+        drawn.append(
+            f'<path d="M{x0:.0f} {y0:.0f}C{x0 + bend:.0f} {y0:.0f} {x1 - bend:.0f} {y1:.0f} {x1:.0f} {y1:.0f}"/>'
+        )
+    for node in nodes:
+        box = placed[node.node_id]
+        color = "bad" if node.node_id in begins else _color(node)
+        drawn.append(
+            f'<a href="#w{place}-{escape(node.node_id)}"><g class="n-{color}" '
+            f'transform="translate({box.x:.0f} {box.y:.0f})">'
+            f"<title>{escape(node.where)}: {escape(NODE_STATES[node.state])}</title>"
+            f'<rect width="{box.width:.0f}" height="{box.height:.0f}"/>'
+            f'<text x="10" y="19">{escape(_cut(node.title))}</text>'
+            f'<text class="class" x="10" y="36">{escape(_cut(f"{node.node_id} · {node.class_type}"))}</text></g></a>'
+        )
+    legend = (
+        '<p class="legend dim"><span><i class="g"></i>equal or within tolerance</span>'
+        '<span><i class="b"></i>where a difference begins</span><span><i class="p"></i>a consequence of it</span>'
+        '<span><i class="y"></i>cannot be compared, or did not run</span></p>'
+    )
+    view = f'viewBox="-2 -2 {width:.0f} {height:.0f}" style="width:{width:.0f}px;min-width:{width * 0.6:.0f}px"'
+    return f'<div class="graph"><svg {view} role="img" aria-label="the workflow">{"".join(drawn)}</svg></div>{legend}'
+
+
+def _color(node: NodeVerdict) -> str:
+    if node.state in BAD:
+        return "pale" if node.consequence else "bad"
+    if node.consequence and node.state == CHANGED:
+        return "pale"
+    opaque = node.findings and all(finding.rule == "by key" for finding in node.findings)
+    return "grey" if node.state in (CHANGED, UNSEEN, RAN) or (opaque and node.state != SAME) else "good"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
+
+
+# Pictures
+
+
+def _pictures(verdict: Verdict, instrument: Instrument) -> Iterator[str]:
+    """Before, after and difference of what differs."""
+    for node in verdict.comparison.nodes:
+        shown = [finding for finding in node.findings if _has_picture(finding)][:_PER_NODE]
+        for finding in shown:
+            yield _compared(node, finding, instrument)
+
+
+def _has_picture(finding: Finding) -> bool:
+    if finding.tensors is None or finding.io_type not in _DRAWN or finding.state not in (DIVERGED, WITHIN):
+        return False
+    got, expected = finding.tensors
+    return len(got.shape) in (3, 4) and len(expected.shape) in (3, 4)
+
+
+def _compared(node: NodeVerdict, finding: Finding, instrument: Instrument) -> str:
+    assert finding.tensors is not None
+    got, expected = finding.tensors
+    images = [_image(instrument.png(expected)), _image(instrument.png(got))]
+    heading = f"<h3>{escape(node.where)}, {escape(finding.name)}</h3><p>{escape(finding.verdict)}</p>"
+    figures = [
+        f'<figure><div class="slider"><img src="{images[0]}" alt="expected"><img class="over" src="{images[1]}" '
+        'alt="got"><div class="bar"></div><span class="left">expected</span><span class="right">got</span>'
+        '<input type="range" min="0" max="100" value="50" aria-label="expected to got"></div>'
+        "<figcaption>expected on the left, got on the right: drag</figcaption></figure>"
+    ]
+    if tuple(got.shape) == tuple(expected.shape):
+        heat = _image(instrument.heat_map(got, expected))
+        most = number(finding.measures["max_abs"]) if "max_abs" in finding.measures else "the most"
+        caption = f"difference: black is none, white is {most}"
+        figures.append(f'<figure><img src="{heat}" alt="difference"><figcaption>{caption}</figcaption></figure>')
+    told = [text_of(line) for line in finding_lines(finding)][1:]
+    facts = "".join(f"<p>{escape(line.strip())}</p>" for line in told)
+    figures.append(f'<div class="dim">{facts}</div>')
+    return f'{heading}<div class="pair">{"".join(figures)}</div>'
+
+
+def _written(verdict: Verdict, instrument: Instrument) -> str:
+    """The pictures that were written and are as expected, or have nothing to be compared with."""
+    figures = []
+    for node in verdict.comparison.nodes:
+        if node.state not in (SAME, RAN) or node.node_id not in verdict.records:
+            continue
+        found = [
+            leaf.digest
+            for value in verdict.records[node.node_id].values
+            for leaf in value.leaves.values()
+            if value.name.startswith("file ") and value.type == "IMAGE" and leaf.kind == "tensor"
+        ]
+        figures += [
+            f'<figure><img src="{_image(instrument.png(verdict.tensors[digest]))}" alt="written">'
+            f"<figcaption>{escape(node.where)}{': as expected' if node.state == SAME else ''}</figcaption></figure>"
+            for digest in found[:_PER_NODE]
+            if digest in verdict.tensors
+        ]
+    return f'<div class="row">{"".join(figures)}</div>' if figures else ""
+
+
+def _image(png: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+# Tables
+
+
+def _assertions(verdict: Verdict) -> str:
+    rows = "".join(
+        f'<tr><td class="{"good" if asserted.holds else "bad"}">{"holds" if asserted.holds else "fails"}</td>'
+        f'<td class="mono">{escape(asserted.text)}</td><td>{escape(asserted.got)}</td></tr>'
+        for asserted in verdict.assertions
+    )
+    head = "<tr><th></th><th>assertion</th><th>got</th></tr>"
+    return f"<h3>Assertions</h3><table>{head}{rows}</table>" if rows else ""
+
+
+def _node_table(place: int, nodes: Sequence[NodeVerdict]) -> str:
+    rows = []
+    for node in nodes:
+        what = [change.text for change in node.changes]
+        what += [f"{finding.name}: {finding.verdict}" for finding in node.findings]
+        what += [node.message] if node.message else []
+        style = "bad" if node.state in BAD else "good" if node.state in (SAME, WITHIN) else "dim"
+        time = f"{node.seconds:.2f} s" if node.seconds is not None else ""
+        rows.append(
+            f'<tr id="w{place}-{escape(node.node_id)}"><td>{escape(node.node_id)}</td><td>{escape(node.title)}</td>'
+            f'<td class="{style}">{node.state}</td><td>{"<br>".join(map(escape, what))}</td><td>{time}</td></tr>'
+        )
+    head = "<tr><th>node</th><th>title</th><th></th><th>what was measured</th><th>time</th></tr>"
+    return f"<details open><summary>Every node</summary><table>{head}{''.join(rows)}</table></details>"
+
+
+def _environments(before: Birth | None, now: Birth | None) -> str:
+    if now is None:
+        return ""
+    left, right = _flat(before) if before is not None else {}, _flat(now)
+    rows = "".join(
+        f'<tr class="{"differs" if before is not None and left.get(name) != right.get(name) else ""}">'
+        f"<td>{escape(name)}</td><td>{escape(left.get(name, ''))}</td><td>{escape(right.get(name, ''))}</td></tr>"
+        for name in dict.fromkeys([*left, *right])
+    )
+    head = "<tr><th></th><th>recorded</th><th>checked</th></tr>"
+    return f"<details><summary>Environments</summary><table>{head}{rows}</table></details>"
+
+
+def _flat(birth: Birth) -> dict[str, str]:
+    flat: dict[str, Any] = birth.model_dump()
+    nested = {name: flat.pop(name) for name in ("packages", "models")}
+    found = {name: str(value) for name, value in flat.items()}
+    for kind, values in nested.items():
+        found |= {f"{kind}: {name}": value[:16] if kind == "models" else value for name, value in values.items()}
+    return found

@@ -1,0 +1,93 @@
+"""`[tool.weft.test]` in pyproject.toml, and what a command line says instead."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UsageError, did_you_mean
+from engine.testing.tolerances import Rule, check_class, read_rules
+
+_PATHS = ("models", "input")
+_TEXTS = ("device", "dtype", "sampling")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How workflows are run and compared. None: not said, so what comes next in line decides."""
+
+    models: tuple[Path, ...] | None = None
+    input: Path | None = None
+    device: str | None = None
+    dtype: str | None = None
+    sampling: str | None = None
+    tolerance: str | None = None
+    rules: tuple[Rule, ...] = ()
+
+    def over(self, other: Options) -> Options:
+        """These, and where they say nothing the other's; the rules of both, these last."""
+        said = {
+            field.name: getattr(self, field.name) if getattr(self, field.name) is not None
+            else getattr(other, field.name)
+            for field in fields(self)
+        }  # fmt: skip
+        return Options(**{**said, "rules": (*other.rules, *self.rules)})
+
+
+def options_for(folder: Path) -> Options:
+    """What the nearest pyproject.toml with a [tool.weft.test] says for the workflows in a folder.
+
+    The environment (WEFT_MODELS, ...) beats it. Raises UsageError naming file and key.
+    """
+    folder = folder.resolve()
+    for parent in (folder, *folder.parents):
+        file = parent / "pyproject.toml"
+        if file.is_file():
+            found = _read(file, file.stat().st_mtime_ns)
+            if found is not None:
+                return found
+    return Options()
+
+
+@lru_cache(maxsize=64)
+def _read(file: Path, _mtime: int) -> Options | None:
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise UsageError(f"{file}: {error}") from error
+    table: Any = document.get("tool", {})
+    for name in ("weft", "test"):
+        table = table.get(name) if isinstance(table, Mapping) else None
+    if table is None:
+        return None
+    where = f"{file} [tool.weft.test]"
+    if not isinstance(table, Mapping):
+        raise UsageError(f"{where}: expected a table")
+    known = (*_PATHS, *_TEXTS, "class", "tolerance")
+    for name in table:
+        if name not in known:
+            raise UsageError(f"{where}: unknown key {name!r}", hint=did_you_mean(name, known))
+    values: dict[str, Any] = {name: _text(table[name], f"{where} {name}") for name in _TEXTS if name in table}
+    if "input" in table:
+        values["input"] = file.parent / _text(table["input"], f"{where} input")
+    if "models" in table:
+        given = table["models"] if isinstance(table["models"], list) else [table["models"]]
+        values["models"] = tuple(file.parent / _text(item, f"{where} models") for item in given)
+    if "class" in table:
+        values["tolerance"] = check_class(_text(table["class"], f"{where} class"), where)
+    rules = tuple(read_rules(table.get("tolerance", ()), f"{file.name} [[tool.weft.test.tolerance]]"))
+    for name in (*_PATHS, *_TEXTS):
+        if os.environ.get(f"WEFT_{name.upper()}"):
+            values.pop(name, None)
+    return Options(**values, rules=rules)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{where}: expected text, got {value!r}")
+    return value
