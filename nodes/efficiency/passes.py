@@ -1,0 +1,242 @@
+"""What the scripts of the family sample with where core has no node: other initial noise, and tiles.
+
+These are internal: the Efficient samplers expand into them. Without a noise script they equal KSampler and
+KSamplerAdvanced bit for bit.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from engine.context import RunContext
+from engine.definition import INTERNAL
+from engine.sockets import Boolean, Combo, Float, Int
+from nodes.efficiency.face import node
+from nodes.efficiency.latent_weights import LEARNED_UPSCALERS, find_weights, fingerprint, nearest_factor
+from nodes.loaders import device_memory
+from nodes.sampling import reporter, warner
+from nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, Seed, Steps
+
+RNG_SOURCES = ("cpu", "gpu", "nv")
+STRATEGIES = ("random", "random strict", "padded", "simple")
+
+Scheduler = Annotated[str, Combo(None)]
+Toggle = Annotated[str, Combo(("enable", "disable"))]
+Denoise = Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
+Step = Annotated[int, Int(default=0, min=0, max=10_000)]
+TileSize = Annotated[int, Int(default=512, min=64, max=16384, step=8)]
+RngSource = Annotated[str, Combo(RNG_SOURCES)]
+AddSeedNoise = Annotated[bool, Boolean(default=False)]
+Weight = Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.001)]
+
+
+@node(class_type="weft.NoiseKSampler", category=INTERNAL)
+def NoiseKSampler(
+    *,
+    model: Model,
+    seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: Scheduler,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    denoise: Denoise,
+    rng_source: RngSource = "cpu",
+    add_seed_noise: AddSeedNoise = False,
+    variation_seed: Seed = 0,
+    weight: Weight = 0.0,
+    context: RunContext,
+) -> Latent:
+    """KSampler with the initial noise of a Noise Control Script.
+
+    Args:
+        model: The diffusion model.
+        seed: Decides the noise.
+        steps: How many steps the schedule has.
+        cfg: How strongly the prompt steers.
+        sampler_name: The algorithm that solves the steps.
+        scheduler: How the noise levels of the steps are spaced; AYS and GITS schedules too.
+        positive: What should be in the picture.
+        negative: What should not.
+        latent_image: The latent to start from.
+        denoise: The share of the schedule that is run, from its end.
+        rng_source: What draws the noise: torch on the CPU, torch on the run's device, or NVIDIA's generator on the CPU.
+        add_seed_noise: Mix noise of another seed in.
+        variation_seed: That seed.
+        weight: The share of that noise.
+    """
+    from nodes.diffusion.sample import ksample
+
+    return ksample(
+        model,
+        latent_image,
+        seed=seed,
+        steps=steps,
+        cfg=cfg,
+        sampler=sampler_name,
+        scheduler=scheduler,
+        positive=positive,
+        negative=negative,
+        denoise=denoise,
+        callback=reporter(context),
+        mode=context.settings.sampling,
+        warn=warner(context),
+        noise_of=_noise(rng_source, add_seed_noise, variation_seed, weight, context),
+    )
+
+
+@node(class_type="weft.NoiseKSamplerAdvanced", category=INTERNAL)
+def NoiseKSamplerAdvanced(
+    *,
+    model: Model,
+    add_noise: Toggle,
+    noise_seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: Scheduler,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    start_at_step: Step,
+    end_at_step: Step,
+    return_with_leftover_noise: Toggle,
+    rng_source: RngSource = "cpu",
+    add_seed_noise: AddSeedNoise = False,
+    variation_seed: Seed = 0,
+    weight: Weight = 0.0,
+    context: RunContext,
+) -> Latent:
+    """KSampler (Advanced) with the initial noise of a Noise Control Script.
+
+    Args:
+        model: The diffusion model.
+        add_noise: disable for a latent that is noisy already.
+        noise_seed: Decides the noise.
+        steps: How many steps the schedule has.
+        cfg: How strongly the prompt steers.
+        sampler_name: The algorithm that solves the steps.
+        scheduler: How the noise levels of the steps are spaced; AYS and GITS schedules too.
+        positive: What should be in the picture.
+        negative: What should not.
+        latent_image: The latent to start from.
+        start_at_step: The first step that is run.
+        end_at_step: Where to stop.
+        return_with_leftover_noise: enable to hand the noise of an early stop on.
+        rng_source: What draws the noise: torch on the CPU, torch on the run's device, or NVIDIA's generator on the CPU.
+        add_seed_noise: Mix noise of another seed in.
+        variation_seed: That seed.
+        weight: The share of that noise.
+    """
+    from nodes.diffusion.sample import ksample
+
+    return ksample(
+        model,
+        latent_image,
+        seed=noise_seed,
+        steps=steps,
+        cfg=cfg,
+        sampler=sampler_name,
+        scheduler=scheduler,
+        positive=positive,
+        negative=negative,
+        start_step=start_at_step,
+        last_step=end_at_step,
+        add_noise=add_noise == "enable",
+        force_full_denoise=return_with_leftover_noise == "disable",
+        callback=reporter(context),
+        mode=context.settings.sampling,
+        warn=warner(context),
+        noise_of=_noise(rng_source, add_seed_noise, variation_seed, weight, context),
+    )
+
+
+def _noise(source: str, add_seed_noise: bool, variation_seed: int, weight: float, context: RunContext) -> Any:
+    from nodes.diffusion.noise_control import NoiseControl
+
+    return NoiseControl(source, variation_seed if add_seed_noise else None, weight, device_memory(context).device)
+
+
+@node(class_type="weft.TiledKSampler", category=INTERNAL)
+def TiledKSampler(
+    *,
+    model: Model,
+    seed: Seed,
+    tile_size: TileSize,
+    strategy: Annotated[str, Combo(STRATEGIES)],
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: Scheduler,
+    positive: Conditioning,
+    negative: Conditioning,
+    latent_image: Latent,
+    denoise: Denoise,
+    rng_source: RngSource = "cpu",
+    add_seed_noise: AddSeedNoise = False,
+    variation_seed: Seed = 0,
+    weight: Weight = 0.0,
+    context: RunContext,
+) -> Latent:
+    """KSampler, tile by tile: the memory of one tile is enough.
+
+    Args:
+        model: The diffusion model.
+        seed: Decides the noise.
+        steps: How many steps the schedule has.
+        cfg: How strongly the prompt steers.
+        sampler_name: The algorithm that solves the steps.
+        scheduler: How the noise levels of the steps are spaced; AYS and GITS schedules too.
+        positive: What should be in the picture.
+        negative: What should not.
+        latent_image: The latent to start from.
+        denoise: How much the tiles change.
+        tile_size: Side of a tile in pixels of the picture.
+        strategy: How the tiles lie, and in which order they are sampled.
+        rng_source: What draws the noise: torch on the CPU, torch on the run's device, or NVIDIA's generator on the CPU.
+        add_seed_noise: Mix noise of another seed in.
+        variation_seed: That seed.
+        weight: The share of that noise.
+    """
+    from nodes.diffusion.pixels import LATENT_PIXELS
+    from nodes.diffusion.tiled_sampling import sample_tiled
+
+    return sample_tiled(
+        model,
+        latent_image,
+        seed=seed,
+        tile=(tile_size // LATENT_PIXELS, tile_size // LATENT_PIXELS),
+        strategy=strategy,
+        steps=steps,
+        cfg=cfg,
+        sampler=sampler_name,
+        scheduler=scheduler,
+        positive=positive,
+        negative=negative,
+        denoise=denoise,
+        noise_of=_noise(rng_source, add_seed_noise, variation_seed, weight, context),
+        report=context.progress,
+    )
+
+
+@node(class_type="weft.LatentUpscaleWithModel", category=INTERNAL, fingerprint=fingerprint)
+def LatentUpscaleWithModel(
+    *,
+    samples: Latent,
+    upscaler: Annotated[str, Combo(LEARNED_UPSCALERS)],
+    scale_by: Annotated[float, Float(default=1.5, min=0.01, max=8.0, step=0.01)],
+    context: RunContext,
+) -> Latent:
+    """Enlarge latents with a network made for it.
+
+    Args:
+        samples: The latents.
+        upscaler: Which network; its weights are looked for in the latent_upscale_models folders.
+        scale_by: The factor; the nearest of 1.25, 1.5 and 2 is taken.
+    """
+    from nodes.diffusion.latent_upscalers import upscale_with
+
+    factor = nearest_factor(scale_by)
+    return upscale_with(find_weights(context.folders, upscaler, factor), samples, factor, device_memory(context))

@@ -1,0 +1,269 @@
+"""The samplers of the family: they expand into core nodes, so that each stage is computed, cached, shared by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from engine.authoring import ExtraPnginfo, Output, PromptJson, RawLink, UniqueId, WithLink
+from engine.context import RunContext
+from engine.expansion import GraphBuilder
+from engine.links import Link, Linked
+from engine.sockets import Combo, Float, Int, Socket
+from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES
+from nodes.efficiency.axes import check_axes, check_sampler
+from nodes.efficiency.cells import Encoders, add_plot
+from nodes.efficiency.errors import BadScript
+from nodes.efficiency.face import node
+from nodes.efficiency.stages import NO_PICTURE, Refiner, Sampling, add_sampling
+from nodes.efficiency.values import Script, ScriptValue, SdxlTupleValue
+from nodes.types import Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
+
+CATEGORY = "Efficiency Nodes/Sampling"
+PREVIEWS = ("auto", "latent2rgb", "taesd", "none")
+DECODE = ("true", "true (tiled)", "false")
+
+ModelLink = Annotated[Link, Socket("MODEL"), RawLink()]
+ConditioningLink = Annotated[Link, Socket("CONDITIONING"), RawLink()]
+LatentLink = Annotated[Link, Socket("LATENT"), RawLink()]
+VaeLink = Annotated[Link, Socket("VAE"), RawLink()]
+TupleWithLink = Annotated[Linked, Socket("SDXL_TUPLE"), WithLink()]
+Cfg = Annotated[float, Float(default=7.0, min=0.0, max=100.0)]
+Scheduler = Annotated[str, Combo(EFFICIENT_SCHEDULER_NAMES)]
+StepNumber = {"min": 0, "max": 10_000}
+DecodeOrNot = Annotated[str, Combo((*DECODE, "output only", "output only (tiled)"))]
+
+Outputs = tuple[
+    Model,
+    Annotated[Conditioning, Output("CONDITIONING+")],
+    Annotated[Conditioning, Output("CONDITIONING-")],
+    Latent,
+    Vae,
+    Image,
+]
+
+
+@node(class_type="KSampler (Efficient)", category=CATEGORY, output_node=True, check=check_sampler)
+def KSamplerEfficient(
+    *,
+    model: ModelLink,
+    seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: Scheduler,
+    positive: ConditioningLink,
+    negative: ConditioningLink,
+    latent_image: LatentLink,
+    denoise: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)],
+    preview_method: Annotated[str, Combo(("auto", "latent2rgb", "taesd", "vae_decoded_only", "none"))],
+    vae_decode: Annotated[str, Combo(DECODE)],
+    optional_vae: VaeLink | None = None,
+    script: ScriptValue | None = None,
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    my_unique_id: UniqueId,
+    graph: GraphBuilder,
+    context: RunContext,
+) -> Outputs:
+    """Sample as KSampler does, run scripts, decode and show the result.
+
+    Args:
+        model: The diffusion model.
+        seed: Decides the noise.
+        steps: How many steps the schedule has.
+        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
+        sampler_name: The algorithm that solves the steps.
+        scheduler: How the noise levels of the steps are spaced; AYS and GITS are published ones.
+        positive: What should be in the picture.
+        negative: What should not.
+        latent_image: The latent to start from.
+        denoise: The share of the schedule that is run, from its end; 0 leaves the latent as it is.
+        preview_method: none shows no picture; the others show the decoded one.
+        vae_decode: Whether the result is decoded, at once or in tiles of 320 pixels.
+        optional_vae: The VAE; without one nothing is decoded.
+        script: What to do beside sampling: noise, a second pass, tiles, a plot.
+    """
+    sampling = Sampling(
+        kind="regular",
+        model=model,
+        positive=positive,
+        negative=negative,
+        latent=latent_image,
+        vae=optional_vae,
+        seed=seed,
+        steps=steps,
+        cfg=cfg,
+        sampler_name=sampler_name,
+        scheduler=scheduler,
+        decode=vae_decode,
+        script=script or Script(),
+        denoise=denoise,
+    )
+    return _single("KSampler (Efficient)", graph, sampling, preview_method, context)
+
+
+@node(class_type="KSampler Adv. (Efficient)", category=CATEGORY, output_node=True, check=check_sampler)
+def KSamplerAdvEfficient(
+    *,
+    model: ModelLink,
+    add_noise: Annotated[str, Combo(("enable", "disable"))],
+    noise_seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: Scheduler,
+    positive: ConditioningLink,
+    negative: ConditioningLink,
+    latent_image: LatentLink,
+    start_at_step: Annotated[int, Int(default=0, **StepNumber)],
+    end_at_step: Annotated[int, Int(default=10_000, **StepNumber)],
+    return_with_leftover_noise: Annotated[str, Combo(("disable", "enable"))],
+    preview_method: Annotated[str, Combo(PREVIEWS)],
+    vae_decode: DecodeOrNot,
+    optional_vae: VaeLink | None = None,
+    script: ScriptValue | None = None,
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    my_unique_id: UniqueId,
+    graph: GraphBuilder,
+    context: RunContext,
+) -> Outputs:
+    """Run a stretch of a schedule as KSampler (Advanced) does, run scripts, decode and show the result.
+
+    Args:
+        model: The diffusion model.
+        add_noise: disable for a latent that is noisy already, from the stage before.
+        noise_seed: Decides the noise.
+        steps: How many steps the whole schedule has.
+        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
+        sampler_name: The algorithm that solves the steps.
+        scheduler: How the noise levels of the steps are spaced; AYS and GITS are published ones.
+        positive: What should be in the picture.
+        negative: What should not.
+        latent_image: The latent to start from.
+        start_at_step: The first step that is run, counted from 0.
+        end_at_step: Where to stop; at or beyond the last step, the schedule is finished.
+        return_with_leftover_noise: enable to hand the noise of an early stop on to the next stage.
+        preview_method: none shows no picture; the others show the decoded one.
+        vae_decode: Whether the result is decoded, at once or in tiles of 320 pixels; output only shows no picture.
+        optional_vae: The VAE; without one nothing is decoded.
+        script: What to do beside sampling: noise, a second pass, tiles, a plot.
+    """
+    sampling = Sampling(
+        kind="advanced",
+        model=model,
+        positive=positive,
+        negative=negative,
+        latent=latent_image,
+        vae=optional_vae,
+        seed=noise_seed,
+        steps=steps,
+        cfg=cfg,
+        sampler_name=sampler_name,
+        scheduler=scheduler,
+        decode=vae_decode,
+        script=script or Script(),
+        add_noise=add_noise,
+        start=start_at_step,
+        end=end_at_step,
+        leftover=return_with_leftover_noise,
+    )
+    return _single("KSampler Adv. (Efficient)", graph, sampling, preview_method, context)
+
+
+@node(class_type="KSampler SDXL (Eff.)", category=CATEGORY, output_node=True, check=check_sampler)
+def KSamplerSdxlEff(
+    *,
+    sdxl_tuple: TupleWithLink,
+    noise_seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: Scheduler,
+    latent_image: LatentLink,
+    start_at_step: Annotated[int, Int(default=0, **StepNumber)],
+    refine_at_step: Annotated[int, Int(default=-1, min=-1, max=10_000)],
+    preview_method: Annotated[str, Combo(PREVIEWS)],
+    vae_decode: DecodeOrNot,
+    optional_vae: VaeLink | None = None,
+    script: ScriptValue | None = None,
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    my_unique_id: UniqueId,
+    graph: GraphBuilder,
+    context: RunContext,
+) -> tuple[SdxlTupleValue, Latent, Vae, Image]:
+    """Sample with SDXL's base and, from a step on, its refiner; run scripts, decode and show the result.
+
+    Args:
+        sdxl_tuple: Base and refiner with their prompts.
+        noise_seed: Decides the noise.
+        steps: How many steps the whole schedule has.
+        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
+        sampler_name: The algorithm that solves the steps.
+        scheduler: How the noise levels of the steps are spaced; AYS and GITS are published ones.
+        latent_image: The latent to start from.
+        start_at_step: The first step that is run, counted from 0.
+        refine_at_step: The step from which the refiner goes on; -1 leaves it out, as does a tuple without one.
+        preview_method: none shows no picture; the others show the decoded one.
+        vae_decode: Whether the result is decoded, at once or in tiles of 320 pixels; output only shows no picture.
+        optional_vae: The VAE; without one nothing is decoded.
+        script: What to do beside sampling: noise, a second pass, tiles, a plot.
+    """
+    parts = graph.add("Unpack SDXL Tuple", sdxl_tuple=sdxl_tuple.link)
+    refined = sdxl_tuple.value.refiner_model is not None
+    sampling = Sampling(
+        kind="sdxl",
+        model=parts[0],
+        positive=parts[2],
+        negative=parts[3],
+        latent=latent_image,
+        vae=optional_vae,
+        seed=noise_seed,
+        steps=steps,
+        cfg=cfg,
+        sampler_name=sampler_name,
+        scheduler=scheduler,
+        decode=vae_decode,
+        script=script or Script(),
+        start=start_at_step,
+        refine=refine_at_step,
+        refiner=Refiner(parts[4], parts[6], parts[7]) if refined else None,
+    )
+    encoders = Encoders(parts[1], parts[5] if refined else None)
+    latent, image = _expand("KSampler SDXL (Eff.)", graph, sampling, preview_method, encoders, context)
+    return graph.result(sdxl_tuple.link, latent, optional_vae, image)  # type: ignore[return-value]
+
+
+def _single(class_type: str, graph: GraphBuilder, sampling: Sampling, preview: str, context: RunContext) -> Outputs:
+    plot = sampling.script.xyplot
+    encoders = Encoders(plot.dependencies.clip if plot is not None and plot.dependencies is not None else None)
+    latent, image = _expand(class_type, graph, sampling, preview, encoders, context)
+    passed = (sampling.model, sampling.positive, sampling.negative)
+    return graph.result(*passed, latent, sampling.vae, image)  # type: ignore[return-value]  # the engine resolves it
+
+
+def _expand(
+    class_type: str, graph: GraphBuilder, sampling: Sampling, preview: str, encoders: Encoders, context: RunContext
+) -> tuple[Link, Link]:
+    """Latent and image of the sampling, or of every cell of its plot; the picture is shown by a PreviewImage inside."""
+    script = sampling.script
+    if script.xyplot is not None:
+        check_axes(class_type, script.xyplot)
+        if sampling.vae is None:
+            raise BadScript("an XY Plot shows decoded pictures, and there is no VAE", hint="connect optional_vae")
+        latents, images, plot = add_plot(graph, sampling, script.xyplot, encoders)
+        _show(graph, plot)
+        return latents, plot if script.xyplot.plot_as_output else images
+    if sampling.vae is None and sampling.decode != "false":
+        context.warn("no VAE is connected: nothing is decoded, as if vae_decode were false")
+    result = add_sampling(graph, sampling)
+    if result.image is None:
+        return result.latent, graph.add(NO_PICTURE)[0]
+    if preview != "none" and not sampling.decode.startswith("output only"):
+        _show(graph, result.image)
+    return result.latent, result.image
+
+
+def _show(graph: GraphBuilder, image: Link) -> Any:
+    return graph.add("PreviewImage", title="show the result", images=image)

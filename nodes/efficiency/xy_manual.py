@@ -1,0 +1,86 @@
+"""Axes that are written by hand, and axes that are joined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from engine.context import RunContext
+from engine.folders import Folders
+from engine.sockets import Combo, String
+from nodes.efficiency.axes import PROMPT, axis
+from nodes.efficiency.errors import BadScript
+from nodes.efficiency.face import node
+from nodes.efficiency.manual import FOLDERS, MANUAL_KINDS, parse_axis
+from nodes.efficiency.values import XYValue
+from nodes.efficiency.xy_inputs import CATEGORY, Axis
+
+HELP = """Entries stand between semicolons; line breaks mean nothing.
+
+Seeds++ Batch: how many seeds, 1 to 50                  3
+Steps, StartStep, EndStep: whole numbers                10;15;20
+CFG Scale, Denoise: numbers                             7.0;7.5;8.0
+Sampler: a name, or a name and a scheduler              euler;dpmpp_2m,karras
+Scheduler: a name                                       normal;karras
+VAE: a file                                             vae.safetensors;other.safetensors
+Positive, Negative Prompt S/R: search;replacement;...   cat;dog;bird
+Checkpoint: a file, or a file and a clip skip           model.safetensors;other.safetensors,-2
+Clip Skip: whole numbers, -24 to -1                     -1;-2;-3
+LoRA: a file[, model strength[, clip strength]]         a.safetensors;b.safetensors,0.5;c.safetensors,0.5,0.8
+
+A last entry that begins with a comma gives what the others leave out: euler;heun;,karras"""
+
+
+def _files(folders: Folders, constants: Mapping[str, Any]) -> list[str]:
+    kind = FOLDERS.get(constants.get("plot_type", ""))
+    return list(folders.files(kind)) if kind else []
+
+
+@node(class_type="XY Input: Manual XY Entry", category=CATEGORY, fingerprint=_files)
+def ManualEntry(
+    *,
+    plot_type: Annotated[str, Combo(MANUAL_KINDS)],
+    plot_value: Annotated[str, String(default="", multiline=True)],
+    context: RunContext,
+) -> Axis:
+    """Write an axis by hand; Manual XY Entry Info says how.
+
+    Args:
+        plot_type: What is varied.
+        plot_value: The values, with semicolons between; with values that make no sense there is no axis, and a warning.
+    """
+    try:
+        return parse_axis(plot_type, plot_value, context.folders.files)
+    except ValueError as error:
+        context.warn(f"{plot_type}: {error}; there is no axis")
+        return None
+
+
+@node(class_type="Manual XY Entry Info", category=CATEGORY)
+def ManualEntryInfo(*, notes: Annotated[str, String(default=HELP, multiline=True)]) -> None:
+    """How a Manual XY Entry is written.
+
+    Args:
+        notes: The text to read.
+    """
+
+
+@node(class_type="Join XY Inputs of Same Type", category=CATEGORY)
+def JoinAxes(*, XY_1: XYValue, XY_2: XYValue) -> Axis:
+    """One axis behind another of the same type. Seeds are numbered on; the search text is the first one's.
+
+    Args:
+        XY_1: The first values.
+        XY_2: Those that follow.
+    """
+    if XY_1 is None or XY_2 is None:
+        return XY_1 or XY_2
+    if XY_1.kind != XY_2.kind:
+        raise BadScript(f"cannot join an axis of {XY_1.kind} and one of {XY_2.kind}: the types must be the same")
+    values: list[Any] = [*XY_1.values, *XY_2.values]
+    if XY_1.kind == "Seeds++ Batch":
+        values = list(range(len(values)))
+    elif XY_1.kind in PROMPT:
+        search = XY_1.values[0][0]
+        values = [*XY_1.values, *((search, replacement) for _, replacement in XY_2.values[1:])]
+    return axis(XY_1.kind, values)

@@ -1,0 +1,135 @@
+"""LoRA stacks, control net stacks, SDXL tuples, and nodes with fifty of the same input."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pytest
+
+from engine.authoring import definition_of, node
+from engine.expansion import GraphBuilder
+from engine.links import Link
+from engine.registry import Registry
+from engine.sockets import Int, Socket
+from nodes.efficiency.slots import beyond, slots, unused_slots
+from nodes.efficiency.stackers import ApplyControlNetStack, ControlNetStacker, LoraStackToString
+from nodes.efficiency.tuples import PackSdxl, PackSdxlTuple, UnpackSdxlTuple
+from nodes.efficiency.values import ControlNetUse, Lora
+
+REGISTRY = Registry.discover()
+
+
+def stacked(**inputs: Any) -> tuple[Lora, ...]:
+    """What a LoRA Stacker gives for the inputs that count."""
+    implementation = REGISTRY["LoRA Stacker"].implementation
+    assert implementation is not None
+    found: tuple[Lora, ...]
+    (found,) = implementation.call(**inputs)
+    return found
+
+
+A = {"lora_name_1": "a", "lora_wt_1": 0.5, "model_str_1": 0.6, "clip_str_1": 0.7}
+B = {"lora_name_2": "b", "lora_wt_2": 1.5, "model_str_2": 1.6, "clip_str_2": 1.7}
+
+
+def test_simple_and_advanced() -> None:
+    assert stacked(input_mode="simple", lora_count=2, **A, **B) == (Lora("a", 0.5, 0.5), Lora("b", 1.5, 1.5))
+    assert stacked(input_mode="advanced", lora_count=2, **A, **B) == (Lora("a", 0.6, 0.7), Lora("b", 1.6, 1.7))
+
+
+def test_own_entries_then_the_stack_without_what_is_none() -> None:
+    given = (Lora("x", 1.0, 1.0), Lora("None", 1.0, 1.0), Lora("a", 0.5, 0.5))
+    found = stacked(input_mode="simple", lora_count=1, lora_stack=given, **A, **B)
+    assert found == (Lora("a", 0.5, 0.5), given[0], given[2])
+    assert stacked(input_mode="simple", lora_count=2, **A | {"lora_name_1": "None"}, **B) == (Lora("b", 1.5, 1.5),)
+    assert stacked(input_mode="simple", lora_count=0, **A) == ()
+
+
+def test_what_is_not_looked_at() -> None:
+    unused = REGISTRY["LoRA Stacker"].implementation.unused  # type: ignore[union-attr]
+    assert unused is not None
+    left_out = unused({"input_mode": "simple", "lora_count": 49})
+    assert {"lora_name_50", "lora_wt_50", "model_str_1", "clip_str_49"} <= left_out
+    assert not {"lora_name_49", "lora_wt_1"} & left_out
+    assert unused({"input_mode": "advanced"}) == {f"lora_wt_{i}" for i in range(1, 51)}
+
+
+def test_a_stack_as_text() -> None:
+    assert (
+        LoraStackToString(lora_stack=(Lora("a", 1.0, 0.5), Lora("b", 2.0, -1.0)))
+        == "<lora:a:1.0:0.5> <lora:b:2.0:-1.0>"
+    )
+    assert LoraStackToString(lora_stack=()) == ""
+
+
+def test_a_control_net_stack_grows_as_a_copy() -> None:
+    """The original grew the list that it was given, with every run."""
+    net, image = Link("1", 0), Link("2", 0)
+    given = {"control_net": net, "image": image, "strength": 0.5, "start_percent": 0.1, "end_percent": 0.9}
+    first = ControlNetStacker(**given)
+    second = ControlNetStacker(**given, cnet_stack=first)
+    assert first == (ControlNetUse(net, image, 0.5, 0.1, 0.9),)
+    assert second == (*first, *first)
+
+
+def test_a_control_net_stack_is_put_on_conditionings() -> None:
+    use = ControlNetUse(Link("1", 0), Link("2", 0), 0.5, 0.1, 0.9)
+    graph = GraphBuilder("9.")
+    found = ApplyControlNetStack(positive=Link("3", 0), negative=Link("4", 0), cnet_stack=(use,), graph=graph)
+    assert found["result"] == (Link("9.0", 0), Link("9.0", 1))
+    assert found["expand"]["9.0"]["inputs"] == {"positive": Link("3", 0), "negative": Link("4", 0), **use._asdict()}
+    found = ApplyControlNetStack(positive=Link("3", 0), negative=Link("4", 0), graph=GraphBuilder("9."))
+    assert found == {"result": (Link("3", 0), Link("4", 0)), "expand": {}, "ui": {}}
+
+
+NAMES = [f"{part}_{name}" for part in ("base", "refiner") for name in ("model", "clip", "positive", "negative")]
+
+
+def test_a_tuple_is_packed_and_unpacked() -> None:
+    parts: dict[str, Any] = {name: [name] for name in NAMES}
+    assert UnpackSdxlTuple(sdxl_tuple=PackSdxlTuple(**parts)) == tuple(parts.values())
+    assert PackSdxl(**parts) == PackSdxlTuple(**parts)
+    base = {name: parts[name] for name in NAMES[:4]}
+    assert UnpackSdxlTuple(sdxl_tuple=PackSdxl(**base))[4:] == (None,) * 4
+
+
+# Fifty of the same input
+
+Thing = Annotated[Any, Socket("THING")]
+
+
+@node(category="test", class_type="Many", unused=unused_slots("count", "a", "b", last=3))
+@slots(3, a=Annotated[int, Int(default=1)], b=Thing)
+def Many(*, count: Annotated[int, Int()], slots: list[tuple[int, Any]], extra: Thing = None) -> Thing:
+    """Many things.
+
+    Args:
+        count: How many.
+        a: A number,
+        b: Another.
+        extra: One more.
+    """
+    return count, slots, extra
+
+
+def test_one_parameter_stands_for_numbered_inputs() -> None:
+    definition = definition_of(Many)
+    numbered = ["a_1", "b_1", "a_2", "b_2", "a_3", "b_3"]
+    assert [spec.name for spec in definition.inputs] == ["count", *numbered, "extra"]
+    assert definition.by_name["a_3"].socket == Int(default=1)
+    tips = [spec.socket.options["tooltip"] for spec in definition.inputs]
+    assert tips == ["How many.", "A number,", "Another.", "A number,", "Another.", "A number,", "Another.", "One more."]
+    assert definition.description == "Many things."
+
+
+def test_rows_in_their_order_with_none_for_what_was_left_out() -> None:
+    implementation = definition_of(Many).implementation
+    assert implementation is not None
+    given = {"count": 2, "a_1": 1, "b_1": "x", "a_2": 2, "b_2": "y"}
+    assert implementation.call(**given) == ((2, [(1, "x"), (2, "y"), (None, None)], None),)
+
+
+@pytest.mark.parametrize(("count", "names"), [(2, {"a_3"}), (0, {"a_1", "a_2", "a_3"}), (3, set()), (None, set())])
+def test_inputs_beyond_a_count(count: Any, names: set[str]) -> None:
+    assert beyond(count, ["a"], 3) == names
+    assert unused_slots("count", "a", last=3)({"count": count}) == names
