@@ -26,6 +26,7 @@ _FILES = {
         "ModelMergeSubtract",
     ),
     "nodes.saving": ("CLIPSave", "CheckpointSave", "ModelSave", "VAESave"),
+    "nodes.prompt_schedule": ("KSamplerPromptSchedule",),
     "nodes.sampling": ("KSampler", "KSamplerAdvanced"),
     "nodes.latent": (
         "EmptyLatentImage",
@@ -38,6 +39,7 @@ _FILES = {
         "VAEEncode",
         "VAEEncodeTiled",
     ),
+    "nodes.animation": ("SaveAnimatedPNG", "SaveAnimatedWEBP"),
     "nodes.image": ("ImageInvert", "ImageScale", "ImageScaleBy", "LoadImage", "PreviewImage", "SaveImage"),
     "nodes.mask": (
         "CropMask",
@@ -88,6 +90,7 @@ _FILES = {
         "ImageBatch",
         "ImageBlur",
         "ImageCrop",
+        "ImageFromBatch",
         "ImagePadForOutpaint",
         "ImageScaleToTotalPixels",
         "ImageSharpen",
@@ -152,8 +155,89 @@ _FILES = {
         "TomePatchModel",
     ),
     "nodes.text": ("PreviewAny",),
+    "nodes.upscale": ("ImageUpscaleWithModel", "UpscaleModelLoader"),
+}
+
+# Classes whose name is no identifier: class_type -> the function's name, by file.
+_NAMED: dict[str, dict[str, str]] = {
+    "nodes.efficiency.encoding": {
+        "weft.EncodePrompt": "EncodePrompt",
+        "weft.EncodePromptRefiner": "EncodePromptRefiner",
+    },
+    "nodes.efficiency.loaders": {
+        "Eff. Loader SDXL": "EfficientLoaderSdxl",
+        "Efficient Loader": "EfficientLoader",
+    },
+    "nodes.efficiency.pictures": {
+        "weft.CollectCells": "CollectCells",
+        "weft.DrawPlot": "DrawPlot",
+        "weft.NoPicture": "NoPicture",
+        "weft.ResizeTo": "ResizeTo",
+    },
+    "nodes.efficiency.samplers": {
+        "KSampler (Efficient)": "KSamplerEfficient",
+        "KSampler Adv. (Efficient)": "KSamplerAdvEfficient",
+        "KSampler SDXL (Eff.)": "KSamplerSdxlEff",
+    },
+    "nodes.efficiency.stackers": {
+        "Apply ControlNet Stack": "ApplyControlNetStack",
+        "Control Net Stacker": "ControlNetStacker",
+        "LoRA Stack to String converter": "LoraStackToString",
+        "LoRA Stacker": "LoraStacker",
+    },
+    "nodes.efficiency.tuples": {
+        "Pack SDXL Tuple": "PackSdxlTuple",
+        "Unpack SDXL Tuple": "UnpackSdxlTuple",
+        "weft.PackSdxl": "PackSdxl",
+    },
+    "nodes.efficiency.xy_control": {
+        "XY Input: Control Net": "ControlNetAxis",
+        "XY Input: Control Net Plot": "ControlNetPlot",
+    },
+    "nodes.efficiency.xy_inputs": {
+        "XY Input: Add/Return Noise": "NoiseAxis",
+        "XY Input: Aesthetic Score": "AscoreAxis",
+        "XY Input: CFG Scale": "CfgAxis",
+        "XY Input: Clip Skip": "ClipSkipAxis",
+        "XY Input: Denoise": "DenoiseAxis",
+        "XY Input: Prompt S/R": "PromptAxis",
+        "XY Input: Refiner On/Off": "RefinerAxis",
+        "XY Input: Sampler/Scheduler": "SamplerAxis",
+        "XY Input: Seeds++ Batch": "SeedsAxis",
+        "XY Input: Steps": "StepsAxis",
+    },
+    "nodes.efficiency.xy_manual": {
+        "Join XY Inputs of Same Type": "JoinAxes",
+        "Manual XY Entry Info": "ManualEntryInfo",
+        "XY Input: Manual XY Entry": "ManualEntry",
+    },
+    "nodes.efficiency.xy_models": {
+        "XY Input: Checkpoint": "CheckpointAxis",
+        "XY Input: LoRA": "LoraAxis",
+        "XY Input: LoRA Plot": "LoraPlot",
+        "XY Input: LoRA Stacks": "LoraStacksAxis",
+        "XY Input: VAE": "VaeAxis",
+    },
+    "nodes.efficiency.xy_plot": {"XY Plot": "XyPlot"},
+    "nodes.efficiency.expressions": {
+        "Evaluate Floats": "EvaluateFloats",
+        "Evaluate Integers": "EvaluateIntegers",
+        "Evaluate Strings": "EvaluateStrings",
+    },
+    "nodes.efficiency.overlay": {"Image Overlay": "ImageOverlay"},
+    "nodes.efficiency.passes": {
+        "weft.LatentUpscaleWithModel": "LatentUpscaleWithModel",
+        "weft.NoiseKSampler": "NoiseKSampler",
+        "weft.NoiseKSamplerAdvanced": "NoiseKSamplerAdvanced",
+        "weft.TiledKSampler": "TiledKSampler",
+    },
+    "nodes.efficiency.scripts": {
+        "HighRes-Fix Script": "HighResFixScript",
+        "Noise Control Script": "NoiseControlScript",
+        "Tiled Upscaler Script": "TiledUpscalerScript",
+    },
 }
 
 NODES: dict[str, str] = {
     class_type: f"{file}:{class_type}" for file, class_types in _FILES.items() for class_type in class_types
-}
+} | {class_type: f"{file}:{name}" for file, names in _NAMED.items() for class_type, name in names.items()}

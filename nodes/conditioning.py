@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,9 +15,22 @@ from nodes.types import Clip, Conditioning
 _EMBEDDING = re.compile(r"embedding:([^\s()]+)")
 
 
-def embedding_files(folders: Folders, constants: Mapping[str, Any]) -> list[Path | str]:
-    """The textual-inversion files that the texts among the inputs name: their content decides the result too."""
-    names = (name for text in constants.values() if isinstance(text, str) for name in _EMBEDDING.findall(text))
+def embedding_files(*inputs: str) -> Callable[[Folders, Mapping[str, Any]], list[Path | str]]:
+    """For `@node(fingerprint=...)`: the textual-inversion files that these texts name; their content decides too.
+
+    A text that comes through a link is known only when the node runs: then it is every file that it could name.
+    """
+
+    def found(folders: Folders, constants: Mapping[str, Any]) -> list[Path | str]:
+        if any(name not in constants for name in inputs):
+            return [part for item in folders.embeddings().items() for part in item]
+        return _named((constants[name] for name in inputs), folders)
+
+    return found
+
+
+def _named(texts: Iterable[Any], folders: Folders) -> list[Path | str]:
+    names = (name for text in texts if isinstance(text, str) for name in _EMBEDDING.findall(text))
     found: list[Path | str] = []
     for name in dict.fromkeys(names):
         # As the encoder does, a name is also tried without the commas and the weight that follow it.
@@ -27,7 +40,7 @@ def embedding_files(folders: Folders, constants: Mapping[str, Any]) -> list[Path
     return found
 
 
-@node(display_name="CLIP Text Encode (Prompt)", category="conditioning", fingerprint=embedding_files)
+@node(display_name="CLIP Text Encode (Prompt)", category="conditioning", fingerprint=embedding_files("text"))
 def CLIPTextEncode(*, text: Annotated[str, String(multiline=True, dynamicPrompts=True)], clip: Clip) -> Conditioning:
     """Encode a prompt. `(red:1.3)` weighs words, `embedding:name` brings in a textual inversion.
 
@@ -52,7 +65,9 @@ def CLIPSetLastLayer(
 
 
 def require(part: Any, name: str) -> Any:
-    """`part`, where the checkpoint had one. Raises ValueError where it had none."""
+    """`part`, where the checkpoint had one. Raises DiffusionError where it had none."""
     if part is None:
-        raise ValueError(f"the checkpoint that this comes from holds no {name}; load one from another file")
+        from nodes.diffusion.errors import DiffusionError
+
+        raise DiffusionError(f"the checkpoint that this comes from holds no {name}; load one from another file")
     return part

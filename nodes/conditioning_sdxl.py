@@ -16,7 +16,7 @@ Offset = Annotated[int, Int(default=0, min=0, max=16384)]
 _MODULE = "comfy_extras.nodes_clip_sdxl"
 
 
-@node(category="advanced/conditioning", python_module=_MODULE, fingerprint=embedding_files)
+@node(category="advanced/conditioning", python_module=_MODULE, fingerprint=embedding_files("text_g", "text_l"))
 def CLIPTextEncodeSDXL(
     *,
     clip: Clip,
@@ -54,7 +54,7 @@ def CLIPTextEncodeSDXL(
     )
 
 
-@node(category="advanced/conditioning", python_module=_MODULE, fingerprint=embedding_files)
+@node(category="advanced/conditioning", python_module=_MODULE, fingerprint=embedding_files("text"))
 def CLIPTextEncodeSDXLRefiner(
     *,
     ascore: Annotated[float, Float(default=6.0, min=0.0, max=1000.0, step=0.01)],

@@ -49,6 +49,25 @@ def ImageBatch(*, image1: Image, image2: Image) -> Image:
     return join_images(image1, image2)
 
 
+@node(category="image/batch", python_module="comfy_extras.nodes_images")
+def ImageFromBatch(
+    *,
+    image: Image,
+    batch_index: Annotated[int, Int(default=0, min=0, max=4095)],
+    length: Annotated[int, Int(default=1, min=1, max=4096)],
+) -> Image:
+    """Take some pictures out of a batch.
+
+    Args:
+        image: The batch.
+        batch_index: The first one taken, counted from 0; the last one if there are not so many.
+        length: How many, as far as there are.
+    """
+    from nodes.diffusion.canvas import images_from_batch
+
+    return images_from_batch(image, batch_index, length)
+
+
 @node(display_name="Image Crop", category="image/transform", python_module="comfy_extras.nodes_images")
 def ImageCrop(*, image: Image, width: Side, height: Side, x: Offset, y: Offset) -> Image:
     """Cut a box out of pictures.

@@ -56,7 +56,9 @@ def VAEDecode(*, samples: Latent, vae: Vae) -> Image:
         samples: The latents.
         vae: The VAE that decodes them.
     """
-    return require(vae, "VAE").decode(samples["samples"])
+    from nodes.diffusion.latents import samples_of
+
+    return require(vae, "VAE").decode(samples_of(samples))
 
 
 @node(display_name="VAE Decode (Tiled)", category="_for_testing")
@@ -80,9 +82,11 @@ def VAEDecodeTiled(
         temporal_size: For VAEs of videos alone: frames decoded at once.
         temporal_overlap: For VAEs of videos alone: frames that neighbouring stretches share.
     """
+    from nodes.diffusion.latents import samples_of
+
     vae = require(vae, "VAE")
     cell, overlap = vae.downscale, min(overlap, tile_size // 4)
-    return vae.decode_tiled(samples["samples"], tile_size // cell, overlap // cell, context.progress)
+    return vae.decode_tiled(samples_of(samples), tile_size // cell, overlap // cell, context.progress)
 
 
 @node(display_name="VAE Encode (Tiled)", category="_for_testing")
@@ -127,9 +131,10 @@ def LatentUpscale(
         height: Height in pixels; 0 keeps the proportions.
         crop: Cut to the new proportions instead of stretching.
     """
+    from nodes.diffusion.latents import samples_of
     from nodes.diffusion.pixels import upscale_latent
 
-    return {**samples, "samples": upscale_latent(samples["samples"], width, height, upscale_method, crop)}
+    return {**samples, "samples": upscale_latent(samples_of(samples), width, height, upscale_method, crop)}
 
 
 @node(display_name="Upscale Latent By", category="latent")
@@ -146,9 +151,10 @@ def LatentUpscaleBy(
         upscale_method: How to interpolate.
         scale_by: The factor for both sides.
     """
+    from nodes.diffusion.latents import samples_of
     from nodes.diffusion.pixels import upscale_by
 
-    return {**samples, "samples": upscale_by(samples["samples"], scale_by, upscale_method)}
+    return {**samples, "samples": upscale_by(samples_of(samples), scale_by, upscale_method)}
 
 
 @node(category="_for_testing")
@@ -179,9 +185,10 @@ def SaveLatent(
         filename_prefix: Subfolder and beginning of the file's name.
     """
     from nodes.diffusion.latentfile import latent_bytes
+    from nodes.diffusion.latents import samples_of
 
     metadata: dict[str, Any] = {"prompt": prompt, **extra_pnginfo, "weft": context.provenance}
-    content = latent_bytes(samples["samples"], {name: json.dumps(value) for name, value in metadata.items()})
+    content = latent_bytes(samples_of(samples), {name: json.dumps(value) for name, value in metadata.items()})
     series = context.folders.numbered(filename_prefix)
     with series.create(".latent") as (stream, path):
         stream.write(content)

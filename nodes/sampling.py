@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from engine.authoring import node
 from engine.context import RunContext
 from engine.sockets import Combo, Float, Int
+from nodes.prompt_schedule import by_prompts
 from nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
 
 
-@node(display_name="KSampler", category="sampling")
+@node(display_name="KSampler", category="sampling", passes={"prompt_schedule": by_prompts})
 def KSampler(
     *,
     model: Model,
@@ -55,11 +56,11 @@ def KSampler(
         denoise=denoise,
         callback=reporter(context),
         mode=context.settings.sampling,
-        warn=_warner(context),
+        warn=warner(context),
     )
 
 
-@node(display_name="KSampler (Advanced)", category="sampling")
+@node(display_name="KSampler (Advanced)", category="sampling", passes={"prompt_schedule": by_prompts})
 def KSamplerAdvanced(
     *,
     model: Model,
@@ -112,7 +113,7 @@ def KSamplerAdvanced(
         force_full_denoise=return_with_leftover_noise == "disable",
         callback=reporter(context),
         mode=context.settings.sampling,
-        warn=_warner(context),
+        warn=warner(context),
     )
 
 
@@ -121,12 +122,12 @@ def reporter(context: RunContext) -> Callable[[int, int, Any, Any], None]:
     return lambda step, total, x, denoised: context.progress(step + 1, total)
 
 
-def _warner(context: RunContext) -> Callable[[str], None]:
+def warner(context: RunContext) -> Callable[[str], None]:
     """A sampler's way to warn, which adds where its latent came from."""
 
     def warn(message: str) -> None:
-        source = context.prompt.get(context.node_id, {}).get("inputs", {}).get("latent_image")
-        maker = context.prompt.get(source[0], {}) if isinstance(source, list) else {}
+        source = context.executed.get(context.node_id, {}).get("inputs", {}).get("latent_image")
+        maker = context.executed.get(source[0], {}) if isinstance(source, list) else {}
         title = maker.get("_meta", {}).get("title") or maker.get("class_type")
         context.warn(f"{message} (the latent comes from node {source[0]}, {title!r})" if title else message)
 

@@ -34,6 +34,9 @@ Vae = Annotated[Any, Socket("VAE")]
 ControlNet = Annotated[Any, Socket("CONTROL_NET")]
 """A nodes.diffusion.control.ControlNet."""
 
+UpscaleModel = Annotated[Any, Socket("UPSCALE_MODEL")]
+"""A nodes.diffusion.upscale_models.UpscaleModel."""
+
 Sampler = Annotated[Any, Socket("SAMPLER")]
 """A nodes.diffusion.samplers.interface.Sampler."""
 

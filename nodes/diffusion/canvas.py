@@ -36,6 +36,15 @@ def join_images(first: Tensor, second: Tensor) -> Tensor:
     return torch.cat((first, second))
 
 
+def images_from_batch(image: Tensor, start: int, length: int) -> Tensor:
+    """`length` pictures from index `start` on, as many as there are and at least the last one."""
+    _check(image)
+    if start < 0 or length < 1:
+        raise DiffusionError(f"cannot take {length} pictures from index {start}: both must be positive")
+    start = min(len(image) - 1, start)
+    return image[start : start + length].clone()
+
+
 def crop_image(image: Tensor, width: int, height: int, x: int, y: int) -> Tensor:
     """The box, as far as it lies inside; x and y move back so far that a pixel remains."""
     _check(image)

@@ -115,10 +115,13 @@ def resolve(conditioning: Sequence[Any], side: str, target: Target) -> list[Cond
 
     Raises DiffusionError naming side and entry where one does not fit the network or the latent.
     """
+    if not isinstance(conditioning, list | tuple):
+        got = type(conditioning).__name__
+        raise DiffusionError(f"{side} conditioning: expected a list of [tensor, options], got {got}")
     resolved = []
     for i, entry in enumerate(conditioning):
         try:
-            if not isinstance(entry, list | tuple) or len(entry) != 2:
+            if not isinstance(entry, list | tuple) or len(entry) != 2 or not isinstance(entry[1], Mapping):
                 raise DiffusionError(f"expected [tensor, options], got {type(entry).__name__}")
             context, options = entry
             resolved.append(_resolve_entry(context, options, side, target))
@@ -203,9 +206,9 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, targe
     mask = options.get("mask")
     if mask is not None:
         mask = resize_mask(mask, height, width)
-    area = _resolve_area(options["area"], height, width) if options.get("area") is not None else None
+    area = absolute_area(options["area"], height, width) if options.get("area") is not None else None
     if mask is not None and options.get("set_area_to_bounds"):
-        area = _bounds(mask)
+        area = bounds_of(mask)
     percent_to_sigma = denoiser.sampling.percent_to_sigma
     start, end = options.get("start_percent"), options.get("end_percent")
     control = options.get("control")
@@ -225,14 +228,15 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, targe
 
 
 def _check_context(context: Tensor, denoiser: Denoiser) -> None:
-    if not isinstance(context, Tensor) or context.dim() != 3:
+    if not isinstance(context, Tensor) or context.dim() != 3 or 0 in context.shape:
         got = list(context.shape) if isinstance(context, Tensor) else type(context).__name__
         raise DiffusionError(f"expected a tensor [batch, tokens, width], got {got}")
     expected = denoiser.context_width
     if context.shape[-1] != expected:
         raise DiffusionError(
             f"its width is {context.shape[-1]}, the model's cross attention takes {expected}: "
-            "the prompt was encoded by the text encoder of another model family"
+            "the prompt was encoded by the text encoder of another model family; encode it with the CLIP of the "
+            "checkpoint that the model is from"
         )
 
 
@@ -243,9 +247,15 @@ def _added(options: Mapping[str, Any], side: str, target: Target) -> dict[str, T
         return {}
     pooled = options.get("pooled_output")
     if pooled is None:
-        raise DiffusionError(f"the model needs a pooled_output of width {pooled_width}, and there is none")
+        raise DiffusionError(
+            f"the model needs a pooled_output of width {pooled_width}, and there is none; "
+            "encode the prompt with the CLIP of the checkpoint that the model is from"
+        )
     if pooled.shape[-1] != pooled_width:
-        raise DiffusionError(f"its pooled_output has width {pooled.shape[-1]}, the model takes {pooled_width}")
+        raise DiffusionError(
+            f"its pooled_output has width {pooled.shape[-1]}, the model takes {pooled_width}; "
+            "encode the prompt with the CLIP of the checkpoint that the model is from"
+        )
     height = options.get("height", target.shape[2] * 8)
     width = options.get("width", target.shape[3] * 8)
     values = {
@@ -264,7 +274,7 @@ def _added(options: Mapping[str, Any], side: str, target: Target) -> dict[str, T
     }
 
 
-def _resolve_area(area: Sequence[Any], height: int, width: int) -> Area:
+def absolute_area(area: Sequence[Any], height: int, width: int) -> Area:
     """From (h, w, y, x) in latent pixels or ("percentage", h, w, y, x) in shares; it may reach beyond the edge."""
     if area[0] == "percentage":
         _, h, w, y, x = area
@@ -276,7 +286,7 @@ def _resolve_area(area: Sequence[Any], height: int, width: int) -> Area:
     return h, w, y, x
 
 
-def _bounds(mask: Tensor) -> Area:
+def bounds_of(mask: Tensor) -> Area:
     """The smallest box of at least 8x8 around what any mask of the batch marks; one of 8x8 for an empty mask."""
     marked = (mask != 0).any(dim=0)
     rows, columns = marked.any(dim=1).nonzero(), marked.any(dim=0).nonzero()

@@ -68,9 +68,11 @@ class Control:
     _read: dict[Hashable, Tensor] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        shape = tuple(self.hint.shape)
-        if len(shape) != 4 or shape[-1] != 3 or 0 in shape:
-            raise DiffusionError(f"a ControlNet's picture is [batch, height, width, 3], got {list(shape)}")
+        if not isinstance(self.net, ControlNet):
+            raise DiffusionError(f"expected a ControlNet (as ControlNetLoader gives), got {type(self.net).__name__}")
+        got = list(self.hint.shape) if isinstance(self.hint, Tensor) else type(self.hint).__name__
+        if not isinstance(got, list) or len(got) != 4 or got[-1] != 3 or 0 in got:
+            raise DiffusionError(f"a ControlNet's picture is [batch, height, width, 3], got {got}")
 
     @property
     def chain(self) -> tuple[Control, ...]:

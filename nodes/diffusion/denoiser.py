@@ -17,6 +17,7 @@ from torch import Tensor
 from nodes.diffusion import unet
 from nodes.diffusion.errors import DiffusionError, nearest
 from nodes.diffusion.families import EDIT, INPAINT, PLAIN, SIZES
+from nodes.diffusion.tally import evaluated
 
 if TYPE_CHECKING:
     from torch import nn
@@ -272,6 +273,7 @@ class Denoiser:
         options: the transformer_options of this call. concat: [N,c,h,w] behind the latent's channels, not scaled.
         control: what steers the network's inner layers. Returns [N,C,h,w] float32 on x's device.
         """
+        evaluated()
         # float() reads a CPU tensor and full() writes a constant: nothing here waits for the device.
         timestep = torch.full((x.shape[0],), float(self.sampling.timestep(sigma)), device=x.device)
         scaled = self.sampling.scale_input(x, sigma).to(self.dtype)

@@ -7,7 +7,9 @@ expected, where, and the nearest name where a name is wrong.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
+from numbers import Integral, Real
 
 
 class DiffusionError(ValueError):
@@ -24,6 +26,22 @@ class PatchError(DiffusionError):
 
 class DeviceError(DiffusionError):
     """A device or a number format that this machine does not have."""
+
+
+def whole_number(name: str, value: object, least: int | None = None) -> int:
+    """The value, or DiffusionError where it is no whole number or below `least`: a linked input may hold anything."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise DiffusionError(f"{name} must be a whole number, got {value!r:.100}")
+    if least is not None and value < least:
+        raise DiffusionError(f"{name} must {'not be negative' if least == 0 else f'be at least {least}'}, got {value}")
+    return int(value)
+
+
+def finite_number(name: str, value: object) -> float:
+    """The value, or DiffusionError where it is no number, NaN or infinite."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise DiffusionError(f"{name} must be a finite number, got {value!r:.100}")
+    return float(value)
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

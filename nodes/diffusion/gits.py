@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.spacings import interpolated, last_steps
+from nodes.diffusion.spacings import align_your_steps, interpolated, last_steps
 
 MOST_STEPS = 20
 
@@ -359,3 +359,13 @@ def gits(coefficient: float, steps: int, denoise: float = 1.0) -> Tensor:
     places = [0, *map(int, row.split()), len(LEVELS) - 1]
     sigmas = torch.tensor([LEVELS[place] for place in places])
     return last_steps(interpolated(sigmas, steps), steps, denoise)
+
+
+def published(scheduler: str, steps: int) -> Tensor:
+    """The schedule of a name in PUBLISHED_SCHEDULERS: `AYS` and what its table is for, or `GITS` of coefficient 1.20.
+
+    GITS of one step is the last step of the schedule of 20 (golden gits_shim_steps1).
+    """
+    if scheduler != "GITS":
+        return align_your_steps(scheduler.removeprefix("AYS "), steps)
+    return gits(1.2, steps) if steps > 1 else last_steps(gits(1.2, MOST_STEPS), 1, 1.0)

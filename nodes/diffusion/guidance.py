@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.conditions import Area, Condition, Target, resolve, resolve_sides, to_batch
+from nodes.diffusion.errors import finite_number
 from nodes.diffusion.noise import PatchRandom
 from nodes.diffusion.samplers.interface import Model
 
@@ -42,6 +43,9 @@ class CFG:
     positive: Sequence[Any]
     negative: Sequence[Any]
     scale: float
+
+    def __post_init__(self) -> None:
+        finite_number("cfg", self.scale)
 
     def bind(self, target: Target) -> CFGModel:
         """See Guidance."""

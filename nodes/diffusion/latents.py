@@ -26,7 +26,7 @@ SMALLEST_CROP = 8  # latent pixels that a crop leaves at the right and lower edg
 
 def samples_of(latent: Latent) -> Tensor:
     """The samples [B,C,h,w] of a latent. Raises DiffusionError where there are none of this form."""
-    samples = latent.get("samples")
+    samples = latent.get("samples") if isinstance(latent, Mapping) else latent
     if not isinstance(samples, Tensor) or samples.dim() != 4 or 0 in samples.shape:
         got = list(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
         raise DiffusionError(f"the samples of a latent are {got}, expected [B,C,h,w]")

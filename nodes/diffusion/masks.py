@@ -18,6 +18,8 @@ CHANNELS = ("red", "green", "blue", "alpha")
 
 def as_masks(mask: Tensor) -> Tensor:
     """A mask [H,W], [m,H,W] or [m,1,H,W] as [m,H,W]. Raises DiffusionError for anything else."""
+    if not isinstance(mask, Tensor):
+        raise DiffusionError(f"a mask must be a tensor, got {type(mask).__name__}")
     if mask.dim() not in (2, 3, 4) or (mask.dim() == 4 and mask.shape[1] != 1) or 0 in mask.shape:
         raise DiffusionError(f"a mask must be [height, width] or [batch, height, width], got {list(mask.shape)}")
     return mask.reshape(-1, *mask.shape[-2:])

@@ -1,4 +1,4 @@
-"""The names that KSampler offers, in ComfyUI's order, for faces that must not import torch."""
+"""The names that KSampler and the prompt encoder offer, in their order, for faces that must not import torch."""
 
 SAMPLER_NAMES = (
     "euler",
@@ -56,3 +56,11 @@ SCHEDULER_NAMES = (
     "linear_quadratic",
     "kl_optimal",
 )
+
+PUBLISHED_SCHEDULERS = ("AYS SD1", "AYS SDXL", "AYS SVD", "GITS")
+"""Noise levels that do not depend on the model: the Efficiency samplers offer them beside the schedulers."""
+
+EFFICIENT_SCHEDULER_NAMES = (*SCHEDULER_NAMES, *PUBLISHED_SCHEDULERS)
+
+TOKEN_NORMALIZATIONS = ("none", "mean", "length", "length+mean")
+WEIGHT_INTERPRETATIONS = ("comfy", "A1111", "compel", "comfy++", "down_weight")

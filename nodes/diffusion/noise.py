@@ -13,9 +13,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.errors import DiffusionError, whole_number
 
 SEED_MAX = 2**64 - 1
+
+# The next tensor of a stream of standard normal numbers, float32 on the CPU, by its shape.
+Draws = Callable[[Sequence[int]], Tensor]
 
 
 class NoiseSource(Protocol):
@@ -30,21 +33,33 @@ class NoiseSource(Protocol):
 
 def check_seed(seed: int) -> int:
     """The seed, or DiffusionError where it is not in 0 .. 2^64 - 1."""
-    if not 0 <= seed <= SEED_MAX:
+    if not 0 <= whole_number("seed", seed) <= SEED_MAX:
         raise DiffusionError(f"seed must be in 0 .. 2^64 - 1, got {seed}")
-    return seed
+    return int(seed)
 
 
-def prepare_noise(latent: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
+def cpu_draws(seed: int) -> Draws:
+    """Standard normal numbers of torch's generator on the CPU."""
+    generator = torch.Generator("cpu").manual_seed(seed)
+    return lambda shape: torch.randn(shape, generator=generator)
+
+
+def prepare_noise(
+    latent: Tensor,
+    seed: int,
+    batch_index: Sequence[int] | None = None,
+    source: Callable[[int], Draws] = cpu_draws,
+) -> Tensor:
     """The noise that a run starts from: standard normal, float32, CPU, of the shape of latent [B,C,h,w].
 
     batch_index: for each item its place in the batch it was taken from. Items are then drawn one by one from place 0
     on, so that each gets the noise it had there; equal places get equal noise. This is not the same stream as one draw
     for the whole batch unless an item has a multiple of 16 elements (torch's normal kernel works in blocks).
+    source: what is drawn from, made for a seed.
     """
-    generator = torch.Generator("cpu").manual_seed(check_seed(seed))
+    draw = source(check_seed(seed))
     if batch_index is None:
-        return torch.randn(latent.shape, generator=generator)
+        return draw(latent.shape)
     if len(batch_index) != latent.shape[0]:
         raise DiffusionError(
             f"batch_index has {len(batch_index)} entries for a latent of {latent.shape[0]} items: {list(batch_index)}"
@@ -54,7 +69,7 @@ def prepare_noise(latent: Tensor, seed: int, batch_index: Sequence[int] | None =
     wanted = set(batch_index)
     drawn = {}
     for place in range(max(wanted) + 1):
-        item = torch.randn((1, *latent.shape[1:]), generator=generator)
+        item = draw((1, *latent.shape[1:]))
         if place in wanted:
             drawn[place] = item
     return torch.cat([drawn[place] for place in batch_index])

@@ -16,12 +16,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
+from nodes.diffusion.errors import DiffusionError
+
 EMPHASIS = 1.1
 ESCAPES = {"\\(": "(", "\\)": ")"}
 
 
 def parse_weights(text: str) -> list[tuple[str, float]]:
     """The segments of a prompt with their weights, in order, unescaped; none is empty."""
+    if not isinstance(text, str):
+        raise DiffusionError(f"a prompt must be text, got {type(text).__name__}")
     return _Parser(text).parse()
 
 

@@ -6,7 +6,7 @@ Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from nodes.diffusion import continuous
 from nodes.diffusion.conditions import Target, resize_mask, to_batch
 from nodes.diffusion.continuous import Leftover
 from nodes.diffusion.denoiser import Denoiser
-from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.errors import DiffusionError, whole_number
 from nodes.diffusion.guidance import CFG, Guidance
 from nodes.diffusion.noise import SEED_MAX, check_seed, prepare_noise
 from nodes.diffusion.samplers import find_sampler
@@ -33,6 +33,8 @@ log = logging.getLogger("weft")
 
 # (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
 Callback = Callable[[int, int, Tensor, Tensor], None]
+# (samples, seed, batch_index) -> the noise that a run starts from, as prepare_noise.
+StartNoise = Callable[[Tensor, int, Sequence[int] | None], Tensor]
 
 
 def ksample(
@@ -54,6 +56,7 @@ def ksample(
     callback: Callback | None = None,
     mode: str = "comfy",
     warn: Callable[[str], None] = log.warning,
+    noise_of: StartNoise = prepare_noise,
 ) -> dict[str, Any]:
     """Sample a latent as ComfyUI's KSampler and KSampler (Advanced) do.
 
@@ -72,6 +75,7 @@ def ksample(
         callback: called once a step with (step, total, x, denoised). What it raises ends the run.
         mode: `comfy` for ComfyUI's numbers, `continuous` for stages that equal the single run (continuous.py).
         warn: told why a state that the latent carries could not be used.
+        noise_of: what makes the initial noise.
 
     Returns:
         The latent with "samples" replaced: float32, CPU. The input's samples where there is no step to do. In
@@ -104,7 +108,7 @@ def ksample(
         if before is not None:
             whole = torch.cat([before.sigmas[: before.step], whole])
         stage = Stage(schedule, whole, start, len(sigmas) - 1, before)
-    noise = prepare_noise(samples, seed, latent.get("batch_index")) if add_noise else torch.zeros(samples.shape)
+    noise = noise_of(samples, seed, latent.get("batch_index")) if add_noise else torch.zeros(samples.shape)
     guidance = CFG(positive, negative, cfg)
     mask = latent.get("noise_mask")
     result, left = _solve(model, guidance, samples, noise, sigmas, algorithm, seed, mask, callback, stage)
@@ -141,8 +145,8 @@ class Stage:
 def cut(sigmas: Tensor, start_step: int | None, last_step: int | None, force_full_denoise: bool) -> Tensor:
     """The stretch of a schedule from start_step to last_step; fewer than 2 values where there is nothing to do."""
     for name, value in (("start step", start_step), ("last step", last_step)):
-        if value is not None and value < 0:
-            raise DiffusionError(f"the {name} must not be negative, got {value}")
+        if value is not None:
+            whole_number(f"the {name}", value, 0)
     if last_step is not None and last_step < len(sigmas) - 1:
         sigmas = sigmas[: last_step + 1].clone()
         if force_full_denoise:
@@ -316,7 +320,7 @@ class _Watch:
 
 def check_samples(latent: Mapping[str, Any]) -> Tensor:
     """The samples of a latent, or DiffusionError where they are no [B,C,h,w]."""
-    samples = latent.get("samples")
+    samples = latent.get("samples") if isinstance(latent, Mapping) else latent
     if not isinstance(samples, Tensor) or samples.dim() != 4 or 0 in samples.shape:
         got = list(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
         raise DiffusionError(f'a latent needs "samples" of shape [batch, channels, height, width], got {got}')

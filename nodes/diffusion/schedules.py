@@ -14,7 +14,11 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError, nearest
+from nodes.diffusion.errors import DiffusionError, finite_number, nearest, whole_number
+from nodes.diffusion.names import PUBLISHED_SCHEDULERS
+
+# The longest schedule: 10,000 steps at the lowest denoise that the editor offers, 0.01.
+MAX_STEPS = 1_000_000
 
 
 class UnknownScheduler(DiffusionError):
@@ -109,11 +113,18 @@ SCHEDULERS: Mapping[str, Callable[[ModelSampling, int], Tensor]] = {
 
 
 def schedule(sampling: ModelSampling, scheduler: str, steps: int) -> Tensor:
-    """The scheduler's sigmas for `steps` steps, highest first, float32 on the CPU; NaN where its formula gives that."""
-    if scheduler not in SCHEDULERS:
-        raise UnknownScheduler(f"unknown scheduler {scheduler!r}{nearest(scheduler, SCHEDULERS)}")
-    if steps < 1:
-        raise DiffusionError(f"steps must be at least 1, got {steps}")
+    """The scheduler's sigmas for `steps` steps, highest first, float32 on the CPU; NaN where its formula gives that.
+
+    scheduler: of SCHEDULERS, or of PUBLISHED_SCHEDULERS, whose noise levels are those of the paper for every model.
+    """
+    known = (*SCHEDULERS, *PUBLISHED_SCHEDULERS)
+    if scheduler not in known:
+        raise UnknownScheduler(f"unknown scheduler {scheduler!r}{nearest(scheduler, known)}")
+    whole_number("steps", steps, 1)
+    if scheduler in PUBLISHED_SCHEDULERS:
+        from nodes.diffusion.gits import published  # which builds on this module
+
+        return published(scheduler, steps)
     return SCHEDULERS[scheduler](sampling, steps)
 
 
@@ -134,13 +145,22 @@ def ksampler_schedule(
             raise DiffusionError(f"scheduler {scheduler} needs at least 2 steps, got {n}: its formula is 0/0 there")
         return torch.cat([sigmas[:-2], sigmas[-1:]]) if discard_penultimate else sigmas
 
-    if steps < 1:
-        raise DiffusionError(f"steps must be at least 1, got {steps}")
-    if denoise > 0.9999:
+    whole_number("steps", steps, 1)
+    if finite_number("denoise", denoise) > 0.9999:
         return scheduled(steps)
     if denoise <= 0.0:
         return torch.empty(0)
-    return scheduled(int(steps / denoise))[-(steps + 1) :]
+    return scheduled(whole_length(steps, denoise))[-(steps + 1) :]
+
+
+def whole_length(steps: int, denoise: float) -> int:
+    """How long the schedule is of which `steps` are the share `denoise` (above 0); DiffusionError above MAX_STEPS."""
+    whole = int(steps / denoise)
+    if whole > MAX_STEPS:
+        raise DiffusionError(
+            f"denoise {denoise:g} makes {steps} steps the end of a schedule of {whole:,}, at most {MAX_STEPS:,} can be"
+        )
+    return whole
 
 
 def _timestep_range(sampling: ModelSampling) -> tuple[float, float]:

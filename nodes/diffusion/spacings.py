@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError, nearest
-from nodes.diffusion.schedules import beta, schedule
+from nodes.diffusion.errors import DiffusionError, finite_number, nearest, whole_number
+from nodes.diffusion.schedules import beta, schedule, whole_length
 
 # Timesteps of Stable Diffusion's schedule, published by Sabour et al. 2024, "Align Your Steps"; the last is its end.
 ALIGNED_TIMESTEPS: Mapping[str, Sequence[int]] = {
@@ -27,9 +27,9 @@ ALIGNED_SIGMAS = {"SVD": (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403
 def basic(sampling: ModelSampling, scheduler: str, steps: int, denoise: float) -> Tensor:
     """The last steps + 1 sigmas of a scheduler's schedule of steps / denoise steps; none where denoise is 0 or less."""
     _check(steps)
-    if denoise <= 0.0:
+    if finite_number("denoise", denoise) <= 0.0:
         return torch.empty(0)
-    return schedule(sampling, scheduler, int(steps / min(denoise, 1.0)))[-(steps + 1) :]
+    return schedule(sampling, scheduler, whole_length(steps, min(denoise, 1.0)))[-(steps + 1) :]
 
 
 def karras(steps: int, sigma_max: float, sigma_min: float, rho: float) -> Tensor:
@@ -121,8 +121,7 @@ def last_steps(sigmas: Tensor, steps: int, denoise: float) -> Tensor:
 
 
 def _check(steps: int, **positive: float) -> None:
-    if steps < 1:
-        raise DiffusionError(f"steps must be at least 1, got {steps}")
+    whole_number("steps", steps, 1)
     for name, value in positive.items():
         if not value > 0.0:
             raise DiffusionError(f"{name} must be above 0 here, got {value}")

@@ -8,9 +8,9 @@ through a text encoder (Radford et al. 2021) on its own. The rules are those mea
 from __future__ import annotations
 
 import logging
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +31,7 @@ Token = tuple["int | Tensor", float]  # an id or an embedding vector [width], an
 Chunk = list[Token]
 # [[cond [1,T,C], {"pooled_output": [1,P]}]]
 Conditioning = list[list[Any]]
+T = TypeVar("T")
 
 
 class EncoderSpec(Protocol):
@@ -165,18 +166,28 @@ class Clip:
 
 def tokenize(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None) -> list[Chunk]:
     """A prompt as one encoder reads it: at least one chunk of 77 (id or vector, weight) pairs."""
+    return chunk(read_groups(text, encoder, embeddings), encoder.spec.pad_token)
+
+
+def read_groups(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None) -> list[list[Token]]:
+    """The groups of tokens of a prompt: one for each weight segment, and one for each embedding within it."""
     groups: list[list[Token]] = []
     for segment, weight in parse_weights(text):
         for piece in split_mentions(segment, embeddings):
             tokens = _vectors(piece, encoder) if isinstance(piece, Mention) else encode(piece)
             groups.append([(token, weight) for token in tokens])
-    return chunk(groups, encoder.spec.pad_token)
+    return groups
 
 
-def chunk(groups: list[list[Token]], pad_token: int) -> list[Chunk]:
-    """Lay groups of tokens into chunks: a short group is never torn apart, a long one fills what room there is."""
+def chunk(groups: Iterable[list[Token]], pad_token: int) -> list[Chunk]:
+    """Chunks of 77 of the groups' tokens, as `lay` distributes them."""
+    return [pad_chunk(tokens, pad_token) for tokens in lay(groups)]
+
+
+def lay(groups: Iterable[list[T]]) -> list[list[T]]:
+    """Lay groups into lists of at most 75: a short group is never torn apart, a long one fills what room there is."""
     room = CHUNK - 2
-    chunks: list[list[Token]] = [[]]
+    chunks: list[list[T]] = [[]]
     for group in groups:
         start = 0
         while start < len(group):
@@ -189,7 +200,7 @@ def chunk(groups: list[list[Token]], pad_token: int) -> list[Chunk]:
                 continue
             chunks[-1] += group[start:]
             break
-    return [pad_chunk(tokens, pad_token) for tokens in chunks]
+    return chunks
 
 
 def pad_chunk(tokens: list[Token], pad_token: int) -> Chunk:

@@ -114,6 +114,8 @@ class Vae:
     def _cropped(self, pixels: Tensor) -> Tensor:
         """An image as [B,3,H,W], cut to whole cells around its middle. Raises DiffusionError for anything else."""
         cell = self.downscale
+        if not isinstance(pixels, Tensor):
+            raise DiffusionError(f"an image is a tensor [B,H,W,3], got {type(pixels).__name__}")
         shape = list(pixels.shape)
         if len(shape) != 4 or shape[3] < 3 or not pixels.is_floating_point():
             raise DiffusionError(f"an image is {shape} {pixels.dtype}, expected [B,H,W,3] float")

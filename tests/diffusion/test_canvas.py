@@ -7,7 +7,14 @@ import itertools
 import pytest
 import torch
 
-from nodes.diffusion.canvas import crop_image, empty_image, join_images, pad_for_outpaint, scale_to_megapixels
+from nodes.diffusion.canvas import (
+    crop_image,
+    empty_image,
+    images_from_batch,
+    join_images,
+    pad_for_outpaint,
+    scale_to_megapixels,
+)
 from nodes.diffusion.errors import DiffusionError
 
 
@@ -32,6 +39,20 @@ def test_join_images() -> None:
     assert with_alpha.shape == (3, 6, 8, 4)
     assert with_alpha[:2, ..., 3].eq(1.0).all()
     assert join_images(torch.rand(1, 6, 8, 4), a)[1:, ..., 3].eq(1.0).all()
+
+
+@pytest.mark.parametrize(
+    ("start", "length", "taken"), [(0, 1, [0]), (1, 2, [1, 2]), (2, 9, [2, 3]), (3, 1, [3]), (9, 2, [3])]
+)
+def test_images_from_batch(start: int, length: int, taken: list[int]) -> None:
+    image = torch.rand(4, 6, 8, 3)
+    assert torch.equal(images_from_batch(image, start, length), image[taken])
+
+
+def test_images_from_batch_refuses_what_makes_no_sense() -> None:
+    for start, length in ((-1, 1), (0, 0)):
+        with pytest.raises(DiffusionError, match=f"cannot take {length} pictures from index {start}"):
+            images_from_batch(torch.rand(2, 6, 8, 3), start, length)
 
 
 @pytest.mark.parametrize(

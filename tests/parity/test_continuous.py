@@ -122,13 +122,28 @@ def test_comfy_mode_is_left_alone(run: Any) -> None:
     assert "sampler_state" not in result["10"][0]
 
 
-def test_the_state_survives_another_prompt_and_cfg(run: Any) -> None:
-    """The history is the solver's: a switch of the prompt or cfg keeps it."""
+@pytest.mark.parametrize(
+    "switch",
+    [
+        {"positive": ["3", 0]},
+        {"cfg": 4.0},
+        {"model": ["40", 0]},
+        {"positive": ["3", 0], "cfg": 4.0, "model": ["40", 0]},
+    ],
+    ids=["prompt", "cfg", "lora", "all"],
+)
+def test_the_state_survives_a_switch(switch: dict[str, Any], run: Any) -> None:
+    """The history is the solver's: another prompt, cfg or LoRA in the next stage keeps it."""
     prompt = chain("dpmpp_2m", "karras", (10,))
-    prompt["11"]["inputs"] |= {"positive": ["3", 0], "cfg": 4.0}
-    result = run(prompt, "11", "5")
+    lora = {"model": ["1", 0], "lora_name": "tiny_lora_kohya.safetensors", "strength_model": 0.8}
+    prompt["40"] = {"class_type": "LoraLoaderModelOnly", "inputs": lora}
+    prompt["11"]["inputs"] |= switch
+    result = run(prompt, "10", "11", "5")
     assert not result.warnings
-    assert not torch.equal(samples(result, "11"), samples(result, "5"))
+    assert not torch.equal(samples(result, "11"), samples(result, "5")), "nothing was switched"
+    forgetful = run(prompt, "10", "11", sampling="comfy")
+    assert torch.equal(samples(result, "10"), samples(forgetful, "10"))
+    assert not torch.equal(samples(result, "11"), samples(forgetful, "11")), "the state was not used"
 
 
 @pytest.mark.parametrize(
@@ -170,7 +185,16 @@ def test_a_node_that_passes_the_latent_on_keeps_the_state(run: Any) -> None:
     assert torch.equal(samples(result, "11"), samples(result, "5"))
 
 
-def test_samplers_with_steps_of_their_own_run_and_say_so(run: Any) -> None:
-    result = run(chain("dpm_fast", "normal", (10,)), "11")
-    assert {node_id for node_id, _ in result.warnings} == {"10", "11"}
-    assert "chooses its own steps" in result.warnings[0][1]
+@pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - set(CUTTABLE)))
+def test_samplers_with_steps_of_their_own_run_and_say_so(sampler: str, run: Any) -> None:
+    result = run(chain(sampler, "normal", (10,)), "11")
+    assert [node_id for node_id, _ in result.warnings] == ["10", "11"]
+    for _, message in result.warnings:
+        assert message.startswith(f"{sampler} chooses its own steps: its stages do not add up to one run")
+    assert samples(result, "11").isfinite().all()
+
+
+def test_two_samplers_choose_their_own_steps(run: Any) -> None:
+    assert not run(chain("dpm_fast", "normal", (10,)), "5").warnings, "a single run has nothing to warn of"
+    assert set(SAMPLERS) - set(CUTTABLE) == {"dpm_fast", "dpm_adaptive"}
+    assert len(SAMPLERS) == 42

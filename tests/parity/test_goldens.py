@@ -96,6 +96,24 @@ def difference(got: torch.Tensor, expected: torch.Tensor) -> float:
     return (got - expected).abs().max().item() / (scale or 1.0)
 
 
+def compared(
+    name: str, goldens: Path, parity: Path, output: Path, cache: MemoryCache, registry: Registry
+) -> dict[str, float]:
+    """Runs a workflow; how far each of its tensors is from the one in the folder of goldens."""
+    targets = CASES[name]["targets"]
+    folders: dict[str, Any] = {"models": parity / "models", "input": parity / "input", "output": output}
+    result = engine.run(
+        GOLDENS / f"{name}.json", device="cpu", targets=targets, cache=cache, registry=registry, **folders
+    )
+    got: dict[str, torch.Tensor] = {}
+    for node_id in targets:
+        got |= flat(result[node_id], node_id)
+    expected = load_file(goldens / f"{name}.safetensors")
+    missing = expected.keys() - got.keys()
+    assert not missing, f"no output for {sorted(missing)}; there are {sorted(got)}"
+    return {key: difference(got[key], tensor) for key, tensor in expected.items()}
+
+
 @pytest.fixture(scope="module")
 def cache() -> MemoryCache:
     """One cache for all: the checkpoint is opened once, and a stale entry would show as a wrong number."""
@@ -118,25 +136,55 @@ def test_the_reference_is_there(parity: Path) -> None:
 def test_golden(
     name: str, parity: Path, tmp_path: Path, cache: MemoryCache, registry: Registry, record_property: Any
 ) -> None:
-    entry = CASES[name]
-    result = engine.run(
-        GOLDENS / f"{name}.json",
-        models=parity / "models",
-        input=parity / "input",
-        output=tmp_path,
-        device="cpu",
-        targets=entry["targets"],
-        cache=cache,
-        registry=registry,
-    )
-    got: dict[str, torch.Tensor] = {}
-    for node_id in entry["targets"]:
-        got |= flat(result[node_id], node_id)
-    expected = load_file(GOLDENS / f"{name}.safetensors")
-    missing = expected.keys() - got.keys()
-    assert not missing, f"no output for {sorted(missing)}; there are {sorted(got)}"
-    differences = {key: difference(got[key], tensor) for key, tensor in expected.items()}
+    differences = compared(name, GOLDENS, parity, tmp_path, cache, registry)
     worst = max(differences.values())
     record_property("difference", worst)
-    limit = limit_of(name, entry)
+    limit = limit_of(name, CASES[name])
     assert worst <= limit, f"{differences} beyond {limit}"
+
+
+# ComfyUI's default flags keep text encoders in float16, so that a LoRA's sum is rounded to it: the one thing in which a
+# plain `--cpu` differs from the goldens above (the reference's tolerances.md, section 5), and from Weft, which adds in
+# float32. With the same rounding these, too, are met; without it they are this far away.
+DEFAULT_FLAGS = SHARED / "parity" / "goldens_default_flags"
+ROUNDED = sorted(path.stem for path in DEFAULT_FLAGS.glob("*.safetensors"))
+DISTANCE = 2e-3
+
+
+@pytest.fixture
+def rounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Patched weights of text encoders are rounded to float16."""
+    from torch import nn
+
+    from nodes.diffusion.patcher import PatchedNetwork
+
+    exact = PatchedNetwork._patched
+
+    def patched(network: PatchedNetwork, name: str) -> nn.Parameter:
+        made = exact(network, name)
+        of_text = type(network.base).__name__.startswith("CLIPText")
+        return nn.Parameter(made.half().float(), requires_grad=False) if of_text else made
+
+    monkeypatch.setattr(PatchedNetwork, "_patched", patched)
+
+
+@pytest.fixture(scope="module")
+def rounded_cache() -> MemoryCache:
+    return MemoryCache()
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_with_default_flags(
+    name: str, parity: Path, tmp_path: Path, rounded: None, rounded_cache: MemoryCache, registry: Registry
+) -> None:
+    differences = compared(name, DEFAULT_FLAGS, parity, tmp_path, rounded_cache, registry)
+    limit = limit_of(name, CASES[name])
+    assert max(differences.values()) <= limit, f"{differences} beyond {limit}"
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+def test_how_far_default_flags_are(
+    name: str, parity: Path, tmp_path: Path, cache: MemoryCache, registry: Registry
+) -> None:
+    differences = compared(name, DEFAULT_FLAGS, parity, tmp_path, cache, registry)
+    assert limit_of(name, CASES[name]) < max(differences.values()) <= DISTANCE, differences

@@ -1,0 +1,127 @@
+"""Batches of pictures, written as one that moves.
+
+The workflow stands where ComfyUI's editor looks for it: in `comf` chunks of a PNG, in the EXIF of a WebP.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import IO, Annotated, Any
+
+from engine.authoring import UI, ExtraPnginfo, PromptJson, node
+from engine.context import RunContext
+from engine.sockets import Boolean, Combo, Float, Int, String
+from nodes.types import Image
+
+_MODULE = "comfy_extras.nodes_images"
+_CATEGORY = "image/animation"
+_METHODS = {"default": 4, "fastest": 0, "slowest": 6}
+_PNG_SLOWEST = 65_535  # milliseconds a frame: a PNG counts them in 16 bits
+_WEBP_SLOWEST = 2**24 - 1  # a WebP in 24
+_EXIF_MODEL, _EXIF_MAKE = 0x0110, 0x010F
+
+Prefix = Annotated[str, String(default="ComfyUI")]
+Fps = Annotated[float, Float(default=6.0, min=0.01, max=1000.0, step=0.01)]
+Write = Callable[[IO[bytes], list[Any]], None]
+
+
+@node(category=_CATEGORY, python_module=_MODULE, output_node=True)
+def SaveAnimatedWEBP(
+    *,
+    images: Image,
+    filename_prefix: Prefix,
+    fps: Fps,
+    lossless: Annotated[bool, Boolean(default=True)],
+    quality: Annotated[int, Int(default=80, min=0, max=100)],
+    method: Annotated[str, Combo(tuple(_METHODS))],
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    context: RunContext,
+) -> UI:
+    """Write a batch of pictures to the output folder as one animated WebP, with the workflow that made it.
+
+    Args:
+        images: The pictures, each for one frame.
+        filename_prefix: Subfolder and beginning of the name, as in Save Image.
+        fps: Frames a second.
+        lossless: Keep every pixel as it is.
+        quality: Of the colours, 0 to 100; where lossless, how hard to try for a small file.
+        method: How long to look for a small file.
+    """
+    milliseconds = _duration(fps, _WEBP_SLOWEST)
+
+    def write(stream: IO[bytes], frames: list[Any]) -> None:
+        exif = frames[0].getexif()
+        exif[_EXIF_MODEL] = f"prompt:{json.dumps(prompt)}"
+        for number, (name, value) in enumerate(_extra(extra_pnginfo, context).items()):
+            exif[_EXIF_MAKE - number] = f"{name}:{json.dumps(value)}"
+        options = {"lossless": lossless, "quality": quality, "method": _METHODS[method]}
+        frames[0].save(
+            stream, "WEBP", save_all=True, append_images=frames[1:], duration=milliseconds, exif=exif, **options
+        )
+
+    return _save(images, filename_prefix, ".webp", write, context)
+
+
+@node(category=_CATEGORY, python_module=_MODULE, output_node=True)
+def SaveAnimatedPNG(
+    *,
+    images: Image,
+    filename_prefix: Prefix,
+    fps: Fps,
+    compress_level: Annotated[int, Int(default=4, min=0, max=9)],
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    context: RunContext,
+) -> UI:
+    """Write a batch of pictures to the output folder as one animated PNG, with the workflow that made it.
+
+    Args:
+        images: The pictures, each for one frame.
+        filename_prefix: Subfolder and beginning of the name, as in Save Image.
+        fps: Frames a second.
+        compress_level: 0 is fastest, 9 gives the smallest file; the pixels are the same.
+    """
+    milliseconds = _duration(fps, _PNG_SLOWEST)
+
+    def write(stream: IO[bytes], frames: list[Any]) -> None:
+        from PIL.PngImagePlugin import PngInfo
+
+        info = PngInfo()
+        for name, value in {"prompt": prompt, **_extra(extra_pnginfo, context)}.items():
+            info.add(b"comf", name.encode() + b"\0" + json.dumps(value).encode(), after_idat=True)
+        options = {"pnginfo": info, "compress_level": compress_level}
+        frames[0].save(stream, "PNG", save_all=True, append_images=frames[1:], duration=milliseconds, **options)
+
+    return _save(images, filename_prefix, ".png", write, context)
+
+
+def _extra(extra_pnginfo: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
+    """What a file says beside the prompt: the editor's workflow, and how it was made."""
+    return {**extra_pnginfo, "weft": context.provenance}
+
+
+def _duration(fps: float, most: int) -> int:
+    """Milliseconds that a frame is shown. Raises ValueError for more than the format can say."""
+    milliseconds = int(1000 / fps)
+    if milliseconds > most:
+        raise ValueError(f"fps is {fps}: expected at least {1000 / most:.4f}, since a frame is shown {most} ms at most")
+    return milliseconds
+
+
+def _save(images: Any, prefix: str, suffix: str, write: Write, context: RunContext) -> UI:
+    """One file of all the pictures of a batch, numbered on from what is there."""
+    from PIL import Image as PILImage
+
+    from nodes.diffusion.pixels import to_uint8
+
+    _, height, width, _ = images.shape
+    frames = [PILImage.fromarray(frame.numpy()) for frame in to_uint8(images)]
+    series = context.folders.numbered(prefix, "output", {"width": width, "height": height})
+    context.checkpoint()
+    with series.create(suffix) as (stream, path):
+        write(stream, frames)
+    context.wrote(path)
+    shown = {"filename": path.name, "subfolder": series.subfolder, "type": "output"}
+    return UI(images=[shown], animated=[True])
