@@ -3,16 +3,26 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO := output/demo
+TRAINING := workflows/models/training
+# Two processes of one thread each: faster than one of two.
+TRAIN := OMP_NUM_THREADS=1 $(BIN)/python $(TRAINING)
 
-.PHONY: demo test test-all lint format clean
+# The graphs that have goldens: the editor's saves. The .api.json beside each is the same graph.
+GRAPHS = $(filter-out %.api.json %.golden.json,$(wildcard workflows/*.json))
+
+.PHONY: demo docs goldens test test-all lint format clean model model-check
 .DEFAULT_GOAL := help
 
 help:
-	@echo "make demo      draw a picture whose prompt changes half-way"
+	@echo "make demo      draw pictures whose prompt or LoRA changes half-way"
+	@echo "make docs      draw the pictures of the documentation"
 	@echo "make test      run the test suite"
 	@echo "make test-all  run the test suite with the long checks"
+	@echo "make goldens   record the workflows' goldens anew, on purpose"
 	@echo "make lint      ruff, mypy, the layer contract"
 	@echo "make format    format the code"
+	@echo "make model     train Weft's own model anew (two hours on two cores; goes on where it was stopped)"
+	@echo "make model-check  measure the model: the numbers of its card"
 	@echo "make clean     remove the virtual environment and what the demo wrote"
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -25,15 +35,20 @@ $(VENV)/.test: $(VENV)/.installed
 	touch $@
 
 demo: $(VENV)/.installed
-	@echo "No model that draws ships yet: this one has random weights, so its picture is noise."
-	@$(BIN)/python workflows/random_models.py $(DEMO)/models
-	@$(BIN)/weft run workflows/prompt_switch.api.json --models $(DEMO)/models --output $(DEMO)
+	@$(BIN)/weft run workflows/prompt_switch.json workflows/lora_switch.json --output $(DEMO)
+
+docs: $(VENV)/.installed
+	@$(BIN)/python docs/pictures.py
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto -m "not slow"
 
 test-all: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto
+
+# One thread, as in the tests: on one machine the goldens are then exact.
+goldens: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/weft test record --force --tensors 64 $(GRAPHS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -44,6 +59,16 @@ lint: $(VENV)/.test
 format: $(VENV)/.test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+model: $(VENV)/.installed
+	$(TRAIN)/train_vae.py both
+	OMP_NUM_THREADS=1 $(BIN)/torchrun --standalone --nproc-per-node 2 $(TRAINING)/train_unet.py
+	$(TRAIN)/train_vae.py decoder & decoder=$$!; \
+	$(TRAIN)/train_lora.py && $(TRAIN)/train_embedding.py && $(TRAIN)/judge.py && wait $$decoder
+	$(TRAIN)/export.py
+
+model-check: $(VENV)/.installed
+	@$(BIN)/python $(TRAINING)/check.py --sheets output/model-check
 
 clean:
 	rm -rf $(VENV) $(DEMO)

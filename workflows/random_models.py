@@ -3,7 +3,7 @@
     python workflows/random_models.py FOLDER             a small SD1.x checkpoint and a LoRA for it
     python workflows/random_models.py FOLDER --shapes F  a checkpoint with the shapes in the JSON file F ({key: shape})
 
-For the demo, for tests without other models, and for benchmarks at full size.
+For tests without other models, and for benchmarks at full size.
 """
 
 from __future__ import annotations
