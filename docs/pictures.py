@@ -1,0 +1,60 @@
+"""Draw the pictures of the documentation: every graph in workflows/, run on the small model, into docs/images.
+
+    python docs/pictures.py [--models DIR] [--to DIR]
+
+A picture is called by its `filename_prefix`, and carries the graph that made it: `weft run docs/images/txt2img.png`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import tempfile
+from pathlib import Path
+
+import engine
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKFLOWS = ROOT / "workflows"
+
+# Runs beside the plain one of each graph: the graph, the mode of sampling, and what the pictures' names begin with.
+MORE = (("sampling_modes", "continuous", "continuous-"),)
+
+
+def draw(folder: Path, models: Path) -> list[Path]:
+    """Run every graph and put its pictures into `folder`; gives their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = engine.MemoryCache()
+    made: list[Path] = []
+    plain = [(file.stem, "comfy", "") for file in sorted(WORKFLOWS.glob("*.json")) if file.name.count(".") == 1]
+    for name, sampling, beginning in (*plain, *MORE):
+        with tempfile.TemporaryDirectory() as output:
+            result = engine.run(
+                WORKFLOWS / f"{name}.json",
+                models=models,
+                input=WORKFLOWS / "input",
+                output=output,
+                device="cpu",
+                sampling=sampling,
+                cache=cache,
+            )
+            for file in map(Path, result.files):
+                inside = file.relative_to(Path(output).resolve()).with_suffix("")
+                called = beginning + re.sub(r"_\d{5}_$", "", inside.as_posix()).replace("/", "-")
+                made.append(folder / f"{called}{file.suffix}")
+                shutil.copyfile(file, made[-1])
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=Path, default=WORKFLOWS / "models")
+    parser.add_argument("--to", type=Path, default=ROOT / "docs" / "images")
+    arguments = parser.parse_args()
+    for path in draw(arguments.to, arguments.models):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

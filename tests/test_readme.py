@@ -1,0 +1,176 @@
+"""Every command in the README and in the tutorial works as it stands there.
+
+A block of commands is run in a copy of the checkout; `weft` inside this process, where nothing but arguments is to be
+read, else by a shell. Blocks that install or start a suite are slow, and borrow what this environment has installed: of
+the suites that they start only the collection, since this test is part of them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from cli import main
+from engine.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "docs/tutorial.md")
+COPIED = ("README.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", "cli.py")
+FOLDERS = ("engine", "nodes", "workflows", "docs")
+STAMPS = (".installed", ".test")
+SLOW = re.compile(r"\b(make|pip)\b")
+FOR_A_SHELL = re.compile(r"[|<>;&$`*~]")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a document: its language (`sh` where it is indented), and its lines."""
+
+    document: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.document}:{self.line}"
+
+
+def blocks(document: str) -> Iterator[Block]:
+    lines = (ROOT / document).read_text().splitlines()
+    number = 0
+    while number < len(lines):
+        start, fence = number, re.fullmatch(r"```(\w+)", lines[number])
+        number += 1
+        if fence:
+            while lines[number] != "```":
+                number += 1
+            yield Block(document, start + 1, fence[1], "\n".join(lines[start + 1 : number]))
+            number += 1
+        elif lines[start].startswith("    ") and not lines[start - 1].strip():
+            while number < len(lines) and lines[number].startswith("    "):
+                number += 1
+            text = "\n".join(line.removeprefix("    ") for line in lines[start:number])
+            yield Block(document, start + 1, "sh", text)
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks(document)]
+
+
+def commands(block: Block) -> list[str]:
+    return [line for line in (re.sub(r"(^|\s)#.*", "", line).strip() for line in block.text.splitlines()) if line]
+
+
+def of_language(*languages: str) -> list[object]:
+    chosen = [block for block in BLOCKS if block.language in languages]
+    return [
+        pytest.param(block, id=str(block), marks=[pytest.mark.slow] * bool(SLOW.search(block.text))) for block in chosen
+    ]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the checkout, with an environment that is made already, and a home with a models folder."""
+    place = tmp_path_factory.mktemp("readme") / "weft"
+    place.mkdir()
+    for name in COPIED:
+        shutil.copy(ROOT / name, place)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (place / "tests").mkdir()
+    shutil.copy(ROOT / "tests" / "test_layers.py", place / "tests")
+    # This environment under another name, whose stamps say that it is up to date.
+    (place.parent / "venv").mkdir()
+    for part in Path(sys.prefix).iterdir():
+        if part.name not in STAMPS:
+            (place.parent / "venv" / part.name).symlink_to(part)
+    for stamp in STAMPS:
+        (place.parent / "venv" / stamp).touch()
+    (place.parent / "home" / "ComfyUI").mkdir(parents=True)
+    (place.parent / "home" / "ComfyUI" / "models").symlink_to(ROOT / "workflows" / "models")
+    return place
+
+
+@pytest.fixture
+def checkout(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The copy as the current folder, and what a command may look at in the environment."""
+    for name in [name for name in os.environ if name.startswith("WEFT_")]:
+        monkeypatch.delenv(name)
+    home = copy.parent / "home"
+    environment = {
+        "HOME": home,
+        "XDG_CACHE_HOME": home / ".cache",
+        "WEFT_TEMP": home / "temp",
+        "WEFT_DEVICE": "cpu",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "VENV": copy.parent / "venv",
+        # An environment that a block makes finds the packages of this one, and builds with them.
+        "PYTHONPATH": sysconfig.get_path("purelib"),
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PYTEST_ADDOPTS": "--collect-only",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.chdir(copy)
+    return copy
+
+
+def run(command: str) -> None:
+    """Run a command in the current folder; it must end well."""
+    words = shlex.split(command)
+    if words[0] == "weft" and not FOR_A_SHELL.search(command):
+        assert main(words[1:]) == 0, command
+        return
+    ended = subprocess.run(["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
+
+
+@pytest.mark.parametrize("block", of_language("sh"))
+def test_commands(block: Block, checkout: Path) -> None:
+    for command in commands(block):
+        run(command)
+
+
+@pytest.mark.parametrize("block", of_language("python"))
+def test_python(block: Block, checkout: Path) -> None:
+    exec(compile(block.text, str(block), "exec"), {})
+
+
+@pytest.mark.parametrize("block", of_language("toml"))
+def test_settings(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "weft.toml").write_text(block.text)
+    Settings.load({}, folder=tmp_path)
+    assert tomllib.loads(block.text)
+
+
+def test_nothing_else_stands_in_a_block() -> None:
+    assert {block.language for block in BLOCKS} <= {"sh", "python", "toml"}
+    assert sum(len(commands(block)) for block in BLOCKS if block.language == "sh") > 30
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    """Links and pictures name files that are there, and headings that are there."""
+    text = (ROOT / document).read_text()
+    anchors = {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)
+    }
+    targets = re.findall(r"\]\(([^)]+)\)|<img src=\"([^\"]+)\"", text)
+    assert targets
+    for target in (one or other for one, other in targets):
+        if target.startswith("#"):
+            assert target[1:] in anchors, target
+        elif not target.startswith("https://"):
+            assert (ROOT / document).parent.joinpath(target.partition("#")[0]).exists(), target
