@@ -1,4 +1,7 @@
-"""The engine's own cost stays within its budget. The numbers are CPU time, and printed: `pytest -s`, benchmarks/."""
+"""The engine's own cost stays within its budget. The numbers are CPU time, and printed: `pytest -s`, benchmarks/.
+
+What the heap of a long test run makes slower is left to make test-all.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ def benchmark(name: str) -> ModuleType:
     return module
 
 
+@pytest.mark.slow
 def test_a_node_costs_less_than_60_microseconds() -> None:
     overhead = benchmark("overhead")
     with overhead.quiet_home():
@@ -67,3 +71,10 @@ def test_the_graphs_have_the_size_they_say(shape: str, size: int) -> None:
     assert len(graph) == size
     registry = overhead.Registry().add([overhead.Start, overhead.Add, overhead.End])
     assert len(overhead.engine.run(graph, registry=registry).timings) == size, "every node is needed and none a twin"
+
+
+@pytest.mark.slow
+def test_recording_costs_less_than_5_percent(random_models: Path) -> None:
+    found = benchmark("recording").measure(BENCHMARKS.parent / "workflows" / "txt2img.api.json", random_models, 2)
+    print(found)
+    assert found["share"] <= found["bound"] == 0.05

@@ -29,6 +29,15 @@ PROMPT: dict[str, Any] = {
     "6": {"class_type": "SaveImage", "inputs": {"images": ["5", 0], "filename_prefix": "x"}},
 }  # fmt: skip
 
+SCHEDULE: dict[str, Any] = {
+    "class_type": "KSamplerPromptSchedule",
+    "inputs": {
+        "model": ["1", 0], "clip": ["1", 1], "positive": "[a:b:0.5]", "negative": "c", "latent_image": ["3", 0],
+        "add_noise": "enable", "noise_seed": 1, "steps": 4, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal",
+        "start_at_step": 0, "end_at_step": 10_000, "return_with_leftover_noise": "disable",
+    },
+}  # fmt: skip
+
 LOADED = """
 import atexit, json, sys
 atexit.register(lambda: open("loaded.json", "w").write(json.dumps(sorted(sys.modules))))
@@ -51,6 +60,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "w.json").write_text(json.dumps(PROMPT))
     bad = {**PROMPT, "7": {"class_type": "SavImage", "inputs": {}}}
     (tmp_path / "bad.json").write_text(json.dumps(bad))
+    (tmp_path / "schedule.json").write_text(json.dumps({**PROMPT, "4": SCHEDULE}))
     return tmp_path
 
 
@@ -58,11 +68,16 @@ COMMANDS = [
     ("validate", "w.json"),
     ("validate", "w.json", "--json"),
     ("validate", "w.json", "--set", "4.seed=5"),
+    ("plan", "w.json"),
+    ("plan", "w.json", "--json", "--prompt-schedule", "--set", "2.text=[a:b:0.5]"),
+    ("plan", "schedule.json"),
     ("nodes",),
     ("nodes", "--json"),
     ("nodes", "KSampler"),
     ("--help",),
     ("run", "--help"),
+    ("test", "--help"),
+    ("test", "check", "--help"),
 ]
 
 
@@ -74,6 +89,11 @@ def test_commands_that_only_look_load_nothing_heavy(arguments: tuple[str, ...], 
 
 def test_an_invalid_workflow_is_refused_without_torch(folder: Path) -> None:
     code = "from cli import main\nassert main(['run', 'bad.json']) == 3"
+    assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)
+
+
+def test_without_a_golden_there_is_nothing_to_test_and_no_torch(folder: Path) -> None:
+    code = "from cli import main\nassert main(['test']) == 5\nassert main(['test', 'record', 'absent.json']) == 2"
     assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)
 
 

@@ -22,7 +22,7 @@ from engine.formats.conversion import ConvertedPrompt, advance, to_prompt
 from engine.formats.workflow import Workflow
 from engine.prompt import Prompt
 from engine.registry import Registry
-from engine.validation import validate
+from engine.validation import undeclared, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 NOW = datetime(2024, 1, 2, 3, 4, 5)
@@ -160,6 +160,22 @@ def test_built_in_classes_change_nothing(corpus: Path, pairs: dict[str, Json], o
         workflow = Workflow.parse(read(corpus / pair["files"]["workflow"]))
         one, other = (to_prompt(workflow, each, now=NOW, keep_unknown=True).to_json() for each in (dumped, built_in))
         assert judge.relaxed(one, other, object_info) == []
+
+
+def test_no_input_is_called_a_slip(corpus: Path, pairs: dict[str, Json], object_info: Json) -> None:
+    """What editors of several years put beside declared inputs is known, in their prompts and in ours."""
+    registry = Registry.discover().add_object_info(object_info)
+    seen = 0
+    for pair in pairs.values():
+        found = references(corpus, pair).values()
+        # The frontend writes a node of an unknown class without its class.
+        prompts = [Prompt.parse(prompt) for prompt in found if all("class_type" in node for node in prompt.values())]
+        workflow = Workflow.parse(read(corpus / pair["files"]["workflow"]))
+        prompts.append(to_prompt(workflow, registry, now=NOW, keep_unknown=True))
+        for prompt in prompts:
+            seen += len(prompt.nodes)
+            assert [str(issue) for issue in undeclared(prompt, registry)] == []
+    assert seen > 5_000
 
 
 PROCESS = """

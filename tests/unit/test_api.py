@@ -105,6 +105,7 @@ def test_models_in_several_folders(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "c.ckpt").write_bytes(b"12345")
     prompt = {"1": {"class_type": "Size", "inputs": {"file": "c.ckpt"}}}
+    (tmp_path / "a").mkdir()
     for models in (tmp_path / "b", str(tmp_path / "b"), [tmp_path / "a", str(tmp_path / "b")]):
         assert engine.run(prompt, registry=registry, models=models, targets=["1"])["1"] == (5,)
         assert engine.validate(prompt, registry=registry, models=models, targets=["1"]) == []
@@ -120,6 +121,10 @@ def test_arguments_become_settings(registry: Registry, tmp_path: Path) -> None:
     result = engine.run(PROMPT, registry=registry, device="auto")
     assert result.ui["3"] == {"seen": ["cuda:1", "auto", "comfy"]}
     assert result.files[0].parent == tmp_path / "there"
+    (tmp_path / "weft.toml").write_text('sampling = "continuous"')
+    for given, seen in ((None, "continuous"), ("comfy", "comfy")):
+        result = engine.run(PROMPT, registry=registry, sampling=given)
+        assert result.ui["3"]["seen"][2] == seen, "an argument beats the file, no argument does not"
 
 
 def test_a_cache_serves_several_runs(registry: Registry) -> None:
@@ -164,6 +169,13 @@ def test_issues(registry: Registry) -> None:
         (PROMPT, {"overrides": ["9.value=3"]}, UsageError),
         (PROMPT, {"dtype": "int4"}, UsageError),
         (PROMPT, {"overrides": ["1.value=9"]}, NodeFailed),
+        (None, {}, UsageError),
+        (b"{}", {}, UsageError),
+        (PROMPT, {"observers": print}, UsageError),
+        (PROMPT, {"observers": None}, UsageError),
+        (PROMPT, {"observers": [3]}, UsageError),
+        (PROMPT, {"models": "nowhere"}, UsageError),
+        (PROMPT, {"models": [".", "nowhere"]}, UsageError),
     ],
 )
 def test_errors(workflow: Any, options: dict[str, Any], error: type[Exception], registry: Registry) -> None:
@@ -192,9 +204,10 @@ def test_the_signature_is_stable() -> None:
         "cache": None,
         "device": "auto",
         "dtype": "auto",
-        "sampling": "comfy",
+        "sampling": None,
         "targets": None,
         "observers": (),
+        "prompt_schedule": False,
     }
     kinds = {parameter.kind for name, parameter in parameters.items() if name != "workflow"}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}

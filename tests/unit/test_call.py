@@ -119,7 +119,7 @@ def test_an_output_node_s_ui(call: Call) -> None:
         ("ab", "TypeError: the node returned str, expected a tuple of outputs"),
         ({"result": 5}, "TypeError: the node returned int, expected a tuple of outputs"),
         ({"ui": [1], "result": (1, 2)}, "TypeError: the node returned a ui of type list, expected lists by name"),
-        ({"expand": {}, "result": (1, 2)}, "TypeError: the node returned a graph to expand"),
+        ({"expand": [], "result": (1, 2)}, "TypeError: the node expanded into a list, expected nodes by id"),
     ],
 )
 def test_nonsense_is_refused(result: Any, message: str, call: Call) -> None:

@@ -274,6 +274,59 @@ def test_every_failure_has_a_code_a_document_and_a_last_event(
     assert (got, last["exit_code"], last["event"], last["error"]) == (code, code, "Error", error)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "w.json", "--modls", "x"), "No such option: --modls"),
+        (("run",), "Missing argument"),
+        (("run", "w.json", "-n", "0"), "Invalid value for '-n'"),
+        (("run", "w.json", "--models", "nowhere"), "'nowhere' does not exist"),
+        (("rnu", "w.json"), "No such command 'rnu'"),
+        (("validate", "w.json", "--bad"), "No such option: --bad"),
+        (("nodes", "--bad"), "No such option: --bad"),
+        (("--bad", "run", "w.json"), "No such option: --bad"),
+    ],
+)
+def test_a_command_line_that_cannot_be_read_is_answered_in_json_too(
+    home: Home, arguments: tuple[str, ...], message: str
+) -> None:
+    code, out, err = home.weft(*arguments)
+    assert (code, out) == (2, "")
+    said = " ".join(err.split())
+    code, out, err = home.weft(*arguments, "--json")
+    document = json.loads(out)
+    assert message in document.pop("message")
+    usage = {"status": "error", "error": "UsageError", "exit_code": 2, "files": [], "warnings": []}
+    assert (code, document, " ".join(err.split())) == (2, usage, said)
+    code, out, _ = home.weft(*arguments, "--events")
+    if arguments[0] == "run":
+        last = json.loads(out.splitlines()[-1])
+        assert (code, last["event"], last["error"], last["exit_code"]) == (2, "Error", "UsageError", 2)
+
+
+def test_help_is_no_failure(home: Home) -> None:
+    code, out, _ = home.weft("run", "--json", "--help")
+    assert code == 0
+    assert "Usage: weft run" in out
+    assert "UsageError" not in out
+
+
+def test_a_value_that_has_no_effect_is_warned_about(home: Home) -> None:
+    chain = {
+        **CHAIN,
+        "1": {"class_type": "CheckNumber", "inputs": {"value": 7, "vlaue": 8, "upload": "image", "x": ""}},
+    }
+    said = "'vlaue' is no input of CheckNumber, so its value has no effect (did you mean 'value'?)"
+    code, _, err = home.weft("validate", home.write(chain))
+    assert (code, err) == (0, f'warning: node 1 "A Number": {said}\n')
+    (note,) = json.loads(home.weft("validate", "w.json", "--json")[1])["notes"]
+    assert (note["type"], note["node_id"], note["pointer"]) == ("undeclared_input", "1", "/1/inputs/vlaue")
+    code, out, err = home.weft("run", "w.json", "--json")
+    assert (code, json.loads(out)["warnings"]) == (0, [{"node_id": "1", "message": said}])
+    assert err.count(said) == 1
+    assert said in home.weft("plan", "w.json")[2]
+
+
 def test_a_failed_node_shows_its_inputs_and_the_author_s_traceback_alone(home: Home) -> None:
     code, out, err = home.weft(
         "run", home.chain(_4={"class_type": "CheckFail", "inputs": {"number": ["1", 0]}}), "--target", "4"
@@ -303,11 +356,10 @@ def test_text_from_a_workflow_does_not_steer_the_terminal(home: Home) -> None:
 
 
 def test_a_bug_of_weft_keeps_its_traceback(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
     monkeypatch.setattr("engine.api.make_plan", broken)
-    monkeypatch.setattr("engine.api._validate", broken)
     code, _, err = home.weft("run", home.chain())
     assert code == 1
     assert "Traceback" in err
@@ -389,7 +441,8 @@ def test_json_and_events_exclude_each_other(home: Home) -> None:
 
 def test_validate_says_valid_or_every_problem_and_runs_nothing(home: Home) -> None:
     assert home.weft("validate", home.chain()) == (0, "w.json: valid, 3 nodes\n", "")
-    assert json.loads(home.weft("validate", "w.json", "--json")[1]) == {"status": "valid", "nodes": 3, "issues": []}
+    document = json.loads(home.weft("validate", "w.json", "--json")[1])
+    assert document == {"status": "valid", "nodes": 3, "issues": [], "notes": []}
     code, out, err = home.weft("validate", "w.json", "--set", "1.value=-1", "--set", "2.steps=0")
     assert (code, out) == (3, "")
     assert "2 problems" in err
@@ -427,6 +480,12 @@ def test_nodes_as_json_is_object_info_of_every_class(home: Home) -> None:
     assert {"CheckNumber", "CheckSave", "KSampler"} <= set(info)
     assert info["CheckSave"]["output_node"] is True
     assert info["CheckNumber"]["input"]["required"]["value"][1]["max"] == 100
+
+
+def test_nodes_leaves_out_what_only_expansions_use(home: Home) -> None:
+    assert "weft.DrawPlot" not in home.weft("nodes")[1]
+    assert not [name for name in json.loads(home.weft("nodes", "--json")[1]) if name.startswith("weft.")]
+    assert home.weft("nodes", "weft.DrawPlot")[0] == 0
 
 
 def test_help_names_every_option_and_gives_an_example(home: Home) -> None:

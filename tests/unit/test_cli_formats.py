@@ -113,6 +113,35 @@ def test_n_runs_with_the_control_word_applied_in_between(weft: Any, folder: Path
     assert {"1", "2", "3"} <= set(result["runs"][1]["cached"]) | {"1", "2", "3"} - set(result["runs"][1]["timings"])
 
 
+def test_several_workflows_share_what_is_equal(weft: Any, folder: Path, random_models: Path) -> None:
+    other = json.loads(API.read_text())
+    other["7"]["inputs"]["filename_prefix"] = "other"
+    (folder / "other.json").write_text(json.dumps(other))
+    options = ["--models", random_models, "--set", "5.steps=1"]
+    code, out, err = weft("run", UI, "other.json", *options)
+    assert code == 0
+    assert [Path(line).name for line in out.splitlines()] == ["txt2img_00001_.png", "other_00001_.png"]
+    assert [line for line in err.splitlines() if line in (str(UI), "other.json")] == [str(UI), "other.json"]
+    code, out, _ = weft("run", UI, "other.json", *options, "--json")
+    first, second = json.loads(out)["runs"]
+    assert (first["workflow"], second["workflow"]) == (str(UI), "other.json")
+    assert "5" in first["timings"]
+    assert "5" not in second["timings"], "the second one sampled again"
+
+
+def test_several_are_checked_before_the_first_one_runs(weft: Any, folder: Path, random_models: Path) -> None:
+    prompt = json.loads(API.read_text())
+    prompt["5"]["inputs"]["steps"] = 0
+    (folder / "bad.json").write_text(json.dumps(prompt))
+    code, out, err = weft("run", API, "bad.json", "--models", random_models)
+    assert (code, out) == (3, "")
+    assert err.splitlines()[0] == "bad.json:"
+    assert "smaller than min" in err
+    code, out, _ = weft("run", API, "bad.json", "--models", random_models, "--json")
+    assert (code, json.loads(out)["workflow"]) == (3, "bad.json")
+    assert not Path("output").exists(), "one ran before another was refused"
+
+
 def test_n_of_a_prompt_is_refused(weft: Any, random_models: Path) -> None:
     code, _, err = weft("run", API, "-n", 2, "--models", random_models, "--set", "5.steps=1", "-q")
     assert code == 2

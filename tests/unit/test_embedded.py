@@ -97,6 +97,7 @@ BOTH = {
     "png iTXt": png(
         *(chunk(b"iTXt", k + b"\0\0\0en\0k\0" + v.encode()) for k, v in ((b"prompt", P), (b"workflow", W)))
     ),
+    "png comf": png(*(chunk(b"comf", k + b"\0" + v.encode()) for k, v in ((b"prompt", P), (b"workflow", W)))),
     "png Exif": png(chunk(b"eXIf", Image.Exif().tobytes()), text("Prompt", P), text("Workflow", W)),
     "jpeg": with_exif("JPEG", {0x0110: f"prompt:{P}", 0x010F: f"workflow:{W}"}),
     "webp": with_exif("WEBP", {0x0110: f"prompt:{P}", 0x010F: f"workflow:{W}"}),

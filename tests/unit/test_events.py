@@ -21,7 +21,15 @@ class Picture:
 @pytest.mark.parametrize(
     ("event", "data"),
     [
-        (events.RunStarted(("1",), ("2",), ()), {"nodes": ["1"], "cached": ["2"], "pruned": []}),
+        (
+            events.RunStarted(("1",), ("2",), (), ("3",)),
+            {"nodes": ["1"], "cached": ["2"], "pruned": [], "deferred": ["3"]},
+        ),
+        (
+            events.NodeExpanded("1", "C", "T", ("1.a",), ("1.b",)),
+            {"node_id": "1", "class_type": "C", "title": "T", "nodes": ["1.a"], "cached": ["1.b"]},
+        ),
+        (events.Progress("1.a", 2, 5, "1"), {"node_id": "1.a", "value": 2, "total": 5, "display_id": "1"}),
         (events.NodeCached("1", "C", "T"), {"node_id": "1", "class_type": "C", "title": "T"}),
         (events.NodeStarted("1", "C", "T", "why"), {"node_id": "1", "class_type": "C", "title": "T", "reason": "why"}),
         (events.Progress("1", 2, 5), {"node_id": "1", "value": 2, "total": 5}),
@@ -51,6 +59,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 9
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 10
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

@@ -19,6 +19,12 @@ from engine.folders import Folders
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.fixture(autouse=True)
+def nothing_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What these tests find is what they made, not Weft's own models."""
+    monkeypatch.setattr(folders_module, "SHIPPED", tmp_path / "none")
+
+
 def touch(path: Path, content: bytes = b"") -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
@@ -469,3 +475,15 @@ def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
     found = [path.read_text() for path in tmp_path.iterdir()]
     assert sorted(found) == sorted(f"{name} {number}" for name in "abc" for number in range(150))
     assert all(re.fullmatch(r"x_\d{5}_\.txt", path.name) for path in tmp_path.iterdir())
+
+
+def test_shipped_models_are_found_behind_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders_module, "SHIPPED", tmp_path / "shipped")
+    mine = touch(tmp_path / "mine/loras/a.safetensors")
+    touch(tmp_path / "shipped/loras/a.safetensors")
+    theirs = touch(tmp_path / "shipped/loras/b.safetensors")
+    here = Folders(models=[tmp_path / "mine"], input=tmp_path, output=tmp_path, temp=tmp_path)
+    assert here.find("loras", "a.safetensors") == mine
+    assert here.find("loras", "b.safetensors") == theirs
+    assert here.files("loras") == ("a.safetensors", "b.safetensors")
+    assert here.folders("checkpoints") == [tmp_path / "mine/checkpoints"]

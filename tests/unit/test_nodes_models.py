@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 import engine
-from engine.errors import NodeFailed
+from engine.errors import InvalidWorkflow, NodeFailed
 from nodes import conditioning_sdxl, editing
 
 CHECKPOINT = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}}
@@ -130,8 +130,8 @@ def test_what_is_saved_opens_with_the_loaders(saved: tuple[Path, Any, Any], rand
 def test_nothing_is_saved_outside_the_folder(random_models: Path, tmp_path: Path, class_type: str, prefix: str) -> None:
     inputs = {**SAVES[class_type][1], "filename_prefix": prefix}
     folder = tmp_path / "in" / "output"
-    error = failure(random_models, folder, {"1": CHECKPOINT, "2": LORA, "3": node(class_type, **inputs)})
-    assert "leaves its folder" in str(error)
+    with pytest.raises(InvalidWorkflow, match="leaves its folder"):
+        run(random_models, folder, {"1": CHECKPOINT, "2": LORA, "3": node(class_type, **inputs)})
     assert not list(tmp_path.rglob("*outside*"))
 
 

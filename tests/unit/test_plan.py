@@ -284,7 +284,8 @@ def test_it_can_be_read(planner: Planner) -> None:
     assert data["pruned"] == ["load"]
     assert data["steps"][3]["twin"] == "two"
     assert data["steps"][3]["key"] == data["steps"][1]["key"] == plan.steps[1].key.digest.hex()
-    assert set(data["steps"][0]) == {"node_id", "class_type", "title", "key", "action", "reason"}
+    assert set(data["steps"][0]) == {"node_id", "class_type", "title", "key", "action", "reason", "inputs"}
+    assert data["steps"][1]["inputs"] == {"image": ["one", 0], "amount": 3}
 
 
 def test_lists_as_values_are_unwrapped(planner: Planner) -> None:

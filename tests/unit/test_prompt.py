@@ -105,6 +105,8 @@ def test_pointers(arguments: tuple[str, ...], pointer: str) -> None:
     [
         ({}, "the workflow holds no nodes"),
         ({"prompt": {}}, "the workflow holds no nodes"),
+        ({"nodes": 5}, "/nodes: expected a list of nodes (the editor's format) or a node (an object with class_type)"),
+        ({"nodes": None, "links": []}, "/nodes: expected a list of nodes (the editor's format) or a node"),
         ({"prompt": None}, "/prompt: expected a node (an object with class_type), got null"),
         ({"1": 5}, "/1: expected a node (an object with class_type), got a number"),
         ({"1": NODE, "2": [1]}, "/2: expected a node (an object with class_type), got a list"),

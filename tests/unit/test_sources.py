@@ -16,9 +16,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from engine.errors import UnreadableWorkflow
 from engine.formats import sources
+from engine.formats.conversion import to_prompt
 from engine.formats.sources import load
 from engine.formats.workflow import Workflow
 from engine.prompt import MAX_BYTES, Prompt, read_json
+from engine.registry import Registry
 
 NODE = {"class_type": "X", "inputs": {"a": ["2", 0], "b": 5}, "_meta": {"title": "T"}}
 UI = {"version": 0.4, "nodes": [], "links": []}
@@ -168,3 +170,21 @@ def test_standard_input(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None
 def test_standard_input_is_named_in_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"hello")))
     assert refused("-").startswith("standard input is no JSON")
+
+
+@pytest.mark.parametrize("ui", [False, True], ids=["prompt", "workflow"])
+def test_a_picture_cut_off_behind_its_workflow_is_read_with_a_note(tmp_path: Path, ui: bool) -> None:
+    """As half a download is: the texts stand before the pixels. The note stays with the prompt through --set."""
+    whole = picture(prompt={"1": NODE}, workflow=UI)
+    assert load_bytes(tmp_path, whole, ui).notes == ()
+    loaded = load_bytes(tmp_path, whole[: whole.index(b"IDAT") + 8], ui)
+    prompt = to_prompt(loaded, Registry()) if isinstance(loaded, Workflow) else loaded.replace("1", "b", 6)
+    for notes in (loaded.notes, prompt.notes):
+        (note,) = notes
+        assert note.code == "damaged_file"
+        assert "cut.png is a damaged PNG, of which the workflow was read: chunk 'IDAT'" in str(note)
+
+
+def load_bytes(folder: Path, content: bytes, ui: bool) -> Any:
+    (folder / "cut.png").write_bytes(content)
+    return load(folder / "cut.png", ui=ui)

@@ -80,7 +80,6 @@ async def coroutine(self: Any, a: int) -> tuple[int]:
         ({"check_lazy_status": lambda self, **inputs: []}, "check_lazy_status"),
         ({"VALIDATE_INPUTS": classmethod(lambda cls: True)}, "VALIDATE_INPUTS"),
         ({"run": coroutine}, "an async function"),
-        ({"INPUT_TYPES": lambda: {"required": {"a": ("INT", {"rawLink": True})}}}, "rawLink (a)"),
         ({"INPUT_TYPES": lambda: {"hidden": {"graph": "DYNPROMPT"}}}, "DYNPROMPT (graph)"),
     ],
 )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.authoring import PromptJson, node
-from engine.definition import NodeDefinition
+from engine.definition import NodeDefinition, Seen
 from engine.errors import Issue
 from engine.folders import Folders
 from engine.prompt import Prompt
 from engine.registry import Registry
 from engine.sockets import Boolean, Combo, Files, Float, Int, Socket, String
-from engine.validation import constant, output_nodes, validate
+from engine.validation import coerced, constant, output_nodes, undeclared, validate
 
 Image = Annotated[Any, Socket("IMAGE")]
 Mask = Annotated[Any, Socket("MASK")]
@@ -318,7 +319,8 @@ def test_files(folders: Folders, registry: Registry) -> None:
     issue = the_issue(load_one(name="sd51.safetensors"), registry, folders=folders)
     assert (issue.code, issue.message) == ("value_not_in_list", "Value not in list")
     assert issue.details == "checkpoint 'sd51.safetensors' is not there"
-    assert issue.hint == f"looked in {folders.models[0]}/checkpoints; did you mean 'sd15.safetensors'?"
+    assert issue.hint.startswith(f"looked in {folders.models[0]}/checkpoints, ")
+    assert issue.hint.endswith("; did you mean 'sd15.safetensors'?")
     assert issue.missing_file
     assert the_issue(load_one(picture="foto.png"), registry, folders=folders).missing_file
 
@@ -415,3 +417,93 @@ def test_mutated_prompts_never_break_it(mutations: list[tuple[str, str, Any]], c
         assert issue.pointer.startswith("/") or issue.code == "prompt_no_outputs"
         json.dumps(issue.to_json())
         str(issue)
+
+
+# What a class itself knows of its inputs
+
+
+def _beyond(constants: Mapping[str, Any]) -> set[str]:
+    return {"second"} if constants.get("count") == 1 else set()
+
+
+def _as_the_maker(seen: Seen) -> Iterator[tuple[str, str]]:
+    made = seen.source("image")
+    if made is not None and made.constants.get("size") != seen.constants.get("count"):
+        yield "image", f"slot {made.slot} of {made.class_type} is of another size"
+
+
+@node(category="test", unused=_beyond, check=_as_the_maker)
+def Count(
+    *,
+    count: Annotated[int, Int(min=1)],
+    first: Annotated[str, Files("checkpoints")],
+    second: Annotated[str, Files("checkpoints")],
+    image: Image = None,
+) -> Image:
+    return count, first, second
+
+
+def counted(registry: Registry, folders: Folders, **inputs: Any) -> list[tuple[str, str | None]]:
+    (folders.models[0] / "checkpoints" / "a").touch()
+    nodes = {"make": {"class_type": "Make", "inputs": {"size": 2}}, "1": {"class_type": "Count", "inputs": inputs}}
+    found = validate(Prompt.parse(nodes), registry.add(Count), folders=folders, targets=["1"])
+    return [(issue.code, issue.input) for issue in found]
+
+
+def test_meaningless_inputs_are_not_checked(registry: Registry, folders: Folders) -> None:
+    assert counted(registry, folders, count=1, first="a", second="gone") == []
+    assert counted(registry, folders, count="1", first="a", second=["nowhere", 0]) == []
+    assert counted(registry, folders, count=1, first="a") == []
+    assert counted(registry, folders, count=2, first="a", second="gone") == [("value_not_in_list", "second")]
+    assert counted(registry, folders, count="x", first="a") == [
+        ("invalid_input_type", "count"),
+        ("required_input_missing", "second"),
+    ]
+
+
+def test_meaningless_inputs_are_not_given(registry: Registry) -> None:
+    definition = registry.add(Count)["Count"]
+    assert coerced({"count": 1, "first": "a", "second": "b"}, definition) == {"count": 1, "first": "a"}
+    assert definition.implementation is not None
+    assert definition.implementation.call(count=1, first="a") == ((1, "a", None),)
+
+
+def test_what_a_class_finds_wrong_beyond_one_input(registry: Registry, folders: Folders) -> None:
+    given = {"first": "a", "second": "a", "image": ["make", 0]}
+    assert counted(registry, folders, count=2, **given) == []
+    assert counted(registry, folders, count=3, **given) == [("custom_validation_failed", "image")]
+    given["image"] = ["nobody", 0]
+    assert counted(registry, folders, count=3, **given) == [("bad_linked_input", "image")]
+
+
+def test_constants_that_a_class_does_not_declare(registry: Registry) -> None:
+    """They have no effect, so a slip goes unseen; what the editor adds by itself is no slip."""
+    inputs = {
+        "image": ["1", 0],
+        "amuont": 1.0,
+        "other": ["1", 0],
+        "prompt": {},
+        "audioUI": 3,
+        "empty": "",
+        "z": {"a": 1},
+    }
+    prompt = Prompt.parse(
+        {
+            "1": {"class_type": "Make", "inputs": {"size": 8, "SIZE": 9}},
+            "2": {"class_type": "Change", "inputs": inputs},
+            "3": {"class_type": "Nobody", "inputs": {"a": 1}},
+        }
+    )
+    assert [(issue.node_id, issue.pointer, str(issue)) for issue in undeclared(prompt, registry)] == [
+        (
+            "1",
+            "/1/inputs/SIZE",
+            "node 1 \"Make Picture\": 'SIZE' is no input of Make, so its value has no effect (did you mean 'size'?)",
+        ),
+        (
+            "2",
+            "/2/inputs/amuont",
+            "node 2 \"Change\": 'amuont' is no input of Change, so its value has no effect (did you mean 'amount'?)",
+        ),
+        ("2", "/2/inputs/z", "node 2 \"Change\": 'z' is no input of Change, so its value has no effect"),
+    ]
