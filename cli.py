@@ -389,6 +389,35 @@ def nodes(
                 answer.out.line(*line)
 
 
+@app.command(
+    epilog="Exit codes: 0 the pictures are the same, 1 they differ, 2 usage or a file that cannot be read.\n\n"
+    "Example: weft explain yesterday.png today.png"
+)
+def explain(
+    context: typer.Context,
+    one: Annotated[Path, typer.Argument(metavar="A", help="A picture that carries its workflow, or a workflow file.")],
+    other: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say why two pictures differ: workflows, seeds, models, sampling mode and version, from what the files carry."""
+    with answering(context.obj, as_json=as_json) as answer:
+        from engine.registry import Registry
+        from engine.testing import explaining
+        from engine.testing.instrument import find_instrument
+        from engine.testing.reports import explanation
+
+        found = explaining.explain(one, other, Registry.discover(), find_instrument)
+        for note in (*found.before.damage, *found.now.damage):
+            answer.warn(str(note))
+        if as_json:
+            answer.document(found.to_json())
+        else:
+            for line in explanation.lines(found):
+                answer.out.line(*line)
+        if found.differs:
+            raise SystemExit(1)
+
+
 test_app = typer.Typer(
     cls=Defaulting,
     help="Test workflows: record what they give, see which node differs first, accept or fix.\n\n"
@@ -412,7 +441,7 @@ PathsArgument = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="[PATH]...",
-        help="Folders, *.golden.json, *.test.toml, or workflows that have one of them.",
+        help="Folders, *.golden.json, *.test.toml, workflows that have one of them or hold assertion nodes.",
         show_default="the current folder",
     ),
 ]
@@ -448,7 +477,7 @@ def check(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what was measured of every node.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of what passes.")] = False,
 ) -> None:
-    """Run workflows and compare them, node by node, with their goldens; check their assertions. The default command."""
+    """Run workflows and compare them, node by node, with their goldens; check assertions. The default command."""
     with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
         if twice and against is not None:
             raise UsageError("--twice and --against exclude each other")

@@ -6,6 +6,7 @@ import os
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from engine.context import RunContext
 from engine.digests import Digests
 from engine.errors import InvalidWorkflow, Issue, UsageError, did_you_mean
 from engine.events import Observer
-from engine.executor import LocalExecutor, RunResult, Watch
+from engine.executor import LocalExecutor, RunResult, Spare, Watch
 from engine.folders import Folders
 from engine.formats.sources import Source, load
 from engine.lowering import Lowered, checked
@@ -254,9 +255,14 @@ class Session:
         return plan
 
     def execute(
-        self, plan: ExecutionPlan, observers: Sequence[Observer] = (), *, watch: Watch | None = None
+        self,
+        plan: ExecutionPlan,
+        observers: Sequence[Observer] = (),
+        *,
+        watch: Watch | None = None,
+        spare: Spare | None = None,
     ) -> RunResult:
-        """Run a plan; `watch` sees every node's outputs."""
+        """Run a plan; `watch` sees every node's outputs, `spare` says which failures of end nodes do not stop it."""
         _check_observers(observers)
         lowered = plan.lowered
         context = RunContext(
@@ -266,10 +272,11 @@ class Session:
             prompt=lowered.source.to_json(),
             executed=lowered.prompt.to_json() if lowered.parts else None,
             extra_pnginfo=lowered.source.extra_pnginfo,
+            models=partial(plan.models, self.folders, self.digests),
         )
         for note in (*lowered.source.notes, *lowered.notes):
             context.for_node(note.node_id or "").warn(note.text)
-        result = LocalExecutor(self.cache, watch=watch).run(plan, context)
+        result = LocalExecutor(self.cache, watch=watch, spare=spare).run(plan, context)
         return replace(result, outputs=lowered.with_outputs(result.outputs)) if lowered.parts else result
 
     def _lowered(

@@ -86,6 +86,7 @@ class NodeMark:
     check: Callable[..., Any] | None
     deprecated: bool
     experimental: bool
+    volatile: str
     lowers: Callable[..., Any] | None
     passes: Mapping[str, Callable[..., Any]]
 
@@ -103,13 +104,15 @@ def node(
     check: Callable[..., Any] | None = None,
     deprecated: bool = False,
     experimental: bool = False,
+    volatile: str = "",
     lowers: Callable[..., Any] | None = None,
     passes: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Callable[[Function], Function]:
     """Mark a typed function as a node. Raise `version` whenever its output changes for the same inputs.
 
     `fingerprint(folders, constants)` returns a list of plain data and Paths that joins the cache key, for what the
-    inputs do not show: a Path stands for the content of its file. `unused(constants)` returns the names of inputs that
+    inputs do not show: a Path stands for the content of its file. `volatile` says why no cache may stand in for the
+    node: it is called in every run, and so is what takes from it. `unused(constants)` returns the names of inputs that
     the others make meaningless: they are neither checked nor given. `check(seen)` yields (input name, message) for what
     is wrong beyond a single input, before anything runs: `engine.definition.Seen`. `lowers(site)` replaces the node by
     others before anything is planned, and each of `passes` in a run that asks for it by name: `engine.lowering`.
@@ -126,6 +129,7 @@ def node(
         check=check,
         deprecated=deprecated,
         experimental=experimental,
+        volatile=volatile,
         lowers=lowers,
         passes=passes or {},
     )
@@ -203,6 +207,7 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
             fingerprint=mark.fingerprint,
             unused=mark.unused,
             check=mark.check,
+            volatile=mark.volatile,
             by_node_id="UNIQUE_ID" in injected.values(),
             lowers=mark.lowers,
             passes=mark.passes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ class RunContext:
     """The folders, settings and observers of one run, seen from one node.
 
     The executor owns the run's context and hands each node that asks for one a view with its own `node_id`. `prompt` is
-    the workflow as it was given, and goes into files; `executed` is what its nodes were lowered to.
+    the workflow as it was given, and goes into files; `executed` is what its nodes were lowered to; `models` gives the
+    digests of the files that its nodes name; `served` are the ids of the nodes whose outputs came from the cache, as
+    far as the run has come.
     """
 
     _SHARED = (
@@ -29,8 +31,10 @@ class RunContext:
         "prompt",
         "executed",
         "extra_pnginfo",
+        "served",
         "warnings",
         "_cancelled",
+        "_models",
         "_resources",
     )
     __slots__ = (*_SHARED, "display_id", "files", "node_id")
@@ -44,6 +48,7 @@ class RunContext:
         prompt: dict[str, Any] | None = None,
         executed: dict[str, Any] | None = None,
         extra_pnginfo: dict[str, Any] | None = None,
+        models: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.folders = folders
         self.settings = settings
@@ -51,8 +56,10 @@ class RunContext:
         self.prompt = prompt if prompt is not None else {}
         self.executed = executed if executed is not None else self.prompt
         self.extra_pnginfo = extra_pnginfo if extra_pnginfo is not None else {}
+        self._models = models
         self.node_id = self.display_id = ""
         self.files: list[Path] = []
+        self.served: set[str] = set()
         self.warnings: list[tuple[str, str]] = []
         self._cancelled: list[str] = []
         self._resources: dict[str, Any] = {}
@@ -93,11 +100,12 @@ class RunContext:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What a written file says of its making, beside the workflow: the engine's version and the sampling mode."""
+        """What a written file says of its making, beside the workflow: Weft's version, sampling mode, model digests."""
         from importlib.metadata import version
 
         made = {"version": version("weft"), "sampling": self.settings.sampling, "sampling_version": SAMPLING_VERSION}
-        return made | {"prompt_schedule": True} if self.settings.prompt_schedule else made
+        more = {"prompt_schedule": self.settings.prompt_schedule, "models": self.shared("models", self._models)}
+        return made | {name: value for name, value in more.items() if value}
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """What the nodes of this run share under `name`; `make` is called for the first who asks."""

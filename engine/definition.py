@@ -67,12 +67,12 @@ class Implementation:
 
     `version` joins the cache key: it changes when the numbers do. `injected` maps a parameter to what the engine gives
     it (a hidden type, CONTEXT or GRAPH). `links` are the inputs that get their Link, and how (`engine.links`).
-    `fingerprint(folders, constants)` returns a list that joins the key for what the
-    inputs do not show (files named inside a text): plain data, and a Path for the content of a file. `is_changed` is
-    ComfyUI's IS_CHANGED, which may raise. `unused(constants)` names the inputs that the constants among them make
-    meaningless. `check(seen)` yields (input name, message) for what is wrong beyond a single input. `lowers` replaces
-    the node by others before anything is planned; `passes` do so only in a run that asks for them by name
-    (`engine.lowering`).
+    `fingerprint(folders, constants)` returns a list that joins the key for what the inputs do not show (files named
+    inside a text): plain data, and a Path for the content of a file. `is_changed` is ComfyUI's IS_CHANGED, which may
+    raise. `volatile` says why the node is called in every run, if it is. `unused(constants)` names the inputs that the
+    constants among them make meaningless. `check(seen)` yields (input name, message) for what is wrong beyond a single
+    input. `lowers` replaces the node by others before anything is planned; `passes` do so only in a run that asks for
+    them by name (`engine.lowering`).
     """
 
     call: Callable[..., Any]
@@ -83,6 +83,7 @@ class Implementation:
     unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None
     check: Callable[[Seen], Iterable[tuple[str, str]]] | None = None
     is_changed: Callable[..., Any] | None = None
+    volatile: str = ""
     by_node_id: bool = False
     lowers: Callable[..., Any] | None = None
     passes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

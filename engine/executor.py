@@ -89,6 +89,9 @@ class RunResult:
 Watch = Callable[[Step, Entry], None]
 """Sees every step's outputs as soon as they are there, from a node, the cache or a twin; most are released soon."""
 
+Spare = Callable[[NodeFailed], bool]
+"""Is asked of the failure of a node from which nothing is taken: whether the run goes on without it."""
+
 
 class Executor(Protocol):
     """Whatever can run a plan."""
@@ -100,13 +103,14 @@ class Executor(Protocol):
 class LocalExecutor:
     """Runs a plan in this thread, one node at a time."""
 
-    def __init__(self, cache: Cache | None = None, *, watch: Watch | None = None) -> None:
+    def __init__(self, cache: Cache | None = None, *, watch: Watch | None = None, spare: Spare | None = None) -> None:
         self._cache: Cache = cache if cache is not None else NoCache()
         self._watch = watch
+        self._spare = spare
 
     def run(self, plan: ExecutionPlan, context: RunContext) -> RunResult:
         """Run it. Raises NodeFailed or Interrupted; what had finished stays in the cache."""
-        return _Run(plan, context, self._cache, self._watch).execute()
+        return _Run(plan, context, self._cache, self._watch, self._spare).execute()
 
 
 def _spent() -> WeftError:
@@ -125,11 +129,15 @@ class _Join(NamedTuple):
 
 
 class _Run:
-    def __init__(self, plan: ExecutionPlan, context: RunContext, cache: Cache, watch: Watch | None = None) -> None:
+    def __init__(
+        self, plan: ExecutionPlan, context: RunContext, cache: Cache, watch: Watch | None, spare: Spare | None
+    ) -> None:
         self.plan = plan
         self.context = context
         self.cache = cache
         self.watch = watch
+        self.spare = spare
+        self.spared = False
         self.observed = bool(context.observers)
         self.outputs: dict[str, tuple[Any, ...]] = {}
         self.waiting = Counter(parent for step in plan.steps for parent in step.parents)
@@ -150,7 +158,7 @@ class _Run:
             self._announce()
         try:
             self._loop()
-            status = "done"
+            status = "failed" if self.spared else "done"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
             raise stop if isinstance(stop, Interrupted) else Interrupted() from None
@@ -178,7 +186,14 @@ class _Run:
             assert type(step) is Step
             # What an expansion needed early is done already.
             if step.node_id not in outputs:
-                entry = self._perform(step)
+                try:
+                    entry = self._perform(step)
+                except NodeFailed as error:
+                    if self.spare is None or self.waiting[step.node_id] or not self.spare(error):
+                        raise
+                    self.spared = True
+                    self._release(step.node_id, step.parents)
+                    continue
                 if type(entry) is Expansion:
                     self._expand(step, entry)
                     continue
@@ -206,6 +221,9 @@ class _Run:
             return self._call(step)
         if step.origin is None:
             self.cached.append(step.node_id)
+        # What shares its outputs with a node that the cache served is served by the cache too.
+        if step.cached or self.plan.planner.first_of.get(step.key.digest) in self.context.served:
+            self.context.served.add(step.node_id)
         if self.observed:
             self.context.emit(NodeCached(step.node_id, step.definition.class_type, step.title, step.display_id))
         return entry

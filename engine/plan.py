@@ -17,6 +17,7 @@ from engine.overrides import title_of
 from engine.prompt import Prompt
 from engine.registry import Registry
 from engine.signature import CacheKey, KeyMaker
+from engine.sockets import Files
 from engine.validation import coerced, output_nodes
 
 
@@ -85,6 +86,18 @@ class ExecutionPlan:
     def hits(self) -> dict[str, Entry]:
         """The outputs of the cached steps that were not taken out yet."""
         return self.planner.hits
+
+    def models(self, folders: Folders, digests: Digests) -> dict[str, str]:
+        """The digests of the files that its nodes name, pruned ones too, by FOLDER/NAME; their keys had them read."""
+        found: dict[str, str] = {}
+        for known in self.planner.known.values():
+            by_name = known.definition.by_name
+            for name, value in known.inputs.items():
+                socket = by_name[name].socket if name in by_name else None
+                if isinstance(socket, Files) and isinstance(value, str) and value not in socket.extra_choices:
+                    path = folders.find(socket.folder, value, socket.suffixes)
+                    found[f"{socket.folder}/{value}"] = digests.of(path).hex()
+        return dict(sorted(found.items()))
 
     def __str__(self) -> str:
         lines = []

@@ -58,6 +58,12 @@ class PromptNode(BaseModel):
 
 
 _NODES = TypeAdapter(dict[str, PromptNode])
+_WRAPPERS = ("prompt", "api")
+"""The keys under which a document may hold a prompt."""
+
+
+def _holds_nodes(value: Any) -> bool:
+    return isinstance(value, Mapping) and "class_type" not in value
 
 
 class Prompt:
@@ -77,18 +83,19 @@ class Prompt:
 
     @classmethod
     def parse(cls, document: Any) -> Prompt:
-        """Read a bare prompt, or `{"prompt": ...}` as posted to a server. Raises UnreadableWorkflow.
+        """Read a bare prompt, `{"prompt": ...}` as posted to a server, or `{"api": ...}` as in files of tests.
 
-        The document is not changed and not kept.
+        Raises UnreadableWorkflow. The document is not changed and not kept.
         """
         if not isinstance(document, Mapping):
             raise UnreadableWorkflow(f"expected a JSON object of nodes, got {kind_of(document)}")
         extra: Any = {}
         pointer = ""
-        if isinstance(document.get("prompt"), Mapping) and "class_type" not in document["prompt"]:
+        wrapper = next((name for name in _WRAPPERS if _holds_nodes(document.get(name))), None)
+        if wrapper is not None:
             posted = document.get("extra_data")
             extra = posted.get("extra_pnginfo") if isinstance(posted, Mapping) else None
-            document, pointer = document["prompt"], "/prompt"
+            document, pointer = document[wrapper], pointer_to(wrapper)
         if not document:
             raise UnreadableWorkflow("the workflow holds no nodes")
         for node_id, node in document.items():

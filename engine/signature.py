@@ -59,7 +59,7 @@ class KeyMaker:
         implementation = definition.implementation
         assert implementation is not None
         by_name = definition.by_name
-        volatile = ""
+        volatile = implementation.volatile
         keyed: dict[str, Any] = {}
         for name, value in inputs.items():
             socket = by_name[name].socket if name in by_name else None

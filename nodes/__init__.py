@@ -154,6 +154,17 @@ _FILES = {
         "SelfAttentionGuidance",
         "TomePatchModel",
     ),
+    "nodes.testing": (
+        "AssertContainsColor",
+        "AssertEqual",
+        "AssertExecuted",
+        "AssertImageMatch",
+        "AssertInRange",
+        "AssertNotEqual",
+        "AssertTensorShape",
+        "TestDefinition",
+        "TestImageGenerator",
+    ),
     "nodes.text": ("PreviewAny",),
     "nodes.upscale": ("ImageUpscaleWithModel", "UpscaleModelLoader"),
 }

@@ -74,6 +74,7 @@ COMMANDS = [
     ("nodes",),
     ("nodes", "--json"),
     ("nodes", "KSampler"),
+    ("explain", "w.json", "w.json"),
     ("--help",),
     ("run", "--help"),
     ("test", "--help"),

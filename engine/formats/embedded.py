@@ -11,6 +11,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -33,6 +34,7 @@ Readable = str | os.PathLike[str] | bytes | BinaryIO
 class Embedded:
     """What a file holds. `kind` is `PNG`, `JPEG`, ...; `found` names every text in it, those of others too.
 
+    `made` is what Weft writes beside the workflow: its version, the sampling mode, the models (RunContext.provenance).
     `damage` says what is wrong with the file behind the texts, as far as it was looked at: pixels are not.
     """
 
@@ -41,6 +43,7 @@ class Embedded:
     workflow: dict[str, Any] | None
     found: tuple[str, ...]
     damage: str = ""
+    made: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,9 @@ _OTHERS: Mapping[str, str] = {
     "Source": "NovelAI's format",
 }
 _CARRIERS = frozenset({"comment", "description", "ImageDescription", "UserComment"})
-_PREFIX = re.compile(r"\s*(prompt|workflow)\s*:\s*", re.IGNORECASE)
+_MADE = "weft"
+_NAMES = ("prompt", "workflow", _MADE)
+_PREFIX = re.compile(rf"\s*({'|'.join(_NAMES)})\s*:\s*", re.IGNORECASE)
 
 
 def is_container(source: str | os.PathLike[str] | bytes) -> bool:
@@ -152,7 +157,7 @@ def _read(stream: BinaryIO, name: str) -> Embedded:
         if damage is not None:
             raise UnreadableWorkflow(f"{name} is a damaged {container.kind}: {damage}") from damage
         raise _nothing(container, source, found, name)
-    return Embedded(container.kind, prompt, workflow, found, str(damage or ""))
+    return Embedded(container.kind, prompt, workflow, found, str(damage or ""), values.get(_MADE))
 
 
 def _container(head: bytes) -> _Container | None:
@@ -160,9 +165,9 @@ def _container(head: bytes) -> _Container | None:
 
 
 def _values(texts: list[Text], name: str) -> dict[str, dict[str, Any]]:
-    """The objects called `prompt` and `workflow`."""
+    """The objects called `prompt`, `workflow` and `weft`."""
     # Of those with the same name only the last is loaded.
-    wanted = {text.name.lower(): text for text in texts if text.name.lower() in ("prompt", "workflow")}
+    wanted = {text.name.lower(): text for text in texts if text.name.lower() in _NAMES}
     values: dict[str, dict[str, Any]] = {}
     for text in texts:
         if text.name.lower() in wanted:
@@ -175,8 +180,13 @@ def _values(texts: list[Text], name: str) -> dict[str, dict[str, Any]]:
                 _keep(values, match[1].lower(), loaded[match.end() :], name)
         elif text.name in _CARRIERS and start.lstrip().startswith("{"):
             _keep_both(values, text, name)
+    made = wanted.pop(_MADE, None)
     for key, text in wanted.items():
         _keep(values, key, text.load(), name)
+    if made is not None:
+        # Nothing runs by it: a damaged one is none.
+        with suppress(Damaged, UnreadableWorkflow):
+            _keep(values, _MADE, made.load(), name)
     return values
 
 
@@ -197,7 +207,7 @@ def _keep_both(values: dict[str, dict[str, Any]], text: Text, name: str) -> None
         return
     if isinstance(document, dict):
         for key, value in document.items():
-            if key.lower() in ("prompt", "workflow"):
+            if key.lower() in _NAMES:
                 _keep(values, key.lower(), value, name)
 
 

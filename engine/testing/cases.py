@@ -1,4 +1,4 @@
-"""What there is to test: workflows with a golden, with assertions, or with both, found by their file names."""
+"""What there is to test: workflows with a golden, with assertions, or with both; and workflows that hold assertions."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import UsageError, did_you_mean
+from engine.testing.framework import carries, is_test
 from engine.testing.goldens import SUFFIX
 
 ASSERTIONS = ".test.toml"
+_ENDS = (SUFFIX, ASSERTIONS)
 _WORKFLOWS = (".json", ".api.json", ".png", ".webp", ".jpg", ".jpeg", ".flac", ".mp4")
 _SKIPPED = ("node_modules", "__pycache__", "site-packages")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One workflow to test: NAME.golden.json, NAME.test.toml, or both; they lie in `folder`."""
+    """One workflow to test: NAME.golden.json, NAME.test.toml, or both; they lie in `folder`.
+
+    Where there is neither, `workflow` holds assertion nodes.
+    """
 
     folder: Path
     name: str
+    workflow: Path | None = None
 
     @property
     def golden(self) -> Path:
@@ -31,6 +37,16 @@ class Case:
     def assertions(self) -> Path:
         """Where its assertions are or would be."""
         return self.folder / f"{self.name}{ASSERTIONS}"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there is a golden or a file of assertions."""
+        return self.golden.exists() or self.assertions.exists()
+
+    @property
+    def place(self) -> Path:
+        """The file that it is known by."""
+        return self.workflow or (self.golden if self.golden.exists() else self.assertions)
 
     @property
     def shown(self) -> str:
@@ -45,7 +61,8 @@ class Case:
 def discover(paths: Iterable[Path]) -> list[Case]:
     """The cases in folders (searched deeply, hidden ones left out) and of files: goldens, assertions, workflows.
 
-    Raises UsageError for a path that is not there, and for a workflow that has neither golden nor assertions.
+    Of the workflows in a folder those count that hold assertion nodes or a TestDefinition. Raises UsageError for a path
+    that is not there, and for a workflow that has neither golden nor assertions.
     """
     found: dict[Case, None] = {}
     for path in paths:
@@ -61,21 +78,41 @@ def discover(paths: Iterable[Path]) -> list[Case]:
 
 def case_of(path: Path) -> Case:
     """The case that a golden, an assertions file or a workflow belongs to. Raises UsageError where there is none."""
-    for suffix in (SUFFIX, ASSERTIONS):
-        if path.name.endswith(suffix):
-            return Case(path.parent, path.name.removesuffix(suffix))
-    case = Case(path.parent, path.stem)
-    if not case.golden.exists() and not case.assertions.exists():
-        raise UsageError(f"{path} has no golden", hint=f"weft test record {path}")
-    return case
+    case = named(path)
+    if path.name.endswith(_ENDS) or case.is_there:
+        return case
+    if is_test(path) or carries(path):
+        return Case(path.parent, path.stem, path)
+    raise UsageError(f"{path} has no golden", hint=f"weft test record {path}")
+
+
+def named(path: Path) -> Case:
+    """The case that a golden, an assertions file or a workflow would belong to, whether it is there or not."""
+    end = next((end for end in _ENDS if path.name.endswith(end)), path.suffix)
+    return Case(path.parent, path.name.removesuffix(end))
+
+
+def stands_alone(path: Path) -> bool:
+    """Whether a workflow in a folder is a case of its own: it holds assertion nodes, and no golden is about it."""
+    case = named(path)
+    if path.suffix != ".json" or path.name.endswith(SUFFIX) or case.is_there:
+        return False
+    # The export of a workflow that a golden or assertions are about is no other test.
+    whole = case.name.removesuffix(".api")
+    if whole != case.name and Case(case.folder, whole).is_there and not (case.folder / f"{whole}.json").exists():
+        return False
+    return is_test(path)
 
 
 def _inside(folder: Path) -> Iterator[Case]:
     for parent, children, files in os.walk(folder):
         children[:] = sorted(name for name in children if not name.startswith(".") and name not in _SKIPPED)
-        ends = (SUFFIX, ASSERTIONS)
-        names = {name.removesuffix(end) for name in files for end in ends if name.endswith(end)}
-        yield from (Case(Path(parent), name) for name in sorted(names))
+        place = Path(parent)
+        cases = {name.removesuffix(end): Case(place, name.removesuffix(end))
+                 for name in files for end in _ENDS if name.endswith(end)}  # fmt: skip
+        alone = (place / name for name in files if stands_alone(place / name))
+        cases |= {file.stem: Case(place, file.stem, file) for file in alone}
+        yield from (cases[name] for name in sorted(cases))
 
 
 def _names(folder: Path) -> list[str]:
@@ -84,6 +121,8 @@ def _names(folder: Path) -> list[str]:
 
 def workflow_of(case: Case, recorded: str | None) -> Path:
     """The workflow file of a case; `recorded` is what its golden says. Raises UsageError where it is not there."""
+    if case.workflow is not None:
+        return case.workflow
     if recorded is not None:
         path = case.folder / Path(recorded).name
         if not path.is_file():

@@ -14,6 +14,7 @@ from engine.registry import Registry
 from engine.testing.assertions import Assertions, evaluate, read_assertions
 from engine.testing.cases import Case, workflow_of
 from engine.testing.comparison import Side, compare
+from engine.testing.framework import NeedsGpu
 from engine.testing.goldens import BrokenGolden, Golden, How, read_golden, wanted
 from engine.testing.instrument import Instrument
 from engine.testing.matching import match
@@ -21,7 +22,7 @@ from engine.testing.records import TensorLeaf
 from engine.testing.running import Run, performed
 from engine.testing.settings import Options, options_for
 from engine.testing.tolerances import Tolerances, distance, read_rules
-from engine.testing.verdicts import RAN, Comparison, Divergence, NodeVerdict, Verdict
+from engine.testing.verdicts import HELD, RAN, UNSEEN, Asserted, Comparison, Divergence, NodeVerdict, Verdict
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,12 @@ def checked(
             found = _checked(case, options, instrument, registry, observers, cache, stack)
         except Interrupted:
             raise
+        except NeedsGpu as error:
+            of = error.definition
+            skipped = Verdict(case.shown, case.place, skipped=error.message, title=of.name, description=of.description)
+            found = Checked(case, skipped)
         except WeftError as error:
-            found = Checked(case, Verdict(case.shown, case.golden, error=str(error)))
+            found = Checked(case, Verdict(case.shown, case.place, error=str(error)))
         yield found
 
 
@@ -87,18 +92,21 @@ def _checked(
             instrument,
             wants,
             runs=assertions.runs,
+            defined=golden is None,
             registry=registry,
             observers=observers,
             cache=cache,
         )
     )
     comparison = _bare(run) if golden is None else against(case, golden, run, options, instrument)
-    asserted = () if run.failed else tuple(evaluate(assertions, run, instrument))
+    asserted = () if run.ended else tuple(evaluate(assertions, run, instrument))
     verdict = Verdict(
         case.shown,
         workflow,
         comparison,
-        asserted,
+        (*_by_nodes(run, comparison), *asserted),
+        title=run.definition.name if run.definition is not None else "",
+        description=run.definition.description if run.definition is not None else "",
         seconds=run.total,
         before=golden.document.birth if golden is not None else None,
         now=run.recording.birth,
@@ -149,15 +157,40 @@ def _digests(golden: Golden) -> Iterator[str]:
 
 
 def _bare(run: Run) -> Comparison:
-    """What can be said without a golden: which nodes ran, and which raised."""
+    """What can be said without a golden: which nodes ran, which raised, and to which the run did not come."""
+    asserting = run.definition.asserting if run.definition is not None else ()
     nodes = []
     for node_id, node in run.recording.nodes.items():
         sources = tuple(dict.fromkeys(source for source, _ in node.links.values()))
         failed = run.failed.get(node_id)
+        state = HELD if node_id in asserting else RAN
         about = NodeVerdict(
-            node_id, node.title, node.class_type, RAN, sources=sources, seconds=run.seconds.get(node_id)
+            node_id, node.title, node.class_type, state, sources=sources, seconds=run.seconds.get(node_id)
         )
         nodes.append(about if failed is None else replace(about, state=failed.state, message=failed.message))
-    raised = [node for node in (*nodes, *run.failed.values()) if node.message]
-    divergences = [Divergence(node, "failure", f"it raised: {node.message}") for node in raised[:1]]
-    return Comparison(tuple(nodes), tuple(divergences))
+    nodes += [failed for node_id, failed in run.failed.items() if node_id not in run.recording.nodes]
+    raised = [node for node in nodes if node.message and node.node_id not in asserting]
+    divergences = [Divergence(node, "failure", f"it raised: {node.message}") for node in raised]
+    return Comparison((*nodes, *run.waiting.values()), tuple(divergences))
+
+
+def _by_nodes(run: Run, comparison: Comparison) -> Iterator[Asserted]:
+    """What the assertion nodes of a workflow found; one that did not run asserts nothing, and so does not hold."""
+    if run.definition is None:
+        return
+    known = {node.node_id: node for node in comparison.nodes}
+    for node_id in run.definition.asserting:
+        node = known.get(node_id) or NodeVerdict(node_id, "", "", UNSEEN)
+        where = node.where if node.title == node.class_type else f"{node.where}, {node.class_type}"
+        said = "; ".join(_texts(run, node_id)) or "what it takes was called" if node.state == HELD else "it did not run"
+        said = node.message or said
+        yield Asserted(where, node.state == HELD, said, node_id)
+    if run.late:
+        yield Asserted(f"at most {run.definition.seconds:g} s", False, run.late)
+
+
+def _texts(run: Run, node_id: str) -> Iterator[str]:
+    """The texts that a node showed."""
+    for value in run.recording.nodes[node_id].values:
+        shown = [leaf.value for leaf in value.leaves.values() if value.name == "text" and leaf.kind == "plain"]
+        yield from (str(text) for texts in shown for text in (texts if isinstance(texts, list) else [texts]))

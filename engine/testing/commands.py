@@ -37,7 +37,7 @@ from engine.testing.reports.junit import junit
 from engine.testing.reports.page import page
 from engine.testing.settings import Options, options_for
 from engine.testing.tolerances import EXACT
-from engine.testing.verdicts import PASSED, Verdict, unneeded
+from engine.testing.verdicts import PASSED, SKIPPED, Verdict, unneeded
 
 NOTHING_COLLECTED = 5
 
@@ -130,6 +130,8 @@ def check(answer: Answer, paths: Sequence[Path], options: Options, reports: Repo
 def against(answer: Answer, paths: Sequence[Path], other: Path, options: Options, reports: Reports) -> None:
     """Compare goldens with those of the same names in `other`, a folder or a golden; nothing runs."""
     cases = [case for case in _collected(paths) if case.golden.exists()]
+    if not cases:
+        raise NothingCollected("no goldens to compare", hint="weft test record WORKFLOW makes a golden")
     instrument = find_instrument()
     started = time.perf_counter()
     verdicts = []
@@ -227,14 +229,14 @@ def accept(
     """Write a page with what changed, then update the goldens that were named, or that a person at a terminal names."""
     if everything and os.environ.get("CI", "").lower() in ("true", "1"):
         raise UsageError("--all is refused where CI=true: a person looks first", hint="name them with --only")
-    cases = _collected(paths)
+    cases = [case for case in _collected(paths) if case.is_there]
     instrument = find_instrument()
     started = time.perf_counter()
     found: list[Checked] = []
     for case in cases:
         with _watching(answer) as observers, checked(case, options, instrument, observers=observers) as one:
             found.append(one)
-        if one.verdict.status != PASSED:
+        if one.verdict.is_bad:
             _say(answer, one.verdict, Reports())
     differing = [one for one in found if _acceptable(one)]
     if not differing:
@@ -308,7 +310,7 @@ def _collected(paths: Sequence[Path]) -> list[Case]:
     if not cases:
         where = ", ".join(str(path) for path in paths) or "the current folder"
         hint = "weft test record WORKFLOW makes a golden"
-        raise NothingCollected(f"no goldens and no assertions in {where}", hint=hint)
+        raise NothingCollected(f"no goldens, no assertions and no workflows that assert in {where}", hint=hint)
     return cases
 
 
@@ -325,7 +327,7 @@ def _end(answer: Answer, verdicts: Sequence[Verdict], seconds: float, reports: R
         write_whole(reports.junit, junit(verdicts))
     if reports.page is not None:
         write_whole(reports.page, page(verdicts, seconds, instrument).encode())
-    failed = sum(verdict.status != PASSED for verdict in verdicts)
+    failed = sum(verdict.is_bad for verdict in verdicts)
     if answer.as_json:
         answer.document(summary(verdicts, seconds))
     else:
@@ -337,11 +339,12 @@ def _end(answer: Answer, verdicts: Sequence[Verdict], seconds: float, reports: R
 
 def summary(verdicts: Sequence[Verdict], seconds: float) -> dict[str, Any]:
     """The JSON report."""
-    failed = sum(verdict.status != PASSED for verdict in verdicts)
+    failed, skipped = sum(v.is_bad for v in verdicts), sum(v.status == SKIPPED for v in verdicts)
     return {
         "status": "failed" if failed else "passed",
         "failed": failed,
-        "passed": len(verdicts) - failed,
+        "passed": len(verdicts) - failed - skipped,
+        "skipped": skipped,
         "seconds": round(seconds, 3),
         "unneeded_tolerances": unneeded(verdicts),
         "workflows": [verdict.to_json() for verdict in verdicts],

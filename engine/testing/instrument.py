@@ -52,7 +52,7 @@ class Instrument(Protocol):
         """A safetensors file."""
 
     def environment(self, device: str, dtype: str) -> dict[str, Any]:
-        """The fields of a Birth that decide the last bits."""
+        """The fields of a Birth that decide the last bits. Raises ValueError for a device that is not there."""
 
     def counter(self) -> AbstractContextManager[Tally]:
         """Counts evaluations of denoising networks inside the block."""

@@ -76,10 +76,14 @@ def _by_class(before: Nodes, now: Nodes, pairs: dict[str, str], free: dict[str, 
 
 
 class Change(NamedTuple):
-    """One thing that a node is computed from and that changed: `kind` is class, input, file or link."""
+    """One thing that a node is computed from and that changed: `kind` is class, input, file or link.
+
+    `input` is the name of the input that it is about, if any.
+    """
 
     kind: str
     text: str
+    input: str = ""
 
 
 def changes(before: NodeRecord, now: NodeRecord, pairs: Mapping[str, str]) -> Iterator[Change]:
@@ -95,7 +99,7 @@ def changes(before: NodeRecord, now: NodeRecord, pairs: Mapping[str, str]) -> It
         if named and before.files.get(name) != now.files.get(name):
             what = f"the file {now.inputs[name]!r}" if name in now.inputs else "a file named in its text"
             old, new = (side.files.get(name, "none")[:12] for side in (before, now))
-            yield Change("file", f"{what} has other content: digest {old} -> {new}")
+            yield Change("file", f"{what} has other content: digest {old} -> {new}", name)
     if now.volatile != before.volatile:
         yield Change("input", f"volatile: {before.volatile or 'no'} -> {now.volatile or 'no'}")
 
@@ -106,15 +110,16 @@ def _input_changes(name: str, before: NodeRecord, now: NodeRecord, pairs: Mappin
         # A source that did not run has no partner: then its id has to do.
         if (pairs.get(new[0], new[0]), new[1]) != old:
             was = f"node {old[0]} slot {old[1]}"
-            yield Change("link", f"input {name!r} comes from node {new[0]} slot {new[1]}, it came from {was}")
+            yield Change("link", f"input {name!r} comes from node {new[0]} slot {new[1]}, it came from {was}", name)
     elif old is not None or new is not None or (name in before.inputs) != (name in now.inputs):
         was, here = (_source(side, name) for side in (before, now))
-        yield Change("input", f"input {name!r}: {was} -> {here}")
+        yield Change("input", f"input {name!r}: {was} -> {here}", name)
     elif before.inputs[name] != now.inputs[name] or type(before.inputs[name]) is not type(now.inputs[name]):
         # Another name of the same content is no change.
         renamed = name in before.files and before.files[name] == now.files.get(name)
         if not renamed:
-            yield Change("input", f"input {name!r}: {short(before.inputs[name])} -> {short(now.inputs[name])}")
+            told = f"input {name!r}: {short(before.inputs[name])} -> {short(now.inputs[name])}"
+            yield Change("input", told, name)
 
 
 def _source(node: NodeRecord, name: str) -> str:

@@ -1,4 +1,6 @@
-"""The pytest plugin: NAME.golden.json and NAME.test.toml are tests, one item a workflow, one subtest a node.
+"""The pytest plugin: NAME.golden.json, NAME.test.toml and workflows that hold assertion nodes are tests.
+
+One item a workflow, one subtest a node or an assertion.
 
     pytest workflows                      checks what lies there
     pytest workflows --weft-update        accepts what differs (refused where CI=true)
@@ -40,17 +42,30 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """A golden, and assertions that have no golden beside them; those that have one belong to it."""
+    """A golden; assertions and workflows with assertion nodes that have none beside them: those belong to it."""
     if file_path.name.endswith(GOLDEN):
         return WorkflowFile.from_parent(parent, path=file_path)
     if file_path.name.endswith(ASSERTIONS):
         golden = file_path.with_name(file_path.name.removesuffix(ASSERTIONS) + GOLDEN)
         return None if golden.exists() else WorkflowFile.from_parent(parent, path=file_path)
+    if file_path.suffix == ".json" and _may_assert(file_path):
+        from engine.testing.cases import stands_alone
+
+        return WorkflowFile.from_parent(parent, path=file_path) if stands_alone(file_path) else None
     return None
 
 
+def _may_assert(file: Path) -> bool:
+    """Whether it is worth the imports to look closer."""
+    try:
+        text = file.read_bytes() if file.is_file() else b""
+    except OSError:
+        return False
+    return b'"TestDefinition"' in text or b'"Assert' in text
+
+
 class WorkflowFile(pytest.File):
-    """A golden or an assertions file."""
+    """A golden, an assertions file, or a workflow with assertion nodes."""
 
     def collect(self) -> Iterable[pytest.Item]:
         from engine.testing.cases import case_of
@@ -86,6 +101,8 @@ def _test(case: Case) -> Any:
     def test(weft_check: Check, subtests: pytest.Subtests) -> None:
         __tracebackhide__ = True
         verdict = weft_check(case)
+        if verdict.skipped:
+            pytest.skip(verdict.skipped)
         for message, told in failures(verdict):
             with subtests.test(msg=message):
                 if told:
@@ -99,10 +116,10 @@ def failures(verdict: Verdict) -> Iterator[tuple[str, str]]:
     from engine.testing.reports.terminal import divergence_lines, text_of
 
     if verdict.error:
-        yield "golden", verdict.error
+        yield verdict.subject, verdict.error
     begins = {divergence.node.node_id: divergence for divergence in verdict.comparison.divergences}
     first = next(iter(begins), None)
-    for node in verdict.comparison.nodes:
+    for node in verdict.told:
         told = ""
         if node.node_id in begins:
             found = divergence_lines(verdict, begins[node.node_id], first=node.node_id == first)
@@ -110,7 +127,7 @@ def failures(verdict: Verdict) -> Iterator[tuple[str, str]]:
         # A consequence is named where the difference begins, and fails nothing of its own.
         yield node.where, told
     for asserted in verdict.assertions:
-        yield asserted.text, "" if asserted.holds else f"got {asserted.got}"
+        yield asserted.text, "" if asserted.holds else asserted.why
 
 
 class Check(Protocol):
@@ -133,7 +150,7 @@ def weft_check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Check
             found = stack.enter_context(checked(case, Options(), instrument))
             if found.verdict.first is not None and request.config.getoption("--weft-update"):
                 return _updated(found, instrument)
-            if found.verdict.status != "passed":
+            if found.verdict.is_bad:
                 from engine.testing.reports.page import page
 
                 place = tmp_path / f"{case.name}.html"
@@ -192,18 +209,16 @@ def weft_golden(weft_check: Check, request: pytest.FixtureRequest) -> CheckGolde
 
     def check(workflow: str | Path) -> Verdict:
         __tracebackhide__ = True
-        from engine.errors import UsageError
-        from engine.testing.cases import Case, case_of
+        from engine.testing.cases import named
         from engine.testing.instrument import find_instrument
         from engine.testing.recording import record
 
         path = Path(workflow)
-        try:
-            case = case_of(path)
-        except UsageError as error:
+        case = named(path)
+        if not case.is_there:
             if not request.config.getoption("--weft-update"):
-                pytest.fail(f"{error.message}: run pytest with --weft-update, or {error.hint}", pytrace=False)
-            case = Case(path.parent, path.stem)
+                hint = f"run pytest with --weft-update, or weft test record {path}"
+                pytest.fail(f"{path} has no golden: {hint}", pytrace=False)
             record(path, find_instrument())
         verdict = weft_check(case)
         wrong = [f"{message}: {told}" for message, told in failures(verdict) if told]

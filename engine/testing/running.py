@@ -13,16 +13,20 @@ from tempfile import TemporaryDirectory
 from engine import events
 from engine.api import Session
 from engine.cache import Cache, MemoryCache
-from engine.errors import NodeFailed
+from engine.errors import NodeFailed, UsageError
 from engine.overrides import find_node
+from engine.plan import Step
+from engine.prompt import Prompt
 from engine.registry import Registry
+from engine.settings import Settings
 from engine.testing.comparison import Side
+from engine.testing.framework import ASSERTIONS, Definition, NeedsGpu, Overtime, definition_of, passing
 from engine.testing.goldens import How
 from engine.testing.instrument import Instrument, Tally, Tensor
 from engine.testing.recorder import Recorder
 from engine.testing.records import Recording, TensorLeaf
 from engine.testing.settings import Options
-from engine.testing.verdicts import FAILED, NodeVerdict
+from engine.testing.verdicts import FAILED, UNSEEN, NodeVerdict
 
 Wants = Callable[[str, TensorLeaf], bool]
 
@@ -33,6 +37,8 @@ class Run:
 
     `find` gives the id of the node that a reference names, as in --set, or raises UsageError.
     `seconds` and `calls` (evaluations of a network) are of the nodes that ran; `files` are what each node wrote.
+    `definition` is what the workflow says of itself as a test; `late` says that it took longer than it may. `waiting`
+    are the nodes to which a run did not come that ended early.
     """
 
     recording: Recording
@@ -45,6 +51,10 @@ class Run:
     unseen: tuple[str, ...] = ()
     files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     failed: dict[str, NodeVerdict] = field(default_factory=dict)
+    definition: Definition | None = None
+    late: str = ""
+    ended: bool = False
+    waiting: dict[str, NodeVerdict] = field(default_factory=dict)
     total: float = 0.0
 
     @property
@@ -54,23 +64,34 @@ class Run:
 
 
 class _Watcher:
-    """An observer that takes down times, network evaluations and files, by node."""
+    """An observer that takes down times, network evaluations and files, by node, and looks at the clock."""
 
     def __init__(self, run: Run, tally: Tally) -> None:
         self.run = run
         self.tally = tally
         self.before = 0
+        self.started = time.perf_counter()
 
     def __call__(self, event: events.Event) -> None:
         match event:
             case events.NodeStarted():
                 self.before = self.tally.calls
+                self._watch_time(f'stopped before node {event.node_id} "{event.title}"')
+            case events.Progress():
+                place = f"stopped in node {event.node_id}, at step {event.value} of {event.total}"
+                self._watch_time(place)
             case events.NodeFinished():
                 self.run.seconds[event.node_id] = event.seconds
                 self.run.calls[event.node_id] = self.tally.calls - self.before
                 self.run.files[event.node_id] = event.files
             case events.RunStarted():
                 self.run.unseen = event.pruned
+
+    def _watch_time(self, place: str) -> None:
+        """Stop a test that takes too long; a node that reports no steps is waited for."""
+        definition, seconds = self.run.definition, time.perf_counter() - self.started
+        if definition is not None and seconds > definition.seconds:
+            raise Overtime(f"{seconds:.1f} s, {place}")
 
 
 @contextmanager
@@ -82,6 +103,7 @@ def performed(
     wants: Wants,
     *,
     runs: int = 1,
+    defined: bool = False,
     registry: Registry | None = None,
     observers: Sequence[events.Observer] = (),
     cache: Cache | None = None,
@@ -89,7 +111,8 @@ def performed(
     """Run a workflow `runs` times (with a cache in memory from the second on) and give the last run.
 
     What it wrote is there until the block ends. A node that raises is part of what the run gave; what keeps a workflow
-    from running at all is raised as by engine.run.
+    from running at all is raised as by engine.run. `defined`: what the workflow says of itself as a test holds, and
+    NeedsGpu is raised where it asks for one in vain.
     """
     with TemporaryDirectory(prefix="weft-test-") as place:
         session = Session(
@@ -103,21 +126,38 @@ def performed(
             registry=registry,
             cache=cache if cache is not None else MemoryCache() if runs > 1 else None,
         )
+        prompt = session.read(workflow, how.overrides or None)
+        definition = definition_of(prompt, session.registry) if defined else None
+        _check_device(session.settings, definition, instrument)
         for _ in range(runs):
-            run = _once(session, workflow, how, instrument, wants, observers)
+            run = _once(session, prompt, definition, how, instrument, wants, observers)
         yield run
+
+
+def _check_device(settings: Settings, definition: Definition | None, instrument: Instrument) -> None:
+    """Raise NeedsGpu where a test asks for a GPU that is not used, UsageError for a device that is not there."""
+    gpu_test = definition if definition is not None and definition.needs_gpu else None
+    try:
+        device = instrument.environment(settings.device, settings.dtype)["device"]
+    except ValueError as error:
+        if gpu_test is not None:
+            raise NeedsGpu(gpu_test, "there is none here") from error
+        raise UsageError(str(error), hint="--device cpu") from error
+    if gpu_test is not None and device != "cuda":
+        raise NeedsGpu(gpu_test, f"the device here is {device}")
 
 
 def _once(
     session: Session,
-    workflow: Path,
+    prompt: Prompt,
+    definition: Definition | None,
     how: How,
     instrument: Instrument,
     wants: Wants,
     observers: Sequence[events.Observer],
 ) -> Run:
-    prompt = session.read(workflow, how.overrides or None)
-    plan = session.plan(prompt, how.targets)
+    targets = [*how.targets, *(passing(prompt, definition) if definition is not None else ())]
+    plan = session.plan(prompt, targets)
     recorder = Recorder(instrument, session.folders, session.digests, wants)
     now = how.model_copy(update={"sampling": session.settings.sampling})
     run = Run(
@@ -125,20 +165,42 @@ def _once(
         recorder.tensors,
         now,
         partial(find_node, prompt, registry=session.registry),
+        definition=definition,
     )
+
+    def failed(error: NodeFailed) -> None:
+        step = next((step for step in plan.steps if step.node_id == error.node_id), None)
+        if step is not None:
+            recorder.failed(step)
+        message = f"{error.message} ({error.hint})" if error.hint else error.message
+        run.failed[error.node_id] = NodeVerdict(error.node_id, error.title, error.class_type, FAILED, message=message)
+
+    def spare(error: NodeFailed) -> bool:
+        if error.class_type in ASSERTIONS:
+            failed(error)
+        return error.class_type in ASSERTIONS
+
     started = time.perf_counter()
     with instrument.counter() as tally:
         try:
-            result = session.execute(plan, (*observers, _Watcher(run, tally)), watch=recorder)
+            result = session.execute(plan, (*observers, _Watcher(run, tally)), watch=recorder, spare=spare)
             run.cached = result.cached
         except NodeFailed as error:
-            step = next((step for step in plan.steps if step.node_id == error.node_id), None)
-            if step is not None:
-                recorder.failed(step)
-            message = f"{error.message} ({error.hint})" if error.hint else error.message
-            run.failed[error.node_id] = NodeVerdict(
-                error.node_id, error.title, error.class_type, FAILED, message=message
-            )
+            failed(error)
+            run.ended = True
+        except Overtime as error:
+            run.late, run.ended = error.message, True
     run.total = time.perf_counter() - started
+    if definition is not None and run.total > definition.seconds:
+        run.late = run.late or f"{run.total:.1f} s"
     run.recording = recorder.recording(session.settings)
+    if run.ended:
+        known = {*run.recording.nodes, *run.failed}
+        run.waiting = {step.node_id: _unseen(step) for step in plan.steps if step.node_id not in known}
     return run
+
+
+def _unseen(step: Step) -> NodeVerdict:
+    return NodeVerdict(
+        step.node_id, step.title, step.definition.class_type, UNSEEN, sources=tuple(dict.fromkeys(step.parents))
+    )

@@ -13,7 +13,7 @@ from engine.testing.matching import Change
 from engine.testing.records import Birth, NodeRecord, label
 
 SAME, WITHIN, CHANGED, DIVERGED = "same", "within", "changed", "diverged"
-FAILED, NEW, MISSING, UNSEEN, RAN = "failed", "new", "missing", "unseen", "ran"
+FAILED, NEW, MISSING, UNSEEN, RAN, HELD = "failed", "new", "missing", "unseen", "ran", "held"
 NODE_STATES: Mapping[str, str] = {
     SAME: "equal, bit for bit",
     WITHIN: "differs within its tolerance",
@@ -24,10 +24,11 @@ NODE_STATES: Mapping[str, str] = {
     MISSING: "is in the golden and no longer there",
     UNSEEN: "did not run",
     RAN: "ran; there is no golden to compare with",
+    HELD: "ran, and what it asserts holds",
 }
 BAD = (DIVERGED, FAILED, NEW, MISSING)
 
-PASSED, DIFFERENT, BROKEN = "passed", "failed", "error"
+PASSED, DIFFERENT, BROKEN, SKIPPED = "passed", "failed", "error", "skipped"
 
 
 @dataclass(frozen=True)
@@ -165,26 +166,42 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Asserted:
-    """One assertion of NAME.test.toml: what it asks, whether it holds, and what was got."""
+    """One assertion of NAME.test.toml: what it asks, whether it holds, and what was got.
+
+    Of a node that asserts (`node_id`), `text` is where it is and `got` what it said.
+    """
 
     text: str
     holds: bool
     got: str = ""
+    node_id: str = ""
+
+    @property
+    def why(self) -> str:
+        """Why it does not hold."""
+        return self.got if self.node_id else f"got {self.got}"
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON data."""
-        return {"text": self.text, "holds": self.holds, "got": self.got}
+        node = {"node_id": self.node_id} if self.node_id else {}
+        return {"text": self.text, "holds": self.holds, "got": self.got, **node}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of one workflow. `error` says why nothing could be compared."""
+    """What became of one workflow. `error` says why nothing could be compared, `skipped` why it was not run.
+
+    `title` and `description` are what the workflow calls itself in a TestDefinition.
+    """
 
     name: str
     workflow: Path
     comparison: Comparison = field(default_factory=Comparison)
     assertions: tuple[Asserted, ...] = ()
     error: str = ""
+    skipped: str = ""
+    title: str = ""
+    description: str = ""
     seconds: float = 0.0
     before: Birth | None = None
     now: Birth | None = None
@@ -193,11 +210,32 @@ class Verdict:
 
     @property
     def status(self) -> str:
-        """passed, failed or error."""
-        if self.error:
-            return BROKEN
+        """passed, failed, error or skipped."""
+        if self.error or self.skipped:
+            return BROKEN if self.error else SKIPPED
         held = all(asserted.holds for asserted in self.assertions)
         return PASSED if held and not self.comparison.divergences else DIFFERENT
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it makes the test run fail."""
+        return self.status in (DIFFERENT, BROKEN)
+
+    @property
+    def shown(self) -> str:
+        """What a report calls it: its name and, if it has one, its title."""
+        return f'{self.name} "{self.title}"' if self.title else self.name
+
+    @property
+    def subject(self) -> str:
+        """What an error is about."""
+        return "golden" if self.workflow.name.endswith(".golden.json") else "workflow"
+
+    @property
+    def told(self) -> tuple[NodeVerdict, ...]:
+        """The nodes of which something is to be said beside what they assert."""
+        asserting = {asserted.node_id for asserted in self.assertions}
+        return tuple(node for node in self.comparison.nodes if node.node_id not in asserting)
 
     @property
     def first(self) -> Divergence | None:
@@ -212,7 +250,7 @@ class Verdict:
             "workflow": str(self.workflow),
             "status": self.status,
             "seconds": round(self.seconds, 3),
-            **({"error": self.error} if self.error else {}),
+            **{name: said for name in ("error", "skipped", "title", "description") if (said := getattr(self, name))},
             "tolerance": {"class": found.tolerance, "because": found.why},
             "environment": list(found.differences),
             "first_divergence": self.first.to_json() if self.first is not None else None,

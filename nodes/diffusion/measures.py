@@ -184,7 +184,7 @@ def read_picture(path: Path) -> Tensor | None:
                 return None
             wanted = image.mode if image.mode in ("L", "RGB", "RGBA") else "RGBA" if "A" in image.mode else "RGB"
             values = numpy.asarray(image if image.mode == wanted else image.convert(wanted))
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
         return None
     values = values[..., None] if values.ndim == 2 else values
     return torch.from_numpy(values.astype(numpy.float32) / 255.0)[None]

@@ -137,6 +137,17 @@ def test_a_png_as_comfyui_writes_it(zipped: bool, tmp_path: Path) -> None:
         assert read(stream).prompt == PROMPT
 
 
+def test_what_weft_says_of_the_making() -> None:
+    made = {"version": "0.1.0", "sampling": "comfy"}
+    assert read(png(text("prompt", P), text("weft", json.dumps(made)))).made == made
+    assert read(with_exif("WEBP", {0x0110: f"prompt:{P}", 0x010E: f"weft:{json.dumps(made)}"})).made == made
+    for broken in ("{", "none", "[1]"):
+        found = read(png(text("prompt", P), text("weft", broken)))
+        assert (found.prompt, found.made) == (PROMPT, None)
+    with pytest.raises(UnreadableWorkflow, match="holds no workflow"):
+        read(png(text("weft", json.dumps(made))))
+
+
 def test_one_is_enough() -> None:
     assert read(png(text("workflow", W))).prompt is None
     assert read(png(text("prompt", P))).workflow is None

@@ -288,6 +288,53 @@ def boom(context: RunContext) -> None:
     raise ValueError("boom")
 
 
+def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
+    def fail(context: RunContext) -> None:
+        raise ValueError("no")
+
+    WORLD.does = {3: fail}
+    prompt = graph((1,), (2, 1), (3, 2), (4, 1), (5, 1), save=(3, 4, 5))
+    told: list[str] = []
+
+    def spare(error: NodeFailed) -> bool:
+        told.append(error.node_id)
+        return True
+
+    seen: list[Event] = []
+    context = runner.make_context(observers=[seen.append])
+    result = LocalExecutor(spare=spare).run(runner.plan(prompt), context)
+    assert told == ["3"]
+    assert sorted(WORLD.called) == [1, 2, 3, 4, 5]
+    assert list(result) == ["4", "5"]
+    assert WORLD.alive() == set(), "what it would have taken is released"
+    assert [event.status for event in seen if isinstance(event, events.RunFinished)] == ["failed"]
+    WORLD.called.clear()
+    with pytest.raises(NodeFailed):
+        LocalExecutor(spare=lambda error: False).run(runner.plan(prompt), runner.make_context())
+
+
+def test_a_failure_that_others_wait_for_is_not_spared(runner: Runner) -> None:
+    def fail(context: RunContext) -> None:
+        raise ValueError("no")
+
+    WORLD.does = {2: fail}
+    with pytest.raises(NodeFailed):
+        LocalExecutor(spare=lambda error: True).run(runner.plan(CHAIN), runner.make_context())
+
+
+def test_the_context_knows_what_the_cache_served(runner: Runner) -> None:
+    """So does a node that shares the outputs of a served one; one that shares those of a called one was computed."""
+    cache = MemoryCache()
+    prompt = graph((1,), (2, 1), save=(2,))
+    runner.run(prompt, cache)
+    twin = {**prompt, "7": prompt["1"], "8": graph((8, 7), save=(8,))["8"]}
+    served: list[set[str]] = []
+    WORLD.does = {8: lambda context: served.append(set(context.served))}
+    runner.run(twin, cache)
+    runner.run(twin, MemoryCache())
+    assert served == [{"1", "2", "7"}, set()]
+
+
 def test_a_failure_keeps_what_finished(runner: Runner) -> None:
     cache = MemoryCache()
     WORLD.does[3] = boom

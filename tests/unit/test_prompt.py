@@ -30,8 +30,18 @@ def test_bare_and_posted() -> None:
     assert (posted.pointer, posted.extra_pnginfo) == ("/prompt", {"workflow": {"x": 1}})
 
 
-def test_a_node_may_be_called_prompt() -> None:
-    assert list(Prompt.parse({"prompt": NODE, "2": NODE}).nodes) == ["prompt", "2"]
+def test_under_the_key_api() -> None:
+    """As files of ComfyUI-test-framework may have it."""
+    found = Prompt.parse({"api": {"1": NODE}, "name": "x"})
+    assert found.nodes == Prompt.parse({"1": NODE}).nodes
+    assert (found.pointer, found.extra_pnginfo) == ("/api", {})
+    assert refused({"api": {}}) == "the workflow holds no nodes"
+    assert refused({"api": {"1": 5}}) == "/api/1: expected a node (an object with class_type), got a number"
+
+
+@pytest.mark.parametrize("name", ["prompt", "api"])
+def test_a_node_may_be_called_prompt_or_api(name: str) -> None:
+    assert list(Prompt.parse({name: NODE, "2": NODE}).nodes) == [name, "2"]
 
 
 @pytest.mark.parametrize("extra", [None, 5, {"extra_pnginfo": None}, {"extra_pnginfo": "x"}])

@@ -57,6 +57,10 @@ def named_files(folders: Folders, constants: Mapping[str, Any]) -> list[Any]:
 def ByFingerprint(*, text: Annotated[str, String()]) -> Image: ...
 
 
+@node(category="test", volatile="it looks at the clock")
+def EveryTime(*, size: Annotated[int, Int()]) -> Image: ...
+
+
 @node(category="test", output_node=True)
 def Show(*, image: Image) -> None: ...
 
@@ -85,7 +89,7 @@ class Changing:
         return value
 
 
-REGISTRY = Registry().add([Make, Join, ByFile, ById, ByFingerprint, Show]).add({"Changing": Changing})
+REGISTRY = Registry().add([Make, Join, ByFile, ById, ByFingerprint, EveryTime, Show]).add({"Changing": Changing})
 
 
 def keys(prompt: dict[str, Any], folders: Folders, registry: Registry = REGISTRY) -> dict[str, CacheKey]:
@@ -209,6 +213,12 @@ def test_fingerprints(folders: Folders) -> None:
     assert key("ByFingerprint", folders, text="") != before
     (folders.input / "e.txt").write_bytes(b"2")
     assert key("ByFingerprint", folders, text="e.txt") != before
+
+
+def test_a_class_may_be_volatile(folders: Folders) -> None:
+    first, second = (key("EveryTime", folders, size=3) for _ in range(2))
+    assert first.volatile == "it looks at the clock"
+    assert first.digest != second.digest
 
 
 def test_nodes_that_take_their_id_differ_by_it(folders: Folders) -> None:

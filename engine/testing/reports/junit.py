@@ -26,17 +26,23 @@ def junit(verdicts: Sequence[Verdict]) -> bytes:
 def _suite(root: ElementTree.Element, verdict: Verdict) -> None:
     suite = ElementTree.SubElement(root, "testsuite", name=_clean(verdict.name), time=f"{verdict.seconds:.3f}")
     begins = {divergence.node.node_id: divergence for divergence in verdict.comparison.divergences}
-    if verdict.error:
-        case = _case(suite, verdict, "golden", 0.0)
-        ElementTree.SubElement(case, "error", message=_clean(verdict.error))
-    for node in verdict.comparison.nodes:
+    about = {name: said for name in ("title", "description") if (said := getattr(verdict, name))}
+    if about:
+        properties = ElementTree.SubElement(suite, "properties")
+        for name, said in about.items():
+            ElementTree.SubElement(properties, "property", name=name, value=_clean(said))
+    for tag, said in (("error", verdict.error), ("skipped", verdict.skipped)):
+        if said:
+            ElementTree.SubElement(_case(suite, verdict, verdict.subject, 0.0), tag, message=_clean(said))
+    for node in verdict.told:
         case = _case(suite, verdict, f"{node.node_id} {node.title}", node.seconds or 0.0)
         _fill(case, verdict, node, begins.get(node.node_id))
+    seconds = {node.node_id: node.seconds or 0.0 for node in verdict.comparison.nodes}
     for asserted in verdict.assertions:
-        case = _case(suite, verdict, asserted.text, 0.0)
+        case = _case(suite, verdict, asserted.text, seconds.get(asserted.node_id, 0.0))
         if not asserted.holds:
-            ElementTree.SubElement(case, "failure", message=_clean(f"got {asserted.got}"), type="assertion")
-    cases = list(suite)
+            ElementTree.SubElement(case, "failure", message=_clean(asserted.why), type="assertion")
+    cases = suite.findall("testcase")
     for name, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(name, str(sum(case.find(tag) is not None for case in cases)))
     suite.set("tests", str(len(cases)))

@@ -18,8 +18,8 @@ from engine.testing.verdicts import (
     BAD,
     CHANGED,
     DIVERGED,
+    HELD,
     NODE_STATES,
-    PASSED,
     RAN,
     SAME,
     UNSEEN,
@@ -40,9 +40,9 @@ def page(
     verdicts: Sequence[Verdict], seconds: float, instrument: Instrument, *, title: str = "Weft test report"
 ) -> str:
     """The page as HTML: no file beside it, no address in it."""
-    failed = sum(verdict.status != PASSED for verdict in verdicts)
+    failed = sum(verdict.is_bad for verdict in verdicts)
     links = "".join(
-        f'<li><span class="badge {v.status}">{v.status}</span> <a href="#w{place}">{escape(v.name)}</a> '
+        f'<li><span class="badge {v.status}">{v.status}</span> <a href="#w{place}">{escape(v.shown)}</a> '
         f'<span class="dim">{escape(_headline(v))}</span></li>'
         for place, v in enumerate(verdicts)
     )
@@ -77,22 +77,26 @@ def _asset(name: str) -> str:
 
 
 def _headline(verdict: Verdict) -> str:
-    if verdict.error:
-        return verdict.error
+    if verdict.error or verdict.skipped:
+        return verdict.error or verdict.skipped
     first = verdict.first
     if first is not None:
         return f"{first.node.where}: {first.cause}"
-    broken = [asserted.text for asserted in verdict.assertions if not asserted.holds]
-    return f"assertion {broken[0]}" if broken else f"{len(verdict.comparison.nodes)} nodes"
+    broken = [f"assertion {asserted.text}: {asserted.why}" for asserted in verdict.assertions if not asserted.holds]
+    return broken[0] if broken else f"{len(verdict.comparison.nodes)} nodes"
 
 
 def _section(place: int, verdict: Verdict, instrument: Instrument) -> str:
     parts = [
         f'<section id="w{place}"><h2><span class="badge {verdict.status}">{verdict.status}</span> '
-        f"{escape(verdict.name)}</h2>"
+        f"{escape(verdict.shown)}</h2>"
     ]
+    if verdict.description:
+        parts.append(f'<p class="told">{escape(verdict.description)}</p>')
     if verdict.error:
         return "".join([*parts, f'<p class="cause">{escape(verdict.error)}</p></section>'])
+    if verdict.skipped:
+        return "".join([*parts, f'<p class="dim">not run: {escape(verdict.skipped)}</p></section>'])
     found = verdict.comparison
     if verdict.before is not None:
         why = f"tolerance class <b>{found.tolerance}</b>: {escape(found.why)}"
@@ -105,6 +109,11 @@ def _section(place: int, verdict: Verdict, instrument: Instrument) -> str:
             f"({escape(divergence.node.class_type)}). {escape(KINDS[divergence.kind]).capitalize()}: "
             f"<b>{escape(divergence.cause)}</b>.{seen}</p>"
         )
+    parts += [
+        f'<p class="cause">Assertion <b>{escape(asserted.text)}</b> does not hold: {escape(asserted.why)}</p>'
+        for asserted in verdict.assertions
+        if not asserted.holds
+    ]
     parts.append(_graph(place, found.nodes, {d.node.node_id for d in found.divergences}))
     parts += _pictures(verdict, instrument)
     parts.append(_written(verdict, instrument))
@@ -151,8 +160,8 @@ def _graph(place: int, nodes: Sequence[NodeVerdict], begins: set[str]) -> str:
             f'<text class="class" x="10" y="36">{escape(_cut(f"{node.node_id} · {node.class_type}"))}</text></g></a>'
         )
     legend = (
-        '<p class="legend dim"><span><i class="g"></i>equal or within tolerance</span>'
-        '<span><i class="b"></i>where a difference begins</span><span><i class="p"></i>a consequence of it</span>'
+        '<p class="legend dim"><span><i class="g"></i>as expected</span>'
+        '<span><i class="b"></i>where it goes wrong</span><span><i class="p"></i>a consequence of it</span>'
         '<span><i class="y"></i>cannot be compared, or did not run</span></p>'
     )
     view = f'viewBox="-2 -2 {width:.0f} {height:.0f}" style="width:{width:.0f}px;min-width:{width * 0.6:.0f}px"'
@@ -256,7 +265,7 @@ def _node_table(place: int, nodes: Sequence[NodeVerdict]) -> str:
         what = [change.text for change in node.changes]
         what += [f"{finding.name}: {finding.verdict}" for finding in node.findings]
         what += [node.message] if node.message else []
-        style = "bad" if node.state in BAD else "good" if node.state in (SAME, WITHIN) else "dim"
+        style = "bad" if node.state in BAD else "good" if node.state in (SAME, WITHIN, HELD) else "dim"
         time = f"{node.seconds:.2f} s" if node.seconds is not None else ""
         rows.append(
             f'<tr id="w{place}-{escape(node.node_id)}"><td>{escape(node.node_id)}</td><td>{escape(node.title)}</td>'

@@ -11,8 +11,11 @@ from engine.testing.verdicts import (
     DIFFERENT,
     DIVERGED,
     FAILED,
+    HELD,
     PASSED,
+    RAN,
     SAME,
+    SKIPPED,
     WITHIN,
     Divergence,
     Finding,
@@ -23,23 +26,27 @@ from engine.testing.verdicts import (
 )
 
 _SHOWN = 8
-_LABELS = {PASSED: ("pass ", "green"), DIFFERENT: ("FAIL ", "bold red"), BROKEN: ("ERROR", "bold red")}
+_LABELS = {PASSED: ("pass ", "green"), DIFFERENT: ("FAIL ", "bold red"), BROKEN: ("ERROR", "bold red"),
+           SKIPPED: ("skip ", "yellow")}  # fmt: skip
 
 
 def lines(verdict: Verdict, *, verbose: bool = False) -> Iterator[Line]:
     """What is said of one workflow as soon as it is checked; `verbose` has every node and every value."""
     label = _LABELS[verdict.status]
     if verdict.error:
-        yield [label, " ", (verdict.name, "bold")]
+        yield [label, " ", (verdict.shown, "bold")]
         yield ["  ", verdict.error]
         return
-    yield [label, " ", (verdict.name, "bold"), f": {_summary(verdict)}"]
+    if verdict.skipped:
+        yield [label, " ", (verdict.shown, "bold"), f": {verdict.skipped}"]
+        return
+    yield [label, " ", (verdict.shown, "bold"), f": {_summary(verdict)}"]
     for place, divergence in enumerate(verdict.comparison.divergences):
         yield from divergence_lines(verdict, divergence, first=place == 0)
     for asserted in verdict.assertions:
         if not asserted.holds:
-            got = f": got {asserted.got}" if asserted.got else ""
-            yield ["  ", ("assertion", "bold red"), f" {asserted.text}{got}"]
+            why = f": {asserted.why}" if asserted.got else ""
+            yield ["  ", ("assertion", "bold red"), f" {asserted.text}{why}"]
     if verbose:
         yield from _nodes(verdict.comparison.nodes)
     else:
@@ -60,6 +67,8 @@ def _summary(verdict: Verdict) -> str:
     if verdict.assertions:
         held = sum(asserted.holds for asserted in verdict.assertions)
         parts.append(f"{held} of {len(verdict.assertions)} assertions hold")
+    if not parts:
+        parts.append(f"{sum(node.state in (RAN, HELD) for node in nodes)} nodes ran")
     return ", ".join([*parts, seconds_text(verdict.seconds)])
 
 
@@ -70,7 +79,7 @@ def _nodes(nodes: Sequence[NodeVerdict]) -> Iterator[Line]:
             yield ["           ", f"{finding.name}: {finding.verdict}"]
 
 
-_COLORS = {SAME: "green", WITHIN: "green", DIVERGED: "red", FAILED: "red"}
+_COLORS = {SAME: "green", WITHIN: "green", HELD: "green", DIVERGED: "red", FAILED: "red"}
 
 
 def _tightest(nodes: Sequence[NodeVerdict]) -> Iterator[Line]:
@@ -146,8 +155,9 @@ def ending(verdicts: Sequence[Verdict], seconds: float) -> Iterator[Line]:
     """The last lines: tolerances that could be tighter, how many passed and failed."""
     for text in unneeded(verdicts):
         yield [("tolerance: ", "cyan"), text]
-    counts = [(sum(v.status == state for v in verdicts), word, style) for state, word, style in (
-        (DIFFERENT, "failed", "bold red"), (BROKEN, "broken", "bold red"), (PASSED, "passed", "green"))]  # fmt: skip
+    styles = {DIFFERENT: ("failed", "bold red"), BROKEN: ("broken", "bold red"), SKIPPED: ("skipped", "yellow")}
+    styles[PASSED] = ("passed", "green")
+    counts = [(sum(v.status == state for v in verdicts), *shown) for state, shown in styles.items()]
     parts: list[str | tuple[str, str]] = []
     for count, word, style in counts:
         if count:

@@ -1,0 +1,127 @@
+"""What a picture or a workflow file says of its making: its workflow as records of nodes, and what Weft adds to it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from engine.definition import NodeDefinition
+from engine.errors import Issue, UnreadableWorkflow, UsageError
+from engine.formats import embedded
+from engine.formats.sources import load
+from engine.graph import Graph
+from engine.overrides import title_of
+from engine.prompt import Link, Prompt
+from engine.registry import Registry
+from engine.signature import canonical
+from engine.sockets import Files
+from engine.testing.records import NodeRecord
+from engine.validation import constants
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a file says of its making. `by` is what Weft adds to the workflow, None where it was not Weft.
+
+    `kind` is PNG, JPEG, ..., and empty for a workflow file. `records` are the nodes, sources first, with keys that are
+    of the workflow alone; `reaching` are those that something shown or written depends on.
+    """
+
+    path: Path
+    prompt: Prompt
+    kind: str = ""
+    by: Mapping[str, Any] | None = None
+    records: dict[str, NodeRecord] = field(default_factory=dict, repr=False)
+    reaching: frozenset[str] = frozenset()
+
+    @property
+    def damage(self) -> list[Issue]:
+        """What is wrong with the file behind the workflow."""
+        return [note for note in self.prompt.notes if note.code == "damaged_file"]
+
+    @property
+    def shown(self) -> str:
+        """`a PNG by Weft 0.1.0, sampling comfy, 7 nodes`."""
+        kind = f"{'an' if self.kind[0] in 'AEIOM' else 'a'} {self.kind}" if self.kind else "a workflow"
+        maker = f" by Weft {self.by.get('version', 'of unknown version')}" if self.by is not None else ""
+        mode = f", sampling {self.by['sampling']}" if self.by is not None and "sampling" in self.by else ""
+        count = len(self.prompt.nodes)
+        return f"{kind}{maker}{mode}, {count} node{'s' if count != 1 else ''}"
+
+
+def read_made(path: Path, registry: Registry) -> Made:
+    """Read a file: its metadata, never its pixels.
+
+    Raises UnreadableWorkflow for one that is not there or carries no workflow, InvalidWorkflow for a broken workflow,
+    UsageError for one that runs in a circle.
+    """
+    from engine.formats.conversion import to_prompt
+
+    try:
+        found = embedded.read(path) if embedded.is_container(path) else None
+        loaded = load(path)
+    except UnreadableWorkflow as error:
+        hint = error.hint or "weft explain takes two files that carry a workflow"
+        raise UnreadableWorkflow(error.message, hint=hint) from error
+    prompt = loaded if isinstance(loaded, Prompt) else to_prompt(loaded, registry, keep_unknown=True)
+    made = Made(path, prompt) if found is None else Made(path, prompt, found.kind, found.made)
+    graph = Graph(prompt)
+    cycles = graph.cycles()
+    if cycles:
+        raise UsageError(f"{path}: its workflow runs in a circle: nodes {', '.join(cycles[0])}")
+    files = made.by.get("models") if made.by is not None else None
+    records = _records(prompt, graph, registry, files if isinstance(files, Mapping) else {})
+    return replace(made, records=records, reaching=frozenset(graph.needed(_ends(prompt, graph, registry))))
+
+
+def _records(prompt: Prompt, graph: Graph, registry: Registry, files: Mapping[str, Any]) -> dict[str, NodeRecord]:
+    """The nodes, sources first, as a golden has them; keys are of the workflow alone."""
+    records: dict[str, NodeRecord] = {}
+    for node_id in graph.order(prompt.nodes):
+        node = prompt.nodes[node_id]
+        definition = definition_of(node.class_type, registry)
+        given = {name: value for name, value in node.inputs.items() if type(value) is not Link}
+        inputs = given | (constants(given, definition) if definition is not None else {})
+        links = {name: (link.node_id, link.slot) for name, link in node.links}
+        sources = {name: [records[s].key if s in records else s, slot] for name, (s, slot) in links.items()}
+        content = canonical([node.class_type, inputs, sources])
+        records[node_id] = NodeRecord(
+            class_type=node.class_type,
+            title=title_of(prompt, node_id, registry),
+            version="",
+            key=hashlib.blake2b(content, digest_size=32).hexdigest(),
+            inputs=inputs,
+            links=links,
+            files=dict(_files(inputs, definition, files)),
+        )
+    return records
+
+
+def _files(
+    inputs: Mapping[str, Any], definition: NodeDefinition | None, files: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    for name, spec in definition.by_name.items() if definition is not None else ():
+        digest = files.get(f"{spec.socket.folder}/{inputs.get(name)}") if isinstance(spec.socket, Files) else None
+        if isinstance(digest, str):
+            yield name, digest
+
+
+def _ends(prompt: Prompt, graph: Graph, registry: Registry) -> list[str]:
+    """The nodes that show or write something; of unknown classes, those from which nothing is taken."""
+    taken = {parent for parents in graph.parents.values() for parent in parents}
+    ends = []
+    for node_id, node in prompt.nodes.items():
+        definition = definition_of(node.class_type, registry)
+        if definition.output_node if definition is not None else node_id not in taken:
+            ends.append(node_id)
+    return ends
+
+
+def definition_of(class_type: str, registry: Registry) -> NodeDefinition | None:
+    """The class, or None where it is not known here."""
+    if class_type not in registry:
+        return None
+    return registry[class_type]

@@ -1,0 +1,124 @@
+"""Workflows that say themselves what they test, with the nodes of ComfyUI-test-framework: no golden is needed.
+
+A TestDefinition names the test, and says what it needs and how long it may take; an assertion node fails the run where
+what it asserts does not hold. The classes themselves are in nodes/testing.py; here are the names of the format alone.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.errors import Interrupted, UnreadableWorkflow, UsageError, WeftError
+from engine.formats.sources import load
+from engine.prompt import MAX_BYTES, Prompt
+from engine.registry import Registry
+from engine.validation import constants
+
+DEFINITION = "TestDefinition"
+EXECUTED = "AssertExecuted"
+ASSERTIONS = (
+    "AssertContainsColor",
+    "AssertEqual",
+    EXECUTED,
+    "AssertImageMatch",
+    "AssertInRange",
+    "AssertNotEqual",
+    "AssertTensorShape",
+)
+CLASSES = (DEFINITION, *ASSERTIONS)
+SECONDS = 120
+"""How long a test may take, beside its own extraTime."""
+
+_NAMED = re.compile(rb'"(?:class_)?type"\s*:\s*"(' + "|".join(CLASSES).encode() + rb')"')
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a workflow says of itself as a test. `asserting` are the ids of its assertion nodes."""
+
+    name: str = ""
+    description: str = ""
+    needs_gpu: bool = False
+    seconds: float = SECONDS
+    asserting: tuple[str, ...] = ()
+
+
+class NeedsGpu(WeftError):
+    """A test that requires a GPU, where none is used."""
+
+    def __init__(self, definition: Definition, why: str) -> None:
+        super().__init__(f"it requires a GPU, and {why}")
+        self.definition = definition
+
+
+class Overtime(Interrupted):
+    """A test that took longer than it may."""
+
+
+def is_test(path: Path) -> bool:
+    """Whether a JSON file holds a workflow with one of the nodes; also one that names them and is damaged.
+
+    Most files are told by their text alone, without being parsed.
+    """
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
+            return False
+        text = path.read_bytes()
+    except OSError:
+        return False
+    named = set(_NAMED.findall(text))
+    # JSON of another kind may have a "type" of that name, if not of TestDefinition.
+    return bool(named) and carries(path, damaged=DEFINITION.encode() in named or not _is_json(text))
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def carries(path: Path, *, damaged: bool = False) -> bool:
+    """Whether a file (a picture, ...) carries a workflow with one of the nodes; `damaged` where it cannot be read."""
+    try:
+        loaded = load(path)
+    except UnreadableWorkflow:
+        return damaged
+    if isinstance(loaded, Prompt):
+        classes = {node.class_type for node in loaded.nodes.values()}
+    else:
+        canvases = (loaded.canvas, *(canvas for _, canvas in loaded.definitions()))
+        classes = {node.type for canvas in canvases for node in canvas.nodes}
+    return not classes.isdisjoint(CLASSES)
+
+
+def definition_of(prompt: Prompt, registry: Registry) -> Definition | None:
+    """What a prompt says of itself as a test; None where it holds none of the nodes.
+
+    Raises UsageError for two definitions. What validation will refuse counts as not given.
+    """
+    found = [node_id for node_id, node in prompt.nodes.items() if node.class_type == DEFINITION]
+    asserting = tuple(node_id for node_id, node in prompt.nodes.items() if node.class_type in ASSERTIONS)
+    if not found and not asserting:
+        return None
+    if len(found) > 1:
+        raise UsageError(f"it has {len(found)} {DEFINITION} nodes (nodes {', '.join(found)}), expected one")
+    if not found or DEFINITION not in registry:
+        return Definition(asserting=asserting)
+    given = constants(prompt.nodes[found[0]].inputs, registry[DEFINITION])
+    return Definition(
+        name=given.get("name", "").strip(),
+        description=given.get("description", "").strip(),
+        needs_gpu=given.get("requiresGPU", False),
+        seconds=SECONDS + max(given.get("extraTime", 0), 0),
+        asserting=asserting,
+    )
+
+
+def passing(prompt: Prompt, definition: Definition) -> list[str]:
+    """The assertion nodes that pass on what they get: nothing may ask for that, and still they are to run."""
+    return [node_id for node_id in definition.asserting if prompt.nodes[node_id].class_type == EXECUTED]
