@@ -27,7 +27,7 @@ def UpscaleModelLoader(
     return load_upscale_model(context.folders.find("upscale_models", model_name), device=device_memory(context))
 
 
-@node(display_name="Upscale Image (using Model)", category="image/upscaling", python_module=MODULE)
+@node(display_name="Upscale Image (using Model)", category="image/upscaling", python_module=MODULE, version=2)
 def ImageUpscaleWithModel(*, upscale_model: UpscaleModel, image: Image, context: RunContext) -> Image:
     """Enlarge pictures by the factor that the network was made for, usually 4, in tiles of 512 pixels.
 

@@ -41,7 +41,7 @@ def overlay(
         base: [B,H,W,3] in 0..1.
         picture: [b,h,w,3 or 4] in 0..1; of a batch the first.
         resize: a key of RESIZES. method: how, see pixels.METHODS. factor, size: what some of them are told.
-        offset: x and y of its upper left corner, before it is rotated about its middle.
+        offset: x and y of its upper left corner; of one that is rotated, of the box around it.
         rotation: degrees, counterclockwise.
         opacity: 0 covers what is below, 100 shows nothing of the picture.
         mask: [m,h,w], 1 where the picture is not seen; of a batch the first, resized to it.

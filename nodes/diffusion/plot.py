@@ -30,8 +30,9 @@ SMALLEST_FONT = 8
 LARGEST_FONT = 48  # at cells of 512 pixels
 FILLED = 0.9  # of the box around a label
 ELLIPSIS = "..."
-# Where a label may be broken: names of files have no spaces, numbers stay whole.
-_BREAKS = re.compile(r"(?<=[\s_/])|(?<=[-.,;:(])(?=[^\W\d])")
+_WORDS = re.compile(r"\S+\s*")
+# Where a word may be broken that is too long for a line, as names of files are; numbers stay whole.
+_BREAKS = re.compile(r"(?<=[_/])|(?<=[-.,;:(])(?=[^\W\d])")
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,14 @@ def draw_plot(
     canvas = Image.new("RGBA", grid.size, PAPER)
     for number, cell in enumerate(to_uint8(images).numpy()):
         canvas.paste(Image.fromarray(cell).convert("RGBA"), grid.corner(number % columns, number // columns))
-    largest = _largest_font(width)
+    box = width, grid.top
+    largest = _common_font(x_labels, box, _largest_font(width))
     for column, text in enumerate(x_labels):
-        _write(canvas, text, (grid.corner(column, 0)[0], 0), (width, grid.top), largest)
+        _write(canvas, text, (grid.corner(column, 0)[0], 0), box, largest)
+    box = (height, left) if vertical_labels else (left, height)
+    largest = _common_font(y_labels, box, _largest_font(width))
     for row, text in enumerate(y_labels):
-        _write(canvas, text, (0, grid.corner(0, row)[1]), (left, height), largest, turned=vertical_labels)
+        _write(canvas, text, (0, grid.corner(0, row)[1]), box, largest, turned=vertical_labels)
     pixels = torch.frombuffer(bytearray(canvas.tobytes()), dtype=torch.uint8)
     return (pixels.reshape(1, canvas.height, canvas.width, 4).float() / 255.0).contiguous()
 
@@ -104,6 +108,13 @@ def shortened(name: str, length: int = 42) -> str:
 
 def _largest_font(width: int) -> int:
     return max(SMALLEST_FONT, LARGEST_FONT * width // 512)
+
+
+def _common_font(labels: Sequence[str], box: tuple[int, int], largest: int) -> int:
+    """The size of the labels of an axis: that of the longest, but one far longer than the others is alone smaller."""
+    width, height = (int(side * FILLED) for side in box)
+    sizes = [int(_fitted(text, width, height, largest)[0].size) for text in labels]
+    return max(min((size for size in sizes if size > SMALLEST_FONT), default=largest), 2 * largest // 3)
 
 
 def _left_band(labels: Sequence[str], width: int, height: int, least: int) -> int:
@@ -120,7 +131,7 @@ def _write(
     """Centre a text in a box: in the largest letters that let it stay inside, broken into lines where that helps."""
     from PIL import Image, ImageDraw
 
-    width, height = (box[1], box[0]) if turned else box
+    width, height = box
     if not text.strip() or min(width, height) < 1:
         return
     paper = Image.new("RGBA", (width, height), PAPER)
@@ -149,17 +160,19 @@ def _fitted(text: str, width: int, height: int, largest: int) -> tuple[FreeTypeF
 def _wrapped(text: str, font: FreeTypeFont, width: int, whole_words: bool) -> list[str] | None:
     """The text in lines of this width; None where a part of it does not fit into one and must stay whole."""
     lines: list[str] = []
-    for part in _BREAKS.split(text.strip()):
-        joined = lines[-1] + part if lines else part
-        if font.getlength(joined.rstrip()) <= width:
-            lines[-1:] = [joined]
-            continue
-        if whole_words and font.getlength(part.rstrip()) > width:
-            return None
-        while part:
-            count = next((n for n in range(len(part), 1, -1) if font.getlength(part[:n].rstrip()) <= width), 1)
-            lines.append(part[:count])
-            part = part[count:]
+    for word in _WORDS.findall(text):
+        # A word that has room on a line of its own is not broken.
+        for part in [word] if font.getlength(word.rstrip()) <= width else _BREAKS.split(word):
+            joined = lines[-1] + part if lines else part
+            if font.getlength(joined.rstrip()) <= width:
+                lines[-1:] = [joined]
+                continue
+            if whole_words and font.getlength(part.rstrip()) > width:
+                return None
+            while part:
+                count = next((n for n in range(len(part), 1, -1) if font.getlength(part[:n].rstrip()) <= width), 1)
+                lines.append(part[:count])
+                part = part[count:]
     return [line.strip() for line in lines]
 
 

@@ -14,6 +14,8 @@ from torch.nn.functional import interpolate, pad, pixel_shuffle, pixel_unshuffle
 SLOPE = 0.2  # of the leaky ReLUs
 RESIDUAL = 0.2  # the share of a block's result that is added to its input (ESRGAN, section 3.1)
 BLOCK_LAYERS = 5
+# Images that are unshuffled are padded to a multiple of this, also where 2 would do: spandrel's rule, ComfyUI's loader.
+UNSHUFFLED_SIDES = 4
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
@@ -86,15 +88,22 @@ class RRDBNet(nn.Module):
         """[B,C,H,W] in 0..1 -> [B,C,H*scale,W*scale] in about 0..1."""
         height, width = image.shape[-2:]
         if self.unshuffle > 1:
-            missing = -width % self.unshuffle, -height % self.unshuffle
-            image = pad(image, (0, missing[0], 0, missing[1]), mode="reflect")
-            image = pixel_unshuffle(image, self.unshuffle)
+            image = pixel_unshuffle(_padded(image, max(self.unshuffle, UNSHUFFLED_SIDES)), self.unshuffle)
         x = self.conv_first(image)
         x = x + self.conv_body(self.body(x))
         for conv in self.up:
             x = self._activation(conv(interpolate(x, scale_factor=2, mode="nearest")))
         result: Tensor = self.conv_last(self._activation(self.conv_hr(x)))
         return result[..., : height * self.scale, : width * self.scale]
+
+
+def _padded(image: Tensor, multiple: int) -> Tensor:
+    """With sides that are multiples: mirrored at the right and the bottom, the last pixels repeated where it ends."""
+    height, width = image.shape[-2:]
+    right, bottom = -width % multiple, -height % multiple
+    mirrored = min(right, width - 1), min(bottom, height - 1)
+    image = pad(image, (0, mirrored[0], 0, mirrored[1]), mode="reflect")
+    return pad(image, (0, right - mirrored[0], 0, bottom - mirrored[1]), mode="replicate")
 
 
 class CompactNet(nn.Module):

@@ -11,6 +11,8 @@ from typing import Any
 
 from engine.definition import Seen
 from nodes.efficiency.errors import BadScript
+from nodes.efficiency.loading import NONE
+from nodes.efficiency.manual import FOLDERS, MANUAL_KINDS, parse_axis
 from nodes.efficiency.values import XY, ControlNetStack, Lora, LoraStack, XYPlot
 
 NOTHING_KIND = "Nothing"
@@ -145,9 +147,48 @@ def _kind(plot: Seen, name: str) -> str:
     if source is None or source.class_type not in _KINDS:
         return NOTHING_KIND
     given = source.constants
-    if any(given.get(count) == 0 for count in ("batch_count", "input_count", "X_batch_count", "Y_batch_count")):
+    if _has_no_values(source.class_type, given, source.slot):
         return NOTHING_KIND
     return _KINDS[source.class_type](given, source.slot) or NOTHING_KIND
+
+
+def _has_no_values(class_type: str, given: Mapping[str, Any], slot: int) -> bool:
+    """Whether the widgets of an axis leave it empty, as far as they are known: then it is not there."""
+    if any(given.get(count) == 0 for count in ("batch_count", f"{'XY'[slot : slot + 1]}_batch_count")):
+        return True
+    if class_type == "XY Input: Prompt S/R":
+        return given.get("search_txt") == ""
+    if class_type == "XY Input: LoRA Plot":
+        return (given.get("input_mode"), given.get("lora_name")) == (LORA_STRENGTHS, NONE)
+    if class_type == "XY Input: Manual XY Entry":
+        return _makes_no_sense(given.get("plot_type"), given.get("plot_value"))
+    if str(given.get("input_mode", "")).endswith("Batch"):
+        return given.get("batch_max") == 0
+    counter, column = _NAMED.get(class_type, ("", ""))
+    if given.get("target_parameter") == "scheduler":
+        column = "scheduler"
+    count = given.get(counter)
+    return isinstance(count, int) and all(given.get(f"{column}_{i}") == NONE for i in range(1, count + 1))
+
+
+# Axes whose values are named one by one: the input that counts them, and the column that holds the names.
+_NAMED = {
+    "XY Input: Sampler/Scheduler": ("input_count", "sampler"),
+    "XY Input: VAE": ("vae_count", "vae_name"),
+    "XY Input: Checkpoint": ("ckpt_count", "ckpt_name"),
+    "XY Input: LoRA": ("lora_count", "lora_name"),
+}
+
+
+def _makes_no_sense(kind: Any, text: Any) -> bool:
+    """Whether a Manual XY Entry gives no axis. Which files there are is not known here."""
+    if kind not in MANUAL_KINDS or kind in FOLDERS or not isinstance(text, str):
+        return False
+    try:
+        parse_axis(kind, text, lambda _: ())
+    except ValueError:
+        return True
+    return False
 
 
 Known = Callable[[Mapping[str, Any], int], str | None]
@@ -174,11 +215,12 @@ ASCORE_KINDS = {"positive": "AScore+", "negative": "AScore-"}
 CHECKPOINT_KINDS = {"Base": "Checkpoint", "Refiner": "Refiner"}
 SKIP_KINDS = {"Base": "Clip Skip", "Refiner": "Clip Skip (Refiner)"}
 LORA_KINDS = {"LoRA Names": "LoRA", "LoRA Names+Weights": "LoRA", "LoRA Batch": "LoRA Stacks"}
+LORA_STRENGTHS = "X: Model Strength, Y: Clip Strength"
 LORA_PLOT_KINDS = {
     "X: LoRA Batch, Y: LoRA Weight": ("LoRA Batch", "LoRA Wt"),
     "X: LoRA Batch, Y: Model Strength": ("LoRA Batch", "LoRA MStr"),
     "X: LoRA Batch, Y: Clip Strength": ("LoRA Batch", "LoRA CStr"),
-    "X: Model Strength, Y: Clip Strength": ("LoRA MStr", "LoRA CStr"),
+    LORA_STRENGTHS: ("LoRA MStr", "LoRA CStr"),
 }
 CONTROL_NET_KINDS = {parameter: kind for kind, parameter in CONTROL_NET.items()}
 _SHORT = {"Strength": "ControlNetStrength", "Start%": "ControlNetStart%", "End%": "ControlNetEnd%"}

@@ -116,7 +116,8 @@ def _cell(sampling: Sampling, plot: XYPlot, x: Any, y: Any) -> Cell:
     elif set(kinds) <= CONTROL_NET.keys():
         _APPLY[kinds[0]](cell, merge_control_nets(x, y, kinds[1]))
     else:
-        for kind, value in zip(kinds, (x, y), strict=True):
+        # A checkpoint may bring a clip skip: an axis of clip skips decides in its place, on whichever side it stands.
+        for kind, value in sorted(zip(kinds, (x, y), strict=True), key=lambda axis: _rank(axis[0])):
             if kind != NOTHING_KIND:
                 _APPLY[kind](cell, value)
     if cell.refine_at is not None:
@@ -258,6 +259,9 @@ def _made(memo: _Memo, cell: Cell, encoders: Encoders) -> Sampling:
         changed["model"], clip = loaded.model, loaded.clip
         if "vae" in cell.stale:
             changed["vae"] = loaded.vae
+    elif given is not None and clip is None and "prompts" in cell.stale:
+        # Eff. Loader SDXL gives no CLIP out, and the sampler has no tuple but its parts: loaded as the loader did.
+        clip = memo(add_checkpoint, given.ckpt_name, given.vae_name, clip_skip, given.loras).clip
     elif "clip skip" in cell.stale:
         clip = memo(_skipped, clip, clip_skip)
     if cell.vae_name is not None:

@@ -77,7 +77,7 @@ def _size(image: Any) -> str:
     return f"{image.shape[2]} x {image.shape[1]} pixels"
 
 
-@node(class_type="weft.DrawPlot", category=INTERNAL)
+@node(class_type="weft.DrawPlot", category=INTERNAL, version=2)
 def DrawPlot(
     *,
     images: Image,

@@ -42,7 +42,7 @@ Outputs = tuple[
 ]
 
 
-@node(class_type="KSampler (Efficient)", category=CATEGORY, output_node=True, check=check_sampler)
+@node(class_type="KSampler (Efficient)", category=CATEGORY, output_node=True, check=check_sampler, version=2)
 def KSamplerEfficient(
     *,
     model: ModelLink,
@@ -102,7 +102,7 @@ def KSamplerEfficient(
     return _single("KSampler (Efficient)", graph, sampling, preview_method, context)
 
 
-@node(class_type="KSampler Adv. (Efficient)", category=CATEGORY, output_node=True, check=check_sampler)
+@node(class_type="KSampler Adv. (Efficient)", category=CATEGORY, output_node=True, check=check_sampler, version=2)
 def KSamplerAdvEfficient(
     *,
     model: ModelLink,
@@ -171,7 +171,7 @@ def KSamplerAdvEfficient(
     return _single("KSampler Adv. (Efficient)", graph, sampling, preview_method, context)
 
 
-@node(class_type="KSampler SDXL (Eff.)", category=CATEGORY, output_node=True, check=check_sampler)
+@node(class_type="KSampler SDXL (Eff.)", category=CATEGORY, output_node=True, check=check_sampler, version=2)
 def KSamplerSdxlEff(
     *,
     sdxl_tuple: TupleWithLink,

@@ -89,6 +89,8 @@ _OF_HIRES = (*_OF_LATENTS, *_OF_PIXELS, *_OF_SAMPLING, *_OF_CONTROL)
 
 
 def _unused_by_hires(constants: Mapping[str, Any]) -> Collection[str]:
+    if constants.get("iterations") == 0:
+        return _OF_HIRES
     kind = constants.get("upscale_type")
     names = {
         "latent": {*_OF_PIXELS},

@@ -199,6 +199,8 @@ def _noise(noise: NoiseControl | None) -> dict[str, Any]:
 
 
 def _hires(graph: GraphBuilder, s: Sampling, fix: HighResFix, result: Result) -> None:
+    if fix.upscale_type != "latent" or fix.control_net is not None:
+        _check_vae(s, "HighRes-Fix Script")
     if fix.upscale_type == "pixel":
         # The latent stays that of the first pass, and is not sampled again: the original's meaning.
         image = _decode(graph, s, result.latent, "decode")
@@ -248,6 +250,7 @@ def _controlled(graph: GraphBuilder, s: Sampling, control_net: str, image: Link,
 
 
 def _tile(graph: GraphBuilder, s: Sampling, tile: TiledUpscale, result: Result) -> None:
+    _check_vae(s, "Tiled Upscaler Script")
     image = result.image or _decode(graph, s, result.latent, "decode")
     large = graph.add("ImageScaleBy", image=image, upscale_method="nearest-exact", scale_by=tile.upscale_by)[0]
     latent = _encode(graph, s, large)
@@ -281,24 +284,21 @@ def _tile(graph: GraphBuilder, s: Sampling, tile: TiledUpscale, result: Result) 
 
 
 def _decode(graph: GraphBuilder, s: Sampling, latent: Link, what: str) -> Link:
-    vae = _vae(s)
     if s.tiled:
-        return graph.add("VAEDecodeTiled", title=s.title(what), samples=latent, vae=vae, **_tiles())[0]
-    return graph.add("VAEDecode", title=s.title(what), samples=latent, vae=vae)[0]
+        return graph.add("VAEDecodeTiled", title=s.title(what), samples=latent, vae=s.vae, **_tiles())[0]
+    return graph.add("VAEDecode", title=s.title(what), samples=latent, vae=s.vae)[0]
 
 
 def _encode(graph: GraphBuilder, s: Sampling, image: Link) -> Link:
-    vae = _vae(s)
     if s.tiled:
-        return graph.add("VAEEncodeTiled", title=s.title("encode"), pixels=image, vae=vae, **_tiles())[0]
-    return graph.add("VAEEncode", title=s.title("encode"), pixels=image, vae=vae)[0]
+        return graph.add("VAEEncodeTiled", title=s.title("encode"), pixels=image, vae=s.vae, **_tiles())[0]
+    return graph.add("VAEEncode", title=s.title("encode"), pixels=image, vae=s.vae)[0]
 
 
 def _tiles() -> dict[str, Any]:
     return {"tile_size": TILE, "overlap": 64, "temporal_size": 64, "temporal_overlap": 8}
 
 
-def _vae(s: Sampling) -> Link:
+def _check_vae(s: Sampling, script: str) -> None:
     if s.vae is None:
-        raise BadScript("this script works on pictures, and there is no VAE", hint="connect optional_vae")
-    return s.vae
+        raise BadScript(f"the {script} works on pictures, and there is no VAE", hint="connect optional_vae")

@@ -9,7 +9,6 @@ from engine.context import RunContext
 from engine.folders import Folders
 from engine.sockets import Combo, String
 from nodes.efficiency.axes import PROMPT, axis
-from nodes.efficiency.errors import BadScript
 from nodes.efficiency.face import node
 from nodes.efficiency.manual import FOLDERS, MANUAL_KINDS, parse_axis
 from nodes.efficiency.values import XYValue
@@ -66,17 +65,18 @@ def ManualEntryInfo(*, notes: Annotated[str, String(default=HELP, multiline=True
 
 
 @node(class_type="Join XY Inputs of Same Type", category=CATEGORY)
-def JoinAxes(*, XY_1: XYValue, XY_2: XYValue) -> Axis:
+def JoinAxes(*, XY_1: XYValue, XY_2: XYValue, context: RunContext) -> Axis:
     """One axis behind another of the same type. Seeds are numbered on; the search text is the first one's.
 
     Args:
-        XY_1: The first values.
+        XY_1: The first values; with values of another type than the others' there is no axis, and a warning.
         XY_2: Those that follow.
     """
     if XY_1 is None or XY_2 is None:
         return XY_1 or XY_2
     if XY_1.kind != XY_2.kind:
-        raise BadScript(f"cannot join an axis of {XY_1.kind} and one of {XY_2.kind}: the types must be the same")
+        context.warn(f"an axis of {XY_1.kind} and one of {XY_2.kind} cannot be joined; there is no axis")
+        return None
     values: list[Any] = [*XY_1.values, *XY_2.values]
     if XY_1.kind == "Seeds++ Batch":
         values = list(range(len(values)))

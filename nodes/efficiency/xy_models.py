@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from engine.authoring import Output
 from engine.context import RunContext
 from engine.sockets import Combo, Files, Float, Int, String
-from nodes.efficiency.axes import CHECKPOINT_KINDS, LORA_KINDS, LORA_PLOT_KINDS, axis, float_ramp
+from nodes.efficiency.axes import CHECKPOINT_KINDS, LORA_KINDS, LORA_PLOT_KINDS, LORA_STRENGTHS, axis, float_ramp
 from nodes.efficiency.batches import BatchMax, BatchPath, BatchSort, Subdirectories, batch_files, listed
 from nodes.efficiency.face import node
 from nodes.efficiency.loaders import VaeFile
@@ -175,12 +175,9 @@ def LoraAxis(
     return axis(LORA_KINDS[input_mode], [(entry, *(lora_stack or ())) for entry in entries])
 
 
-_STRENGTHS = "X: Model Strength, Y: Clip Strength"
-
-
 def _unused_in_plot(constants: Mapping[str, Any]) -> frozenset[str]:
     mode = constants.get("input_mode")
-    if mode == _STRENGTHS:
+    if mode == LORA_STRENGTHS:
         return frozenset({"X_batch_path", "X_subdirectories", "X_batch_sort"})
     return frozenset({"lora_name", "X_first_value", "X_last_value"} if mode in LORA_PLOT_KINDS else ())
 
@@ -229,7 +226,7 @@ def LoraPlot(
     """
     x_kind, y_kind = LORA_PLOT_KINDS[input_mode]
     stack = tuple(lora_stack or ())
-    if input_mode == _STRENGTHS:
+    if input_mode == LORA_STRENGTHS:
         if lora_name == NONE:
             return None, None
         x = [Lora(lora_name, value, None) for value in float_ramp(X_first_value, X_last_value, X_batch_count)]

@@ -85,6 +85,21 @@ def test_numbers_and_short_words_stay_whole() -> None:
     assert plot._wrapped("18446744073709551615", font, 60, whole_words=True) is None
 
 
+def test_words_are_broken_only_where_they_are_too_long() -> None:
+    font, text = plot._font(20), "dpmpp_2m_sde_gpu (sgm_u)"
+    assert plot._wrapped(text, font, 180, whole_words=True) == ["dpmpp_2m_sde_gpu", "(sgm_u)"]
+    assert plot._wrapped(text, font, 130, whole_words=True) == ["dpmpp_2m_", "sde_gpu", "(sgm_u)"]
+
+
+def test_the_labels_of_an_axis_have_one_size_unless_one_is_far_longer() -> None:
+    box, longer = (256, 48), "some more words here to go"
+    assert 16 < plot._common_font([longer], box, 24) < 24
+    assert plot._common_font(["a", longer], box, 24) == plot._common_font([longer], box, 24)
+    assert plot._common_font(["a", longer * 2], box, 24) == 16
+    assert plot._common_font(["a", longer * 20], box, 24) == 24, "one that does not fit at all decides nothing"
+    assert plot._common_font([], box, 24) == 24
+
+
 def test_labels_shrink_until_they_fit_and_end_in_dots_where_nothing_helps() -> None:
     font, lines = plot._fitted("short", 200, 60, 30)
     assert (font.size, lines) == (30, ["short"])

@@ -482,7 +482,7 @@ def test_a_warm_run_is_a_cold_run(change: str, run: Runner) -> None:
 def test_a_missing_vae_is_named(run: Runner) -> None:
     prompt = scripted(hires(upscale_type="both"))
     del prompt["s"]["inputs"]["optional_vae"]
-    with pytest.raises(NodeFailed, match="this script works on pictures, and there is no VAE"):
+    with pytest.raises(NodeFailed, match="the HighRes-Fix Script works on pictures, and there is no VAE"):
         run(prompt, "s")
 
 

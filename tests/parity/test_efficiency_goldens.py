@@ -80,7 +80,7 @@ CRASHED: dict[str, str] = {
     "tile_padded_b2": _RUNS,
     "tile_random_tiledvae": _RUNS,
     "tile_simple_d0": _RUNS,
-    "hires_novae_pixel": "this script works on pictures, and there is no VAE (connect optional_vae)",
+    "hires_novae_pixel": "the HighRes-Fix Script works on pictures, and there is no VAE (connect optional_vae)",
     "hires_unknown_upscaler_ttl": "the latent upscaler 'ttl_nn.SD 1.x' is not supported",
     "xl_cnet": "ControlNet",
     "eval_floats_div0": "cannot evaluate 'a / 0': float division by zero",

@@ -212,8 +212,68 @@ def test_axes_of_one_type_are_refused() -> None:
     assert name == "Y"
 
 
-def test_an_axis_without_values_is_none() -> None:
-    assert issues_of(STEPS, ("XY Input: Steps", {"batch_count": 0})) == []
+LORA_FILE = {"lora_name_1": "l.safetensors"}
+LORA_NAMES = {"input_mode": "LoRA Names"}
+
+
+@pytest.mark.parametrize(
+    ("class_type", "given"),
+    [
+        ("XY Input: Clip Skip", {"batch_count": 0}),
+        ("XY Input: Prompt S/R", {"search_txt": ""}),
+        ("XY Input: LoRA", LORA_NAMES),
+        ("XY Input: LoRA", {**LORA_NAMES, **LORA_FILE, "lora_count": 0}),
+        ("XY Input: LoRA", {"input_mode": "LoRA Batch", **LORA_FILE, "batch_max": 0}),
+        ("XY Input: Checkpoint", {"ckpt_count": 2, "ckpt_name_3": "c.safetensors"}),
+        ("XY Input: LoRA Plot", {"input_mode": "X: Model Strength, Y: Clip Strength"}),
+        ("XY Input: Control Net", {"batch_count": 0}),
+        ("XY Input: Control Net Plot", {"X_batch_count": 0}),
+        ("XY Input: Manual XY Entry", {"plot_type": "Positive Prompt S/R", "plot_value": "cat;;dog"}),
+    ],
+)
+def test_an_axis_without_values_is_not_there(class_type: str, given: dict[str, Any]) -> None:
+    """It asks for nothing, since the run finds no axis either."""
+    found = issues_of((class_type, given), STEPS, dependencies=None)
+    assert [message for message, name in found if name in ("X", "Y", "script")] == []
+
+
+@pytest.mark.parametrize(
+    ("class_type", "given"),
+    [
+        ("XY Input: Prompt S/R", {"search_txt": "cat"}),
+        ("XY Input: LoRA", {**LORA_NAMES, **LORA_FILE}),
+        ("XY Input: LoRA", {"input_mode": "LoRA Batch", "lora_count": 0}),
+        ("XY Input: Checkpoint", {"ckpt_count": 3, "ckpt_name_3": "c.safetensors"}),
+        ("XY Input: Control Net Plot", {"Y_batch_count": 0}),
+        ("XY Input: Manual XY Entry", {"plot_type": "LoRA", "plot_value": "what is there is not known here"}),
+    ],
+)
+def test_an_axis_with_values_is(class_type: str, given: dict[str, Any]) -> None:
+    found = issues_of((class_type, given), STEPS, dependencies=None)
+    assert any("connect the loader's DEPENDENCIES" in message for message, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("target", "names", "there"),
+    [
+        ("sampler", {"sampler_1": "euler"}, True),
+        ("sampler", {"scheduler_1": "karras"}, False),
+        ("scheduler", {"scheduler_1": "karras"}, True),
+        ("scheduler", {"sampler_1": "euler"}, False),
+        ("sampler & scheduler", {"sampler_2": "euler"}, True),
+    ],
+)
+def test_an_axis_of_samplers_or_schedulers(target: str, names: dict[str, str], there: bool) -> None:
+    axis = ("XY Input: Sampler/Scheduler", {"target_parameter": target, **names})
+    assert bool(issues_of(axis, axis)) == there, "the same type twice, if it is one"
+
+
+def test_half_a_lora_plot_is_told_before_the_run() -> None:
+    plot = ("XY Input: LoRA Plot", {"input_mode": "X: Model Strength, Y: Clip Strength", "lora_name": "l.safetensors"})
+    assert issues_of(plot, plot, Y=["2", 1]) == []
+    [(message, name)] = issues_of((plot[0], {**plot[1], "Y_batch_count": 0}), plot, Y=["2", 1])
+    assert "half of a LoRA plot" in message
+    assert name == "X"
 
 
 def test_missing_dependencies_are_told() -> None:

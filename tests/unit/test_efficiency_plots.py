@@ -282,6 +282,27 @@ def test_clip_skip_encodes_with_the_loaders_clip() -> None:
     assert not drawn.of("CheckpointLoaderSimple")
 
 
+@pytest.mark.parametrize("kinds", [("Checkpoint", "Clip Skip"), ("Refiner", "Clip Skip (Refiner)")])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_clip_skip_decides_beside_a_checkpoint_that_brings_one(kinds: tuple[str, str], flipped: bool) -> None:
+    """On either side: else one of the two axes changes nothing."""
+    axes = [XY(kinds[0], (("a.safetensors", -4, None),)), XY(kinds[1], (-2, -1))]
+    drawn = Drawn(*(reversed(axes) if flipped else axes), **REFINED)
+    assert [item["stop_at_clip_layer"] for item in drawn.of("CLIPSetLastLayer")] == [-2, -1]
+
+
+@pytest.mark.parametrize("kind", ["Positive Prompt S/R", "Clip Skip"])
+def test_without_a_clip_to_encode_with_it_is_loaded_as_the_loader_did(kind: str) -> None:
+    """Eff. Loader SDXL gives no CLIP out; a sampler of a single model may have its unpacked tuple all the same."""
+    values = (("cat", None), ("cat", "dog")) if kind.endswith("S/R") else (-2, -1)
+    drawn = Drawn(XY(kind, values), encoders=Encoders(None))
+    assert {item["ckpt_name"] for item in drawn.of("CheckpointLoaderSimple")} == {"base.safetensors"}
+    assert {item["lora_name"] for item in drawn.of("LoraLoader")} == {"own.safetensors"}
+    skips = [item["stop_at_clip_layer"] for item in drawn.of("CLIPSetLastLayer")]
+    assert skips == ([-2] if kind.endswith("S/R") else [-2, -1])
+    assert all(item["model"] == Link("o", 0) for item in drawn.of("KSampler")), "the sampler's own model"
+
+
 def test_stretches_of_a_schedule_are_axes() -> None:
     values = {"StartStep": ("start_at_step", (1, 2)), "EndStep": ("end_at_step", (3, 4))}
     values |= {"AddNoise": ("add_noise", ("enable", "disable"))}

@@ -176,17 +176,22 @@ def test_a_manual_entry_knows_the_files(make_context: MakeContext) -> None:
     assert found == XY("Checkpoint", (("m.safetensors", -2, None),))
 
 
-def test_joined_axes() -> None:
+def test_joined_axes(make_context: MakeContext) -> None:
+    context = make_context()
     first, second = (
         XY("Positive Prompt S/R", (("a", None), ("a", "b"))),
         XY("Positive Prompt S/R", (("x", None), ("x", "y"))),
     )
-    assert JoinAxes(XY_1=first, XY_2=second) == XY("Positive Prompt S/R", (("a", None), ("a", "b"), ("a", "y")))
+    assert JoinAxes(XY_1=first, XY_2=second, context=context) == XY(
+        "Positive Prompt S/R", (("a", None), ("a", "b"), ("a", "y"))
+    )
     seeds = XY("Seeds++ Batch", (0, 1))
-    assert JoinAxes(XY_1=seeds, XY_2=seeds) == XY("Seeds++ Batch", (0, 1, 2, 3))
-    assert JoinAxes(XY_1=seeds, XY_2=None) == seeds
-    with pytest.raises(BadScript, match=r"an axis of Seeds\+\+ Batch and one of Positive Prompt S/R"):
-        JoinAxes(XY_1=seeds, XY_2=first)
+    assert JoinAxes(XY_1=seeds, XY_2=seeds, context=context) == XY("Seeds++ Batch", (0, 1, 2, 3))
+    assert JoinAxes(XY_1=seeds, XY_2=None, context=context) == seeds
+    assert context.warnings == []
+    assert JoinAxes(XY_1=seeds, XY_2=first, context=context) is None
+    [(_, message)] = context.warnings
+    assert "an axis of Seeds++ Batch and one of Positive Prompt S/R cannot be joined" in message
 
 
 # The plot

@@ -84,7 +84,13 @@ def test_strategy_none_and_no_iterations_leave_a_script_out(context: RunContext)
     noise = NoiseControlScript(**NOISE, context=context)
     assert TiledUpscalerScript(**{**TILES, "tiling_strategy": "none"}, script=noise) is noise
     assert TiledUpscalerScript(**{**TILES, "tiling_strategy": "none"}) is None
-    assert HighResFixScript(**{**HIRES, "iterations": 0}, script=noise) == noise
+    without = {**HIRES, "iterations": 0}
+    assert HighResFixScript(**without, script=noise) == noise
+    # The files that it names need not be there.
+    unused = set(HighResFixScript.__weft_node__.unused(without))  # type: ignore[attr-defined]
+    assert {"hires_ckpt_name", "latent_upscaler", "pixel_upscaler", "control_net_name"} <= unused
+    less = {name: value for name, value in without.items() if name not in unused}
+    assert HighResFixScript(**less, script=noise) == noise
 
 
 def test_cfg_denoiser_is_accepted_and_warned_about(context: RunContext) -> None:
