@@ -50,6 +50,7 @@ class Folders:
                 if file.is_file():
                     self._extra.extend(_read_extra_paths(file))
         self._listed: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+        self._adopted: dict[str, set[str]] = {}
 
     def folders(self, kind: str) -> list[Path]:
         """The folders that hold files of this kind, in the order of search; they need not exist."""
@@ -73,12 +74,24 @@ class Folders:
             self._listed[kind, wanted] = tuple(sorted(names))
         return self._listed[kind, wanted]
 
+    def adopt(self, kind: str, folder: Path, suffixes: Sequence[str], *, deep: bool) -> tuple[str, ...]:
+        """The files of a folder that is no model folder, by their absolute names, which `find` takes from now on.
+
+        For nodes that are given a folder, not files. `deep` searches the folders in it too.
+        """
+        names = [str(folder / inside / name) for inside, found in _walk(folder, deep=deep) for name in found]
+        found = tuple(sorted(name for name in names if name.lower().endswith(tuple(suffixes))))
+        self._adopted.setdefault(kind, set()).update(found)
+        return found
+
     def find(self, kind: str, name: str, suffixes: Sequence[str] = ()) -> Path:
         """The file `name` of this kind.
 
         An input file may say where it is, as in ComfyUI: `picture.png [output]`. Raises OutsideFolder for a name that
         leaves its folder, MissingFile (where it looked, what is near) for one that is not there.
         """
+        if name in self._adopted.get(kind, ()) and os.path.isfile(name):
+            return Path(name)
         folders = self.folders(kind)
         plain = name
         if kind == INPUT:

@@ -63,7 +63,7 @@ def VaeAxis(
 
     Args:
         input_mode: Named one by one, or all that lie in a folder.
-        batch_path: The folder, below a vae folder.
+        batch_path: The folder: below a vae folder, or an absolute path.
         subdirectories: Whether the folders in it are searched too.
         batch_sort: By name, up or down.
         batch_max: How many files at most; -1 takes all.
@@ -108,7 +108,7 @@ def CheckpointAxis(
     Args:
         target_ckpt: The base, or SDXL's refiner.
         input_mode: Named one by one, with or without clip skip and VAE, or all that lie in a folder.
-        batch_path: The folder, below a checkpoints folder.
+        batch_path: The folder: below a checkpoints folder, or an absolute path.
         subdirectories: Whether the folders in it are searched too.
         batch_sort: By name, up or down.
         batch_max: How many files at most; -1 takes all.
@@ -153,7 +153,7 @@ def LoraAxis(
 
     Args:
         input_mode: Named one by one, with or without strengths of their own, or all that lie in a folder.
-        batch_path: The folder, below a loras folder.
+        batch_path: The folder: below a loras folder, or an absolute path.
         subdirectories: Whether the folders in it are searched too.
         batch_sort: By name, up or down.
         batch_max: How many files at most; -1 takes all.
@@ -185,7 +185,7 @@ def _unused_in_plot(constants: Mapping[str, Any]) -> frozenset[str]:
 @node(
     class_type="XY Input: LoRA Plot",
     category=CATEGORY,
-    fingerprint=listed("loras", "Batch"),
+    fingerprint=listed("loras", "Batch", "X_"),
     unused=_unused_in_plot,
 )
 def LoraPlot(
@@ -214,7 +214,7 @@ def LoraPlot(
         model_strength: The strength on the diffusion model where neither axis varies it.
         clip_strength: The one on the text encoder.
         X_batch_count: How many values X has: files at most, or strengths.
-        X_batch_path: The folder of X's files, below a loras folder.
+        X_batch_path: The folder of X's files: below a loras folder, or an absolute path.
         X_subdirectories: Whether the folders in it are searched too.
         X_batch_sort: By name, up or down.
         X_first_value: X's first strength.
