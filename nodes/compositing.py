@@ -76,7 +76,9 @@ def ImageCompositeMasked(
         mask: Where the source is seen; resized to the source. Everywhere without one.
     """
     from nodes.diffusion.compositing import paste, with_channels
+    from nodes.diffusion.pixels import check_images
 
+    check_images(destination, source)
     above = with_channels(source, destination.shape[-1]).movedim(-1, 1)
     return paste(destination.movedim(-1, 1), above, x, y, mask, resize_source).movedim(1, -1)
 

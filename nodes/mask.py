@@ -53,7 +53,9 @@ def InvertMask(*, mask: Mask) -> Mask:
     Args:
         mask: The mask.
     """
-    return 1.0 - mask
+    from nodes.diffusion.masks import invert
+
+    return invert(mask)
 
 
 @node(category="mask", python_module=EXTRAS)

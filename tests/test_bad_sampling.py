@@ -259,6 +259,15 @@ def test_a_prompt_that_is_no_text(run: Run) -> None:
     assert "holds no text encoder" in failure(run, "2", {"clip": None})
 
 
+def test_an_area_that_this_model_cannot_normalise(run: Run) -> None:
+    """Its groups are of one channel: at one latent pixel there is one value in each."""
+    area = [*prompt(area=(1, 1, 0, 0)), *prompt()]
+    message = "this model cannot take a latent or an area of 1x1 alone: it needs two latent pixels"
+    inputs: dict[str, Any] = {"positive": area, "latent_image": {"samples": torch.zeros(1, 4, 4, 5)}}
+    assert message in failure(run, "5", inputs, cfg=1.0)
+    assert samples(run("5", inputs)).isfinite().all(), "beside the negative there are two"
+
+
 # Masks and pictures of another size: resized, as docs/sampling.md says.
 
 
@@ -332,6 +341,35 @@ def test_what_is_no_control_net(run: Run) -> None:
 )
 def test_what_is_no_latent(run: Run, latent: Any, message: str) -> None:
     assert message in failure(run, "5", {"latent_image": latent})
+
+
+@pytest.mark.parametrize("shape", [(0, 8, 8, 3), (1, 0, 8, 3), (8, 8, 3)])
+@pytest.mark.parametrize(
+    ("class_type", "names", "inputs"),
+    [
+        ("ImageScale", ["image"], {"upscale_method": "lanczos", "width": 8, "height": 8, "crop": "disabled"}),
+        ("ImageScaleBy", ["image"], {"upscale_method": "lanczos", "scale_by": 2.0}),
+        ("ImageBlend", ["image1", "image2"], {"blend_factor": 0.5, "blend_mode": "screen"}),
+        ("ImageCompositeMasked", ["destination", "source"], {"x": 0, "y": 0, "resize_source": True}),
+        ("ImageBatch", ["image1", "image2"], {}),
+        ("ImageSharpen", ["image"], {"sharpen_radius": 1, "sigma": 1.0, "alpha": 1.0}),
+    ],
+)
+def test_what_is_no_image(
+    run: Run, class_type: str, names: list[str], inputs: dict[str, Any], shape: tuple[int, ...]
+) -> None:
+    for wrong in names:
+        linked = {name: torch.rand(shape if name == wrong else (1, 8, 8, 3)) for name in names}
+        more = {"20": {"class_type": class_type, "inputs": dict(inputs)}}
+        assert f"an image is {list(shape)}, expected [B,H,W,C]" in failure(run, "20", linked, more)
+
+
+@pytest.mark.parametrize("class_type", ["LatentFromBatch", "RepeatLatentBatch"])
+def test_a_noise_mask_of_nothing(run: Run, class_type: str) -> None:
+    inputs = {"batch_index": 0, "length": 1} if class_type == "LatentFromBatch" else {"amount": 2}
+    linked = {"samples": {"samples": torch.zeros(2, 4, 4, 4), "noise_mask": torch.zeros(0, 8, 8)}}
+    message = failure(run, "20", linked, {"20": {"class_type": class_type, "inputs": inputs}})
+    assert "a mask must be [height, width] or [batch, height, width], got [0, 8, 8]" in message
 
 
 # NaN from the model.

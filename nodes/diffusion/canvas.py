@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nodes.diffusion.compositing import with_channels
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.pixels import scale_image
+from nodes.diffusion.pixels import check_images, scale_image
 
 MEGAPIXEL = 1024 * 1024
 GREY = 0.5  # what stands where there is no picture yet
@@ -28,7 +28,7 @@ def empty_image(width: int, height: int, batch: int, colour: int) -> Tensor:
 
 def join_images(first: Tensor, second: Tensor) -> Tensor:
     """Both batches in one, the second resized (bilinear, cut to the aspect) to the first; a missing alpha is 1."""
-    _check(first, second)
+    check_images(first, second)
     channels = max(first.shape[-1], second.shape[-1])
     first, second = with_channels(first, channels), with_channels(second, channels).to(first.device)
     if first.shape[1:] != second.shape[1:]:
@@ -38,7 +38,7 @@ def join_images(first: Tensor, second: Tensor) -> Tensor:
 
 def images_from_batch(image: Tensor, start: int, length: int) -> Tensor:
     """`length` pictures from index `start` on, as many as there are and at least the last one."""
-    _check(image)
+    check_images(image)
     if start < 0 or length < 1:
         raise DiffusionError(f"cannot take {length} pictures from index {start}: both must be positive")
     start = min(len(image) - 1, start)
@@ -47,7 +47,7 @@ def images_from_batch(image: Tensor, start: int, length: int) -> Tensor:
 
 def crop_image(image: Tensor, width: int, height: int, x: int, y: int) -> Tensor:
     """The box, as far as it lies inside; x and y move back so far that a pixel remains."""
-    _check(image)
+    check_images(image)
     if width < 1 or height < 1 or x < 0 or y < 0:
         raise DiffusionError(f"cannot crop an image to {width}x{height} pixels at x={x}, y={y}")
     x, y = min(x, image.shape[2] - 1), min(y, image.shape[1] - 1)
@@ -56,7 +56,7 @@ def crop_image(image: Tensor, width: int, height: int, x: int, y: int) -> Tensor
 
 def scale_to_megapixels(image: Tensor, megapixels: float, method: str) -> Tensor:
     """The image resized, proportions kept, to so many times 1024 * 1024 pixels."""
-    _check(image)
+    check_images(image)
     rows, columns = image.shape[1:3]
     factor = math.sqrt(int(megapixels * MEGAPIXEL) / (rows * columns))
     width, height = round(columns * factor), round(rows * factor)
@@ -73,7 +73,7 @@ def pad_for_outpaint(
     A pixel at distance d < feathering from a side that grew is masked by (1 - d / feathering)^2. There is no fading
     where it would take half of the image or more.
     """
-    _check(image)
+    check_images(image)
     if min(left, top, right, bottom, feathering) < 0:
         raise DiffusionError(f"cannot pad by {left}, {top}, {right}, {bottom} with feathering {feathering}: negative")
     batch, height, width, channels = image.shape
@@ -98,9 +98,3 @@ def _distance(size: int, at_start: bool, at_end: bool) -> Tensor:
     at = torch.arange(size, dtype=torch.float64)
     far = torch.full_like(at, size)
     return torch.minimum(at if at_start else far, size - at if at_end else far)
-
-
-def _check(*images: Tensor) -> None:
-    for image in images:
-        if image.dim() != 4 or 0 in image.shape:
-            raise DiffusionError(f"an image is {list(image.shape)}, expected [B,H,W,C]")

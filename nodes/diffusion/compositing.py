@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nodes.diffusion.conditions import resize_mask, to_batch
 from nodes.diffusion.errors import DiffusionError, nearest
-from nodes.diffusion.pixels import resize, scale_image
+from nodes.diffusion.pixels import check_images, resize, scale_image
 
 Blend = Callable[[Tensor, Tensor], Tensor]
 
@@ -86,6 +86,7 @@ def blend_images(first: Tensor, second: Tensor, factor: float, mode: str) -> Ten
     """
     if mode not in BLENDS:
         raise DiffusionError(f"unknown blend mode {mode!r}{nearest(mode, BLENDS)}: one of {', '.join(BLENDS)}")
+    check_images(first, second)
     second = with_channels(second.to(first.device), first.shape[-1])
     _check_batches(first, second)
     if second.shape[1:3] != first.shape[1:3]:

@@ -7,7 +7,6 @@ scaled, on the schedule of the whole run. The state holds plain tensors, numbers
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections import Counter
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nodes.diffusion.noise import NoiseSource, check_seed, sequential_noise
+from nodes.diffusion.noise import NoiseSource, check_seed, seed_at, sequential_noise
 from nodes.diffusion.samplers.interface import Sampler, State
 
 KEY = "sampler_state"
@@ -38,8 +37,7 @@ class AddressedNoise:
         step = i + self._origin
         address = struct.pack(">QQQ", self._seed, step, self._asked[step])
         self._asked[step] += 1
-        seed = int.from_bytes(hashlib.blake2b(address, digest_size=8).digest(), "big")
-        generator = torch.Generator("cpu").manual_seed(seed)
+        generator = torch.Generator("cpu").manual_seed(seed_at(address))
         noise = torch.randn(self._like.shape, generator=generator, dtype=torch.float32)
         return noise.to(self._like.device, self._like.dtype, non_blocking=True)
 
@@ -81,27 +79,43 @@ def _kept(value: Any) -> Any:
     return value.detach().to("cpu", copy=True).clone() if isinstance(value, Tensor) else value
 
 
-def resume(latent: Mapping[str, Any], sampler: str, schedule: Tensor, start: int) -> tuple[Leftover | None, str]:
-    """What the stage before left on this latent, if the next one can go on from it; else None and the reason.
+def resume(
+    latent: Mapping[str, Any], sampler: str, schedule: Tensor, start: int, add_noise: bool
+) -> tuple[Leftover | None, str]:
+    """What the stage before left on this latent, if the next one can go on from it; else None and what to warn of.
 
-    schedule: the whole one of the next stage; start: its first step. No state is no reason to say anything.
+    schedule: the whole one of the next stage; start: its first step; add_noise: whether it adds noise. A latent without
+    a state is nothing to warn of where a run begins: at step 0, or where noise is added.
     """
     state = latent.get(KEY)
     if state is None:
-        return None, ""
-    if state.get("version") != VERSION:
-        return None, f"it was left by version {state.get('version')} of the mode, this is {VERSION}"
-    samples = latent["samples"]
-    if state["samples"].shape != samples.shape or not torch.equal(state["samples"], samples):
-        return None, "the latent was changed since"
-    if state["sampler"] != sampler:
-        return None, f"it is {state['sampler']}'s, this stage is {sampler}"
-    if not torch.equal(state["sigmas"], schedule[state["origin"] :]):
-        return None, "this stage has another schedule (scheduler, steps or model sampling)"
-    if state["origin"] + state["step"] != start:
-        return None, f"it stopped at step {state['origin'] + state['step']}, this stage starts at {start}"
+        if add_noise or start == 0:
+            return None, ""
+        return None, f"this stage starts at step {start}, and its latent carries no state of a sampler to go on from"
+    reason = _obstacle(state, latent["samples"], sampler, schedule, start, add_noise)
+    if reason:
+        return None, f"the state of the sampler before was dropped: {reason}"
     names = ("x", "solver", "sigmas", "origin", "step", "noise", "latent")
     return Leftover(**{name: state[name] for name in names}), ""
+
+
+def _obstacle(
+    state: Mapping[str, Any], samples: Tensor, sampler: str, schedule: Tensor, start: int, add_noise: bool
+) -> str:
+    """Why a stage cannot go on from a state; empty if it can."""
+    if state.get("version") != VERSION:
+        return f"it was left by version {state.get('version')} of the mode, this is {VERSION}"
+    if state["samples"].shape != samples.shape or not torch.equal(state["samples"], samples):
+        return "the latent was changed since"
+    if add_noise:
+        return "this stage adds noise"
+    if state["sampler"] != sampler:
+        return f"it is {state['sampler']}'s, this stage is {sampler}"
+    if not torch.equal(state["sigmas"], schedule[state["origin"] :]):
+        return "this stage has another schedule (scheduler, steps or model sampling)"
+    if state["origin"] + state["step"] != start:
+        return f"it stopped at step {state['origin'] + state['step']}, this stage starts at {start}"
+    return ""
 
 
 def noise_source(sampler: Sampler, like: Tensor, schedule: Tensor, seed: int, origin: int) -> NoiseSource:

@@ -251,6 +251,8 @@ class Denoiser:
         config: Any = network.config
         self.channels: int = config.in_channels - CONCATENATED[inputs]
         self.context_width: int = config.cross_attention_dim
+        # Its normalisation compares the values of a group, of which a single latent pixel then has but one.
+        self._needs_two = getattr(config, "norm_num_groups", 0) in getattr(config, "block_out_channels", ())[:1]
         self.pooled_width: int | None = None
         if config.addition_embed_type == "text_time":
             embedded = len(self.sizes) * config.addition_time_embed_dim
@@ -274,6 +276,8 @@ class Denoiser:
         control: what steers the network's inner layers. Returns [N,C,h,w] float32 on x's device.
         """
         evaluated()
+        if self._needs_two and x[:, 0].numel() == 1:
+            raise DiffusionError("this model cannot take a latent or an area of 1x1 alone: it needs two latent pixels")
         # float() reads a CPU tensor and full() writes a constant: nothing here waits for the device.
         timestep = torch.full((x.shape[0],), float(self.sampling.timestep(sigma)), device=x.device)
         scaled = self.sampling.scale_input(x, sigma).to(self.dtype)

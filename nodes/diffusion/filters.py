@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.pixels import check_images
 
 SHARPEN_GAIN = 10.0  # what an alpha of 1 stands for
 
@@ -40,8 +41,7 @@ def gaussian(radius: int, sigma: float) -> Tensor:
 
 
 def _convolve(image: Tensor, kernel: Tensor, radius: int) -> Tensor:
-    if image.dim() != 4:
-        raise DiffusionError(f"an image is {list(image.shape)}, expected [B,H,W,C]")
+    check_images(image)
     height, width, channels = image.shape[1:]
     if radius >= min(height, width):
         raise DiffusionError(f"a radius of {radius} is too large for an image of {width}x{height} pixels")

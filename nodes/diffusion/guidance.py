@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nodes.diffusion.conditions import Area, Condition, Target, resolve, resolve_sides, to_batch
 from nodes.diffusion.errors import finite_number
-from nodes.diffusion.noise import PatchRandom
+from nodes.diffusion.noise import LevelRandom, PatchRandom
 from nodes.diffusion.samplers.interface import Model
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ class CFGModel:
 class GuidedNetwork:
     """The network of one run, for guidance and for the functions that model patches bring along.
 
-    options: the run's model_options. inner_options: its transformer_options, with "sample_sigmas", the schedule, and
-    "random", whose `generator` is for the random choices of functions in the network.
+    options: the run's model_options. inner_options: its transformer_options, with "sample_sigmas", the schedule.
     """
 
     def __init__(self, target: Target) -> None:
@@ -94,8 +93,8 @@ class GuidedNetwork:
         self.inner_options = {
             **target.options.get("transformer_options", {}),
             "sample_sigmas": target.sigmas,
-            "random": PatchRandom(target.shape, target.seed),
         }
+        self._random = (LevelRandom if target.in_stages else PatchRandom)(target.shape, target.seed)
         self._predictors: dict[tuple[tuple[int, ...], ...], Predictor] = {}
         self._resolved: dict[int, tuple[Any, list[Condition]]] = {}
 
@@ -118,14 +117,14 @@ class GuidedNetwork:
 
     def evaluation(self, x: Tensor, sigma: Tensor) -> Evaluation:
         """What belongs to one evaluation of the guided model."""
-        return Evaluation(self, x, sigma)
+        return Evaluation(self, x, sigma, self._random.at(float(sigma)))
 
 
 class Evaluation:
     """One evaluation of the guided model at x and sigma.
 
     options: model_options for it alone. Its transformer_options hold "scratch", a dict in which a function inside the
-    network leaves what a function behind it needs.
+    network leaves what a function behind it needs, and "random", whose `generator` is for random choices of either.
 
     Functions of model_options, each ComfyUI's, are given one dict:
         sampler_pre_cfg_function, a list: conds (both lists of conditions), conds_out (both predictions) -> conds_out
@@ -136,8 +135,8 @@ class Evaluation:
     takes: reading the others back would wait for the device.
     """
 
-    def __init__(self, network: GuidedNetwork, x: Tensor, sigma: Tensor) -> None:
-        inner = {**network.inner_options, "scratch": {}}
+    def __init__(self, network: GuidedNetwork, x: Tensor, sigma: Tensor, random: PatchRandom) -> None:
+        inner = {**network.inner_options, "scratch": {}, "random": random}
         self.options: dict[str, Any] = {**network.options, "transformer_options": inner}
         self._network = network
         self._x = x

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nodes.diffusion.conditions import to_batch
 from nodes.diffusion.errors import DiffusionError, nearest
+from nodes.diffusion.masks import as_masks
 from nodes.diffusion.pixels import LATENT_PIXELS, resize
 
 Latent = Mapping[str, Any]
@@ -145,7 +146,7 @@ def _indices(latent: Latent) -> list[int]:
 def _mask_by_item(latent: Latent) -> Tensor | None:
     """The noise mask, one for each item; None where there is none, or one for all."""
     mask: Tensor | None = latent.get("noise_mask")
-    if mask is None or mask.dim() < 3 or mask.shape[0] == 1:
+    if mask is None or len(as_masks(mask)) == 1:
         return None
     return to_batch(mask, samples_of(latent).shape[0])
 

@@ -32,6 +32,11 @@ def solid(value: float, width: int, height: int) -> Tensor:
     return torch.full((1, height, width), value)
 
 
+def invert(mask: Tensor) -> Tensor:
+    """1 less the mask, of the same shape."""
+    return 1.0 - as_masks(mask).float().reshape(mask.shape)
+
+
 def crop(mask: Tensor, x: int, y: int, width: int, height: int) -> Tensor:
     """The box, as far as it lies inside.
 

@@ -6,6 +6,8 @@ noise that a sampler adds on its way comes from a NoiseSource.
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -73,6 +75,11 @@ def prepare_noise(
         if place in wanted:
             drawn[place] = item
     return torch.cat([drawn[place] for place in batch_index])
+
+
+def seed_at(address: bytes) -> int:
+    """A seed for each address; a hash, so that those of neighbours have nothing in common."""
+    return int.from_bytes(hashlib.blake2b(address, digest_size=8).digest(), "big")
 
 
 class SequentialNoise:
@@ -154,6 +161,18 @@ class PatchRandom:
         generator = torch.Generator("cpu").manual_seed(self._seed)
         torch.randn(tuple(self._shape), generator=generator)
         return generator
+
+    def at(self, sigma: float) -> PatchRandom:
+        """What an evaluation at a noise level draws from: one stream for all of them."""
+        return self
+
+
+class LevelRandom(PatchRandom):
+    """Random choices of model patches by (seed, noise level): a stage of a run makes those of the whole run there."""
+
+    def at(self, sigma: float) -> PatchRandom:
+        """See PatchRandom: a stream for each noise level, so that none depends on the evaluations before."""
+        return PatchRandom((), seed_at(struct.pack(">Qd", self._seed, sigma)))
 
 
 def sequential_noise(like: Tensor, sigmas: Tensor, seed: int) -> NoiseSource:

@@ -19,6 +19,14 @@ LATENT_PIXELS = 8  # pixels of an image along one side of a latent's element
 SMALLEST = 64  # pixels of the smallest side that LatentUpscale makes
 
 
+def check_images(*images: Tensor) -> None:
+    """Raise DiffusionError where one is no image [B,H,W,C] or has no pixel."""
+    for image in images:
+        if not isinstance(image, Tensor) or image.dim() != 4 or 0 in image.shape:
+            got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
+            raise DiffusionError(f"an image is {got}, expected [B,H,W,C]")
+
+
 def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
     """Resize [B,C,H,W] to [B,C,height,width], float32 or as given.
 
@@ -64,6 +72,7 @@ def upscale_latent(samples: Tensor, width: int, height: int, method: str, crop: 
 
 def scale_image(image: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
     """Resize an image [B,H,W,C] to [B,height,width,C], as ImageScale: a side of 0 follows, both 0 return `image`."""
+    check_images(image)
     if width == 0 and height == 0:
         return image
     rows, columns = image.shape[1:3]
@@ -73,6 +82,7 @@ def scale_image(image: Tensor, width: int, height: int, method: str, crop: str =
 
 def scale_image_by(image: Tensor, factor: float, method: str) -> Tensor:
     """Resize an image [B,H,W,C] by a factor, as ImageScaleBy."""
+    check_images(image)
     return upscale_by(image.movedim(-1, 1), factor, method).movedim(1, -1)
 
 

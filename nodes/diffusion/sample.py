@@ -100,9 +100,9 @@ def ksample(
         if len(sigmas) < len(schedule):
             warn(f"{sampler} chooses its own steps: its stages do not add up to one run")
     elif mode == "continuous":
-        before, reason = (None, "") if add_noise else continuous.resume(latent, sampler, schedule, start)
-        if reason:
-            warn(f"the state of the sampler before was dropped: {reason}")
+        before, objection = continuous.resume(latent, sampler, schedule, start, add_noise)
+        if objection:
+            warn(objection)
         # Solved as part of the whole schedule, unless it is forced to end here.
         whole = schedule[start:] if ends_early else sigmas
         if before is not None:
@@ -208,6 +208,7 @@ def _solve(
             options=model.model_options,
             sigmas=sigmas,
             seed=seed,
+            in_stages=stage is not None,
         )
         guided: Model = guidance.bind(target)
         protected_noise = _inpaint_noise(noise, seed).to(device) if sampler.fresh_inpaint_noise else start_noise

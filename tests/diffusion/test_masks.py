@@ -126,3 +126,12 @@ def test_requests_that_make_no_sense() -> None:
         masks.composite(mask, mask[:2], 0, 0, "add")
     with pytest.raises(DiffusionError, match="none may be negative"):
         masks.feather(mask, 0, -1, 0, 0)
+
+
+def test_invert_keeps_the_shape() -> None:
+    for shape in ((3, 4), (2, 3, 4), (2, 1, 3, 4)):
+        mask = torch.rand(shape)
+        assert torch.equal(masks.invert(mask), 1.0 - mask)
+    assert masks.invert(torch.tensor([[True, False]])).tolist() == [[0.0, 1.0]]
+    with pytest.raises(DiffusionError, match=r"a mask must be .*, got \[3\]"):
+        masks.invert(torch.rand(3))

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.noise import SequentialNoise, prepare_noise
+from nodes.diffusion.noise import LevelRandom, PatchRandom, SequentialNoise, prepare_noise
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +80,19 @@ def test_sequential_noise(golden: dict[str, Tensor], seed: int) -> None:
     got = torch.cat([source(i, sigma, sigma) for i in range(len(expected))])
     assert torch.equal(got, expected)
     assert torch.equal(got[:1], prepare_noise(x, seed))
+
+
+def test_random_choices_of_patches() -> None:
+    """One stream behind the initial noise; in stages one for each noise level, whatever was drawn before."""
+
+    def drawn(random: PatchRandom, *sigmas: float) -> list[int]:
+        return [int(torch.randint(2**31, (1,), generator=random.at(sigma).generator)) for sigma in sigmas]
+
+    generator = torch.Generator().manual_seed(5)
+    torch.randn(1, 4, 8, 8, generator=generator)
+    expected = [int(torch.randint(2**31, (1,), generator=generator)) for _ in range(3)]
+    assert drawn(PatchRandom((1, 4, 8, 8), 5), 3.0, 2.0, 2.0) == expected
+    whole = drawn(LevelRandom((1, 4, 8, 8), 5), 3.0, 2.0, 2.0, 1.0)
+    assert whole[1:] == drawn(LevelRandom((1, 4, 8, 8), 5), 2.0, 2.0, 1.0)
+    assert len(set(whole)) == 3
+    assert not set(whole) & set(drawn(LevelRandom((1, 4, 8, 8), 6), 3.0, 2.0, 1.0))

@@ -152,6 +152,7 @@ def test_the_state_survives_a_switch(switch: dict[str, Any], run: Any) -> None:
         ({"sampler_name": "euler"}, "it is dpmpp_2m's, this stage is euler"),
         ({"scheduler": "normal"}, "another schedule"),
         ({"start_at_step": 12}, "it stopped at step 10, this stage starts at 12"),
+        ({"add_noise": "enable"}, "this stage adds noise"),
     ],
 )
 def test_a_stage_that_disagrees_says_so(change: dict[str, Any], reason: str, run: Any) -> None:
@@ -164,14 +165,21 @@ def test_a_stage_that_disagrees_says_so(change: dict[str, Any], reason: str, run
     assert "node 10, 'KSamplerAdvanced'" in message
 
 
-def test_a_node_that_changes_the_latent_in_between_is_named(run: Any) -> None:
+@pytest.mark.parametrize(
+    ("class_type", "inputs"),
+    [
+        ("LatentUpscaleBy", {"upscale_method": "nearest-exact", "scale_by": 2.0}),
+        ("RepeatLatentBatch", {"amount": 2}),
+        ("LatentFlip", {"flip_method": "x-axis: vertically"}),
+    ],
+)
+def test_a_node_that_changes_the_latent_in_between_is_named(class_type: str, inputs: dict[str, Any], run: Any) -> None:
     prompt = chain("dpmpp_2m", "karras", (10,))
-    inputs = {"samples": ["10", 0], "upscale_method": "nearest-exact", "scale_by": 1.0}
-    prompt["30"] = {"class_type": "LatentUpscaleBy", "inputs": {**inputs, "scale_by": 2.0}}
+    prompt["30"] = {"class_type": class_type, "inputs": {"samples": ["10", 0], **inputs}}
     prompt["11"]["inputs"]["latent_image"] = ["30", 0]
     ((_, message),) = run(prompt, "11").warnings
     assert "the latent was changed since" in message
-    assert "node 30, 'LatentUpscaleBy'" in message
+    assert f"node 30, '{class_type}'" in message
 
 
 def test_a_node_that_passes_the_latent_on_keeps_the_state(run: Any) -> None:
@@ -183,6 +191,90 @@ def test_a_node_that_passes_the_latent_on_keeps_the_state(run: Any) -> None:
     result = run(prompt, "11", "5")
     assert not result.warnings
     assert torch.equal(samples(result, "11"), samples(result, "5"))
+
+
+@pytest.mark.parametrize("sampler", ["heun", "dpmpp_2m", "dpmpp_sde"])
+@pytest.mark.parametrize(
+    ("class_type", "inputs"),
+    [
+        ("TomePatchModel", {"ratio": 0.5}),
+        ("HyperTile", {"tile_size": 32, "swap_size": 4, "max_depth": 0, "scale_depth": False}),
+        ("SelfAttentionGuidance", {"scale": 0.5, "blur_sigma": 2.0}),
+    ],
+)
+def test_patches_of_the_model_choose_as_in_the_single_run(
+    sampler: str, class_type: str, inputs: dict[str, Any], run: Any
+) -> None:
+    """Which tokens are merged, and into what tiles a picture is cut, is random: by seed and noise level."""
+    prompt = chain(sampler, "karras", (2, 3))
+    prompt["40"] = {"class_type": class_type, "inputs": {"model": ["1", 0], **inputs}}
+    prompt["4"]["inputs"] |= {"width": 128, "height": 128}
+    for node_id in ("5", "10", "11", "12"):
+        prompt[node_id]["inputs"] |= {"model": ["40", 0], "steps": 5}
+    result = run(prompt, "5", "12")
+    assert torch.equal(samples(result, "12"), samples(result, "5"))
+    other_seed = {**prompt, "5": {**prompt["5"], "inputs": {**prompt["5"]["inputs"], "seed": 6}}}
+    assert not torch.equal(samples(run(other_seed, "5"), "5"), samples(result, "5"))
+
+
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_3m_sde", "uni_pc"])
+def test_conditions_and_noise_of_a_part_of_the_batch(sampler: str, run: Any) -> None:
+    """Four stages, a ControlNet and prompts for some of the steps; the last stage may leave noise: there is none."""
+    prompt = chain(sampler, "karras", (3, 9, 12), batch=4)
+    more: dict[str, tuple[str, dict[str, Any]]] = {
+        "30": ("LatentFromBatch", {"samples": ["4", 0], "batch_index": 1, "length": 2}),
+        "31": ("ControlNetLoader", {"control_net_name": "tiny_controlnet.safetensors"}),
+        "32": ("LoadImage", {"image": "img_a.png"}),
+        "33": ("ConditioningSetTimestepRange", {"conditioning": ["2", 0], "start": 0.0, "end": 0.5}),
+        "34": ("ConditioningSetTimestepRange", {"conditioning": ["3", 0], "start": 0.3, "end": 1.0}),
+        "35": ("ConditioningCombine", {"conditioning_1": ["33", 0], "conditioning_2": ["34", 0]}),
+        "36": ("ControlNetApplyAdvanced", {
+            "positive": ["35", 0], "negative": ["3", 0], "control_net": ["31", 0], "image": ["32", 0], "strength": 0.8,
+            "start_percent": 0.2, "end_percent": 0.6,
+        }),
+    }  # fmt: skip
+    prompt |= {node_id: {"class_type": name, "inputs": inputs} for node_id, (name, inputs) in more.items()}
+    for node_id in ("5", "10", "11", "12", "13"):
+        prompt[node_id]["inputs"] |= {"positive": ["36", 0], "negative": ["36", 1]}
+    for node_id in ("5", "10"):
+        prompt[node_id]["inputs"]["latent_image"] = ["30", 0]
+    prompt["13"]["inputs"]["return_with_leftover_noise"] = "enable"
+    result = run(prompt, "5", "13")
+    assert not result.warnings
+    assert torch.equal(samples(result, "13"), samples(result, "5"))
+
+
+def test_a_start_inside_the_schedule_can_be_cut_as_well(run: Any) -> None:
+    prompt = chain("dpmpp_2m", "normal", (4, 9, 9), mask=True)
+    prompt["11"]["inputs"] |= {"latent_image": ["22", 0], "add_noise": "enable"}
+    whole = prompt["11"]["inputs"] | {"end_at_step": 10_000, "return_with_leftover_noise": "disable"}
+    prompt["9"] = {"class_type": "KSamplerAdvanced", "inputs": whole}
+    result = run(prompt, "9", "13")
+    assert not result.warnings
+    assert torch.equal(samples(result, "13"), samples(result, "9"))
+
+
+@pytest.mark.parametrize(
+    ("nodes", "maker"),
+    [
+        ({"30": ("VAEDecode", {"samples": ["10", 0], "vae": ["1", 2]}),
+          "31": ("VAEEncode", {"pixels": ["30", 0], "vae": ["1", 2]})}, "node 31, 'VAEEncode'"),
+        ({}, "node 10, 'KSamplerAdvanced'"),
+    ],
+    ids=["another latent", "a stage that ended the run"],
+)  # fmt: skip
+def test_a_latent_without_a_state_in_between(nodes: dict[str, Any], maker: str, run: Any) -> None:
+    prompt = chain("dpmpp_2m", "karras", (10,))
+    prompt |= {node_id: {"class_type": name, "inputs": inputs} for node_id, (name, inputs) in nodes.items()}
+    if nodes:
+        prompt["11"]["inputs"]["latent_image"] = ["31", 0]
+    else:
+        prompt["10"]["inputs"]["return_with_leftover_noise"] = "disable"
+    ((node_id, message),) = run(prompt, "11").warnings
+    assert node_id == "11"
+    assert "this stage starts at step 10, and its latent carries no state of a sampler to go on from" in message
+    assert maker in message
+    assert not run(prompt, "11", sampling="comfy").warnings
 
 
 @pytest.mark.parametrize("sampler", sorted(set(SAMPLERS) - set(CUTTABLE)))
