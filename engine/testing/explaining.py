@@ -251,7 +251,7 @@ def _pixels(before: Made, now: Made, instrument: Callable[[], Instrument]) -> tu
         return EQUAL, {}
     measure = instrument()
     expected, got = (measure.read_picture(made.path) for made in (before, now))
-    if expected is None or got is None:
+    if expected is None or got is None or len(expected) != len(got):
         return UNMEASURED, {}
     sizes = [(tensor.shape[2], tensor.shape[1]) for tensor in (expected, got)]
     if sizes[0] != sizes[1]:
@@ -264,7 +264,7 @@ def _pixels(before: Made, now: Made, instrument: Callable[[], Instrument]) -> tu
 
 
 def _colors(picture: Any) -> Any:
-    """Red, green and blue [1,H,W,3] of a picture that may be grey or have an alpha channel."""
+    """Red, green and blue [F,H,W,3] of a picture that may be grey or have an alpha channel."""
     return picture.expand(-1, -1, -1, 3) if picture.shape[3] == 1 else picture[..., :3]
 
 

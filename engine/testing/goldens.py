@@ -228,11 +228,11 @@ def _tensor_leaves(nodes: Iterable[NodeRecord], keep: str) -> Iterable[TensorLea
 
 
 def _written_pictures(nodes: Mapping[str, NodeRecord]) -> Iterable[tuple[str, int, TensorLeaf]]:
-    """The pictures that nodes wrote: node id, number of the file, the leaf."""
+    """The pictures that nodes wrote, but for those that move: node id, number of the file, the leaf."""
     for node_id, node in nodes.items():
         for number, value in enumerate(value for value in node.values if value.name.startswith("file ")):
             for leaf in value.leaves.values():
-                if value.type == "IMAGE" and leaf.kind == "tensor":
+                if value.type == "IMAGE" and leaf.kind == "tensor" and leaf.shape[0] == 1:
                     yield node_id, number, leaf
 
 

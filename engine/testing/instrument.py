@@ -43,7 +43,10 @@ class Instrument(Protocol):
         """How many pixels lie near a colour."""
 
     def read_picture(self, path: Path) -> Tensor | None:
-        """A picture file as a tensor, or None for what is none."""
+        """The frames of a picture file as a tensor, or None for what is none."""
+
+    def frame_durations(self, path: Path) -> list[int]:
+        """Milliseconds that each frame of a picture file is shown."""
 
     def read_tensors(self, path: Path) -> dict[str, Tensor]:
         """The tensors of a safetensors file. Raises ValueError."""

@@ -146,11 +146,15 @@ class Recorder:
         """A file that a node wrote: by its pixels or tensors, so that the workflow inside it does not count."""
         name = f"file {number} {file.suffix.lower()}"
         if file.suffix.lower() in _PICTURES and (picture := self._instrument.read_picture(file)) is not None:
-            return ValueRecord(name=name, type="IMAGE", leaves={"pixels": self._tensor(node_id, picture, always=True)})
+            still = len(picture) == 1
+            leaves: dict[str, Leaf] = {"pixels": self._tensor(node_id, picture, always=still)}
+            if not still:
+                leaves["milliseconds"] = PlainLeaf(kind="plain", value=self._instrument.frame_durations(file))
+            return ValueRecord(name=name, type="IMAGE", leaves=leaves)
         if file.suffix.lower() in _TENSORS and file.stat().st_size <= _LARGEST:
             tensors = self._instrument.read_tensors(file)
-            leaves = {place: self._tensor(node_id, value) for place, value in sorted(tensors.items())}
-            return ValueRecord(name=name, type="LATENT" if file.suffix == ".latent" else "*", leaves=dict(leaves))
+            parts = {place: self._tensor(node_id, value) for place, value in sorted(tensors.items())}
+            return ValueRecord(name=name, type="LATENT" if file.suffix == ".latent" else "*", leaves=dict(parts))
         return ValueRecord(
             name=name, type="FILE", leaves={"content": PlainLeaf(kind="plain", digest=hash_file(file).hex())}
         )

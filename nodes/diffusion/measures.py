@@ -175,19 +175,34 @@ def near_color(value: Tensor, color: tuple[int, int, int], tolerance: float) -> 
 
 
 def read_picture(path: Path) -> Tensor | None:
-    """A picture file with one frame as [1,H,W,C] float32 in 0..1, C 1, 3 or 4; None for what Pillow does not read."""
-    from PIL import Image, UnidentifiedImageError
+    """The frames of a picture file as [F,H,W,C] float32 in 0..1, C 1, 3 or 4; None for what Pillow does not read."""
+    from PIL import Image, ImageSequence, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
-            if getattr(image, "n_frames", 1) > 1:
-                return None
-            wanted = image.mode if image.mode in ("L", "RGB", "RGBA") else "RGBA" if "A" in image.mode else "RGB"
-            values = numpy.asarray(image if image.mode == wanted else image.convert(wanted))
+            frames = [_values(frame) for frame in ImageSequence.Iterator(image)]
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
         return None
-    values = values[..., None] if values.ndim == 2 else values
-    return torch.from_numpy(values.astype(numpy.float32) / 255.0)[None]
+    return torch.from_numpy(numpy.stack(frames).astype(numpy.float32) / 255.0)
+
+
+def _values(frame: Any) -> Any:
+    """The pixels of a frame: uint8 [H,W,C]."""
+    wanted = frame.mode if frame.mode in ("L", "RGB", "RGBA") else "RGBA" if "A" in frame.mode else "RGB"
+    values = numpy.asarray(frame if frame.mode == wanted else frame.convert(wanted))
+    return values[..., None] if values.ndim == 2 else values
+
+
+def frame_durations(path: Path) -> list[int]:
+    """Milliseconds that each frame of a picture file is shown; of a file that read_picture reads."""
+    from PIL import Image, ImageSequence
+
+    with Image.open(path) as image:
+        durations = []
+        for frame in ImageSequence.Iterator(image):
+            frame.load()  # a WebP knows a frame's duration only then
+            durations.append(int(frame.info.get("duration", 0)))
+    return durations
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

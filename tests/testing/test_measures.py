@@ -129,9 +129,17 @@ def test_what_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "p.png").write_bytes(b"nothing")
     assert measures.read_picture(tmp_path / "p.png") is None
     assert measures.read_picture(tmp_path / "absent.png") is None
-    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
-    frames[0].save(tmp_path / "moving.gif", save_all=True, append_images=frames[1:])
-    assert measures.read_picture(tmp_path / "moving.gif") is None
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "gif"])
+def test_a_picture_that_moves_is_read_with_all_its_frames(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"moving.{suffix}"
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue", "red")]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=[100, 200, 300], lossless=True)
+    found = measures.read_picture(path)
+    assert found is not None
+    assert found[:, 0, 0, :3].tolist() == [[1, 0, 0], [0, 0, 1], [1, 0, 0]]
+    assert measures.frame_durations(path) == [100, 200, 300]
 
 
 @pytest.mark.parametrize(

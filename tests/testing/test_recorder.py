@@ -144,6 +144,31 @@ def test_texts_and_files_of_output_nodes(instrument: Instrument) -> None:
     assert (file.name, file.type, list(file.leaves)) == ("file 0 .txt", "FILE", ["content"])
 
 
+def test_what_moves_counts_by_its_frames_and_their_durations(instrument: Instrument) -> None:
+    """The workflow inside the file, here a title, does not."""
+    session = Session(device="cpu")
+
+    def taken(**changed: Any) -> Any:
+        size = {"width": 16, "height": 16, "batch_size": 1}
+        frames = {"image1": ["1", 0], "image2": ["2", 0]}
+        saved = {"images": ["3", 0], "filename_prefix": "a", "fps": 4.0, "compress_level": 4}
+        prompt = {
+            "1": one("EmptyImage", **size, color=255),
+            "2": one("EmptyImage", **size, color=0),
+            "3": one("ImageBatch", **frames),
+            "4": one("SaveAnimatedPNG", **(saved | changed)),
+        }
+        (file,) = recorded(prompt, instrument, session=session).nodes["4"].values
+        return file
+
+    first = taken()
+    assert (first.name, first.type) == ("file 0 .png", "IMAGE")
+    assert first.leaves["pixels"].shape == (2, 16, 16, 3)
+    assert first.leaves["milliseconds"].value == [250, 250]
+    assert taken(filename_prefix="b", compress_level=9) == first
+    assert taken(fps=5.0).leaves["milliseconds"].value == [200, 200]
+
+
 def test_twins_and_cached_nodes_are_taken_down_too(instrument: Instrument) -> None:
     prompt = {"1": one("Make", number=0), "2": one("Make", number=0), "3": one("Show", thing=["1", 0]),
               "4": one("Write", thing=["2", 0])}  # fmt: skip

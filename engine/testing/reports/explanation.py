@@ -43,7 +43,7 @@ def _headline(found: Explanation) -> str:
         (a, b), (c, d) = measures["sizes"]
         return f"the pictures differ in size: {a} x {b} and {c} x {d}"
     if found.pixels != DIFFERENT:
-        return "the files differ; their pixels were not measured: one of them is no still picture"
+        return "the files differ; their pixels were not measured: one is damaged, or has more frames"
     return f"the pictures differ: {', '.join(_facts(found))}"
 
 
