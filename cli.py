@@ -8,6 +8,7 @@ inside the function that needs it: `weft validate` and `weft nodes` never load t
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -594,6 +595,8 @@ def _weft(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (default: the process's own) and return its exit code."""
+    # Read when torch is loaded: threads that wait must sleep, or beside any other work a run takes many times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     code: Any = 0
     arguments = sys.argv[1:] if argv is None else list(argv)
     with stoppable() as stop:

@@ -13,7 +13,8 @@ from PIL import Image
 import engine
 from engine.formats.editor import TITLE_HEIGHT
 
-WORKFLOWS = Path(__file__).resolve().parent.parent / "workflows"
+ROOT = Path(__file__).resolve().parent.parent
+WORKFLOWS, IMAGES = ROOT / "workflows", ROOT / "docs" / "images"
 NAMES = sorted(file.name.removesuffix(".api.json") for file in WORKFLOWS.glob("*.api.json"))
 Inputs = dict[str, tuple[str, dict[str, Any]]]
 
@@ -46,12 +47,27 @@ def test_there_are_thirteen() -> None:
 def test_each_format_becomes_the_other(name: str) -> None:
     prompt = prompt_of(name)
     converted = engine.convert(WORKFLOWS / f"{name}.json")
-    assert inputs(converted) == inputs(prompt)
-    titles = {key: node.get("_meta", {}).get("title") for key, node in prompt.items()}
-    assert all(converted[key]["_meta"]["title"] == title for key, title in titles.items() if title)
+    assert converted == prompt
     drawn = engine.convert(prompt, to="ui")
     assert inputs(engine.convert(drawn)) == inputs(prompt)
     assert engine.validate(prompt, input=WORKFLOWS / "input") == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_documentation_shows_what_the_graph_draws(name: str) -> None:
+    """Its pictures carry the graph as it is now, and are those of the golden, by their statistics."""
+    golden = json.loads((WORKFLOWS / f"{name}.golden.json").read_text())["nodes"]
+    saving = {key: node["inputs"] for key, node in prompt_of(name).items() if node["class_type"] == "SaveImage"}
+    assert saving
+    for node_id, given in saving.items():
+        with Image.open(IMAGES / f"{given['filename_prefix'].replace('/', '-')}.png") as shown:
+            assert json.loads(shown.text["workflow"]) == document_of(name), "make docs"
+            pixels = torch.tensor(list(shown.convert("RGB").tobytes())) / 255
+        wanted = golden[node_id]["values"][0]["leaves"]["pixels"]
+        measured = [pixels.min(), pixels.max(), pixels.mean(), pixels.std(correction=0)]
+        assert [float(one) for one in measured] == pytest.approx(
+            [wanted[one] for one in ("min", "max", "mean", "std")], abs=0.005
+        ), "make docs, or make goldens"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,6 +1,6 @@
 """Measure the committed model, through Weft's own loader and sampler, and print the numbers of the model card.
 
-python check.py --sheets FOLDER    some minutes; the pictures that were measured go into the folder
+python check.py    some minutes; the pictures that were measured go into output/model-check
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from drawings import Drawing, render, sheet
 from judge import Judge, judge_images, load_judge
+from loop import TRIAL, scaled
 from PIL import Image
 from studio import CFG, STEPS, Studio, distance, likeness, open_studio, roughness
 from things import COLOURS, THINGS
@@ -22,7 +23,8 @@ from torch import Tensor
 from train_embedding import SNOW
 from train_vae import pictures
 
-PROMPTS = 40
+PROMPTS, SEEDS = scaled(40), 1 if TRIAL else 8
+SHEETS = Path(TRIAL or "output", "model-check")
 FIRST, SECOND = "red apple", "red rabbit"
 LORA_SWITCHES = (STEPS, 16, 12, 10, 8, 6, 4, 2, 0)
 # Some pictures and how many of them go into a row of their sheet.
@@ -42,7 +44,7 @@ def say(what: str, text: str) -> None:
 
 def check_vae(studio: Studio) -> Shown:
     """The reconstruction of drawings that no training saw."""
-    images = ((pictures(1000, 0, 64, pixelated=0) + 1) / 2).movedim(1, -1).contiguous()
+    images = ((pictures(1000, 0, scaled(64), pixelated=0).cpu() + 1) / 2).movedim(1, -1).contiguous()
     got = studio.vae.decode(studio.vae.encode(images))
     decibels = -10 * (got - images).square().mean((1, 2, 3)).log10()
     say("VAE", f"{decibels.mean():.1f} dB over {len(images)} unseen drawings, least {decibels.min():.1f}")
@@ -129,8 +131,8 @@ def save_sheet(shown: Shown, path: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sheets", type=Path, required=True, help="folder for contact sheets")
-    parser.add_argument("--seeds", type=int, default=8, help="for each prompt")
+    parser.add_argument("--sheets", type=Path, default=SHEETS, help="folder for contact sheets")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="for each prompt")
     parser.add_argument("--sampler", default="euler")
     parser.add_argument("--scheduler", default="karras")
     parser.add_argument("--cfg", type=float, default=CFG)

@@ -9,7 +9,7 @@ import argparse
 import json
 from pathlib import Path
 
-from loop import load, write_atomically
+from loop import MODELS, WORK, load, write_atomically
 from networks import GROUPS, TEXT, UNET, VAE, new_vae
 from safetensors.torch import save_file
 from specs import describe
@@ -24,7 +24,6 @@ from nodes.diffusion.keymaps.unet import PREFIX as UNET_PREFIX
 from nodes.diffusion.keymaps.vae import PREFIX as VAE_PREFIX
 from nodes.diffusion.networks import text_landings
 
-MODELS = Path(__file__).parents[1]
 CHECKPOINT = MODELS / "checkpoints" / "weft-tiny.safetensors"
 DESCRIPTION = (
     "A tiny latent diffusion model that draws one of twelve things in one of eight colours, trained from nothing on "
@@ -55,7 +54,7 @@ def text_tensors(text: nn.Module) -> dict[str, Tensor]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("output/training"), help="where the work is kept")
+    parser.add_argument("--folder", type=Path, default=WORK, help="where the work is kept")
     folder = parser.parse_args().folder
     networks, vae = load_networks(folder), new_vae()
     # Before its own training the decoder is that of the first phase.

@@ -16,12 +16,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from drawings import SIZE, Drawing, random_drawing, render, render_pixels
-from loop import Run, write_atomically
+from loop import MODELS, WORK, Run, device, scaled, write_atomically
 from safetensors.torch import load_file, save_file
 from things import COLOURS, THINGS
 from torch import Tensor, nn
 
-JUDGE = Path(__file__).with_name("judge.safetensors")
+JUDGE = MODELS / "training" / "judge.safetensors"
 _SEED = 77
 _THINGS, _COLOURS = tuple(THINGS), tuple(COLOURS)
 
@@ -114,25 +114,28 @@ def _roughened(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("output/training"), help="where the work is kept")
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--folder", type=Path, default=WORK, help="where the work is kept")
+    parser.add_argument("--steps", type=int, default=scaled(1500))
     arguments = parser.parse_args()
     torch.manual_seed(_SEED)
-    judge = Judge()
+    judge = Judge().to(device())
     run = Run(arguments.folder / "judge.state", {"judge": judge}, steps=arguments.steps, rate=2e-3, decay=0.99)
     for step in run:
-        pictures, things, colours = _batch(step, 48, rough=True)
+        pictures, things, colours = (part.to(device()) for part in _batch(step, 48, rough=True))
         guessed, tinted = judge(pictures)
         smooth = {"label_smoothing": 0.02}
         run.update(F.cross_entropy(guessed, things, **smooth) + F.cross_entropy(tinted, colours, **smooth))
     run.finish()
     weights = {name: value.half() for name, value in judge.state_dict().items()}
     write_atomically(JUDGE, lambda path: save_file(weights, path, metadata={"modelspec.license": "Apache-2.0"}))
-    pictures, things, colours = _batch(0, 480, rough=False)
+    unseen = scaled(480)
+    pictures, things, colours = (part.to(device()) for part in _batch(0, unseen, rough=False))
     with torch.no_grad():
         guessed, tinted = judge.eval()(pictures)
     right = (guessed.argmax(-1) == things).float().mean(), (tinted.argmax(-1) == colours).float().mean()
-    print(f"judge: of 480 drawings not seen before, {right[0]:.1%} of the things and {right[1]:.1%} of the colours")
+    print(
+        f"judge: of {unseen} drawings not seen before, {right[0]:.1%} of the things and {right[1]:.1%} of the colours"
+    )
 
 
 if __name__ == "__main__":

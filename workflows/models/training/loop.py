@@ -13,13 +13,31 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+# A trial of the whole chain (`make model-try`): few steps, few drawings, and all that is written goes into this folder.
+TRIAL = os.environ.get("WEFT_TRIAL", "")
+MODELS = Path(TRIAL or Path(__file__).parents[1])  # where checkpoints/, loras/ ... get what was trained
+WORK = Path(TRIAL, "work") if TRIAL else Path("output/training")
 SAVE_EVERY = 60.0  # seconds
 REPORT_EVERY = 50  # steps
+
+
+def scaled(count: int) -> int:
+    """So many steps or drawings, or in a trial only a few of them."""
+    return max(4, count // 500) if TRIAL else count
 
 
 def device() -> str:
     """Where training computes."""
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def mixed_precision() -> torch.autocast:
+    """Computes in bfloat16 where the processor has instructions for it; elsewhere that is far slower than float32."""
+    if device() == "cuda":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.cpu._is_avx512_bf16_supported()
+    return torch.autocast(device(), torch.bfloat16, enabled=fast)
 
 
 def join_others() -> tuple[int, int]:

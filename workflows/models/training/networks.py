@@ -69,5 +69,6 @@ def new_text(words: int) -> CLIPTextModel:
     """The text encoder with random weights and a vocabulary of so many words."""
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    config = CLIPTextConfig(**TEXT, vocab_size=words, attn_implementation="eager")
+    # The marks are the first two words of the compact table.
+    config = CLIPTextConfig(**TEXT, vocab_size=words, bos_token_id=1, eos_token_id=2, attn_implementation="eager")
     return CLIPTextModel(config).to(device())

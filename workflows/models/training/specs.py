@@ -20,9 +20,11 @@ def describe(kind: str, title: str, description: str, tensors: Mapping[str, Tens
 
     Args:
         kind: "" for a checkpoint, else what it is of one: "lora", "textual-inversion".
-        tensors: what the file holds; its hash identifies it.
+        tensors: what the file holds; the hash is that of the file behind its header.
         more: further keys of the standard, without their prefix.
     """
+    file = save(dict(tensors))
+    content = file[8 + int.from_bytes(file[:8], "little") :]
     spec = {
         "sai_model_spec": "1.0.0",
         "architecture": f"{_ARCHITECTURE}/{kind}" if kind else _ARCHITECTURE,
@@ -33,7 +35,7 @@ def describe(kind: str, title: str, description: str, tensors: Mapping[str, Tens
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         "license": LICENCE,
         "resolution": f"{SIZE}x{SIZE}",
-        "hash_sha256": "0x" + hashlib.sha256(save(dict(tensors))).hexdigest(),
+        "hash_sha256": "0x" + hashlib.sha256(content).hexdigest(),
         **more,
     }
     return {f"modelspec.{key}": value for key, value in spec.items()} | {"format": "pt"}

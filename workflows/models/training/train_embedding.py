@@ -15,8 +15,7 @@ from pathlib import Path
 
 import torch
 from drawings import Drawing, render
-from export import MODELS
-from loop import Run, device, write_atomically
+from loop import MODELS, WORK, Run, device, scaled, write_atomically
 from PIL import Image
 from safetensors.torch import save_file
 from specs import describe
@@ -66,10 +65,10 @@ def tokens_of(indices: list[int], words: Words) -> Tensor:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("output/training"), help="where the work is kept")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--folder", type=Path, default=WORK, help="where the work is kept")
+    parser.add_argument("--steps", type=int, default=scaled(300))
     arguments = parser.parse_args()
-    latents = encoded(arguments.folder, "latents_white", DRAWINGS, recoloured)
+    latents = encoded(arguments.folder, "latents_white", scaled(DRAWINGS), recoloured)
     networks, words, noising = load_networks(arguments.folder), Words(), Noising()
     for network in networks.values():
         network.requires_grad_(False)

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import torch
 from drawings import render_pixels
-from export import MODELS
-from loop import Run, device, write_atomically
+from loop import MODELS, WORK, Run, device, scaled, write_atomically
 from safetensors.torch import save_file
 from specs import describe
 from torch import Tensor, nn
@@ -79,10 +78,10 @@ def tensors_of(adapters: dict[str, Adapted]) -> dict[str, Tensor]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("output/training"), help="where the work is kept")
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--folder", type=Path, default=WORK, help="where the work is kept")
+    parser.add_argument("--steps", type=int, default=scaled(700))
     arguments = parser.parse_args()
-    latents = encoded(arguments.folder, "latents_pixel", DRAWINGS, render_pixels)
+    latents = encoded(arguments.folder, "latents_pixel", scaled(DRAWINGS), render_pixels)
     networks, words, noising = load_networks(arguments.folder), Words(), Noising()
     torch.manual_seed(SEED)
     for network in networks.values():

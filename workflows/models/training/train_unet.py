@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from drawings import caption, mixed_drawing, render
-from loop import Run, device, join_others, load, meet_others, write_atomically
+from loop import WORK, Run, device, join_others, load, meet_others, mixed_precision, scaled, write_atomically
 from networks import LATENT_SCALE, new_text, new_unet, new_vae
 from torch import Tensor, nn
 from words import Words, with_strangers
@@ -54,7 +54,7 @@ def encoded(folder: Path, name: str, count: int, draw: Callable[[Drawing], Image
         pictures = np.stack([np.asarray(draw(drawing_of(i))) for i in range(start, min(start + 32, count))])
         images = torch.from_numpy(pictures).movedim(-1, 1).float() / 127.5 - 1
         images = images.to(device()).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(device(), torch.bfloat16):
+        with mixed_precision():
             latent = vae.encode(images).latent_dist.mode()
         parts.append(latent.float().cpu() * LATENT_SCALE)
         if start // 32 % 50 == 0:
@@ -93,7 +93,7 @@ def denoising_loss(
 ) -> Tensor:
     """Weighted squared error of the noise that the denoiser finds in latents [B,4,h,w], given text [B,T,C]."""
     noised, noise, steps, weight = (part.to(device()) for part in noising(latents, generator))
-    with torch.autocast(device(), torch.bfloat16):
+    with mixed_precision():
         found = unet(noised, steps, context).sample
     return ((found.float() - noise).square().mean((1, 2, 3)) * weight).mean()
 
@@ -132,14 +132,14 @@ def load_networks(folder: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("output/training"), help="where the work is kept")
-    parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--folder", type=Path, default=WORK, help="where the work is kept")
+    parser.add_argument("--steps", type=int, default=scaled(4500))
     arguments = parser.parse_args()
     rank, ranks = join_others()
     if rank == 0:
-        encoded(arguments.folder, "latents", DRAWINGS)
+        encoded(arguments.folder, "latents", scaled(DRAWINGS))
     meet_others()
-    latents = encoded(arguments.folder, "latents", DRAWINGS)
+    latents = encoded(arguments.folder, "latents", scaled(DRAWINGS))
     networks, words, noising = new_networks(), Words(), Noising()
     run = Run(arguments.folder / "unet.state", networks, steps=arguments.steps, rate=1.2e-3, decay=0.9985)
     for step in run:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from drawings import SIZE, random_drawing, render, render_pixels
-from loop import Run, device, load, write_atomically
+from loop import WORK, Run, device, load, mixed_precision, scaled, write_atomically
 from networks import LATENT_SCALE, new_vae
 from torch import Tensor
 
@@ -55,7 +55,7 @@ def train_both(folder: Path, steps: int) -> None:
     for step in run:
         crop, count = (SIZE, 3) if step >= steps * 0.9 else (CROP, 8)
         images = pictures(SEED, step, count, pixelated=0.2, crop=crop)
-        with torch.autocast(device(), torch.bfloat16):
+        with mixed_precision():
             latents = vae.encode(images).latent_dist.mode()
             got = vae.decode(latents).sample.float()
         latents = latents.float()
@@ -83,14 +83,14 @@ def train_decoder(folder: Path, steps: int) -> None:
     run = Run(folder / "vae_decoder.state", {"vae": vae}, steps=steps, rate=5e-4, decay=0.998)
     for step in run:
         images = pictures(SEED + 1, step, 4, pixelated=0.15)
-        with torch.no_grad(), torch.autocast(device(), torch.bfloat16):
+        with torch.no_grad(), mixed_precision():
             latents = vae.encode(images).latent_dist.mode().float()
         generator = torch.Generator().manual_seed(step)
         # Half are exact; the others are as a sampler leaves them.
         amount = torch.rand(len(images), 1, 1, 1, generator=generator) * 0.12
         amount[::2] = 0
         latents += (torch.randn(latents.shape, generator=generator) * amount / LATENT_SCALE).to(device())
-        with torch.autocast(device(), torch.bfloat16):
+        with mixed_precision():
             got = vae.decode(latents).sample.float()
         run.update(difference(got, images))
         if run.step % 500 == 499:
@@ -113,7 +113,7 @@ def whiten(vae: AutoencoderKL) -> None:
 
     The transform goes into the 1x1 convolutions behind the encoder and before the decoder, which are linear.
     """
-    values = torch.cat([_latents(vae, pictures(SEED + 2, step, 16, pixelated=0)) for step in range(32)])
+    values = torch.cat([_latents(vae, pictures(SEED + 2, step, 16, pixelated=0)) for step in range(scaled(32))])
     flat = values.movedim(1, -1).reshape(-1, values.shape[1]).double()
     mean, covariance = flat.mean(0), flat.T.cov()
     size, axes = torch.linalg.eigh(covariance)
@@ -133,9 +133,9 @@ def whiten(vae: AutoencoderKL) -> None:
 
 
 @torch.no_grad()
-def psnr(vae: AutoencoderKL, count: int = 64, seed: int = 1000) -> float:
+def psnr(vae: AutoencoderKL) -> float:
     """Peak signal to noise, in dB, over drawings that no training sees."""
-    images = pictures(seed, 0, count, pixelated=0)
+    images = pictures(1000, 0, scaled(64), pixelated=0)
     got = torch.cat([vae.decode(_latents(vae, part)).sample for part in images.split(8)])
     error = ((got.clamp(-1, 1) - images) / 2).square().mean((1, 2, 3))
     return float((-10 * error.log10()).mean())
@@ -149,13 +149,13 @@ def _latents(vae: AutoencoderKL, images: Tensor) -> Tensor:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("phase", choices=("both", "decoder"))
-    parser.add_argument("--folder", type=Path, default=Path("output/training"), help="where the work is kept")
+    parser.add_argument("--folder", type=Path, default=WORK, help="where the work is kept")
     parser.add_argument("--steps", type=int, help="of this phase")
     arguments = parser.parse_args()
     if arguments.phase == "both":
-        train_both(arguments.folder, arguments.steps or 4000)
+        train_both(arguments.folder, arguments.steps or scaled(4000))
     else:
-        train_decoder(arguments.folder, arguments.steps or 1400)
+        train_decoder(arguments.folder, arguments.steps or scaled(1400))
 
 
 if __name__ == "__main__":
