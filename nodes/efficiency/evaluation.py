@@ -20,6 +20,7 @@ MAX_EXPRESSION = 4_000  # characters
 MAX_TEXT = 100_000  # characters of a text, entries of a list
 MAX_BITS = 10_000  # of a whole number: about 3000 digits, which Python still writes out
 MAX_WIDTH = 1_000  # of a formatted number
+MAX_DEPTH = 100  # of operations within operations; a sum of as many terms is that deep
 
 # Of whole numbers, what makes bytes of any length; of text, what formats by itself or makes tables and bytes.
 _NOT_OFFERED = {
@@ -93,6 +94,7 @@ class _Bounded(SimpleEval):
         operators = {**DEFAULT_OPERATORS, ast.Pow: _power, ast.Mult: _times, ast.LShift: _shifted, ast.Mod: _modulo}
         known = {"True": True, "False": False, "None": None, **names}
         super().__init__(operators, dict(functions), known, _METHODS)
+        self._depth = 0
 
     def eval(self, expr: str, previously_parsed: Any = None) -> Any:
         with warnings.catch_warnings():
@@ -102,7 +104,11 @@ class _Bounded(SimpleEval):
         return self._eval(tree.body)
 
     def _eval(self, node: ast.AST) -> Any:
+        if self._depth == MAX_DEPTH:
+            raise RecursionError
+        self._depth += 1
         value = super()._eval(node)
+        self._depth -= 1
         if isinstance(value, int):
             _check(value.bit_length(), MAX_BITS, "a number of {} bits")
         elif isinstance(value, str | list | tuple):
