@@ -595,8 +595,9 @@ def _weft(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with these arguments (default: the process's own) and return its exit code."""
-    # Read when torch is loaded: threads that wait must sleep, or beside any other work a run takes many times as long.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Read when torch is loaded: threads that wait soon sleep, or beside any other work a run takes many times as long.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     code: Any = 0
     arguments = sys.argv[1:] if argv is None else list(argv)
     with stoppable() as stop:

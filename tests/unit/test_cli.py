@@ -488,6 +488,23 @@ def test_nodes_leaves_out_what_only_expansions_use(home: Home) -> None:
     assert home.weft("nodes", "weft.DrawPlot")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
+)
+def test_threads_that_wait_soon_sleep(
+    given: dict[str, str], expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside other work, threads that spin while they wait make a run take many times as long."""
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")  # so that what main() sets is taken back
+        monkeypatch.delenv(name)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert main(["--version"]) == 0
+    assert os.environ.get("GOMP_SPINCOUNT") == expected
+
+
 def test_help_names_every_option_and_gives_an_example(home: Home) -> None:
     code, out, _ = home.weft("--help")
     assert code == 0
