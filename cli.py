@@ -1,4 +1,6 @@
-"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`. The only place that puts the parts together.
+"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`; `weft test` is engine.testing.app.
+
+The only place that puts the parts together.
 
 One function a command, and inside it `with answering(...) as answer`: whatever is raised in that block becomes an
 exit code and a message (or a JSON document). Results go to stdout, everything else to stderr. What is heavy is imported
@@ -18,8 +20,26 @@ import typer
 
 from engine.errors import Interrupted, InvalidWorkflow, UsageError
 from engine.terminal.answer import Answer, answering
-from engine.terminal.groups import Defaulting
+from engine.terminal.options import (
+    DeviceOption,
+    DtypeOption,
+    EventsOption,
+    InputOption,
+    JsonOption,
+    ModelsOption,
+    ObjectInfoOption,
+    OutputOption,
+    PromptScheduleOption,
+    QuietOption,
+    SamplingOption,
+    SetOption,
+    TargetOption,
+    UiOption,
+    WorkflowArgument,
+    WorkflowsArgument,
+)
 from engine.terminal.streams import stoppable
+from engine.testing.app import app as test_app
 
 app = typer.Typer(
     name="weft",
@@ -35,127 +55,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-WorkflowArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="WORKFLOW",
-        help="A saved workflow: the editor's own save, an API export, or a picture (PNG, WebP, JPEG), FLAC or MP4 that "
-        "carries one; - reads standard input.",
-    ),
-]
-WorkflowsArgument = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="WORKFLOW...",
-        help="Saved workflows: the editor's own save, an API export, or a picture (PNG, WebP, JPEG), FLAC or MP4 that "
-        "carries one; - reads standard input. Several share what they have in common, such as a loaded checkpoint.",
-    ),
-]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="NODE.INPUT=VALUE",
-        help="Give an input another value; may be repeated. NODE is an id, a title or a class_type; "
-        "'KSampler (Advanced)#2' is the second of its name. The value is read as the input's type.",
-    ),
-]
-ModelsOption = Annotated[
-    list[Path] | None,
-    typer.Option(
-        metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="A folder with checkpoints/, loras/, vae/, embeddings/, ...; may be repeated, the first one is searched "
-        "first. An extra_model_paths.yaml in it or beside it is read. Environment: WEFT_MODELS.",
-        show_default="./models",
-    ),
-]
-InputOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        exists=True,
-        file_okay=False,
-        help="The folder of input files (LoadImage, LoadLatent, ...). Environment: WEFT_INPUT.",
-        show_default="./input",
-    ),
-]
-OutputOption = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="DIR",
-        file_okay=False,
-        help="The folder that files are written to; made when it is needed. Environment: WEFT_OUTPUT.",
-        show_default="./output",
-    ),
-]
-DeviceOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="auto (a GPU where there is one), cpu, cuda or cuda:N. Environment: WEFT_DEVICE.",
-        show_default="auto",
-    ),
-]
-DtypeOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="auto, float32, float16 or bfloat16. Environment: WEFT_DTYPE.", show_default="auto"
-    ),
-]
-SamplingOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODE",
-        help="comfy: the numbers of ComfyUI; continuous: a run cut in stages equals the single run bit for bit. "
-        "Environment: WEFT_SAMPLING.",
-        show_default="comfy",
-    ),
-]
-TargetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--target",
-        metavar="NODE",
-        help="Run this node too, although no output node asks for it; may be repeated. NODE as in --set.",
-    ),
-]
-PromptScheduleOption = Annotated[
-    bool,
-    typer.Option(
-        "--prompt-schedule",
-        help="Read the prompts of every KSampler in the web UI's syntax: \\[a hat:0.5] comes in half-way, \\[red|blue] "
-        "alternates. The run is cut in stages there, in continuous mode. Environment: WEFT_PROMPT_SCHEDULE.",
-    ),
-]
-UiOption = Annotated[
-    bool,
-    typer.Option("--ui", help="Where a picture carries both, take the editor's workflow, not the prompt that ran."),
-]
-ObjectInfoOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--object-info",
-        metavar="FILE",
-        exists=True,
-        dir_okay=False,
-        help="What a real ComfyUI answers to GET /object_info: describes node classes that are not here.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, also for an error.")]
-EventsOption = Annotated[
-    bool,
-    typer.Option(
-        "--events",
-        help="Write every event as one line of JSON to stdout as it happens (NDJSON), and no progress to stderr. "
-        "After an error the last line is an Error event.",
-    ),
-]
-QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Nothing but errors on stderr; stdout is as it would be.")
-]
 
 
 @app.command(
@@ -419,149 +318,7 @@ def explain(
             raise SystemExit(1)
 
 
-test_app = typer.Typer(
-    cls=Defaulting,
-    help="Test workflows: record what they give, see which node differs first, accept or fix.\n\n"
-    "weft test PATH... is weft test check PATH... (see weft test check --help).",
-    epilog="Exit codes: 0 everything passed, 1 something did not, 2 usage, 5 there was nothing to test.\n\n"
-    "The table tool.weft.test of pyproject.toml names models, input and tolerances: see docs/testing.md.",
-    no_args_is_help=False,
-)
 app.add_typer(test_app, name="test")
-
-ToleranceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--class",
-        metavar="NAME",
-        help="exact, close, device or perceptual: how far values may be apart.",
-        show_default="by how far the two environments are apart",
-    ),
-]
-PathsArgument = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="[PATH]...",
-        help="Folders, *.golden.json, *.test.toml, workflows that have one of them or hold assertion nodes.",
-        show_default="the current folder",
-    ),
-]
-
-
-@test_app.command(
-    epilog="Examples:\n\nweft test workflows\n\nweft test portrait.json --html report.html --junit report.xml\n\n"
-    "weft test --twice portrait.json\n\nweft test workflows --against recorded-on-the-other-machine"
-)
-def check(
-    context: typer.Context,
-    paths: PathsArgument = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    sampling: SamplingOption = None,
-    tolerance: ToleranceOption = None,
-    twice: Annotated[
-        bool, typer.Option("--twice", help="Run each workflow in two processes and name the nodes that differ.")
-    ] = False,
-    against: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="OTHER", exists=True, help="Run nothing: compare with the goldens of the same names in OTHER."
-        ),
-    ] = None,
-    junit: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write JUnit XML.")] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write one page with pictures and differences.")
-    ] = None,
-    as_json: JsonOption = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what was measured of every node.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of what passes.")] = False,
-) -> None:
-    """Run workflows and compare them, node by node, with their goldens; check assertions. The default command."""
-    with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
-        if twice and against is not None:
-            raise UsageError("--twice and --against exclude each other")
-        from engine.testing import commands
-        from engine.testing.settings import Options
-
-        options = Options(_roots(models), input, device, dtype, sampling, tolerance)
-        reports = commands.Reports(junit, html, verbose)
-        if twice:
-            commands.twice(answer, paths or [], options, reports)
-        elif against is not None:
-            commands.against(answer, paths or [], against, options, reports)
-        else:
-            commands.check(answer, paths or [], options, reports)
-
-
-@test_app.command(
-    epilog="Examples:\n\nweft test record portrait.json\n\n"
-    "weft test record workflows/*.json --output /tmp/recorded    # for weft test --against"
-)
-def record(
-    context: typer.Context,
-    workflows: Annotated[list[Path], typer.Argument(metavar="WORKFLOW...", help="Workflow files.")],
-    changes: SetOption = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    sampling: SamplingOption = None,
-    targets: TargetOption = None,
-    tensors: Annotated[
-        str, typer.Option(metavar="WHICH", help="small, all, none, or up to so many KiB: which tensors a golden keeps.")
-    ] = "small",
-    output: Annotated[Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write the goldens here.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace goldens that are there.")] = False,
-) -> None:
-    """Run workflows and write what they gave beside them: NAME.golden.json, small tensors, pictures."""
-    with answering(context.obj) as answer:
-        from engine.testing import commands
-        from engine.testing.settings import Options
-
-        commands.record(
-            answer,
-            workflows,
-            Options(_roots(models), input, device, dtype, sampling),
-            overrides=changes or (),
-            targets=targets or (),
-            keep=tensors,
-            force=force,
-            folder=output,
-        )
-
-
-@test_app.command(
-    epilog="Examples:\n\nweft test accept workflows --html review.html    # look first\n\n"
-    "weft test accept workflows --only portrait --only landscape"
-)
-def accept(
-    context: typer.Context,
-    paths: PathsArgument = None,
-    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Accept this one; may be repeated.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Accept all that differ; refused where CI=true.")] = False,
-    html: Annotated[
-        Path, typer.Option(metavar="FILE", dir_okay=False, help="Where the page with before and after is written.")
-    ] = Path("weft-accept.html"),
-    models: ModelsOption = None,
-    input: InputOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
-    sampling: SamplingOption = None,
-    tolerance: ToleranceOption = None,
-) -> None:
-    """Look at what changed on a page, then update the goldens that are named: --only, --all, or asked at a terminal."""
-    with answering(context.obj) as answer:
-        from engine.testing import commands
-        from engine.testing.settings import Options
-
-        options = Options(_roots(models), input, device, dtype, sampling, tolerance)
-        commands.accept(answer, paths or [], options, html, only=only or (), everything=everything)
-
-
-def _roots(models: list[Path] | None) -> tuple[Path, ...] | None:
-    return tuple(models) if models else None
 
 
 def _require_device(name: str) -> None:

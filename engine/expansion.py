@@ -52,6 +52,9 @@ class GraphBuilder:
             self.nodes[node_id]["_meta"] = {"title": title}
         return NodeRef(node_id)
 
-    def result(self, *values: Any, ui: dict[str, list[Any]] | None = None) -> Expanded:
-        """What the node returns: a Link stands for what it leads to, inside or outside; all else for itself."""
+    def result(self, *values: Any, ui: dict[str, list[Any]] | None = None) -> Any:
+        """What the node returns: a Link stands for what it leads to, inside or outside; all else for itself.
+
+        It is an Expanded; to a type checker it is anything, since a face declares what the engine makes of it.
+        """
         return Expanded(result=values, expand=self.nodes, ui=ui or {})

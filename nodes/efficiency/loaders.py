@@ -105,7 +105,7 @@ def EfficientLoader(
     )
     latent = _empty_latent(graph, empty_latent_width, empty_latent_height, batch_size)
     outputs = (loaded.model, *prompts, latent, loaded.vae, loaded.clip, dependencies)
-    return graph.result(*outputs)  # type: ignore[return-value]  # the engine resolves it
+    return graph.result(*outputs)
 
 
 @node(class_type="Eff. Loader SDXL", category=CATEGORY)
@@ -192,7 +192,7 @@ def EfficientLoaderSdxl(
     packed = graph.add("weft.PackSdxl", **parts)
     latent = _empty_latent(graph, empty_latent_width, empty_latent_height, batch_size)
     outputs = (packed[0], latent, base.vae, dependencies)
-    return graph.result(*outputs)  # type: ignore[return-value]  # the engine resolves it
+    return graph.result(*outputs)
 
 
 def _empty_latent(graph: GraphBuilder, width: int, height: int, batch_size: int) -> Link:

@@ -232,7 +232,7 @@ def KSamplerSdxlEff(
     )
     encoders = Encoders(parts[1], parts[5] if refined else None)
     latent, image = _expand("KSampler SDXL (Eff.)", graph, sampling, preview_method, encoders, context)
-    return graph.result(sdxl_tuple.link, latent, optional_vae, image)  # type: ignore[return-value]
+    return graph.result(sdxl_tuple.link, latent, optional_vae, image)
 
 
 def _single(class_type: str, graph: GraphBuilder, sampling: Sampling, preview: str, context: RunContext) -> Outputs:
@@ -240,7 +240,7 @@ def _single(class_type: str, graph: GraphBuilder, sampling: Sampling, preview: s
     encoders = Encoders(plot.dependencies.clip if plot is not None and plot.dependencies is not None else None)
     latent, image = _expand(class_type, graph, sampling, preview, encoders, context)
     passed = (sampling.model, sampling.positive, sampling.negative)
-    return graph.result(*passed, latent, sampling.vae, image)  # type: ignore[return-value]  # the engine resolves it
+    return graph.result(*passed, latent, sampling.vae, image)
 
 
 def _expand(

@@ -110,7 +110,7 @@ def ApplyControlNetStack(
         cnet_stack: The control nets; without any, the conditionings stay as they are.
     """
     applied = add_control_nets(graph, positive, negative, cnet_stack or ())
-    return graph.result(*applied)  # type: ignore[return-value]  # the engine resolves it
+    return graph.result(*applied)
 
 
 @node(class_type="LoRA Stack to String converter", category="Efficiency Nodes/Misc")

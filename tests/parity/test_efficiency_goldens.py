@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 import engine
 from engine.cache import MemoryCache
 from engine.errors import InvalidWorkflow, NodeFailed
 from engine.executor import RunResult
 from engine.registry import Registry
+
+from .reference import compared_tensors, flat
 
 # The same rule as tests/conftest.py: parametrisation happens before there are fixtures.
 SHARED = Path(os.environ.get("WEFT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
@@ -121,43 +122,12 @@ def prompt_of(name: str, folder: Path = GOLDENS) -> dict[str, Any]:
     return prompt
 
 
-def flat(outputs: tuple[Any, ...], node_id: str) -> dict[str, torch.Tensor]:
-    """A node's output slots under the names that the reference uses."""
-    tensors: dict[str, torch.Tensor] = {}
-    for slot, value in enumerate(outputs):
-        key = f"{node_id}.{slot}"
-        if isinstance(value, dict):
-            tensors |= {f"{key}.{part}": torch.as_tensor(item) for part, item in value.items() if item is not None}
-        elif isinstance(value, list):
-            for number, (cond, options) in enumerate(value):
-                tensors[f"{key}.cond{number}"] = cond
-                tensors |= {
-                    f"{key}.cond{number}.{part}": item for part, item in options.items() if torch.is_tensor(item)
-                }
-        elif torch.is_tensor(value):
-            tensors[key] = value
-    return tensors
-
-
-def difference(got: torch.Tensor, expected: torch.Tensor) -> float:
-    """max|got-expected| / max|expected|; infinite where the shapes differ."""
-    if got.shape != expected.shape:
-        return float("inf")
-    got, expected = got.double(), expected.double()
-    return (got - expected).abs().max().item() / (expected.abs().max().item() or 1.0)
-
-
 def agree(result: RunResult, name: str) -> float:
     """Assert that the result has what the golden holds; returns the largest difference of its tensors."""
     entry = INDEX[name]
     limit = LIMITS.get(entry["category"], LIMIT)
-    got: dict[str, torch.Tensor] = {}
-    for node_id in entry["targets"]:
-        got |= flat(result[node_id], node_id)
     file = GOLDENS / f"{name}.safetensors"
-    expected = load_file(file) if file.exists() else {}
-    assert not expected.keys() - got.keys()
-    differences = {key: difference(got[key], tensor) for key, tensor in expected.items()}
+    differences = compared_tensors(result, entry["targets"], file) if file.exists() else {}
     assert max(differences.values(), default=0.0) <= limit, differences
     for place, value in entry["values"].items():
         if name in DEFECTS and value is None:

@@ -1,0 +1,164 @@
+"""The command line of `weft test`: its commands, with what is heavy imported inside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.errors import UsageError
+from engine.terminal.answer import answering
+from engine.terminal.groups import Defaulting
+from engine.terminal.options import (
+    DeviceOption,
+    DtypeOption,
+    InputOption,
+    JsonOption,
+    ModelsOption,
+    SamplingOption,
+    SetOption,
+    TargetOption,
+)
+
+app = typer.Typer(
+    cls=Defaulting,
+    help="Test workflows: record what they give, see which node differs first, accept or fix.\n\n"
+    "weft test PATH... is weft test check PATH... (see weft test check --help).",
+    epilog="Exit codes: 0 everything passed, 1 something did not, 2 usage, 5 there was nothing to test.\n\n"
+    "The table tool.weft.test of pyproject.toml names models, input and tolerances: see docs/testing.md.",
+    no_args_is_help=False,
+)
+ToleranceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--class",
+        metavar="NAME",
+        help="exact, close, device or perceptual: how far values may be apart.",
+        show_default="by how far the two environments are apart",
+    ),
+]
+PathsArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[PATH]...",
+        help="Folders, *.golden.json, *.test.toml, workflows that have one of them or hold assertion nodes.",
+        show_default="the current folder",
+    ),
+]
+
+
+@app.command(
+    epilog="Examples:\n\nweft test workflows\n\nweft test portrait.json --html report.html --junit report.xml\n\n"
+    "weft test --twice portrait.json\n\nweft test workflows --against recorded-on-the-other-machine"
+)
+def check(
+    context: typer.Context,
+    paths: PathsArgument = None,
+    models: ModelsOption = None,
+    input: InputOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    sampling: SamplingOption = None,
+    tolerance: ToleranceOption = None,
+    twice: Annotated[
+        bool, typer.Option("--twice", help="Run each workflow in two processes and name the nodes that differ.")
+    ] = False,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OTHER", exists=True, help="Run nothing: compare with the goldens of the same names in OTHER."
+        ),
+    ] = None,
+    junit: Annotated[Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write JUnit XML.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", dir_okay=False, help="Write one page with pictures and differences.")
+    ] = None,
+    as_json: JsonOption = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what was measured of every node.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of what passes.")] = False,
+) -> None:
+    """Run workflows and compare them, node by node, with their goldens; check assertions. The default command."""
+    with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
+        if twice and against is not None:
+            raise UsageError("--twice and --against exclude each other")
+        from engine.testing import commands
+        from engine.testing.settings import Options
+
+        options = Options(_roots(models), input, device, dtype, sampling, tolerance)
+        reports = commands.Reports(junit, html, verbose)
+        if twice:
+            commands.twice(answer, paths or [], options, reports)
+        elif against is not None:
+            commands.against(answer, paths or [], against, options, reports)
+        else:
+            commands.check(answer, paths or [], options, reports)
+
+
+@app.command(
+    epilog="Examples:\n\nweft test record portrait.json\n\n"
+    "weft test record workflows/*.json --output /tmp/recorded    # for weft test --against"
+)
+def record(
+    context: typer.Context,
+    workflows: Annotated[list[Path], typer.Argument(metavar="WORKFLOW...", help="Workflow files.")],
+    changes: SetOption = None,
+    models: ModelsOption = None,
+    input: InputOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    sampling: SamplingOption = None,
+    targets: TargetOption = None,
+    tensors: Annotated[
+        str, typer.Option(metavar="WHICH", help="small, all, none, or up to so many KiB: which tensors a golden keeps.")
+    ] = "small",
+    output: Annotated[Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write the goldens here.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace goldens that are there.")] = False,
+) -> None:
+    """Run workflows and write what they gave beside them: NAME.golden.json, small tensors, pictures."""
+    with answering(context.obj) as answer:
+        from engine.testing import commands
+        from engine.testing.settings import Options
+
+        commands.record(
+            answer,
+            workflows,
+            Options(_roots(models), input, device, dtype, sampling),
+            overrides=changes or (),
+            targets=targets or (),
+            keep=tensors,
+            force=force,
+            folder=output,
+        )
+
+
+@app.command(
+    epilog="Examples:\n\nweft test accept workflows --html review.html    # look first\n\n"
+    "weft test accept workflows --only portrait --only landscape"
+)
+def accept(
+    context: typer.Context,
+    paths: PathsArgument = None,
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Accept this one; may be repeated.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Accept all that differ; refused where CI=true.")] = False,
+    html: Annotated[
+        Path, typer.Option(metavar="FILE", dir_okay=False, help="Where the page with before and after is written.")
+    ] = Path("weft-accept.html"),
+    models: ModelsOption = None,
+    input: InputOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    sampling: SamplingOption = None,
+    tolerance: ToleranceOption = None,
+) -> None:
+    """Look at what changed on a page, then update the goldens that are named: --only, --all, or asked at a terminal."""
+    with answering(context.obj) as answer:
+        from engine.testing import commands
+        from engine.testing.settings import Options
+
+        options = Options(_roots(models), input, device, dtype, sampling, tolerance)
+        commands.accept(answer, paths or [], options, html, only=only or (), everything=everything)
+
+
+def _roots(models: list[Path] | None) -> tuple[Path, ...] | None:
+    return tuple(models) if models else None
