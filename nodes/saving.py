@@ -40,7 +40,7 @@ def CheckpointSave(
     from nodes.diffusion.export import save_model
 
     text, autoencoder = require(clip, "text encoder"), require(vae, "VAE")
-    metadata = _metadata(prompt, extra_pnginfo)
+    metadata = _metadata(prompt, extra_pnginfo, context)
     _write(
         filename_prefix,
         lambda stream, path: save_model(stream, model, text, autoencoder, title=_title(path), metadata=metadata),
@@ -65,7 +65,7 @@ def ModelSave(
     """
     from nodes.diffusion.export import save_model
 
-    metadata = _metadata(prompt, extra_pnginfo)
+    metadata = _metadata(prompt, extra_pnginfo, context)
     _write(
         filename_prefix,
         lambda stream, path: save_model(stream, model, None, None, title=_title(path), metadata=metadata),
@@ -88,7 +88,7 @@ def CLIPSave(
         clip: The text encoders.
         filename_prefix: Subfolder of the output folder and beginning of the files' names; the encoder's name follows.
     """
-    metadata = _metadata(prompt, extra_pnginfo)
+    metadata = _metadata(prompt, extra_pnginfo, context)
     for encoder in require(clip, "text encoder").encoders:
         context.checkpoint()
         _write(f"{filename_prefix}_{encoder.name}", _saver(encoder, metadata), context)
@@ -111,7 +111,7 @@ def VAESave(
     """
     from nodes.diffusion.export import save_vae
 
-    metadata = _metadata(prompt, extra_pnginfo)
+    metadata = _metadata(prompt, extra_pnginfo, context)
     _write(filename_prefix, lambda stream, path: save_vae(stream, require(vae, "VAE"), metadata), context)
 
 
@@ -128,8 +128,10 @@ def _write(prefix: str, save: Callable[[IO[bytes], Path], None], context: RunCon
     context.wrote(path)
 
 
-def _metadata(prompt: Any, extra_pnginfo: Any) -> dict[str, str]:
-    return {name: json.dumps(value) for name, value in {"prompt": prompt, **extra_pnginfo}.items()}
+def _metadata(prompt: Any, extra_pnginfo: Any, context: RunContext) -> dict[str, str]:
+    """What the file says of its making, as a picture does."""
+    said = {"prompt": prompt, **extra_pnginfo, "weft": context.provenance}
+    return {name: json.dumps(value) for name, value in said.items()}
 
 
 def _title(path: Path) -> str:

@@ -74,11 +74,14 @@ def test_files_are_named_as_comfyui_names_them(saved: tuple[Path, Any, Any]) -> 
     assert {path.relative_to(folder).as_posix() for path in result.files} == names
 
 
-def test_files_carry_the_workflow(saved: tuple[Path, Any, Any]) -> None:
+def test_files_carry_the_workflow_and_how_they_were_made(saved: tuple[Path, Any, Any]) -> None:
     folder, _, prompt = saved
     for path in folder.rglob("*.safetensors"):
         with safe_open(path, framework="pt") as opened:
-            written = json.loads(opened.metadata()["prompt"])
+            metadata = opened.metadata()
+        written, made = json.loads(metadata["prompt"]), json.loads(metadata["weft"])
+        assert (made["sampling"], made["sampling_version"]) == ("comfy", 1)
+        assert made["version"]
         assert {key: each["class_type"] for key, each in written.items()} == {
             key: each["class_type"] for key, each in prompt.items()
         }
