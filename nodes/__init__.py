@@ -12,6 +12,7 @@ _FILES = {
         "UNETLoader",
         "VAELoader",
     ),
+    "nodes.configs": ("CheckpointLoader",),
     "nodes.conditioning": ("CLIPSetLastLayer", "CLIPTextEncode"),
     "nodes.conditioning_sdxl": ("CLIPTextEncodeSDXL", "CLIPTextEncodeSDXLRefiner"),
     "nodes.control": ("ControlNetApply", "ControlNetApplyAdvanced", "ControlNetLoader", "DiffControlNetLoader"),
@@ -40,7 +41,16 @@ _FILES = {
         "VAEEncodeTiled",
     ),
     "nodes.animation": ("SaveAnimatedPNG", "SaveAnimatedWEBP"),
-    "nodes.image": ("ImageInvert", "ImageScale", "ImageScaleBy", "LoadImage", "PreviewImage", "SaveImage"),
+    "nodes.image": (
+        "GetImageSize",
+        "ImageInvert",
+        "ImageScale",
+        "ImageScaleBy",
+        "LoadImage",
+        "PreviewImage",
+        "SaveImage",
+        "SaveImageWebsocket",
+    ),
     "nodes.mask": (
         "CropMask",
         "FeatherMask",
@@ -49,6 +59,7 @@ _FILES = {
         "InvertMask",
         "LoadImageMask",
         "MaskComposite",
+        "MaskPreview",
         "MaskToImage",
         "SolidMask",
         "ThresholdMask",
@@ -154,6 +165,13 @@ _FILES = {
         "SelfAttentionGuidance",
         "TomePatchModel",
     ),
+    "nodes.primitives": (
+        "PrimitiveBoolean",
+        "PrimitiveFloat",
+        "PrimitiveInt",
+        "PrimitiveString",
+        "PrimitiveStringMultiline",
+    ),
     "nodes.testing": (
         "AssertContainsColor",
         "AssertEqual",
@@ -165,7 +183,7 @@ _FILES = {
         "TestDefinition",
         "TestImageGenerator",
     ),
-    "nodes.text": ("PreviewAny",),
+    "nodes.text": ("PreviewAny", "StringConcatenate"),
     "nodes.upscale": ("ImageUpscaleWithModel", "UpscaleModelLoader"),
 }
 

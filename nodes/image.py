@@ -8,7 +8,7 @@ import string
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from engine.authoring import UI, ExtraPnginfo, PromptJson, node
+from engine.authoring import UI, ExtraPnginfo, Output, PromptJson, UniqueId, node
 from engine.context import RunContext
 from engine.sockets import Combo, Files, Float, Int, String
 from nodes.types import Crop, Image, Mask
@@ -55,9 +55,40 @@ def PreviewImage(*, images: Image, prompt: PromptJson, extra_pnginfo: ExtraPngin
     Args:
         images: The pictures.
     """
-    # A name of its own for each call: previews of several runs must not be mistaken for each other.
-    prefix = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
-    return _save(images, prefix, "temp", {"prompt": prompt, **extra_pnginfo}, 1, context)
+    return preview(images, {"prompt": prompt, **extra_pnginfo}, context)
+
+
+@node(
+    category="api/image",
+    output_node=True,
+    python_module="custom_nodes.websocket_image_save",
+    volatile="as in ComfyUI, it gives its pictures in every run",
+)
+def SaveImageWebsocket(*, images: Image, context: RunContext) -> UI:
+    """Give pictures to whoever started the run: as PNG files in the output folder, since there is no websocket here.
+
+    Args:
+        images: The pictures.
+    """
+    context.warn("there is no websocket here: the pictures are written to the output folder")
+    return _save(images, "ComfyUI", "output", {"prompt": context.prompt, **context.extra_pnginfo}, 1, context)
+
+
+@node(display_name="Get Image Size", category="image", python_module="comfy_extras.nodes_images")
+def GetImageSize(
+    *, image: Image, unique_id: UniqueId
+) -> tuple[
+    Annotated[int, Int(), Output("width")],
+    Annotated[int, Int(), Output("height")],
+    Annotated[int, Int(), Output("batch_size")],
+]:
+    """The size of pictures and how many they are; both are shown, too.
+
+    Args:
+        image: The pictures.
+    """
+    batch, height, width, _ = image.shape
+    return _with_text((width, height, batch), f"width: {width}, height: {height}, batch size: {batch}")
 
 
 @node(display_name="Upscale Image", category="image/upscaling")
@@ -110,6 +141,18 @@ def ImageInvert(*, image: Image) -> Image:
         image: The pictures.
     """
     return 1.0 - image
+
+
+def preview(images: Any, metadata: Mapping[str, Any], context: RunContext) -> UI:
+    """Write pictures [B,H,W,C] to the folder for temporary files."""
+    # A name of its own for each call: previews of several runs must not be mistaken for each other.
+    prefix = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
+    return _save(images, prefix, "temp", metadata, 1, context)
+
+
+def _with_text(outputs: tuple[Any, ...], text: str) -> Any:
+    """What a node returns that has outputs, and a text to show."""
+    return {"ui": {"text": [text]}, "result": outputs}
 
 
 def _save(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
+from engine.authoring import UI, ExtraPnginfo, PromptJson, node
 from engine.context import RunContext
 from engine.sockets import Boolean, Combo, Float, Int
-from nodes.image import ImageFile
+from nodes.image import ImageFile, preview
 from nodes.types import Image, Mask
 
 EXTRAS = "comfy_extras.nodes_mask"
@@ -166,3 +166,15 @@ def ImageToMask(*, image: Image, channel: Annotated[str, Combo(("red", "green", 
     from nodes.diffusion.masks import from_image
 
     return from_image(image, channel)
+
+
+@node(category="mask", output_node=True, python_module=EXTRAS)
+def MaskPreview(*, mask: Mask, prompt: PromptJson, extra_pnginfo: ExtraPnginfo, context: RunContext) -> UI:
+    """Write masks as grey pictures to the folder for temporary files.
+
+    Args:
+        mask: The masks; white is masked.
+    """
+    from nodes.diffusion.masks import to_image
+
+    return preview(to_image(mask), {"prompt": prompt, **extra_pnginfo}, context)

@@ -1,12 +1,15 @@
-"""Text out of a workflow."""
+"""Text: put together, and shown."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 from engine.authoring import UI, node
+from engine.sockets import String
 from nodes.types import Anything
+
+Part = Annotated[str, String(multiline=True)]
 
 
 @node(display_name="Preview Any", category="utils", output_node=True, python_module="comfy_extras.nodes_preview_any")
@@ -17,6 +20,20 @@ def PreviewAny(*, source: Anything) -> UI:
         source: The value.
     """
     return UI(text=[_as_text(source)])
+
+
+@node(display_name="Concatenate", category="utils/string", python_module="comfy_extras.nodes_string")
+def StringConcatenate(
+    *, string_a: Part, string_b: Part, delimiter: Annotated[str, String(default="", multiline=False)]
+) -> Annotated[str, String()]:
+    """Put two texts together.
+
+    Args:
+        string_a: The first text.
+        string_b: The second.
+        delimiter: What stands between them.
+    """
+    return f"{string_a}{delimiter}{string_b}"
 
 
 def _as_text(value: Any) -> str:
