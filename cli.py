@@ -128,7 +128,7 @@ def run(
                     planned = session.plan(prompt, targets or ())
                     _require_device(session.settings.device)
                     result = session.execute(planned, observers)
-                answer.ran(result, session.seeds(prompt))
+                answer.ran(result, session.seeds(planned.lowered.source))
         answer.done()
 
 

@@ -23,6 +23,7 @@ from engine.lowering import Lowered, checked
 from engine.overrides import Overrides
 from engine.plan import ExecutionPlan, make_plan
 from engine.prompt import Link, Prompt, read_json
+from engine.queueing import queued, resolving
 from engine.registry import Registry
 from engine.settings import Settings, check_models
 from engine.signature import canonical
@@ -153,6 +154,7 @@ class Session:
             self.registry = self.registry.copy().add_object_info(_object_info(object_info))
         self.cache: Cache = cache if cache is not None else NoCache()
         self.digests = Digests.for_user()
+        self._last: dict[str, Mapping[str, Any]] = {}
         self.folders = Folders(
             models=self.settings.models,
             input=self.settings.input,
@@ -203,8 +205,8 @@ class Session:
         return advance(prompt, self.registry, random.random)
 
     def seeds(self, prompt: Prompt) -> dict[str, Any]:
-        """The values that control_after_generate is about, by NODE.INPUT."""
-        from engine.formats.widgets import has_control
+        """The seeds, and the other values that control_after_generate is about, by NODE.INPUT."""
+        from engine.formats.widgets import SEED_NAMES, has_control
 
         return {
             f"{node_id}.{name}": value
@@ -213,7 +215,7 @@ class Session:
             for name, value in node.inputs.items()
             if type(value) is not Link
             and (spec := self.registry[node.class_type].by_name.get(name)) is not None
-            and has_control(spec)
+            and (name in SEED_NAMES or has_control(spec))
         }
 
     def resolve_targets(self, prompt: Prompt, targets: Iterable[str]) -> list[str]:
@@ -235,6 +237,7 @@ class Session:
 
         Raises InvalidWorkflow with every issue, UsageError where a file could not be written that it will write.
         """
+        prompt = queued(prompt, self.registry, self._last, random.random)
         targets = self.resolve_targets(prompt, targets)
         lowered, issues = self._lowered(prompt, targets)
         if issues:
@@ -265,6 +268,7 @@ class Session:
         """Run a plan; `watch` sees every node's outputs, `spare` says which failures of end nodes do not stop it."""
         _check_observers(observers)
         lowered = plan.lowered
+        self._last |= resolving(lowered.source, self.registry)
         context = RunContext(
             folders=self.folders,
             settings=self._settings_for(lowered),

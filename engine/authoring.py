@@ -87,6 +87,7 @@ class NodeMark:
     deprecated: bool
     experimental: bool
     volatile: str
+    queued: Callable[..., Mapping[str, Any]] | None
     lowers: Callable[..., Any] | None
     passes: Mapping[str, Callable[..., Any]]
 
@@ -105,6 +106,7 @@ def node(
     deprecated: bool = False,
     experimental: bool = False,
     volatile: str = "",
+    queued: Callable[..., Mapping[str, Any]] | None = None,
     lowers: Callable[..., Any] | None = None,
     passes: Mapping[str, Callable[..., Any]] | None = None,
 ) -> Callable[[Function], Function]:
@@ -114,7 +116,9 @@ def node(
     inputs do not show: a Path stands for the content of its file. `volatile` says why no cache may stand in for the
     node: it is called in every run, and so is what takes from it. `unused(constants)` returns the names of inputs that
     the others make meaningless: they are neither checked nor given. `check(seen)` yields (input name, message) for what
-    is wrong beyond a single input, before anything runs: `engine.definition.Seen`. `lowers(site)` replaces the node by
+    is wrong beyond a single input, before anything runs: `engine.definition.Seen`. `queued(constants, last, random)`
+    gives the inputs that have another value in this run; `last` are the constants of the run before, `random` gives
+    floats in [0, 1). `lowers(site)` replaces the node by
     others before anything is planned, and each of `passes` in a run that asks for it by name: `engine.lowering`.
     """
     mark = NodeMark(
@@ -130,6 +134,7 @@ def node(
         deprecated=deprecated,
         experimental=experimental,
         volatile=volatile,
+        queued=queued,
         lowers=lowers,
         passes=passes or {},
     )
@@ -208,6 +213,7 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
             unused=mark.unused,
             check=mark.check,
             volatile=mark.volatile,
+            queued=mark.queued,
             by_node_id="UNIQUE_ID" in injected.values(),
             lowers=mark.lowers,
             passes=mark.passes,

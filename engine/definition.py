@@ -71,8 +71,9 @@ class Implementation:
     inside a text): plain data, and a Path for the content of a file. `is_changed` is ComfyUI's IS_CHANGED, which may
     raise. `volatile` says why the node is called in every run, if it is. `unused(constants)` names the inputs that the
     constants among them make meaningless. `check(seen)` yields (input name, message) for what is wrong beyond a single
-    input. `lowers` replaces the node by others before anything is planned; `passes` do so only in a run that asks for
-    them by name (`engine.lowering`).
+    input. `queued(constants, last, random)` gives the inputs that have another value in this run: what the browser
+    resolves when it queues a workflow. `lowers` replaces the node by others before anything is planned; `passes` do so
+    only in a run that asks for them by name (`engine.lowering`).
     """
 
     call: Callable[..., Any]
@@ -85,6 +86,7 @@ class Implementation:
     is_changed: Callable[..., Any] | None = None
     volatile: str = ""
     by_node_id: bool = False
+    queued: Callable[..., Mapping[str, Any]] | None = None
     lowers: Callable[..., Any] | None = None
     passes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
 

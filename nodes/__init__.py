@@ -189,6 +189,7 @@ _FILES = {
 
 # Classes whose name is no identifier: class_type -> the function's name, by file.
 _NAMED: dict[str, dict[str, str]] = {
+    "nodes.primitives": {"Seed (rgthree)": "SeedRgthree"},
     "nodes.efficiency.encoding": {
         "weft.EncodePrompt": "EncodePrompt",
         "weft.EncodePromptRefiner": "EncodePromptRefiner",

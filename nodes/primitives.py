@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
-from engine.authoring import node
+from engine.authoring import Output, node
 from engine.sockets import Boolean, Float, Int, String
 
 CATEGORY = "utils/primitive"
@@ -62,3 +63,39 @@ def PrimitiveBoolean(*, value: Annotated[bool, Boolean()]) -> Annotated[bool, Bo
         value: Which of them.
     """
     return value
+
+
+RANDOM, INCREMENT, DECREMENT = -1, -2, -3
+"""Seeds of rgthree's node that stand for others: one drawn anew, the one after the last, the one before it."""
+_LARGEST = 2**50
+
+
+def _resolved(constants: Mapping[str, Any], last: Mapping[str, Any], random: Callable[[], float]) -> dict[str, int]:
+    """The seed of a run, where the workflow holds one that stands for others; `last` is empty in the first run."""
+    special = (RANDOM, INCREMENT, DECREMENT)
+    seed = constants.get("seed")
+    if seed not in special:
+        return {}
+    if seed != RANDOM and "seed" in last:
+        found = last["seed"] + (1 if seed == INCREMENT else -1)
+        if abs(found) <= _LARGEST and found not in special:
+            return {"seed": found}
+    return {"seed": int(random() * _LARGEST)}
+
+
+@node(
+    class_type="Seed (rgthree)",
+    display_name="Seed (rgthree)",
+    category="rgthree",
+    python_module="weft",
+    queued=_resolved,
+)
+def SeedRgthree(
+    *, seed: Annotated[int, Int(default=0, min=-_LARGEST, max=_LARGEST, control_after_generate=False)]
+) -> Annotated[int, Int(), Output("SEED")]:
+    """A seed for any number of samplers; -1, -2 and -3 stand for another one in each run.
+
+    Args:
+        seed: -1 draws a seed for each run, -2 takes the last one and 1 more, -3 the last one and 1 less.
+    """
+    return seed
