@@ -120,10 +120,14 @@ class MissingFile(WeftError):
     exit_code = 4
 
 
-class OutsideFolder(WeftError):
-    """A file name that leaves the folder it belongs to."""
+class UnusableName(WeftError):
+    """A name that no file can get."""
 
     exit_code = 3
+
+
+class OutsideFolder(UnusableName):
+    """A file name that leaves the folder it belongs to."""
 
 
 class InvalidWorkflow(WeftError):

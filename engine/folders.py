@@ -5,15 +5,18 @@ Nothing here follows a name out of its folder: `..`, an absolute path or a drive
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
-from engine.errors import MissingFile, OutsideFolder, UsageError, did_you_mean, looked_in
+from engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError, did_you_mean, looked_in
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ico", ".jfif")
@@ -135,8 +138,8 @@ class Folders:
         return dict(sorted(found.items()))
 
     def check_prefix(self, prefix: str) -> Path:
-        """Where output files of this prefix go. Raises OutsideFolder where that leaves the output folder."""
-        return self.output / _inside(_expand(prefix, {}) or "ComfyUI", "output").parent
+        """Where output files of this prefix go. Raises UnusableName as `numbered` does."""
+        return self.output / _new_name(prefix, {}, "output").parent
 
     def check_writable(self, folder: Path) -> None:
         """Raise UsageError where files cannot be written to a folder; it need not be there yet."""
@@ -154,13 +157,12 @@ class Folders:
     def numbered(self, prefix: str, kind: str = "output", values: Mapping[str, Any] | None = None) -> NumberedFiles:
         """Names for new files, `PREFIX_00001_`, `PREFIX_00002_`, ... after those that are there.
 
-        `prefix` may name subfolders and hold `%year% %month% %day% %hour% %minute% %second%`, `%date:yyyy-MM-dd%` and
-        `%name%` for each of `values` (width, height). Raises OutsideFolder where it leaves the output folder.
+        `prefix` may name subfolders, with / or \\, and hold `%year% %month% %day% %hour% %minute% %second%`,
+        `%date:yyyy-MM-dd%` and `%name%` for each of `values` (width, height). Raises OutsideFolder where it leaves the
+        output folder, UnusableName for control characters and for names longer than file systems take.
         """
-        root = self.output_folder(kind)
-        expanded = _expand(prefix, values or {})
-        inside = _inside(expanded or "ComfyUI", kind)
-        return NumberedFiles(root, inside.parent, inside.name)
+        inside = _new_name(prefix, values or {}, kind)
+        return NumberedFiles(self.output_folder(kind), inside.parent, inside.name)
 
 
 class NumberedFiles:
@@ -185,13 +187,17 @@ class NumberedFiles:
         """The next file, opened for writing, and its path; it appears under that path when the block ends well.
 
         `index` stands for `%batch_num%` in the prefix. A name that another process took or is writing is passed over.
+        An OSError says which file could not be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        stream, partial, path = self._reserve(self.stem.replace("%batch_num%", str(index)), suffix)
+        stem = self.stem.replace("%batch_num%", str(index))
+        with _naming(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            stream, partial, path = self._reserve(stem, suffix)
         try:
-            with stream:
-                yield stream, path
-            _publish(partial, path)
+            with _naming(path):
+                with stream:
+                    yield stream, path
+                _publish(partial, path)
         finally:
             partial.unlink(missing_ok=True)
         self._next += 1
@@ -212,13 +218,56 @@ class NumberedFiles:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write or replace a file, so that it is never there half-written. Raises OSError."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """Write or replace a file, so that it is never there half-written. Raises OSError.
+
+    A link stays a link: what it leads to is replaced. A file that is there keeps its mode and, where the system allows
+    it, its owner. What is no file (a device, a pipe, /dev/stdout) is written to.
+    """
+    there = None
+    with suppress(FileNotFoundError):
+        there = os.stat(path)
+    if there is not None and (not stat.S_ISREG(there.st_mode) or _is_open_stream(path)):
+        with open(os.open(path, os.O_WRONLY | os.O_APPEND), "wb") as stream:
+            stream.write(content)
+        return
+    if there is not None and not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+    place = Path(os.path.realpath(path))
+    partial = place.with_name(f".{os.urandom(8).hex()}.part")
     try:
-        partial.write_bytes(content)
-        os.replace(partial, path)
+        with open(
+            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if there is None else 0o600), "wb"
+        ) as stream:
+            stream.write(content)
+        if there is not None:
+            with suppress(OSError, AttributeError):  # only root may give files away; Windows knows no owners
+                os.chown(partial, there.st_uid, there.st_gid)
+            os.chmod(partial, stat.S_IMODE(there.st_mode))
+        os.replace(partial, place)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _is_open_stream(path: Path) -> bool:
+    """Whether the path leads, by links, to what a process has open, as /dev/stdout does: it may be a file."""
+    for _ in range(40):
+        if not os.path.islink(path):
+            break
+        if re.match(r"/proc/[^/]+/fd$", os.path.realpath(path.parent)):
+            return True
+        path = path.parent / os.readlink(path)
+    return False
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """An OSError that names no file is about this one, and so is one about a hidden file beside it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and (error.filename is None or str(error.filename).endswith(".part")):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise
 
 
 def _publish(partial: Path, path: Path) -> None:
@@ -257,11 +306,37 @@ def _inside(name: str, kind: str) -> Path:
     windows = PureWindowsPath(name)
     if not name.strip():
         raise OutsideFolder(f"{_noun(kind)} name {name!r} is empty", hint="name a file below the folder")
+    if windows.drive and not windows.root and ".." not in windows.parts and "\0" not in name:
+        hint = "leave the colon out, or begin with more than one letter"
+        raise OutsideFolder(f"{_noun(kind)} name {name!r}: {windows.drive!r} reads as a Windows drive", hint=hint)
     if "\0" in name or windows.is_absolute() or windows.drive or ".." in windows.parts:
         raise OutsideFolder(f"{_noun(kind)} name {name!r} leaves its folder", hint="name a file below the folder")
     if windows.root or name.startswith("/"):
         raise OutsideFolder(f"{_noun(kind)} name {name!r} leaves its folder", hint="absolute paths are refused")
     return Path(os.path.normpath(name))
+
+
+LONGEST_NAME = 255 - len("._00001_.safetensors.part")
+"""Bytes that the beginning of a new file's name may have: file systems take names of 255, hidden ones too."""
+_LONGEST_PATH = 4000
+
+
+def _new_name(prefix: str, values: Mapping[str, Any], kind: str) -> Path:
+    """The subfolder and the beginning of the name of new files, relative to their folder; see `Folders.numbered`."""
+    # Workflows saved on Windows name subfolders with backslashes.
+    name = _expand(prefix, values) or "ComfyUI"
+    inside = _inside(name, kind)
+    if "\\" in name:
+        inside = _inside(name.replace("\\", "/"), kind)
+    odd = next((char for char in name if unicodedata.category(char) in ("Cc", "Cs")), None)
+    what = f"{_noun(kind)} name {name if len(name) <= 60 else name[:57] + '...'!r}"
+    if odd is not None:
+        raise UnusableName(f"{what} has the control character {odd!r} in it", hint="leave it out")
+    longest = max((len(os.fsencode(part)) for part in inside.parts), default=0)
+    if longest > LONGEST_NAME or len(os.fsencode(inside)) > _LONGEST_PATH:
+        hint = f"a name may have {LONGEST_NAME} bytes, with its folders {_LONGEST_PATH}"
+        raise UnusableName(f"{what} is too long: {longest} bytes", hint=hint)
+    return inside
 
 
 _NOUNS = {

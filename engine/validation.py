@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from engine.definition import InputSpec, NodeDefinition
-from engine.errors import Issue, MissingFile, OutsideFolder, did_you_mean, nearest
+from engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from engine.folders import Folders
 from engine.graph import Graph
 from engine.overrides import title_of
@@ -290,7 +290,7 @@ class _Validation:
         if name == FILE_PREFIX and self.folders is not None and isinstance(coerced, str):
             try:
                 self.folders.check_prefix(coerced)
-            except OutsideFolder as error:
+            except UnusableName as error:
                 extra = self.extra(spec, received_value=value)
                 yield self.issue(node_id, "custom_validation_failed", error.message, name, hint=error.hint, extra=extra)
         for code, message, details in socket.problems(name, coerced):

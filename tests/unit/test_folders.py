@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
+import pty
 import re
+import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -13,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import folders as folders_module
-from engine.errors import MissingFile, OutsideFolder, UsageError
-from engine.folders import Folders
+from engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError
+from engine.folders import LONGEST_NAME, Folders, write_whole
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,7 +95,7 @@ def test_no_name_leads_outside(name: str) -> None:
         assert found.resolve().is_relative_to(root.resolve())
     try:
         series = here.numbered(name)
-    except OutsideFolder:
+    except UnusableName:
         return
     assert Path(os.path.normpath(series.folder)).is_relative_to(here.output)
     assert "/" not in series.stem
@@ -344,6 +347,40 @@ def test_prefixes(folders: Folders) -> None:
     assert write(folders, "./a//b") == Path("a/b_00001_.png")
     assert write(folders, "a.b c") == Path("a.b c_00001_.png")
     assert write(folders, "t", kind="temp") == Path("t_00001_.png")
+    assert write(folders, "one\\two/three\\x") == Path("one/two/three/x_00001_.png")
+    assert write(folders, "%date:yyyy%:x") == Path(f"{datetime.now():%Y}:x_00001_.png")
+
+
+@pytest.mark.parametrize("prefix", ["a:b", "C:", "C:x", "c:b?c*", "%one%:x"])
+def test_a_colon_after_one_letter_is_called_what_it_is(prefix: str, folders: Folders) -> None:
+    with pytest.raises(OutsideFolder, match=":' reads as a Windows drive") as caught:
+        folders.numbered(prefix, values={"one": "z"})
+    assert "colon" in caught.value.hint
+    assert "leaves its folder" not in caught.value.message
+
+
+@pytest.mark.parametrize("odd", ["\x1b]0;x\x07", "a\nb", "a\tb", "\x7f", "\x9b2J", "\ud800", "\udc80"])
+def test_a_prefix_with_control_characters_is_refused(odd: str, folders: Folders) -> None:
+    for refuse in (folders.numbered, folders.check_prefix):
+        with pytest.raises(UnusableName, match="has the control character") as caught:
+            refuse(f"x{odd}")
+        assert str(caught.value).isprintable()
+    with pytest.raises(UnusableName):
+        folders.numbered("%text%", values={"text": odd})
+
+
+@pytest.mark.parametrize("prefix", ["x" * (LONGEST_NAME + 1), "é" * 116, "a" * 240 + "/b", "/".join(["d" * 200] * 21)])
+def test_a_prefix_that_no_file_system_takes_is_refused(prefix: str, folders: Folders) -> None:
+    for refuse in (folders.numbered, folders.check_prefix):
+        with pytest.raises(UnusableName, match="too long"):
+            refuse(prefix)
+
+
+def test_the_longest_prefix_can_be_written(folders: Folders) -> None:
+    series = folders.numbered("x" * LONGEST_NAME)
+    with series.create(".safetensors") as (stream, path):
+        stream.write(b"x")
+    assert path.is_file()
 
 
 class Clock(datetime):
@@ -440,6 +477,119 @@ def test_two_series_at_once_take_turns(folders: Folders) -> None:
         second.write(b"2")
     assert (path1.read_bytes(), path2.read_bytes()) == (b"1", b"2")
     assert everything_in(folders.output) == ["x_00001_.png", "x_00002_.png"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EIO])
+def test_what_cannot_be_written_is_named(number: int, folders: Folders) -> None:
+    with pytest.raises(OSError) as caught, folders.numbered("x").create(".png") as (_, path):
+        raise OSError(number, os.strerror(number))
+    assert (caught.value.errno, caught.value.filename) == (number, str(path))
+    assert everything_in(folders.output) == []
+
+
+def test_a_folder_that_went_away_is_named(folders: Folders) -> None:
+    with pytest.raises(FileNotFoundError) as caught, folders.numbered("sub/x").create(".png") as (stream, path):
+        stream.write(b"x")
+        shutil.rmtree(folders.output)
+    assert caught.value.filename == str(path)
+    assert ".part" not in str(caught.value)
+
+
+def test_an_error_about_another_file_keeps_its_name(folders: Folders) -> None:
+    with pytest.raises(FileNotFoundError) as caught, folders.numbered("x").create(".png"):
+        Path("absent.txt").read_text()
+    assert caught.value.filename == "absent.txt"
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def test_a_file_written_whole_follows_the_umask_and_keeps_its_mode(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_whole(tmp_path / "new", b"1")
+    finally:
+        os.umask(before)
+    assert mode_of(tmp_path / "new") == 0o640
+    for mode in (0o600, 0o755, 0o666):
+        (tmp_path / "new").chmod(mode)
+        write_whole(tmp_path / "new", b"2")
+        assert (mode_of(tmp_path / "new"), (tmp_path / "new").read_bytes()) == (mode, b"2")
+    assert everything_in(tmp_path) == ["new"]
+
+
+def test_a_link_is_written_through(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    real = touch(tmp_path / "deep" / "real", b"old")
+    real.chmod(0o600)
+    (tmp_path / "link").symlink_to("deep/real")
+    (tmp_path / "twice").symlink_to("link")
+    (tmp_path / "dangling").symlink_to("deep/new")
+    for name in ("link", "twice", "dangling"):
+        write_whole(tmp_path / name, name.encode())
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / name).read_text() == name
+    assert (real.read_text(), mode_of(real)) == ("twice", 0o600)
+    assert everything_in(tmp_path) == ["dangling", "deep/new", "deep/real", "link", "twice"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_and_a_device_are_written_to(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDWR)
+    try:
+        (tmp_path / "link").symlink_to(pipe)
+        write_whole(pipe, b"one ")
+        write_whole(tmp_path / "link", b"two")
+        assert os.read(reader, 100) == b"one two"
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    master, slave = pty.openpty()
+    try:
+        device = Path(os.ttyname(slave))
+        write_whole(device, b"three")
+        assert device.is_char_device()
+        assert os.read(master, 100) == b"three"
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="this system has no /proc")
+def test_an_open_stream_is_added_to_not_replaced(tmp_path: Path) -> None:
+    """As `-o /dev/stdout >> log` does."""
+    log = touch(tmp_path / "log", b"before ")
+    with log.open("ab") as stream:
+        (tmp_path / "stdout").symlink_to(f"/proc/self/fd/{stream.fileno()}")
+        write_whole(tmp_path / "stdout", b"after")
+    assert log.read_bytes() == b"before after"
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_what_cannot_be_written_whole_leaves_the_old_one(
+    error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = touch(tmp_path / "old", b"old")
+
+    def fail(*_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(type(error)):
+        write_whole(old, b"new")
+    assert everything_in(tmp_path) == ["old"]
+    assert old.read_bytes() == b"old"
+
+
+def test_a_folder_and_a_loop_of_links_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    for name in (".", "loop", "absent/x"):
+        with pytest.raises(OSError):
+            write_whole(tmp_path / name, b"x")
+    assert everything_in(tmp_path) == ["loop"]
 
 
 WRITER = """
