@@ -18,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.errors import Interrupted, InvalidWorkflow, UsageError
+from engine.errors import Interrupted, UsageError
 from engine.terminal.answer import Answer, answering
 from engine.terminal.options import (
     DeviceOption,
@@ -192,7 +192,7 @@ def validate(
     Exit code 3 for an invalid workflow, 4 where nothing but files is missing.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from engine.api import Session
+        from engine.api import Session, refusal
 
         session = Session(models=models or None, input=input, object_info=object_info)
         prompt = session.read(workflow, changes, ui=ui)
@@ -201,7 +201,7 @@ def validate(
             answer.warn(str(note))
         issues = session.issues(prompt, targets or (), executable=object_info is None)
         if issues:
-            raise InvalidWorkflow(issues)
+            raise refusal(issues)
         count = len(prompt.nodes)
         if as_json:
             found = [note.to_json() for note in notes]
@@ -253,39 +253,40 @@ def convert(
                 raise UsageError(f"cannot write {file}: {error.strerror}") from error
 
 
-@app.command(
-    epilog="Examples:\n\nweft nodes | grep -i latent\n\nweft nodes KSampler\n\nweft nodes --json > object_info.json"
-)
+@app.command(epilog="Examples:\n\nweft nodes lora\n\nweft nodes KSampler\n\nweft nodes --json > object_info.json")
 def nodes(
     context: typer.Context,
-    class_type: Annotated[str | None, typer.Argument(metavar="[CLASS_TYPE]", help="Describe this node class.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[NAME]", help="A class, by its name or title; or what names should contain."),
+    ] = None,
     models: ModelsOption = None,
     input: InputOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write ComfyUI's object_info form to stdout.")] = False,
 ) -> None:
-    """List the node classes, or describe one: its inputs with types, defaults, ranges and choices, and its outputs."""
+    """List the node classes, or describe one: its inputs with types, defaults, ranges and choices, and its outputs.
+
+    A name that no class has is searched for, in class names, titles and categories.
+    """
     with answering(context.obj, as_json=as_json) as answer:
         # Not engine.api: a list of nodes needs no graph, and networkx takes a third of the time.
         from engine.folders import Folders
-        from engine.registry import Registry, UnknownNode
+        from engine.registry import Registry
         from engine.settings import Settings, check_models
-        from engine.terminal.catalogue import object_info, page, table
+        from engine.terminal.catalogue import find, object_info, page, table
 
         settings = Settings.load({"models": models or None, "input": input})
         check_models(settings)
         folders = Folders(**{name: getattr(settings, name) for name in ("models", "input", "output", "temp")})
         registry = Registry.discover()
-        try:
-            if class_type is not None:
-                found = [registry[class_type]]
-            else:
-                found = [one for one in map(registry.__getitem__, registry) if not one.internal]
-        except UnknownNode as error:
-            raise UsageError(error.message, hint=error.hint) from error
+        if name is None:
+            found = [one for one in registry.definitions() if not one.internal]
+        else:
+            found = find(registry, name)
         if as_json:
             answer.document({one.class_type: object_info(one, folders) for one in found})
         else:
-            for line in table(found) if class_type is None else page(found[0], folders):
+            for line in page(found[0], folders) if name is not None and len(found) == 1 else table(found):
                 answer.out.line(*line)
 
 

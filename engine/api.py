@@ -24,7 +24,7 @@ from engine.overrides import Overrides
 from engine.plan import ExecutionPlan, make_plan
 from engine.prompt import Link, Prompt, read_json
 from engine.queueing import queued, resolving
-from engine.registry import Registry
+from engine.registry import HOW_CLASSES_GET_IN, Registry
 from engine.settings import Settings, check_models
 from engine.signature import canonical
 from engine.validation import FILE_PREFIX, undeclared
@@ -241,7 +241,7 @@ class Session:
         targets = self.resolve_targets(prompt, targets)
         lowered, issues = self._lowered(prompt, targets)
         if issues:
-            raise InvalidWorkflow(issues)
+            raise refusal(issues)
         plan = make_plan(
             replace(lowered, notes=tuple(self._notes(lowered))),
             self.registry,
@@ -303,6 +303,12 @@ class Session:
         if self._settings_for(lowered).sampling != self.settings.sampling:
             message = "the whole run is sampled in continuous mode, as its prompt schedule asks for"
             yield Issue("sampling_mode", message, node_id=next(iter(lowered.outputs)))
+
+
+def refusal(issues: Sequence[Issue]) -> InvalidWorkflow:
+    """The error about a prompt with these issues, and what would help against all of them."""
+    unknown = any(issue.code == "invalid_prompt" for issue in issues)
+    return InvalidWorkflow(issues, hint=HOW_CLASSES_GET_IN if unknown else "")
 
 
 def _namespace(settings: Settings) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from engine.call import Expansion
 from engine.definition import NodeDefinition
-from engine.errors import DefinitionError, WeftError, did_you_mean
+from engine.errors import DefinitionError, WeftError
 from engine.links import LINK, Link, as_link
 from engine.plan import Known, Origin, Planner, Step
 
@@ -73,8 +73,8 @@ def _read(planner: Planner, step: Step, graph: Mapping[str, Any]) -> dict[str, K
             raise BadExpansion(f"expanded into a node {node_id!r}, an id that this run has already")
         class_type = node["class_type"]
         if class_type not in planner.registry:
-            hint = did_you_mean(str(class_type), planner.registry)
-            raise BadExpansion(f"expanded into node {node_id} of the unknown class {class_type!r}", hint=hint)
+            what, hint = planner.registry.unknown(str(class_type))
+            raise BadExpansion(f"expanded into node {node_id}: {what}", hint=hint)
         definition = planner.registry[class_type]
         if definition.implementation is None:
             raise DefinitionError(f"expanded into {class_type}, which cannot be run: {definition.unavailable}")

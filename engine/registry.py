@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import logging
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 from engine.authoring import definition_of, is_node
@@ -12,6 +16,14 @@ from engine.definition import NodeDefinition
 from engine.errors import DefinitionError, WeftError, did_you_mean
 
 ENTRY_POINTS = "weft.nodes"
+DISPLAY_NAMES = "NODE_DISPLAY_NAME_MAPPINGS"
+"""ComfyUI's name for what a pack's module calls its classes, by class_type."""
+
+HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {ENTRY_POINTS!r} has it: docs/nodes.md, Packs"
+_MAX_HINTS = 100
+"""Near names are searched for so many unknown classes: more searches would take minutes and help nobody."""
+
+_log = logging.getLogger("weft")
 
 Source = NodeDefinition | str | type | Callable[..., Any]
 """What can be registered: a definition, a `@node` function, a V1 class, or `module:attribute` naming one of these."""
@@ -28,34 +40,47 @@ class Registry:
 
     A node pack is a mapping from class_type to a Source, found through the entry-point group `weft.nodes`. A source
     given as text is imported when its class is first asked for: running a workflow imports only the files it uses.
+    `broken` says which packs could not be loaded, and why.
     """
 
     def __init__(self, sources: Mapping[str, Source] | None = None) -> None:
         self._sources: dict[str, Source] = dict(sources or {})
         self._definitions: dict[str, NodeDefinition] = {}
+        self._packs: dict[str, str] = {}
+        self._titles: dict[str, str] = {}
+        self._faults: dict[str, str] = {}
+        self.broken: list[str] = []
+        self._near: dict[str, str] = {}
 
     @classmethod
     def discover(cls) -> Registry:
-        """A registry of every installed pack. Raises DefinitionError where two packs claim one class."""
+        """A registry of every installed pack.
+
+        A pack that cannot be loaded is told of and left out, and so is a class that two packs claim: a workflow that
+        needs such a class is told why it is missing. Raises DefinitionError where no pack is left.
+        """
         from importlib.metadata import entry_points
 
         registry = cls()
-        owners: dict[str, str] = {}
         for entry in entry_points(group=ENTRY_POINTS):
             try:
-                pack = entry.load()
-            except Exception as error:  # a pack's own code: it may raise anything
-                what = f"{type(error).__name__}: {error}"
-                raise DefinitionError(f"node pack {entry.name!r} ({entry.value}) cannot be loaded: {what}") from error
-            if not isinstance(pack, Mapping):
-                raise DefinitionError(f"node pack {entry.name!r} ({entry.value}): expected a mapping, got {pack!r}")
-            for class_type in pack:
-                if class_type in owners:
-                    raise DefinitionError(f"{class_type!r} is in two packs: {owners[class_type]!r} and {entry.name!r}")
-                owners[class_type] = entry.name
-            registry.add(pack)
-        if not owners:
-            raise DefinitionError("no node pack is installed", hint="install Weft itself: pip install .")
+                pack, titles = _load_pack(entry)
+            except DefinitionError as error:
+                registry.broken.append(error.message)
+                tell(error.message)
+                continue
+            for class_type in [name for name in pack if name in registry._packs]:
+                owners = f"{registry._packs[class_type]!r} and {entry.name!r}"
+                registry._faults[class_type] = f"{class_type!r} is in two packs: {owners}"
+                tell(f"{registry._faults[class_type]}; it is left out")
+            registry.add(
+                {class_type: source for class_type, source in pack.items() if class_type not in registry._faults}
+            )
+            registry._packs.update(dict.fromkeys(pack, entry.name))
+            registry._titles.update(titles)
+        if not registry._sources:
+            hint = "install Weft itself: pip install ."
+            raise DefinitionError("; ".join(registry.broken) or "no node pack is installed", hint=hint)
         return registry
 
     def add(self, sources: Mapping[str, Source] | Iterable[Callable[..., Any]] | Callable[..., Any]) -> Registry:
@@ -65,22 +90,35 @@ class Registry:
             sources = {definition.class_type: definition for definition in map(definition_of, functions)}
         for class_type, source in sources.items():
             self._sources[class_type] = source
-            self._definitions.pop(class_type, None)
+            for known in (self._definitions, self._faults, self._packs, self._titles, self._near):
+                known.pop(class_type, None)
         return self
 
     def copy(self) -> Registry:
         """A registry of its own with the same classes."""
-        return Registry(self._sources)
+        copied = Registry(self._sources)
+        copied._packs, copied._titles, copied._faults = dict(self._packs), dict(self._titles), dict(self._faults)
+        copied.broken = list(self.broken)
+        return copied
 
     def add_object_info(self, dump: Mapping[str, Any]) -> Registry:
         """Register the classes of an object_info dump that are not there yet, without code; returns self."""
         for class_type, info in dump.items():
-            if class_type not in self._sources:
-                self._sources[class_type] = NodeDefinition.from_object_info(class_type, info)
+            if class_type not in self._sources or class_type in self._faults:
+                self.add({class_type: NodeDefinition.from_object_info(class_type, info)})
         return self
 
     def __contains__(self, class_type: object) -> bool:
-        return class_type in self._sources
+        """Whether the class can be had: it is there, and nothing is wrong with it."""
+        if class_type in self._definitions:
+            return True
+        if not isinstance(class_type, str) or class_type not in self._sources:
+            return False
+        try:
+            self[class_type]
+        except DefinitionError:
+            return False
+        return True
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._sources)
@@ -89,13 +127,74 @@ class Registry:
         return len(self._sources)
 
     def __getitem__(self, class_type: str) -> NodeDefinition:
-        """The definition of a class. Raises UnknownNode with the nearest name."""
+        """The definition of a class. Raises UnknownNode with the nearest name, DefinitionError for a faulty one."""
         definition = self._definitions.get(class_type)
-        if definition is None:
-            if class_type not in self._sources:
-                raise UnknownNode(f"unknown node class {class_type!r}", hint=did_you_mean(class_type, self._sources))
-            definition = self._definitions[class_type] = _define(class_type, self._sources[class_type])
+        if definition is not None:
+            return definition
+        if class_type in self._faults:
+            raise DefinitionError(self._faults[class_type])
+        if class_type not in self._sources:
+            message, hint = self.unknown(class_type)
+            raise UnknownNode(message, hint="; ".join(filter(None, (hint, HOW_CLASSES_GET_IN))))
+        try:
+            definition = _define(class_type, self._sources[class_type])
+        except Exception as error:  # the author's code: it may raise anything
+            what = (
+                str(error) if isinstance(error, DefinitionError) else f"{class_type}: {type(error).__name__}: {error}"
+            )
+            owner = f"node pack {self._packs[class_type]!r}: " if class_type in self._packs else ""
+            # Asked for again, as it is for every node of its class, it is not read again.
+            self._faults[class_type] = f"{owner}{what}"
+            raise DefinitionError(self._faults[class_type]) from error
+        if class_type in self._titles:
+            definition = replace(definition, display_name=self._titles[class_type])
+        self._definitions[class_type] = definition
         return definition
+
+    def definitions(self) -> Iterator[NodeDefinition]:
+        """Every class that can be had; the others are told of and left out."""
+        for class_type in self:
+            if class_type in self:
+                yield self[class_type]
+            else:
+                tell(f"{self._faults[class_type]}; it is left out")
+
+    def unknown(self, class_type: str) -> tuple[str, str]:
+        """What to say of a class that cannot be had, and a hint: the nearest name, and the packs that did not load."""
+        if class_type in self._faults:
+            return f"node class {class_type!r} cannot be used: {self._faults[class_type]}", ""
+        if class_type not in self._near and len(self._near) < _MAX_HINTS:
+            self._near[class_type] = did_you_mean(class_type, self)
+        hints = [self._near.get(class_type, ""), *self.broken]
+        return f"unknown node class {class_type!r}", "; ".join(filter(None, hints))
+
+
+def tell(message: str) -> None:
+    """Warn of something about the installed packs, once in a process: a process may discover them many times."""
+    if message not in _told:
+        _told.add(message)
+        _log.warning(message)
+
+
+_told: set[str] = set()
+
+
+def _load_pack(entry: Any) -> tuple[dict[str, Source], dict[str, str]]:
+    """What an entry point names, and the display names that its module has. Raises DefinitionError."""
+    called = f"node pack {entry.name!r} ({entry.value})"
+    try:
+        # What packs print when they are imported is no result of a command.
+        with redirect_stdout(sys.stderr):
+            pack = entry.load()
+        found: Any = dict(pack) if isinstance(pack, Mapping) else None
+    except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
+        raise DefinitionError(f"{called} cannot be loaded: {type(error).__name__}: {error}") from error
+    if found is None:
+        raise DefinitionError(f"{called}: expected a mapping, got {pack!r:.200}")
+    titles = getattr(sys.modules.get(entry.module), DISPLAY_NAMES, None)
+    if not isinstance(titles, Mapping):
+        titles = {}
+    return found, {name: title for name, title in titles.items() if name in found and isinstance(title, str) and title}
 
 
 def _define(class_type: str, source: Source) -> NodeDefinition:
@@ -120,6 +219,6 @@ def _load(class_type: str, place: str) -> Any:
     module, _, attribute = place.partition(":")
     try:
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # a pack's own code: it may raise anything
+    except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
         what = f"{type(error).__name__}: {error}"
         raise DefinitionError(f"{class_type!r} cannot be loaded from {place!r}: {what}") from error

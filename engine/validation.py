@@ -181,8 +181,8 @@ class _Validation:
         nodes = self.prompt.nodes
         for node_id, node in nodes.items():
             if node.class_type not in self.registry:
-                hint = self.near(node.class_type, self.registry)
-                message = f"Unknown node class {node.class_type!r}"
+                message, hint = self.registry.unknown(node.class_type)
+                message = message[:1].upper() + message[1:]
                 yield self.issue(node_id, "invalid_prompt", message, details=f"Node ID '#{node_id}'", hint=hint)
         wanted = [*output_nodes(self.prompt, self.registry), *(node for node in self.targets if node in nodes)]
         if not wanted:

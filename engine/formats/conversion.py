@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from engine.definition import InputSpec
 from engine.documents import pointer, with_value
-from engine.errors import InvalidWorkflow, Issue, nearest
+from engine.errors import InvalidWorkflow, Issue
 from engine.formats.canvases import Item, Kind, Port, Scope
 from engine.formats.controls import ControlWord, control_word, next_seed
 from engine.formats.reading import read
@@ -25,7 +25,7 @@ from engine.formats.widgets import MISSING, constant, fed, has_control, plain
 from engine.formats.wiring import Literal, Wiring, primitive_value
 from engine.formats.workflow import Workflow
 from engine.prompt import Link, Prompt, PromptNode
-from engine.registry import Registry
+from engine.registry import HOW_CLASSES_GET_IN, Registry
 from engine.sockets import String
 
 MAX_ID_CHARACTERS = 32_000_000
@@ -187,15 +187,14 @@ class _Conversion:
         if not unknown:
             return
         types = list({item.class_type: None for item in unknown})
-        near = {name: nearest(name, self.registry) for name in types[:_MAX_HINTS]}
         shown = ", ".join(repr(name) for name in types[:_MAX_HINTS])
         more = f" and {len(types) - _MAX_HINTS} more" if len(types) > _MAX_HINTS else ""
         issues = []
         for item in unknown:
-            found = near.get(item.class_type)
-            message, hint = f"unknown node class {item.class_type!r}", f"did you mean {found!r}?" if found else ""
+            message, hint = self.registry.unknown(item.class_type)
             issues.append(item.issue("missing_node_type", message, hint=hint))
-        hint = f"unknown here: {shown}{more}; weft convert takes --object-info FILE, or --keep-unknown"
+        convert = "weft convert takes --object-info FILE, or --keep-unknown"
+        hint = f"unknown here: {shown}{more}; {HOW_CLASSES_GET_IN}; {convert}"
         raise InvalidWorkflow(issues, hint=hint)
 
     def node(self, scope: Scope, item: Item) -> PromptNode:

@@ -13,7 +13,7 @@ from copy import deepcopy
 from typing import Any
 
 from engine.definition import InputSpec, NodeDefinition
-from engine.errors import InvalidWorkflow, Issue, did_you_mean
+from engine.errors import InvalidWorkflow, Issue
 from engine.formats.conversion import to_prompt
 from engine.formats.frames import frames_of
 from engine.formats.layout import Key, Place, Size, Wire, arrange
@@ -250,8 +250,8 @@ def _obstacles(prompt: Prompt, registry: Registry, nodes: Mapping[str, _Node], k
             message = f"{class_type!r} is the editor's own and never part of a prompt"
             yield _issue(prompt, node_id, "invalid_node_class", message)
         elif node.definition is None and not keep_unknown:
-            hint = did_you_mean(class_type, registry)
-            yield _issue(prompt, node_id, "missing_node_type", f"unknown node class {class_type!r}", hint=hint)
+            message, hint = registry.unknown(class_type)
+            yield _issue(prompt, node_id, "missing_node_type", message, hint=hint)
         for name, value in node.node.inputs.items():
             if isinstance(value, list):
                 message = 'a list is no input; a link is ["4", 0], a list as a value {"__value__": [...]}'

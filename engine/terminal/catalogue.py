@@ -9,10 +9,36 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engine.definition import InputSpec, NodeDefinition
-from engine.errors import looked_in
+from engine.errors import UsageError, did_you_mean, looked_in
 from engine.folders import Folders
+from engine.registry import HOW_CLASSES_GET_IN, Registry
 from engine.sockets import Combo, Files, type_name
 from engine.terminal.streams import Line
+
+
+def find(registry: Registry, text: str) -> list[NodeDefinition]:
+    """The class that is called so, by its class_type or its display name; else those that have the text in a name.
+
+    Raises UsageError where nothing has it.
+    """
+    if text in registry:
+        return [registry[text]]
+    fault, hint = registry.unknown(text)
+    if text in set(registry):
+        raise UsageError(fault, hint=hint)
+    wanted = text.casefold()
+    known = [one for one in registry.definitions() if not one.internal]
+    called = [one for one in known if wanted in (one.class_type.casefold(), one.display_name.casefold())]
+    found = called or [one for one in known if any(wanted in name.casefold() for name in _names(one))]
+    if not found:
+        near = did_you_mean(text, [name for one in known for name in (one.class_type, one.display_name)])
+        hint = "; ".join(filter(None, (near or "weft nodes lists all", *registry.broken, HOW_CLASSES_GET_IN)))
+        raise UsageError(f"no node class is called {text!r} or has it in a name", hint=hint)
+    return found
+
+
+def _names(definition: NodeDefinition) -> tuple[str, str, str]:
+    return definition.class_type, definition.display_name, definition.category
 
 
 def object_info(definition: NodeDefinition, folders: Folders) -> dict[str, Any]:
@@ -43,6 +69,8 @@ def page(definition: NodeDefinition, folders: Folders) -> Iterator[Line]:
     yield [(definition.class_type, "bold"), f'  "{definition.display_name}"  ', (definition.category, "cyan")]
     for line in textwrap.wrap(definition.description, width):
         yield [line]
+    if definition.implementation is None:
+        yield [("It cannot be run here: ", "yellow"), definition.unavailable]
     specs = list(definition.by_name.values())
     wide = max((len(spec.name) for spec in specs), default=0)
     for section in ("required", "optional"):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from engine.errors import WeftError
+from engine.registry import tell
 
 ENTRY_POINTS = "weft.testing"
 
@@ -68,12 +69,20 @@ class Instrument(Protocol):
 
 
 def find_instrument() -> Instrument:
-    """The installed instrument. Raises WeftError where there is none, or several."""
+    """The installed instrument; one that cannot be loaded is told of and left out.
+
+    Raises WeftError where there is none, or several.
+    """
     from importlib.metadata import entry_points
 
-    found = list(entry_points(group=ENTRY_POINTS))
+    entries, found = list(entry_points(group=ENTRY_POINTS)), []
+    for entry in entries:
+        try:
+            found.append((entry.value, entry.load()))
+        except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
+            tell(f"{ENTRY_POINTS} {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}")
     if len(found) != 1:
-        names = ", ".join(entry.value for entry in found) or "none"
-        hint = "install Weft itself: pip install ." if not found else "uninstall the others"
-        raise WeftError(f"expected one entry point in {ENTRY_POINTS!r}, found {names}", hint=hint)
-    return cast(Instrument, found[0].load())
+        names = ", ".join(value for value, _ in found) or "none"
+        hint = "install Weft itself: pip install ." if not entries else "uninstall the others" if found else ""
+        raise WeftError(f"expected one entry point in {ENTRY_POINTS!r} that can be loaded, found {names}", hint=hint)
+    return cast(Instrument, found[0][1])

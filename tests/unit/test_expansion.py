@@ -451,7 +451,7 @@ def inside(**nodes: Any) -> Callable[..., Any]:
             {"x": step("Lowered", a=["m", 0])},
             "expanded into Lowered, which stands for others and is replaced before a run",
         ),
-        ({"x": step("Addd")}, "expanded into node g.x of the unknown class 'Addd' (did you mean 'Add'?)"),
+        ({"x": step("Addd")}, "expanded into node g.x: unknown node class 'Addd' (did you mean 'Add'?)"),
         ({"x": {"inputs": {}, "class_type": "File"}}, "expanded into node g.x (File) without its input 'file'"),
         (
             {"x": step("Add", tag="", a=["y", 0], number=1), "y": step("Add", tag="", a=["x", 0], number=2)},

@@ -11,8 +11,11 @@ import pytest
 from engine.authoring import definition_of, node
 from engine.definition import NodeDefinition
 from engine.errors import DefinitionError
+from engine.overrides import find_node
+from engine.prompt import Prompt
 from engine.registry import Registry, UnknownNode
 from engine.sockets import Socket
+from engine.validation import validate
 
 Image = Annotated[Any, Socket("IMAGE")]
 
@@ -74,7 +77,7 @@ def test_unknown_class() -> None:
     with pytest.raises(UnknownNode) as caught:
         Registry().add(Invert)["Invrt"]
     assert caught.value.exit_code == 3
-    assert str(caught.value) == "unknown node class 'Invrt' (did you mean 'Invert'?)"
+    assert str(caught.value).startswith("unknown node class 'Invrt' (did you mean 'Invert'?; pip install a package")
 
 
 def test_object_info_fills_in_what_is_not_there() -> None:
@@ -98,6 +101,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 from engine.authoring import node
 from engine.sockets import Socket
+from engine.validation import validate
 
 @node(category="test")
 def Invert(*, image: Annotated[Any, Socket("IMAGE")]) -> Annotated[Any, Socket("IMAGE")]:
@@ -108,7 +112,6 @@ def Invert(*, image: Annotated[Any, Socket("IMAGE")]) -> Annotated[Any, Socket("
 def test_a_file_is_imported_when_its_class_is_asked_for(module: Path) -> None:
     module.write_text(SOURCE)
     registry = Registry({"Invert": "toy_nodes:Invert"})
-    assert "Invert" in registry
     assert list(registry) == ["Invert"]
     assert "toy_nodes" not in sys.modules
     assert registry["Invert"].class_type == "Invert"
@@ -149,11 +152,13 @@ class Entry:
     def __init__(self, name: str, pack: Any) -> None:
         self.name = name
         self.value = f"{name}:NODES"
+        self.module = name
         self.pack = pack
 
     def load(self) -> Any:
-        if isinstance(self.pack, Exception):
+        if isinstance(self.pack, BaseException):
             raise self.pack
+        print("### a banner, as packs print it")
         return self.pack
 
 
@@ -170,23 +175,110 @@ def test_packs_are_found_by_their_entry_points(monkeypatch: pytest.MonkeyPatch) 
     assert list(Registry.discover()) == ["Invert", "Blur"]
 
 
+@pytest.fixture(autouse=True)
+def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test hears what is told once in a process."""
+    monkeypatch.setattr("engine.registry._told", set())
+
+
 @pytest.mark.parametrize(
-    ("entries", "message"),
+    ("pack", "message"),
     [
-        ([], "no node pack is installed"),
-        ([Entry("one", {"X": Invert}), Entry("two", {"X": Blur})], "'X' is in two packs: 'one' and 'two'"),
-        ([Entry("one", [Invert])], "node pack 'one' (one:NODES): expected a mapping"),
-        (
-            [Entry("one", ImportError("no torch"))],
-            "node pack 'one' (one:NODES) cannot be loaded: ImportError: no torch",
-        ),
+        (ImportError("no folder_paths"), "node pack 'bad' (bad:NODES) cannot be loaded: ImportError: no folder_paths"),
+        (SystemExit(3), "node pack 'bad' (bad:NODES) cannot be loaded: SystemExit: 3"),
+        ([Invert], "node pack 'bad' (bad:NODES): expected a mapping, got ["),
     ],
 )
-def test_packs_that_cannot_be_used(entries: list[Entry], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    install(monkeypatch, *entries)
-    with pytest.raises(DefinitionError) as caught:
+def test_a_pack_that_cannot_be_used_is_told_of_once_and_left_out(
+    pack: Any, message: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(monkeypatch, Entry("bad", pack), Entry("good", {"Blur": Blur}))
+    for registry in (Registry.discover(), Registry.discover().copy()):
+        assert list(registry) == ["Blur"]
+        with pytest.raises(UnknownNode) as caught:
+            registry["Invert"]
+        assert message in caught.value.hint
+        assert "pip install" in caught.value.hint
+    (told,) = caplog.messages
+    assert told.startswith(message)
+
+
+def test_without_any_pack_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch)
+    with pytest.raises(DefinitionError, match="no node pack is installed"):
         Registry.discover()
-    assert message in caught.value.message
+    install(monkeypatch, Entry("bad", ImportError("no torch")))
+    with pytest.raises(DefinitionError, match="ImportError: no torch"):
+        Registry.discover()
+
+
+class Bad(Classic):
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        raise RuntimeError("boom")
+
+
+def test_a_bad_class_is_left_out_and_the_others_stay(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pack = {"Classic": Classic, "Bad": Bad, "Gone": "no_such_module:Gone", "Five": 5, "Blur": Blur}
+    install(monkeypatch, Entry("mine", pack))
+    registry = Registry.discover()
+    assert [one.class_type for one in registry.definitions()] == ["Classic", "Blur"]
+    assert [message.partition(":")[0] for message in caplog.messages] == ["node pack 'mine'"] * 3
+    assert "Bad" in caplog.messages[0]
+    assert "RuntimeError: boom; it is left out" in caplog.messages[0]
+    assert "Bad" not in registry
+    message, _ = registry.unknown("Bad")
+    assert message.startswith("node class 'Bad' cannot be used: node pack 'mine': Bad: INPUT_TYPES")
+    with pytest.raises(DefinitionError, match="boom"):
+        registry["Bad"]
+
+
+def test_a_bad_class_is_an_issue_of_the_workflow_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, Entry("mine", {"Classic": Classic, "Bad": Bad}), Entry("broken", ImportError("no numba")))
+    nodes = {"1": {"class_type": "Bad"}, "2": {"class_type": "Other"}, "3": {"class_type": "Classic"}}
+    bad, other = (
+        issue for issue in validate(Prompt.parse(nodes), Registry.discover()) if issue.code == "invalid_prompt"
+    )
+    assert (bad.node_id, other.node_id) == ("1", "2")
+    assert "node pack 'mine': Bad: " in bad.message
+    assert bad.message.endswith("RuntimeError: boom")
+    assert other.hint == "node pack 'broken' (broken:NODES) cannot be loaded: ImportError: no numba"
+
+
+def test_a_dump_describes_a_class_that_is_faulty(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, Entry("mine", {"Bad": Bad, "Blur": Blur}))
+    registry = Registry.discover()
+    assert "Bad" not in registry
+    registry.add_object_info({"Bad": {"input": {"required": {}}, "output": [], "category": "dump"}})
+    assert registry["Bad"].category == "dump"
+
+
+def test_a_class_of_two_packs_is_left_out_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(monkeypatch, Entry("one", {"X": Invert, "Invert": Invert}), Entry("two", {"X": Blur, "Blur": Blur}))
+    registry = Registry.discover()
+    assert [one.class_type for one in registry.definitions()] == ["Invert", "Blur"]
+    assert caplog.messages == ["'X' is in two packs: 'one' and 'two'; it is left out"]
+    assert registry.unknown("X")[0].endswith("cannot be used: 'X' is in two packs: 'one' and 'two'")
+
+
+def test_a_pack_can_name_its_classes(monkeypatch: pytest.MonkeyPatch, module: Path) -> None:
+    module.write_text("NODE_DISPLAY_NAME_MAPPINGS = {'Classic': 'A classic', 'Blur': 7, 'Other': 'x'}")
+    importlib.import_module("toy_nodes")
+    install(monkeypatch, Entry("toy_nodes", {"Classic": Classic, "Blur": Blur}))
+    registry = Registry.discover().copy()
+    assert registry["Classic"].display_name == "A classic"
+    assert registry["Blur"].display_name == "Blur"
+    assert find_node(Prompt.parse({"4": {"class_type": "Classic"}}), "A classic", registry) == "4"
+
+
+def test_what_a_pack_prints_is_no_result(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    install(monkeypatch, Entry("one", {"Invert": Invert}))
+    Registry.discover()
+    assert capsys.readouterr() == ("", "### a banner, as packs print it\n")
 
 
 def test_the_built_in_nodes_are_an_installed_pack() -> None:

@@ -368,13 +368,13 @@ def test_a_long_chain(registry: Registry) -> None:
 
 
 def test_thousands_of_problems_stay_quick(registry: Registry) -> None:
-    """Searching a near name for each of 3,000 among 3,000 would take minutes; only the first hundred get one."""
+    """Searching a near name for each of 3,000 among 3,000 would take minutes; the first hundred of a kind get one."""
     document = {
         str(place): {"class_type": f"Shaw{place}", "inputs": {"image": [f"n{place}", 0]}} for place in range(3_000)
     } | {f"s{place}": {"class_type": "Show", "inputs": {"image": [f"n{place}", 0]}} for place in range(3_000)}
     found = issues_of(document, registry)
     assert len(found) == 6_000
-    assert sum(bool(issue.hint) for issue in found) <= 100
+    assert sum(bool(issue.hint) for issue in found) <= 200
 
 
 VALUES = st.one_of(

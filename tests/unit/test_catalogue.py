@@ -1,0 +1,42 @@
+"""`weft nodes NAME`: one class by any of its names, else what has the text in one of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.definition import INTERNAL, NodeDefinition
+from engine.errors import UsageError
+from engine.registry import Registry
+from engine.terminal.catalogue import find
+
+CLASSES = (
+    NodeDefinition("LoraLoader", (), (), display_name="Load LoRA", category="loaders"),
+    NodeDefinition("Stack", (), (), display_name="LoRA Stacker", category="mine"),
+    NodeDefinition("KSampler", (), (), display_name="KSampler", category="sampling"),
+    NodeDefinition("Other", (), (), display_name="Other", category="loaders/lora"),
+    NodeDefinition("weft.lora", (), (), display_name="lora", category=INTERNAL),
+)
+REGISTRY = Registry({one.class_type: one for one in CLASSES})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("LoraLoader", ["LoraLoader"]),
+        ("loraloader", ["LoraLoader"]),
+        ("load lora", ["LoraLoader"]),
+        ("lora", ["LoraLoader", "Stack", "Other"]),
+        ("LOADERS", ["LoraLoader", "Other"]),
+        ("weft.lora", ["weft.lora"]),
+    ],
+)
+def test_found(text: str, expected: list[str]) -> None:
+    assert [one.class_type for one in find(REGISTRY, text)] == expected
+
+
+def test_nothing_found_names_the_nearest_and_how_classes_get_in() -> None:
+    with pytest.raises(UsageError) as caught:
+        find(REGISTRY, "Lode LoRA")
+    assert caught.value.hint.startswith("did you mean 'Load LoRA'?; pip install a package")
+    with pytest.raises(UsageError, match="weft nodes lists all"):
+        find(REGISTRY, "qwerty")
