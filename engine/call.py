@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from engine.authoring import CONTEXT, GRAPH
 from engine.cache import Entry
 from engine.context import RunContext
-from engine.errors import Interrupted, MissingFile, NodeFailed, is_plain
+from engine.errors import Interrupted, MissingFile, NodeFailed, is_plain, of_machine
 from engine.expansion import GraphBuilder
 from engine.links import LINKED, Link, Linked
 from engine.plan import Step
@@ -32,7 +32,8 @@ class Expansion(NamedTuple):
 def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunContext) -> Entry | Expansion:
     """Call the step's node. `outputs` holds the slots of every node that it takes a value from.
 
-    Raises NodeFailed for whatever the node raises, Interrupted (and KeyboardInterrupt) as they are.
+    Raises NodeFailed for whatever the node raises, Interrupted, KeyboardInterrupt and what an observer raised as they
+    are.
     """
     implementation = step.definition.implementation
     assert implementation is not None
@@ -55,6 +56,7 @@ def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunCo
     except Interrupted:
         raise
     except Exception as error:
+        context.surface()
         raise failure(step, error, inputs) from error
 
 
@@ -94,7 +96,7 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansio
 
 def failure(step: Step, error: Exception, inputs: Mapping[str, Any]) -> NodeFailed:
     """The NodeFailed for what a node raised, or for what cannot be made of its expansion."""
-    message = str(error) or type(error).__name__
+    message = of_machine(error) or str(error) or type(error).__name__
     hidden = step.definition.implementation.injected if step.definition.implementation else ()
     failed = NodeFailed(
         message if is_plain(error) else f"{type(error).__name__}: {message}",

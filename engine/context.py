@@ -20,8 +20,8 @@ class RunContext:
 
     The executor owns the run's context and hands each node that asks for one a view with its own `node_id`. `prompt` is
     the workflow as it was given, and goes into files; `executed` is what its nodes were lowered to; `models` gives the
-    digests of the files that its nodes name; `served` are the ids of the nodes whose outputs came from the cache, as
-    far as the run has come.
+    digests of the files that its nodes name; `served` are the ids of the nodes whose outputs came from the cache, and
+    `written` are the files of all nodes, as far as the run has come.
     """
 
     _SHARED = (
@@ -33,6 +33,8 @@ class RunContext:
         "extra_pnginfo",
         "served",
         "warnings",
+        "written",
+        "_broken",
         "_cancelled",
         "_models",
         "_resources",
@@ -61,6 +63,8 @@ class RunContext:
         self.files: list[Path] = []
         self.served: set[str] = set()
         self.warnings: list[tuple[str, str]] = []
+        self.written: dict[Path, None] = {}
+        self._broken: list[tuple[Observer, Exception]] = []
         self._cancelled: list[str] = []
         self._resources: dict[str, Any] = {}
 
@@ -77,9 +81,24 @@ class RunContext:
         return view
 
     def emit(self, event: Event) -> None:
-        """Tell every observer."""
+        """Tell every observer. What one raises ends the run, as it is; that one is told nothing more."""
         for observer in self.observers:
-            observer(event)
+            if self._broken and any(observer is broken for broken, _ in self._broken):
+                continue
+            try:
+                observer(event)
+            except Interrupted:
+                raise
+            except Exception as error:
+                name = getattr(observer, "__qualname__", type(observer).__qualname__)
+                error.add_note(f"Raised by an observer of the run, {name}, when it was told of {type(event).__name__}.")
+                self._broken.append((observer, error))
+                raise
+
+    def surface(self) -> None:
+        """Raise again what an observer raised, whatever a node made of it."""
+        if self._broken:
+            raise self._broken[0][1]
 
     def progress(self, value: int, total: int, image: Any = None) -> None:
         """Say that step `value` of `total` is done. Raises Interrupted when the run was cancelled."""
@@ -95,8 +114,13 @@ class RunContext:
         self.emit(NodeWarning(self.node_id, message, self.display_id))
 
     def wrote(self, path: Path) -> None:
-        """Note a file that this node wrote; it ends up in RunResult.files."""
+        """Note a file that this node wrote; it ends up in RunResult.files.
+
+        Best said inside the block that makes the file: it counts once the file is there, and a run that is stopped
+        between the two still lists it.
+        """
         self.files.append(path)
+        self.written[path] = None
 
     @property
     def provenance(self) -> dict[str, Any]:
@@ -118,6 +142,7 @@ class RunContext:
         self._cancelled.append(reason)
 
     def checkpoint(self) -> None:
-        """Raise Interrupted when the run was cancelled."""
+        """Raise Interrupted when the run was cancelled, or what an observer raised."""
+        self.surface()
         if self._cancelled:
             raise Interrupted(self._cancelled[0])

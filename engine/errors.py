@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,7 @@ class WeftError(Exception):
     """Whatever Weft refuses to do. `exit_code` is the command line's; `hint` says what would help."""
 
     exit_code: int = 1
+    plain: bool = True
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -150,8 +152,11 @@ class InvalidWorkflow(WeftError):
 class NodeFailed(WeftError):
     """A node raised. `__cause__` is what it raised; `author_traceback` leaves Weft's own frames out.
 
-    `inputs` describes what the node was given: shapes and short values, never the tensors.
+    `inputs` describes what the node was given: shapes and short values, never the tensors. `files` are those that the
+    run had written, whole, when it failed.
     """
+
+    files: tuple[Path, ...] = ()
 
     def __init__(
         self,
@@ -195,17 +200,51 @@ class NodeFailed(WeftError):
 
 
 class Interrupted(WeftError):
-    """The run was stopped from outside; what had finished is kept, nothing is half-written."""
+    """The run was stopped from outside; what had finished is kept, nothing is half-written.
+
+    `files` are those that it had written.
+    """
 
     exit_code = 130
+    files: tuple[Path, ...] = ()
 
     def __init__(self, message: str = "interrupted", *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
 
 
 def is_plain(error: BaseException | None) -> bool:
-    """Whether Weft itself or a built-in node raised it on purpose: then its message says all, a traceback nothing."""
-    return error is not None and type(error).__module__.startswith(("engine.", "nodes."))
+    """Whether its message says all and a traceback nothing: it was raised on purpose, or is the machine's doing.
+
+    Raised on purpose is what has `plain = True`, as every WeftError does; any exception class may say so.
+    """
+    return error is not None and (getattr(error, "plain", False) is True or bool(of_machine(error)))
+
+
+# What allocators of torch and CUDA say in a RuntimeError.
+_NO_MEMORY = re.compile(
+    r"alloc_cpu\.cpp|DefaultCPUAllocator|std::bad_alloc|\w+ out of memory|out of memory\.|CU\w+_STATUS_ALLOC_FAILED"
+)
+_ASKED = re.compile(r"(?:tried|unable) to allocate ([\d.]+) ?(bytes|[KMGT]?i?B)", re.IGNORECASE)
+
+
+def of_machine(error: BaseException) -> str:
+    """What the machine has too little of or a disk refused, in one line; empty for an error of any other kind."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    text = str(error)
+    if (
+        isinstance(error, MemoryError)
+        or "OutOfMemoryError" in kinds
+        or (isinstance(error, RuntimeError) and _NO_MEMORY.search(text))
+    ):
+        asked = _ASKED.search(text)
+        if asked is None:
+            return "not enough memory"
+        size = f"{int(asked[1]) / 1e9:.1f} GB" if asked[2] == "bytes" else f"{asked[1]} {asked[2]}"
+        return f"not enough memory: {size} were asked for at once"
+    if isinstance(error, OSError):
+        where = f": {error.filename}" if error.filename is not None else ""
+        return f"{error.strerror}{where}" if error.strerror else text or type(error).__name__
+    return ""
 
 
 def looked_in(folders: Iterable[Path]) -> str:

@@ -127,11 +127,15 @@ class NodeFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunFinished(Event):
-    """The last event of every run; `status` is `done`, `failed` or `interrupted`."""
+    """The last event of every run; `status` is `done`, `failed` or `interrupted`.
+
+    `files` are the results, `previews` those in the folder for temporary files; both also of a run that did not end.
+    """
 
     status: str
     seconds: float
     files: tuple[Path, ...]
+    previews: tuple[Path, ...] = ()
 
 
 Observer = Callable[[Event], None]

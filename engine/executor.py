@@ -36,11 +36,12 @@ from typing import Any, NamedTuple, Protocol
 from engine.cache import Cache, Entry, NoCache
 from engine.call import Expansion, call_node, failure
 from engine.context import RunContext
-from engine.errors import Interrupted, NodeFailed, WeftError
+from engine.errors import Interrupted, NodeFailed, UsageError, WeftError
 from engine.events import NodeCached, NodeExpanded, NodeFinished, NodeStarted, RunFinished, RunStarted
 from engine.events import NodeFailed as NodeFailedEvent
 from engine.growth import grow
 from engine.links import Link
+from engine.overrides import find_node
 from engine.plan import ExecutionPlan, Step
 
 
@@ -48,10 +49,11 @@ from engine.plan import ExecutionPlan, Step
 class RunResult:
     """What a run gave. `result["5"][0]` is slot 0 of node 5, for output nodes and targets; other values are released.
 
-    `files` in the order in which they were written (a cached output node's own are among them); `timings` are seconds
-    of wall time of the nodes that ran, of one that expanded with what is inside; `cached` are those of the plan that
-    did not run, because their outputs were there: in the cache, or from an equal node of this run; `ui` is what output
-    nodes show.
+    A node may also be named by its title or class, as a target may. `files` in the order in which they were written (a
+    cached output node's own are among them), without `previews`, which are temporary; `timings` are seconds of wall
+    time of the nodes that ran, of one that expanded with what is inside; `cached` are those of the plan that did not
+    run, because their outputs were there: in the cache, or from an equal node of this run; `ui` is what output nodes
+    show; `status` is `failed` where the failure of an output node was let pass, else `done`.
     """
 
     outputs: Mapping[str, tuple[Any, ...]]
@@ -61,16 +63,29 @@ class RunResult:
     cached: tuple[str, ...]
     warnings: tuple[tuple[str, str], ...]
     plan: ExecutionPlan
+    previews: tuple[Path, ...] = ()
+    status: str = "done"
 
-    def __getitem__(self, node_id: str) -> tuple[Any, ...]:
+    def __getitem__(self, node: str) -> tuple[Any, ...]:
         try:
-            return self.outputs[node_id]
+            return self.outputs[node if node in self.outputs else self._find(node)]
+        except UsageError as error:
+            raise KeyError(str(error)) from None
         except KeyError:
             known = ", ".join(self.outputs) or "none"
-            raise KeyError(f"node {node_id!r} is not in the result, which keeps {known}; name it a target") from None
+            raise KeyError(f"node {node!r} is not in the result, which keeps {known}; name it a target") from None
 
-    def __contains__(self, node_id: object) -> bool:
-        return node_id in self.outputs
+    def __contains__(self, node: object) -> bool:
+        if node in self.outputs:
+            return True
+        try:
+            return isinstance(node, str) and self._find(node) in self.outputs
+        except UsageError:
+            return False
+
+    def _find(self, node: str) -> str:
+        """The id of the node of the workflow that the reference names. Raises UsageError."""
+        return find_node(self.plan.lowered.source, node, self.plan.planner.registry)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.outputs)
@@ -78,7 +93,9 @@ class RunResult:
     def to_json(self) -> dict[str, Any]:
         """The result as plain JSON data: no tensors."""
         return {
+            "status": self.status,
             "files": [str(file) for file in self.files],
+            "previews": [str(file) for file in self.previews],
             "outputs": {node_id: dict(ui) for node_id, ui in self.ui.items()},
             "cached": list(self.cached),
             "timings": {node_id: round(seconds, 6) for node_id, seconds in self.timings.items()},
@@ -97,7 +114,7 @@ class Executor(Protocol):
     """Whatever can run a plan."""
 
     def run(self, plan: ExecutionPlan, context: RunContext) -> RunResult:
-        """Run it. Raises NodeFailed or Interrupted; what had finished stays in the cache."""
+        """Run it. Raises NodeFailed, Interrupted or what an observer raised; what had finished stays in the cache."""
 
 
 class LocalExecutor:
@@ -109,7 +126,7 @@ class LocalExecutor:
         self._spare = spare
 
     def run(self, plan: ExecutionPlan, context: RunContext) -> RunResult:
-        """Run it. Raises NodeFailed or Interrupted; what had finished stays in the cache."""
+        """Run it. Raises NodeFailed, Interrupted or what an observer raised; what had finished stays in the cache."""
         return _Run(plan, context, self._cache, self._watch, self._spare).execute()
 
 
@@ -145,7 +162,7 @@ class _Run:
         self.shown: dict[str, Entry] = {}
         self.todo: list[Step | _Join] = list(reversed(plan.steps))
         self.joins: dict[str, _Join] = {}
-        self.files: dict[Path, None] = {}
+        self.files = context.written
         self.timings: dict[str, float] = {}
         self.cached: list[str] = []
 
@@ -158,22 +175,37 @@ class _Run:
             self._announce()
         try:
             self._loop()
+            self.context.surface()
             status = "failed" if self.spared else "done"
         except (Interrupted, KeyboardInterrupt) as stop:
             status = "interrupted"
-            raise stop if isinstance(stop, Interrupted) else Interrupted() from None
+            stopped = stop if isinstance(stop, Interrupted) else Interrupted()
+            stopped.files = self._written()[0]
+            raise stopped from None
+        except NodeFailed as error:
+            error.files = self._written()[0]
+            raise
         finally:
+            files, previews = self._written()
             if self.observed:
-                self.context.emit(RunFinished(status, time.perf_counter() - started, tuple(self.files)))
+                self.context.emit(RunFinished(status, time.perf_counter() - started, files, previews))
         return RunResult(
             outputs={node_id: entry.outputs for node_id, entry in self.entries.items()},
             ui={node_id: entry.ui for node_id, entry in self.entries.items() if entry.ui},
-            files=tuple(self.files),
+            files=files,
             timings=self.timings,
             cached=tuple(self.cached),
             warnings=tuple(self.context.warnings),
             plan=self.plan,
+            previews=previews,
+            status=status,
         )
+
+    def _written(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """The results and the previews that are there: a node that was stopped may not have come to its last one."""
+        files = [file for file in self.files if file.is_file()]
+        previews = dict.fromkeys(file for file in files if self.context.folders.is_preview(file))
+        return tuple(file for file in files if file not in previews), tuple(previews)
 
     def _loop(self) -> None:
         todo, outputs = self.todo, self.outputs

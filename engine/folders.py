@@ -154,6 +154,11 @@ class Folders:
         """The folder that files of kind `output` or `temp` are written to."""
         return {"output": self.output, "temp": self.temp}[kind]
 
+    def is_preview(self, file: Path) -> bool:
+        """Whether a file is in the folder for temporary files, so that it is no result."""
+        kept = self.output.is_relative_to(self.temp) and file.is_relative_to(self.output)
+        return file.is_relative_to(self.temp) and not kept
+
     def numbered(self, prefix: str, kind: str = "output", values: Mapping[str, Any] | None = None) -> NumberedFiles:
         """Names for new files, `PREFIX_00001_`, `PREFIX_00002_`, ... after those that are there.
 

@@ -6,11 +6,12 @@ The workflow stands where ComfyUI's editor looks for it: in `comf` chunks of a P
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Annotated, Any
 
 from engine.authoring import UI, ExtraPnginfo, PromptJson, node
 from engine.context import RunContext
+from engine.definition import Seen
 from engine.sockets import Boolean, Combo, Float, Int, String
 from nodes.types import Image
 
@@ -64,7 +65,13 @@ def SaveAnimatedWEBP(
     return _save(images, filename_prefix, ".webp", write, context)
 
 
-@node(category=_CATEGORY, python_module=_MODULE, output_node=True)
+def _check_png(seen: Seen) -> Iterator[tuple[str, str]]:
+    fps = seen.constants.get("fps")
+    if fps and int(1000 / fps) > _PNG_SLOWEST:
+        yield "fps", _too_slow(fps, _PNG_SLOWEST)
+
+
+@node(category=_CATEGORY, python_module=_MODULE, output_node=True, check=_check_png)
 def SaveAnimatedPNG(
     *,
     images: Image,
@@ -103,11 +110,17 @@ def _extra(extra_pnginfo: Mapping[str, Any], context: RunContext) -> dict[str, A
 
 
 def _duration(fps: float, most: int) -> int:
-    """Milliseconds that a frame is shown. Raises ValueError for more than the format can say."""
+    """Milliseconds that a frame is shown. Raises DiffusionError for more than the format can say."""
+    from nodes.diffusion.errors import DiffusionError
+
     milliseconds = int(1000 / fps)
     if milliseconds > most:
-        raise ValueError(f"fps is {fps}: expected at least {1000 / most:.4f}, since a frame is shown {most} ms at most")
+        raise DiffusionError(_too_slow(fps, most))
     return milliseconds
+
+
+def _too_slow(fps: float, most: int) -> str:
+    return f"fps is {fps}: expected at least {1000 / most:.4f}, since a frame is shown {most} ms at most"
 
 
 def _save(images: Any, prefix: str, suffix: str, write: Write, context: RunContext) -> UI:
@@ -122,6 +135,6 @@ def _save(images: Any, prefix: str, suffix: str, write: Write, context: RunConte
     context.checkpoint()
     with series.create(suffix) as (stream, path):
         write(stream, frames)
-    context.wrote(path)
+        context.wrote(path)
     shown = {"filename": path.name, "subfolder": series.subfolder, "type": "output"}
     return UI(images=[shown], animated=[True])

@@ -61,8 +61,10 @@ def CheckpointLoader(
 
 
 def _read(path: Path) -> Mapping[str, Any]:
-    """The two things in a configuration of CompVis' form; a ValueError says what is missing in it."""
+    """The two things in a configuration of CompVis' form; a DiffusionError says what is missing in it."""
     import yaml
+
+    from nodes.diffusion.errors import DiffusionError
 
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["params"]
@@ -70,8 +72,8 @@ def _read(path: Path) -> Mapping[str, Any]:
         layer = encoder.get("layer_idx")
         found = {"parameterization": params.get("parameterization"), "layer": None if layer is None else int(layer)}
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no YAML: {error}") from error
+        raise DiffusionError(f"{path} is no YAML: {error}") from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         hint = "expected model.params.cond_stage_config, as in v1-inference.yaml"
-        raise ValueError(f"{path} is no configuration of a Stable Diffusion model: {hint}") from error
+        raise DiffusionError(f"{path} is no configuration of a Stable Diffusion model: {hint}") from error
     return found

@@ -175,6 +175,6 @@ def _save(
         with series.create(".png", index) as (stream, path):
             picture = PILImage.fromarray(to_uint8(image).numpy())
             picture.save(stream, format="PNG", pnginfo=info, compress_level=compress_level)
-        context.wrote(path)
+            context.wrote(path)
         shown.append({"filename": path.name, "subfolder": series.subfolder, "type": kind})
     return UI(images=shown)

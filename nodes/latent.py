@@ -192,5 +192,5 @@ def SaveLatent(
     series = context.folders.numbered(filename_prefix)
     with series.create(".latent") as (stream, path):
         stream.write(content)
-    context.wrote(path)
+        context.wrote(path)
     return UI(latents=[{"filename": path.name, "subfolder": series.subfolder, "type": "output"}])

@@ -125,7 +125,7 @@ def _write(prefix: str, save: Callable[[IO[bytes], Path], None], context: RunCon
     """A new file below the output folder, whole or not at all."""
     with context.folders.numbered(prefix).create(".safetensors") as (stream, path):
         save(stream, path)
-    context.wrote(path)
+        context.wrote(path)
 
 
 def _metadata(prompt: Any, extra_pnginfo: Any, context: RunContext) -> dict[str, str]:

@@ -15,6 +15,8 @@ from numbers import Integral, Real
 class DiffusionError(ValueError):
     """A request that the diffusion library cannot fulfil as it was made."""
 
+    plain = True  # the message says all: whoever shows it needs no traceback
+
 
 class CheckpointError(DiffusionError):
     """A weight file that cannot be read, is of a family that is not supported, or does not fit its network."""

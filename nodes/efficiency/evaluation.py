@@ -41,6 +41,8 @@ _WIDTHS = re.compile(r"%[-+ #0]*(\d*)(?:\.(\d*))?")
 class ExpressionError(ValueError):
     """An expression that cannot be evaluated, or not within the bounds; the message quotes it."""
 
+    plain = True
+
 
 def evaluate(
     expression: str, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] | None = None

@@ -154,6 +154,8 @@ def test_the_context_is_no_input(make_context: Callable[..., RunContext]) -> Non
     [
         (MissingFile("it is not there", hint="look"), "it is not there (look)", 4),
         (WeftError("said plainly"), "said plainly", 1),
+        (OSError(28, "No space left on device", "x.png"), "No space left on device: x.png", 1),
+        (MemoryError(), "not enough memory", 1),
         (KeyError("x"), "KeyError: 'x'", 1),
         (RuntimeError(""), "RuntimeError: RuntimeError", 1),
         (StopIteration(), "StopIteration: StopIteration", 1),

@@ -25,6 +25,47 @@ def test_a_node_s_view_shares_all_but_its_id_and_files(make_context: Make) -> No
     assert (two.folders, two.settings, two.extra_pnginfo) == (run.folders, run.settings, run.extra_pnginfo)
 
 
+def test_the_run_knows_what_every_node_wrote(make_context: Make) -> None:
+    run = make_context()
+    run.for_node("2").wrote(Path("b"))
+    run.for_node("1").wrote(Path("a"))
+    run.for_node("3").wrote(Path("b"))
+    assert list(run.written) == [Path("b"), Path("a")]
+
+
+def test_what_an_observer_raises_is_raised_again_wherever_a_node_looks(make_context: Make) -> None:
+    seen: list[str] = []
+
+    def broken(event: Event) -> None:
+        seen.append("broken")
+        raise ZeroDivisionError("mine")
+
+    run = make_context(observers=[lambda event: seen.append("first"), broken, lambda event: seen.append("last")])
+    view = run.for_node("1")
+    with pytest.raises(ZeroDivisionError) as caught:
+        view.progress(1, 2)
+    assert seen == ["first", "broken"]
+    (note,) = caught.value.__notes__
+    assert "an observer of the run" in note
+    assert "broken, when it was told of Progress" in note
+    for call in (run.checkpoint, view.checkpoint, view.surface, lambda: view.progress(2, 2)):
+        with pytest.raises(ZeroDivisionError) as again:
+            call()
+        assert again.value is caught.value
+    run.warn("the others still hear what comes")
+    assert seen == ["first", "broken", "first", "last"]
+
+
+def test_an_observer_may_interrupt(make_context: Make) -> None:
+    def stop(event: Event) -> None:
+        raise Interrupted("enough")
+
+    run = make_context(observers=[stop])
+    with pytest.raises(Interrupted, match="enough"):
+        run.warn("hm")
+    run.surface()
+
+
 def test_cancelling_reaches_every_view(make_context: Make) -> None:
     run = make_context()
     view = run.for_node("1")

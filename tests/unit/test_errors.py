@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -114,10 +115,56 @@ def test_node_failed() -> None:
     }
 
 
-def test_plain_errors_are_weft_s_own() -> None:
+class Said(ValueError):
+    plain = True
+
+
+def test_plain_is_what_says_so_itself() -> None:
     assert errors.is_plain(WeftError("x"))
+    assert errors.is_plain(Said("x"))
     assert not errors.is_plain(ValueError("x"))
     assert not errors.is_plain(None)
+    # The name of the module says nothing: a pack may be called `nodes`, too.
+    theirs = type("Theirs", (ValueError,), {"__module__": "nodes.mine"})
+    assert not errors.is_plain(theirs("x"))
+
+
+class OutOfMemoryError(RuntimeError):
+    """As torch's is called."""
+
+
+TORCH = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 51539607552 bytes. Error code 12"
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/out/x.png"), "No space left on device: /out/x.png"),
+        (OSError(errno.EFBIG, "File too large"), "File too large"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "Permission denied: /x"),
+        (OSError("broken data stream"), "broken data stream"),
+        (OSError(), "OSError"),
+        (MemoryError(), "not enough memory"),
+        (MemoryError("Unable to allocate 48.0 GiB for an array"), "not enough memory: 48.0 GiB were asked for at once"),
+        (
+            RuntimeError(f"[enforce fail at alloc_cpu.cpp:117] err == 0. {TORCH}"),
+            "not enough memory: 51.5 GB were asked for at once",
+        ),
+        (
+            OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has"),
+            "not enough memory: 20.00 GiB were asked for at once",
+        ),
+        (OutOfMemoryError("Allocation on device"), "not enough memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"), "not enough memory"),
+        (RuntimeError("std::bad_alloc"), "not enough memory"),
+        (RuntimeError("shapes (2, 3) and (4, 5) cannot be multiplied"), ""),
+        (ValueError("CUDA out of memory"), ""),
+        (KeyError("x"), ""),
+    ],
+)
+def test_what_the_machine_does_is_no_bug(error: Exception, message: str) -> None:
+    assert errors.of_machine(error) == message
+    assert errors.is_plain(error) is bool(message)
 
 
 def test_looked_in() -> None:

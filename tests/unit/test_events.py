@@ -50,7 +50,10 @@ class Picture:
                 "traceback": "tb",
             },
         ),
-        (events.RunFinished("done", 1.0, ()), {"status": "done", "seconds": 1.0, "files": []}),
+        (
+            events.RunFinished("done", 1.0, (), (Path("p.png"),)),
+            {"status": "done", "seconds": 1.0, "files": [], "previews": ["p.png"]},
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )

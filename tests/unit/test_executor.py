@@ -295,6 +295,102 @@ def boom(context: RunContext) -> None:
     raise ValueError("boom")
 
 
+def write_two(context: RunContext) -> None:
+    """Two whole files, and a third that is never there."""
+    for name in ("a.txt", "b.txt"):
+        with context.folders.numbered(name).create(".txt") as (stream, path):
+            context.wrote(path)
+            stream.write(b"x")
+    with context.folders.numbered("c").create(".txt") as (_, path):
+        context.wrote(path)
+        raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_files_of_a_node_that_does_not_end_are_listed(stopped: bool, runner: Runner) -> None:
+    def stop(context: RunContext) -> None:
+        try:
+            write_two(context)
+        except OSError:
+            if not stopped:
+                raise
+            raise KeyboardInterrupt from None
+
+    WORLD.does = {3: stop}
+    with pytest.raises(Interrupted if stopped else NodeFailed) as caught:
+        runner.run(graph((1,), (2, 1), (3, 1), save=(2, 3)))
+    names = ["2.txt", "a.txt_00001_.txt", "b.txt_00001_.txt"]
+    assert isinstance(caught.value, Interrupted | NodeFailed)
+    assert [path.name for path in caught.value.files] == names
+    finished = runner.events[-1]
+    assert isinstance(finished, events.RunFinished)
+    assert finished.files == caught.value.files
+    assert sorted(path.name for path in runner.folders.output.iterdir()) == names
+    if not stopped:
+        assert isinstance(caught.value, NodeFailed)
+        assert caught.value.message == f"No space left on device: {runner.folders.output / 'c_00001_.txt'}"
+
+
+def test_previews_are_no_results(runner: Runner) -> None:
+    def preview(context: RunContext) -> None:
+        with context.folders.numbered("p", "temp").create(".png") as (_, path):
+            context.wrote(path)
+
+    WORLD.does = {2: preview}
+    result = runner.run(graph((1,), (2, 1), save=(2,)))
+    assert result.files == (runner.folders.output / "2.txt",)
+    assert [path.name for path in result.previews] == ["p_00001_.png"]
+    assert result.to_json()["previews"] == [str(runner.folders.temp / "p_00001_.png")]
+    finished = runner.events[-1]
+    assert isinstance(finished, events.RunFinished)
+    assert (finished.files, finished.previews) == (result.files, result.previews)
+
+
+@pytest.mark.parametrize("kind", [events.RunStarted, events.NodeStarted, events.Progress, events.NodeWarning])
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_an_observer_that_raises_is_no_failure_of_a_node(kind: type[Event], swallowed: bool, runner: Runner) -> None:
+    seen: list[Event] = []
+
+    def broken(event: Event) -> None:
+        if isinstance(event, kind):
+            raise ZeroDivisionError("the observer's")
+
+    def tell(context: RunContext) -> None:
+        try:
+            context.progress(1, 2)
+            context.warn("hm")
+        except ZeroDivisionError:
+            if not swallowed:
+                raise RuntimeError("in the node's words") from None
+
+    WORLD.does = {3: tell}
+    context = runner.make_context(observers=[broken, seen.append])
+    with pytest.raises(ZeroDivisionError, match="the observer's"):
+        LocalExecutor().run(runner.plan(graph((1,), (2, 1), (3, 1), save=(2, 3))), context)
+    assert not [event for event in seen if isinstance(event, events.NodeFailed)]
+    finished = seen[-1] if seen else None
+    assert kind is events.RunStarted or (isinstance(finished, events.RunFinished) and finished.status == "failed")
+
+
+def test_the_result_takes_the_names_that_targets_take(runner: Runner) -> None:
+    prompt = graph((1,), (2, 1), (4, 2), (3, 4), keep=(3,))
+    prompt["1"]["_meta"] = {"title": "the first"}
+    result = runner.run(prompt, targets=("1",))
+    assert result["the first"] == result["1"]
+    assert result["Keep"] == result["3"]
+    assert "the first" in result
+    assert "Keep" in result
+    assert "Step" not in result, "two nodes have this class"
+    assert 7 not in result
+    with pytest.raises(KeyError, match="'Step' is ambiguous: Step#1"):
+        result["Step"]
+    with pytest.raises(KeyError, match="no node 'the frist' in the workflow .did you mean 'the first'"):
+        result["the frist"]
+    with pytest.raises(KeyError, match="node 'Step#2' is not in the result, which keeps 1, 3; name it a target"):
+        result["Step#2"]
+    assert result.status == "done"
+
+
 def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
     def fail(context: RunContext) -> None:
         raise ValueError("no")
@@ -313,6 +409,7 @@ def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
     assert told == ["3"]
     assert sorted(WORLD.called) == [1, 2, 3, 4, 5]
     assert list(result) == ["4", "5"]
+    assert result.status == result.to_json()["status"] == "failed"
     assert WORLD.alive() == set(), "what it would have taken is released"
     assert [event.status for event in seen if isinstance(event, events.RunFinished)] == ["failed"]
     WORLD.called.clear()
