@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .reference.store import made
+
 # One thread a test process: several that each take every core stand in each other's way, at up to ten times the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -33,8 +35,9 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
-def parity(shared: Path) -> Path:
-    return shared / "parity"
+def parity() -> Path:
+    """A folder with the `models/` and `input/` that the reference numbers were measured with."""
+    return made()
 
 
 @pytest.fixture(scope="session")

@@ -21,12 +21,14 @@ from nodes.diffusion.errors import CheckpointError
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.weightfile import WeightFile
 
+from ..reference.store import document, units
+
 CPU = torch.device("cpu")
 EVERYTHING = {"device": CPU, "dtype": torch.float32}
 
 
 def listing(parity, name):
-    file = json.loads((parity / f"shapes_{name}.json").read_text())
+    file = document(f"shapes_{name}")
     return {key: tuple(shape) for key, shape in file["keys"].items()}, file["optional_keys"]
 
 
@@ -162,15 +164,15 @@ def test_the_ignored_keys_are_patterns_of_whole_keys():
 
 
 def test_the_unet_computes_the_numbers_of_comfyui(tiny_sd15, parity):
-    units = load_file(parity / "units" / "unet.safetensors")
+    numbers = units("unet")
     unet = tiny_sd15.model.network.module()
     for case in "abcd":
         with torch.inference_mode():
-            out = unet(units[f"{case}/x"], units[f"{case}/t"], units[f"{case}/context"]).sample
-        expected = units[f"{case}/out"]
+            out = unet(numbers[f"{case}/x"], numbers[f"{case}/t"], numbers[f"{case}/context"]).sample
+        expected = numbers[f"{case}/out"]
         assert (out - expected).abs().max() <= 1e-6 * expected.abs().max(), case
-    embedded = unet.time_proj(units["timestep_embedding/t"])
-    torch.testing.assert_close(embedded, units["timestep_embedding/out32"], rtol=1e-6, atol=1e-6)
+    embedded = unet.time_proj(numbers["timestep_embedding/t"])
+    torch.testing.assert_close(embedded, numbers["timestep_embedding/out32"], rtol=1e-6, atol=1e-6)
 
 
 def test_the_sockets_of_both_tiny_checkpoints(tiny_sd15, checkpoints):

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nodes.diffusion.checkpoint import load_checkpoint
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.errors import DiffusionError
+
+from ..reference.store import units
 
 
 def rel(got: Tensor, expected: Tensor) -> float:
@@ -26,13 +27,13 @@ def network(parity: Path) -> nn.Module:
 
 @pytest.fixture(scope="module")
 def unit(parity: Path) -> dict[str, Tensor]:
-    return load_file(parity / "units" / "unet.safetensors")
+    return units("unet")
 
 
 @pytest.mark.parametrize(("table", "prediction"), [("sigmas_eps", "eps"), ("sigmas_vpred", "v")])
 def test_tables_equal_comfyui(parity: Path, table: str, prediction: str) -> None:
     prefix = "model_sampling/"
-    golden = load_file(parity / "units" / f"{table}.safetensors")
+    golden = units(table)
     sampling = ModelSampling.discrete(prediction)
     assert torch.equal(sampling.sigmas, golden[prefix + "sigmas"])
     assert torch.equal(sampling.log_sigmas, golden[prefix + "log_sigmas"])

@@ -10,11 +10,13 @@ import torch
 from nodes.diffusion.detect import CONFIG_KEY, describe, detect, detect_vae
 from nodes.diffusion.errors import CheckpointError
 
+from ..reference.store import document
+
 CONV_IN = "model.diffusion_model.input_blocks.0.0.weight"
 
 
 def listing(parity, name):
-    keys = json.loads((parity / f"shapes_{name}.json").read_text())["keys"]
+    keys = document(f"shapes_{name}")["keys"]
     return {key: tuple(shape) for key, shape in keys.items()}
 
 
@@ -68,7 +70,7 @@ def test_the_real_sdxl_base(sdxl):
 
 
 def test_the_tiny_ones_equal_their_published_sizes(tiny, parity):
-    said = json.loads((parity / "tiny_configs.json").read_text())
+    said = document("tiny_configs")
     small, large = detect(tiny("tiny_sd15")), detect(tiny("tiny_sdxl"))
     assert (small.name, large.name) == ("sd1", "sdxl")
     assert small.unet["attention_head_dim"] == (said["tiny_sd15"]["unet"]["num_heads"],) * 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import struct
 import zlib
@@ -12,10 +11,11 @@ import numpy
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.imagefile import load_image, load_mask
+
+from ..reference.store import goldens
 
 
 def picture(width: int = 5, height: int = 4, mode: str = "RGB", seed: int = 0) -> Image.Image:
@@ -201,18 +201,19 @@ def test_any_damage_is_one_error(tmp_path: Path) -> None:
 
 
 def test_goldens_of_comfyui(parity: Path) -> None:
-    folder = parity / "goldens"
     count = 0
-    for name, entry in json.loads((folder / "index.json").read_text()).items():
+    for name, golden in goldens("comfyui").items():
         if not name.startswith(("img_load_", "mask_load_")):
             continue
-        prompt = json.loads((folder / f"{name}.json").read_text())
-        expected = load_file(folder / f"{name}.safetensors")
-        [target] = entry["targets"]
-        inputs = prompt[target]["inputs"]
+        [target] = golden.targets
+        inputs = golden.prompt[target]["inputs"]
         path = parity / "input" / inputs["image"]
-        got = load_image(path) if prompt[target]["class_type"] == "LoadImage" else [load_mask(path, inputs["channel"])]
+        got = (
+            load_image(path)
+            if golden.prompt[target]["class_type"] == "LoadImage"
+            else [load_mask(path, inputs["channel"])]
+        )
         count += 1
         for slot, value in enumerate(got):
-            assert torch.equal(value, expected[f"{target}.{slot}"]), name
+            assert golden.tensors[f"{target}.{slot}"].difference(value) == 0, name
     assert count >= 2

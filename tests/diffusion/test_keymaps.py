@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 import torch
 
@@ -21,12 +19,14 @@ from nodes.diffusion.keymaps import (
 from nodes.diffusion.keymaps.clip import third, transposed
 from nodes.diffusion.keymaps.vae import as_matrix
 
+from ..reference.store import document
+
 FILES = ("sd15", "sd21", "sdxl_base", "sdxl_refiner")
 
 
 @pytest.fixture(scope="module", params=FILES)
 def keys(request, parity):
-    listing = json.loads((parity / f"shapes_{request.param}.json").read_text())["keys"]
+    listing = document(f"shapes_{request.param}")["keys"]
     return {key: tuple(shape) for key, shape in listing.items()}
 
 
@@ -57,7 +57,7 @@ def test_the_vae_keymap_lists_the_keys_of_the_real_files_and_is_one_to_one(keys)
     ],
 )
 def test_the_clip_landings_list_the_keys_of_the_real_files(parity, name, prefix, layout, beside):
-    listing = json.loads((parity / f"shapes_{name}.json").read_text())["keys"]
+    listing = document(f"shapes_{name}")["keys"]
     shapes = Shapes({key: tuple(shape) for key, shape in listing.items()}, prefix)
     landings = clip_landings(read_clip(shapes, layout), layout)
     assert set(landings) == set(shapes) - beside
@@ -66,7 +66,7 @@ def test_the_clip_landings_list_the_keys_of_the_real_files(parity, name, prefix,
 
 
 def test_ldm_names_meet_their_diffusers_names(parity):
-    listing = json.loads((parity / "shapes_sd15.json").read_text())["keys"]
+    listing = document("shapes_sd15")["keys"]
     unet = unet_keymap(read_unet(Shapes(listing, "model.diffusion_model.")))
     vae = vae_keymap(read_vae(Shapes(listing, "first_stage_model.")))
     to_q = "transformer_blocks.0.attn2.to_q.weight"

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.noise import LevelRandom, PatchRandom, SequentialNoise, prepare_noise
 
+from ..reference.store import units
+
 
 @pytest.fixture(scope="module")
 def golden(parity: Path) -> dict[str, Tensor]:
-    return load_file(parity / "units" / "noise.safetensors")
+    return units("noise")
 
 
 @pytest.mark.parametrize("seed", [0, 1, 1234, 2**32, 2**63 - 1, 2**63, 2**64 - 1])

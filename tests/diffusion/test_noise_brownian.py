@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.noise import brownian_noise, brownian_noise_on_device
+
+from ..reference.store import units
 
 SIGMAS = torch.tensor([14.614643, 7.9, 4.03, 1.91, 0.83, 0.32, 0.0])
 X = torch.zeros(2, 4, 8, 8)
@@ -19,7 +20,7 @@ X = torch.zeros(2, 4, 8, 8)
 
 @pytest.fixture(scope="module")
 def golden(parity: Path) -> dict[str, Tensor]:
-    return load_file(parity / "units" / "noise.safetensors")
+    return units("noise")
 
 
 @pytest.mark.parametrize("batch", [1, 2])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.imagefile import load_image
 from nodes.diffusion.latentfile import read_latent
 from nodes.diffusion.pixels import METHODS, resize, scale_image, scale_image_by, to_uint8, upscale_by, upscale_latent
+
+from ..reference.store import goldens
 
 LIMIT = 1e-6  # of parity/README.md
 
@@ -185,23 +185,22 @@ LOADS = {
 
 
 def test_goldens_of_comfyui(parity: Path) -> None:
-    folder = parity / "goldens"
     errors: dict[str, float] = {}
-    for name, entry in json.loads((folder / "index.json").read_text()).items():
+    for name, golden in goldens("comfyui").items():
         if not name.startswith(("lat_", "img_")):
             continue
-        prompt = json.loads((folder / f"{name}.json").read_text())
-        [target] = entry["targets"]
+        prompt = golden.prompt
+        [target] = golden.targets
         node = prompt[target]
         source = prompt.get(next((v[0] for v in node["inputs"].values() if isinstance(v, list)), ""), {})
         if node["class_type"] not in RESIZES or source.get("class_type") not in LOADS:
             continue
         samples = LOADS[source["class_type"]](parity / "input", source["inputs"])
-        expected = load_file(folder / f"{name}.safetensors")
-        reference = expected.get(f"{target}.0.samples", expected.get(f"{target}.0"))
+        slot = f"{target}.0.samples" if f"{target}.0.samples" in golden.tensors else f"{target}.0"
+        expected = golden.tensors[slot]
         got = RESIZES[node["class_type"]](samples, node["inputs"])
-        assert got.shape == reference.shape and got.dtype == reference.dtype, name
-        errors[name] = ((got - reference).abs().max() / reference.abs().max()).item()
+        assert got.dtype == expected.values.dtype, name
+        errors[name] = expected.difference(got)
     exact = ("lanczos", "nearest")
     assert len(errors) >= 24
     assert not {name: error for name, error in errors.items() if error > (0 if name.endswith(exact) else LIMIT)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,6 +20,8 @@ from nodes.diffusion.patcher import ModelPatcher
 from nodes.diffusion.sample import Inpaint, cut, ksample
 from nodes.diffusion.samplers import SAMPLERS, UnknownSampler
 from nodes.diffusion.schedules import UnknownScheduler
+
+from ..reference.store import goldens, units
 
 # One golden for each thing that the path does; the engine's parity test runs them all.
 GOLDENS = [
@@ -103,7 +104,7 @@ SIZES = ("width", "height", "crop_w", "crop_h", "target_width", "target_height")
 
 def nodes(parity: Path, checkpoints: Mapping[str, LoadedCheckpoint]) -> dict[str, Callable[..., Any]]:
     """The node classes of GOLDENS, as far as their workflows use them; each gives its first output."""
-    table = load_file(parity / "units" / "sigmas_vpred_zsnr.safetensors")["model_sampling/sigmas"]
+    table = units("sigmas_vpred_zsnr")["model_sampling/sigmas"]
     return {
         "CheckpointLoaderSimple": lambda ckpt_name: checkpoints[ckpt_name],
         "ModelSamplingDiscrete": lambda model, sampling, zsnr: SimpleNamespace(
@@ -155,7 +156,8 @@ def nodes(parity: Path, checkpoints: Mapping[str, LoadedCheckpoint]) -> dict[str
 
 @pytest.mark.parametrize("name", GOLDENS)
 def test_golden(parity: Path, checkpoints: dict[str, LoadedCheckpoint], name: str) -> None:
-    workflow = json.loads((parity / "goldens" / f"{name}.json").read_text())
+    golden = goldens("comfyui")[name]
+    workflow = golden.prompt
     classes, done = nodes(parity, checkpoints), {}
 
     def output(node: str) -> Any:
@@ -166,11 +168,11 @@ def test_golden(parity: Path, checkpoints: dict[str, LoadedCheckpoint], name: st
         return done[node]
 
     limit = 3e-4 if "linear_quadratic" in name or "zsnr" in name else 1e-4
-    for key, expected in load_file(parity / "goldens" / f"{name}.safetensors").items():
+    for key, expected in golden.tensors.items():
         node, _, what = key.split(".")
         got = output(node)[what]
         assert (got.dtype, got.device.type) == (torch.float32, "cpu")
-        difference = (got - expected).abs().max() / expected.abs().max().clamp_min(1e-30)
+        difference = expected.difference(got)
         assert difference <= limit, f"{key}: {difference:.2e}"
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
@@ -22,6 +21,8 @@ from nodes.diffusion.sample import ksample
 from nodes.diffusion.samplers import SAMPLERS, UnknownSampler, find_sampler
 from nodes.diffusion.samplers.ancestral import ancestral_step
 from nodes.diffusion.schedules import SCHEDULERS, ksampler_schedule
+
+from ..reference.store import units
 
 SAMPLING = ModelSampling.discrete()
 SPREAD = 0.5
@@ -260,7 +261,7 @@ def calls(tiny: LoadedCheckpoint) -> Iterator[list[tuple[Tensor, Tensor]]]:
 def test_every_step_equals_comfyui(
     parity: Path, tiny: LoadedCheckpoint, calls: list[tuple[Tensor, Tensor]], trace: str
 ) -> None:
-    golden = load_file(parity / "units" / f"trace_{trace}.safetensors")
+    golden = units(f"trace_{trace}")
     scheduler = next(name for name in SCHEDULERS if trace.endswith(f"_{name}"))
     sampler = trace.removesuffix(f"_{scheduler}")
     steps = []

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
@@ -21,6 +20,8 @@ from nodes.diffusion.noise import prepare_noise
 from nodes.diffusion.sample import sample
 from nodes.diffusion.samplers import SAMPLERS
 from nodes.diffusion.schedules import ksampler_schedule, schedule
+
+from ..reference.store import goldens
 
 SAMPLING = ModelSampling.discrete()
 SIGMAS = torch.tensor([5.0, 3.0, 2.0, 1.0, 0.5])
@@ -66,7 +67,7 @@ def tiny(parity: Path) -> LoadedCheckpoint:
 )
 def test_equals_comfyui(parity: Path, tiny: LoadedCheckpoint, golden: str, name: str, options: dict[str, Any]) -> None:
     """Both outputs of SamplerCustom: the result, and the last prediction reported."""
-    expected = load_file(parity / "goldens" / f"cust_smp_{golden}.safetensors")
+    expected = goldens("comfyui")[f"cust_smp_{golden}"].tensors
     sampler = replace(SAMPLERS[name], solve=partial(SAMPLERS[name].solve, **options))
     latent, seen = torch.zeros(1, 4, 8, 8), []
     guidance = CFG(tiny.clip.encode(POSITIVE), tiny.clip.encode(NEGATIVE), 7.0)
@@ -83,7 +84,7 @@ def test_equals_comfyui(parity: Path, tiny: LoadedCheckpoint, golden: str, name:
     )
     last = seen[-1][1] / tiny.model.latent_scale
     for tensor, key in ((got, "7.0.samples"), (last, "7.1.samples")):
-        assert (tensor - expected[key]).abs().max() <= 1e-4 * expected[key].abs().max()
+        assert expected[key].difference(tensor) <= 1e-4
     assert {0} <= {i for i, _ in seen} <= set(range(8))
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.names import SAMPLER_NAMES, SCHEDULER_NAMES
 from nodes.diffusion.samplers import SAMPLERS
 from nodes.diffusion.schedules import SCHEDULERS, UnknownScheduler, ksampler_schedule, schedule
+
+from ..reference.store import units
 
 SAMPLING = ModelSampling.discrete()
 # uni_pc discards as dpm_2 does; its solver comes later, its sigma tables are here.
@@ -24,7 +25,7 @@ DISCARDING = {"dpm_2", "uni_pc"}
 
 @pytest.mark.parametrize("table", ["sigmas_eps", "sigmas_vpred"])
 def test_equal_to_comfyui(parity: Path, table: str) -> None:
-    golden = load_file(parity / "units" / f"{table}.safetensors")
+    golden = units(table)
     compared = 0
     for key, expected in golden.items():
         if key.startswith("model_sampling/"):

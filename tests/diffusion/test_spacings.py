@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from nodes.diffusion import sigmas as ops
@@ -17,6 +16,8 @@ from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.gits import LEVELS, PICKS, gits
 from nodes.diffusion.schedules import UnknownScheduler
+
+from ..reference.store import units
 
 TABLE = ModelSampling.discrete()
 ENDS = {"sigma_max": 10.0, "sigma_min": 0.1}
@@ -207,7 +208,7 @@ def test_what_is_no_schedule(sigmas: Any, words: str) -> None:
 
 
 def test_zero_snr_equals_comfyui(parity: Path) -> None:
-    golden = load_file(parity / "units" / "sigmas_vpred_zsnr.safetensors")
+    golden = units("sigmas_vpred_zsnr")
     table = ModelSampling.discrete("v", zero_snr=True)
 
     def of(key: str) -> Tensor:

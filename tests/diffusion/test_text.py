@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from nodes.diffusion.checkpoint import load_checkpoint
 from nodes.diffusion.embeddings import lookup_in
@@ -17,6 +16,8 @@ from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.patcher import PatchedNetwork
 from nodes.diffusion.text import Clip, TextEncoder, chunk, encode_chunks, tokenize
 from nodes.diffusion.tokenizer import END, START
+
+from ..reference.store import document, goldens, units
 
 LIMIT = 5e-6  # of parity/README.md
 
@@ -91,7 +92,7 @@ def test_a_group_of_many_chunks() -> None:
 def test_tokens_of_comfyui(parity: Path) -> None:
     encoder = TextEncoder("clip_l", tower(64), SimpleNamespace(pad_token=END))
     lookup = lookup_in([parity / "models" / "embeddings"])
-    cases = json.loads((parity / "units" / "tokens.json").read_text())["cases"]
+    cases = document("tokens")["cases"]
     assert len(cases) >= 58
     for name, case in cases.items():
         got = [
@@ -272,29 +273,26 @@ def run(prompt: dict, node: str, checkpoints: dict[str, Clip], loras: Path):
 
 
 def test_goldens_of_comfyui(parity: Path, checkpoints: dict[str, Clip]) -> None:
-    folder = parity / "goldens"
-    index = json.loads((folder / "index.json").read_text())
-    names = [name for name in index if name.startswith(("clip_", "xl_clip_"))]
+    names = [name for name in goldens("comfyui") if name.startswith(("clip_", "xl_clip_"))]
     assert len(names) >= 50
     errors: dict[str, float] = {}
     for name in names:
-        prompt = json.loads((folder / f"{name}.json").read_text())
-        expected = load_file(folder / f"{name}.safetensors")
-        for target in index[name]["targets"]:
-            [[cond, extra]] = run(prompt, target, checkpoints, parity / "models" / "loras")
+        golden = goldens("comfyui")[name]
+        for target in golden.targets:
+            [[cond, extra]] = run(golden.copy_of_prompt(), target, checkpoints, parity / "models" / "loras")
             slot = f"{target}.0.cond0"
-            pooled = relative(extra["pooled_output"], expected[f"{slot}.pooled_output"])
-            errors[name] = max(relative(cond, expected[slot]), pooled)
+            pooled = golden.tensors[f"{slot}.pooled_output"].difference(extra["pooled_output"])
+            errors[name] = max(golden.tensors[slot].difference(cond), pooled)
     assert not {name: error for name, error in errors.items() if not error < LIMIT}
 
 
 def test_hidden_layers_of_comfyui(parity: Path, checkpoints: dict[str, Clip]) -> None:
     """units/clip: every layer's output behind the final norm, of chunks given as ids."""
-    units = load_file(parity / "units" / "clip.safetensors")
+    numbers = units("clip")
     [encoder] = checkpoints["tiny_sd15.safetensors"].encoders
     for name in ("empty", "plain", "len76"):
-        chunks = [[(token, 1.0) for token in row] for row in units[f"{name}/ids"].tolist()]
-        for layer, expected in enumerate(units[f"{name}/layers"].unbind(1)):
+        chunks = [[(token, 1.0) for token in row] for row in numbers[f"{name}/ids"].tolist()]
+        for layer, expected in enumerate(numbers[f"{name}/layers"].unbind(1)):
             with torch.inference_mode():
                 hidden, _ = encode_chunks(encoder, chunks, layer - 3)
             assert relative(hidden, expected.reshape(hidden.shape)) < LIMIT

@@ -11,6 +11,9 @@ from safetensors.torch import load_file
 from nodes.diffusion.checkpoint import load_checkpoint, load_vae
 from nodes.diffusion.errors import DiffusionError
 
+from ..reference.store import goldens
+from ..reference.store import units as reference_units
+
 
 @pytest.fixture(scope="module")
 def vae(parity):
@@ -19,8 +22,8 @@ def vae(parity):
 
 
 @pytest.fixture(scope="module")
-def units(parity):
-    return load_file(parity / "units" / "vae.safetensors")
+def units():
+    return reference_units("vae")
 
 
 def relative(got, expected):
@@ -52,16 +55,16 @@ def test_a_vae_file_gives_the_numbers_of_comfyui(parity):
     path = parity / "models" / "vae" / "tiny_vae.safetensors"
     loaded = load_vae(path, device=torch.device("cpu"), dtype=torch.float32)
     latent = load_file(parity / "input" / "lat_a.latent")["latent_tensor"]
-    expected = load_file(parity / "goldens" / "vae_loader_decode.safetensors")["4.0"]
-    assert relative(loaded.decode(latent), expected) < 3e-5
+    expected = goldens("comfyui")["vae_loader_decode"].tensors["4.0"]
+    assert expected.difference(loaded.decode(latent)) < 3e-5
 
 
 def test_an_image_of_odd_size_gives_the_numbers_of_comfyui(vae, parity):
     """Golden vae_roundtrip_img_odd: 83x70 pixels."""
     with Image.open(parity / "input" / "img_odd.png") as opened:
         pixels = torch.from_numpy(np.array(opened.convert("RGB"), dtype=np.float32) / 255.0)[None]
-    expected = load_file(parity / "goldens" / "vae_roundtrip_img_odd.safetensors")["4.0"]
-    assert relative(vae.decode(vae.encode(pixels)), expected) < 3e-5
+    expected = goldens("comfyui")["vae_roundtrip_img_odd"].tensors["4.0"]
+    assert expected.difference(vae.decode(vae.encode(pixels))) < 3e-5
 
 
 @pytest.mark.parametrize(("height", "width", "top", "left"), [(64, 64, 0, 0), (71, 66, 3, 1), (65, 79, 0, 7 // 2)])

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 
 from engine.executor import RunResult
 
+from ..reference.store import Golden
 
-def compared_tensors(result: RunResult, targets: Iterable[str], golden: Path) -> dict[str, float]:
+
+def compared_tensors(result: RunResult, golden: Golden) -> dict[str, float]:
     """How far each tensor of a golden is from that of the run, by its name; asserts that the run has it."""
     got: dict[str, torch.Tensor] = {}
-    for node_id in targets:
+    for node_id in golden.targets:
         got |= flat(result[node_id], node_id)
-    expected = load_file(golden)
-    missing = expected.keys() - got.keys()
+    missing = golden.tensors.keys() - got.keys()
     assert not missing, f"no output for {sorted(missing)}; there are {sorted(got)}"
-    return {key: difference(got[key], tensor) for key, tensor in expected.items()}
+    return {key: expected.difference(got[key]) for key, expected in golden.tensors.items()}
 
 
 def flat(outputs: tuple[Any, ...], node_id: str) -> dict[str, torch.Tensor]:
@@ -39,17 +37,3 @@ def flat(outputs: tuple[Any, ...], node_id: str) -> dict[str, torch.Tensor]:
         elif torch.is_tensor(value):
             tensors[key] = value
     return tensors
-
-
-def difference(got: torch.Tensor, expected: torch.Tensor) -> float:
-    """max|got-expected| / max|expected|; infinite where the shapes differ; equal NaN are equal."""
-    if got.shape != expected.shape:
-        return float("inf")
-    if expected.numel() == 0:
-        return 0.0
-    got, expected = got.double(), expected.double()
-    if not torch.equal(got.isnan(), expected.isnan()):
-        return float("inf")
-    got, expected = got.nan_to_num(), expected.nan_to_num()
-    scale = expected.abs().max().item()
-    return (got - expected).abs().max().item() / (scale or 1.0)

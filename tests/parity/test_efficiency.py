@@ -6,7 +6,6 @@ On the tiny checkpoints of the reference. Unless a test says otherwise, what is 
 from __future__ import annotations
 
 import itertools
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,7 +23,6 @@ from engine.executor import RunResult
 from engine.registry import Registry
 from nodes.diffusion.names import SAMPLER_NAMES
 
-SHARED = Path(os.environ.get("WEFT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
 UPSCALER = "tiny_x4.safetensors"
 LORAS = ("tiny_lora_kohya.safetensors", "tiny_locon.safetensors")
 LATENT, IMAGE = 3, 5
@@ -53,7 +51,7 @@ class Runner:
         self.events = []
         return engine.run(
             prompt,
-            models=[self.parity / "models", self.parity / "efficiency" / "models"],
+            models=self.parity / "models",
             input=self.parity / "input",
             output=self.output,
             device="cpu",

@@ -8,7 +8,6 @@ defect, or a workflow on which the original crashes, stands in a table with what
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,18 +22,14 @@ from engine.errors import InvalidWorkflow, NodeFailed
 from engine.executor import RunResult
 from engine.registry import Registry
 
+from ..reference.store import goldens
 from .reference import compared_tensors, flat
-
-# The same rule as tests/conftest.py: parametrisation happens before there are fixtures.
-SHARED = Path(os.environ.get("WEFT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
-FAMILY = SHARED / "parity" / "efficiency"
-GOLDENS, CRASHES = FAMILY / "goldens", FAMILY / "crashes"
 
 LIMITS = {"E1_loader": 5e-6, "E1_loader_opts": 5e-6, "E1_loader_lora": 5e-6}
 LIMIT = 1e-4
 
-INDEX: dict[str, Any] = json.loads((GOLDENS / "index.json").read_text()) if GOLDENS.is_dir() else {}
-CRASHING: dict[str, Any] = json.loads((CRASHES / "messages.json").read_text()) if CRASHES.is_dir() else {}
+GOLDENS = goldens("efficiency")
+CRASHING = goldens("efficiency_crashes")
 
 
 @dataclass(frozen=True)
@@ -105,7 +100,7 @@ def run(parity: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     def run(prompt: dict[str, Any], targets: list[str]) -> RunResult:
         return engine.run(
             prompt,
-            models=[parity / "models", FAMILY / "models"],
+            models=parity / "models",
             input=parity / "input",
             output=output,
             device="cpu",
@@ -117,19 +112,13 @@ def run(parity: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-def prompt_of(name: str, folder: Path = GOLDENS) -> dict[str, Any]:
-    prompt: dict[str, Any] = json.loads((folder / f"{name}.json").read_text())
-    return prompt
-
-
 def agree(result: RunResult, name: str) -> float:
     """Assert that the result has what the golden holds; returns the largest difference of its tensors."""
-    entry = INDEX[name]
-    limit = LIMITS.get(entry["category"], LIMIT)
-    file = GOLDENS / f"{name}.safetensors"
-    differences = compared_tensors(result, entry["targets"], file) if file.exists() else {}
+    golden = GOLDENS[name]
+    limit = LIMITS.get(golden.category, LIMIT)
+    differences = compared_tensors(result, golden)
     assert max(differences.values(), default=0.0) <= limit, differences
-    for place, value in entry["values"].items():
+    for place, value in golden.values.items():
         if name in DEFECTS and value is None:
             continue
         node_id, slot = place.rsplit(".", 1)
@@ -137,30 +126,28 @@ def agree(result: RunResult, name: str) -> float:
     return max(differences.values(), default=0.0)
 
 
-def test_the_reference_is_there(parity: Path) -> None:
-    """Without it nothing below is collected: this is what then says so."""
-    assert len(INDEX) >= 295
-    assert len(CRASHING) >= 31
-    assert DEFECTS.keys() <= INDEX.keys()
+def test_every_defect_and_crash_has_its_golden() -> None:
+    assert (len(GOLDENS), len(CRASHING)) == (295, 31)
+    assert DEFECTS.keys() <= GOLDENS.keys()
     assert CRASHED.keys() == CRASHING.keys()
 
 
-@pytest.mark.parametrize("name", [name for name in INDEX if name not in DEFECTS])
+@pytest.mark.parametrize("name", [name for name in GOLDENS if name not in DEFECTS])
 def test_golden(name: str, run: Run, record_property: Any) -> None:
-    record_property("difference", agree(run(prompt_of(name), INDEX[name]["targets"]), name))
+    record_property("difference", agree(run(GOLDENS[name].copy_of_prompt(), [*GOLDENS[name].targets]), name))
 
 
 @pytest.mark.parametrize("name", DEFECTS)
 def test_a_defect_is_put_right(name: str, run: Run) -> None:
-    defect, entry, prompt = DEFECTS[name], INDEX[name], prompt_of(name)
+    defect, targets, prompt = DEFECTS[name], [*GOLDENS[name].targets], GOLDENS[name].copy_of_prompt()
     if isinstance(defect, Refused):
         with pytest.raises((InvalidWorkflow, NodeFailed)) as caught:
-            run(prompt, entry["targets"])
+            run(prompt, targets)
         assert defect.message in str(caught.value)
         return
-    result = run(prompt, entry["targets"])
+    result = run(prompt, targets)
     agree(result, name)
-    (node_id,) = entry["targets"]
+    (node_id,) = targets
     assert not result.ui.get(node_id), "decoded, but not shown"
     prompt[node_id]["inputs"]["vae_decode"] = defect.as_with
     assert torch.equal(result[node_id][5], run(prompt, [node_id])[node_id][5])
@@ -170,7 +157,7 @@ def test_a_defect_is_put_right(name: str, run: Run) -> None:
     "name", [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in CRASHED]
 )
 def test_where_the_original_crashes(name: str, run: Run) -> None:
-    prompt, message = prompt_of(name, CRASHES), CRASHED[name]
+    prompt, message = CRASHING[name].copy_of_prompt(), CRASHED[name]
     if message:
         with pytest.raises(NodeFailed) as caught:
             run(prompt, [])

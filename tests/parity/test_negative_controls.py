@@ -6,15 +6,15 @@ of ComfyUI 0.3.64. One of each pair is a public golden; the other is run here.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from safetensors.torch import load_file
 
 import engine
 from engine.cache import MemoryCache
+
+from ..reference.store import goldens
 
 Edit = dict[str, Any]
 
@@ -109,7 +109,7 @@ def test_the_distance_is_comfyuis(
     case: tuple[str, Edit], golden: str, distance: float, parity: Path, tmp_path: Path, cache: MemoryCache
 ) -> None:
     base, edit = case
-    prompt = json.loads((parity / "goldens" / f"{base}.json").read_text())
+    prompt = goldens("comfyui")[base].copy_of_prompt()
     for node in prompt.values():
         changed = dict(edit.get(node["class_type"], {}))
         node["class_type"] = changed.pop("class_type", node["class_type"])
@@ -119,8 +119,7 @@ def test_the_distance_is_comfyuis(
     folders: dict[str, Any] = {"models": parity / "models", "input": parity / "input", "output": tmp_path}
     got = engine.run(prompt, device="cpu", targets=[target], cache=cache, **folders)[target][0]["samples"]
 
-    reference = json.loads((parity / "goldens" / f"{golden}.json").read_text())
-    tensors = load_file(parity / "goldens" / f"{golden}.safetensors")
-    expected = tensors[f"{sampled(reference)}.0.samples"]
+    reference = goldens("comfyui")[golden]
+    expected = reference.tensors[f"{sampled(reference.copy_of_prompt())}.0.samples"].whole
     found = ((got - expected).abs().max() / expected.abs().max()).item()
     assert float(f"{found:.3g}") == pytest.approx(distance, rel=1e-6)

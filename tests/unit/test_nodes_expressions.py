@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -13,24 +11,21 @@ import pytest
 from nodes.efficiency.evaluation import ExpressionError, evaluate
 from nodes.efficiency.expressions import EvaluateFloats, EvaluateIntegers, EvaluateStrings
 
-SHARED = Path(os.environ.get("WEFT_SHARED") or Path(__file__).resolve().parents[3] / "shared")
-EFFICIENCY = SHARED / "parity" / "efficiency"
+from ..reference.store import Golden, goldens
+
 NODES = {"Evaluate Integers": EvaluateIntegers, "Evaluate Floats": EvaluateFloats, "Evaluate Strings": EvaluateStrings}
 
 
-def names_in(folder: str) -> list[str]:
-    return sorted(path.name[:-5] for path in (EFFICIENCY / folder).glob("eval_*.json") if "values" not in path.name)
-
-
-def run(folder: str, name: str) -> Any:
-    (node,) = json.loads((EFFICIENCY / folder / f"{name}.json").read_text()).values()
+def run(golden: Golden) -> Any:
+    (node,) = golden.prompt.values()
     return NODES[node["class_type"]](**node["inputs"])
 
 
-@pytest.mark.parametrize("name", names_in("goldens"))
-def test_goldens(name: str, parity: Path) -> None:
-    expected = json.loads((EFFICIENCY / "goldens" / f"{name}.values.json").read_text())
-    result = run("goldens", name)
+@pytest.mark.parametrize("name", [name for name in goldens("efficiency") if name.startswith("eval_")])
+def test_goldens(name: str) -> None:
+    golden = goldens("efficiency")[name]
+    expected = golden.values
+    result = run(golden)
     assert [*result] == [*expected.values()]
     assert list(map(type, result)) == list(map(type, expected.values()))
 
@@ -42,9 +37,9 @@ def test_goldens(name: str, parity: Path) -> None:
     ("eval_strings_dunder", "access to __attributes"),
     ("eval_strings_fmt", "Tuple is not available"),
 ])  # fmt: skip
-def test_what_the_original_refuses(name: str, message: str, parity: Path) -> None:
+def test_what_the_original_refuses(name: str, message: str) -> None:
     with pytest.raises(ExpressionError, match=message):
-        run("crashes", name)
+        run(goldens("efficiency_crashes")[name])
 
 
 @pytest.mark.parametrize("expression", [
