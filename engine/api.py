@@ -6,7 +6,6 @@ import os
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -276,7 +275,7 @@ class Session:
             prompt=lowered.source.to_json(),
             executed=lowered.prompt.to_json() if lowered.parts else None,
             extra_pnginfo=lowered.source.extra_pnginfo,
-            models=partial(plan.models, self.folders, self.digests),
+            models=plan.models,
         )
         for note in (*lowered.source.notes, *lowered.notes):
             context.for_node(note.node_id or "").warn(note.text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -72,6 +73,9 @@ class MemoryCache:
     Invariants: `_shares` has, for each part of an entry, how many entries hold it and its bytes; `used` is the sum of
     these bytes, and at most `max_bytes`. An entry larger than the whole budget is not kept. Recipes are small, and kept
     for the last `max_recipes` node ids.
+
+    Several threads may share it. The lock is held for bookkeeping alone, never while something is computed, measured or
+    freed.
     """
 
     def __init__(self, max_bytes: int | None = None, *, max_recipes: int = 100_000) -> None:
@@ -81,54 +85,65 @@ class MemoryCache:
         self._shares: dict[Hashable, list[int]] = {}
         self._recipes: OrderedDict[str, Recipe] = OrderedDict()
         self._max_recipes = max_recipes
+        # Reentrant: the garbage collector may run anything meanwhile, another call of this cache too.
+        self._lock = threading.RLock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def get(self, key: bytes) -> Entry | None:
-        found = self._entries.get(key)
-        if found is None:
-            return None
-        self._entries.move_to_end(key)
-        return found[0]
+        with self._lock:
+            found = self._entries.get(key)
+            if found is None:
+                return None
+            self._entries.move_to_end(key)
+            return found[0]
 
     def put(self, key: bytes, entry: Entry) -> None:
-        if key in self._entries:
-            self._drop(key)
         parts, rest = parts_of((entry.outputs, entry.ui))
         parts[key] = rest + 256
-        if sum(parts.values()) > self.max_bytes:
-            return
-        self._entries[key] = (entry, parts)
-        for part, size in parts.items():
-            share = self._shares.setdefault(part, [0, size])
-            share[0] += 1
-            self.used += size if share[0] == 1 else 0
-        while self.used > self.max_bytes:
-            self._drop(next(iter(self._entries)))
+        gone: list[Entry] = []  # held until the lock is let go
+        with self._lock:
+            if key in self._entries:
+                gone.append(self._drop(key))
+            if sum(parts.values()) > self.max_bytes:
+                return
+            self._entries[key] = (entry, parts)
+            for part, size in parts.items():
+                share = self._shares.setdefault(part, [0, size])
+                share[0] += 1
+                self.used += size if share[0] == 1 else 0
+            while self.used > self.max_bytes:
+                gone.append(self._drop(next(iter(self._entries))))
 
-    def _drop(self, key: bytes) -> None:
-        for part in self._entries.pop(key)[1]:
+    def _drop(self, key: bytes) -> Entry:
+        entry, parts = self._entries.pop(key)
+        for part in parts:
             share = self._shares[part]
             share[0] -= 1
             if not share[0]:
                 self.used -= self._shares.pop(part)[1]
+        return entry
 
     def recall(self, node_id: str) -> Recipe | None:
-        return self._recipes.get(node_id)
+        with self._lock:
+            return self._recipes.get(node_id)
 
     def note(self, node_id: str, recipe: Recipe) -> None:
-        self._recipes[node_id] = recipe
-        self._recipes.move_to_end(node_id)
-        if len(self._recipes) > self._max_recipes:
-            self._recipes.popitem(last=False)
+        with self._lock:
+            self._recipes[node_id] = recipe
+            self._recipes.move_to_end(node_id)
+            if len(self._recipes) > self._max_recipes:
+                self._recipes.popitem(last=False)
 
     def clear(self) -> None:
         """Forget everything."""
-        self._entries.clear()
-        self._shares.clear()
-        self._recipes.clear()
-        self.used = 0
+        with self._lock:
+            gone, self._entries = self._entries, OrderedDict()
+            self._shares.clear()
+            self._recipes.clear()
+            self.used = 0
+        del gone
 
 
 def parts_of(value: Any) -> tuple[dict[Hashable, int], int]:

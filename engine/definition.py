@@ -65,15 +65,17 @@ class Seen(Protocol):
 class Implementation:
     """How a node runs. `call` takes the inputs by name and returns a tuple of slots, or `{"ui":, "result":}`.
 
-    `version` joins the cache key: it changes when the numbers do. `injected` maps a parameter to what the engine gives
-    it (a hidden type, CONTEXT or GRAPH). `links` are the inputs that get their Link, and how (`engine.links`).
-    `fingerprint(folders, constants)` returns a list that joins the key for what the inputs do not show (files named
-    inside a text): plain data, and a Path for the content of a file. `is_changed` is ComfyUI's IS_CHANGED, which may
-    raise. `volatile` says why the node is called in every run, if it is. `unused(constants)` names the inputs that the
-    constants among them make meaningless. `check(seen)` yields (input name, message) for what is wrong beyond a single
-    input. `queued(constants, last, random)` gives the inputs that have another value in this run: what the browser
-    resolves when it queues a workflow. `lowers` replaces the node by others before anything is planned; `passes` do so
-    only in a run that asks for them by name (`engine.lowering`).
+    `version` joins the cache key: it changes when the numbers do. So does `code`, which a Registry sets for what
+    was put into it by hand: it tells it from all other code that this process has had. `injected` maps a parameter
+    to what the engine gives it (a hidden type, CONTEXT or GRAPH). `links` are the inputs that get their Link, and
+    how (`engine.links`). `fingerprint(folders, constants)` returns a list that joins the key for what the inputs do
+    not show (files named inside a text): plain data, and a Path for the content of a file. `is_changed` is
+    ComfyUI's IS_CHANGED, which may raise. `volatile` says why the node is called in every run, if it is.
+    `unused(constants)` names the inputs that the constants among them make meaningless. `check(seen)` yields (input
+    name, message) for what is wrong beyond a single input. `queued(constants, last, random)` gives the inputs that
+    have another value in this run: what the browser resolves when it queues a workflow. `lowers` replaces the node
+    by others before anything is planned; `passes` do so only in a run that asks for them by name
+    (`engine.lowering`).
     """
 
     call: Callable[..., Any]
@@ -86,6 +88,7 @@ class Implementation:
     is_changed: Callable[..., Any] | None = None
     volatile: str = ""
     by_node_id: bool = False
+    code: str = ""
     queued: Callable[..., Mapping[str, Any]] | None = None
     lowers: Callable[..., Any] | None = None
     passes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

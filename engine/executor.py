@@ -11,13 +11,16 @@ State of a run, and who changes it:
     todo      the steps to come, the next one last. A node that expands puts what is inside on top, and below that
               the _Join that gives it its outputs: a loop that expands into itself deepens `todo`, not Python's stack.
     joins     node id -> _Join of every node that has expanded and is not done.
+    stale     ids of the nodes that are not what their keys say, since a file was touched after the plan was made, and
+              of all that take from them: none of these goes into the cache.
 
 Invariants, at the top of each turn of the loop:
 
     1. every step before this one is done: its outputs were written, and released if nobody waits for them;
     2. for every value that this step takes, `outputs` holds its source (plans are in topological order);
     3. `outputs` holds nothing that no step in `todo` takes and the plan does not keep;
-    4. whatever is done is in the cache already, if the cache keeps it: a failure or an interruption loses nothing.
+    4. whatever is done and not stale is in the cache already, if the cache keeps it: a failure or an interruption
+       loses nothing.
 
 A link that is only passed on counts as waiting: its source, if it ran, stays until the node has expanded and the links
 inside have taken over. A source that did not run, or is gone, is planned again with the expansion; so a step of the
@@ -28,7 +31,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -162,6 +165,7 @@ class _Run:
         self.shown: dict[str, Entry] = {}
         self.todo: list[Step | _Join] = list(reversed(plan.steps))
         self.joins: dict[str, _Join] = {}
+        self.stale: set[str] = set()
         self.files = context.written
         self.timings: dict[str, float] = {}
         self.cached: list[str] = []
@@ -218,6 +222,7 @@ class _Run:
             assert type(step) is Step
             # What an expansion needed early is done already.
             if step.node_id not in outputs:
+                self._inherit(step.node_id, step.parents)
                 try:
                     entry = self._perform(step)
                 except NodeFailed as error:
@@ -277,6 +282,7 @@ class _Run:
         planner = self.plan.planner
         first = planner.first_of.get(step.key.digest, step.node_id)
         if first in self.outputs:
+            self._inherit(step.node_id, (first,))
             return self._twin(first)
         entry = planner.entry(step.key)
         return entry if entry is not None and planner.still_there(entry) else None
@@ -291,13 +297,27 @@ class _Run:
         except NodeFailed as error:
             raise self._failed(step, error) from error.__cause__
         self.timings[step.node_id] = time.perf_counter() - started
+        self._look_at_files(step)
         if type(entry) is Entry:
             self._keep(step, entry)
         return entry
 
+    def _inherit(self, node_id: str, parents: Iterable[str]) -> None:
+        if self.stale and not self.stale.isdisjoint(parents):
+            self.stale.add(node_id)
+
+    def _look_at_files(self, step: Step) -> None:
+        """Say which files the node may have read otherwise than they were when its key was made."""
+        for file in self.plan.planner.touched(step.node_id):
+            self.stale.add(step.node_id)
+            message = (
+                f"{file} was changed after the run was planned: what the node read may be the old content or the new"
+            )
+            self.context.for_node(step.node_id, step.display_id).warn(message)
+
     def _keep(self, step: Step, entry: Entry) -> None:
         """What is done goes into the cache at once, and observers hear of it."""
-        if not step.key.volatile:
+        if not step.key.volatile and step.node_id not in self.stale:
             self.cache.put(self.plan.namespace + step.key.digest, entry)
         if step.recipe is not None:
             self.cache.note(step.node_id, step.recipe)
@@ -357,6 +377,7 @@ class _Run:
         entry = Entry(outputs, join.ui, tuple(join.files))
         self.timings[step.node_id] = time.perf_counter() - join.started
         del self.joins[step.node_id]
+        self._inherit(step.node_id, join.parents)
         self._keep(step, entry)
         self._finish(step, entry)
         self._release(step.node_id, join.parents)

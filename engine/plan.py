@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.cache import Cache, Entry, Recipe
@@ -16,8 +17,7 @@ from engine.lowering import Lowered
 from engine.overrides import title_of
 from engine.prompt import Prompt
 from engine.registry import Registry
-from engine.signature import CacheKey, KeyMaker
-from engine.sockets import Files
+from engine.signature import UNNAMED, CacheKey, KeyMaker
 from engine.validation import coerced, output_nodes
 
 
@@ -87,17 +87,9 @@ class ExecutionPlan:
         """The outputs of the cached steps that were not taken out yet."""
         return self.planner.hits
 
-    def models(self, folders: Folders, digests: Digests) -> dict[str, str]:
-        """The digests of the files that its nodes name, pruned ones too, by FOLDER/NAME; their keys had them read."""
-        found: dict[str, str] = {}
-        for known in self.planner.known.values():
-            by_name = known.definition.by_name
-            for name, value in known.inputs.items():
-                socket = by_name[name].socket if name in by_name else None
-                if isinstance(socket, Files) and isinstance(value, str) and value not in socket.extra_choices:
-                    path = folders.find(socket.folder, value, socket.suffixes)
-                    found[f"{socket.folder}/{value}"] = digests.of(path).hex()
-        return dict(sorted(found.items()))
+    def models(self) -> dict[str, str]:
+        """The digests of the files that its nodes name, pruned ones too, by FOLDER/NAME; of those that still hold."""
+        return self.planner.models()
 
     def __str__(self) -> str:
         lines = []
@@ -168,6 +160,19 @@ class Planner:
         self.known[node_id] = known
         key = self.keys[node_id] = self._maker.key(node_id, known.definition, known.inputs, self.keys)
         return key
+
+    def touched(self, node_id: str) -> list[Path]:
+        """The files in the node's key that somebody has touched since it was made."""
+        return self._maker.touched(node_id)
+
+    def models(self) -> dict[str, str]:
+        """As ExecutionPlan.models."""
+        found: dict[str, str] = {}
+        for node_id, files in self._maker.files.items():
+            touched = self.touched(node_id)
+            named = ((name, seen) for name, seen in files.items() if not name.startswith(UNNAMED))
+            found.update({name: seen.digest.hex() for name, seen in named if seen.path not in touched})
+        return dict(sorted(found.items()))
 
     def entry(self, key: CacheKey) -> Entry | None:
         """What the cache has under the key, whether its files are there or not."""
@@ -261,7 +266,8 @@ def _recipe(
     definition: NodeDefinition, inputs: Mapping[str, Any], keys: Mapping[str, CacheKey], key: CacheKey
 ) -> Recipe:
     links = {name: keys[value.node_id].digest for name, value in inputs.items() if type(value) is Link}
-    version = definition.implementation.version if definition.implementation else ""
+    implementation = definition.implementation
+    version = implementation.version + implementation.code if implementation else ""
     return Recipe(definition.class_type, version, inputs, links, key.digest)
 
 

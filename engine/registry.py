@@ -5,11 +5,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import logging
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from engine.authoring import definition_of, is_node
 from engine.definition import NodeDefinition
@@ -41,6 +44,9 @@ class Registry:
     A node pack is a mapping from class_type to a Source, found through the entry-point group `weft.nodes`. A source
     given as text is imported when its class is first asked for: running a workflow imports only the files it uses.
     `broken` says which packs could not be loaded, and why.
+
+    Of an installed pack the version alone tells the code. What is put in by hand may be any code: two registries with
+    functions of one name have different cache keys, unless it is one and the same function.
     """
 
     def __init__(self, sources: Mapping[str, Source] | None = None) -> None:
@@ -87,7 +93,7 @@ class Registry:
         """Register a mapping of sources, or `@node` functions under their own names; returns self."""
         if not isinstance(sources, Mapping):
             functions: list[Any] = [sources] if callable(sources) else list(sources)
-            sources = {definition.class_type: definition for definition in map(definition_of, functions)}
+            sources = {definition_of(function).class_type: function for function in functions}
         for class_type, source in sources.items():
             self._sources[class_type] = source
             for known in (self._definitions, self._faults, self._packs, self._titles, self._near):
@@ -137,7 +143,7 @@ class Registry:
             message, hint = self.unknown(class_type)
             raise UnknownNode(message, hint="; ".join(filter(None, (hint, HOW_CLASSES_GET_IN))))
         try:
-            definition = _define(class_type, self._sources[class_type])
+            definition = _define(class_type, self._sources[class_type], installed=class_type in self._packs)
         except Exception as error:  # the author's code: it may raise anything
             what = (
                 str(error) if isinstance(error, DefinitionError) else f"{class_type}: {type(error).__name__}: {error}"
@@ -177,14 +183,15 @@ def tell(message: str) -> None:
 
 
 _told: set[str] = set()
+_loading = threading.RLock()
 
 
 def _load_pack(entry: Any) -> tuple[dict[str, Source], dict[str, str]]:
     """What an entry point names, and the display names that its module has. Raises DefinitionError."""
     called = f"node pack {entry.name!r} ({entry.value})"
     try:
-        # What packs print when they are imported is no result of a command.
-        with redirect_stdout(sys.stderr):
+        # What packs print when they are imported is no result of a command. Stdout is the process's: one at a time.
+        with _loading, redirect_stdout(sys.stderr):
             pack = entry.load()
         found: Any = dict(pack) if isinstance(pack, Mapping) else None
     except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
@@ -197,7 +204,7 @@ def _load_pack(entry: Any) -> tuple[dict[str, Source], dict[str, str]]:
     return found, {name: title for name, title in titles.items() if name in found and isinstance(title, str) and title}
 
 
-def _define(class_type: str, source: Source) -> NodeDefinition:
+def _define(class_type: str, source: Source, *, installed: bool) -> NodeDefinition:
     found: Any = _load(class_type, source) if isinstance(source, str) else source
     if isinstance(found, NodeDefinition):
         definition = found
@@ -211,7 +218,23 @@ def _define(class_type: str, source: Source) -> NodeDefinition:
         raise DefinitionError(f"{class_type!r}: expected a @node function or a V1 class, got {found!r}")
     if definition.class_type != class_type:
         raise DefinitionError(f"{class_type!r} is registered as {definition.class_type!r}: the names must agree")
-    return definition
+    implementation = definition.implementation
+    if installed or implementation is None:
+        return definition
+    code = _code(implementation.call if isinstance(found, NodeDefinition) else found)
+    return replace(definition, implementation=replace(implementation, code=code))
+
+
+_CODES: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+
+
+def _code(thing: Any) -> str:
+    """What tells this function or class from every other that this process has had; no other process knows it."""
+    fresh = os.urandom(16).hex()
+    try:
+        return _CODES.setdefault(thing, fresh)
+    except TypeError:  # it cannot be told again
+        return fresh
 
 
 def _load(class_type: str, place: str) -> Any:

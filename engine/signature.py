@@ -2,7 +2,9 @@
 
     key(node) = blake2b-256(canonical([KEY_VERSION, class_type, implementation]) + canonical([inputs, ...]))
 
-where ... is the node's id, its fingerprint and its IS_CHANGED, for classes that have them.
+where ... is the node's id, its fingerprint and its IS_CHANGED, for classes that have them. The implementation is the
+version that an installed pack states (a V1 class: the digest of the pack's files). Code that was put into a registry by
+hand has beside it what tells it from any other code that this process has had: such keys are good for the process.
 Ids, titles and positions are not in it: the same subgraph under other ids has the same keys. Only an input that gets
 its Link has the id of its source there, since the id is what the node computes from. A volatile key belongs to
 this run alone, and so do the keys of everything below it.
@@ -17,13 +19,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.definition import NodeDefinition
-from engine.digests import Digests
+from engine.definition import Implementation, NodeDefinition
+from engine.digests import Digests, Sighting
 from engine.folders import Folders
 from engine.prompt import Link
 from engine.sockets import Files
 
 KEY_VERSION = 1
+UNNAMED = "+"
 
 
 class CacheKey(NamedTuple):
@@ -45,12 +48,21 @@ class _LinkedKey(NamedTuple):
 
 
 class KeyMaker:
-    """Makes the keys of one run's nodes, parents first."""
+    """Makes the keys of one run's nodes, parents first.
+
+    `files` has the files whose content is in a node's key, as they were then, by node id and by `FOLDER/NAME`; those
+    of its fingerprint by UNNAMED and their place in it.
+    """
 
     def __init__(self, folders: Folders, digests: Digests) -> None:
+        self.files: dict[str, dict[str, Sighting]] = {}
         self._folders = folders
         self._digests = digests
-        self._heads: dict[tuple[str, str], bytes] = {}
+        self._heads: dict[tuple[str, str, str], bytes] = {}
+
+    def touched(self, node_id: str) -> list[Path]:
+        """The files that somebody has touched since the node's key was made: what it read may be something else."""
+        return [seen.path for seen in self.files.get(node_id, {}).values() if not self._digests.holds(seen)]
 
     def key(
         self, node_id: str, definition: NodeDefinition, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
@@ -72,7 +84,8 @@ class KeyMaker:
                 linked = _LinkedKey(parent.digest, value.slot)
                 keyed[name] = (linked, value.node_id) if name in implementation.links else linked
             elif isinstance(socket, Files) and value not in socket.extra_choices:
-                keyed[name] = self._file(socket, value)
+                path = self._folders.find(socket.folder, value, socket.suffixes)
+                keyed[name] = self._file(node_id, f"{socket.folder}/{value}", path)
             else:
                 keyed[name] = value
         parts: list[Any] = [keyed]
@@ -81,7 +94,12 @@ class KeyMaker:
         if implementation.fingerprint is not None:
             constants = {name: value for name, value in inputs.items() if type(value) is not Link}
             found = implementation.fingerprint(self._folders, constants)
-            parts.append([FileDigest(self._digests.of(item)) if isinstance(item, Path) else item for item in found])
+            parts.append(
+                [
+                    self._file(node_id, f"{UNNAMED}{number}", item) if isinstance(item, Path) else item
+                    for number, item in enumerate(found)
+                ]
+            )
         if implementation.is_changed is not None:
             changed, reason = _is_changed(implementation.is_changed, inputs)
             volatile = reason or volatile
@@ -89,20 +107,23 @@ class KeyMaker:
         if volatile:
             return CacheKey(os.urandom(32), volatile)
         try:
-            encoded = self._head(definition.class_type, implementation.version) + canonical(parts)
+            encoded = self._head(definition.class_type, implementation) + canonical(parts)
         except TypeError as error:
             return CacheKey(os.urandom(32), f"an input has no canonical form: {error}")
         return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest())
 
-    def _head(self, class_type: str, version: str) -> bytes:
+    def _head(self, class_type: str, implementation: Implementation) -> bytes:
         """The part of a key that all nodes of a class share."""
-        head = self._heads.get((class_type, version))
+        version, code = implementation.version, implementation.code
+        head = self._heads.get((class_type, version, code))
         if head is None:
-            head = self._heads[class_type, version] = canonical([KEY_VERSION, class_type, version])
+            told = [KEY_VERSION, class_type, version, code] if code else [KEY_VERSION, class_type, version]
+            head = self._heads[class_type, version, code] = canonical(told)
         return head
 
-    def _file(self, socket: Files, name: str) -> FileDigest:
-        return FileDigest(self._digests.of(self._folders.find(socket.folder, name, socket.suffixes)))
+    def _file(self, node_id: str, name: str, path: Path) -> FileDigest:
+        seen = self.files.setdefault(node_id, {})[name] = self._digests.see(path)
+        return FileDigest(seen.digest)
 
 
 def _is_changed(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[Any, str]:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from engine.digests import Marks
 from engine.errors import UsageError, did_you_mean
 from engine.testing.tolerances import Rule, check_class, read_rules
 
@@ -48,14 +49,14 @@ def options_for(folder: Path) -> Options:
     for parent in (folder, *folder.parents):
         file = parent / "pyproject.toml"
         if file.is_file():
-            found = _read(file, file.stat().st_mtime_ns)
+            found = _read(file, Marks.of(str(file)))
             if found is not None:
                 return found
     return Options()
 
 
 @lru_cache(maxsize=64)
-def _read(file: Path, _mtime: int) -> Options | None:
+def _read(file: Path, _marks: Marks) -> Options | None:
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

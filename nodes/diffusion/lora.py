@@ -31,7 +31,7 @@ _TEXT = ("lora_te", "text_encoder")
 class Lora:
     """A LoRA file: its tensors by layer and role, mapped from the file, and the keys that no format knows.
 
-    source: (path, size, mtime_ns): equal for the same content, as far as the file system tells.
+    source: the path and the marks of the file: equal for the same content, as far as the file system tells.
     """
 
     path: Path
@@ -64,6 +64,8 @@ def load_lora(path: Path) -> Lora:
     from nodes.diffusion.weightfile import read_tensors
 
     path = Path(path).resolve()
+    # Before the numbers: those of a file that changes meanwhile are never taken for the new file's.
+    marks = _marks(path)
     tensors = read_tensors(path)
     layers: dict[str, dict[str, Tensor]] = {}
     unknown = []
@@ -77,8 +79,15 @@ def load_lora(path: Path) -> Lora:
     if not layers:
         shown = ", ".join(map(repr, unknown[:3])) or "none at all"
         raise CheckpointError(f"{path.name!r} is no LoRA: of its {len(unknown)} keys none is a LoRA's, but {shown}")
+    return Lora(path, (str(path), *marks), layers, tuple(unknown))
+
+
+def _marks(path: Path) -> tuple[int, ...]:
+    """What tells a file from what it was; nothing for one that is not there."""
+    if not path.is_file():
+        return ()
     status = path.stat()
-    return Lora(path, (str(path), status.st_size, status.st_mtime_ns), layers, tuple(unknown))
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
 def apply_lora(

@@ -5,6 +5,7 @@ ComfyUI's goldens: clip_lora_* in test_text, lora_* and xl_lora, which sample, i
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -489,3 +490,13 @@ def test_a_file_against_its_formats_definition(parity: Path, sd15: LoadedCheckpo
     model = apply_lora(sd15.model, None, load_lora(path), 1.0, 1.0)[0]
     assert model is not None
     close(model.network.module().get_parameter(parameter), expected.float())
+
+
+def test_a_file_of_the_same_size_and_date_is_another(tmp_path: Path) -> None:
+    """What a LoRA made of a weight is kept under its identity: that of a replaced file must be another."""
+    path = lora_file(tmp_path, f"unet.{TO_Q}", torch.zeros(4, 4))
+    os.utime(path, ns=(1, 1))
+    before = load_lora(path)
+    path.write_bytes(path.read_bytes())
+    os.utime(path, ns=(1, 1))
+    assert load_lora(path).source != before.source

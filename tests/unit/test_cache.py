@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +115,62 @@ def test_recipes_are_limited() -> None:
     for node_id in ("1", "2", "1", "3"):
         cache.note(node_id, recipe())
     assert [node_id for node_id in "123" if cache.recall(node_id)] == ["1", "3"]
+
+
+def test_threads_share_it() -> None:
+    """Without a lock, two that make room at once drop the same entry, or lose count of what is used."""
+    cache = MemoryCache(3_000)
+    shared = Tensor(500)
+    keys = [bytes([number]) for number in range(8)]
+    kept = {key: Entry((shared, Tensor(300 + key[0]))) for key in keys}
+    failures: list[BaseException] = []
+
+    def work(place: int) -> None:
+        try:
+            for turn in range(400):
+                key = keys[(turn * (place + 1)) % len(keys)]
+                cache.put(key, kept[key])
+                found = cache.get(keys[turn % len(keys)])
+                assert found is None or found is kept[keys[turn % len(keys)]]
+                cache.note(str(turn % 5), recipe(place))
+                cache.recall(str(turn % 7))
+                if turn % 97 == 0:
+                    cache.clear()
+        except BaseException as error:
+            failures.append(error)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert failures == []
+    there = [key for key in keys if cache.get(key)]
+    parts = {part: size for key in there for part, size in cache._entries[key][1].items()}
+    assert (len(cache), cache.used) == (len(there), sum(parts.values()))
+    assert cache.used <= cache.max_bytes
+
+
+def test_what_goes_is_freed_outside_of_the_lock() -> None:
+    """It may hold gigabytes, or run code that asks another thread."""
+    cache = MemoryCache(1_000)
+
+    class Last(Tensor):
+        def __del__(self) -> None:
+            asker = threading.Thread(target=lambda: seen.append(cache.get(b"none")))
+            asker.start()
+            asker.join(5)
+
+    seen: list[Any] = []
+    for number in range(3):
+        cache.put(bytes([number]), Entry((Last(600),)))
+    cache.clear()
+    assert seen == [None] * 3
 
 
 TENSOR = Tensor(100)

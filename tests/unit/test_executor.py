@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from engine.folders import Folders
 from engine.plan import ExecutionPlan, make_plan
 from engine.prompt import Prompt
 from engine.registry import Registry
-from engine.sockets import Int, Socket
+from engine.sockets import Files, Int, Socket
 
 Image = Annotated[Any, Socket("IMAGE")]
 Number = Annotated[int, Int()]
@@ -97,7 +98,15 @@ def Keep(*, number: Number, a: Image) -> Image:
     return a
 
 
-REGISTRY = Registry().add([Step, Save, Keep])
+@node(category="test")
+def Load(*, file: Annotated[str, Files("input", suffixes=(".txt",))], number: Number = 0, context: RunContext) -> Image:
+    if number in WORLD.does:
+        WORLD.does[number](context)
+    WORLD.called.append(number)
+    return (context.folders.input / file).read_text()
+
+
+REGISTRY = Registry().add([Step, Save, Keep, Load])
 
 
 def graph(*links: tuple[int, ...], save: tuple[int, ...] = (), keep: tuple[int, ...] = ()) -> dict[str, Any]:
@@ -521,6 +530,60 @@ def test_volatile_outputs_are_never_stored(runner: Runner) -> None:
     LocalExecutor(cache).run(ExecutionPlan(steps, plan.keep, (), (), plan.planner), runner.make_context())
     assert len(cache) == 0
     assert cache.recall("3") is not None
+
+
+LOADED = {
+    "1": {"class_type": "Load", "inputs": {"file": "a.txt", "number": 1}},
+    "2": {"class_type": "Keep", "inputs": {"number": 2, "a": ["1", 0]}},
+    "3": {"class_type": "Keep", "inputs": {"number": 2, "a": ["1", 0]}},  # a twin
+    "4": {"class_type": "Keep", "inputs": {"number": 4, "a": ["3", 0]}},
+    "5": {"class_type": "Keep", "inputs": {"number": 5, "a": "x"}},
+}
+
+
+@pytest.mark.parametrize("change", ["content", "and back", "gone"])
+def test_a_file_that_changes_after_the_plan_poisons_no_cache(change: str, runner: Runner) -> None:
+    """The keys say what was there when the plan was made; the node reads what is there later."""
+    file = runner.folders.input / "a.txt"
+    file.write_text("old")
+    cache = MemoryCache()
+    plan = runner.plan(LOADED, cache)
+
+    def touch(context: RunContext) -> None:
+        file.unlink()  # what is written in its place is another file, as with most programs that save
+        file.write_text("new")
+
+    def restore(context: RunContext) -> None:
+        os.utime(file, ns=(1, 1))
+        file.write_text("old")
+        if change == "gone":
+            file.unlink()
+
+    WORLD.does[1] = touch
+    if change != "content":
+        WORLD.does[2] = restore
+    result = LocalExecutor(cache).run(plan, runner.make_context())
+    assert result["2"] == ("new",)
+    assert [node_id for node_id, _ in result.warnings] == ["1"]
+    assert f"{file} was changed after the run was planned" in result.warnings[0][1]
+    assert len(cache) == 1, "node 5 alone, which takes nothing from the file"
+    file.write_text("old")
+    WORLD.does.clear()
+    again = runner.run(LOADED, cache)
+    assert [again[node_id] for node_id in "234"] == [("old",)] * 3
+    assert (again.cached, again.warnings) == (("3", "5"), ())
+    assert runner.run(LOADED, cache).cached == ("2", "3", "4", "5")
+
+
+def test_what_a_run_says_of_its_files(runner: Runner) -> None:
+    """Provenance has the digests in the keys; it claims nothing of a file that is another by then."""
+    for name in "ab":
+        (runner.folders.input / f"{name}.txt").write_text(name)
+    both = {name: {"class_type": "Load", "inputs": {"file": f"{name}.txt"}} for name in "ab"}
+    plan = runner.plan(both, targets=("a", "b"))
+    assert set(plan.models()) == {"input/a.txt", "input/b.txt"}
+    (runner.folders.input / "b.txt").unlink()
+    assert set(plan.models()) == {"input/a.txt"}
 
 
 def test_the_namespace_is_part_of_the_stored_key(runner: Runner) -> None:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import gc
 import math
 import os
+import weakref
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -101,12 +104,16 @@ def keys(prompt: dict[str, Any], folders: Folders, registry: Registry = REGISTRY
 
 def key(class_type: str, folders: Folders, registry: Registry = REGISTRY, **inputs: Any) -> CacheKey:
     """The key of a node of this class; what it may link to is there."""
+    registry = registry if "Make" in registry else registry.copy().add([Make])
     others = {"m": {"class_type": "Make"}, "n": {"class_type": "Make", "inputs": {"size": 9}}}
     return keys({"1": {"class_type": class_type, "inputs": inputs}, **others}, folders, registry)["1"]
 
 
-def test_golden(folders: Folders) -> None:
+def test_golden(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     """These bytes name what is in people's caches: whoever changes them raises KEY_VERSION."""
+    pack = SimpleNamespace(name="p", module="p", value="p", load=lambda: {"Make": Make, "Join": Join, "ByFile": ByFile})
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [pack])
+    registry = Registry.discover()
     (folders.models[0] / "checkpoints" / "c.ckpt").write_bytes(b"weights")
     found = keys(
         {
@@ -115,6 +122,7 @@ def test_golden(folders: Folders) -> None:
             "3": {"class_type": "Join", "inputs": {"a": ["1", 1], "b": ["2", 0]}},
         },
         folders,
+        registry.copy(),
     )
     assert found["3"].digest.hex() == "331a5f8017aa34dbcebd89b1451e803e49034bdce334342951493b7727c48b43"
 
@@ -185,6 +193,52 @@ def test_the_class_and_its_version_are(folders: Folders) -> None:
     makers = [KeyMaker(folders, Digests()).key("1", registry["Make"], {}, {}) for registry in (REGISTRY, newer)]
     assert makers[0] != makers[1]
     assert KeyMaker(folders, Digests()).key("1", REGISTRY["Show"], {}, {}) != makers[0]
+
+
+def made(factor: int) -> Any:
+    """Functions of one name and one place in the source."""
+
+    @node(category="test")
+    def Times(*, x: Annotated[int, Int()]) -> Annotated[int, Int()]:
+        return x * factor
+
+    return Times
+
+
+def made_class(factor: int) -> type:
+    class Times:
+        INPUT_TYPES = classmethod(lambda cls: {"required": {"x": ("INT", {})}})
+        RETURN_TYPES = ("INT",)
+        FUNCTION = "run"
+
+        def run(self, x: int) -> tuple[int]:
+            return (x * factor,)
+
+    return Times
+
+
+@pytest.mark.parametrize("make", [made, made_class, lambda factor: definition_of(made(factor))])
+def test_what_is_registered_by_hand_is_its_own_code(make: Any, folders: Folders) -> None:
+    """Two registries that share a cache do not share the values of two functions that have one name."""
+    one, other = make(10), make(1000)
+    ours, theirs = (key("Times", folders, Registry({"Times": source}), x=3) for source in (one, other))
+    assert ours != theirs
+    assert key("Times", folders, Registry({"Times": one}), x=3) == ours
+    assert key("Times", folders, Registry({"Times": one}).copy(), x=3) == ours
+    assert key("Times", folders, Registry({"Times": one}).add({"Times": other}), x=3) == theirs
+    again = weakref.ref(one if not isinstance(one, NodeDefinition) else one.implementation.call)  # type: ignore[union-attr]
+    del one, other
+    gc.collect()
+    assert again() is None, "the registry of codes keeps nothing alive"
+
+
+def test_what_replaces_an_installed_class_is_its_own_code(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack = SimpleNamespace(name="p", module="p", value="p", load=lambda: {"Times": made(10)})
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [pack])
+    installed = Registry.discover()
+    before = key("Times", folders, installed, x=3)
+    assert key("Times", folders, Registry.discover(), x=3) == before  # by its version, in every process
+    assert key("Times", folders, installed.copy().add(made(10)), x=3) != before
 
 
 def test_a_file_counts_by_its_content(folders: Folders) -> None:
