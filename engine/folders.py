@@ -222,11 +222,12 @@ class NumberedFiles:
             self._next += 1
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, meanwhile: str = "") -> None:
     """Write or replace a file, so that it is never there half-written. Raises OSError.
 
     A link stays a link: what it leads to is replaced. A file that is there keeps its mode and, where the system allows
-    it, its owner. What is no file (a device, a pipe, /dev/stdout) is written to.
+    it, its owner. What is no file (a device, a pipe, /dev/stdout) is written to. `meanwhile` is the name that the file
+    has until it is whole; by default a hidden one of its own.
     """
     there = None
     with suppress(FileNotFoundError):
@@ -238,7 +239,7 @@ def write_whole(path: Path, content: bytes) -> None:
     if there is not None and not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
     place = Path(os.path.realpath(path))
-    partial = place.with_name(f".{os.urandom(8).hex()}.part")
+    partial = place.with_name(meanwhile or f".{os.urandom(8).hex()}.part")
     try:
         with open(
             os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if there is None else 0o600), "wb"

@@ -96,6 +96,40 @@ def stoppable() -> Iterator[Stop]:
             signal.signal(number, before[number])
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let SIGINT and SIGTERM wait until the block has ended, so that what it wrote is said; a second one does not wait.
+
+    For blocks that take a moment. Elsewhere than in the main thread, to which signals come, it does nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    came: list[int] = []
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        if len(came) > 1:
+            restore()
+            signal.raise_signal(number)
+
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        restore()
+        if len(came) == 1:
+            signal.raise_signal(came[0])
+
+
 # Text from a workflow must not steer the terminal.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 

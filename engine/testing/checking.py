@@ -15,7 +15,7 @@ from engine.testing.assertions import Assertions, evaluate, read_assertions
 from engine.testing.cases import Case, workflow_of
 from engine.testing.comparison import Side, compare
 from engine.testing.framework import NeedsGpu
-from engine.testing.goldens import BrokenGolden, Golden, How, read_golden, wanted
+from engine.testing.goldens import BrokenGolden, Golden, How, read_golden
 from engine.testing.instrument import Instrument
 from engine.testing.matching import match
 from engine.testing.records import TensorLeaf
@@ -23,6 +23,7 @@ from engine.testing.running import Run, performed
 from engine.testing.settings import Options, options_for
 from engine.testing.tolerances import Tolerances, distance, read_rules
 from engine.testing.verdicts import HELD, RAN, UNSEEN, Asserted, Comparison, Divergence, NodeVerdict, Verdict
+from engine.testing.writing import wanted
 
 
 @dataclass(frozen=True)

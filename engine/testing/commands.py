@@ -18,6 +18,7 @@ from engine.errors import UsageError, WeftError, did_you_mean
 from engine.events import Event, NodeWarning, Observer
 from engine.folders import write_whole
 from engine.terminal.answer import Answer
+from engine.terminal.streams import uninterrupted
 from engine.testing import recording
 from engine.testing.cases import ASSERTIONS, Case, discover, workflow_of
 from engine.testing.checking import Checked, checked, compared
@@ -83,18 +84,28 @@ def record(
             hint = "--force records it anew; `weft test accept` shows the difference first"
             raise UsageError(f"{place} is there already", hint=hint)
         places[workflow] = place
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    for place in places.values():
+        _make_writable(place.parent)
     instrument = find_instrument()
     for workflow, place in places.items():
         how = How(sampling=options.sampling or "", overrides=tuple(overrides), targets=tuple(targets), keep=keep)
         with _watching(answer) as observers:
-            run, written = recording.record(
-                workflow, instrument, how=how, options=options, place=place, observers=observers
-            )
-        size = sum(file.stat().st_size for file in written)
-        answer.out.line(("recorded", "green"), f" {place}: {len(run.recording.nodes)} nodes, "
-                        f"{len(written)} file{'s' if len(written) != 1 else ''}, {size / 1024:.0f} KiB")  # fmt: skip
+            run = recording.ran(workflow, instrument, how, options=options, observers=observers)
+        with uninterrupted():
+            written = recording.keep(run, workflow, place, instrument, new=not force)
+            size = sum(file.stat().st_size for file in written)
+            files = f"{len(written)} file{'s' if len(written) != 1 else ''}, {size / 1024:.0f} KiB"
+            answer.out.line(("recorded", "green"), f" {place}: {len(run.recording.nodes)} nodes, {files}")
+
+
+def _make_writable(folder: Path) -> None:
+    """Make a folder, or see whether it can be written to, before anything runs. Raises UsageError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the folder {folder}: {error.strerror}") from error
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write goldens to {folder}: no permission", hint="name another one with --output")
 
 
 @contextmanager

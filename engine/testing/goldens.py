@@ -1,11 +1,13 @@
-"""NAME.golden.json: how it is read, checked and written. Never repaired: what is broken is an error that says how.
+"""NAME.golden.json: its format, how it is read and checked. What is broken is an error that says how, never repaired.
 
-    NAME.golden.json          nodes, digests, statistics, the birth certificate; small pictures and tensors beside it:
-    NAME.golden.safetensors   tensors, each under its digest
-    NAME.golden.NODE.N.png    the pictures that output nodes wrote
+    NAME.golden.json                  nodes, digests, statistics, the birth certificate; beside it:
+    NAME.golden.DIGEST.safetensors    tensors, each under its digest
+    NAME.golden.NODE.N.DIGEST.png     the pictures that output nodes wrote
 
-`digest` in the golden covers all of it but `tolerances`, which is there to be edited by hand; every tensor and picture
-is checked against the digest under which the golden has it.
+A file beside it is named after what is in it, so that a new golden never touches a file of the old one
+(engine.testing.writing); version 1 had the names without DIGEST. `digest` in the golden covers all of it but
+`tolerances`, which is there to be edited by hand; every tensor and picture is checked against the digest under which
+the golden has it.
 """
 
 from __future__ import annotations
@@ -13,28 +15,34 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
 from engine.errors import UsageError
-from engine.folders import write_whole
 from engine.testing.instrument import Instrument, Tensor
-from engine.testing.records import GOLDEN_VERSION, Birth, NodeRecord, Record, Recording, TensorLeaf
+from engine.testing.locks import locked
+from engine.testing.records import GOLDEN_VERSION, Birth, NodeRecord, Record, Recording
 
 FORMAT = "weft-golden"
 SUFFIX = ".golden.json"
-SMALL = 256 << 10
-"""Bytes of a tensor that is kept unless all or none is asked for: a 128 x 128 picture, the latent of 1024 x 1024."""
-
 KEEPING = ("small", "all", "none")
 
 
 class BrokenGolden(UsageError):
     """A golden that cannot be used: truncated, tampered with, from a newer version, of another workflow."""
+
+
+def _file_name(text: str) -> str:
+    if text in ("", ".", "..") or re.search(r"[/\\\0]", text):
+        raise ValueError(f"expected the name of a file beside the golden, got {text!r}")
+    return text
+
+
+FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 class How(Record):
@@ -43,7 +51,7 @@ class How(Record):
     sampling: str
     overrides: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
-    keep: str = "small"
+    keep: str = Field(default="small", pattern=rf"^({'|'.join(KEEPING)}|[0-9]+)$")
 
 
 class Document(Record):
@@ -52,12 +60,13 @@ class Document(Record):
     format: str
     version: int
     digest: str = ""
-    workflow: str
+    workflow: FileName
     how: How
     birth: Birth
     nodes: dict[str, NodeRecord]
     tensors: tuple[str, ...] = ()
-    pictures: dict[str, str] = Field(default_factory=dict)
+    tensor_file: FileName | None = None
+    pictures: dict[str, FileName] = Field(default_factory=dict)
     tolerances: tuple[dict[str, Any], ...] = ()
 
 
@@ -82,12 +91,17 @@ def golden_path(workflow: Path) -> Path:
 
 def read_golden(path: Path, instrument: Instrument) -> Golden:
     """Read a golden with its tensors and pictures. Raises BrokenGolden saying what is wrong with which file."""
+    with locked(path.parent, shared=True):
+        return _read(path, instrument)
+
+
+def _read(path: Path, instrument: Instrument) -> Golden:
     document = read_document(path)
-    if golden_path(path.with_name(Path(document.workflow).name)) != path:
+    if golden_path(path.with_name(document.workflow)) != path:
         raise _broken(path, f"it is of another workflow, recorded of {document.workflow!r}")
     tensors: dict[str, Tensor] = {}
+    file = path.with_name(document.tensor_file) if document.tensor_file else path.with_suffix(".safetensors")
     if document.tensors:
-        file = _tensor_file(path)
         try:
             tensors.update(instrument.read_tensors(file))
         except (OSError, ValueError) as error:
@@ -95,13 +109,13 @@ def read_golden(path: Path, instrument: Instrument) -> Golden:
         if set(tensors) != set(document.tensors):
             raise _broken(path, f"{file.name} is not the file that was written with it: other tensors are in it")
     for digest, name in document.pictures.items():
-        picture = instrument.read_picture(_beside(path, name))
+        picture = instrument.read_picture(path.with_name(name))
         if picture is None:
             raise _broken(path, f"its picture {name} is missing or damaged")
         tensors[digest] = picture
     for digest, tensor in tensors.items():
         if instrument.digest(tensor) != digest:
-            name = document.pictures.get(digest, _tensor_file(path).name)
+            name = document.pictures.get(digest, file.name)
             raise _broken(path, f"{name} was changed since: its content has another digest than the golden says")
     return Golden(path, document, tensors)
 
@@ -130,9 +144,9 @@ def read_document(path: Path) -> Document:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        raise _broken(path, f"{place}: {first['msg']}") from error
+        raise _broken(path, f"{place}: {first['msg'].removeprefix('Value error, ')}") from error
     if document.digest != self_digest(data):
-        hint = "take the change back, or run `weft test accept`; only `tolerances` is there to be edited"
+        hint = "take the change back, or weft test record --force; only `tolerances` is there to be edited"
         raise _broken(path, "it was changed by hand: its content has another digest than it says", hint)
     return document
 
@@ -142,115 +156,6 @@ def self_digest(data: Mapping[str, Any]) -> str:
     covered = {name: value for name, value in data.items() if name not in ("digest", "tolerances")}
     text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
-
-
-def write_golden(
-    path: Path,
-    workflow: str,
-    how: How,
-    recording: Recording,
-    tensors: Mapping[str, Tensor],
-    instrument: Instrument,
-) -> list[Path]:
-    """Write a golden and the files beside it, over those of an older one, whose tolerances stay; returns the files.
-
-    The JSON is written last: until then the old golden stands, and says what is wrong if the process dies in between.
-    """
-    old = _stale(path)
-    tolerances = old.tolerances if old is not None else ()
-    written: list[Path] = []
-    pictures: dict[str, str] = {}
-    for node_id, place, leaf in _written_pictures(recording.nodes):
-        if leaf.digest in tensors and leaf.digest not in pictures:
-            name = f"{path.name.removesuffix('.json')}.{re.sub(r'[^0-9A-Za-z_-]', '_', node_id)}.{place}.png"
-            write_whole(path.with_name(name), instrument.png(tensors[leaf.digest]))
-            pictures[leaf.digest] = name
-            written.append(path.with_name(name))
-    wanted_ones = _tensor_leaves(recording.nodes.values(), how.keep)
-    kept = {
-        leaf.digest: tensors[leaf.digest]
-        for leaf in wanted_ones
-        if leaf.digest in tensors and leaf.digest not in pictures
-    }
-    file = _tensor_file(path)
-    if kept:
-        write_whole(file, instrument.tensor_bytes(kept))
-        written.append(file)
-    document = Document(
-        format=FORMAT,
-        version=GOLDEN_VERSION,
-        workflow=workflow,
-        how=how,
-        birth=recording.birth,
-        nodes=recording.nodes,
-        tensors=tuple(sorted(kept)),
-        pictures=pictures,
-        tolerances=tolerances,
-    )
-    data = json.loads(json.dumps(document.model_dump(exclude_defaults=True)))
-    data["digest"] = self_digest(data)
-    write_whole(path, _text(data).encode())
-    stale = {_beside(path, name) for name in old.pictures.values()} if old is not None else set()
-    for leftover in {*stale, file} - set(written):
-        leftover.unlink(missing_ok=True)
-    return [path, *written]
-
-
-def _text(data: Mapping[str, Any]) -> str:
-    """Indented JSON, so that a change reads well in a diff, with shapes, links and samples in one line each."""
-    text = json.dumps(data, indent=1)
-    pieces = r"-?[\d.]+(?:e[+-]?\d+)?|\"[^\"\\\\]*\""
-    return re.sub(rf"\[\s+((?:{pieces})(?:,\s+(?:{pieces}))*)\s+\]", _in_one_line, text) + "\n"
-
-
-def _in_one_line(match: re.Match[str]) -> str:
-    # Only what stands between the items: a text among them keeps its own spaces.
-    return "[" + re.sub(r",\n\s+", ", ", match[1]) + "]"
-
-
-def wanted(leaf: TensorLeaf, keep: str) -> bool:
-    """Whether a golden keeps this tensor; `keep` is one of KEEPING, or a number of KiB."""
-    if keep in KEEPING:
-        return keep == "all" or (keep == "small" and _bytes(leaf) <= SMALL)
-    return _bytes(leaf) <= int(keep) << 10
-
-
-def _bytes(leaf: TensorLeaf) -> int:
-    count = 1
-    for side in leaf.shape:
-        count *= side
-    # float16 and float64 are off by a factor of two, which matters to nobody here.
-    return count * (1 if leaf.dtype in ("uint8", "bool", "int8") else 4)
-
-
-def _tensor_leaves(nodes: Iterable[NodeRecord], keep: str) -> Iterable[TensorLeaf]:
-    return (leaf for node in nodes for _, _, leaf in node.leaves() if leaf.kind == "tensor" and wanted(leaf, keep))
-
-
-def _written_pictures(nodes: Mapping[str, NodeRecord]) -> Iterable[tuple[str, int, TensorLeaf]]:
-    """The pictures that nodes wrote, but for those that move: node id, number of the file, the leaf."""
-    for node_id, node in nodes.items():
-        for number, value in enumerate(value for value in node.values if value.name.startswith("file ")):
-            for leaf in value.leaves.values():
-                if value.type == "IMAGE" and leaf.kind == "tensor" and leaf.shape[0] == 1:
-                    yield node_id, number, leaf
-
-
-def _stale(path: Path) -> Document | None:
-    """The golden that is about to be replaced, if one is there that can be read."""
-    try:
-        return read_document(path)
-    except BrokenGolden:
-        return None
-
-
-def _tensor_file(path: Path) -> Path:
-    return path.with_suffix(".safetensors")
-
-
-def _beside(path: Path, name: str) -> Path:
-    """A file beside the golden; a name that leaves its folder is as good as missing."""
-    return path.with_name(Path(name).name)
 
 
 def _broken(path: Path, what: str, hint: str = "record it again: weft test record --force") -> BrokenGolden:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-GOLDEN_VERSION = 1
+GOLDEN_VERSION = 2
 """Raised when a golden is written that an older Weft would misread."""
 
 

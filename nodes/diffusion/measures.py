@@ -29,6 +29,9 @@ SAMPLES = 16
 PACKAGES = ("torch", "diffusers", "transformers", "numpy", "scipy", "pillow", "torchsde")
 """Whose versions can change numbers."""
 
+_MEASURED = (torch.float16, torch.bfloat16, torch.float32, torch.float64,
+             torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.bool)  # fmt: skip
+
 SSIM_SIDE = 7  # the window of Wang et al. 2004 as scikit-image has it; no picture can be smaller
 
 
@@ -70,6 +73,8 @@ def facts(value: Tensor) -> dict[str, Any]:
     if not data.numel() or data.is_complex():
         return found
     flat = data.reshape(-1)
+    if flat.dtype not in _MEASURED:  # uint16, float8, ...: torch has hardly an operation for them
+        flat = flat.to(torch.float32 if flat.is_floating_point() else torch.float64)
     if flat.is_floating_point():
         finite = torch.isfinite(flat)
         bad = int(flat.numel() - finite.sum())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,10 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from engine.testing import goldens
 from engine.testing.goldens import BrokenGolden, golden_path, read_golden, self_digest
 from engine.testing.records import GOLDEN_VERSION
 from engine.testing.verdicts import BROKEN, PASSED
+from engine.testing.writing import SMALL
 
 from .conftest import Bench, node, simple
 
@@ -22,6 +23,12 @@ from .conftest import Bench, node, simple
 @pytest.fixture
 def golden(bench: Bench) -> Path:
     return bench.record(simple())
+
+
+def beside(golden: Path, suffix: str) -> Path:
+    """The one file of this suffix that was written with a golden."""
+    (found,) = golden.parent.glob(f"{golden.stem}.*.{suffix}")
+    return found
 
 
 def edit(golden: Path, change: Callable[[dict[str, Any]], object], *, sign: bool = False) -> None:
@@ -75,7 +82,7 @@ def test_it_reads_well(golden: Path) -> None:
 def test_pictures_and_tensors_come_back_exactly(golden: Path, bench: Bench) -> None:
     found = read_golden(golden, bench.instrument)
     (name,) = found.document.pictures.values()
-    assert name == "w.golden.4.0.png"
+    assert re.fullmatch(r"w\.golden\.4\.0\.[0-9a-f]{16}\.png", name)
     with Image.open(golden.with_name(name)) as picture:
         assert picture.size == (64, 64)
         assert not picture.info, "the golden's picture carries no workflow"
@@ -95,7 +102,7 @@ def test_tensors_are_kept_as_asked(bench: Bench) -> None:
     some = read_golden(bench.record(simple(), "some", keep="20"), bench.instrument)
     assert {tuple(tensor.shape) for tensor in some.tensors.values()} == {(1, 64, 64), (1, 64, 64, 3)}, "and a picture"
     assert len(some.document.tensors) == 1
-    assert goldens.SMALL < 160 * 160 * 3 * 4
+    assert SMALL < 160 * 160 * 3 * 4
 
 
 def test_a_second_recording_replaces_the_files_of_the_first(golden: Path, bench: Bench) -> None:
@@ -103,9 +110,8 @@ def test_a_second_recording_replaces_the_files_of_the_first(golden: Path, bench:
     workflow = simple()
     workflow["5"] = workflow.pop("4")
     bench.record(workflow, keep="none")
-    assert not golden.with_name("w.golden.4.0.png").exists()
-    assert golden.with_name("w.golden.5.0.png").exists()
-    assert not golden.with_name("w.golden.safetensors").exists()
+    assert beside(golden, "png").name.startswith("w.golden.5.0.")
+    assert not list(golden.parent.glob("*.safetensors"))
     assert json.loads(golden.read_text())["tolerances"] == [{"node": "2", "class": "close"}]
 
 
@@ -147,7 +153,7 @@ def no_text(golden: Path) -> None:
 
 
 def retouched_picture(golden: Path) -> None:
-    path = golden.with_name("w.golden.4.0.png")
+    path = beside(golden, "png")
     with Image.open(path) as picture:
         picture.load()
         picture.putpixel((3, 4), (1, 2, 3))
@@ -155,20 +161,20 @@ def retouched_picture(golden: Path) -> None:
 
 
 def lost_picture(golden: Path) -> None:
-    golden.with_name("w.golden.4.0.png").unlink()
+    beside(golden, "png").unlink()
 
 
 def lost_tensors(golden: Path) -> None:
-    golden.with_name("w.golden.safetensors").unlink()
+    beside(golden, "safetensors").unlink()
 
 
 def damaged_tensors(golden: Path) -> None:
-    path = golden.with_name("w.golden.safetensors")
+    path = beside(golden, "safetensors")
     path.write_bytes(path.read_bytes()[:-9])
 
 
 def altered_tensors(golden: Path) -> None:
-    path = golden.with_name("w.golden.safetensors")
+    path = beside(golden, "safetensors")
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
     path.write_bytes(content)
@@ -180,6 +186,26 @@ def lost_workflow(golden: Path) -> None:
 
 def of_another_name(golden: Path) -> None:
     edit(golden, lambda data: data.update(workflow="other.json"), sign=True)
+
+
+def naming_nothing(golden: Path) -> None:
+    edit(golden, lambda data: data.update(workflow=""), sign=True)
+
+
+def naming_a_folder(golden: Path) -> None:
+    edit(golden, lambda data: data.update(workflow=".."), sign=True)
+
+
+def picture_without_a_name(golden: Path) -> None:
+    edit(golden, lambda data: data["pictures"].update({"0" * 64: ""}), sign=True)
+
+
+def tensors_elsewhere(golden: Path) -> None:
+    edit(golden, lambda data: data.update(tensor_file="../x.safetensors"), sign=True)
+
+
+def keeping_what(golden: Path) -> None:
+    edit(golden, lambda data: data["how"].update(keep="smal"), sign=True)
 
 
 def of_another_workflow(golden: Path) -> None:
@@ -196,13 +222,18 @@ BREAKAGES = {
     misspelt: "birth.thread: Extra inputs are not permitted",
     bad_tolerance: "w.golden.json tolerances 1: unknown key 'max_abss' (did you mean 'max_abs'?)",
     no_text: "no text in UTF-8",
-    retouched_picture: "w.golden.4.0.png was changed since",
-    lost_picture: "its picture w.golden.4.0.png is missing or damaged",
+    retouched_picture: ".png was changed since",
+    lost_picture: ".png is missing or damaged",
     lost_tensors: "its tensors cannot be read",
     damaged_tensors: "its tensors cannot be read",
-    altered_tensors: "w.golden.safetensors was changed since",
+    altered_tensors: ".safetensors was changed since",
     lost_workflow: "its workflow w.json is not there",
     of_another_name: "it is of another workflow, recorded of 'other.json'",
+    naming_nothing: "workflow: expected the name of a file beside the golden, got ''",
+    naming_a_folder: "workflow: expected the name of a file beside the golden, got '..'",
+    picture_without_a_name: "expected the name of a file beside the golden, got ''",
+    tensors_elsewhere: "tensor_file: expected the name of a file beside the golden, got '../x.safetensors'",
+    keeping_what: "how.keep: String should match pattern",
     of_another_workflow: "it is of another workflow: 0 of its 4 nodes are in this one",
 }
 
