@@ -210,8 +210,9 @@ def _to_run(paths: Sequence[Path], options: Options) -> Iterator[tuple[str, Path
 
 def _in_a_process(workflow: Path, how: How, options: Options, folder: Path) -> Path:
     """Record a workflow in a process of its own; returns the golden. Raises WeftError with what the process said."""
-    command = [sys.executable, "-m", "cli", "test", "record", str(workflow), "--output", str(folder)]
-    command += ["--tensors", "all"]
+    # By its place and with a safe path: neither `-m` nor a script may look for code in the current folder.
+    command = [sys.executable, "-P", str(Path(__file__).parents[2] / "cli.py")]
+    command += ["test", "record", "--tensors", "all", "--output", str(folder)]
     for root in options.models or ():
         command += ["--models", str(root)]
     for name in ("input", "device", "dtype"):
@@ -221,6 +222,7 @@ def _in_a_process(workflow: Path, how: How, options: Options, folder: Path) -> P
     command += ["--sampling", sampling] if sampling else []
     command += [part for text in how.overrides for part in ("--set", text)]
     command += [part for target in how.targets for part in ("--target", target)]
+    command += ["--", str(workflow)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     if ended.returncode:
         said = (ended.stderr or ended.stdout).strip()

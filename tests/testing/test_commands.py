@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+import cli
 from cli import main
 from engine.errors import UsageError
 from engine.testing.commands import read_choice
@@ -214,6 +217,28 @@ def test_two_recordings_are_compared_without_a_run(weft: Weft, bench: Bench) -> 
     code, out, _ = weft("w.golden.json", "--against", "other")
     assert code == 1
     assert "other has no w.golden.json" in out
+
+
+def test_the_second_process_takes_no_code_from_the_current_folder(
+    weft: Weft, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what PYTHONPATH says; `import cli` there would find the file that is planted here."""
+    bench.write(simple())
+    (bench.folder / "cli.py").write_text("raise SystemExit('planted')")
+    commands: list[list[str]] = []
+
+    def child(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        assert "env" not in options
+        commands.append(command)
+        return subprocess.CompletedProcess(command, 1, "", "error: it stops here")
+
+    monkeypatch.setattr(subprocess, "run", child)
+    code, _, err = weft("--twice", "w.json")
+    assert code == 1
+    assert "could not be run in a process of its own: it stops here" in err
+    ((python, safe, script, *rest),) = commands
+    assert (python, safe, rest[-2:]) == (sys.executable, "-P", ["--", "w.json"])
+    assert Path(script) == Path(cli.__file__).resolve()
 
 
 class TestAccept:
