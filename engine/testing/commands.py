@@ -253,7 +253,10 @@ def accept(
             _say(answer, one.verdict, Reports())
     differing = [one for one in found if _acceptable(one)]
     if not differing:
-        answer.out.line(f"nothing to accept: {len(found)} checked")
+        bad = sum(one.verdict.is_bad for one in found)
+        answer.out.line(f"nothing to accept: {len(found)} checked" + (f", {bad} cannot be accepted" if bad else ""))
+        if bad:
+            raise SystemExit(1)
         return
     write_whole(place, page([one.verdict for one in differing], time.perf_counter() - started, instrument,
                             title="Weft: accept these changes?").encode())  # fmt: skip
@@ -262,9 +265,11 @@ def accept(
     for one in chosen:
         assert one.workflow is not None
         assert one.run is not None
-        written = recording.keep(one.run, one.workflow, one.case.golden, instrument)
-        answer.out.line(("accepted", "green"), f" {one.case.golden}: {len(written)} files")
-    if len(chosen) < len(differing):
+        with uninterrupted():
+            written = recording.keep(one.run, one.workflow, one.case.golden, instrument)
+            answer.out.line(("accepted", "green"), f" {one.case.golden}: {len(written)} files")
+    left = sum(one.verdict.is_bad for one in found) - len(chosen)
+    if left or any(not asserted.holds for one in chosen for asserted in one.verdict.assertions):
         raise SystemExit(1)
 
 

@@ -264,6 +264,30 @@ class TestAccept:
         assert code == 0
         assert out == "nothing to accept: 1 checked\n"
 
+    @pytest.mark.parametrize("name", ["a", "broken"])
+    def test_what_cannot_be_accepted_is_exit_code_1(self, name: str, weft: Weft, bench: Bench) -> None:
+        """Also where all that differs was accepted."""
+        bench.record(simple(), "a")
+        changed(bench, "a")
+        broken = bench.record(simple(), "broken")
+        (bench.folder / "broken.json").unlink()
+        before = broken.read_bytes()
+        code, out, _ = weft("accept", "--all", f"{name}.golden.json")
+        assert (code, "ERROR broken" in out) == ((0, False) if name == "a" else (1, True))
+        assert name == "a" or "nothing to accept: 1 checked, 1 cannot be accepted" in out
+        changed(bench, "a")
+        code, out, _ = weft("accept", "--all")
+        assert (code, "ERROR broken" in out) == (1, True)
+        assert broken.read_bytes() == before
+
+    def test_an_assertion_that_fails_cannot_be_accepted(self, weft: Weft, bench: Bench) -> None:
+        bench.record(simple())
+        changed(bench)
+        (bench.folder / "w.test.toml").write_text('[[assert]]\nnode = "4"\nfiles = 2\n')
+        code, out, _ = weft("accept", "--all")
+        assert (code, "accepted w.golden.json" in out) == (1, True)
+        assert weft("accept", "--all")[0] == 1
+
     def test_all_is_refused_in_ci(self, weft: Weft, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
         golden = bench.record(simple())
         changed(bench)
