@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sized
 from typing import TYPE_CHECKING, Annotated, Any
 
 from engine.authoring import node
@@ -137,7 +138,7 @@ def DualCLIPLoader(
     return _text_encoders([clip_name1, clip_name2], type, device, context)
 
 
-@node(display_name="Load LoRA", category="loaders")
+@node(display_name="Load LoRA", category="loaders", version=2)
 def LoraLoader(
     *,
     model: Model,
@@ -159,7 +160,7 @@ def LoraLoader(
     return _with_lora(model, clip, lora_name, strength_model, strength_clip, context)
 
 
-@node(category="loaders")
+@node(category="loaders", version=2)
 def LoraLoaderModelOnly(
     *, model: Model, lora_name: Annotated[str, Files("loras")], strength_model: LoraStrength, context: RunContext
 ) -> Model:
@@ -210,7 +211,23 @@ def _with_lora(
 
 
 def _tell(name: str, report: LoraReport, context: RunContext) -> None:
+    """Warn of what a LoRA has and this model does not take."""
+    for what, reasons in (("left out", report.misfits), ("no effect of", report.inert)):
+        if reasons:
+            more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+            context.warn(f"{name}: {what} {_counted(reasons, 'layer')}: {next(iter(reasons.values()))}{more}")
     if report.unmatched:
-        keys = sorted(report.unmatched)
-        shown = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
-        context.warn(f"{name}: {len(keys)} keys fit nothing in this model: {shown}")
+        what = f"{_counted(report.unmatched, 'key')} of no layer in this model"
+        context.warn(f"{name}: {what}: {_named(report.unmatched)}")
+    if report.left_out and not report.matched:
+        context.warn(f"{name} has nothing for what it was put on, but {_named(report.left_out)}")
+
+
+def _counted(things: Sized, what: str) -> str:
+    return f"{len(things)} {what}{'s' if len(things) > 1 else ''}"
+
+
+def _named(keys: Iterable[str]) -> str:
+    """The first of several keys, in the order of the alphabet."""
+    first = sorted(keys)
+    return ", ".join(first[:3]) + (", ..." if len(first) > 3 else "")

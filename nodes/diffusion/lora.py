@@ -2,12 +2,12 @@
 
 A file is read into layers, named as it names them (`lora_unet_down_blocks_0_...`, `unet.down_blocks.0....`,
 `lora_unet_input_blocks_1_...`). A network's parameters are offered under every name that trainers give them, so a
-lookup joins the two. What a layer's tensors mean stands in lora_formats.
+lookup joins the two. The names stand in lora_names; what a layer's tensors mean, in lora_formats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointError, PatchError
-from nodes.diffusion.lora_formats import OF_BIAS, SCALARS, build_patch, split_key
+from nodes.diffusion.lora_formats import OF_BIAS, SCALARS, Inert, build_patch, split_key
+from nodes.diffusion.lora_names import canonical, is_of_text, text_names, unet_names
 
 if TYPE_CHECKING:
     from nodes.diffusion.lora_formats import LoraPatch
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from nodes.diffusion.text import Clip
 
 UNET = "unet"
-# Which of the two halves a layer is meant for, where it matches nothing: by the start of its name.
-_TEXT = ("lora_te", "text_encoder")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +46,15 @@ class LoraReport:
     matched: parameters of the model and text encoders that are patched, by layer, as "unet.conv_in.weight"; where a
         layer changes weight and bias, the weight.
     unmatched: layers and biases that no network here has, and keys that no format knows: their part is lost.
+    misfits: layers that a network here has, but of another shape, and why: their part is lost too, as in ComfyUI.
+    inert: layers that ComfyUI takes and leaves without effect, and so does this, and why.
     left_out: layers for the text encoders where only a model was given, or for the model where only CLIP was.
     """
 
     matched: Mapping[str, str]
     unmatched: tuple[str, ...]
+    misfits: Mapping[str, str]
+    inert: Mapping[str, str]
     left_out: tuple[str, ...]
 
 
@@ -95,21 +98,22 @@ def apply_lora(
 ) -> tuple[ModelPatcher | None, Clip | None, LoraReport]:
     """Put a LoRA on a model, on its text encoders or on both, behind the patches they have.
 
-    The arguments are not changed; a strength of 0 patches nothing.
+    The arguments are not changed; a strength of 0 patches nothing. A layer that does not fit is left out and reported.
 
     Raises:
-        PatchError: a layer that does not fit its weight (a LoRA of another family), named with both shapes.
+        PatchError: none of its layers for what was given fits.
     """
     targets = dict(_targets(model, clip))
     patches: dict[str, dict[str, LoraPatch]] = {}
     matched: dict[str, str] = {}
+    misfits: dict[str, str] = {}
+    inert: dict[str, str] = {}
     unmatched: list[str] = list(lora.unknown)
     left_out: list[str] = []
     for layer, tensors in lora.layers.items():
-        found = targets.get(_canonical(layer))
+        found = targets.get(canonical(layer))
         if found is None:
-            for_text = layer.startswith(_TEXT)
-            (left_out if (clip if for_text else model) is None else unmatched).append(layer)
+            (left_out if (clip if is_of_text(layer) else model) is None else unmatched).append(layer)
             continue
         network, module = found
         for leaf, part in _by_parameter(tensors).items():
@@ -121,16 +125,28 @@ def apply_lora(
             try:
                 patch = build_patch(layer, part, (lora.source, layer, leaf), parameter.shape)
             except PatchError as error:
-                where = f"{lora.path.name!r} does not fit {network} (is it for another model?)"
-                raise PatchError(f"{where}: {error}") from error
+                (inert if isinstance(error, Inert) else misfits)[layer] = str(error)
+                continue
             patches.setdefault(network, {})[name] = patch
             matched.setdefault(layer, f"{network}.{name}")
+    report = LoraReport(matched, tuple(unmatched), misfits, inert, tuple(left_out))
+    if not matched and not inert and len(left_out) < len(lora.layers):
+        raise PatchError(_nothing_fits(lora, report))
     if model is not None:
         model = model.clone()
         model.add_patches(patches.pop(UNET, {}), strength_model)
     if clip is not None:
         clip = clip.with_patches(patches, strength_clip)
-    return model, clip, LoraReport(matched, tuple(unmatched), tuple(left_out))
+    return model, clip, report
+
+
+def _nothing_fits(lora: Lora, report: LoraReport) -> str:
+    """Why a LoRA does nothing: the first layer of another shape, or else the first names that are none here."""
+    of = f"of the {len(lora.layers)} layers of {lora.path.name!r} none fits (is it for another model?)"
+    if report.misfits:
+        return f"{of}: {next(iter(report.misfits.values()))}"
+    names = sorted(report.unmatched)
+    return f"{of}: its names are {', '.join(map(repr, names[:3]))}{', ...' if len(names) > 3 else ''}"
 
 
 def _by_parameter(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
@@ -156,11 +172,12 @@ def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[st
 
         original = {new: old for old, new in unet_keymap(model.family.unet).items()}
         for target in _modules(model.network.base):
-            for name in _unet_names(target.path, original.get(f"{target.path}.weight")):
+            old = original.get(f"{target.path}.weight")
+            for name in unet_names(target.path, old and old.removesuffix(".weight")):
                 yield name, (UNET, target)
     for index, encoder in enumerate(clip.encoders if clip is not None else ()):
         for target in _modules(encoder.network.base):
-            for name in _text_names(target.path, index):
+            for name in text_names(target.path, encoder.name, index):
                 yield name, (encoder.name, target)
 
 
@@ -168,28 +185,3 @@ def _modules(network: nn.Module) -> Iterator[Target]:
     for path, module in network.named_modules():
         if isinstance(getattr(module, "weight", None), nn.Parameter):
             yield Target(path, module)
-
-
-def _unet_names(module: str, original: str | None) -> Iterable[str]:
-    yield module
-    yield f"unet.{module}"
-    yield f"lora_unet_{module.replace('.', '_')}"
-    if original is not None:
-        module = original.removesuffix(".weight")
-        yield f"diffusion_model.{module}"
-        yield f"lora_unet_{module.replace('.', '_')}"
-
-
-def _text_names(module: str, index: int) -> Iterable[str]:
-    """kohya numbers the encoders of SDXL from 1, and one alone not at all; diffusers numbers the second."""
-    module = module.removeprefix("text_model.")
-    module = module if module == "text_projection" else f"text_model.{module}"
-    kohya = ("lora_te_", "lora_te1_") if index == 0 else (f"lora_te{index + 1}_",)
-    yield from (prefix + module.replace(".", "_") for prefix in kohya)
-    yield f"text_encoder.{module}" if index == 0 else f"text_encoder_{index + 1}.{module}"
-
-
-def _canonical(layer: str) -> str:
-    """A layer's name as of today: `attn1.processor.to_out` of the first LoRAs of diffusers is `attn1.to_out.0`."""
-    layer = layer.replace(".processor.", ".")
-    return f"{layer}.0" if layer.endswith(".to_out") else layer

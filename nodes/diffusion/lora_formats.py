@@ -4,12 +4,13 @@ A layer's factors carry roles ("up", "down", ...); FORMATS says which roles make
 a key means which role. Sources: Hu et al. 2021 (LoRA), Yeh et al. 2023 "Navigating Text-To-Image Customization"
 (LyCORIS: LoCon, LoHa, LoKr, and the norms and full differences that its files also hold), Liu et al. 2024 (DoRA),
 Chavan et al. 2023 (GLoRA), Qiu et al. 2023 (OFT), Liu et al. 2024 (BOFT). Arithmetic, in float32, as measured on
-ComfyUI 0.3.64 (parity/facts.md section 11), held by the goldens lora_*, clip_lora_* and xl_lora; of GLoRA, OFT and BOFT
-as LyCORIS, whose files they are, defines it.
+ComfyUI 0.3.64 (parity/facts.md section 11), held by the goldens lora_*, clip_lora_* and xl_lora. Its GLoRA, OFT and
+BOFT differ from LyCORIS, whose files they are, in what their comments say.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -25,24 +26,24 @@ ENDINGS = {
     ".lora_up.weight": "up",
     ".lora_down.weight": "down",
     ".lora_mid.weight": "mid",
-    # peft, and diffusers in its several ages
-    ".lora_B.weight": "up",
-    ".lora_A.weight": "down",
-    ".lora_B.default.weight": "up",
-    ".lora_A.default.weight": "down",
+    # peft (see _PEFT), and diffusers in its several ages
+    ".lora_B": "up",
+    ".lora_A": "down",
     ".lora.up.weight": "up",
     ".lora.down.weight": "down",
     "_lora.up.weight": "up",
     "_lora.down.weight": "down",
     ".lora_linear_layer.up.weight": "up",
     ".lora_linear_layer.down.weight": "down",
-    **{f".lora_magnitude_vector{end}": "magnitude" for end in ("", ".weight", ".default", ".default.weight")},
+    ".lora_magnitude_vector": "magnitude",
     **{f".{role}": role for role in ("alpha", "dora_scale", "diff", "diff_b", "w_norm", "b_norm")},
     **{f".hada_{role}": f"hada_{role}" for role in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
     **{f".lokr_{role}": f"lokr_{role}" for role in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")},
     **{f".{role}.weight": role for role in ("a1", "a2", "b1", "b2")},
     **{f".{role}": role for role in ("oft_blocks", "rescale")},
 }
+# peft may write the name of the adapter and `weight` behind its own names.
+_PEFT = re.compile(r"(\.lora_(?:A|B|magnitude_vector))(?:\.[^.]+)?(?:\.weight)?")
 # What a layer may have beside its format's factors. magnitude: peft's name for a dora_scale by row.
 SCALARS = ("alpha", "dora_scale", "magnitude")
 # What changes the bias of a layer, not its weight.
@@ -51,14 +52,22 @@ OF_BIAS = frozenset({"diff_b", "b_norm"})
 
 def split_key(key: str) -> tuple[str, str] | None:
     """The layer that a key of a file belongs to, and its role there; None for an ending that no format has."""
+    key = _PEFT.sub(r"\1", key)
     for ending, role in ENDINGS.items():
         if key.endswith(ending):
             return key.removesuffix(ending), role
     return None
 
 
+class Inert(PatchError):
+    """A layer that ComfyUI takes and leaves without effect."""
+
+
 class Use(NamedTuple):
-    """What a change may depend on beside its factors: the weight, float32, the strength, and alpha (0: none)."""
+    """What a change may depend on beside its factors: the weight, float32, the strength, and alpha (0: none).
+
+    The strength is for changes that are no multiple of it; the sum of weight and change takes it in any case.
+    """
 
     weight: Tensor
     strength: float
@@ -71,14 +80,12 @@ class Format:
 
     spellings: sets of roles, of which a layer has exactly one.
     change: factors (float32), Use -> the change of the weight, in the weight's shape or flattened to it; without scale.
-    rank: factors -> what divides alpha; None: alpha does not scale the change.
-    takes_strength: the change is made for the strength, of which it is no multiple.
+    rank: factors, the weight's shape -> what divides alpha; None: alpha does not scale the change.
     """
 
     spellings: tuple[frozenset[str], ...]
     change: Callable[[Factors, Use], Tensor]
-    rank: Callable[[Factors], int | None] = lambda f: None
-    takes_strength: bool = False
+    rank: Callable[[Factors, torch.Size], int | None] = lambda f, shape: None
 
 
 def _lora(f: Factors, use: Use) -> Tensor:
@@ -107,7 +114,7 @@ def _lokr(f: Factors, use: Use) -> Tensor:
     return torch.kron(one.reshape(*one.shape, *[1] * (two.ndim - one.ndim)), two.contiguous())
 
 
-def _lokr_rank(f: Factors) -> int | None:
+def _lokr_rank(f: Factors, shape: torch.Size) -> int | None:
     ranked = [f[role] for role in ("lokr_w2_b", "lokr_w1_b") if role in f]
     return ranked[0].shape[0] if ranked else None
 
@@ -115,31 +122,39 @@ def _lokr_rank(f: Factors) -> int | None:
 def _glora(f: Factors, use: Use) -> Tensor:
     """W a1 a2 + b1 b2, where a1 and a2 act on the input channels; files of old had the names of each pair swapped."""
     a, other_a, b, other_b = (f[role].flatten(1) for role in ("a1", "a2", "b1", "b2"))
-    if not _glora_in_order(f):
+    if not _glora_in_order(f, use.weight.shape):
         a, other_a, b, other_b = other_a, a, other_b, b
     scaled = torch.tensordot(use.weight, a @ other_a, dims=([1], [0]))
     return scaled.movedim(-1, 1) + (b @ other_b).reshape(use.weight.shape)
 
 
-def _glora_in_order(f: Factors) -> bool:
-    return f["a1"].shape[1] == f["a2"].shape[0] == f["b1"].shape[1] == f["b2"].shape[0]
+def _glora_in_order(f: Factors, shape: torch.Size) -> bool:
+    """Whether the names are those of today. Where both orders fit a square weight, ComfyUI asks which side is wide."""
+    a1, a2, b1, b2 = (f[role].shape for role in ("a1", "a2", "b1", "b2"))
+    new = a1[1] == a2[0] == b1[1] == b2[0]
+    old = a1[0] == a2[1] == b1[0] == b2[1]
+    return new and not (old and a2[0] == shape[0] == shape[1])
 
 
-def _glora_rank(f: Factors) -> int:
-    return f["a2" if _glora_in_order(f) else "a1"].shape[0]
+def _glora_rank(f: Factors, shape: torch.Size) -> int:
+    return f["a2" if _glora_in_order(f, shape) else "a1"].shape[0]
 
 
 def _oft(f: Factors, use: Use) -> Tensor:
-    """Each block of output channels turned by a rotation of its own, then stretched by `rescale`."""
+    """Each block of output channels turned by a rotation of its own, then stretched by `rescale`.
+
+    As in ComfyUI the strength counts twice, here and where the change is added; LyCORIS counts it once.
+    """
     turns = _rotations(f["oft_blocks"], use)
     blocks = use.weight.unflatten(0, turns.shape[:2])
-    return _stretched(torch.einsum("knm,kn...->km...", turns, blocks).flatten(0, 1), f, use)
+    turned = torch.einsum("knm,kn...->km...", turns, blocks).flatten(0, 1)
+    return use.strength * (_stretched(turned, f) - use.weight)
 
 
 def _boft(f: Factors, use: Use) -> Tensor:
     """A butterfly of such rotations: in stage i a block takes its channels from both halves of a group of 2^i blocks.
 
-    A strength below 1 brings each rotation nearer to none, not the result.
+    The strength counts twice, as in OFT; here it brings each rotation nearer to none.
     """
     size = f["oft_blocks"].shape[-1]
     still = torch.eye(size, device=use.weight.device)
@@ -149,23 +164,24 @@ def _boft(f: Factors, use: Use) -> Tensor:
         mixed = turned.unflatten(0, halves).transpose(1, 2).flatten(0, 2).unflatten(0, (-1, size))
         mixed = torch.einsum("kij,kj...->ki...", torch.lerp(still, turns, use.strength), mixed)
         turned = mixed.flatten(0, 1).unflatten(0, (-1, halves[2], 2)).transpose(1, 2).flatten(0, 2)
-    return _stretched(turned, f, use)
+    return _stretched(turned, f) - use.weight
 
 
 def _rotations(blocks: Tensor, use: Use) -> Tensor:
-    """Cayley's transform of what is skew in the blocks [..., n, n]; alpha > 0 bounds how far they turn."""
+    """Cayley's transform of what is skew in the blocks [..., n, n]; alpha > 0 bounds how far they turn together.
+
+    As in ComfyUI alpha is the bound itself; in LyCORIS it is a share of the output channels.
+    """
     skew = blocks - blocks.mT
     if use.alpha > 0:
         norm = torch.linalg.vector_norm(skew) + 1e-8
-        skew = skew * (use.alpha * use.weight.shape[0] / norm).clamp(max=1.0)
+        skew = skew * (use.alpha / norm).clamp(max=1.0)
     still = torch.eye(blocks.shape[-1], device=blocks.device)
     return (still + skew) @ torch.linalg.inv(still - skew)
 
 
-def _stretched(turned: Tensor, f: Factors, use: Use) -> Tensor:
-    if "rescale" in f:
-        turned = turned * f["rescale"].reshape(-1, *[1] * (turned.ndim - 1))
-    return turned - use.weight
+def _stretched(turned: Tensor, f: Factors) -> Tensor:
+    return turned * f["rescale"].reshape(-1, *[1] * (turned.ndim - 1)) if "rescale" in f else turned
 
 
 def _tucker(core: Tensor, left: Tensor | None, right: Tensor) -> Tensor:
@@ -189,15 +205,15 @@ _KRON_2 = (_roles("lokr_w2"), _roles("lokr_w2_a", "lokr_w2_b"), _roles("lokr_t2"
 
 FORMATS: Mapping[str, Format] = {
     # LoCon is LoRA on convolutions too, with or without the core of a Tucker decomposition.
-    "lora": Format((_roles("up", "down"), _roles("up", "down", "mid")), _lora, lambda f: f["down"].shape[0]),
-    "loha": Format((_HADA, _HADA | {"hada_t1", "hada_t2"}), _loha, lambda f: f["hada_w1_b"].shape[0]),
+    "lora": Format((_roles("up", "down"), _roles("up", "down", "mid")), _lora, lambda f, shape: f["down"].shape[0]),
+    "loha": Format((_HADA, _HADA | {"hada_t1", "hada_t2"}), _loha, lambda f, shape: f["hada_w1_b"].shape[0]),
     "lokr": Format(tuple(one | two for one in _KRON_1 for two in _KRON_2), _lokr, _lokr_rank),
     "glora": Format((_roles("a1", "a2", "b1", "b2"),), _glora, _glora_rank),
     "oft": Format((_roles("oft_blocks"), _roles("oft_blocks", "rescale")), _oft),
     "diff": Format(tuple(_roles(role) for role in ("diff", "diff_b", "w_norm", "b_norm")), _difference),
 }
 # Spelled as OFT, with one dimension of the blocks more: the stages.
-_BOFT = Format(FORMATS["oft"].spellings, _boft, takes_strength=True)
+_BOFT = Format(FORMATS["oft"].spellings, _boft)
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,8 +251,7 @@ class LoraPatch:
         made_for = strength if self.dora is None else 1.0
         change = self.format.change(factors, Use(weight, made_for, self.alpha)).reshape(weight.shape)
         if self.dora is None:
-            amount = 1.0 if self.format.takes_strength else strength
-            return torch.add(weight, change, alpha=amount * self.scale)
+            return torch.add(weight, change, alpha=strength * self.scale)
         merged = torch.add(weight, change, alpha=self.scale)
         decomposed = _renormed(merged, self.dora.to(weight.device, torch.float32))
         return decomposed if strength == 1.0 else torch.lerp(weight, decomposed, strength)
@@ -259,6 +274,7 @@ def build_patch(layer: str, tensors: Factors, identity: Hashable, shape: torch.S
 
     Raises:
         PatchError: they make no format, do not fit each other, or make another shape.
+        Inert: see there.
     """
     roles = frozenset(tensors) - {*SCALARS}
     format_ = next((each for each in FORMATS.values() if roles in each.spellings), None)
@@ -266,12 +282,14 @@ def build_patch(layer: str, tensors: Factors, identity: Hashable, shape: torch.S
         raise PatchError(f"layer {layer!r} has the factors {sorted(roles)}: no {', '.join(FORMATS)} is made of these")
     factors = {role: tensors[role] for role in sorted(roles)}
     if format_ is FORMATS["oft"] and factors["oft_blocks"].ndim == 4:
+        if "alpha" not in tensors:
+            raise Inert(f"layer {layer!r} is a BOFT without alpha, which ComfyUI leaves without effect")
         format_ = _BOFT
     _check_shape(layer, format_, factors, shape)
     given = tensors.get("alpha")
     if given is not None and given.numel() != 1:
         raise PatchError(f"layer {layer!r} has an alpha of shape {tuple(given.shape)}, expected one number")
-    rank = format_.rank(factors)
+    rank = format_.rank(factors, shape)
     alpha = 0.0 if given is None else given.item()
     scale = 1.0 if given is None or not rank else alpha / rank
     return LoraPatch(identity, format_, factors, scale, alpha, _magnitudes(layer, tensors, shape))
@@ -300,9 +318,7 @@ def _check_shape(layer: str, format_: Format, factors: Factors, shape: torch.Siz
             made = format_.change(on_meta, Use(torch.empty(shape), 1.0, 0.0)).shape
     except (RuntimeError, IndexError) as error:
         raise PatchError(f"layer {layer!r}: its factors {got} do not fit each other, or {tuple(shape)}") from error
-    if made[0] != shape[0] or made.numel() != shape.numel():
-        flat = (shape[0], shape.numel() // shape[0])
-        raise PatchError(
-            f"layer {layer!r}: its factors {got} make {tuple(made)}, expected {tuple(shape)}"
-            + (f" or {flat}" if len(shape) > 2 else "")
-        )
+    # As in ComfyUI: a product of factors is read in the weight's shape whatever its own, a difference is not.
+    if made == shape or (format_ is not FORMATS["diff"] and made.numel() == shape.numel()):
+        return
+    raise PatchError(f"layer {layer!r}: its factors {got} make {tuple(made)}, expected {tuple(shape)}")

@@ -16,7 +16,7 @@ from torch import Tensor
 from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
 from nodes.diffusion.errors import CheckpointError, PatchError
 from nodes.diffusion.lora import apply_lora, load_lora
-from nodes.diffusion.lora_formats import ENDINGS, FORMATS, build_patch, split_key
+from nodes.diffusion.lora_formats import ENDINGS, FORMATS, Inert, build_patch, split_key
 
 CONV, LINEAR = torch.Size((6, 4, 3, 3)), torch.Size((6, 4))
 
@@ -169,6 +169,18 @@ def test_glora_changes_what_goes_in_and_what_comes_out() -> None:
     close(build(LINEAR, **old, alpha=torch.tensor(1.0)).apply(weight, 0.5), got)
 
 
+@pytest.mark.parametrize("rank", [1, 2, 4])
+def test_both_orders_of_glora_on_a_square_layer(rank: int) -> None:
+    """There the shapes of both orders fit each other, and the wide side tells; at full rank it is the old one."""
+    weight = noise(4, 4)
+    wide, low = noise(4, rank), noise(rank, 4)
+    alpha = torch.tensor(1.0)
+    new = build(weight.shape, a1=wide, a2=low, b1=wide, b2=low, alpha=alpha).apply(weight, 1.0)
+    old = build(weight.shape, a1=low, a2=wide, b1=low, b2=wide, alpha=alpha).apply(weight, 1.0)
+    close(old, weight + (weight @ wide @ low + wide @ low) / rank)
+    close(new, old if rank < 4 else weight + (weight @ low @ wide + low @ wide) / rank)
+
+
 def test_glora_on_a_convolution() -> None:
     weight, image = noise(*CONV), noise(1, 4, 5, 5)
     a1, a2, b1, b2 = noise(4, 2, 1, 1), noise(2, 4, 1, 1), noise(6, 2, 1, 1), noise(2, 4, 3, 3)
@@ -188,15 +200,15 @@ def rotations(blocks: Tensor, bound: float = torch.inf) -> Tensor:
 @pytest.mark.parametrize("shape", [LINEAR, CONV])
 @pytest.mark.parametrize("alpha", [0.0, 0.05, 100.0])
 def test_oft_turns_blocks_of_output_channels(shape: torch.Size, alpha: float) -> None:
-    """Qiu et al. 2023: a block-diagonal rotation before the weight; alpha * channels bounds it."""
+    """Qiu et al. 2023: a block-diagonal rotation before the weight; in ComfyUI alpha bounds it, strength is squared."""
     blocks = noise(3, 2, 2)
-    turns = rotations(blocks, alpha * 6 or torch.inf)
+    turns = rotations(blocks, alpha or torch.inf)
     close(turns @ turns.mT, torch.eye(2).expand(3, 2, 2))
     weight = noise(*shape)
     patch = build(shape, oft_blocks=blocks, alpha=torch.tensor(alpha))
     whole = torch.tensordot(torch.block_diag(*turns).T, weight, dims=1)
     close(patch.apply(weight, 1.0), whole)
-    close(patch.apply(weight, 0.4), weight + 0.4 * (whole - weight))
+    close(patch.apply(weight, 0.4), weight + 0.16 * (whole - weight))
     stretch = noise(6, *[1] * (len(shape) - 1))
     stretched = build(shape, oft_blocks=blocks, rescale=stretch, alpha=torch.tensor(alpha))
     close(stretched.apply(weight, 1.0), whole * stretch)
@@ -213,21 +225,36 @@ def butterfly(channels: int, stage: int, size: int) -> Tensor:
     return matrix
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.05])
 @pytest.mark.parametrize("strength", [1.0, 0.3])
-def test_boft_is_a_product_of_permuted_rotations(strength: float) -> None:
-    """Liu et al. 2024, section 4: each factor is P^T diag(R_1 .. R_k) P; a strength is taken in each."""
+def test_boft_is_a_product_of_permuted_rotations(strength: float, alpha: float) -> None:
+    """Liu et al. 2024, section 4: each factor is P^T diag(R_1 .. R_k) P; the strength is taken in each and of all."""
     blocks, weight = noise(3, 4, 2, 2), noise(8, 5, 3, 3)
     whole = torch.eye(8)
-    for stage, turns in enumerate(rotations(blocks)):
+    for stage, turns in enumerate(rotations(blocks, alpha or torch.inf)):
         factor = torch.block_diag(*(strength * turns + (1 - strength) * torch.eye(2)))
         moved = butterfly(8, stage, 2)
         whole = moved.T @ factor @ moved @ whole
-    patch = build(weight.shape, oft_blocks=blocks, alpha=torch.tensor(0.0))
-    close(patch.apply(weight, strength), torch.tensordot(whole, weight, dims=1))
+    patch = build(weight.shape, oft_blocks=blocks, alpha=torch.tensor(alpha))
+    turned = torch.tensordot(whole, weight, dims=1)
+    close(patch.apply(weight, strength), weight + strength * (turned - weight))
     stretch = noise(8)
-    stretched = build(weight.shape, oft_blocks=blocks, rescale=stretch)
-    expected = torch.tensordot(whole, weight, dims=1) * stretch[:, None, None, None]
-    close(stretched.apply(weight, strength), expected)
+    stretched = build(weight.shape, oft_blocks=blocks, rescale=stretch, alpha=torch.tensor(alpha))
+    expected = turned * stretch[:, None, None, None]
+    close(stretched.apply(weight, strength), weight + strength * (expected - weight))
+
+
+def test_boft_without_alpha_is_inert() -> None:
+    with pytest.raises(Inert, match="'layer' is a BOFT without alpha"):
+        build(torch.Size((8, 5)), oft_blocks=noise(3, 4, 2, 2))
+
+
+def test_a_product_takes_the_shape_of_the_weight() -> None:
+    """As in ComfyUI, where a LoRA of another family happens to have as many numbers; a difference does not."""
+    up, down = noise(4, 2), noise(2, 6)
+    close(change(LINEAR, up=up, down=down), (up @ down).reshape(LINEAR))
+    with pytest.raises(PatchError, match=r"diff \(6, 4, 1, 1\) make \(6, 4, 1, 1\), expected \(6, 4\)"):
+        build(LINEAR, diff=noise(6, 4, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -238,10 +265,9 @@ def test_boft_is_a_product_of_permuted_rotations(strength: float) -> None:
         ({"alpha": ()}, r"has the factors \[\]"),
         ({"up": (6, 2), "down": (3, 4)}, r"down \(3, 4\), up \(6, 2\) do not fit each other"),
         ({"up": (6, 2), "down": (2, 5)}, r"make \(6, 5\), expected \(6, 4\)"),
-        ({"up": (4, 2), "down": (2, 6)}, r"make \(4, 6\), expected \(6, 4\)"),
         ({"up": (), "down": (2, 6)}, "do not fit each other"),
         ({"lokr_w1": (5, 2), "lokr_w2": (3, 2)}, r"make \(15, 4\), expected \(6, 4\)"),
-        ({"lokr_w1": (2, 2, 1, 1), "lokr_w2": (3, 2)}, r"make \(2, 2, 3, 2\), expected \(6, 4\)"),
+        ({"lokr_w1": (2, 2, 1, 1), "lokr_w2": (3, 3)}, r"make \(2, 2, 3, 3\), expected \(6, 4\)"),
         ({"up": (6, 2), "down": (2, 4), "alpha": (2,)}, r"alpha of shape \(2,\), expected one number"),
         ({"up": (6, 2), "down": (2, 4), "dora_scale": (1, 5)}, r"dora_scale of shape \(1, 5\), expected \(6, 1\) or"),
         ({"up": (6, 2), "down": (2, 4), "dora_scale": (1, 6)}, r"dora_scale of shape \(1, 6\)"),
@@ -250,7 +276,7 @@ def test_boft_is_a_product_of_permuted_rotations(strength: float) -> None:
         ({"diff": (6, 4), "diff_b": (6,)}, r"has the factors \['diff', 'diff_b'\]"),
         ({"a1": (3, 2), "a2": (2, 3), "b1": (6, 2), "b2": (2, 3)}, r"do not fit each other, or \(6, 4\)"),
         ({"oft_blocks": (4, 2, 2)}, r"oft_blocks \(4, 2, 2\) do not fit each other, or \(6, 4\)"),
-        ({"oft_blocks": (2, 3, 2, 2)}, r"oft_blocks \(2, 3, 2, 2\) do not fit each other, or \(6, 4\)"),
+        ({"oft_blocks": (2, 3, 2, 2), "alpha": ()}, r"oft_blocks \(2, 3, 2, 2\) do not fit each other, or \(6, 4\)"),
         ({"oft_blocks": (3, 2, 2), "rescale": (5, 1)}, r"do not fit each other, or \(6, 4\)"),
         ({"rescale": (6, 1)}, r"has the factors \['rescale'\]"),
     ],
@@ -272,6 +298,10 @@ def test_every_role_is_some_formats() -> None:
     assert set(ENDINGS.values()) == used | {"alpha", "dora_scale", "magnitude"}
     assert all(split_key(f"layer{ending}") == ("layer", role) for ending, role in ENDINGS.items())
     assert split_key("layer.weight") is None
+    # peft's names, with and without the adapter's and `weight`.
+    for end in ("", ".weight", ".default", ".default.weight", ".default_0.weight", ".my lora.weight"):
+        for name, role in (("lora_A", "down"), ("lora_B", "up"), ("lora_magnitude_vector", "magnitude")):
+            assert split_key(f"layer.{name}{end}") == ("layer", role)
 
 
 # Names
@@ -302,6 +332,12 @@ UNET_NAMES = {
     "diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q": TO_Q,
     f"unet.{TO_Q.replace('.to_q', '.processor.to_q')}": TO_Q,
     f"unet.{TO_OUT.removesuffix('.0').replace('.to_out', '.processor.to_out')}": TO_OUT,
+    f"lycoris_{TO_Q.replace('.', '_')}": TO_Q,
+    "lycoris_input_blocks_1_1_transformer_blocks_0_attn1_to_q": TO_Q,
+    f"base_model.model.{TO_Q}": TO_Q,
+    f"unet.base_model.model.{TO_Q}": TO_Q,
+    "unet.input_blocks.1.1.transformer_blocks.0.attn1.to_q": TO_Q,
+    "model.diffusion_model.input_blocks.1.1.transformer_blocks.0.attn1.to_q": TO_Q,
     "lora_unet_conv_in": "conv_in",
     "lora_unet_time_embed_0": "time_embedding.linear_1",
 }
@@ -342,6 +378,16 @@ def test_spellings_of_a_layers_factors(sd15: LoadedCheckpoint, tmp_path: Path, u
         (f"lora_te2_{K_PROJ.replace('.', '_')}", "clip_g"),
         (f"text_encoder_2.{K_PROJ}", "clip_g"),
         ("lora_te2_text_projection", "clip_g"),
+        (f"text_encoders.clip_l.transformer.{K_PROJ}", "clip_l"),
+        (f"text_encoders.clip_g.transformer.{K_PROJ}", "clip_g"),
+        ("text_encoders.clip_g.transformer.text_projection", "clip_g"),
+        (f"clip_l.{K_PROJ}", "clip_l"),
+        (f"clip_g.transformer.{K_PROJ}", "clip_g"),
+        (f"lycoris_{K_PROJ.replace('.', '_')}", "clip_l"),
+        (f"base_model.model.{K_PROJ}", "clip_l"),
+        (f"text_encoder.{K_PROJ}".replace("k_proj", "to_k"), "clip_l"),
+        (f"text_encoder_2.{K_PROJ.removeprefix('text_model.')}", "clip_g"),
+        (f"lora_te1_{K_PROJ.removeprefix('text_model.').replace('.', '_')}", "clip_l"),
         ("text_encoder_2.text_projection", "clip_g"),
     ],
 )
@@ -405,6 +451,7 @@ def test_what_nobody_takes_is_reported(sd15: LoadedCheckpoint, tmp_path: Path) -
         "lora_unet_conv_in.lora_down.weight": torch.ones(1, 4, 3, 3),
         "lora_unet_other.lora_up.weight": torch.ones(1, 1),
         "lora_te_other.lora_up.weight": torch.ones(1, 1),
+        "lora_te_text_model_encoder_layers_0_layer_norm1.b_norm": torch.ones(64),
         "lora_unet_conv_in.diff_b": torch.ones(32),
         f"lora_unet_{TO_Q.replace('.', '_')}.diff_b": torch.ones(32),
         "something": torch.ones(1),
@@ -415,15 +462,45 @@ def test_what_nobody_takes_is_reported(sd15: LoadedCheckpoint, tmp_path: Path) -
     no_bias = f"lora_unet_{TO_Q.replace('.', '_')}.diff_b"
     assert set(report.unmatched) == {no_bias, "something", "lora_unet_other", "lora_te_other"}
     _, _, report = apply_lora(sd15.model, None, lora, 1.0, 1.0)
-    assert report.left_out == ("lora_te_other",)
+    assert set(report.left_out) == {"lora_te_other", "lora_te_text_model_encoder_layers_0_layer_norm1"}
     _, _, report = apply_lora(None, sd15.clip, lora, 1.0, 1.0)
     assert set(report.left_out) == {"lora_unet_conv_in", no_bias.removesuffix(".diff_b"), "lora_unet_other"}
 
 
+def test_a_layer_that_does_not_fit_is_left_out(sd15: LoadedCheckpoint, tmp_path: Path) -> None:
+    path = tmp_path / "wide.safetensors"
+    tensors = {
+        "lora_unet_conv_in.lora_up.weight": torch.ones(32, 1),
+        "lora_unet_conv_in.lora_down.weight": torch.ones(1, 9, 3, 3),
+        "lora_unet_conv_out.diff_b": torch.ones(4),
+    }
+    save_file(tensors, path)
+    model, _, report = apply_lora(sd15.model, None, load_lora(path), 1.0, 1.0)
+    assert model is not None and model.network.patches.keys() == {"conv_out.bias"}
+    assert report.misfits.keys() == {"lora_unet_conv_in"} and not report.unmatched
+    assert "make (32, 81), expected (32, 4, 3, 3)" in report.misfits["lora_unet_conv_in"]
+
+
 def test_a_lora_of_another_model(parity: Path, sd15: LoadedCheckpoint, sdxl: LoadedCheckpoint) -> None:
+    """What fits acts, the rest is reported; where nothing fits, that is an error."""
+    assert sdxl.clip is not None
     wide = load_lora(parity / "models" / "loras" / "tiny_lora_kohya.safetensors")
-    with pytest.raises(PatchError, match=r"'tiny_lora_kohya.safetensors' does not fit clip_l .*: layer 'lora_te"):
-        apply_lora(sdxl.model, sdxl.clip, wide, 1.0, 1.0)
+    model, _, report = apply_lora(sdxl.model, sdxl.clip, wide, 1.0, 1.0)
+    assert model is not None and model.network.patches and report.misfits and report.unmatched
+    assert "lora_te_text_model_encoder_layers_0_mlp_fc1" in report.misfits
+    with pytest.raises(
+        PatchError, match=r"of the 210 layers of 'tiny_lora_kohya\.safetensors' none fits .*: layer 'lora_te"
+    ):
+        apply_lora(None, sdxl.clip, wide, 1.0, 1.0)
+
+
+def test_a_lora_whose_names_are_of_no_layer(sd15: LoadedCheckpoint, tmp_path: Path) -> None:
+    tensors = {"transformer.a.lora_A.weight": torch.ones(1, 1), "transformer.a.lora_B.weight": torch.ones(1, 1)}
+    save_file(tensors, tmp_path / "flux.safetensors")
+    with pytest.raises(
+        PatchError, match=r"of the 1 layers of 'flux\.safetensors' none fits .* names are 'transformer\.a'"
+    ):
+        apply_lora(sd15.model, sd15.clip, load_lora(tmp_path / "flux.safetensors"), 1.0, 1.0)
 
 
 def test_a_file_without_a_lora(parity: Path, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import engine
@@ -42,6 +42,28 @@ def failure(models: Path, folder: Path, prompt: Mapping[str, Any], *targets: str
     with pytest.raises(NodeFailed) as raised:
         run(models, folder, prompt, *targets)
     return raised.value
+
+
+def test_what_a_lora_has_and_the_model_does_not_take_is_a_warning(random_models: Path, tmp_path: Path) -> None:
+    (tmp_path / "loras").mkdir()
+    tensors = {
+        "lora_unet_conv_in.lora_up.weight": torch.ones(32, 1),
+        "lora_unet_conv_in.lora_down.weight": torch.ones(1, 9, 3, 3),
+        "lora_unet_conv_out.diff_b": torch.ones(4),
+        "lora_te3_other.alpha": torch.ones(()),
+    }
+    save_file(tensors, tmp_path / "loras" / "a.safetensors")
+    save_file({"text_encoder.x.diff": torch.ones(1)}, tmp_path / "loras" / "text.safetensors")
+    lora = {"class_type": "LoraLoader", "inputs": {**LORA["inputs"], "lora_name": "a.safetensors"}}
+    only = node("LoraLoaderModelOnly", model=["1", 0], lora_name="text.safetensors", strength_model=1.0)
+    result = run([random_models, tmp_path], tmp_path, {"1": CHECKPOINT, "2": lora, "3": only}, "2", "3")
+    ((first, misfit), (second, stray), (third, idle)) = result.warnings
+    assert (first, second, third) == ("2", "2", "3")
+    assert misfit.startswith(
+        "a.safetensors: left out 1 layer: layer 'lora_unet_conv_in': its factors down (1, 9, 3, 3)"
+    )
+    assert stray == "a.safetensors: 1 key of no layer in this model: lora_te3_other"
+    assert idle == "text.safetensors has nothing for what it was put on, but text_encoder.x"
 
 
 SAVES = {
