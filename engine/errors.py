@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 
@@ -22,6 +22,23 @@ def nearest(name: str, choices: Iterable[str]) -> str | None:
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """`did you mean 'x'?`, or the empty string where nothing is near."""
     found = nearest(name, choices)
+    return f"did you mean {found!r}?" if found is not None else ""
+
+
+def file_meant(name: str, files: Iterable[str]) -> str:
+    """`did you mean 'a/x.safetensors'?` for x, x.ckpt or a\\x.safetensors: folder and suffix come after the name."""
+    by_name: dict[str, str] = {}
+    by_stem: dict[str, str] = {}
+    for file in files:
+        path = PurePosixPath(file)
+        by_name.setdefault(path.name.casefold(), file)
+        by_stem.setdefault(path.stem.casefold(), file)
+    wanted = PurePosixPath(name.replace("\\", "/").casefold())
+    # What looks like a suffix may be a part of the name: v1.5.
+    found = by_name.get(wanted.name) or by_stem.get(wanted.name) or by_stem.get(wanted.stem)
+    if found is None:
+        near = nearest(name, by_name.values()) or nearest(wanted.name, by_name) or nearest(wanted.name, by_stem)
+        found = by_name.get(near or "") or by_stem.get(near or "") or near
     return f"did you mean {found!r}?" if found is not None else ""
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
-from engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError, did_you_mean, looked_in
+from engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError, file_meant, looked_in
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ico", ".jfif")
@@ -109,9 +109,20 @@ class Folders:
                 path = folder / inside
                 if os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
                     return path
-        near = did_you_mean(plain, self.files(kind, suffixes))
+        near = file_meant(plain, self.files(kind, suffixes)) or self._elsewhere(kind, plain)
         hint = "; ".join(part for part in (looked_in(folders), near) if part)
         raise MissingFile(f"{_noun(kind)} {name!r} is not there", hint=hint)
+
+    def _elsewhere(self, kind: str, name: str) -> str:
+        """Where a model lies that is not among those of its kind."""
+        if kind == INPUT:
+            return ""
+        wanted = name.replace("\\", "/").rpartition("/")[2]
+        places = (root / other.name for root in self.models for other in sorted(root.glob("*/")))
+        for place in dict.fromkeys(places):
+            if place not in self.folders(kind) and any(wanted in files for _, files in _walk(place, deep=True)):
+                return f"a file of that name is in {place}"
+        return ""
 
     def embedding(self, name: str) -> Path | None:
         """The file that a prompt calls `embedding:NAME`, with or without its suffix; None if absent."""

@@ -7,11 +7,14 @@ a definition goes to `object_info` and back unchanged; each class reads the ones
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 IoType = str | tuple[Any, ...]
 """A type name (`MODEL`, `INT`, `*`, `IMAGE,MASK`) or, for a list of choices, the choices."""
+
+SHOWN_CHOICES = 20
+"""The longest list that a message spells out, as in ComfyUI."""
 
 Problem = tuple[str, str, str]
 """ComfyUI's error type, its message, and details."""
@@ -126,19 +129,27 @@ class Boolean(Widget):
 
 
 class Combo(Socket):
-    """One of a list of choices; `choices` None means that they are not known here, and anything goes."""
+    """One of a list of choices; `choices` None means that they are not known here, and anything goes.
 
-    __slots__ = ("choices",)
+    `meant(text)` says in words which choice a text was probably meant to be that is none; empty where it cannot say.
+    """
+
+    __slots__ = ("choices", "meant")
     is_widget = True
 
-    def __init__(self, choices: Sequence[Any] | None, /, **options: Any) -> None:
+    def __init__(
+        self, choices: Sequence[Any] | None, /, *, meant: Callable[[str], str] | None = None, **options: Any
+    ) -> None:
         self.choices = None if choices is None else tuple(choices)
+        self.meant = meant
         super().__init__("COMBO" if self.choices is None else self.choices, **options)
 
     def problems(self, name: str, value: Any) -> Iterator[Problem]:
         if self.choices is None or value in self.choices:
             return
-        shown = str(list(self.choices)) if len(self.choices) <= 20 else f"(list of length {len(self.choices)})"
+        shown = (
+            str(list(self.choices)) if len(self.choices) <= SHOWN_CHOICES else f"(list of length {len(self.choices)})"
+        )
         yield "value_not_in_list", "Value not in list", f"{name}: '{value}' not in {shown}"
 
 

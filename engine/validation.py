@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
+from shlex import quote
 from typing import Any
 
 from engine.definition import InputSpec, NodeDefinition
@@ -13,7 +14,7 @@ from engine.graph import Graph
 from engine.overrides import title_of
 from engine.prompt import Link, Prompt, PromptNode
 from engine.registry import Registry
-from engine.sockets import Combo, Files, fits, type_name
+from engine.sockets import SHOWN_CHOICES, Combo, Files, fits, type_name
 
 
 def validate(
@@ -294,10 +295,17 @@ class _Validation:
                 extra = self.extra(spec, received_value=value)
                 yield self.issue(node_id, "custom_validation_failed", error.message, name, hint=error.hint, extra=extra)
         for code, message, details in socket.problems(name, coerced):
-            choices = socket.choices if isinstance(socket, Combo) else None
-            hint = self.near(str(coerced), choices) if choices else ""
+            hint = self.choice_meant(node_id, socket, str(coerced)) if isinstance(socket, Combo) else ""
             extra = self.extra(spec, received_value=value)
             yield self.issue(node_id, code, message, name, details=details, hint=hint, extra=extra)
+
+    def choice_meant(self, node_id: str, socket: Combo, value: str) -> str:
+        """Which choice was meant, and where all stand that the message does not spell out."""
+        choices = socket.choices or ()
+        hints = [(socket.meant(value) if socket.meant else "") or self.near(value, choices)]
+        if len(choices) > SHOWN_CHOICES:
+            hints.append(f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists all {len(choices)}")
+        return "; ".join(filter(None, hints))
 
     def file_issues(self, node_id: str, spec: InputSpec, socket: Files, value: Any) -> Iterator[Issue]:
         if value in socket.extra_choices or self.folders is None:
@@ -312,9 +320,11 @@ class _Validation:
             self.folders.find(socket.folder, value, socket.suffixes)
         except (MissingFile, OutsideFolder) as error:
             missing = isinstance(error, MissingFile)
+            listing = f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists the files"
+            hints = [error.hint] if "did you mean" in error.hint or not missing else [error.hint, listing]
             yield self.issue(
-                node_id, code, message, spec.name, details=error.message, hint=error.hint, extra=extra,
-                missing_file=missing,
+                node_id, code, message, spec.name, details=error.message, hint="; ".join(filter(None, hints)),
+                extra=extra, missing_file=missing,
             )  # fmt: skip
 
     def extra(self, spec: InputSpec | None, name: str = "", **more: Any) -> dict[str, Any]:
@@ -322,6 +332,6 @@ class _Validation:
         if spec is None:
             return {"input_name": name, **more}
         config: Any = spec.socket.to_object_info()
-        if isinstance(spec.socket, Combo) and len(spec.socket.choices or ()) > 20:
+        if isinstance(spec.socket, Combo) and len(spec.socket.choices or ()) > SHOWN_CHOICES:
             config = None
         return {"input_name": spec.name, "input_config": config, **more}

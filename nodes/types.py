@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from engine.sockets import Combo, Float, Int, Socket
 from nodes.diffusion.names import SAMPLER_NAMES, SCHEDULER_NAMES
+from nodes.diffusion.spellings import sampler_meant, scheduler_meant
 
 Image = Annotated[Any, Socket("IMAGE")]
 """float32 [B,H,W,C], 0..1, C 3 (or 4 with alpha), on the CPU."""
@@ -57,7 +58,7 @@ Seed = Annotated[int, Int(default=0, min=0, max=2**64 - 1, control_after_generat
 
 Steps = Annotated[int, Int(default=20, min=1, max=10_000)]
 Cfg = Annotated[float, Float(default=8.0, min=0.0, max=100.0, step=0.1, round=0.01)]
-SamplerName = Annotated[str, Combo(SAMPLER_NAMES)]
-SchedulerName = Annotated[str, Combo(SCHEDULER_NAMES)]
+SamplerName = Annotated[str, Combo(SAMPLER_NAMES, meant=sampler_meant)]
+SchedulerName = Annotated[str, Combo(SCHEDULER_NAMES, meant=scheduler_meant)]
 Crop = Annotated[str, Combo(("disabled", "center"))]
 LoraStrength = Annotated[float, Float(default=1.0, min=-100.0, max=100.0, step=0.01)]

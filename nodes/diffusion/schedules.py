@@ -16,6 +16,7 @@ from torch import Tensor
 from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.errors import DiffusionError, finite_number, nearest, whole_number
 from nodes.diffusion.names import PUBLISHED_SCHEDULERS
+from nodes.diffusion.spellings import scheduler_meant
 
 # The longest schedule: 10,000 steps at the lowest denoise that the editor offers, 0.01.
 MAX_STEPS = 1_000_000
@@ -119,7 +120,8 @@ def schedule(sampling: ModelSampling, scheduler: str, steps: int) -> Tensor:
     """
     known = (*SCHEDULERS, *PUBLISHED_SCHEDULERS)
     if scheduler not in known:
-        raise UnknownScheduler(f"unknown scheduler {scheduler!r}{nearest(scheduler, known)}")
+        meant = scheduler_meant(str(scheduler))
+        raise UnknownScheduler(f"unknown scheduler {scheduler!r}{f'; {meant}' if meant else nearest(scheduler, known)}")
     whole_number("steps", steps, 1)
     if scheduler in PUBLISHED_SCHEDULERS:
         from nodes.diffusion.gits import published  # which builds on this module

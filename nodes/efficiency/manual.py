@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.errors import did_you_mean
+from engine.errors import did_you_mean, file_meant
 from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
+from nodes.diffusion.spellings import sampler_meant, scheduler_meant
 from nodes.efficiency.values import NOTHING, XY, Lora
 
 Files = Callable[[str], Sequence[str]]
@@ -58,7 +59,7 @@ def _seeds(entries: Sequence[str], files: Files) -> Values:
 
 
 def _schedulers(entries: Sequence[str], files: Files) -> Values:
-    return [_known("scheduler", entry, EFFICIENT_SCHEDULER_NAMES) for entry in entries]
+    return [_known("scheduler", entry, EFFICIENT_SCHEDULER_NAMES, scheduler_meant) for entry in entries]
 
 
 def _replacements(entries: Sequence[str], files: Files) -> Values:
@@ -74,8 +75,8 @@ def _samplers(entries: Sequence[str], files: Files) -> Values:
     found = []
     for name, scheduler in _fields(entries, 2):
         if scheduler is not None:
-            scheduler = _known("scheduler", scheduler.lower(), EFFICIENT_SCHEDULER_NAMES)
-        found.append((_known("sampler", name, SAMPLER_NAMES), scheduler))
+            scheduler = _known("scheduler", scheduler.lower(), EFFICIENT_SCHEDULER_NAMES, scheduler_meant)
+        found.append((_known("sampler", name, SAMPLER_NAMES, sampler_meant), scheduler))
     return found
 
 
@@ -156,9 +157,10 @@ def _within(what: str, value: Any, low: Any, high: Any) -> Any:
     return value
 
 
-def _known(what: str, name: str, choices: Sequence[str]) -> str:
+def _known(what: str, name: str, choices: Sequence[str], meant: Callable[[str], str]) -> str:
     if name not in choices:
-        raise ValueError(f"there is no {what} {name!r}{_near(name, choices)}")
+        hint = meant(name) or did_you_mean(name, choices)
+        raise ValueError(f"there is no {what} {name!r}{f'; {hint}' if hint else ''}")
     return name
 
 
@@ -168,9 +170,5 @@ def _file(kind: str, name: str, files: Files) -> str:
     for spelled in (name, name.strip(), name.strip().replace("\\", "/")):
         if spelled in listed:
             return spelled
-    raise ValueError(f"there is no file {name!r} in {kind}{_near(name, listed)}")
-
-
-def _near(name: str, choices: Sequence[str]) -> str:
-    found = did_you_mean(name, choices)
-    return f"; {found}" if found else ""
+    near = file_meant(name, listed)
+    raise ValueError(f"there is no file {name!r} in {kind}{f'; {near}' if near else ''}")

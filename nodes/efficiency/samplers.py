@@ -10,6 +10,7 @@ from engine.expansion import GraphBuilder
 from engine.links import Link, Linked
 from engine.sockets import Combo, Float, Int, Socket
 from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES
+from nodes.diffusion.spellings import scheduler_meant
 from nodes.efficiency.axes import check_axes, check_sampler
 from nodes.efficiency.cells import Encoders, add_plot
 from nodes.efficiency.errors import BadScript
@@ -28,7 +29,7 @@ LatentLink = Annotated[Link, Socket("LATENT"), RawLink()]
 VaeLink = Annotated[Link, Socket("VAE"), RawLink()]
 TupleWithLink = Annotated[Linked, Socket("SDXL_TUPLE"), WithLink()]
 Cfg = Annotated[float, Float(default=7.0, min=0.0, max=100.0)]
-Scheduler = Annotated[str, Combo(EFFICIENT_SCHEDULER_NAMES)]
+Scheduler = Annotated[str, Combo(EFFICIENT_SCHEDULER_NAMES, meant=scheduler_meant)]
 StepNumber = {"min": 0, "max": 10_000}
 DecodeOrNot = Annotated[str, Combo((*DECODE, "output only", "output only (tiled)"))]
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from engine.authoring import Output
 from engine.sockets import Combo, Float, Int, String
 from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
+from nodes.diffusion.spellings import sampler_meant, scheduler_meant
 from nodes.efficiency.axes import (
     ASCORE_KINDS,
     NOISE_KINDS,
@@ -120,8 +121,8 @@ def CfgAxis(
 
 
 _SAMPLER_COLUMNS: dict[str, Any] = {
-    "sampler": Annotated[str, Combo((NONE, *SAMPLER_NAMES))],
-    "scheduler": Annotated[str, Combo((NONE, *EFFICIENT_SCHEDULER_NAMES))],
+    "sampler": Annotated[str, Combo((NONE, *SAMPLER_NAMES), meant=sampler_meant)],
+    "scheduler": Annotated[str, Combo((NONE, *EFFICIENT_SCHEDULER_NAMES), meant=scheduler_meant)],
 }
 
 

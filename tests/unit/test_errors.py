@@ -27,6 +27,26 @@ def test_nearest(name: str, choices: list[str], found: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("tiny_vae", "vae/tiny_vae.safetensors"),
+        ("tiny_vae.ckpt", "vae/tiny_vae.safetensors"),
+        ("Tiny_VAE.safetensors", "vae/tiny_vae.safetensors"),
+        ("models\\checkpoints\\v1.5.safetensors", "v1.5.safetensors"),
+        ("v1.5", "v1.5.safetensors"),
+        ("v1-5", "v1.5.safetensors"),
+        ("tiny_vea", "vae/tiny_vae.safetensors"),
+        ("qwerty", None),
+        ("", None),
+    ],
+)
+def test_a_file_is_meant_without_its_folder_and_suffix(name: str, found: str | None) -> None:
+    files = ["other/v1.5.ckpt", "v1.5.safetensors", "vae/tiny_vae.safetensors"]
+    files = files[1:] if found and found.startswith("v1") else files
+    assert errors.file_meant(name, files) == (f"did you mean {found!r}?" if found else "")
+
+
+@pytest.mark.parametrize(
     ("error", "code"),
     [
         ("WeftError", 1),

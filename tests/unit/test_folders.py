@@ -637,3 +637,14 @@ def test_shipped_models_are_found_behind_the_users(tmp_path: Path, monkeypatch: 
     assert here.find("loras", "b.safetensors") == theirs
     assert here.files("loras") == ("a.safetensors", "b.safetensors")
     assert here.folders("checkpoints") == [tmp_path / "mine/checkpoints"]
+
+
+def test_a_model_in_the_folder_of_another_kind_is_pointed_at(folders: Folders) -> None:
+    (folders.models[0] / "vae" / "sd").mkdir(parents=True)
+    (folders.models[0] / "vae" / "sd" / "kl.safetensors").touch()
+    with pytest.raises(MissingFile) as caught:
+        folders.find("checkpoints", "kl.safetensors")
+    assert caught.value.hint.endswith(f"; a file of that name is in {folders.models[0] / 'vae'}")
+    with pytest.raises(MissingFile) as caught:
+        folders.find("checkpoints", "other.safetensors")
+    assert "of that name" not in caught.value.hint

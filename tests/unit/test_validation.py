@@ -172,7 +172,7 @@ def test_over_twenty_choices_are_not_listed(registry: Registry) -> None:
     issue = the_issue({"1": {"class_type": "Choose", "inputs": {"choice": "choise03"}}}, registry)
     assert issue.details == "choice: 'choise03' not in (list of length 21)"
     assert issue.extra == {"input_name": "choice", "input_config": None, "received_value": "choise03"}
-    assert issue.hint == "did you mean 'choice03'?"
+    assert issue.hint == "did you mean 'choice03'?; weft nodes Choose lists all 21"
 
 
 @pytest.mark.parametrize(
@@ -507,3 +507,23 @@ def test_constants_that_a_class_does_not_declare(registry: Registry) -> None:
         ),
         ("2", "/2/inputs/z", "node 2 \"Change\": 'z' is no input of Change, so its value has no effect"),
     ]
+
+
+COLOURS = tuple(f"colour {number}" for number in range(30))
+
+
+@node(category="test", output_node=True)
+def Paint(
+    *, colour: Annotated[str, Combo(COLOURS, meant=lambda text: "did you mean 'colour 7'?" if text == "red" else "")]
+) -> None:
+    pass
+
+
+def test_a_list_says_which_choice_was_meant_and_where_all_stand(registry: Registry) -> None:
+    def hint(colour: str) -> str:
+        return the_issue({"1": {"class_type": "Paint", "inputs": {"colour": colour}}}, registry.add(Paint)).hint
+
+    assert hint("red") == "did you mean 'colour 7'?; weft nodes Paint lists all 30"
+    assert hint("color 12") == "did you mean 'colour 12'?; weft nodes Paint lists all 30"
+    assert hint("xyz") == "weft nodes Paint lists all 30"
+    assert "meant" not in Combo(COLOURS, meant=str).to_object_info()

@@ -30,6 +30,7 @@ from nodes.diffusion.samplers import (
     uni_pc,
 )
 from nodes.diffusion.samplers.interface import Sampler
+from nodes.diffusion.spellings import sampler_meant
 
 
 class UnknownSampler(DiffusionError):
@@ -89,4 +90,5 @@ def find_sampler(name: str) -> Sampler:
     """The sampler of this name, or UnknownSampler."""
     if name in SAMPLERS:
         return SAMPLERS[name]
-    raise UnknownSampler(f"unknown sampler {name!r}{nearest(name, SAMPLERS)}")
+    meant = sampler_meant(str(name))
+    raise UnknownSampler(f"unknown sampler {name!r}{f'; {meant}' if meant else nearest(name, SAMPLERS)}")
