@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from engine.authoring import Output, node
 from engine.context import RunContext
 from engine.sockets import Files, Float
-from nodes.loaders import device_memory
+from nodes.loaders import place
 from nodes.types import Conditioning, ControlNet, Image, Model, Vae
 
 ControlNetFile = Annotated[str, Files("controlnet")]
@@ -84,8 +84,7 @@ def ControlNetApplyAdvanced(
 
 def _load(name: str, base: Any, context: RunContext) -> Any:
     from nodes.diffusion.control import load_controlnet
-    from nodes.diffusion.memory import resolve_dtype
 
-    memory = device_memory(context)
-    dtype = resolve_dtype(context.settings.dtype, memory.device)
-    return load_controlnet(context.folders.find("controlnet", name), device=memory, dtype=dtype, base=base)
+    where = place(context)
+    path = context.folders.find("controlnet", name)
+    return load_controlnet(path, device=where.memory, dtype=where.unet, base=base)

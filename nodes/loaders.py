@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sized
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from engine.authoring import node
 from engine.context import RunContext
@@ -11,6 +11,8 @@ from engine.sockets import Combo, Files
 from nodes.types import Clip, LoraStrength, Model, Vae
 
 if TYPE_CHECKING:
+    import torch
+
     from nodes.diffusion.lora import LoraReport
     from nodes.diffusion.memory import DeviceMemory
 
@@ -47,13 +49,14 @@ def CheckpointLoaderSimple(
         ckpt_name: A file below the checkpoints folders.
     """
     from nodes.diffusion.checkpoint import load_checkpoint
-    from nodes.diffusion.memory import resolve_dtype
 
-    memory = device_memory(context)
+    where = place(context)
     loaded = load_checkpoint(
         context.folders.find("checkpoints", ckpt_name),
-        device=memory,
-        dtype=resolve_dtype(context.settings.dtype, memory.device),
+        device=where.memory,
+        dtype=where.unet,
+        text_dtype=where.text,
+        vae_dtype=where.vae,
         embeddings=context.folders.embedding,
     )
     for part, value in (("text encoder", loaded.clip), ("VAE", loaded.vae)):
@@ -70,11 +73,9 @@ def VAELoader(*, vae_name: Annotated[str, Files("vae")], context: RunContext) ->
         vae_name: A file below the vae folders.
     """
     from nodes.diffusion.checkpoint import load_vae
-    from nodes.diffusion.memory import resolve_dtype
 
-    memory = device_memory(context)
-    dtype = resolve_dtype(context.settings.dtype, memory.device, "vae")
-    return load_vae(context.folders.find("vae", vae_name), device=memory, dtype=dtype)
+    where = place(context)
+    return load_vae(context.folders.find("vae", vae_name), device=where.memory, dtype=where.vae)
 
 
 @node(display_name="Load Diffusion Model", category="advanced/loaders")
@@ -91,13 +92,11 @@ def UNETLoader(
         weight_dtype: The number format of the weights; only default, which the run decides, is supported.
     """
     from nodes.diffusion.checkpoint import load_unet
-    from nodes.diffusion.memory import resolve_dtype
 
     if weight_dtype != "default":
         raise ValueError(f"weights in {weight_dtype} are not supported: use default")
-    memory = device_memory(context)
-    dtype = resolve_dtype(context.settings.dtype, memory.device)
-    return load_unet(context.folders.find("diffusion_models", unet_name), device=memory, dtype=dtype)
+    where = place(context)
+    return load_unet(context.folders.find("diffusion_models", unet_name), device=where.memory, dtype=where.unet)
 
 
 @node(category="advanced/loaders", display_name="Load CLIP")
@@ -181,18 +180,36 @@ def device_memory(context: RunContext) -> DeviceMemory:
     return context.shared("device memory", lambda: DeviceMemory(resolve_device(context.settings.device)))
 
 
-def _text_encoders(names: list[str], kind: str, device: str, context: RunContext) -> Any:
+class Place(NamedTuple):
+    """Where the networks of a run compute, and in which number format each kind of them."""
+
+    memory: DeviceMemory
+    unet: torch.dtype
+    text: torch.dtype
+    vae: torch.dtype
+
+
+def place(context: RunContext, device: str = "default") -> Place:
+    """The place that the run's settings name; device "cpu" keeps off the GPU."""
     import torch
 
-    from nodes.diffusion.checkpoint import load_clip
     from nodes.diffusion.memory import DeviceMemory, resolve_dtype
 
     memory = DeviceMemory(torch.device("cpu")) if device == "cpu" else device_memory(context)
+    name = context.settings.dtype
+    unet, text, vae = (resolve_dtype(name, memory.device, kind) for kind in ("unet", "text", "vae"))
+    return Place(memory, unet, text, vae)
+
+
+def _text_encoders(names: list[str], kind: str, device: str, context: RunContext) -> Any:
+    from nodes.diffusion.checkpoint import load_clip
+
+    where = place(context, device)
     return load_clip(
         [context.folders.find("text_encoders", name) for name in names],
         kind,
-        device=memory,
-        dtype=resolve_dtype(context.settings.dtype, memory.device, "text"),
+        device=where.memory,
+        dtype=where.text,
         embeddings=context.folders.embedding,
     )
 

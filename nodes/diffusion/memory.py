@@ -55,8 +55,8 @@ def resolve_device(name: str = "auto") -> torch.device:
 def resolve_dtype(name: str, device: torch.device, kind: str = "unet") -> torch.dtype:
     """The number format of a name for one kind of network ("unet", "text", "vae") on a device.
 
-    "auto" is float32 on the CPU; on CUDA float16, but for the VAE, whose activations exceed float16 in SDXL, bfloat16
-    where the device computes it and float32 elsewhere.
+    "auto" is float32 on the CPU and float16 on CUDA. A VAE, whose activations exceed float16 in SDXL, is never float16,
+    even by name: it is bfloat16 on a CUDA device that computes it and float32 elsewhere.
 
     Raises:
         DeviceError: another name or kind, or a format that the device does not compute.
@@ -64,11 +64,9 @@ def resolve_dtype(name: str, device: torch.device, kind: str = "unet") -> torch.
     if kind not in KINDS:
         raise DeviceError(f"unknown kind of network {kind!r}, expected one of {', '.join(KINDS)}{nearest(kind, KINDS)}")
     if name == "auto":
-        if device.type == "cpu":
-            return torch.float32
-        if kind != "vae":
-            return torch.float16
-        return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
+        name = "float32" if device.type == "cpu" else "float16"
+    if kind == "vae" and name == "float16":
+        return torch.bfloat16 if device.type == "cuda" and _computes_bfloat16(device) else torch.float32
     if name not in DTYPES:
         raise DeviceError(f"unknown dtype {name!r}, expected auto, {', '.join(DTYPES)}{nearest(name, DTYPES)}")
     if DTYPES[name] is torch.bfloat16 and not _computes_bfloat16(device):

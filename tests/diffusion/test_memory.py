@@ -59,12 +59,16 @@ def test_unknown_devices_are_refused(two_gpus, name, hint):
 def test_number_formats(two_gpus, monkeypatch):
     assert {resolve_dtype("auto", CPU, kind) for kind in ("unet", "text", "vae")} == {torch.float32}
     assert resolve_dtype("auto", CUDA) == resolve_dtype("auto", CUDA, "text") == torch.float16
-    assert resolve_dtype("auto", CUDA, "vae") == torch.float32
+    assert resolve_dtype("auto", CUDA, "vae") == resolve_dtype("float16", CUDA, "vae") == torch.float32
     assert resolve_dtype("float32", CUDA, "vae") == torch.float32
     with pytest.raises(DeviceError, match="dtype 'bfloat16': cuda:0 does not compute it"):
         resolve_dtype("bfloat16", CUDA)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     assert resolve_dtype("auto", CUDA, "vae") == resolve_dtype("bfloat16", CUDA) == torch.bfloat16
+    # A VAE's activations exceed float16, also where that is asked for by name.
+    assert resolve_dtype("float16", CUDA, "vae") == torch.bfloat16
+    assert resolve_dtype("float16", CPU, "vae") == torch.float32
+    assert resolve_dtype("float16", CPU) == resolve_dtype("float16", CUDA, "text") == torch.float16
     assert resolve_dtype("bfloat16", CPU) == torch.bfloat16
     with pytest.raises(DeviceError, match="unknown dtype 'float61', expected auto.*did you mean 'float16'"):
         resolve_dtype("float61", CPU)

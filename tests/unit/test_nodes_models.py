@@ -44,6 +44,22 @@ def failure(models: Path, folder: Path, prompt: Mapping[str, Any], *targets: str
     return raised.value
 
 
+@pytest.mark.parametrize(
+    ("dtype", "others", "vae"), [("float16", "float16", "float32"), ("bfloat16", "bfloat16", "bfloat16")]
+)
+def test_each_part_of_a_checkpoint_has_its_number_format(
+    random_models: Path, tmp_path: Path, dtype: str, others: str, vae: str
+) -> None:
+    """No VAE is float16: what SDXL's computes exceeds it, and the picture is black."""
+    result = engine.run(
+        {"1": CHECKPOINT}, models=random_models, output=tmp_path, device="cpu", dtype=dtype, targets="1"
+    )
+    model, clip, autoencoder = result["1"]
+    networks = model.network, clip.encoders[0].network, autoencoder.network
+    formats = [str(next(network.base.parameters()).dtype) for network in networks]
+    assert formats == [f"torch.{others}", f"torch.{others}", f"torch.{vae}"]
+
+
 def test_what_a_lora_has_and_the_model_does_not_take_is_a_warning(random_models: Path, tmp_path: Path) -> None:
     (tmp_path / "loras").mkdir()
     tensors = {
