@@ -42,6 +42,14 @@ def file_meant(name: str, files: Iterable[str]) -> str:
     return f"did you mean {found!r}?" if found is not None else ""
 
 
+CONTROL = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029)}
+
+
+def one_line(text: str) -> str:
+    """Text of a workflow or a file's name, with its control characters written out: one line, whatever is in it."""
+    return text.translate(CONTROL)
+
+
 @dataclass(frozen=True)
 class Issue:
     """One thing that is wrong with a workflow.
@@ -68,7 +76,7 @@ class Issue:
         if self.node_id is None:
             return ""
         name = self.title or self.class_type
-        return f'node {self.node_id} "{name}"' if name else f"node {self.node_id}"
+        return one_line(f'node {self.node_id} "{name}"' if name else f"node {self.node_id}")
 
     @property
     def text(self) -> str:
@@ -198,7 +206,8 @@ class NodeFailed(WeftError):
     @property
     def where(self) -> str:
         """`node 5 "Loop"`, or `node 5 "Loop", inside it node 5.0.0.2 "Add"`."""
-        return f'node {self.node_id} "{self.title}"' + (f", inside it {self.inside}" if self.inside else "")
+        inside = f", inside it {self.inside}" if self.inside else ""
+        return one_line(f'node {self.node_id} "{self.title}"{inside}')
 
     def __str__(self) -> str:
         return f"{self.where} failed: {super().__str__()}"

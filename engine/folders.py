@@ -6,9 +6,11 @@ Nothing here follows a name out of its folder: `..`, an absolute path or a drive
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
 import stat
+import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -17,6 +19,9 @@ from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
 from engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError, file_meant, looked_in
+from engine.settings import own_temp
+
+log = logging.getLogger("weft")
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ico", ".jfif")
@@ -101,7 +106,7 @@ class Folders:
             annotated = re.fullmatch(r"(.*) \[(input|output|temp)\]", name, re.DOTALL)
             if annotated:
                 plain = annotated[1]
-                folders = [{"input": self.input, "output": self.output, "temp": self.temp}[annotated[2]]]
+                folders = [self.input if annotated[2] == INPUT else self.output_folder(annotated[2])]
         # Workflows saved on Windows name files in subfolders with backslashes.
         for spelled in dict.fromkeys((plain, plain.replace("\\", "/"))):
             inside = _inside(spelled, kind)
@@ -162,7 +167,12 @@ class Folders:
             raise UsageError(f"{what}: no permission to write to {there}", hint="name another one with --output")
 
     def output_folder(self, kind: str) -> Path:
-        """The folder that files of kind `output` or `temp` are written to."""
+        """The folder that files of kind `output` or `temp` are written to.
+
+        The default one for `temp` is made here, for its user alone; where somebody else has made it, there is another.
+        """
+        if kind == "temp" and self.temp == own_temp():
+            self.temp = _private(self.temp)
         return {"output": self.output, "temp": self.temp}[kind]
 
     def is_preview(self, file: Path) -> bool:
@@ -178,7 +188,28 @@ class Folders:
         output folder, UnusableName for control characters and for names longer than file systems take.
         """
         inside = _new_name(prefix, values or {}, kind)
+        try:
+            os.fsencode(inside)
+        except UnicodeEncodeError as error:
+            hint = "set PYTHONUTF8=1, or LANG to a locale in UTF-8"
+            raise UnusableName(f"{_noun(kind)} name {prefix!r} has no form in {error.encoding}", hint=hint) from error
         return NumberedFiles(self.output_folder(kind), inside.parent, inside.name)
+
+
+def _private(folder: Path) -> Path:
+    """The folder, made if need be and closed to others; a new one, with a warning, where it is a link or not ours."""
+    if not hasattr(os, "getuid"):
+        return folder
+    with suppress(FileExistsError):
+        folder.mkdir(0o700)
+    found = os.lstat(folder)
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid():
+        if stat.S_IMODE(found.st_mode) != 0o700:
+            folder.chmod(0o700)
+        return folder
+    other = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
+    log.warning("%s is a link or belongs to somebody else, so previews go to %s", folder, other)
+    return other
 
 
 class NumberedFiles:
@@ -349,8 +380,8 @@ def _new_name(prefix: str, values: Mapping[str, Any], kind: str) -> Path:
     what = f"{_noun(kind)} name {name if len(name) <= 60 else name[:57] + '...'!r}"
     if odd is not None:
         raise UnusableName(f"{what} has the control character {odd!r} in it", hint="leave it out")
-    longest = max((len(os.fsencode(part)) for part in inside.parts), default=0)
-    if longest > LONGEST_NAME or len(os.fsencode(inside)) > _LONGEST_PATH:
+    longest = max((len(part.encode()) for part in inside.parts), default=0)
+    if longest > LONGEST_NAME or len(str(inside).encode()) > _LONGEST_PATH:
         hint = f"a name may have {LONGEST_NAME} bytes, with its folders {_LONGEST_PATH}"
         raise UnusableName(f"{what} is too long: {longest} bytes", hint=hint)
     return inside

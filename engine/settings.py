@@ -17,8 +17,11 @@ from engine.errors import UsageError, did_you_mean
 SETTINGS_FILE = "weft.toml"
 
 
-def _own_temp() -> Path:
-    """A folder for previews that no other user of the machine owns; on Windows, temporary files are the user's own."""
+def own_temp() -> Path:
+    """A folder for previews, one for each user; on Windows, temporary files are the user's own.
+
+    Anybody can make a folder of that name: `Folders` looks whose it is before anything is written there.
+    """
     return Path(tempfile.gettempdir()) / f"weft-{getattr(os, 'getuid', int)()}"
 
 
@@ -30,7 +33,7 @@ class Settings(BaseModel):
     models: tuple[Path, ...] = (Path("models"),)
     input: Path = Path("input")
     output: Path = Path("output")
-    temp: Path = Field(default_factory=_own_temp)
+    temp: Path = Field(default_factory=own_temp)
     device: str = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     sampling: Literal["comfy", "continuous"] = "comfy"

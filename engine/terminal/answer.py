@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import events
-from engine.errors import Interrupted, UsageError, WeftError
+from engine.errors import Interrupted, UsageError, WeftError, one_line
 from engine.terminal.progress import Narrator
 from engine.terminal.streams import READER_GONE, Stop, Stream
 from engine.terminal.words import error_json, explain, shown, where
@@ -58,6 +58,7 @@ class Answer:
         self.stack = ExitStack()
         self.running: events.NodeStarted | None = None
         self.files: list[Path] = []
+        self.previews: list[Path] = []
         self.listed = 0
         self.runs: list[dict[str, Any]] = []
         self.warnings: list[events.NodeWarning] = []
@@ -91,11 +92,16 @@ class Answer:
             case events.NodeWarning():
                 self.warnings.append(event)
                 title = self.running.title if self.running and self.running.node_id == event.node_id else ""
-                place = where(event.display_id, "") + f": {title}" if event.display_id else where(event.node_id, title)
+                place = (
+                    where(event.display_id, "") + f": {one_line(title)}"
+                    if event.display_id
+                    else where(event.node_id, title)
+                )
                 self.warn(f"{place}: {event.message}" if event.node_id else event.message)
             case events.RunFinished():
                 self.running = None
                 self.files.extend(event.files)
+                self.previews.extend(event.previews)
 
     def _obey(self) -> None:
         # A library may have swallowed the KeyboardInterrupt of the signal.
@@ -123,19 +129,25 @@ class Answer:
         for step in result.plan.steps:
             for line in [] if self.quiet else shown(step.node_id, step.definition, result):
                 self.err.line((f"{where(step.node_id, step.title)}: ", "bold"), line)
+        for file in [] if self.quiet else result.previews:
+            self.err.line(("preview: ", "bold"), one_line(str(file)))
         self._list_files()
 
     def done(self) -> None:
         """Say what all runs gave: one run's document is flat, several are in a list."""
         if self.as_json:
-            several = {"runs": self.runs, "files": [str(file) for file in self.files]}
+            several = {"runs": self.runs, **self._written()}
             found = self.runs[0] if len(self.runs) == 1 else several
             self.document({"status": "done", **found, "warnings": self._warnings()})
 
     def _list_files(self) -> None:
-        """Write the files that are not listed yet, one a line."""
+        """Write the files that are not listed yet, one a line, whatever is in their names."""
         new, self.listed = self.files[self.listed :], len(self.files)
-        self.out.write("".join(f"{file}\n" for file in new))
+        self.out.write("".join(one_line(str(file)) + "\n" for file in new))
+
+    def _written(self) -> dict[str, list[str]]:
+        previews = {"previews": [str(file) for file in self.previews]} if self.previews else {}
+        return {"files": [str(file) for file in self.files], **previews}
 
     def failed(self, error: BaseException) -> int:
         """Say what went wrong; returns the exit code."""
@@ -159,7 +171,7 @@ class Answer:
         self._close(UsageError(message), code)
 
     def _close(self, error: BaseException, code: int) -> None:
-        data = {**self._about(), **error_json(error), "exit_code": code, "files": [str(file) for file in self.files]}
+        data = {**self._about(), **error_json(error), "exit_code": code, **self._written()}
         if self.as_json:
             self.document({"status": "error", **data, "warnings": self._warnings()})
         elif self.as_events:

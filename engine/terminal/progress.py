@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engine import events
+from engine.errors import one_line
 from engine.terminal.streams import Stream
 from engine.terminal.words import seconds_text, where
 
@@ -102,7 +103,7 @@ class Narrator:
         """The node; of one inside an expansion, the node of the workflow and what it does there."""
         if not event.display_id:
             return where(event.node_id, event.title)
-        return f"{where(event.display_id, self.titles.get(event.display_id, ''))}: {event.title}"
+        return f"{where(event.display_id, self.titles.get(event.display_id, ''))}: {one_line(event.title)}"
 
     def _stepped(self) -> None:
         if self.bar is not None:

@@ -12,7 +12,7 @@ from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from engine.errors import WeftError
+from engine.errors import CONTROL, WeftError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -131,7 +131,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 # Text from a workflow must not steer the terminal.
-_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
+_CONTROL = {code: escape for code, escape in CONTROL.items() if chr(code) not in "\t\n"}
 
 
 class Stream:
@@ -140,6 +140,9 @@ class Stream:
     def __init__(self, file: TextIO, stop: Stop) -> None:
         self.file = file
         self.stop = stop
+        if hasattr(file, "reconfigure"):
+            # What the reader's encoding has no character for is written as an escape; a run does not fail by it.
+            file.reconfigure(errors="backslashreplace")
 
     @cached_property
     def console(self) -> Console | None:
@@ -151,9 +154,8 @@ class Stream:
         return Console(file=self.file, highlight=False)
 
     def line(self, *parts: str | tuple[str, str]) -> None:
-        """Write one line, its parts in their styles."""
-        shown = [part.translate(_CONTROL) if isinstance(part, str) else (part[0].translate(_CONTROL), part[1])
-                 for part in parts]  # fmt: skip
+        """Write one line, its parts in their styles. A part without a style may itself have lines, as a text has."""
+        shown = [part.translate(_CONTROL) if isinstance(part, str) else (one_line(part[0]), part[1]) for part in parts]
         if self.console is None:
             self.write("".join(part if isinstance(part, str) else part[0] for part in shown) + "\n")
             return

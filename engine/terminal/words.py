@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftError, is_plain
+from engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftError, is_plain, of_machine, one_line
 from engine.terminal.streams import Line
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def where(node_id: str, title: str) -> str:
-    return f'node {node_id} "{title}"' if title else f"node {node_id}"
+    return one_line(f'node {node_id} "{title}"' if title else f"node {node_id}")
 
 
 def explain(error: BaseException) -> Iterator[Line]:
@@ -31,17 +32,31 @@ def explain(error: BaseException) -> Iterator[Line]:
                 yield ["  ", (f"{name}: ", "dim"), value]
             if not is_plain(error.__cause__):
                 yield from (["  ", line] for line in error.author_traceback.splitlines())
+                yield [f"If the workflow is not to blame, please report the above to the author of {error.class_type}."]
         case Interrupted():
             yield [("interrupted", "yellow")]
         case WeftError():
             yield [label, error.message, *_hint(error.hint)]
-        case OSError():
-            yield [label, str(error)]
+        case _ if of_machine(error):
+            yield [label, of_machine(error)]
         case _:
             import traceback
 
             yield from ([line] for line in "".join(traceback.format_exception(error)).splitlines())
-            yield [label, f"{type(error).__name__} inside Weft. This is a bug of Weft: please report the above."]
+            about = f"please report the above, with the workflow; it was {_versions()}"
+            yield [label, f"{type(error).__name__} inside Weft. This is a bug of Weft: {about}"]
+
+
+def _versions() -> str:
+    """What a report of a bug should say: `weft 0.1, torch 2.8, Python 3.12 on linux`."""
+    import sys
+    from importlib.metadata import PackageNotFoundError, version
+
+    parts = []
+    for name in ("weft", "torch"):
+        with suppress(PackageNotFoundError):
+            parts.append(f"{name} {version(name)}")
+    return f"{', '.join(parts)}, Python {sys.version.split()[0]} on {sys.platform}"
 
 
 def _issue(issue: Issue) -> Line:
@@ -61,8 +76,8 @@ def _hint(hint: str) -> Line:
 def error_json(error: BaseException) -> dict[str, Any]:
     if isinstance(error, WeftError):
         return error.to_json()
-    data: dict[str, Any] = {"error": type(error).__name__, "message": str(error)}
-    if not isinstance(error, OSError):
+    data: dict[str, Any] = {"error": type(error).__name__, "message": of_machine(error) or str(error)}
+    if not of_machine(error):
         import traceback
 
         data["traceback"] = "".join(traceback.format_exception(error))

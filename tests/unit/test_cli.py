@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import pty
@@ -335,6 +336,7 @@ def test_a_failed_node_shows_its_inputs_and_the_author_s_traceback_alone(home: H
     assert 'error: node 4 "CheckFail" failed: RuntimeError: cannot bear 7\n  number: 7\n' in err
     assert "weft_check_pack.py" in err
     assert "engine" not in err
+    assert "please report the above to the author of CheckFail" in err
     assert out == "output/out/n_00001_.txt\n", "what was written before the failure is still listed"
 
 
@@ -355,6 +357,39 @@ def test_text_from_a_workflow_does_not_steer_the_terminal(home: Home) -> None:
     assert "\\x1b[2Jclear" in err
 
 
+def test_a_title_is_one_line(home: Home) -> None:
+    titled = {**CHAIN["3"], "_meta": {"title": "x\nerror: forged"}}
+    _, out, err = home.weft("plan", home.write({**CHAIN, "3": titled}))
+    assert not [line for line in (out + err).splitlines() if line.startswith("error: forged")]
+    _, _, err = home.weft("run", "w.json")
+    assert not [line for line in err.splitlines() if line.startswith("error: forged")]
+    assert 'node 3 "x\\nerror: forged"' in err
+    _, _, err = home.weft("validate", home.write({**CHAIN, "3": {**titled, "inputs": {}}}))
+    assert 'node 3 "x\\nerror: forged"' in err
+
+
+def test_a_file_is_one_line(home: Home) -> None:
+    """Whatever the folder is called that the user names."""
+    code, out, _ = home.weft("run", home.chain(), "--output", "o\n/etc/passwd\x1b[2J")
+    assert (code, out) == (0, "o\\n/etc/passwd\\x1b[2J/out/n_00001_.txt\n")
+    code, out, _ = home.weft("run", "w.json", "--output", "o\n/etc/passwd\x1b[2J", "--json")
+    assert json.loads(out)["files"][0].endswith("o\n/etc/passwd\x1b[2J/out/n_00002_.txt")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_what_the_reader_cannot_show_is_written_out(encoding: str, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = {name: io.TextIOWrapper(io.BytesIO(), encoding=encoding) for name in ("stdout", "stderr")}
+    for name, stream in streams.items():
+        monkeypatch.setattr(sys, name, stream)
+    titled = {**CHAIN["2"], "_meta": {"title": "日本 \ud800"}}
+    saving = {**CHAIN["3"], "inputs": {"number": ["2", 0], "prefix": "é日本"}}
+    assert main(["run", home.write({**CHAIN, "2": titled, "3": saving})]) == 0
+    shown = {name: stream.buffer.getvalue().decode(encoding) for name, stream in streams.items()}  # type: ignore[attr-defined]
+    expected = {"ascii": "\\xe9\\u65e5\\u672c", "latin-1": "é\\u65e5\\u672c", "utf-8": "é日本"}
+    assert home.below(shown["stdout"]) == f"output/{expected[encoding]}_00001_.txt\n"
+    assert ("日本" if encoding == "utf-8" else "\\u65e5\\u672c") + " \\ud800" in shown["stderr"]
+
+
 def test_a_bug_of_weft_keeps_its_traceback(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
@@ -363,7 +398,19 @@ def test_a_bug_of_weft_keeps_its_traceback(home: Home, monkeypatch: pytest.Monke
     code, _, err = home.weft("run", home.chain())
     assert code == 1
     assert "Traceback" in err
-    assert "This is a bug of Weft" in err
+    assert "This is a bug of Weft: please report the above, with the workflow; it was weft " in err
+    assert f"Python {sys.version.split()[0]} on {sys.platform}" in err
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(28, "No space left on device")])
+def test_what_the_machine_does_to_weft_is_no_bug(error: Exception, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("engine.api.make_plan", broken)
+    code, out, err = home.weft("run", home.chain())
+    assert (code, out) == (1, "")
+    assert err in ("error: not enough memory\n", "error: No space left on device\n")
 
 
 # --- options

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from engine import folders as folders_module
 from engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError
 from engine.folders import LONGEST_NAME, Folders, write_whole
+from engine.settings import own_temp
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -376,6 +378,13 @@ def test_a_prefix_that_no_file_system_takes_is_refused(prefix: str, folders: Fol
             refuse(prefix)
 
 
+def test_a_prefix_that_the_locale_has_no_characters_for(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsencode", lambda name: str(name).encode("ascii"))
+    assert folders.check_prefix("日本/x") == folders.output / "日本"
+    with pytest.raises(UnusableName, match="has no form in ascii"):
+        folders.numbered("日本/x")
+
+
 def test_the_longest_prefix_can_be_written(folders: Folders) -> None:
     series = folders.numbered("x" * LONGEST_NAME)
     with series.create(".safetensors") as (stream, path):
@@ -499,6 +508,79 @@ def test_an_error_about_another_file_keeps_its_name(folders: Folders) -> None:
     with pytest.raises(FileNotFoundError) as caught, folders.numbered("x").create(".png"):
         Path("absent.txt").read_text()
     assert caught.value.filename == "absent.txt"
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for everybody's temporary files."""
+    if not hasattr(os, "getuid"):
+        pytest.skip("temporary files are the user's own here")
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
+    return tmp_path / "tmp"
+
+
+def previewing(tmp_path: Path, temp: Path | None = None) -> Folders:
+    return Folders(models=[], input=tmp_path, output=tmp_path / "output", temp=temp or own_temp())
+
+
+def test_the_folder_for_previews_is_closed_to_others(temporary: Path, tmp_path: Path) -> None:
+    assert not own_temp().exists()
+    folders = previewing(tmp_path)
+    assert write(folders, "p", kind="temp") == Path("p_00001_.png")
+    assert (own_temp().parent, mode_of(own_temp())) == (temporary, 0o700)
+    own_temp().chmod(0o755)
+    assert write(previewing(tmp_path), "p", kind="temp") == Path("p_00002_.png")
+    assert mode_of(own_temp()) == 0o700
+
+
+@pytest.mark.parametrize("how", ["a link", "another owner", "a file"])
+def test_previews_do_not_follow_somebody_else(
+    how: str, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    if how == "a link":
+        (temporary / "spy").mkdir()
+        own_temp().symlink_to(temporary / "spy")
+    elif how == "a file":
+        own_temp().touch()
+    else:
+        own_temp().mkdir()
+        somebody = os.getuid() + 1
+        monkeypatch.setattr(os, "getuid", lambda: somebody)
+        own_temp().mkdir()  # by us, who are not that user
+    with caplog.at_level("WARNING", "weft"):
+        folders = previewing(tmp_path)
+        write(folders, "p", kind="temp")
+        write(folders, "p", kind="temp")
+    assert folders.temp.parent == temporary
+    assert folders.temp.name.startswith(f"{own_temp().name}-")
+    assert mode_of(folders.temp) == 0o700
+    assert sorted(path.name for path in folders.temp.iterdir()) == ["p_00001_.png", "p_00002_.png"]
+    assert len(caplog.records) == 1
+    assert str(own_temp()) in caplog.text
+    assert everything_in(temporary / "spy") == []
+
+
+def test_a_folder_for_previews_that_was_asked_for_is_the_user_s_affair(temporary: Path, tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(0o755)
+    (tmp_path / "link").symlink_to("real")
+    folders = previewing(tmp_path, tmp_path / "link")
+    write(folders, "p", kind="temp")
+    assert (everything_in(tmp_path / "real"), mode_of(tmp_path / "real")) == (["p_00001_.png"], 0o755)
+
+
+def test_what_is_a_preview(tmp_path: Path) -> None:
+    here = {name: tmp_path / name for name in ("out", "tmp", "tmp/out")}
+    for temp, output, file, preview in (
+        ("tmp", "out", "tmp/x", True),
+        ("tmp", "out", "out/x", False),
+        ("tmp", "tmp/out", "tmp/out/x", False),
+        ("tmp", "tmp/out", "tmp/x", True),
+        ("tmp/out", "tmp", "tmp/out/x", True),
+        ("tmp", "tmp", "tmp/x", False),
+    ):
+        folders = Folders(models=[], input=tmp_path, output=here[output], temp=here[temp])
+        assert folders.is_preview(tmp_path / file) is preview, (temp, output, file)
 
 
 def mode_of(path: Path) -> int:
