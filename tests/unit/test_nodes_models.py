@@ -52,7 +52,7 @@ def test_each_part_of_a_checkpoint_has_its_number_format(
 ) -> None:
     """No VAE is float16: what SDXL's computes exceeds it, and the picture is black."""
     result = engine.run(
-        {"1": CHECKPOINT}, models=random_models, output=tmp_path, device="cpu", dtype=dtype, targets="1"
+        {"1": CHECKPOINT}, models=random_models, output=tmp_path, device="cpu", dtype=dtype, targets=["1"]
     )
     model, clip, autoencoder = result["1"]
     networks = model.network, clip.encoders[0].network, autoencoder.network
