@@ -132,20 +132,30 @@ class Combo(Socket):
     """One of a list of choices; `choices` None means that they are not known here, and anything goes.
 
     `meant(text)` says in words which choice a text was probably meant to be that is none; empty where it cannot say.
+    `unsupported` are choices of ComfyUI's that cannot be run here, and why.
     """
 
-    __slots__ = ("choices", "meant")
+    __slots__ = ("choices", "meant", "unsupported")
     is_widget = True
 
     def __init__(
-        self, choices: Sequence[Any] | None, /, *, meant: Callable[[str], str] | None = None, **options: Any
+        self,
+        choices: Sequence[Any] | None,
+        /,
+        *,
+        meant: Callable[[str], str] | None = None,
+        unsupported: Mapping[Any, str] | None = None,
+        **options: Any,
     ) -> None:
         self.choices = None if choices is None else tuple(choices)
         self.meant = meant
+        self.unsupported = unsupported or {}
         super().__init__("COMBO" if self.choices is None else self.choices, **options)
 
     def problems(self, name: str, value: Any) -> Iterator[Problem]:
         if self.choices is None or value in self.choices:
+            if isinstance(value, str) and value in self.unsupported:
+                yield "custom_validation_failed", f"{value!r} is not supported", self.unsupported[value]
             return
         shown = (
             str(list(self.choices)) if len(self.choices) <= SHOWN_CHOICES else f"(list of length {len(self.choices)})"

@@ -295,7 +295,9 @@ class _Validation:
                 extra = self.extra(spec, received_value=value)
                 yield self.issue(node_id, "custom_validation_failed", error.message, name, hint=error.hint, extra=extra)
         for code, message, details in socket.problems(name, coerced):
-            hint = self.choice_meant(node_id, socket, str(coerced)) if isinstance(socket, Combo) else ""
+            hint = ""
+            if isinstance(socket, Combo) and code == "value_not_in_list":
+                hint = self.choice_meant(node_id, socket, str(coerced))
             extra = self.extra(spec, received_value=value)
             yield self.issue(node_id, code, message, name, details=details, hint=hint, extra=extra)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sized
+from collections.abc import Iterable, Sequence, Sized
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from engine.authoring import node
@@ -37,6 +37,13 @@ CLIP_TYPES = (
     "qwen_image",
     "hunyuan_image",
 )
+DUAL_CLIP_TYPES = ("sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image")
+_FP8 = ("fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2")
+
+
+def _but(supported: str, types: Sequence[str]) -> dict[str, str]:
+    """For Combo(unsupported=...): every type but one."""
+    return {name: f"of the types of text encoders only {supported} is" for name in types if name != supported}
 
 
 @node(display_name="Load Checkpoint", category="loaders")
@@ -82,7 +89,7 @@ def VAELoader(*, vae_name: Annotated[str, Files("vae")], context: RunContext) ->
 def UNETLoader(
     *,
     unet_name: Annotated[str, Files("diffusion_models")],
-    weight_dtype: Annotated[str, Combo(("default", "fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2"))],
+    weight_dtype: Annotated[str, Combo(("default", *_FP8), unsupported=dict.fromkeys(_FP8, "use default"))],
     context: RunContext,
 ) -> Model:
     """Open a diffusion model that stands in a file of its own.
@@ -103,7 +110,7 @@ def UNETLoader(
 def CLIPLoader(
     *,
     clip_name: ClipFile,
-    type: Annotated[str, Combo(CLIP_TYPES)],
+    type: Annotated[str, Combo(CLIP_TYPES, unsupported=_but("stable_diffusion", CLIP_TYPES))],
     device: ClipDevice = "default",
     context: RunContext,
 ) -> Clip:
@@ -122,7 +129,7 @@ def DualCLIPLoader(
     *,
     clip_name1: ClipFile,
     clip_name2: ClipFile,
-    type: Annotated[str, Combo(("sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image"))],
+    type: Annotated[str, Combo(DUAL_CLIP_TYPES, unsupported=_but("sdxl", DUAL_CLIP_TYPES))],
     device: ClipDevice = "default",
     context: RunContext,
 ) -> Clip:

@@ -36,7 +36,13 @@ def ModelSamplingDiscrete(
 def ModelSamplingContinuousEDM(
     *,
     model: Model,
-    sampling: Annotated[str, Combo(("v_prediction", "edm", "edm_playground_v2.5", "eps", "cosmos_rflow"))],
+    sampling: Annotated[
+        str,
+        Combo(
+            ("v_prediction", "edm", "edm_playground_v2.5", "eps", "cosmos_rflow"),
+            unsupported={"cosmos_rflow": "it is for NVIDIA's Cosmos"},
+        ),
+    ],
     sigma_max: Annotated[float, Float(default=120.0, min=0.0, max=1000.0, step=0.001, round=False)],
     sigma_min: Annotated[float, Float(default=0.002, min=0.0, max=1000.0, step=0.001, round=False)],
 ) -> Model:

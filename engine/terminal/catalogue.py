@@ -114,5 +114,7 @@ def _notes(spec: InputSpec, folders: Folders) -> Iterator[str]:
         yield f"files: {', '.join(names)}" if names else nothing
     elif isinstance(socket, Combo) and socket.choices is not None:
         yield f"choices: {', '.join(str(choice) for choice in socket.choices)}"
+        if socket.unsupported:
+            yield f"not supported here: {', '.join(map(str, socket.unsupported))}"
     if socket.options.get("tooltip"):
         yield socket.options["tooltip"]

@@ -15,8 +15,8 @@ SOURCE = "https://huggingface.co/city96/SD-Latent-Upscaler"
 FACTORS = (1.25, 1.5, 2.0)
 # By the name in HighRes-Fix Script.
 FAMILIES = {"city96.v1": "SDv1", "city96.xl": "SDxl"}
-# Its networks are not part of Weft.
-UNSUPPORTED = ("ttl_nn.SDXL", "ttl_nn.SD 1.x")
+_INSTEAD = f"Weft has no network for it; choose {' or '.join(FAMILIES)}, or a method without weights, such as bislerp"
+UNSUPPORTED: Mapping[str, str] = dict.fromkeys(("ttl_nn.SDXL", "ttl_nn.SD 1.x"), _INSTEAD)
 LEARNED_UPSCALERS = (*FAMILIES, *UNSUPPORTED)
 
 
@@ -32,10 +32,7 @@ def find_weights(folders: Folders, upscaler: str, factor: float) -> Path:
         BadScript: an upscaler that is not supported. MissingFile: it is not there; the hint says what to put where.
     """
     if upscaler not in FAMILIES:
-        raise BadScript(
-            f"the latent upscaler {upscaler!r} is not supported: Weft has no network for it; choose "
-            f"{' or '.join(FAMILIES)}, or a method without weights, such as bislerp"
-        )
+        raise BadScript(f"the latent upscaler {upscaler!r} is not supported: {_INSTEAD}")
     name = f"latent-upscaler-v2.1_{FAMILIES[upscaler]}-x{factor}.safetensors"
     try:
         return folders.find(FOLDER, name)

@@ -6,15 +6,16 @@ A script node adds its part to the script that it is given; of two parts of a ki
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
 from engine.context import RunContext
+from engine.definition import Seen
 from engine.sockets import Boolean, Combo, Files, Float, Int
 from nodes.efficiency.errors import BadScript
 from nodes.efficiency.face import node
-from nodes.efficiency.latent_weights import LEARNED_UPSCALERS
+from nodes.efficiency.latent_weights import LEARNED_UPSCALERS, UNSUPPORTED
 from nodes.efficiency.values import HighResFix, NoiseControl, Script, ScriptValue, TiledUpscale
 from nodes.latent import LATENT_METHODS
 from nodes.types import Seed
@@ -104,13 +105,29 @@ def _unused_by_hires(constants: Mapping[str, Any]) -> Collection[str]:
     return names
 
 
-@node(class_type="HighRes-Fix Script", category=CATEGORY, unused=_unused_by_hires)
+def _check_hires(seen: Seen) -> Iterator[tuple[str, str]]:
+    """For `@node(check=...)`: a preprocessor that is not there."""
+    constants = seen.constants
+    preprocessor = constants.get("preprocessor", ABSENT)
+    used = constants.get("use_controlnet") is True and "preprocessor" not in _unused_by_hires(constants)
+    if used and preprocessor not in NO_PREPROCESSOR:
+        yield "preprocessor", _no_preprocessor(preprocessor)
+
+
+def _no_preprocessor(name: object) -> str:
+    return (
+        f"the preprocessor {name!r} belongs to comfyui_controlnet_aux and is not there: choose none, "
+        "and prepare the picture before"
+    )
+
+
+@node(class_type="HighRes-Fix Script", category=CATEGORY, unused=_unused_by_hires, check=_check_hires)
 @_lenient(*_OF_HIRES)
 def HighResFixScript(
     *,
     upscale_type: Annotated[str, Combo(("latent", "pixel", "both"))],
     hires_ckpt_name: Annotated[str, Files("checkpoints", extra_choices=(SAME_CHECKPOINT,), default=SAME_CHECKPOINT)],
-    latent_upscaler: Annotated[str, Combo((*LATENT_METHODS, *LEARNED_UPSCALERS))],
+    latent_upscaler: Annotated[str, Combo((*LATENT_METHODS, *LEARNED_UPSCALERS), unsupported=UNSUPPORTED)],
     pixel_upscaler: Annotated[str, Files("upscale_models")],
     upscale_by: UpscaleBy,
     use_same_seed: Annotated[bool, Boolean(default=True)],
@@ -163,10 +180,7 @@ def HighResFixScript(
         preprocessor_images=bool(preprocessor_imgs),
     )
     if part.control_net is not None and part.preprocessor not in NO_PREPROCESSOR:
-        raise BadScript(
-            f"the preprocessor {part.preprocessor!r} belongs to comfyui_controlnet_aux and is not there: choose none, "
-            "and prepare the picture before"
-        )
+        raise BadScript(_no_preprocessor(part.preprocessor))
     return replace(script or Script(), hiresfix=part if iterations else None)
 
 

@@ -527,3 +527,41 @@ def test_a_list_says_which_choice_was_meant_and_where_all_stand(registry: Regist
     assert hint("color 12") == "did you mean 'colour 12'?; weft nodes Paint lists all 30"
     assert hint("xyz") == "weft nodes Paint lists all 30"
     assert "meant" not in Combo(COLOURS, meant=str).to_object_info()
+
+
+@pytest.mark.parametrize(
+    ("class_type", "name", "value"),
+    [
+        ("HighRes-Fix Script", "latent_upscaler", "ttl_nn.SD 1.x"),
+        ("UNETLoader", "weight_dtype", "fp8_e4m3fn"),
+        ("CLIPLoader", "type", "wan"),
+        ("DualCLIPLoader", "type", "flux"),
+        ("ModelSamplingContinuousEDM", "sampling", "cosmos_rflow"),
+    ],
+)
+def test_what_comfyui_offers_and_nobody_can_run_here_is_found_before_the_run(
+    class_type: str, name: str, value: str
+) -> None:
+    installed = Registry.discover()
+    inputs = {
+        one: spec.socket.options.get("default", next(iter(getattr(spec.socket, "choices", None) or [1])))
+        for one, spec in installed[class_type].by_name.items()
+        if spec.section == "required"
+    }
+    prompt = Prompt.parse({"1": {"class_type": class_type, "inputs": {**inputs, "upscale_type": "latent"}}})
+    told = [issue for issue in validate(prompt.replace("1", name, value), installed) if issue.input == name]
+    assert [(issue.code, issue.message) for issue in told] == [
+        ("custom_validation_failed", f"{value!r} is not supported")
+    ]
+    assert told[0].details
+    assert not [issue for issue in validate(prompt, installed) if issue.input == name]
+
+
+def test_a_preprocessor_is_refused_where_a_controlnet_would_ask_for_it() -> None:
+    def told(**inputs: Any) -> list[str]:
+        script = {"upscale_type": "latent", "preprocessor": "CannyEdge", **inputs}
+        prompt = Prompt.parse({"1": {"class_type": "HighRes-Fix Script", "inputs": script}})
+        return [issue.message for issue in validate(prompt, Registry.discover()) if issue.input == "preprocessor"]
+
+    assert "'CannyEdge' belongs to comfyui_controlnet_aux" in told(use_controlnet=True)[0]
+    assert told(use_controlnet=False) == told(use_controlnet=True, preprocessor="none") == []
