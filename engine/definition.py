@@ -6,14 +6,14 @@ real ComfyUI. So a workflow can be validated and converted for a custom node who
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, zip_longest
 from typing import Any, Protocol
 
 from engine.errors import DefinitionError
-from engine.sockets import IoType, Socket, socket_from, type_name
+from engine.sockets import Autogrow, DynamicCombo, IoType, Socket, socket_from, type_name
 
 HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
 """The values that the engine, not the workflow, gives to an input of the hidden section."""
@@ -117,6 +117,21 @@ class NodeDefinition:
         """The declared inputs that a workflow can give, by name, in the editor's order."""
         return {spec.name: spec for spec in self.inputs if spec.section != "hidden"}
 
+    @cached_property
+    def unfolds(self) -> bool:
+        """Whether what a node holds decides which inputs it has."""
+        return any(isinstance(spec.socket, DynamicCombo | Autogrow) for spec in self.by_name.values())
+
+    def given(self, values: Mapping[str, Any]) -> Mapping[str, InputSpec]:
+        """The declared inputs of a node with these values and links: `by_name` with what its dynamic inputs unfold to.
+
+        A choice that brings inputs is followed by those of the value that it has, `choice.name`; an input that grows
+        is replaced by those of its row that must be there or have a value, `row.name`.
+        """
+        if not self.unfolds:
+            return self.by_name
+        return {spec.name: spec for each in self.by_name.values() for spec in _unfold(each, values)}
+
     @property
     def internal(self) -> bool:
         """Whether it is there only for what other nodes expand into; a list of node classes leaves it out."""
@@ -186,6 +201,24 @@ def read_inputs(sections: Mapping[str, Any], order: Mapping[str, Any] | None = N
         for name in dict.fromkeys([*names, *declared]):
             specs.append(InputSpec(name, _socket(name, declared[name], section), section))
     return tuple(specs)
+
+
+def _unfold(spec: InputSpec, values: Mapping[str, Any]) -> Iterator[InputSpec]:
+    socket = spec.socket
+    if isinstance(socket, DynamicCombo):
+        yield spec
+        value = values.get(spec.name)
+        for section, name, inner in socket.branches.get(value, ()) if isinstance(value, str) else ():
+            section = section if spec.section == "required" else "optional"
+            yield from _unfold(InputSpec(f"{spec.name}.{name}", inner, section), values)
+    elif isinstance(socket, Autogrow):
+        for index, name in enumerate(socket.names):
+            required = spec.section == "required" and index < socket.least
+            grown = InputSpec(f"{spec.name}.{name}", socket.item, "required" if required else "optional")
+            if required or grown.name in values:
+                yield from _unfold(grown, values)
+    else:
+        yield spec
 
 
 def read_outputs(types: Any, names: Any, lists: Any, tips: Any) -> tuple[OutputSpec, ...]:

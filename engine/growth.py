@@ -93,7 +93,7 @@ def _read(planner: Planner, step: Step, graph: Mapping[str, Any]) -> dict[str, K
 def _inputs(node_id: str, definition: NodeDefinition, given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of a node inside: links, and declared values; a value that a widget takes is coerced as ever."""
     inputs: dict[str, Any] = {}
-    by_name = definition.by_name
+    by_name = definition.given(given)
     for name, value in given.items():
         value = _linked(value)
         if type(value) is Link:

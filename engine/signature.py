@@ -70,7 +70,7 @@ class KeyMaker:
         """The key of one node. `inputs` are coerced constants and Links; `parents` holds the keys of linked nodes."""
         implementation = definition.implementation
         assert implementation is not None
-        by_name = definition.by_name
+        by_name = definition.given(inputs)
         volatile = implementation.volatile
         keyed: dict[str, Any] = {}
         for name, value in inputs.items():

@@ -7,7 +7,9 @@ a definition goes to `object_info` and back unchanged; each class reads the ones
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 IoType = str | tuple[Any, ...]
@@ -15,6 +17,12 @@ IoType = str | tuple[Any, ...]
 
 SHOWN_CHOICES = 20
 """The longest list that a message spells out, as in ComfyUI."""
+
+MOST_GROWN = 100
+"""The most inputs that ComfyUI lets one grow to."""
+
+MATCH_TYPE = "COMFY_MATCHTYPE_V3"
+"""The type of inputs and outputs that take whatever their template is linked to."""
 
 Problem = tuple[str, str, str]
 """ComfyUI's error type, its message, and details."""
@@ -50,6 +58,17 @@ class Socket:
     def coerce(self, value: Any) -> Any:
         """The value as the node will get it. Raises ValueError, TypeError or OverflowError where it cannot be made."""
         return value
+
+    @property
+    def accepts(self) -> IoType:
+        """The type that a link into it must have."""
+        return self.io_type
+
+    @property
+    def takes_values(self) -> bool:
+        """Whether a value written in the workflow will do: with a widget, or where the type is that of one."""
+        accepts = self.accepts
+        return self.is_widget or accepts == "*" or (isinstance(accepts, str) and _PLAIN.issuperset(accepts.split(",")))
 
     def problems(self, name: str, value: Any) -> Iterator[Problem]:
         """What is wrong with a coerced value."""
@@ -188,7 +207,83 @@ class Files(Combo):
         return [*spelled, dict(self.options)] if self.options else spelled
 
 
+class Opaque(Widget):
+    """A widget of the editor's whose values are its own business: a colour, a curve, a camera; `default` is given."""
+
+    __slots__ = ()
+
+    def __init__(self, io_type: str, /, **options: Any) -> None:
+        super().__init__(**options)
+        self.io_type = io_type
+
+
+class DynamicCombo(Combo):
+    """One of a list of choices, each of which brings inputs of its own: `branches`, as (section, name, socket)."""
+
+    __slots__ = ("branches",)
+    name = "COMFY_DYNAMICCOMBO_V3"
+
+    def __init__(self, **options: Any) -> None:
+        branches = {option["key"]: tuple(_declared(option.get("inputs") or {})) for option in options["options"]}
+        super().__init__(tuple(branches), **options)
+        self.io_type = self.name
+        self.branches = branches
+
+    def to_object_info(self) -> list[Any]:
+        return [self.name, dict(self.options)]
+
+
+class Autogrow(Socket):
+    """A row of inputs of one type that grows as they are linked: `names`, of which the first `least` are required.
+
+    `item` is what each is. It is a socket, also where its type has a widget.
+    """
+
+    __slots__ = ("item", "least", "names")
+    name = "COMFY_AUTOGROW_V3"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(self.name, **options)
+        template = options["template"]
+        ((section, _, item),) = _declared(template["input"])
+        if item.is_widget and not isinstance(item, DynamicCombo):
+            item.options = {**item.options, "forceInput": True}
+        self.item = item
+        names = template.get("names")
+        if names is None:
+            names = (f"{template['prefix']}{index}" for index in range(min(template["max"], MOST_GROWN)))
+        self.names = tuple(map(str, islice(names, MOST_GROWN)))
+        self.least = template.get("min", 0) if section == "required" else 0
+
+
+class MatchType(Socket):
+    """Any type that its template allows, the same for every input and output of the template."""
+
+    __slots__ = ()
+
+    @property
+    def accepts(self) -> IoType:
+        template = self.options.get("template")
+        allowed = template.get("allowed_types") if isinstance(template, Mapping) else None
+        return allowed if isinstance(allowed, str) and allowed else "*"
+
+
+class Unread(Socket):
+    """A type that decides which inputs or widgets a node has, of a kind that is not known here.
+
+    What a save of such a node means, or what the node needs, cannot be told.
+    """
+
+    __slots__ = ()
+
+
 _WIDGETS: dict[str, type[Widget]] = {cls.name: cls for cls in (Int, Float, String, Boolean)}
+_PLAIN = frozenset(_WIDGETS)
+_OPAQUE = frozenset({"BOUNDING_BOX", "COLOR", "CURVE", "MARKDOWN", "RANGE"})
+"""Types for which the editor has a widget that holds one value."""
+
+_UNFOLDS = re.compile(r"COMFY_\w+_V[0-9]+")
+"""How ComfyUI spells the types that stand for more than one plain input."""
 
 
 def socket_from(io_type: Any, options: Mapping[str, Any]) -> Socket:
@@ -201,19 +296,48 @@ def socket_from(io_type: Any, options: Mapping[str, Any]) -> Socket:
     if io_type == "COMBO":
         rest = {name: value for name, value in options.items() if name != "options"}
         return Combo(options.get("options"), **rest)
+    if io_type in (DynamicCombo.name, Autogrow.name):
+        try:
+            return DynamicCombo(**options) if io_type == DynamicCombo.name else Autogrow(**options)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            return Unread(io_type, **options)
+    if io_type == MATCH_TYPE:
+        return MatchType(io_type, **options)
+    if "widgetType" in options:
+        return _widget_of_its_own(io_type, options)
+    if io_type in _OPAQUE:
+        return Opaque(io_type, **options)
     widget = _WIDGETS.get(io_type)
     if widget is not None:
         return widget(**options)
-    return Socket(io_type, **options)
+    unfolds = isinstance(io_type, str) and _UNFOLDS.fullmatch(io_type)
+    return Unread(io_type, **options) if unfolds else Socket(io_type, **options)
+
+
+def _declared(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, Socket]]:
+    """The inputs that a branch or a template declares: section, name, socket."""
+    for section in ("required", "optional"):
+        for name, (io_type, *options) in (sections.get(section) or {}).items():
+            yield section, name, socket_from(io_type, options[0] if options else {})
+
+
+def _widget_of_its_own(io_type: Any, options: Mapping[str, Any]) -> Socket:
+    """An input that takes several types, `FLOAT,INT`, with the widget of one of them."""
+    shown = socket_from(options["widgetType"], {name: value for name, value in options.items() if name != "widgetType"})
+    if not shown.is_widget or isinstance(shown, DynamicCombo):
+        return Unread(io_type, **options)
+    shown.io_type, shown.options = io_type, options
+    return shown
 
 
 def fits(received: IoType, wanted: IoType) -> bool:
     """Whether an output of type `received` may be linked to an input of type `wanted`.
 
-    `*` fits everything; `A,B` fits what shares a part with it; `COMBO` and a list of choices fit each other. The first
-    test is `not a != b` because packs declare their any-type as a str whose `__ne__` says False.
+    `*` fits everything, and so does what has the type of its template; `A,B` fits what shares a part with it; `COMBO`
+    and a list of choices fit each other. The first test is `not a != b` because packs declare their any-type as a str
+    whose `__ne__` says False.
     """
-    if not received != wanted or received == "*" or wanted == "*":  # noqa: SIM202
+    if not received != wanted or received in ("*", MATCH_TYPE) or wanted in ("*", MATCH_TYPE):  # noqa: SIM202
         return True
     if isinstance(received, tuple) or isinstance(wanted, tuple):
         return "COMBO" in (received, wanted)

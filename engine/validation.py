@@ -14,7 +14,7 @@ from engine.graph import Graph
 from engine.overrides import title_of
 from engine.prompt import Link, Prompt, PromptNode
 from engine.registry import Registry
-from engine.sockets import SHOWN_CHOICES, Combo, Files, fits, type_name
+from engine.sockets import SHOWN_CHOICES, Combo, Files, Unread, fits, type_name
 
 
 def validate(
@@ -61,7 +61,7 @@ def coerced(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, A
 
     So are the inputs that are meaningless beside the others.
     """
-    by_name = definition.by_name
+    by_name = definition.given(given)
     inputs: dict[str, Any] = {}
     left_out = unused(given, definition)
     for name, value in given.items():
@@ -82,7 +82,7 @@ def unused(given: Mapping[str, Any], definition: NodeDefinition) -> Collection[s
 
 def constants(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, Any]:
     """The declared inputs that are no links, coerced, as far as they can be."""
-    by_name = definition.by_name
+    by_name = definition.given(given)
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name in by_name and type(value) is not Link and type(value) is not list:
@@ -108,7 +108,8 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
     for node_id, node in prompt.nodes.items():
         if node.class_type not in registry:
             continue
-        declared = {spec.name for spec in registry[node.class_type].inputs}
+        definition = registry[node.class_type]
+        declared = {*definition.given(node.inputs), *(spec.name for spec in definition.inputs)}
         for name, value in node.inputs.items():
             if name in declared or type(value) is Link or name in _EDITORS_OWN or value in ("", None):
                 continue
@@ -208,32 +209,36 @@ class _Validation:
             yield self.issue(node_id, "not_executable", message, details=definition.unavailable)
         inputs = node.inputs
         left_out = unused(inputs, definition)
-        for name, spec in definition.by_name.items():
+        declared = definition.given(inputs)
+        for name, spec in declared.items():
             if name in left_out:
                 continue
-            if name not in inputs:
+            if isinstance(spec.socket, Unread):
+                message = f"{name!r} is of type {type_name(spec.socket.io_type)}, which is not known here"
+                yield self.issue(node_id, "unknown_input_type", message, name)
+            elif name not in inputs:
                 if spec.section == "required":
-                    yield self.missing(node_id, node, definition, spec)
+                    yield self.missing(node_id, node, declared, spec)
             elif type(inputs[name]) is Link or type(inputs[name]) is list:
                 yield from self.link_issues(node_id, spec.name, inputs[name], spec)
-            elif not spec.socket.is_widget and spec.socket.io_type != "*":
+            elif not spec.socket.takes_values:
                 message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
-                hint = f"it takes {type_name(spec.socket.io_type)} from another node, got {_brief(inputs[name])}"
+                hint = f"it takes {type_name(spec.socket.accepts)} from another node, got {_brief(inputs[name])}"
                 extra = self.extra(spec, received_value=inputs[name])
                 yield self.issue(node_id, "bad_linked_input", message, name, details=name, hint=hint, extra=extra)
             else:
                 yield from self.value_issues(node_id, spec, constant(inputs[name]))
         for name, value in inputs.items():
             # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
-            if type(value) is Link and name not in definition.by_name:
+            if type(value) is Link and name not in declared:
                 yield from self.link_issues(node_id, name, value, None)
         check = definition.implementation.check if definition.implementation else None
         if check is not None:
             for name, message in check(_Seen(node, self.prompt, self.registry)):
                 yield self.issue(node_id, "custom_validation_failed", message, name)
 
-    def missing(self, node_id: str, node: PromptNode, definition: NodeDefinition, spec: InputSpec) -> Issue:
-        stray = [name for name in node.inputs if name not in definition.by_name]
+    def missing(self, node_id: str, node: PromptNode, declared: Mapping[str, InputSpec], spec: InputSpec) -> Issue:
+        stray = [name for name in node.inputs if name not in declared]
         found = nearest(spec.name, stray)
         hint = f"the node has an input {found!r}, which its class does not declare" if found else ""
         extra = {"input_name": spec.name}
@@ -265,10 +270,10 @@ class _Validation:
             yield self.issue(node_id, code, message, name, details=name, hint=f"its slots: {slots}", extra=extra)
             return
         received = outputs[link.slot].io_type
-        if spec is not None and not fits(received, spec.socket.io_type):
-            wanted = type_name(spec.socket.io_type)
+        if spec is not None and not fits(received, spec.socket.accepts):
+            wanted = type_name(spec.socket.accepts)
             details = f"{name}, received_type({type_name(received)}) mismatch input_type({wanted})"
-            fitting = [f"slot {slot}" for slot, out in enumerate(outputs) if fits(out.io_type, spec.socket.io_type)]
+            fitting = [f"slot {slot}" for slot, out in enumerate(outputs) if fits(out.io_type, spec.socket.accepts)]
             hint = f"{wanted} is {', '.join(fitting)} of node {link.node_id}" if fitting else ""
             extra = self.extra(spec, received_type=type_name(received), linked_node=list(link))
             message = "Return type mismatch between linked nodes"

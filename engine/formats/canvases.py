@@ -58,7 +58,8 @@ class Port:
 class Item:
     """A node on a board. `body` is the board of a subgraph instance, whose `held` has the promoted values.
 
-    `moved` maps saved output slots to today's, for the classes whose outputs moved.
+    `moved` maps saved output slots to today's, for the classes whose outputs moved. `fault` is why its inputs cannot
+    be told, which keeps it from running.
     """
 
     node: Node
@@ -72,6 +73,7 @@ class Item:
     outputs: list[str] = field(default_factory=list)
     moved: dict[int, int] = field(default_factory=dict)
     held: Held = field(default_factory=Held)
+    fault: Issue | None = None
 
     @property
     def runs(self) -> bool:
@@ -141,11 +143,16 @@ def compatible(left: str, right: str) -> bool:
 
 @dataclass(frozen=True)
 class Promoted:
-    """An input of a subgraph that shows a widget of an inner node: the first one that it is linked to."""
+    """An input of a subgraph that shows a widget of an inner node: the first one that it is linked to.
 
-    spec: InputSpec
+    `spec` is None for a widget that the save shows and no class here has: of a node of an unknown class, which takes
+    the value by name, or one that the class lost, where nothing takes it (`lost`).
+    """
+
+    spec: InputSpec | None
     node_id: str
     widget: str
+    lost: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -14,15 +14,15 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from engine.definition import InputSpec
+from engine.definition import InputSpec, NodeDefinition
 from engine.documents import pointer, with_value
 from engine.errors import InvalidWorkflow, Issue
 from engine.formats.canvases import Item, Kind, Port, Scope
 from engine.formats.controls import ControlWord, control_word, next_seed
 from engine.formats.reading import read
 from engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option
-from engine.formats.widgets import MISSING, constant, fed, has_control, plain
-from engine.formats.wiring import Literal, Wiring, primitive_value
+from engine.formats.widgets import MISSING, Saved, constant, default_of, fed, has_control, is_widget, plain
+from engine.formats.wiring import Literal, Wiring, primitive_value, shown_outside
 from engine.formats.workflow import Workflow
 from engine.prompt import Link, Prompt, PromptNode
 from engine.registry import HOW_CLASSES_GET_IN, Registry
@@ -128,7 +128,7 @@ def advance(prompt: ConvertedPrompt, registry: Registry, random: Callable[[], fl
     workflow = prompt.extra_pnginfo["workflow"]
     for (node_id, name), control in prompt.controls.items():
         inputs = prompt.nodes[node_id].inputs
-        spec = registry[prompt.nodes[node_id].class_type].by_name[name]
+        spec = registry[prompt.nodes[node_id].class_type].given(inputs)[name]
         if control.word is ControlWord.FIXED or name not in inputs or type(inputs[name]) is Link:
             continue
         if control.place not in drawn:
@@ -157,6 +157,9 @@ class _Conversion:
         self.scopes = list(Scope(board).all())
         if not self.keep_unknown:
             self.refuse_unknown()
+        faults = [item.fault for item in self.running() if item.fault is not None]
+        if faults:
+            raise InvalidWorkflow(faults)
         items: dict[str, Item] = {}
         nodes: dict[str, PromptNode] = {}
         characters = 0
@@ -181,9 +184,13 @@ class _Conversion:
             controls=self.controls,
         )
 
-    def refuse_unknown(self) -> None:
+    def running(self) -> Iterator[Item]:
+        """Every node that is in the prompt or leads to others, once."""
         boards = {scope.board: None for scope in self.scopes}
-        unknown = [item for board in boards for item in board.items.values() if item.runs and item.kind is Kind.UNKNOWN]
+        return (item for board in boards for item in board.items.values() if item.runs)
+
+    def refuse_unknown(self) -> None:
+        unknown = [item for item in self.running() if item.kind is Kind.UNKNOWN]
         if not unknown:
             return
         types = list({item.class_type: None for item in unknown})
@@ -203,6 +210,8 @@ class _Conversion:
         links: dict[str, Any] = {}
         for port in item.ports:
             found = self.wiring.resolve(scope, item, port)
+            if found is None and port.spec is not None:
+                found = shown_outside(scope, item, port.name)
             if isinstance(found, Link):
                 links[port.name] = found
                 if port.spec is not None:
@@ -214,6 +223,8 @@ class _Conversion:
             elif port.spec is not None and (value := self.widget_value(item, port)) is not MISSING:
                 inputs[port.name] = constant(self.process(item, port, value))
                 self.note_control(scope, item, port, None)
+        if item.definition is not None and item.definition.unfolds:
+            inputs = _by_choices(item, item.definition, inputs)
         return PromptNode(class_type=item.class_type, inputs=inputs | links, _meta={"title": item.title})
 
     def widget_value(self, item: Item, port: Port) -> Any:
@@ -300,6 +311,25 @@ class _Conversion:
         return (item for scope in self.scopes for item in scope.board.items.values())
 
 
+def _by_choices(item: Item, definition: NodeDefinition, inputs: dict[str, Any]) -> dict[str, Any]:
+    """The inputs that belong to the choices as they are sent: an instance, or a primitive, may choose otherwise.
+
+    What the saved choice brought goes then, and what the new one brings has its default.
+    """
+    declared = definition.given(inputs)
+    saved = {port.name for port in item.ports if port.spec is not None}
+    inputs = {name: value for name, value in inputs.items() if name in declared or name not in saved}
+    while True:
+        defaults = {
+            name: constant(default)
+            for name, spec in definition.given(inputs).items()
+            if name not in inputs and is_widget(spec) and (default := default_of(spec.socket)) is not MISSING
+        }
+        if not defaults:
+            return inputs
+        inputs |= defaults
+
+
 def _document_order(node_id: str) -> tuple[int, int]:
     """Whole numbers ascending, then the rest as they come: the order of keys in JavaScript."""
     is_index = node_id.isascii() and node_id.isdecimal() and len(node_id) <= 10 and str(int(node_id)) == node_id
@@ -307,10 +337,7 @@ def _document_order(node_id: str) -> tuple[int, int]:
 
 
 def _unknown_values(item: Item) -> Iterator[tuple[str, Any]]:
-    """The values of a node whose class is not known: `UNKNOWN`, `UNKNOWN_1`, ..., or by name if saved so."""
-    saved = item.node.widgets_values
-    if isinstance(saved, dict):
-        yield from ((name, constant(plain(value))) for name, value in saved.items())
-    elif isinstance(saved, list):
-        for index, value in enumerate(saved):
-            yield (f"UNKNOWN_{index}" if index else "UNKNOWN"), constant(plain(value))
+    """The values of a node whose class is not known: by name if saved so, else `UNKNOWN`, `UNKNOWN_1`, ..."""
+    for index, entry in enumerate(Saved(item.node.widgets_values, item.node.widgets_values_named).listed):
+        if not entry.is_editors_own:
+            yield entry.name or (f"UNKNOWN_{index}" if index else "UNKNOWN"), constant(plain(entry.value))

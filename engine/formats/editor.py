@@ -115,6 +115,7 @@ class _Node:
         self.node_id = node_id
         self.node = node
         self.definition = definition
+        self.specs = definition.given(node.inputs) if definition else {}
         plain = re.fullmatch(r"0|[1-9][0-9]{0,15}", node_id) and int(node_id) <= _SAFE_INTEGER
         self.id: int | str = int(node_id) if plain else node_id
         self.inputs = list(self._inputs())
@@ -126,7 +127,7 @@ class _Node:
 
     def _inputs(self) -> Iterator[dict[str, Any]]:
         """Sockets in definition order, what else is linked, then widgets that are linked; as the editor lists them."""
-        specs = self.definition.by_name if self.definition else {}
+        specs = self.specs
         linked = dict(self.node.links)
         for name, spec in specs.items():
             if not is_widget(spec):
@@ -144,7 +145,7 @@ class _Node:
         if self.definition is None:
             inputs = self.node.inputs.items()
             return {name: _unwrapped(value) for name, value in inputs if type(value) is not Link}
-        layout = slots(self.definition)
+        layout = slots(self.specs.values())
         values = [self._value(slot.spec) if slot.role == "value" else _EXTRA_SLOTS[slot.role] for slot in layout]
         # What is beyond the last widget is ignored.
         return [*values, None] if _looks_old(self.definition, len(values)) else values
@@ -158,7 +159,7 @@ class _Node:
 
     def size(self) -> Size:
         """About the size that the editor will give it, title included."""
-        specs = self.definition.by_name if self.definition else {}
+        specs = self.specs
         rows = max(sum("widget" not in entry for entry in self.inputs), len(self.outputs))
         height = TITLE_HEIGHT + _SLOT_HEIGHT * rows + _WIDGET_HEIGHT * len(self.values) + (14 if self.values else 6)
         width = 60 + 7.0 * max(

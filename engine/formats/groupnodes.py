@@ -175,7 +175,9 @@ def _share(nodes: list[_InnerNode], values: Any) -> Iterator[tuple[str, int]]:
     How many a node takes is how many it was saved with: its class may have gained widgets since.
     """
     saved = [len(node.values) if isinstance(node.values, list) else 0 for node in nodes]
-    defined = [len(slots(node.definition)) if node.definition else len(node.values or ()) for node in nodes]
+    defined = [
+        len(slots(node.definition.by_name.values())) if node.definition else len(node.values or ()) for node in nodes
+    ]
     given = values if isinstance(values, list) else []
     counts = defined if sum(defined) == len(given) != sum(saved) else saved
     start = 0

@@ -6,8 +6,8 @@ Nothing here recurses, so subgraphs may be nested as deep as they like; how many
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.definition import InputSpec, NodeDefinition
@@ -16,10 +16,20 @@ from engine.errors import InvalidWorkflow, Issue
 from engine.formats.canvases import Board, Item, Kind, Port, Promoted
 from engine.formats.groupnodes import group_canvas, group_name
 from engine.formats.legacy import NAMED_OUTPUTS, RENAMED, asks_for_a_seed, migrate
-from engine.formats.widgets import Held, WidgetSlot, hold, is_widget, plain, slots
+from engine.formats.widgets import (
+    Held,
+    Saved,
+    WidgetSlot,
+    hold,
+    is_widget,
+    may_have_a_widget,
+    plain,
+    slots,
+    unfolded,
+)
 from engine.formats.workflow import Canvas, Node, Slot, Wire, Workflow
 from engine.registry import Registry
-from engine.sockets import type_name
+from engine.sockets import MATCH_TYPE, DynamicCombo, MatchType, Opaque, Unread, type_name
 
 INPUT_PANEL, OUTPUT_PANEL = "-10", "-20"
 """The ids that a subgraph's own inputs and outputs have in its links."""
@@ -41,26 +51,22 @@ def read(workflow: Workflow, registry: Registry) -> tuple[Board, list[Issue]]:
 
 
 @dataclass(frozen=True)
-class _Class:
-    """What every node of a class has."""
+class _Shape:
+    """What a node has by its class: its inputs, sockets first, and what its `widgets_values` stand for."""
 
-    definition: NodeDefinition
     inputs: tuple[InputSpec, ...]
     layout: tuple[WidgetSlot, ...]
-    outputs: tuple[str, ...]
 
     @classmethod
-    def of(cls, definition: NodeDefinition) -> _Class:
-        specs = definition.by_name.values()
+    def of(cls, specs: Collection[InputSpec]) -> _Shape:
         inputs = (*(spec for spec in specs if not is_widget(spec)), *(spec for spec in specs if is_widget(spec)))
-        outputs = tuple(type_name(output.io_type) for output in definition.outputs)
-        return cls(definition, inputs, slots(definition), outputs)
+        return cls(inputs, slots(specs))
 
 
 class _Reader:
     def __init__(self, workflow: Workflow, registry: Registry) -> None:
         self.registry = registry
-        self.classes: dict[str, _Class] = {}
+        self.shapes: dict[str, _Shape] = {}
         self.issues: list[Issue] = []
         self.notes: list[Issue] = []
         self.root = Board(workflow.canvas, "")
@@ -124,15 +130,52 @@ class _Reader:
         elif (name := group_name(class_type)) is not None and name in self.groups:
             item.kind, item.body = Kind.INSTANCE, self.group(name, item)
         elif item.kind is Kind.UNKNOWN and class_type in self.registry:
-            item.kind, item.definition = Kind.NODE, self.class_of(class_type).definition
+            item.kind, item.definition = Kind.NODE, _with_shown_widgets(self.registry[class_type], node)
         elif item.kind is Kind.UNKNOWN and _UUID.fullmatch(class_type) and item.runs:
             self.issues.append(item.issue("undefined_subgraph", f"its subgraph {class_type} is not in the workflow"))
         return item
 
-    def class_of(self, class_type: str) -> _Class:
-        if class_type not in self.classes:
-            self.classes[class_type] = _Class.of(self.registry[class_type])
-        return self.classes[class_type]
+    def shape_of(self, item: Item, definition: NodeDefinition) -> _Shape:
+        """That of the class; where inputs unfold, what the node holds has a say."""
+        if not definition.unfolds and definition is self.registry[item.class_type]:
+            if item.class_type not in self.shapes:
+                self.shapes[item.class_type] = _Shape.of(definition.by_name.values())
+            return self.shapes[item.class_type]
+        saved = Saved(item.node.widgets_values, item.node.widgets_values_named)
+        specs = unfolded(definition, saved, (slot.name for slot in item.node.inputs))
+        return _Shape.of(specs.values())
+
+    def check_types(self, item: Item, shape: _Shape) -> None:
+        """An input of a type that is not understood is an issue: what stands in `widgets_values` cannot be told."""
+        for spec in shape.inputs:
+            if isinstance(spec.socket, Unread):
+                message = f"{spec.name!r} is of type {type_name(spec.socket.io_type)}, which is not known here"
+                item.fault = item.issue("unknown_input_type", message, spec.name)
+
+    def note_left(self, item: Item, shape: _Shape) -> None:
+        """Saved values that no widget takes are a note; a fault where inputs of unknown types are as many."""
+        left = item.held.left
+        if not left or not item.runs or item.fault is not None:
+            return
+        shown = ", ".join(map(str, left))
+        values = f"{len(left)} saved value{'s' if len(left) > 1 else ''} that no widget of the class takes"
+        saved = {slot.name for slot in item.node.inputs}
+        strange = [
+            f"{held!r:.40} is no choice of {spec.name!r}"
+            for spec in shape.inputs
+            if isinstance(spec.socket, DynamicCombo)
+            and (held := item.held.values.get(spec.name)) not in spec.socket.branches
+        ]
+        unsaved = [spec for spec in shape.inputs if may_have_a_widget(spec) and spec.name not in saved]
+        if not left[0].name and strange:
+            message = f"{strange[0]}, so what it brings is not known, and which of the values after it is whose"
+            item.fault = item.issue("value_not_in_list", message)
+        elif not left[0].name and len(unsaved) == len(left):
+            types = ", ".join(f"{spec.name!r} of type {type_name(spec.socket.io_type)}" for spec in unsaved)
+            message = f"{values}, and no known widget for {types}: which value is whose cannot be told"
+            item.fault = item.issue("unknown_input_type", message, unsaved[0].name)
+        else:
+            self.notes.append(item.issue("values_left_out", f"{values}: {shown}"))
 
     def subgraph(self, definition_id: str, instance: Item) -> Board:
         if definition_id not in self.by_definition:
@@ -191,19 +234,30 @@ class _Reader:
         ends: dict[str, tuple[Item, Port]] = {}
         for item in board.items.values():
             linked = restored.get(item.node.id, {})
-            for port, link in self.ports(item, linked):
+            shape = self.shape_of(item, item.definition) if item.definition is not None else None
+            for port, link in self.ports(item, shape, linked):
                 item.ports.append(port)
                 if link is not None:
                     self.lead(board, item, port, link, wires.get(link))
                     ends.setdefault(link, (item, port))
-            self.fill(item)
+            self.fill(item, shape)
+        shown = {
+            slot.link: (item.node.id, slot.name)
+            for item in board.items.values()
+            for slot in item.node.inputs
+            if slot.link is not None and slot.widget_name is not None
+        }
         for index, panel in enumerate(board.canvas.inputs):
             links = panel.link_ids or [
                 wire.id for wire in wires.values() if (wire.origin_id, wire.origin_slot) == (INPUT_PANEL, index)
             ]
-            for target, port in (ends[link] for link in links if link in ends):
-                if port.spec is not None:
-                    board.promoted[index] = Promoted(port.spec, target.node.id, port.name)
+            for link in links:
+                if link in shown and (link not in ends or ends[link][1].spec is None):
+                    # The editor that saved it had a widget there, so there is a value for it.
+                    board.promoted[index] = Promoted(None, *shown[link], lost=link not in ends)
+                    break
+                if link in ends and (spec := ends[link][1].spec) is not None:
+                    board.promoted[index] = Promoted(spec, ends[link][0].node.id, ends[link][1].name)
                     break
         self.read_results(board, wires)
 
@@ -222,13 +276,15 @@ class _Reader:
         elif item.definition is None:
             item.outputs = saved
         else:
-            known = self.class_of(item.class_type).outputs
-            item.outputs = [*known, *saved[len(known) :]]
+            known = [type_name(output.io_type) for output in item.definition.outputs]
+            # What has the type of its template was saved with the one that it had.
+            matched = [saved[at] if each == MATCH_TYPE and at < len(saved) else each for at, each in enumerate(known)]
+            item.outputs = ["*" if each == MATCH_TYPE else each for each in matched] + saved[len(known) :]
             if item.class_type in NAMED_OUTPUTS:
                 today = {output.name: index for index, output in enumerate(item.definition.outputs)}
                 item.moved = {old: today[slot.name] for old, slot in enumerate(item.node.outputs) if slot.name in today}
 
-    def ports(self, item: Item, restored: dict[int, str]) -> Iterable[tuple[Port, str | None]]:
+    def ports(self, item: Item, shape: _Shape | None, restored: dict[int, str]) -> Iterable[tuple[Port, str | None]]:
         """The item's inputs with their links' ids, in the editor's order: sockets, widgets, what else is saved.
 
         Names, types and widgets are the definition's; which link it is, the save's, found by name.
@@ -248,10 +304,12 @@ class _Reader:
                 promoted = item.body.promoted.get(index)
                 yield with_link(Port(panel.name, _type(panel.io_type), promoted.spec if promoted else None))
             return
-        specs = self.class_of(item.class_type).inputs if item.definition is not None else ()
+        specs = shape.inputs if shape is not None else ()
         widgets = {spec.name for spec in specs if is_widget(spec)}
         for spec in specs:
             io_type = type_name(spec.socket.io_type)
+            if isinstance(spec.socket, MatchType):
+                io_type = _type(saved[spec.name][1].io_type) if spec.name in saved else "*"
             yield with_link(Port(spec.name, io_type, spec if spec.name in widgets else None))
         known = {spec.name for spec in specs}
         for name, (_, slot) in saved.items():
@@ -305,17 +363,28 @@ class _Reader:
                 restored.setdefault(target.node.id, {})[wire.target_slot] = wire.id
         return restored
 
-    def fill(self, item: Item) -> None:
+    def fill(self, item: Item, shape: _Shape | None) -> None:
         """What the item's widgets hold."""
         saved = item.node.widgets_values
-        if item.definition is not None:
-            layout = self.class_of(item.class_type).layout
-            item.held = hold(item.definition, layout, migrate(item.class_type, layout, saved))
+        if item.definition is not None and shape is not None:
+            layout = shape.layout
+            migrated = Saved(migrate(item.class_type, layout, saved), item.node.widgets_values_named)
+            item.held = hold(item.definition, layout, migrated)
+            self.check_types(item, shape)
+            self.note_left(item, shape)
             if asks_for_a_seed(item.class_type, layout, saved):
                 message = "the seed is -1, to be drawn when queued; 0 is taken, and further runs draw others"
                 self.notes.append(item.issue("drawn_seed", message))
         elif item.body is not None and item.body.group is None:
-            item.held = _promoted_values(item.body, saved, item.node.properties.get("proxyWidgets"))
+            item.held = _instance_values(item.body, item.node)
+            self.note_unused(item)
+
+    def note_unused(self, item: Item) -> None:
+        """What an instance holds and nothing takes is a note."""
+        if item.held.left and item.runs:
+            shown = ", ".join(map(str, item.held.left))
+            message = f"saved values for which the subgraph has no widget: {shown}"
+            self.notes.append(item.issue("values_left_out", message))
 
     def read_results(self, board: Board, wires: dict[str, Wire]) -> None:
         """The ports into the output panel. Where an output has several links, the first counts."""
@@ -330,30 +399,50 @@ class _Reader:
                 self.lead(board, board.instance, port, found[0].id, found[0])
 
 
-def _promoted_values(body: Board, saved: Any, proxies: Any) -> Held:
-    """The values of an instance's promoted widgets, by the name of the input; null stands for the inner node's own.
+def _instance_values(body: Board, instance: Node) -> Held:
+    """The values of a subgraph instance's widgets; null stands for the inner node's own.
 
-    They are in the order of the subgraph's inputs. Newer saves list the widgets in `proxyWidgets`, `[inner id | -1,
-    name]`, those of inner nodes that no input shows too: where that list fits the values, it tells their order.
+    They are in the order of the subgraph's inputs that show one, or have names. Saves of some frontends list the
+    widgets in `proxyWidgets`, `[inner id | -1, name]`, those of inner nodes that no input shows too: where that list
+    fits the values, it tells their order.
     """
-    names = {index: body.canvas.inputs[index].name for index in body.promoted}
+    promoted = {body.canvas.inputs[index].name: each for index, each in body.promoted.items()}
+    entries = Saved(instance.widgets_values, instance.widgets_values_named).listed
+    proxies = instance.properties.get("proxyWidgets")
+    owners: Sequence[str | tuple[str, str] | None] = [entry.name for entry in entries]
+    if isinstance(proxies, list) and len(proxies) == len(entries):
+        by_proxy: dict[tuple[str, str], str] = {("-1", name): name for name in promoted}
+        by_proxy |= {(each.node_id, each.widget): name for name, each in promoted.items()}
+        pairs = [tuple(map(str, proxy[:2])) if isinstance(proxy, list) else () for proxy in proxies]
+        owners = [by_proxy.get((pair[0], pair[1]), (pair[0], pair[1])) if len(pair) == 2 else None for pair in pairs]
+    elif not any(entry.name for entry in entries):
+        owners = [*promoted, *[None] * len(entries)][: len(entries)]
     held = Held()
-    found: list[tuple[int | str, str | None, Any]] = []
-    if isinstance(saved, dict):
-        found += [(name, name, saved[name]) for name in names.values() if name in saved]
-    elif isinstance(saved, list):
-        order: list[str | None] = [*names.values()]
-        if isinstance(proxies, list) and len(proxies) == len(saved):
-            by_proxy = {("-1", name): name for name in names.values()}
-            by_proxy |= {(each.node_id, each.widget): names[index] for index, each in body.promoted.items()}
-            pairs = (proxy if isinstance(proxy, list) and len(proxy) > 1 else ("", "") for proxy in proxies)
-            order = [by_proxy.get((str(node_id), str(widget))) for node_id, widget, *_ in pairs]
-        found += [(place, name, value) for place, (name, value) in enumerate(zip(order, saved, strict=False))]
-    for place, name, value in found:
-        if name is not None and value is not None:
-            held.values[name] = plain(value)
-            held.places[name] = place
+    for owner, entry in zip(owners, entries, strict=True):
+        if entry.value is None:
+            continue
+        if isinstance(owner, tuple) and owner[0] in body.items:
+            held.shown[owner] = entry
+        elif isinstance(owner, str) and owner in promoted and not promoted[owner].lost:
+            held.values[owner] = plain(entry.value)
+            held.places[owner] = entry.place
+        elif not entry.is_empty:
+            held.left.append(entry)
     return held
+
+
+def _with_shown_widgets(definition: NodeDefinition, node: Node) -> NodeDefinition:
+    """The class with a widget for what the editor that saved the node showed one for, of a type that is not known."""
+    shown = {slot.name for slot in node.inputs if slot.widget_name == slot.name}
+    if not any(may_have_a_widget(spec) and spec.name in shown for spec in definition.inputs):
+        return definition
+    inputs = (
+        InputSpec(spec.name, Opaque(type_name(spec.socket.io_type), **spec.socket.options), spec.section)
+        if may_have_a_widget(spec) and spec.name in shown
+        else spec
+        for spec in definition.inputs
+    )
+    return replace(definition, inputs=tuple(inputs))
 
 
 def _type(io_type: Any) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from engine.definition import InputSpec, NodeDefinition
-from engine.sockets import Boolean, Combo, Files, Float, Int, Number, Socket, String
+from engine.sockets import Boolean, Combo, DynamicCombo, Files, Float, Int, Number, Socket, String
 
 SEED_NAMES = ("seed", "noise_seed")
 MISSING: Any = object()
@@ -18,6 +18,7 @@ MISSING: Any = object()
 
 _UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
 _EMPTY: dict[type[Socket], Any] = {Int: 0, Float: 0, String: "", Boolean: False}
+_NOTHING = (None, "", "fixed", "increment", "decrement", "randomize")
 _FLOAT_STEP = 0.5
 _SAFE_INTEGER = 2**53
 _EXACT = Context(prec=60)
@@ -36,22 +37,56 @@ class WidgetSlot:
     role: Role = "value"
 
 
+class Entry(NamedTuple):
+    """One saved value: where in `widgets_values` it stands (a name leads nowhere in a list), and its name or ""."""
+
+    place: int | str
+    name: str
+    value: Any
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.value!r:.40}" if self.name else f"{self.value!r:.40}"
+
+    @property
+    def is_control(self) -> bool:
+        return self.name.partition("#")[0] == "control_after_generate"
+
+    @property
+    def is_editors_own(self) -> bool:
+        """Whether its name says that it is never sent: a control word or a button."""
+        return self.is_control or self.name == "upload"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is lost with it; an editor may leave a control word behind when a choice changes."""
+        return self.is_editors_own or self.value in _NOTHING
+
+
 @dataclass(frozen=True)
 class Held:
     """What the widgets of a node hold, by input name; one without a value is left out.
 
     `controls` is what stands in the control slots (None for a button, absent where the list ends before);
-    `places` is where in `widgets_values` a value stands.
+    `places` is where in `widgets_values` a value stands; `left` are the saved values that no widget takes. `shown` is
+    what an instance of a subgraph holds for widgets inside it that no input of its leads to, by node id and name.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
     controls: dict[str, Any] = field(default_factory=dict)
     places: dict[str, int | str] = field(default_factory=dict)
+    left: list[Entry] = field(default_factory=list)
+    shown: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
 
 def is_widget(spec: InputSpec) -> bool:
     """Whether the editor shows a widget for the input."""
     return spec.socket.is_widget and not spec.socket.options.get("forceInput")
+
+
+def may_have_a_widget(spec: InputSpec) -> bool:
+    """Whether a save may show a widget for it that is not known here: a type of some extension of the editor."""
+    socket = spec.socket
+    return type(socket) is Socket and spec.section != "hidden" and "*" not in socket.io_type and not is_widget(spec)
 
 
 def has_control(spec: InputSpec) -> bool:
@@ -62,11 +97,11 @@ def has_control(spec: InputSpec) -> bool:
     return bool(flag) and isinstance(spec.socket, Int | Combo)
 
 
-def slots(definition: NodeDefinition) -> tuple[WidgetSlot, ...]:
-    """What each entry of `widgets_values` of a node of the class stands for."""
+def slots(specs: Iterable[InputSpec]) -> tuple[WidgetSlot, ...]:
+    """What each entry of `widgets_values` of a node with these inputs stands for."""
     found: list[WidgetSlot] = []
     button: WidgetSlot | None = None
-    for spec in definition.by_name.values():
+    for spec in specs:
         if not is_widget(spec):
             continue
         found.append(WidgetSlot(spec))
@@ -90,29 +125,133 @@ def default_of(socket: Socket) -> Any:
     return _EMPTY.get(type(socket), MISSING)
 
 
-def hold(definition: NodeDefinition, layout: Iterable[WidgetSlot], saved: Any) -> Held:
-    """What the widgets hold after the editor loaded `saved`: a list by position, an object by name, None for nothing.
+class Saved:
+    """A node's `widgets_values`, a list by position or an object by name, read together with `widgets_values_named`.
+
+    Newer editors save the second beside the first: the same entries with their names. Where both have as many, the
+    names are those of the list's entries, and the list's values count, as in the editor. Where they have not, the list
+    counts if it fits the class, else the values by name. Names without a list are `unread`, as in the editor.
+    """
+
+    def __init__(self, values: Any, named: Any = None) -> None:
+        self.values = values if isinstance(values, list) else []
+        by_name = values if isinstance(values, Mapping) else named if isinstance(named, Mapping) else {}
+        self._named = [Entry(name, name, value) for name, value in by_name.items()]
+        self.has_names = not self.values
+        self.unread: Sequence[Entry] = ()
+        if not self.values and not isinstance(values, Mapping):
+            self.unread, self._named = self._named, []
+        elif len(self._named) == len(self.values) and self._in_order():
+            places = enumerate(zip(self._named, self.values, strict=True))
+            self._named = [Entry(place, entry.name, value) for place, (entry, value) in places]
+            self.has_names = True
+
+    def _in_order(self) -> bool:
+        """Whether the names are in the order of the list: JavaScript moves those that are numbers to the front."""
+        return (
+            not any(entry.name.isdecimal() for entry in self._named)
+            or [entry.value for entry in self._named] == self.values
+        )
+
+    @property
+    def listed(self) -> Sequence[Entry]:
+        """Every entry, as far as it has a place."""
+        return self._named if self.has_names else [Entry(place, "", value) for place, value in enumerate(self.values)]
+
+    def entries(self, definition: NodeDefinition, layout: Sequence[WidgetSlot]) -> Entries:
+        """The entries as a node with this layout takes them."""
+        listed = [Entry(place, "", value) for place, value in _without_forced(definition, self.values)]
+        surplus = [entry for entry in listed[len(layout) :] if not entry.is_empty]
+        fits = len(listed) >= len(layout) and not surplus
+        return Entries(self._named if self.has_names or (self._named and not fits) else listed)
+
+
+class Entries:
+    """The saved values of one node in their order."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.all = entries
+        self._index = {entry.name: index for index, entry in reversed([*enumerate(entries)]) if entry.name}
+
+    def find(self, index: int, layout: Sequence[WidgetSlot]) -> int | None:
+        """Which entry stands for slot `index` of the layout: by name where there are names, else by position.
+
+        In a list, an entry whose name no slot has stands for the slot at its position, if the list fits: the widget
+        was renamed.
+        """
+        slot = layout[index]
+        at = index if index < len(self.all) else None
+        if self._index:
+            at = self._index.get(slot.spec.name)
+            if slot.role == "control":
+                at = self._control(at)
+            elif slot.role != "value":
+                at = None
+            elif at is None and len(self.all) == len(layout):
+                other = self.all[index]
+                known = other.is_control or any(each.spec.name == other.name for each in layout)
+                at = None if known or isinstance(other.place, str) else index
+        return at
+
+    def _control(self, value: int | None) -> int | None:
+        """The control word after a value, or the only one that there is."""
+        after = None if value is None else value + 1
+        if after is not None and after < len(self.all) and self.all[after].is_control:
+            return after
+        return self._index.get("control_after_generate")
+
+
+def unfolded(definition: NodeDefinition, saved: Saved, sockets: Iterable[str]) -> Mapping[str, InputSpec]:
+    """The inputs of a node that was saved so, with those that its choices bring and the rows of its `sockets`."""
+    if not definition.unfolds:
+        return definition.by_name
+    given: dict[str, Any] = dict.fromkeys(sockets)
+    chosen: set[str] = set()
+    while True:
+        specs = definition.given(given)
+        layout = slots(specs.values())
+        dynamic = (
+            index
+            for index, slot in enumerate(layout)
+            if isinstance(slot.spec.socket, DynamicCombo) and slot.spec.name not in chosen
+        )
+        index = next(dynamic, None)
+        if index is None:
+            return specs
+        # What a choice brings follows it: its own place is already right.
+        spec = layout[index].spec
+        entries = saved.entries(definition, layout)
+        at = entries.find(index, layout)
+        value = None if at is None else entries.all[at].value
+        given[spec.name] = default_of(spec.socket) if value is None else value
+        chosen.add(spec.name)
+
+
+def hold(definition: NodeDefinition, layout: Sequence[WidgetSlot], saved: Saved) -> Held:
+    """What the widgets hold after the editor loaded what was saved.
 
     Nothing is checked, clamped or rounded. What is missing has its default, and so has a null in a list of choices.
     """
     held = Held()
-    entries = _without_forced(definition, saved) if isinstance(saved, list) else ()
-    named = saved if isinstance(saved, Mapping) else {}
+    entries = saved.entries(definition, layout)
+    taken: set[int] = set()
     for index, slot in enumerate(layout):
         name = slot.spec.name
-        place, value = entries[index] if index < len(entries) else (name, MISSING)
+        at = entries.find(index, layout)
+        if at is not None:
+            taken.add(at)
+        value = MISSING if at is None else entries.all[at].value
         if slot.role == "value":
-            value = named.get(name, value)
-            if value is MISSING or (value is None and isinstance(slot.spec.socket, Combo)):
+            if at is None or (value is None and isinstance(slot.spec.socket, Combo)):
                 value = default_of(slot.spec.socket)
             else:
-                held.places[name] = place
+                held.places[name] = entries.all[at].place
             if value is not MISSING:
                 held.values[name] = plain(value)
-        elif slot.role == "control":
-            value = named.get("control_after_generate", value)
-            if value is not MISSING:
-                held.controls[name] = value
+        elif slot.role == "control" and at is not None:
+            held.controls[name] = value
+    held.left.extend(entry for at, entry in enumerate(entries.all) if at not in taken and not entry.is_empty)
+    held.left.extend(entry for entry in saved.unread if held.values.get(entry.name) != entry.value)
     return held
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from engine.documents import pointer
 from engine.errors import InvalidWorkflow
 from engine.formats.canvases import BYPASSED, MUTED, Item, Kind, Port, Scope
+from engine.formats.widgets import plain
 from engine.prompt import Link
 
 
@@ -117,8 +119,22 @@ def _after(state: _State, found: Found) -> Found:
         # What a PrimitiveNode writes does not go through a reroute or a bypassed node.
         return None if isinstance(found, Literal) and found.fed is not None and _is_passage(state) else found
     name = state.port.name
+    if found is None:
+        found = shown_outside(state.scope, state.item, name)
     if found is None and name in state.item.held.values:
         return Literal(state.item.held.values[name], state.item.place_of(name))
+    return found
+
+
+def shown_outside(scope: Scope, item: Item, widget: str) -> Literal | None:
+    """What the instances around an item hold for a widget of its that they show themselves; the outermost counts."""
+    found: Literal | None = None
+    while (instance := scope.instance) is not None and scope.parent is not None:
+        entry = instance.held.shown.get((item.node.id, widget))
+        if entry is None:
+            break
+        found = Literal(plain(entry.value), instance.pointer + pointer("widgets_values", entry.place))
+        scope, item = scope.parent, instance
     return found
 
 

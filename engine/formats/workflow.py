@@ -87,6 +87,7 @@ class Node(_Part):
     outputs: Annotated[list[Slot], BeforeValidator(_list)] = []
     properties: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
     widgets_values: Any = None
+    widgets_values_named: Any = None
 
     @property
     def name(self) -> str | None:

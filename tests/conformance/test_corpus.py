@@ -94,6 +94,13 @@ REASONS = {
 }
 
 
+BETTER = {
+    "templates_new/3d_hunyuan3d_image_to_model": "its class lost a widget that a subgraph shows: frontends shift every "
+    "value after it (a sampler called 242832339647017), the names in the save tell which is whose",
+}
+"""Undisputed pairs in which the frontends' prompt is not what was saved, and ours is."""
+
+
 def test_every_pair(corpus: Path, pairs: dict[str, Json], judge: Any, object_info: Json, registry: Registry) -> None:
     """All undisputed pairs agree with what the manifest recommends; the rest are printed, with the reason of each."""
     right, rest = [], {}
@@ -105,9 +112,9 @@ def test_every_pair(corpus: Path, pairs: dict[str, Json], judge: Any, object_inf
     undisputed = {name for name, pair in pairs.items() if not pair["disputed"] and pair["recommended"] != "none"}
     print(f"\n{len(right)} of {len(pairs)} pairs; {len(undisputed - rest.keys())} of {len(undisputed)} undisputed")
     for name, found in rest.items():
-        print(f"  {name} ({pairs[name]['recommended']}): {REASONS.get(name, found)}")
-    assert not undisputed & rest.keys()
-    assert rest.keys() <= REASONS.keys()
+        print(f"  {name} ({pairs[name]['recommended']}): {REASONS.get(name) or BETTER.get(name, found)}")
+    assert undisputed & rest.keys() == BETTER.keys()
+    assert rest.keys() <= REASONS.keys() | BETTER.keys()
 
 
 def test_either_choice_of_a_dynamic_prompt(corpus: Path, registry: Registry, judge: Any, object_info: Json) -> None:

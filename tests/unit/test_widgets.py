@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.definition import NodeDefinition
 from engine.formats.legacy import migrate
-from engine.formats.widgets import MISSING, default_of, fed, hold, plain, slots
+from engine.formats.widgets import MISSING, Saved, default_of, fed, hold, plain, slots
 from engine.sockets import Socket, socket_from
 
 SAMPLER: dict[str, Any] = {
@@ -27,14 +27,13 @@ def define(required: dict[str, Any], optional: dict[str, Any] | None = None, nam
 
 
 def roles(required: dict[str, Any], optional: dict[str, Any] | None = None) -> list[str]:
-    return [
-        slot.spec.name if slot.role == "value" else slot.role for slot in slots(define(required, optional))
-    ]  # fmt: skip
+    layout = slots(define(required, optional).by_name.values())
+    return [slot.spec.name if slot.role == "value" else slot.role for slot in layout]
 
 
 def values(required: dict[str, Any], saved: Any, optional: dict[str, Any] | None = None) -> dict[str, Any]:
     definition = define(required, optional)
-    return hold(definition, slots(definition), saved).values
+    return hold(definition, slots(definition.by_name.values()), Saved(saved)).values
 
 
 def test_which_inputs_are_widgets() -> None:
@@ -94,13 +93,13 @@ def test_values(saved: Any, expected: tuple[Any, ...]) -> None:
 
 def test_where_values_stand() -> None:
     definition = define(SAMPLER)
-    held = hold(definition, slots(definition), [7, "increment", 9])
+    layout = slots(definition.by_name.values())
+    held = hold(definition, layout, Saved([7, "increment", 9]))
     assert held.places == {"seed": 0, "steps": 2}
     assert held.controls == {"seed": "increment"}
-    assert hold(definition, slots(definition), {"seed": 1, "control_after_generate": "fixed"}).controls == {
-        "seed": "fixed"
-    }
-    assert hold(definition, slots(definition), [7]).controls == {}
+    by_name = Saved({"seed": 1, "control_after_generate": "fixed"})
+    assert hold(definition, layout, by_name).controls == {"seed": "fixed"}
+    assert hold(definition, layout, Saved([7])).controls == {}
 
 
 @pytest.mark.parametrize(
@@ -239,8 +238,8 @@ def efficient(name: str, saved: list[Any]) -> dict[str, Any]:
         "LoRA Stacker": stacker,
     }
     definition = define(classes[name], name=name)
-    layout = slots(definition)
-    return hold(definition, layout, migrate(name, layout, saved)).values
+    layout = slots(definition.by_name.values())
+    return hold(definition, layout, Saved(migrate(name, layout, saved))).values
 
 
 NEW = [5, None, 30, 6.5, "heun", "karras", 0.75, "none", "false"]

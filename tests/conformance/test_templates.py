@@ -1,0 +1,82 @@
+"""The templates that ComfyUI ships, in all their types: no saved value is shifted, and none is lost without a word."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from importlib.metadata import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.errors import InvalidWorkflow
+from engine.formats.conversion import ConvertedPrompt, to_prompt
+from engine.formats.workflow import Node, Workflow, is_workflow
+from engine.prompt import Link
+from engine.registry import Registry
+from engine.validation import validate
+
+PACKAGE = "comfyui-workflow-templates-json"
+SHIFTED = {"invalid_input_type", "return_type_mismatch", "required_input_missing", "unknown_input_type"}
+"""What a prompt with values or links in the wrong places looks like."""
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def registry(shared: Path) -> Registry:
+    registry = Registry().add_object_info(json.loads((shared / "corpus/object_info.json").read_text(encoding="utf-8")))
+    for file in sorted((shared / "cases").glob("*/oi_*.json")):
+        registry.add_object_info(json.loads(file.read_text(encoding="utf-8")))
+    return registry
+
+
+def templates() -> dict[str, Json]:
+    names = [file for file in files(PACKAGE) or () if file.suffix == ".json" and file.parent.name == "templates"]
+    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in names}
+    return {name: document for name, document in found.items() if is_workflow(document)}
+
+
+def by_name(node: Node) -> Json:
+    """What the save says of a node's widgets by name; the list's values, where it has as many."""
+    listed, named = node.widgets_values, node.widgets_values_named
+    if not isinstance(listed, list) or not isinstance(named, dict) or len(listed) != len(named):
+        return {}
+    return dict(zip(named, listed, strict=True))
+
+
+def wrong(prompt: ConvertedPrompt, workflow: Workflow, registry: Registry) -> list[str]:
+    """The values of the outermost nodes that are not those that the save has under their names."""
+    found = []
+    for node in workflow.canvas.nodes:
+        if node.id in prompt.nodes and node.type in registry:
+            inputs = prompt.nodes[node.id].inputs
+            for name, value in by_name(node).items():
+                sent = inputs.get(name, value)
+                if type(sent) is not Link and sent != value and value is not None and not isinstance(value, list):
+                    found.append(f"{node.type}.{name}: {sent!r:.40} instead of {value!r:.40}")
+    return found
+
+
+def test_every_template(registry: Registry) -> None:
+    counts: Counter[str] = Counter()
+    for name, document in templates().items():
+        workflow = Workflow.parse(document)
+        try:
+            prompt = to_prompt(workflow, registry)
+        except InvalidWorkflow as error:
+            codes = {issue.code for issue in error.issues}
+            counts[" and ".join(sorted(codes))] += 1
+            assert codes <= {"missing_node_type", "value_not_in_list"}, name
+            unknown = [issue for issue in error.issues if issue.code == "missing_node_type"]
+            assert all(repr(issue.class_type) in issue.message for issue in unknown), name
+            assert not [issue for issue in unknown if issue.class_type in registry], name
+        else:
+            counts["converted"] += 1
+            counts["notes"] += len(prompt.notes)
+            assert {issue.code for issue in validate(prompt, registry, executable=False)}.isdisjoint(SHIFTED), name
+            assert wrong(prompt, workflow, registry) == [], name
+    print(f"\n{dict(counts)}")
+    assert sum(counts.values()) - counts["notes"] == 644
+    assert counts["converted"] > 100
