@@ -1,9 +1,22 @@
-"""JSON documents as data: pointers into them, what a value is called in a message, how deeply it is nested."""
+"""Documents as data: TOML files, pointers into JSON, what a value is called in a message, how deeply it is nested."""
 
 from __future__ import annotations
 
+import os
+import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
+from engine.errors import UsageError
+
+MAX_TOML = 1 << 20
+"""Bytes of a TOML file that is read; a pyproject.toml has some thousands."""
+
+_MAX_LEVELS = 100
+# The parser takes the square of their number: a dotted key as long as a file would take it an hour.
+_NAME = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')"""
+_DOTTED = re.compile(rf"(?<![\w-]){_NAME}(?:[ \t]*+\.[ \t]*+{_NAME}){{{_MAX_LEVELS}}}")
 _KINDS = {dict: "an object", list: "a list", str: "text", bool: "a boolean", int: "a number", float: "a number"}
 
 
@@ -53,3 +66,40 @@ def is_deeper(value: Any, levels: int) -> bool:
         if not level:
             return False
     return True
+
+
+def read_toml(file: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises UsageError that names the file, whatever is wrong with it."""
+    text = read_text(file, MAX_TOML)
+    try:
+        found = None if _DOTTED.search(text) else tomllib.loads(text)
+    except ValueError as error:  # also for what Python cannot hold: a number of 5,000 digits
+        raise UsageError(f"{file}: {error}") from error
+    except RecursionError:
+        found = None
+    if found is None or is_deeper(found, _MAX_LEVELS):
+        raise UsageError(f"{file}: it is nested more than {_MAX_LEVELS} levels deep")
+    return found
+
+
+def read_text(file: Path, most: int) -> str:
+    """The text of a file that people write by hand, of at most so many bytes. Raises UsageError that names it."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(most + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    if len(content) > most:
+        raise UsageError(f"{file} is larger than {most:,} bytes, the most that is read")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} is no text in UTF-8: {error.reason} at byte {error.start:,}") from error
+
+
+def names_a_place(text: str) -> bool:
+    """Whether a text can be the path of a file: some characters no file system takes."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False

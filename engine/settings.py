@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from engine.documents import names_a_place, read_toml
 from engine.errors import UsageError, did_you_mean
 
 SETTINGS_FILE = "weft.toml"
@@ -44,6 +44,13 @@ class Settings(BaseModel):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | Path) else value
 
+    @field_validator("models", "input", "output", "temp")
+    @classmethod
+    def _place(cls, value: Any) -> Any:
+        if not all(names_a_place(str(place)) for place in (value if isinstance(value, tuple) else (value,))):
+            raise ValueError("expected the path of a folder; no path has such characters")
+        return value
+
     @field_validator("device")
     @classmethod
     def _known_device(cls, value: str) -> str:
@@ -75,7 +82,7 @@ class Settings(BaseModel):
             first = error.errors()[0]
             name = str(first["loc"][0])
             reason = first["msg"].removeprefix("Value error, ")
-            raise UsageError(f"{merged[name][1]}: setting {name!r} is {merged[name][0]!r}: {reason}") from error
+            raise UsageError(f"{merged[name][1]}: setting {name!r} is {merged[name][0]!r:.200}: {reason}") from error
 
 
 def check_models(settings: Settings) -> None:
@@ -99,10 +106,7 @@ def _from_environment() -> dict[str, Any]:
 def _from_file(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{file}: {error}") from error
+    values = read_toml(file)
     # Paths in a file are relative to that file.
     return {name: _beside(file, name, value) for name, value in values.items()}
 
@@ -110,6 +114,6 @@ def _from_file(file: Path) -> dict[str, Any]:
 def _beside(file: Path, name: str, value: Any) -> Any:
     if name == "models" and isinstance(value, list):
         return tuple(_beside(file, name, item) for item in value)
-    if name in ("models", "input", "output", "temp") and isinstance(value, str):
+    if name in ("models", "input", "output", "temp") and isinstance(value, str) and names_a_place(value):
         return file.parent / os.path.expanduser(value)
     return value

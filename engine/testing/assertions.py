@@ -15,12 +15,12 @@ from __future__ import annotations
 
 import math
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.documents import read_toml
 from engine.errors import UsageError, did_you_mean
 from engine.testing.instrument import Instrument
 from engine.testing.records import Leaf, TensorLeaf, ValueRecord
@@ -55,12 +55,7 @@ class Assertions:
 
 def read_assertions(path: Path) -> Assertions:
     """Read a NAME.test.toml. Raises UsageError naming table and key."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
+    data = read_toml(path)
     for name, value in data.items():
         if name not in _TOP:
             raise UsageError(f"{path}: unknown key {name!r}", hint=did_you_mean(name, _TOP))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.digests import Marks
+from engine.documents import names_a_place, read_toml
 from engine.errors import UsageError, did_you_mean
 from engine.testing.tolerances import Rule, check_class, read_rules
 
@@ -57,11 +57,7 @@ def options_for(folder: Path) -> Options:
 
 @lru_cache(maxsize=64)
 def _read(file: Path, _marks: Marks) -> Options | None:
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise UsageError(f"{file}: {error}") from error
-    table: Any = document.get("tool", {})
+    table: Any = read_toml(file).get("tool", {})
     for name in ("weft", "test"):
         table = table.get(name) if isinstance(table, Mapping) else None
     if table is None:
@@ -75,10 +71,10 @@ def _read(file: Path, _marks: Marks) -> Options | None:
             raise UsageError(f"{where}: unknown key {name!r}", hint=did_you_mean(name, known))
     values: dict[str, Any] = {name: _text(table[name], f"{where} {name}") for name in _TEXTS if name in table}
     if "input" in table:
-        values["input"] = file.parent / _text(table["input"], f"{where} input")
+        values["input"] = _place(file.parent, table["input"], f"{where} input")
     if "models" in table:
         given = table["models"] if isinstance(table["models"], list) else [table["models"]]
-        values["models"] = tuple(file.parent / _text(item, f"{where} models") for item in given)
+        values["models"] = tuple(_place(file.parent, item, f"{where} models") for item in given)
     if "class" in table:
         values["tolerance"] = check_class(_text(table["class"], f"{where} class"), where)
     rules = tuple(read_rules(table.get("tolerance", ()), f"{file.name} [[tool.weft.test.tolerance]]"))
@@ -90,5 +86,11 @@ def _read(file: Path, _marks: Marks) -> Options | None:
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
-        raise UsageError(f"{where}: expected text, got {value!r}")
+        raise UsageError(f"{where}: expected text, got {value!r:.200}")
     return value
+
+
+def _place(folder: Path, value: Any, where: str) -> Path:
+    if not names_a_place(text := _text(value, where)):
+        raise UsageError(f"{where}: {text!r:.200} is the path of no folder")
+    return folder / text

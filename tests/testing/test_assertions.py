@@ -150,6 +150,8 @@ def test_a_node_that_raises_fails_the_test(bench: Bench) -> None:
     [
         ("", "it asserts nothing"),
         ("[[assert]\n", "w.test.toml: "),
+        ("x = " + "[" * 5000, "w.test.toml: it is nested more than 100 levels deep"),
+        ("x = " + "9" * 5000, "w.test.toml: Exceeds the limit"),
         ("[[assert]]\n", "[[assert]] 1: it checks nothing (one of files, size"),
         ('[[assert]]\nnode = "3"\nfile = 1\n', "unknown key 'file' (did you mean 'files'?)"),
         ("[[assert]]\nfiles = 1\n[[assert]]\nsize = [1]\n", "[[assert]] 2: size should be [width, height], got [1]"),

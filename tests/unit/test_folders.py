@@ -281,14 +281,38 @@ def test_extra_paths_are_expanded(text: str, folder: str, tmp_path: Path, monkey
     assert here.folders("loras")[-1] == Path(folder.format(here=tmp_path))
 
 
+def bomb(whole: str, part: str) -> bytes:
+    """Ten levels of which each names the one before ten times."""
+    lines = ["a0: &a0 {loras: x}"]
+    for level in range(1, 11):
+        lines.append(f"a{level}: &a{level} " + whole % ", ".join([part % f"a{level - 1}"] * 10))
+    return "\n".join(lines).encode()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"a: [", "is no YAML"),
-        (b"\xff\xfe", "is no YAML"),
-        (b"[1, 2]", "expected named sections, got list"),
-        (b"a: text", "section 'a' should map kinds to folders, got str"),
-        (b"a: {loras: [x, y]}", "a.loras should be a path"),
+        (b"\xff\xfe", "is no text in UTF-8"),
+        (b"[1, 2]", "expected named sections, got a list"),
+        (b"a: text", "section 'a' should map kinds to folders, got text"),
+        (b"a: {loras: [x, y]}", "a.loras should be a path, or paths a line each, got a list"),
+        (b"a: {loras: 2024-01-01}", "a.loras should be a path, or paths a line each, got date"),
+        (b"a: {base_path: [x]}", "a.base_path should be a path, got a list"),
+        (b'a: {loras: "x\\0y"}', "a.loras should be a path, got 'x\\x00y'"),
+        (b'a: {base_path: "~\\0y"}', "a.base_path should be a path"),
+        (b'a: {loras: "\\ud800"}', "a.loras should be a path"),
+        (b"a: {loras: 2024-99-99}", "is no YAML that can be read: ValueError: month must be in 1..12"),
+        (b"a: {loras: !!int zz}", "is no YAML that can be read"),
+        (b"a: {loras: !!int ''}", "is no YAML that can be read"),
+        (b"a: {loras: !!bool zz}", "is no YAML that can be read"),
+        (b"a: {loras: !!timestamp zz}", "is no YAML that can be read"),
+        (b"a: {loras: " + b"9" * 5000 + b"}", "is no YAML that can be read"),
+        (b"a: " + b"[" * 5000, "is nested too deeply"),
+        (b"a: &a {loras: *a}", "its aliases multiply"),
+        (bomb("[%s]", "*%s"), "its aliases multiply"),
+        (bomb("{<<: [%s]}", "*%s"), "its aliases multiply"),
+        (b"#" * (1 << 16) + b"\n", "is larger than 65,536 bytes"),
         (b"a: !!python/object/apply:os.system [ls]", "is no YAML"),
     ],
 )
@@ -297,7 +321,17 @@ def test_extra_paths_that_cannot_be_read(content: bytes, message: str, tmp_path:
     with pytest.raises(UsageError) as caught:
         Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
     assert message in caught.value.message
-    assert str(tmp_path) in caught.value.message
+    assert str(tmp_path / "extra_model_paths.yaml") in caught.value.message
+    assert "\n" not in caught.value.message
+    assert len(caught.value.message) < len(str(tmp_path)) + 400
+
+
+def test_aliases_are_read(tmp_path: Path) -> None:
+    text = f"a: &a {{base_path: &b {tmp_path}, loras: x}}\nc: {{<<: *a, loras: y}}\nd: {{base_path: *b, vae: z}}\n"
+    (tmp_path / "extra_model_paths.yaml").write_text(text)
+    folders = Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
+    assert folders.folders("loras")[1:3] == [tmp_path / "x", tmp_path / "y"]
+    assert tmp_path / "z" in folders.folders("vae")
 
 
 def write(folders: Folders, prefix: str, content: bytes = b"x", **options: Any) -> Path:
