@@ -1,7 +1,9 @@
 """Files of weights: what they hold is told by their content, never by their name, and never by running it.
 
 safetensors files are mapped into memory and read tensor by tensor. Files that torch.save wrote are opened with
-`weights_only`, which builds tensors and plain containers and nothing else; any other pickle is refused unopened.
+`weights_only`, which builds tensors and plain containers and nothing else; any other pickle is refused unopened. What a
+file says of itself is believed only as far as the file reaches: reading one takes the memory of its size, not of what
+it claims.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ import json
 import math
 import pickle
 import re
+import threading
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +26,13 @@ from nodes.diffusion.errors import CheckpointError, DiffusionError
 
 # safetensors' own limit for its header.
 _LARGEST_HEADER = 100_000_000
+# Brackets and commas in a header: the training notes of a LoRA may have a million, and each costs a hundred bytes.
+_MOST_PARTS = 4_000_000
+# What the dictionaries of a torch file come to, written out: one that holds itself, or others many times, has no end.
+_MOST_NAMES = 64 << 20
+_DEEPEST = 64
+# Tensors may share memory (tied weights); more often than this, a small file would be a lot of numbers.
+_MOST_SHARED = 4
 # The number formats that weights have, by safetensors' names for them.
 _DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 # A mapping is opened anew after so many bytes, so that a file being converted does not fill memory beside the result.
@@ -109,8 +120,9 @@ class WeightFile:
             with safe_open(self.path, framework="pt") as opened:
                 for name in names:
                     yield name, opened.get_tensor(name)
-        except SafetensorError as error:
-            raise CheckpointError(f"{self.path.name}: not a valid safetensors file: {error}") from error
+        # The others are for number formats that this torch does not have.
+        except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{self.path.name}: not a valid safetensors file: {_reason(error)}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,19 +196,38 @@ def _read_header(path: Path, size: int) -> tuple[dict[str, str], dict[str, tuple
         text = file.read(length)
     if len(text) < length:
         raise CheckpointError(f"{path.name} is truncated: {size} bytes, and its header alone takes {length + 8}")
+    if sum(map(text.count, (b"[", b"{", b","))) > _MOST_PARTS:
+        raise CheckpointError(f"{path.name} ({size} bytes): its safetensors header has over {_MOST_PARTS:,} parts")
     try:
-        header = json.loads(text)
-        metadata = header.pop("__metadata__", {})
-        spans = sorted((*entry["data_offsets"], key) for key, entry in header.items())
-        shapes = {key: tuple(header[key]["shape"]) for _, _, key in spans}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path.name} ({size} bytes): its safetensors header is damaged: {error!r}") from error
+        metadata, spans, shapes = _described(json.loads(text))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"{path.name} ({size} bytes): its safetensors header is damaged: {what:.200}") from error
     expected = 8 + length + max((end for _, end, _ in spans), default=0)
     if size < expected:
         raise CheckpointError(f"{path.name} is truncated: {size} bytes of {expected}; fetch it again")
     if size > expected:
         raise CheckpointError(f"{path.name} is damaged: {size} bytes, its header describes {expected}")
     return metadata, shapes, {key: end - begin for begin, end, key in spans}
+
+
+def _described(header: Any) -> tuple[dict[str, str], list[tuple[int, int, str]], dict[str, tuple[int, ...]]]:
+    """Metadata, the spans (begin, end, key) in order, the shapes. Raises ValueError, KeyError or TypeError."""
+    if not isinstance(header, dict):
+        raise TypeError(f"expected an object, got {type(header).__name__}")
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise TypeError("its metadata is no texts by name")
+    for key, entry in header.items():
+        shape, span = entry["shape"], entry["data_offsets"]
+        if not (_are_sizes(shape) and _are_sizes(span) and len(span) == 2 and span[0] <= span[1]):
+            raise ValueError(f"{key!r:.80} has no sizes for shape and data_offsets")
+    spans = sorted((*entry["data_offsets"], key) for key, entry in header.items())
+    return metadata, spans, {key: tuple(header[key]["shape"]) for _, _, key in spans}
+
+
+def _are_sizes(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 63 for item in value)
 
 
 def _load_torch(path: Path, start: bytes, size: int) -> dict[str, Tensor]:
@@ -210,20 +241,42 @@ def _load_torch(path: Path, start: bytes, size: int) -> dict[str, Tensor]:
             f"opened. A torch file is called one of {', '.join(_TORCH_SUFFIXES)}"
         )
     try:
-        with torch.serialization.safe_globals([_stand_in(name) for name in _LEFTOVERS]):
+        if zipped:
+            _check_records(path)
+        # What is allowed in a pickle is the process's: two threads would forbid each other the names.
+        with _LOADING, torch.serialization.safe_globals([_stand_in(name) for name in _LEFTOVERS]):
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+        if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+            loaded = loaded["state_dict"]
+        tensors = _flattened(loaded, size)
+    except MemoryError as error:
+        raise CheckpointError(f"{path.name} ({size} bytes): there is not enough memory to read it") from error
+    except CheckpointError:
+        raise
     except pickle.UnpicklingError as error:
-        culprit = re.search(r"\bGLOBAL (\S+)", str(error))
-        got = f"the Python object {culprit[1]}" if culprit else _reason(error)
-        raise CheckpointError(f"{path.name} holds more than tensors and was not loaded: {got}") from error
-    except (RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        if culprit := re.search(r"\bGLOBAL (\S+)", str(error)):
+            got = f"the Python object {culprit[1]}"
+            raise CheckpointError(f"{path.name} holds more than tensors and was not loaded: {got}") from error
+        # Around what it found, torch explains how to load the file all the same.
+        found = re.search(r"WeightsUnpickler error:\s*(\S.*)", str(error))
+        reason = found[1] if found else "its pickle cannot be read"
+        raise CheckpointError(f"{path.name} ({size} bytes) is no torch file or damaged: {reason:.200}") from error
+    except Exception as error:  # of a damaged file, zipfile, pickle and torch raise anything
         raise CheckpointError(f"{path.name} ({size} bytes) is no torch file or damaged: {_reason(error)}") from error
-    if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
-        loaded = loaded["state_dict"]
-    tensors = dict(_flatten(loaded, ""))
     if not tensors:
         raise CheckpointError(f"{path.name} ({size} bytes) holds no tensors, but {type(loaded).__name__}")
     return tensors
+
+
+_LOADING = threading.Lock()
+
+
+def _check_records(path: Path) -> None:
+    """Raise ValueError where a zip file holds more than it has bytes; torch.save stores its records as they are."""
+    with zipfile.ZipFile(path) as archive:
+        for record in archive.infolist():
+            if record.compress_type != zipfile.ZIP_STORED or record.file_size != record.compress_size:
+                raise ValueError(f"its record {record.filename!r:.80} is compressed, as torch.save never does")
 
 
 class _Inert:
@@ -241,12 +294,35 @@ def _stand_in(name: str) -> type[_Inert]:
     return type(leaf, (_Inert,), {"__module__": module})
 
 
-def _flatten(value: Any, name: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(value, Tensor):
-        yield name, value
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            yield from _flatten(item, f"{name}.{key}" if name else str(key))
+def _flattened(loaded: Any, size: int) -> dict[str, Tensor]:
+    """The tensors in nested dictionaries, by their keys with dots between. Raises ValueError for what has no end."""
+    found: dict[str, Tensor] = {}
+    stack = [("", loaded, 0)]
+    spent = held = 0
+    while stack:
+        name, value, depth = stack.pop()
+        if isinstance(value, Tensor):
+            _check_plain(name, value)
+            held += value.nbytes
+            found[name] = value
+        elif isinstance(value, Mapping):
+            inner = [(f"{name}.{key}" if name else str(key), item, depth + 1) for key, item in value.items()]
+            spent += sum(len(place) + 8 for place, _, _ in inner)
+            stack.extend(reversed(inner))
+        if spent > _MOST_NAMES or depth > _DEEPEST:
+            raise ValueError("its dictionaries have no end, or hold each other too often")
+        if held > _MOST_SHARED * size:
+            raise ValueError(f"its tensors come to more than {held:,} bytes")
+    return found
+
+
+def _check_plain(name: str, tensor: Tensor) -> None:
+    """Raise ValueError for a tensor that is more, or less, than the numbers that the file has for it."""
+    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested or tensor.is_meta:
+        kind = "quantised" if tensor.is_quantized else "without numbers" if tensor.is_meta else "sparse or nested"
+        raise ValueError(f"tensor {name!r:.80} is {kind}; only plain ones are read")
+    if tensor.nbytes > tensor.untyped_storage().nbytes():
+        raise ValueError(f"tensor {name!r:.80} has the shape {list(tensor.shape)}, and not the numbers for it")
 
 
 def _what(start: bytes) -> str:
@@ -272,4 +348,4 @@ def _what(start: bytes) -> str:
 def _reason(error: BaseException) -> str:
     """The first line of torch's explanation, which can fill a page."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__
+    return lines[0][:300] if lines else type(error).__name__
