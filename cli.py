@@ -291,7 +291,8 @@ def nodes(
 
 
 @app.command(
-    epilog="Exit codes: 0 the pictures are the same, 1 they differ, 2 usage or a file that cannot be read.\n\n"
+    epilog="Exit codes: 0 the pictures are the same, 1 they differ, 2 usage or a file that cannot be read, "
+    "3 a workflow that is broken.\n\n"
     "Example: weft explain yesterday.png today.png"
 )
 def explain(

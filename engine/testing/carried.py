@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from engine.definition import NodeDefinition
-from engine.errors import Issue, UnreadableWorkflow, UsageError
+from engine.errors import InvalidWorkflow, Issue, UnreadableWorkflow
 from engine.formats import embedded
 from engine.formats.sources import load
 from engine.graph import Graph
@@ -19,7 +20,7 @@ from engine.registry import Registry
 from engine.signature import canonical
 from engine.sockets import Files
 from engine.testing.records import NodeRecord
-from engine.validation import constants
+from engine.validation import constants, validate
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,8 @@ class Made:
 def read_made(path: Path, registry: Registry) -> Made:
     """Read a file: its metadata, never its pixels.
 
-    Raises UnreadableWorkflow for one that is not there or carries no workflow, InvalidWorkflow for a broken workflow,
-    UsageError for one that runs in a circle.
+    Raises UnreadableWorkflow for one that is not there or carries no workflow, InvalidWorkflow for a workflow that is
+    broken: nobody could draw it.
     """
     from engine.formats.conversion import to_prompt
 
@@ -69,22 +70,52 @@ def read_made(path: Path, registry: Registry) -> Made:
     prompt = loaded if isinstance(loaded, Prompt) else to_prompt(loaded, registry, keep_unknown=True)
     made = Made(path, prompt) if found is None else Made(path, prompt, found.kind, found.made)
     graph = Graph(prompt)
-    cycles = graph.cycles()
-    if cycles:
-        raise UsageError(f"{path}: its workflow runs in a circle: nodes {', '.join(cycles[0])}")
+    broken = list(_faults(prompt, graph, registry, drawn=bool(made.kind)))
+    if broken:
+        refused = InvalidWorkflow(broken)
+        refused.message = f"{path}: {refused.message}"
+        raise refused
     files = made.by.get("models") if made.by is not None else None
     records = _records(prompt, graph, registry, files if isinstance(files, Mapping) else {})
     return replace(made, records=records, reaching=frozenset(graph.needed(_ends(prompt, graph, registry))))
 
 
+_LINKS = frozenset({"bad_linked_input", "dependency_cycle", "return_type_mismatch"})
+"""The issues that no version of a node class makes good."""
+_NOT_HERE = frozenset({"custom_validation_failed", "invalid_prompt", "not_executable"})
+"""The issues that another installation need not have."""
+
+
+def _faults(prompt: Prompt, graph: Graph, registry: Registry, *, drawn: bool) -> Iterator[Issue]:
+    """What makes a workflow one that cannot be drawn, wherever its files and packs are installed.
+
+    Of a picture, which was `drawn` all the same, perhaps with other versions of its classes, only the links count.
+    """
+    issues = validate(prompt, registry, executable=False)
+    told = {issue.node_id for issue in issues if issue.code == "dependency_cycle"}
+    for cycle in graph.cycles():
+        if cycle[0] not in told:  # it feeds nothing that is shown, and has no order all the same
+            yield Issue(
+                "dependency_cycle", f"Nodes wait for each other: {', '.join(cycle)}", pointer=prompt.at(cycle[0])
+            )
+    unknown = any(issue.code == "invalid_prompt" for issue in issues)
+    for issue in issues:
+        counts = issue.code in _LINKS if drawn else issue.code not in _NOT_HERE
+        # A class that is not known may be the one that shows something.
+        if counts and not (unknown and issue.code == "prompt_no_outputs"):
+            yield issue
+
+
 def _records(prompt: Prompt, graph: Graph, registry: Registry, files: Mapping[str, Any]) -> dict[str, NodeRecord]:
     """The nodes, sources first, as a golden has them; keys are of the workflow alone."""
+    files = {name.replace("\\", "/"): digest for name, digest in files.items()}
     records: dict[str, NodeRecord] = {}
     for node_id in graph.order(prompt.nodes):
         node = prompt.nodes[node_id]
         definition = definition_of(node.class_type, registry)
         given = {name: value for name, value in node.inputs.items() if type(value) is not Link}
         inputs = given | (constants(given, definition) if definition is not None else {})
+        inputs = {name: _with_slashes(value, definition, name) for name, value in inputs.items()}
         links = {name: (link.node_id, link.slot) for name, link in node.links}
         sources = {name: [records[s].key if s in records else s, slot] for name, (s, slot) in links.items()}
         content = canonical([node.class_type, inputs, sources])
@@ -98,6 +129,18 @@ def _records(prompt: Prompt, graph: Graph, registry: Registry, files: Mapping[st
             files=dict(_files(inputs, definition, files)),
         )
     return records
+
+
+MODEL_FILE = re.compile(r"\.(safetensors|sft|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
+
+
+def _with_slashes(value: Any, definition: NodeDefinition | None, name: str) -> Any:
+    """The name of a file as every system reads it: Windows writes folders with backslashes."""
+    spec = definition.by_name.get(name) if definition is not None else None
+    names_file = (
+        isinstance(spec.socket, Files) if spec is not None else isinstance(value, str) and MODEL_FILE.search(value)
+    )
+    return value.replace("\\", "/") if names_file and isinstance(value, str) else value
 
 
 def _files(

@@ -5,7 +5,6 @@ Pixels are measured by the instrument, and only where both files are pictures wh
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from engine.definition import NodeDefinition
 from engine.formats.widgets import SEED_NAMES, has_control
 from engine.registry import Registry
 from engine.sockets import Files
-from engine.testing.carried import Made, definition_of, read_made
+from engine.testing.carried import MODEL_FILE, Made, definition_of, read_made
 from engine.testing.instrument import Instrument
 from engine.testing.matching import Change, changes, match
 from engine.testing.records import NodeRecord, short
@@ -42,7 +41,6 @@ KINDS: Mapping[str, str] = {
 
 EQUAL, DIFFERENT, RESIZED, UNMEASURED, NO_PIXELS = "equal", "differ", "sizes differ", "not measured", "no pixels"
 
-_MODEL_FILE = re.compile(r"\.(safetensors|sft|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
 _BATCHES = ("batch_size", "amount", "batch_count")
 _AROUND, _MIDDLE = 24, 60
 """Characters of a text that are shown before and after a difference, and of the difference itself."""
@@ -179,7 +177,7 @@ def _reason(change: Change, old: NodeRecord, new: NodeRecord, definition: NodeDe
     if isinstance(was, str) and isinstance(is_, str):
         if spec is not None and isinstance(spec.socket, Files):
             return Reason("picture" if spec.socket.folder == "input" else "model", change.text)
-        if _MODEL_FILE.search(was) or _MODEL_FILE.search(is_):
+        if MODEL_FILE.search(was) or MODEL_FILE.search(is_):
             return Reason("model", change.text)
         if " " in was + is_:
             return Reason("text", f"input {name!r}: {excerpts(was, is_)}")

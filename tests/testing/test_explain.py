@@ -304,10 +304,6 @@ BAD: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "a folder": (lambda: Path("b.png").mkdir(), "cannot read 'b.png': Is a directory"),
     "another format": (lambda: Image.new("L", (4, 4)).save("b.png", "GIF"), "b.png is a GIF; workflows are read from"),
-    "a circle": (
-        lambda: save("b.png", {"1": node("ImageInvert", image=["2", 0]), "2": node("ImageInvert", image=["1", 0])}),
-        "b.png: its workflow runs in a circle: nodes 1, 2",
-    ),
 }  # fmt: skip
 
 
@@ -320,6 +316,58 @@ def test_a_file_that_cannot_be_explained_is_exit_code_2(what: str, explain: Expl
         assert code == 2
         assert lines[0].startswith(f"error: {told}")
         assert len(lines) == 1
+
+
+BROKEN: dict[str, tuple[dict[str, Any], str]] = {
+    "a wrong slot": (edited(node9_vae=["1", 1]), "input 'vae': Return type mismatch"),
+    "no such slot": (edited(node9_vae=["1", 3]), "Linked node '1' (CheckpointLoaderSimple) has no output slot 3"),
+    "a link to nothing": (edited(node8_latent_image=["70", 0]), "Linked node '70' does not exist"),
+    "a slot by its name": (edited(node9_vae=["1", "VAE"]), "must be a length-2 list"),
+    "a circle": (edited(node2_model=["2", 0]), "Nodes wait for each other"),
+    "a circle that feeds nothing": (
+        {**prompt(), "30": node("ImageInvert", image=["31", 0]), "31": node("ImageInvert", image=["30", 0])},
+        "Nodes wait for each other: 30, 31",
+    ),
+}
+BROKEN_FILES = {
+    **BROKEN,
+    "an input is missing": (
+        {**prompt(), "9": node("VAEDecode", samples=["8", 0])}, "input 'vae': Required input is missing",
+    ),
+    "no output": ({name: one for name, one in prompt().items() if name != "10"}, "Prompt has no outputs"),
+    "a value out of its range": (edited(node8_steps=0), "Value 0 smaller than min of 1"),
+    "a value of no list": (edited(node8_sampler_name="Euler a"), "did you mean 'euler_ancestral'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", BROKEN_FILES)
+def test_a_broken_workflow_is_named_and_exit_code_3(what: str, explain: Explain) -> None:
+    broken, told = BROKEN_FILES[what]
+    Path("a.json").write_text(json.dumps(prompt()))
+    Path("b.json").write_text(json.dumps(broken))
+    for files in (("a.json", "b.json"), ("b.json", "a.json"), ("b.json", "b.json")):
+        code, lines = explain(*files)
+        assert code == 3
+        assert lines[0] == "error: b.json: invalid workflow: 1 problem"
+        assert told in lines[1]
+
+
+@pytest.mark.parametrize("what", BROKEN_FILES)
+def test_of_a_picture_only_the_links_count(what: str, explain: Explain) -> None:
+    """It was drawn, perhaps with other versions of its classes."""
+    code, _ = explain(save("a.png"), save("b.png", BROKEN_FILES[what][0], shade=9))
+    assert code == (3 if what in BROKEN else 1)
+
+
+@pytest.mark.parametrize("class_type", ["CheckpointLoaderSimple", "MysteryLoader"])
+def test_the_direction_of_slashes_is_no_difference(class_type: str, explain: Explain) -> None:
+    for name, slash in (("a.png", "/"), ("b.png", "\\")):
+        changed = prompt()
+        changed["1"] = node(class_type, ckpt_name=f"sub{slash}tiny.safetensors")
+        made = {**MADE, "models": {f"checkpoints/sub{slash}tiny.safetensors": "aa" * 32}}
+        save(name, changed, made=made)
+    code, lines = explain("a.png", "b.png")
+    assert (code, lines[2:]) == (0, ["the pictures are the same, pixel for pixel"])
 
 
 def test_damaged_pixels_and_animations_are_not_measured(explain: Explain, capsys: pytest.CaptureFixture[str]) -> None:
