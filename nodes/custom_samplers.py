@@ -246,7 +246,7 @@ def SamplerSASolver(
     )
 
 
-@node(category=CATEGORY, python_module=ADVANCED_MODULE)
+@node(category=CATEGORY, python_module=ADVANCED_MODULE, version=2)
 def SamplerLCMUpscale(
     *,
     scale_ratio: Annotated[float, Float(default=1.0, min=0.1, max=20.0, step=0.01)],

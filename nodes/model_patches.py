@@ -180,7 +180,7 @@ def PerpNeg(
     return perp_neg(model, empty_conditioning, neg_scale)
 
 
-@node(category=UNET, python_module="comfy_extras.nodes_tomesd")
+@node(category=UNET, python_module="comfy_extras.nodes_tomesd", version=2)
 def TomePatchModel(*, model: Model, ratio: Annotated[float, Float(default=0.3, min=0.0, max=1.0, step=0.01)]) -> Model:
     """Merge tokens that are alike before the costliest self attention: faster, and a little different.
 
@@ -193,7 +193,7 @@ def TomePatchModel(*, model: Model, ratio: Annotated[float, Float(default=0.3, m
     return merge_tokens(model, ratio)
 
 
-@node(category=UNET, python_module="comfy_extras.nodes_hypertile")
+@node(category=UNET, python_module="comfy_extras.nodes_hypertile", version=2)
 def HyperTile(
     *,
     model: Model,
@@ -221,6 +221,7 @@ def HyperTile(
     category=TESTING,
     python_module="comfy_extras.nodes_differential_diffusion",
     experimental=True,
+    version=2,
 )
 def DifferentialDiffusion(
     *, model: Model, strength: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)] = 1.0
@@ -229,7 +230,7 @@ def DifferentialDiffusion(
 
     Args:
         model: The diffusion model.
-        strength: 1 thresholds the mask at each step, 0 leaves it as it is.
+        strength: 1 thresholds the mask at each step, less mixes in the mask as it is; 0 counts as 1.
     """
     from nodes.diffusion.patches.mask import differential_diffusion
 

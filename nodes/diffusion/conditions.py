@@ -41,8 +41,8 @@ class Target:
 
     latent_scale: from a latent as nodes know it to the network's. latent: the one that the run starts from, scaled.
     noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
-    options: the model's model_options. sigmas, seed: the run's. in_stages: it may be a stage of a longer run, which is
-    to make the random choices of the whole one.
+    options: the model's model_options. sigmas, seed, batch_index: the run's. in_stages: it may be a stage of a longer
+    run, which is to make the random choices of the whole one.
     """
 
     denoiser: Denoiser
@@ -55,6 +55,7 @@ class Target:
     options: Mapping[str, Any] = field(default_factory=dict)
     sigmas: Tensor | None = None
     seed: int = 0
+    batch_index: Sequence[int] | None = None
     in_stages: bool = False
     _bound: dict[Control, BoundControl] = field(default_factory=dict)
 

@@ -34,7 +34,7 @@ def custom_sample(
     """Solve `sigmas` from the latent with noise.
 
     Args:
-        sigmas: [n+1] for n steps. Without a step to do, [] or [0.0], the latent comes back as it is.
+        sigmas: [n+1] for n steps. [] and [0.0] give the latent as it is, one sigma the latent with noise of its level.
         noise: what is added at the start; its seed is that of the noise which the sampler adds on its way.
         latent, callback: as ksample's.
 
@@ -42,7 +42,7 @@ def custom_sample(
         (the latent where the schedule ends, the last prediction of the noise-free latent), both as ksample's.
 
     Raises:
-        DiffusionError: an input of another kind, a schedule of one sigma above 0, NaN or infinity.
+        DiffusionError: an input of another kind, NaN or infinity.
     """
     _check(guider, Guider, "a guider", "BasicGuider or CFGGuider")
     _check(sampler, Sampler, "a sampler", "KSamplerSelect")
@@ -50,15 +50,15 @@ def custom_sample(
         raise DiffusionError(f"expected a noise (as RandomNoise gives), got {type(noise).__name__}")
     sigmas = check_sigmas(sigmas)
     samples = check_samples(latent)
-    if len(sigmas) < 2:
-        if sigmas.any():
-            raise DiffusionError(
-                f"sigmas has the one value {float(sigmas[0])}, a step needs two; to add noise alone there is AddNoise"
-            )
+    if len(sigmas) < 2 and not sigmas.any():
         return dict(latent), dict(latent)
     start = noise.generate_noise(latent)
     if start.shape != samples.shape:
         raise DiffusionError(f"the noise is {list(start.shape)}, the latent {list(samples.shape)}")
+    if len(sigmas) == 1:
+        inner = guider.model.process_latent_in(samples.to(device="cpu", dtype=torch.float32))
+        noised = guider.model.process_latent_out(guider.model.sampling.add_noise(inner, start, sigmas[0]))
+        return {**latent, "samples": noised}, {**latent, "samples": noised.clone()}
     last: list[Tensor] = []
 
     def keep(step: int, total: int, x: Tensor, denoised: Tensor) -> None:
@@ -76,6 +76,7 @@ def custom_sample(
         seed=noise.seed,
         noise_mask=latent.get("noise_mask"),
         callback=keep,
+        batch_index=latent.get("batch_index"),
     )
     # A plain tensor, as sample gives.
     denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result

@@ -94,7 +94,8 @@ class GuidedNetwork:
             **target.options.get("transformer_options", {}),
             "sample_sigmas": target.sigmas,
         }
-        self._random = (LevelRandom if target.in_stages else PatchRandom)(target.shape, target.seed)
+        random = LevelRandom if target.in_stages else PatchRandom
+        self._random = random(target.shape, target.seed, target.batch_index)
         self._predictors: dict[tuple[tuple[int, ...], ...], Predictor] = {}
         self._resolved: dict[int, tuple[Any, list[Condition]]] = {}
 

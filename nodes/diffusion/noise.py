@@ -42,8 +42,11 @@ def check_seed(seed: int) -> int:
 
 def cpu_draws(seed: int) -> Draws:
     """Standard normal numbers of torch's generator on the CPU."""
-    generator = torch.Generator("cpu").manual_seed(seed)
-    return lambda shape: torch.randn(shape, generator=generator)
+    return _draws_of(torch.Generator("cpu").manual_seed(seed))
+
+
+def _draws_of(generator: torch.Generator) -> Draws:
+    return lambda shape: torch.randn(tuple(shape), generator=generator)
 
 
 def prepare_noise(
@@ -133,9 +136,9 @@ class BrownianNoise:
 class ShapedNoise:
     """Noise for a solver that changes the shape of x: a stream on the CPU, going on behind the initial noise."""
 
-    def __init__(self, like: Tensor, sigmas: Tensor, seed: int) -> None:
+    def __init__(self, like: Tensor, sigmas: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> None:
         self._like = like
-        self._random = PatchRandom(like.shape, check_seed(seed))
+        self._random = PatchRandom(like.shape, check_seed(seed), batch_index)
 
     def __call__(self, i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         return self.like(self._like)
@@ -148,18 +151,21 @@ class ShapedNoise:
 class PatchRandom:
     """Random choices of model patches (which tokens to merge): on the CPU, by the seed of the run.
 
+    shape, batch_index: of the latent that is sampled.
     generator: stands where ComfyUI's global one stands during a run: behind the draw of the initial noise.
     """
 
-    def __init__(self, shape: Sequence[int], seed: int) -> None:
+    def __init__(self, shape: Sequence[int], seed: int, batch_index: Sequence[int] | None = None) -> None:
         self._shape = shape
         self._seed = seed
+        self._batch_index = batch_index
 
     @cached_property
     def generator(self) -> torch.Generator:
         """Drawn from in the order of the network's layers; made when first asked for."""
         generator = torch.Generator("cpu").manual_seed(self._seed)
-        torch.randn(tuple(self._shape), generator=generator)
+        # As many numbers as the initial noise took: with a batch_index those of the items before it, too.
+        prepare_noise(torch.empty(self._shape), self._seed, self._batch_index, lambda _: _draws_of(generator))
         return generator
 
     def at(self, sigma: float) -> PatchRandom:
@@ -175,16 +181,20 @@ class LevelRandom(PatchRandom):
         return PatchRandom((), seed_at(struct.pack(">Qd", self._seed, sigma)))
 
 
-def sequential_noise(like: Tensor, sigmas: Tensor, seed: int) -> NoiseSource:
-    """The noise of the ancestral samplers. like: x. sigmas: the schedule being solved."""
+def sequential_noise(
+    like: Tensor, sigmas: Tensor, seed: int, batch_index: Sequence[int] | None = None
+) -> NoiseSource:
+    """The noise of the ancestral samplers. like: x. sigmas: the schedule being solved. A batch_index changes nothing."""
     return SequentialNoise(like, seed)
 
 
-def brownian_noise(like: Tensor, sigmas: Tensor, seed: int) -> NoiseSource:
+def brownian_noise(like: Tensor, sigmas: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> NoiseSource:
     """The noise of the SDE samplers, drawn on the CPU: the same on every device."""
     return BrownianNoise(like, sigmas, seed, torch.device("cpu"))
 
 
-def brownian_noise_on_device(like: Tensor, sigmas: Tensor, seed: int) -> NoiseSource:
+def brownian_noise_on_device(
+    like: Tensor, sigmas: Tensor, seed: int, batch_index: Sequence[int] | None = None
+) -> NoiseSource:
     """The noise of the SDE samplers whose names end in _gpu, drawn where x is."""
     return BrownianNoise(like, sigmas, seed, like.device)

@@ -111,7 +111,8 @@ def ksample(
     noise = noise_of(samples, seed, latent.get("batch_index")) if add_noise else torch.zeros(samples.shape)
     guidance = CFG(positive, negative, cfg)
     mask = latent.get("noise_mask")
-    result, left = _solve(model, guidance, samples, noise, sigmas, algorithm, seed, mask, callback, stage)
+    index = latent.get("batch_index")
+    result, left = _solve(model, guidance, samples, noise, sigmas, algorithm, seed, mask, callback, stage, index)
     state = {continuous.KEY: left.pack(result, sampler)} if left is not None and ends_early else {}
     return {**rest, "samples": result, **state}
 
@@ -165,12 +166,13 @@ def sample(
     seed: int,
     noise_mask: Tensor | None = None,
     callback: Callback | None = None,
+    batch_index: Sequence[int] | None = None,
 ) -> Tensor:
     """Solve one schedule: samples [B,C,h,w] in, unscaled; noise of the same shape; sigmas [n+1], n >= 1, CPU.
 
     Returns [B,C,h,w] float32 on the CPU, unscaled. Arguments as ksample's.
     """
-    return _solve(model, guidance, samples, noise, sigmas, sampler, seed, noise_mask, callback, None)[0]
+    return _solve(model, guidance, samples, noise, sigmas, sampler, seed, noise_mask, callback, None, batch_index)[0]
 
 
 def _solve(
@@ -184,6 +186,7 @@ def _solve(
     noise_mask: Tensor | None,
     callback: Callback | None,
     stage: Stage | None,
+    batch_index: Sequence[int] | None,
 ) -> tuple[Tensor, Leftover | None]:
     """As sample; for a stage of a run in continuous mode also what it leaves to the next one."""
     # Realised outside inference_mode: patched weights outlive this run.
@@ -208,6 +211,7 @@ def _solve(
             options=model.model_options,
             sigmas=sigmas,
             seed=seed,
+            batch_index=batch_index,
             in_stages=stage is not None,
         )
         guided: Model = guidance.bind(target)
@@ -222,7 +226,7 @@ def _solve(
         x = model.sampling.add_noise(latent, start_noise, sigmas[0])
         steps, state = range(len(sigmas) - 1), State()
         if stage is None:
-            source = sampler.noise(x, sigmas, seed)
+            source = sampler.noise(x, sigmas, seed, batch_index)
         else:
             sigmas, steps = stage.sigmas, stage.steps
             if before is not None:

@@ -86,10 +86,21 @@ def test_without_a_step_the_latent_comes_back(guider: Guider, schedule: list[flo
         assert got is not latent
 
 
+@pytest.mark.parametrize("sigma", [3.0, 14.614641])
+def test_one_sigma_gives_the_latent_with_its_noise(guider: Guider, sigma: float) -> None:
+    """As ComfyUI gives where SplitSigmas left one value; from the top of the schedule on noise has the prior's scale."""
+    latent = {"samples": torch.randn(1, 4, 8, 8), "batch_index": [2]}
+    both = custom_sample(guider, find_sampler("euler"), torch.tensor([sigma]), RandomNoise(3), latent)
+    scale = sigma if sigma < 14 else (1 + sigma**2) ** 0.5
+    expected = latent["samples"] + RandomNoise(3).generate_noise(latent) * scale / 0.18215
+    for got in both:
+        assert torch.allclose(got["samples"], expected, atol=1e-4)
+        assert got["batch_index"] == [2]
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"sigmas": torch.tensor([3.0])}, "sigmas has the one value 3.0, a step needs two"),
         ({"sigmas": torch.tensor([3.0, float("nan")])}, "sigmas must be finite and not negative, got nan at index 1"),
         ({"sigmas": None}, "sigmas must be a tensor .* got NoneType"),
         ({"sampler": "euler"}, r"expected a sampler \(as KSamplerSelect gives\), got str"),

@@ -93,6 +93,9 @@ def test_random_choices_of_patches() -> None:
     torch.randn(1, 4, 8, 8, generator=generator)
     expected = [int(torch.randint(2**31, (1,), generator=generator)) for _ in range(3)]
     assert drawn(PatchRandom((1, 4, 8, 8), 5), 3.0, 2.0, 2.0) == expected
+    # With a batch_index the initial noise took as many draws as there were items before, whatever is left of them.
+    behind = PatchRandom((1, 4, 8, 8), 5, [2]).generator.get_state()
+    assert torch.equal(behind, PatchRandom((3, 4, 8, 8), 5).generator.get_state())
     whole = drawn(LevelRandom((1, 4, 8, 8), 5), 3.0, 2.0, 2.0, 1.0)
     assert whole[1:] == drawn(LevelRandom((1, 4, 8, 8), 5), 2.0, 2.0, 1.0)
     assert len(set(whole)) == 3

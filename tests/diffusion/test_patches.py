@@ -166,7 +166,8 @@ def test_differential_diffusion_in_a_run(run: Callable[..., Tensor], tiny: Any) 
     latent = {"samples": torch.randn(1, 4, 16, 16), "noise_mask": torch.full((1, 128, 128), 0.4)}
     grey = run(tiny.model, latent)
     assert not torch.allclose(run(mask.differential_diffusion(tiny.model), latent), grey)
-    assert torch.allclose(run(mask.differential_diffusion(tiny.model, 0.0), latent), grey, atol=1e-5)
+    whole, none = (run(mask.differential_diffusion(tiny.model, strength), latent) for strength in (1.0, 0.0))
+    assert torch.equal(whole, none), "as in ComfyUI, strength 0 counts as 1"
 
 
 def test_tokens_are_merged_into_their_likes_and_come_back() -> None:
@@ -198,25 +199,43 @@ def test_tiles() -> None:
 
 
 def test_depth_and_choice_of_tiles() -> None:
-    def tiling(tokens: list[int], full: list[int], **settings: Any) -> Any:
+    def tiling(tokens: list[int], full: list[int], seed: int = 3, **settings: Any) -> Any:
         options: dict[str, Any] = {
             "scratch": {},
             "activations_shape": [1, 8, *tokens],
             "original_shape": [1, 4, *full],
-            "random": PatchRandom((1, 4, *full), 3),
+            "random": PatchRandom((1, 4, *full), seed),
         }
         tile = Tile(**({"size": 4, "choices": 1, "depth": 0, "grows": False} | settings))
         x = torch.zeros(1, tokens[0] * tokens[1], 8)
         tile(x, x, x, options)
         return options["scratch"]["tiles"]
 
-    assert tiling([16, 8], [16, 8]) == Tiles(4, 2, 4, 4)
+    # Off the square ComfyUI takes height for width: 8 wide and 16 high is cut as 16 wide and 8 high would be.
+    assert tiling([16, 8], [16, 8]) == Tiles(2, 4, 4, 4)
     assert tiling([8, 4], [16, 8]) is None
-    assert tiling([8, 4], [16, 8], depth=1) == Tiles(2, 1, 4, 4)
+    assert tiling([8, 4], [16, 8], depth=1) == Tiles(1, 2, 4, 4)
     assert tiling([8, 8], [16, 16], depth=1, grows=True) is None
     assert tiling([4, 4], [4, 4], size=8) is None
     drawn = [tiling([16, 16], [16, 16], choices=3) for _ in range(2)]
     assert drawn[0] == drawn[1], "by the seed of the run"
+    # Of several numbers of tiles the last, here 1, is never drawn: 8 cells are 2 tiles of 4 or 1 of 8.
+    assert {tiling([8, 8], [8, 8], choices=2, seed=seed) for seed in range(20)} == {Tiles(2, 2, 4, 4)}
+
+
+def test_only_queries_are_tiled() -> None:
+    """Keys and values are cut along the raster into as many pieces, as in ComfyUI."""
+    options: dict[str, Any] = {
+        "scratch": {},
+        "activations_shape": [1, 8, 8, 8],
+        "original_shape": [1, 4, 8, 8],
+        "random": PatchRandom((1, 4, 8, 8), 3),
+    }
+    x = torch.arange(64.0).reshape(1, 64, 1)
+    queries, keys, values = Tile(size=4, choices=1, depth=0, grows=False)(x, x, x, options)
+    assert queries[0].flatten().tolist() == [8.0 * row + column for row in range(4) for column in range(4)]
+    assert torch.equal(keys, x.reshape(4, 16, 1))
+    assert torch.equal(values, keys)
 
 
 def test_schedules_of_other_targets(tiny: Any) -> None:

@@ -112,13 +112,20 @@ def test_every_gits_schedule() -> None:
             sigmas = gits(key / 100, steps)
             assert len(sigmas) == steps + 1
             assert bool((sigmas.diff() < 0).all())
-    assert unknown == [(80, 16), (80, 18), (80, 20), (115, 19)]
+    assert unknown == [(80, 16), (80, 18), (115, 19)]
     assert list(LEVELS) == sorted(LEVELS, reverse=True)
     # The teacher took 100 even steps in the timesteps of Stable Diffusion.
     timesteps = torch.tensor([float(t) for t in range(1000)])
     near = torch.tensor(LEVELS).log()[:, None] - TABLE.sigma(timesteps).log()
     grid = near.abs().argmin(dim=1).float()
     assert float(((999 - grid) / 9.99 - ((999 - grid) / 9.99).round()).abs().max()) < 0.1
+
+
+def test_longer_than_the_table_at_the_least_coefficient() -> None:
+    """ComfyUI 0.3.64's values at four of the 32 steps that it interpolates."""
+    sigmas = gits(0.8, 32)
+    measured = {13: 9.179632, 20: 7.122539, 24: 4.867146, 30: 0.98104995}
+    assert [float(sigmas[place]) for place in measured] == pytest.approx(list(measured.values()), rel=1e-6)
 
 
 def test_longer_than_the_table() -> None:

@@ -144,13 +144,15 @@ class Tile:
             return x, keys, values
         size = self.size * 2 ** depths[0] if self.grows else self.size
         generator = options["random"].generator
-        down, across = (_parts(side, size, self.choices, generator) for side in (height, width))
+        # ComfyUI takes the one side for the other: off the square its tiles are strips of the map's raster.
+        down, across = (_parts(side, size, self.choices, generator) for side in (width, height))
         if down * across == 1:
             return x, keys, values
-        tiles = Tiles(down, across, height // down, width // across)
+        tiles = Tiles(down, across, width // down, height // across)
         options["scratch"]["tiles"] = tiles
-        tiled = tiles.split(x)
-        return tiled, tiled if keys is x else tiles.split(keys), tiled if values is x else tiles.split(values)
+        # Nor are keys and values tiled: they are cut into as many runs of the raster.
+        runs = (-1, x.shape[1] // (down * across), x.shape[2])
+        return tiles.split(x), keys.reshape(runs), values.reshape(runs)
 
 
 def untile(x: Tensor, options: Mapping[str, Any]) -> Tensor:
@@ -180,7 +182,10 @@ class Tiles:
 
 
 def _parts(side: int, smallest: int, choices: int, generator: torch.Generator) -> int:
-    """Into how many equal parts of at least `smallest` a side is cut: one of the `choices` largest numbers, drawn."""
+    """Into how many equal parts of at least `smallest` a side is cut: one of the `choices` largest numbers, drawn.
+
+    The last of them is never drawn where there are several, as in ComfyUI.
+    """
     sizes = [size for size in range(min(smallest, side), side + 1) if side % size == 0][:choices]
-    place = int(torch.randint(len(sizes), (1,), generator=generator)) if len(sizes) > 1 else 0
+    place = int(torch.randint(len(sizes) - 1, (1,), generator=generator)) if len(sizes) > 1 else 0
     return side // sizes[place]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def differential_diffusion(model: ModelPatcher, strength: float = 1.0) -> ModelPatcher:
     """Levin & Fried 2023: a grey mask says from which step on each pixel may change.
 
-    strength: 1 follows the threshold, 0 the mask as it is.
+    strength: 1 follows the threshold, less mixes in the mask as it is. 0 counts as 1, as in ComfyUI.
     """
     clone = model.clone()
     clone.set_model_denoise_mask_function(DifferentialDiffusion(strength))
@@ -35,6 +35,6 @@ class DifferentialDiffusion:
         last = sampling.timestep(max(float(sigmas[-1]), sampling.sigma_min))
         threshold = (sampling.timestep(sigma[0]) - last) / (first - last)
         allowed = (denoise_mask >= threshold).to(denoise_mask.dtype)
-        if self.strength >= 1.0:
+        if not 0.0 < self.strength < 1.0:
             return allowed
         return self.strength * allowed + (1.0 - self.strength) * denoise_mask

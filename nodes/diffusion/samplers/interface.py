@@ -52,7 +52,7 @@ class Sampler:
     """A solver and what the KSampler path must know about it.
 
     solve: the algorithm.
-    noise: (x, sigmas, seed) -> the noise that it adds on its way, for one run over this schedule.
+    noise: (x, sigmas, seed, batch_index) -> the noise that it adds on its way, for one run over this schedule.
     discard_penultimate: KSampler leaves the lowest sigma above 0 out of the schedule.
     fresh_inpaint_noise: what a noise mask protects is noised with a draw from seed + 1, not with the initial noise.
     own_steps: it takes only the ends and the length of the schedule and chooses its own noise levels between them, so
@@ -60,7 +60,7 @@ class Sampler:
     """
 
     solve: Callable[..., Tensor]
-    noise: Callable[[Tensor, Tensor, int], NoiseSource] = sequential_noise
+    noise: Callable[..., NoiseSource] = sequential_noise
     discard_penultimate: bool = False
     fresh_inpaint_noise: bool = False
     own_steps: bool = False
