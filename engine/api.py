@@ -13,7 +13,7 @@ from engine import overrides as _overrides
 from engine.cache import Cache, NoCache
 from engine.context import RunContext
 from engine.digests import Digests
-from engine.errors import InvalidWorkflow, Issue, UsageError, did_you_mean
+from engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageError, did_you_mean
 from engine.events import Observer
 from engine.executor import LocalExecutor, RunResult, Spare, Watch
 from engine.folders import Folders
@@ -47,6 +47,7 @@ def run(
     targets: Iterable[str] | None = None,
     observers: Sequence[Observer] = (),
     prompt_schedule: bool = False,
+    missing_embeddings: str | None = None,
 ) -> RunResult:
     """Run a workflow and return what its output nodes and `targets` gave.
 
@@ -66,6 +67,8 @@ def run(
         observers: Called with every event.
         prompt_schedule: Read the prompts of every KSampler in the web UI's syntax (`[cat:dog:0.5]`), and cut its run in
             stages where they change; the run is then sampled in continuous mode.
+        missing_embeddings: `error`: a prompt that names an embedding which is not there stops the run; `warn`: it is
+            read without it, as in ComfyUI; default: the settings', else `error`.
 
     Raises:
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
@@ -83,6 +86,7 @@ def run(
         dtype=_unless_auto(dtype),
         sampling=sampling,
         prompt_schedule=prompt_schedule or None,
+        missing_embeddings=missing_embeddings,
     )
     prompt = session.read(workflow, overrides)
     return session.execute(session.plan(prompt, targets or ()), observers)
@@ -286,8 +290,9 @@ class Session:
         self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True
     ) -> tuple[Lowered, list[Issue]]:
         passes = ("prompt_schedule",) if self.settings.prompt_schedule else ()
+        lenient = (MissingEmbedding.code,) if self.settings.missing_embeddings == "warn" else ()
         given: dict[str, Any] = {"folders": self.folders, "targets": targets, "executable": executable}
-        return checked(prompt, self.registry, passes=passes, **given)
+        return checked(prompt, self.registry, passes=passes, lenient=lenient, **given)
 
     def _settings_for(self, lowered: Lowered) -> Settings:
         """The settings of a run: a lowered prompt may need others than the session's."""
@@ -312,7 +317,7 @@ def refusal(issues: Sequence[Issue]) -> InvalidWorkflow:
 
 def _namespace(settings: Settings) -> bytes:
     """What makes the same key give other numbers: a cache shared by several settings keeps them apart."""
-    return canonical([settings.device, settings.dtype, settings.sampling])
+    return canonical([settings.device, settings.dtype, settings.sampling, settings.missing_embeddings])
 
 
 def _check_observers(observers: Any) -> None:

@@ -116,10 +116,10 @@ def node(
     inputs do not show: a Path stands for the content of its file. `volatile` says why no cache may stand in for the
     node: it is called in every run, and so is what takes from it. `unused(constants)` returns the names of inputs that
     the others make meaningless: they are neither checked nor given. `check(seen)` yields (input name, message) for what
-    is wrong beyond a single input, before anything runs: `engine.definition.Seen`. `queued(constants, last, random)`
-    gives the inputs that have another value in this run; `last` are the constants of the run before, `random` gives
-    floats in [0, 1). `lowers(site)` replaces the node by
-    others before anything is planned, and each of `passes` in a run that asks for it by name: `engine.lowering`.
+    is wrong beyond a single input, before anything runs, a MissingFile in place of the message for a file that is not
+    there: `engine.definition.Seen`. `queued(constants, last, random)` gives the inputs that have another value in this
+    run; `last` are the constants of the run before, `random` gives floats in [0, 1). `lowers(site)` replaces the node
+    by others before anything is planned, and each of `passes` in a run that asks for it by name: `engine.lowering`.
     """
     mark = NodeMark(
         class_type=class_type,

@@ -12,7 +12,8 @@ from functools import cached_property
 from itertools import islice, zip_longest
 from typing import Any, Protocol
 
-from engine.errors import DefinitionError
+from engine.errors import DefinitionError, MissingFile
+from engine.folders import Folders
 from engine.sockets import Autogrow, DynamicCombo, IoType, Socket, socket_from, type_name
 
 HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
@@ -57,6 +58,14 @@ class Seen(Protocol):
     def slot(self) -> int:
         """The output by which a source was reached; -1 for the node that is checked."""
 
+    @property
+    def folders(self) -> Folders | None:
+        """The folders of the run; None where names of files are not to be looked up."""
+
+    @property
+    def passes(self) -> Collection[str]:
+        """The passes that may still replace this node (`engine.lowering`): what they leave is checked again."""
+
     def source(self, name: str) -> Seen | None:
         """The node that the input is linked to; None for an input that is no link, or one that leads nowhere."""
 
@@ -72,10 +81,10 @@ class Implementation:
     not show (files named inside a text): plain data, and a Path for the content of a file. `is_changed` is
     ComfyUI's IS_CHANGED, which may raise. `volatile` says why the node is called in every run, if it is.
     `unused(constants)` names the inputs that the constants among them make meaningless. `check(seen)` yields (input
-    name, message) for what is wrong beyond a single input. `queued(constants, last, random)` gives the inputs that
-    have another value in this run: what the browser resolves when it queues a workflow. `lowers` replaces the node
-    by others before anything is planned; `passes` do so only in a run that asks for them by name
-    (`engine.lowering`).
+    name, message) for what is wrong beyond a single input, or a MissingFile in place of the message.
+    `queued(constants, last, random)` gives the inputs that have another value in this run: what the browser resolves
+    when it queues a workflow. `lowers` replaces the node by others before anything is planned; `passes` do so only in
+    a run that asks for them by name (`engine.lowering`).
     """
 
     call: Callable[..., Any]
@@ -84,7 +93,7 @@ class Implementation:
     links: Mapping[str, str] = field(default_factory=dict)
     fingerprint: Callable[..., Any] | None = None
     unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None
-    check: Callable[[Seen], Iterable[tuple[str, str]]] | None = None
+    check: Callable[[Seen], Iterable[tuple[str, str | MissingFile]]] | None = None
     is_changed: Callable[..., Any] | None = None
     volatile: str = ""
     by_node_id: bool = False

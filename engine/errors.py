@@ -142,9 +142,19 @@ class DefinitionError(WeftError):
 
 
 class MissingFile(WeftError):
-    """A model or input file is not there. Says where it was looked for and what is near."""
+    """A model or input file is not there. Says where it was looked for and what is near.
+
+    `code` is that of the Issue which says so before a run.
+    """
 
     exit_code = 4
+    code = "value_not_in_list"
+
+
+class MissingEmbedding(MissingFile):
+    """A prompt names an embedding that is not there."""
+
+    code = "missing_embedding"
 
 
 class UnusableName(WeftError):

@@ -15,11 +15,20 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path, PureWindowsPath
 from typing import IO, Any
 
 from engine.documents import kind_of, names_a_place, read_text
-from engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError, file_meant, looked_in
+from engine.errors import (
+    MissingEmbedding,
+    MissingFile,
+    OutsideFolder,
+    UnusableName,
+    UsageError,
+    file_meant,
+    looked_in,
+)
 from engine.settings import own_temp
 
 log = logging.getLogger("weft")
@@ -131,17 +140,28 @@ class Folders:
         return ""
 
     def embedding(self, name: str) -> Path | None:
-        """The file that a prompt calls `embedding:NAME`, with or without its suffix; None if absent."""
+        """The file that a prompt calls `embedding:NAME`, with or without its suffix; None if absent.
+
+        As in ComfyUI it may lie in a folder below, by its bare name. Of several the one nearest to the top is meant,
+        then the first by the name of its folder.
+        """
+        name = name.replace("\\", "/")
         try:
             _inside(name, "embeddings")
         except OutsideFolder:
             return None
-        for folder in self.folders("embeddings"):
+        folders = self.folders("embeddings")
+        for place in chain(folders, _below(folders)):
             for suffix in ("", *MODEL_SUFFIXES):
-                path = folder / f"{name}{suffix}"
+                path = place / f"{name}{suffix}"
                 if os.path.isfile(path):
                     return path
         return None
+
+    def missing_embedding(self, name: str) -> MissingEmbedding:
+        """What is to be said of an embedding that is not there: where it was looked for, and what is near."""
+        hints = (looked_in(self.folders("embeddings")), file_meant(name, self.embeddings()))
+        return MissingEmbedding(f"embedding {name!r} is not there", hint="; ".join(filter(None, hints)))
 
     def embeddings(self) -> dict[str, Path]:
         """The files that prompts can call `embedding:NAME`, by their names with suffix, as they are now."""
@@ -348,6 +368,13 @@ def _walk(folder: Path, *, deep: bool) -> Iterator[tuple[Path, list[str]]]:
                 kept.append(name)
         children[:] = kept
         yield Path(parent).relative_to(folder), found
+
+
+def _below(folders: Sequence[Path]) -> Iterator[Path]:
+    """The folders below these, those of the first one first, the shallow before the deep."""
+    for folder in folders:
+        inside = [place for place, _ in _walk(folder, deep=True) if place.parts]
+        yield from (folder / place for place in sorted(inside, key=lambda place: (len(place.parts), place)))
 
 
 def _inside(name: str, kind: str) -> Path:

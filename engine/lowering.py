@@ -186,13 +186,14 @@ def checked(
     targets: Sequence[str] = (),
     passes: Collection[str] = (),
     executable: bool = True,
+    lenient: Collection[str] = (),
 ) -> tuple[Lowered, list[Issue]]:
     """The lowered prompt, and everything that keeps it from running, said of the nodes of `prompt`; see `validate`."""
-    options: dict[str, Any] = {"folders": folders, "executable": executable}
-    issues = validate(prompt, registry, targets=targets, **options)
+    options: dict[str, Any] = {"folders": folders, "executable": executable, "lenient": lenient}
+    issues = validate(prompt, registry, targets=targets, passes=passes, **options)
     lowered = lower(prompt, registry, targets=targets, passes=passes, known=issues)
     issues.extend(lowered.issues)
-    if not issues and lowered.parts:
+    if not issues and (lowered.parts or passes):
         found = validate(lowered.prompt, registry, targets=lowered.targets(targets), **options)
         # Several stages may share a fault of the node that they come from.
         issues = list({str(issue): issue for issue in (_located(issue, lowered, registry) for issue in found)}.values())

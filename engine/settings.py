@@ -38,6 +38,7 @@ class Settings(BaseModel):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     sampling: Literal["comfy", "continuous"] = "comfy"
     prompt_schedule: bool = False
+    missing_embeddings: Literal["error", "warn"] = "error"
 
     @field_validator("models", mode="before")
     @classmethod

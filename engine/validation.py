@@ -24,14 +24,18 @@ def validate(
     folders: Folders | None = None,
     targets: Iterable[str] = (),
     executable: bool = True,
+    passes: Collection[str] = (),
+    lenient: Collection[str] = (),
 ) -> list[Issue]:
     """Everything that keeps the prompt from running, with ComfyUI's error types.
 
     As in ComfyUI, a class must be known for every node, and everything else is checked only where an output node or
     one of `targets` needs it. Without `folders`, names of files are not looked up. `executable=False` also accepts
-    classes of which only the description is known.
+    classes of which only the description is known. `passes` are those that are still to come (`engine.lowering`);
+    `lenient` are the codes of what a class may find wrong and is let be.
     """
-    return list(_Validation(prompt, registry, folders, tuple(targets), executable).issues())
+    given = _Validation(prompt, registry, folders, tuple(targets), executable, passes, lenient)
+    return list(given.issues())
 
 
 def output_nodes(prompt: Prompt, registry: Registry) -> list[str]:
@@ -128,10 +132,20 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
 class _Seen:
     """A node of the prompt as a node's own check sees it: engine.definition.Seen."""
 
-    def __init__(self, node: PromptNode, prompt: Prompt, registry: Registry, slot: int = -1) -> None:
+    def __init__(
+        self,
+        node: PromptNode,
+        prompt: Prompt,
+        registry: Registry,
+        folders: Folders | None,
+        passes: Collection[str],
+        slot: int = -1,
+    ) -> None:
         self.class_type = node.class_type
         self.constants = constants(node.inputs, registry[node.class_type])
         self.slot = slot
+        self.folders = folders
+        self.passes = passes
         self._inputs, self._prompt, self._registry = node.inputs, prompt, registry
 
     def source(self, name: str) -> _Seen | None:
@@ -141,7 +155,7 @@ class _Seen:
         node = self._prompt.nodes[link.node_id]
         if node.class_type not in self._registry:
             return None
-        return _Seen(node, self._prompt, self._registry, link.slot)
+        return _Seen(node, self._prompt, self._registry, self.folders, self.passes, link.slot)
 
 
 def _brief(value: Any) -> str:
@@ -151,13 +165,22 @@ def _brief(value: Any) -> str:
 
 class _Validation:
     def __init__(
-        self, prompt: Prompt, registry: Registry, folders: Folders | None, targets: tuple[str, ...], executable: bool
+        self,
+        prompt: Prompt,
+        registry: Registry,
+        folders: Folders | None,
+        targets: tuple[str, ...],
+        executable: bool,
+        passes: Collection[str],
+        lenient: Collection[str],
     ) -> None:
         self.prompt = prompt
         self.registry = registry
         self.folders = folders
         self.targets = targets
         self.executable = executable
+        self.passes = passes
+        self.lenient = lenient
         self.hints: dict[tuple[str, int], str] = {}
 
     def near(self, name: str, choices: Iterable[Any]) -> str:
@@ -234,8 +257,11 @@ class _Validation:
                 yield from self.link_issues(node_id, name, value, None)
         check = definition.implementation.check if definition.implementation else None
         if check is not None:
-            for name, message in check(_Seen(node, self.prompt, self.registry)):
-                yield self.issue(node_id, "custom_validation_failed", message, name)
+            for name, found in check(_Seen(node, self.prompt, self.registry, self.folders, self.passes)):
+                if isinstance(found, str):
+                    yield self.issue(node_id, "custom_validation_failed", found, name)
+                elif found.code not in self.lenient:
+                    yield self.issue(node_id, found.code, found.message, name, hint=found.hint, missing_file=True)
 
     def missing(self, node_id: str, node: PromptNode, declared: Mapping[str, InputSpec], spec: InputSpec) -> Issue:
         stray = [name for name in node.inputs if name not in declared]

@@ -2,45 +2,55 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from engine.authoring import node
+from engine.definition import Seen
+from engine.errors import MissingFile
 from engine.folders import Folders
 from engine.sockets import Int, String
+from nodes.diffusion.mentions import mentions
 from nodes.types import Clip, Conditioning
 
-_EMBEDDING = re.compile(r"embedding:([^\s()]+)")
 
+def prompts(*inputs: str) -> dict[str, Any]:
+    """For `@node(**prompts("text"))`: these inputs are texts in which `embedding:NAME` names a file.
 
-def embedding_files(*inputs: str) -> Callable[[Folders, Mapping[str, Any]], list[Path | str]]:
-    """For `@node(fingerprint=...)`: the textual-inversion files that these texts name; their content decides too.
-
-    A text that comes through a link is known only when the node runs: then it is every file that it could name.
+    What the files hold joins the cache key. A name that no file has is said before anything runs where the text is
+    known by then, else when it is encoded.
     """
+    return {"fingerprint": _fingerprint_of(inputs), "check": _check_of(inputs)}
 
+
+def _fingerprint_of(inputs: Sequence[str]) -> Callable[[Folders, Mapping[str, Any]], list[Path | str]]:
     def found(folders: Folders, constants: Mapping[str, Any]) -> list[Path | str]:
+        # A text that comes through a link is known only when the node runs: it may name any of them.
         if any(name not in constants for name in inputs):
             return [part for item in folders.embeddings().items() for part in item]
-        return _named((constants[name] for name in inputs), folders)
+        named = (mention for name in inputs for mention in mentions(constants[name], folders.embedding))
+        return [mention.file or f"no {mention.name}" for mention in dict.fromkeys(named)]
 
     return found
 
 
-def _named(texts: Iterable[Any], folders: Folders) -> list[Path | str]:
-    names = (name for text in texts if isinstance(text, str) for name in _EMBEDDING.findall(text))
-    found: list[Path | str] = []
-    for name in dict.fromkeys(names):
-        # As the encoder does, a name is also tried without the commas and the weight that follow it.
-        spellings = dict.fromkeys((name, name.rstrip(","), name.partition(":")[0]))
-        paths = [path for spelling in spellings if (path := folders.embedding(spelling)) is not None]
-        found.extend(paths or [f"no {name}"])
-    return found
+def _check_of(inputs: Sequence[str]) -> Callable[[Seen], Iterator[tuple[str, MissingFile]]]:
+    def missing(seen: Seen) -> Iterator[tuple[str, MissingFile]]:
+        if seen.folders is None:
+            return
+        for name in inputs:
+            text = seen.constants.get(name, "")
+            if "prompt_schedule" in seen.passes and "[" in text:
+                continue  # what its brackets become is checked
+            for mention in dict.fromkeys(mentions(text, seen.folders.embedding)):
+                if mention.file is None:
+                    yield name, seen.folders.missing_embedding(mention.name)
+
+    return missing
 
 
-@node(display_name="CLIP Text Encode (Prompt)", category="conditioning", fingerprint=embedding_files("text"))
+@node(display_name="CLIP Text Encode (Prompt)", category="conditioning", **prompts("text"))
 def CLIPTextEncode(*, text: Annotated[str, String(multiline=True, dynamicPrompts=True)], clip: Clip) -> Conditioning:
     """Encode a prompt. `(red:1.3)` weighs words, `embedding:name` brings in a textual inversion.
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from engine.authoring import node
 from engine.sockets import Float, Int, String
-from nodes.conditioning import embedding_files, require
+from nodes.conditioning import prompts, require
 from nodes.types import Clip, Conditioning
 
 Prompt = Annotated[str, String(multiline=True, dynamicPrompts=True)]
@@ -16,7 +16,7 @@ Offset = Annotated[int, Int(default=0, min=0, max=16384)]
 _MODULE = "comfy_extras.nodes_clip_sdxl"
 
 
-@node(category="advanced/conditioning", python_module=_MODULE, fingerprint=embedding_files("text_g", "text_l"))
+@node(category="advanced/conditioning", python_module=_MODULE, **prompts("text_g", "text_l"))
 def CLIPTextEncodeSDXL(
     *,
     clip: Clip,
@@ -54,7 +54,7 @@ def CLIPTextEncodeSDXL(
     )
 
 
-@node(category="advanced/conditioning", python_module=_MODULE, fingerprint=embedding_files("text"))
+@node(category="advanced/conditioning", python_module=_MODULE, **prompts("text"))
 def CLIPTextEncodeSDXLRefiner(
     *,
     ascore: Annotated[float, Float(default=6.0, min=0.0, max=1000.0, step=0.01)],

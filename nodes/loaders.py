@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from nodes.diffusion.lora import LoraReport
     from nodes.diffusion.memory import DeviceMemory
+    from nodes.diffusion.mentions import EmbeddingLookup
 
 ClipFile = Annotated[str, Files("text_encoders")]
 ClipDevice = Annotated[str, Combo(("default", "cpu"), advanced=True)]
@@ -64,7 +65,7 @@ def CheckpointLoaderSimple(
         dtype=where.unet,
         text_dtype=where.text,
         vae_dtype=where.vae,
-        embeddings=context.folders.embedding,
+        embeddings=embeddings_of(context),
     )
     for part, value in (("text encoder", loaded.clip), ("VAE", loaded.vae)):
         if value is None:
@@ -187,6 +188,18 @@ def device_memory(context: RunContext) -> DeviceMemory:
     return context.shared("device memory", lambda: DeviceMemory(resolve_device(context.settings.device)))
 
 
+def embeddings_of(context: RunContext) -> EmbeddingLookup:
+    """The embeddings of the run's folders, and what its settings say of those that are not there."""
+    from nodes.diffusion.mentions import EmbeddingLookup
+
+    def missing(name: str) -> None:
+        raise context.folders.missing_embedding(name)
+
+    if context.settings.missing_embeddings == "warn":
+        return EmbeddingLookup(context.folders.embedding)
+    return EmbeddingLookup(context.folders.embedding, missing)
+
+
 class Place(NamedTuple):
     """Where the networks of a run compute, and in which number format each kind of them."""
 
@@ -217,7 +230,7 @@ def _text_encoders(names: list[str], kind: str, device: str, context: RunContext
         kind,
         device=where.memory,
         dtype=where.text,
-        embeddings=context.folders.embedding,
+        embeddings=embeddings_of(context),
     )
 
 

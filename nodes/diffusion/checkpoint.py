@@ -23,7 +23,7 @@ from nodes.diffusion.vae import Vae
 from nodes.diffusion.weightfile import WeightFile, read_tensors
 
 if TYPE_CHECKING:
-    from nodes.diffusion.embeddings import EmbeddingLookup
+    from nodes.diffusion.mentions import EmbeddingLookup
     from nodes.diffusion.text import Clip
 
 __all__ = ["IGNORED", "LoadedCheckpoint", "load_checkpoint", "load_clip", "load_unet", "load_vae", "read_tensors"]

@@ -1,62 +1,26 @@
-"""Textual inversion: learned vectors that a prompt names as `embedding:NAME`.
+"""Textual inversion: the files of learned vectors that a prompt names as `embedding:NAME`.
 
-Gal et al. 2022, "An Image is Worth One Word". How a prompt names them, and which tensor of a file is meant, as
-measured on ComfyUI 0.3.64 (parity/facts.md section 7).
+Gal et al. 2022, "An Image is Worth One Word". Which tensor of a file is meant, as measured on ComfyUI 0.3.64
+(parity/facts.md section 7). How prompts name them stands in mentions.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.mentions import EmbeddingLookup
 from nodes.diffusion.weightfile import read_tensors
 
-# The name of an embedding, as a prompt writes it -> its file.
-EmbeddingLookup = Callable[[str], Path | None]
-
-MARK = "embedding:"
 SUFFIXES = ("", ".safetensors", ".pt", ".bin")
 LONGEST = 240  # bytes of a file name, with room for a suffix: longer ones are an error to ask for
 LEARNED = "string_to_param."  # where automatic1111's files keep the vectors, beside bookkeeping
-
-
-class EmbeddingWidth(CheckpointError):
-    """An embedding made for a text encoder of another width."""
-
-
-@dataclass(frozen=True)
-class Mention:
-    """One `embedding:NAME` of a prompt; `file` is None where there is no such embedding."""
-
-    name: str
-    file: Path | None
-
-
-def split_mentions(segment: str, lookup: EmbeddingLookup | None) -> Iterator[str | Mention]:
-    """The plain texts and the embeddings of one weight segment, in order.
-
-    A mention stands at the start of the segment or behind a space or a newline, and ends at white space. Commas behind
-    it belong to the name where a file is called so, else to the text that follows. Without a lookup all is text.
-    """
-    for piece in re.split(rf"[ \n](?={MARK})", segment):
-        if lookup is None or not piece.startswith(MARK):
-            yield piece
-            continue
-        name, _, rest = re.sub(r"\s+", " ", piece.removeprefix(MARK).strip()).partition(" ")
-        file, commas = lookup(name) if name else None, ""
-        if file is None and name.endswith(","):
-            bare = name.rstrip(",")
-            name, commas = bare, name.removeprefix(bare)
-            file = lookup(name) if name else None
-        yield Mention(name, file)
-        if commas or rest:
-            yield f"{commas} {rest}"
+BUNDLED = "bundle_emb."  # where LoRA files keep embeddings, by their words
 
 
 def lookup_in(folders: Sequence[Path]) -> EmbeddingLookup:
@@ -73,29 +37,59 @@ def lookup_in(folders: Sequence[Path]) -> EmbeddingLookup:
         paths = (Path(f"{folder / name}{suffix}") for folder in folders for suffix in SUFFIXES)
         return next((path for path in paths if path.is_file()), None)
 
-    return find
+    return EmbeddingLookup(find)
 
 
 def load_embedding(path: Path, key: str, width: int) -> Tensor:
-    """The vectors of an embedding file, [tokens, width] float32.
+    """The vectors of an embedding file, [tokens, C] float32; C is another one where it was made for another encoder.
 
     Args:
-        path: .safetensors (any tensor names), .pt (automatic1111's `string_to_param`) or .bin (diffusers).
+        path: .safetensors (any tensor names), .pt (automatic1111's `string_to_param`, or a list of dictionaries), .bin
+            (diffusers), or a LoRA with embeddings in it (`bundle_emb.WORD.*`), of which all words are meant.
         key: the text encoder, "clip_l" or "clip_g"; a file without this name gives its first tensor.
-        width: what the text encoder takes.
+        width: what the text encoder takes; a list holds tensors for several, and those of this width are taken.
 
     Raises:
-        CheckpointError: the file cannot be read or has no tensor.
-        EmbeddingWidth: its vectors have another width.
+        CheckpointError: the file cannot be read, has no tensor, or one of another form.
     """
     tensors = read_tensors(path)
-    learned = {name: tensor for name, tensor in tensors.items() if name.startswith(LEARNED)} or tensors
-    if not learned:
+    if not tensors:
         raise CheckpointError(f"embedding {path.name!r} holds no tensor")
-    vectors = learned[key] if key in learned else next(iter(learned.values()))
-    vectors = vectors.detach().to(device="cpu", dtype=torch.float32)
+    meant = [_vectors(path, tensor) for tensor in _meant(tensors, key) or tensors.values()]
+    if all(_LISTED.match(name) for name in tensors):
+        meant = [vectors for vectors in meant if vectors.shape[1] == width] or meant[:1]
+    widths = sorted({vectors.shape[1] for vectors in meant})
+    if len(widths) > 1:
+        raise CheckpointError(f"embedding {path.name!r} holds vectors of widths {widths} for {key}")
+    return torch.cat(meant)
+
+
+# The tensors of a list of dictionaries, as read_tensors names them.
+_LISTED = re.compile(r"\d+\.")
+
+
+def _meant(tensors: Mapping[str, Tensor], key: str) -> list[Tensor]:
+    """The tensors of a file that are for one text encoder."""
+    learned = [tensor for name, tensor in tensors.items() if name.startswith(LEARNED)]
+    if learned:
+        return learned[:1]
+    if all(_LISTED.match(name) for name in tensors):
+        return [tensor.reshape(-1, tensor.shape[-1]) for tensor in tensors.values() if tensor.ndim]
+    if key in tensors:
+        return [tensors[key]]
+    bundled = sorted(name for name in tensors if name.startswith(BUNDLED))
+    for suffix in (f".{LEARNED}*", f".{key}"):
+        words = [tensors[name] for name in bundled if name.endswith(suffix)]
+        if words:
+            return words
+    return [next(iter(tensors.values()))]
+
+
+def _vectors(path: Path, tensor: Tensor) -> Tensor:
+    """A tensor of a file as [tokens, C] float32."""
+    vectors = tensor.detach().to(device="cpu", dtype=torch.float32)
     vectors = vectors[None] if vectors.ndim == 1 else vectors
-    if vectors.ndim != 2 or vectors.shape[1] != width:
-        got = "x".join(map(str, vectors.shape)) or "a single number"
-        raise EmbeddingWidth(f"embedding {path.name!r} holds {got} for {key}, expected vectors of width {width}")
+    if vectors.ndim != 2:
+        got = "x".join(map(str, tensor.shape)) or "a single number"
+        raise CheckpointError(f"embedding {path.name!r} holds {got}, expected vectors: [tokens, width]")
     return vectors

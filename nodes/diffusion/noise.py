@@ -181,10 +181,8 @@ class LevelRandom(PatchRandom):
         return PatchRandom((), seed_at(struct.pack(">Qd", self._seed, sigma)))
 
 
-def sequential_noise(
-    like: Tensor, sigmas: Tensor, seed: int, batch_index: Sequence[int] | None = None
-) -> NoiseSource:
-    """The noise of the ancestral samplers. like: x. sigmas: the schedule being solved. A batch_index changes nothing."""
+def sequential_noise(like: Tensor, sigmas: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> NoiseSource:
+    """The noise of the ancestral samplers. like: x. sigmas: the schedule being solved. batch_index: ignored."""
     return SequentialNoise(like, seed)
 
 

@@ -20,7 +20,7 @@ from nodes.diffusion.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 from nodes.diffusion.text import CHUNK, Chunk, Token, chunk, encode_chunks, lay, read_groups
 
 if TYPE_CHECKING:
-    from nodes.diffusion.embeddings import EmbeddingLookup
+    from nodes.diffusion.mentions import EmbeddingLookup
     from nodes.diffusion.text import Clip, Conditioning, TextEncoder
 
 MASK_TOKEN = 266  # what stands in the place of a word that is taken out

@@ -15,8 +15,9 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.embeddings import EmbeddingLookup, EmbeddingWidth, Mention, load_embedding, split_mentions
+from nodes.diffusion.embeddings import load_embedding
 from nodes.diffusion.errors import DiffusionError, nearest
+from nodes.diffusion.mentions import EmbeddingLookup, Mention, ignored, split_mentions
 from nodes.diffusion.patcher import Patch, PatchedNetwork
 from nodes.diffusion.prompt_weights import parse_weights
 from nodes.diffusion.tokenizer import END, START, encode
@@ -174,6 +175,8 @@ def read_groups(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | N
     groups: list[list[Token]] = []
     for segment, weight in parse_weights(text):
         for piece in split_mentions(segment, embeddings):
+            if isinstance(piece, Mention) and piece.file is None and embeddings is not None:
+                (embeddings.missing if piece.name else ignored)(piece.name)
             tokens = _vectors(piece, encoder) if isinstance(piece, Mention) else encode(piece)
             groups.append([(token, weight) for token in tokens])
     return groups
@@ -213,16 +216,24 @@ def encode_chunks(encoder: TextEncoder, chunks: list[Chunk], layer: int | None) 
     """Encode chunks and weigh their tokens: cond [1, 77 * chunks, C], pooled [1, P], float32 on the CPU.
 
     A weight w other than 1 moves a token's output away from the empty prompt's at the same place: z0 + w * (z - z0).
+    Vectors of another width do not reach the encoder, and what is behind them moves up; the weights, as in ComfyUI,
+    stay at the places that they had.
     """
     weights = torch.tensor([[weight for _, weight in each] for each in chunks], dtype=torch.float64)
     weighted = weights != 1.0
     empty = [pad_chunk([], encoder.spec.pad_token)] if weighted.any() else []
-    hidden, pooled = _run(encoder, chunks + empty, layer)
+    hidden, pooled = _run(encoder, [_fitting(each, encoder) for each in chunks] + empty, layer)
     if empty:
         hidden, zero = hidden[:-1], hidden[-1:]
         moved = (hidden - zero) * weights.float()[..., None] + zero
         hidden = torch.where(weighted[..., None], moved, hidden)
     return hidden.reshape(1, -1, hidden.shape[-1]), pooled
+
+
+def _fitting(tokens: Chunk, encoder: TextEncoder) -> Chunk:
+    """A chunk without the vectors that the encoder cannot take, filled up behind."""
+    kept = [(token, weight) for token, weight in tokens if isinstance(token, int) or len(token) == encoder.width]
+    return kept + [(encoder.spec.pad_token, 1.0)] * (len(tokens) - len(kept))
 
 
 def _run(encoder: TextEncoder, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, Tensor]:
@@ -271,18 +282,18 @@ def _embed(table: nn.Embedding, chunks: list[Chunk]) -> Tensor:
 
 
 def _vectors(mention: Mention, encoder: TextEncoder) -> list[Tensor]:
-    """The vectors of an embedding; none, with a warning, where there is no such file or it is for another encoder.
+    """The vectors of an embedding; none where there is no such file.
 
-    Left-over SD1.x embeddings in SDXL prompts are common, and ComfyUI draws those pictures without them.
+    Those of another width count as tokens here, and are left out when they would be encoded: left-over SD1.x embeddings
+    in SDXL prompts are common, and ComfyUI draws those pictures so.
     """
     if mention.file is None:
-        log.warning("no embedding %r: ignored", mention.name)
         return []
-    try:
-        return list(load_embedding(mention.file, encoder.name, encoder.width))
-    except EmbeddingWidth as misfit:
-        log.warning("%s: ignored", misfit)
-        return []
+    vectors = load_embedding(mention.file, encoder.name, encoder.width)
+    if vectors.shape[1] != encoder.width:
+        got = f"{vectors.shape[0]} vectors of width {vectors.shape[1]}"
+        log.warning("embedding %r has %s, %s takes %s: ignored", mention.file.name, got, encoder.name, encoder.width)
+    return list(vectors)
 
 
 def _tower(module: nn.Module) -> Any:

@@ -161,7 +161,7 @@ def write_safetensors(stream: IO[bytes], tensors: Mapping[str, Stored], metadata
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a file of weights, on the CPU and as stored; safetensors are views into the mapped file.
 
-    A tensor inside nested dictionaries, as old files have them, is named by their keys with dots between. A
+    A tensor inside nested dictionaries and lists, as old files have them, is named by their keys with dots between. A
     `state_dict` around all of them is left out of the names.
 
     Raises:
@@ -244,7 +244,7 @@ def _load_torch(path: Path, start: bytes, size: int) -> dict[str, Tensor]:
         if zipped:
             _check_records(path)
         # What is allowed in a pickle is the process's: two threads would forbid each other the names.
-        with _LOADING, torch.serialization.safe_globals([_stand_in(name) for name in _LEFTOVERS]):
+        with _LOADING, torch.serialization.safe_globals([*map(_stand_in, _LEFTOVERS), _PARAMETERS]):
             loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
         if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
             loaded = loaded["state_dict"]
@@ -294,8 +294,19 @@ def _stand_in(name: str) -> type[_Inert]:
     return type(leaf, (_Inert,), {"__module__": module})
 
 
+# A torch.nn.ParameterDict, in which the first embeddings were kept: its parameters as a plain dictionary.
+_PARAMETERS = type(
+    "ParameterDict",
+    (dict,),
+    {
+        "__module__": "torch.nn.modules.container",
+        "__setstate__": lambda self, state: self.update(state.get("_parameters", {})),
+    },
+)
+
+
 def _flattened(loaded: Any, size: int) -> dict[str, Tensor]:
-    """The tensors in nested dictionaries, by their keys with dots between. Raises ValueError for what has no end."""
+    """The tensors in nested dictionaries and lists, by their keys with dots between. Raises ValueError for what has no end."""
     found: dict[str, Tensor] = {}
     stack = [("", loaded, 0)]
     spent = held = 0
@@ -305,8 +316,9 @@ def _flattened(loaded: Any, size: int) -> dict[str, Tensor]:
             _check_plain(name, value)
             held += value.nbytes
             found[name] = value
-        elif isinstance(value, Mapping):
-            inner = [(f"{name}.{key}" if name else str(key), item, depth + 1) for key, item in value.items()]
+        elif isinstance(value, Mapping | list):
+            items = value.items() if isinstance(value, Mapping) else enumerate(value)
+            inner = [(f"{name}.{key}" if name else str(key), item, depth + 1) for key, item in items]
             spent += sum(len(place) + 8 for place, _, _ in inner)
             stack.extend(reversed(inner))
         if spent > _MOST_NAMES or depth > _DEEPEST:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from engine.definition import INTERNAL
 from engine.sockets import Combo, Float, Int, String
-from nodes.conditioning import embedding_files, require
+from nodes.conditioning import prompts, require
 from nodes.diffusion.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 from nodes.efficiency.face import node
 from nodes.types import Clip, Conditioning
@@ -17,7 +17,7 @@ WeightInterpretation = Annotated[str, Combo(WEIGHT_INTERPRETATIONS)]
 Side = Annotated[int, Int(default=1024, min=0, max=16384)]
 
 
-@node(class_type="weft.EncodePrompt", category=INTERNAL, fingerprint=embedding_files("text"))
+@node(class_type="weft.EncodePrompt", category=INTERNAL, **prompts("text"))
 def EncodePrompt(
     *,
     clip: Clip,
@@ -38,7 +38,7 @@ def EncodePrompt(
     return encode_prompt(require(clip, "text encoder"), text, token_normalization, weight_interpretation)
 
 
-@node(class_type="weft.EncodePromptRefiner", category=INTERNAL, fingerprint=embedding_files("text"))
+@node(class_type="weft.EncodePromptRefiner", category=INTERNAL, **prompts("text"))
 def EncodePromptRefiner(
     *,
     clip: Clip,

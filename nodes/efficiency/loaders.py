@@ -8,6 +8,7 @@ from engine.authoring import Output, PromptJson, UniqueId
 from engine.expansion import GraphBuilder
 from engine.links import Link
 from engine.sockets import Files, Float, Int, String
+from nodes.conditioning import prompts
 from nodes.efficiency.encoding import TokenNormalization, WeightInterpretation
 from nodes.efficiency.face import node
 from nodes.efficiency.loading import BAKED_VAE, NONE, add_checkpoint, add_prompts, add_refiner, add_refiner_prompts
@@ -30,7 +31,7 @@ VaeFile = Annotated[str, Files("vae", extra_choices=(BAKED_VAE,), default=BAKED_
 Score = {"min": 0.0, "max": 1000.0, "step": 0.01}
 
 
-@node(class_type="Efficient Loader", category=CATEGORY)
+@node(class_type="Efficient Loader", category=CATEGORY, **prompts("positive", "negative"))
 def EfficientLoader(
     *,
     ckpt_name: Checkpoint,
@@ -108,7 +109,7 @@ def EfficientLoader(
     return graph.result(*outputs)
 
 
-@node(class_type="Eff. Loader SDXL", category=CATEGORY)
+@node(class_type="Eff. Loader SDXL", category=CATEGORY, **prompts("positive", "negative"))
 def EfficientLoaderSdxl(
     *,
     base_ckpt_name: Checkpoint,

@@ -88,7 +88,7 @@ def test_without_a_step_the_latent_comes_back(guider: Guider, schedule: list[flo
 
 @pytest.mark.parametrize("sigma", [3.0, 14.614641])
 def test_one_sigma_gives_the_latent_with_its_noise(guider: Guider, sigma: float) -> None:
-    """As ComfyUI gives where SplitSigmas left one value; from the top of the schedule on noise has the prior's scale."""
+    """As ComfyUI does where SplitSigmas left one value; at the top of the schedule noise has the prior's scale."""
     latent = {"samples": torch.randn(1, 4, 8, 8), "batch_index": [2]}
     both = custom_sample(guider, find_sampler("euler"), torch.tensor([sigma]), RandomNoise(3), latent)
     scale = sigma if sigma < 14 else (1 + sigma**2) ** 0.5

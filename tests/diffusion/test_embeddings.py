@@ -9,8 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nodes.diffusion.embeddings import Mention, load_embedding, lookup_in, split_mentions
+from nodes.diffusion.embeddings import load_embedding, lookup_in
 from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.mentions import Mention, mentions, split_mentions
 
 FILE = Path("a.pt")
 
@@ -45,6 +46,11 @@ def test_mentions(text: str, pieces: list) -> None:
     assert list(split_mentions(text, known("x", "y", "y,"))) == pieces
 
 
+def test_mentions_of_a_whole_prompt() -> None:
+    text = "a (embedding:x:1.2), ((b embedding:no:0.5)) \\(embedding:x\\) [embedding:y] embedding:"
+    assert [mention.name for mention in mentions(text, known("x"))] == ["x", "no"]
+
+
 def test_without_a_lookup_all_is_text() -> None:
     assert list(split_mentions("embedding:x b", None)) == ["embedding:x b"]
 
@@ -77,6 +83,10 @@ def test_lookup_stays_in_its_folder(tmp_path: Path, name: str) -> None:
         ({"string_to_token": {"*": torch.tensor(265)}, "string_to_param": {"*": torch.ones(2, 3)}}, "clip_l", 1.0),
         ({"<cat-toy>": torch.ones(3)}, "clip_l", 1.0),
         ({"string_to_param": {"*": torch.nn.Parameter(torch.ones(2, 3))}, "step": 5, "name": "x"}, "clip_l", 1.0),
+        ({"string_to_param": torch.nn.ParameterDict({"*": torch.nn.Parameter(torch.ones(2, 3))})}, "clip_l", 1.0),
+        ([{"a": torch.zeros(2, 4)}, {"b": torch.ones(3), "c": torch.ones(1, 2, 3)}], "clip_l", 1.0),
+        ({"bundle_emb.w.clip_l": torch.ones(2, 3), "bundle_emb.w.clip_g": torch.zeros(1, 4)}, "clip_l", 1.0),
+        ({"lora_unet_x.alpha": torch.zeros(()), "bundle_emb.w.string_to_param.*": torch.ones(1, 3)}, "clip_g", 1.0),
     ],
 )
 def test_contents(tmp_path: Path, content: dict, key: str, expected: float) -> None:
@@ -87,18 +97,29 @@ def test_contents(tmp_path: Path, content: dict, key: str, expected: float) -> N
     assert (vectors == expected).all()
 
 
-def test_another_width_names_file_and_widths(tmp_path: Path) -> None:
-    path = tmp_path / "wide.safetensors"
-    save_file({"clip_l": torch.zeros(2, 1024)}, path)
-    with pytest.raises(CheckpointError, match=r"'wide\.safetensors' holds 2x1024 for clip_l, expected .* width 768"):
-        load_embedding(path, "clip_l", 768)
+def test_all_words_of_a_bundle_are_meant(tmp_path: Path) -> None:
+    path = tmp_path / "bundle.safetensors"
+    words = {"two": torch.full((1, 3), 2.0), "one": torch.ones(2, 3)}
+    save_file({f"bundle_emb.{word}.clip_l": vectors for word, vectors in words.items()}, path)
+    assert load_embedding(path, "clip_l", 3)[:, 0].tolist() == [1.0, 1.0, 2.0]
+    save_file({"bundle_emb.a.clip_l": torch.ones(1, 3), "bundle_emb.b.clip_l": torch.ones(1, 4)}, path)
+    with pytest.raises(CheckpointError, match=r"'bundle\.safetensors' holds vectors of widths \[3, 4\] for clip_l"):
+        load_embedding(path, "clip_l", 3)
+
+
+@pytest.mark.parametrize("content", [{"clip_l": torch.zeros(2, 1024)}, [{"a": torch.zeros(2, 1024)}]])
+def test_another_width_is_given_as_it_is(tmp_path: Path, content: object) -> None:
+    """Its vectors still count as tokens, in ComfyUI's way."""
+    path = tmp_path / "wide.pt"
+    torch.save(content, path)
+    assert load_embedding(path, "clip_l", 768).shape == (2, 1024)
 
 
 @pytest.mark.parametrize("shape", [(), (1, 2, 3)])
 def test_another_form(tmp_path: Path, shape: tuple[int, ...]) -> None:
     path = tmp_path / "odd.safetensors"
     save_file({"clip_l": torch.zeros(shape)}, path)
-    with pytest.raises(CheckpointError, match="expected vectors of width 3"):
+    with pytest.raises(CheckpointError, match="expected vectors"):
         load_embedding(path, "clip_l", 3)
 
 

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from nodes.diffusion.checkpoint import load_checkpoint
 from nodes.diffusion.embeddings import lookup_in
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.mentions import EmbeddingLookup
 from nodes.diffusion.patcher import PatchedNetwork
 from nodes.diffusion.text import Clip, TextEncoder, chunk, encode_chunks, tokenize
 from nodes.diffusion.tokenizer import END, START
@@ -231,9 +232,21 @@ def test_an_embedding_of_another_model_is_left_out_with_a_warning(
     encoder: TextEncoder, embeddings: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "weft"):
-        got = tokenize("a embedding:wide cat", encoder, lookup_in([embeddings]))
-    assert ids(got) == ids(tokenize("a cat", encoder, None))
-    assert "'wide.safetensors' holds 1x768 for clip_l, expected vectors of width 4: ignored" in caplog.text
+        [[cond, _]] = Clip((encoder,), lookup_in([embeddings])).encode("a embedding:wide (cat:1.5) hat")
+    assert "'wide.safetensors' has 1 vectors of width 768, clip_l takes 4: ignored" in caplog.text
+    # As in ComfyUI the weight stays where its word was, and comes upon the next one.
+    [[expected, _]] = Clip((encoder,)).encode("a cat (hat:1.5)")
+    assert torch.allclose(cond, expected, atol=1e-6)
+
+
+def test_a_missing_embedding_may_be_an_error(encoder: TextEncoder, embeddings: Path) -> None:
+    def missing(name: str) -> None:
+        raise LookupError(name)
+
+    clip = Clip((encoder,), EmbeddingLookup(lookup_in([embeddings]), missing))
+    clip.encode("embedding:both, embedding:")
+    with pytest.raises(LookupError, match="absent"):
+        clip.with_layer(-1).encode("a embedding:absent, cat")
 
 
 # Goldens

@@ -208,6 +208,7 @@ def test_the_signature_is_stable() -> None:
         "targets": None,
         "observers": (),
         "prompt_schedule": False,
+        "missing_embeddings": None,
     }
     kinds = {parameter.kind for name, parameter in parameters.items() if name != "workflow"}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}

@@ -220,6 +220,8 @@ def test_embeddings(suffix: str, folders: Folders) -> None:
     path = touch(folders.models[0] / "embeddings" / "sub" / f"style{suffix}")
     assert folders.embedding("sub/style") == path
     assert folders.embedding(f"sub/style{suffix}") == path
+    assert folders.embedding("sub\\style") == folders.embedding("style") == folders.embedding(f"style{suffix}") == path
+    assert folders.embedding("ub/style") is None
     assert folders.embedding("other") is None
     assert folders.embedding("x" * 5000) is None
 
@@ -764,3 +766,21 @@ def test_a_model_in_the_folder_of_another_kind_is_pointed_at(folders: Folders) -
     with pytest.raises(MissingFile) as caught:
         folders.find("checkpoints", "other.safetensors")
     assert "of that name" not in caught.value.hint
+
+
+def test_of_embeddings_of_one_name_the_one_nearest_to_the_top(folders: Folders) -> None:
+    root = folders.models[0] / "embeddings"
+    deep, late, early = (touch(root / place / "style.pt") for place in ("a/b/c", "z", "y"))
+    assert folders.embedding("style") == early
+    assert folders.embedding("c/style") == deep
+    assert folders.embedding("z/style") == late
+    assert folders.embedding("style") != touch(root / "style.safetensors") == folders.embedding("style")
+
+
+@pytest.mark.parametrize("name", ["Stlye", "colours/stlye", "colours\\style2", "style.safetensor"])
+def test_a_missing_embedding_names_what_is_near(name: str, folders: Folders) -> None:
+    touch(folders.models[0] / "embeddings" / "colours" / "style.safetensors")
+    error = folders.missing_embedding(name)
+    assert error.message == f"embedding {name!r} is not there"
+    assert str(folders.models[0] / "embeddings") in error.hint
+    assert "did you mean '" in error.hint

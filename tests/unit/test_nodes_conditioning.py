@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 
+from engine.api import Session
 from engine.authoring import node
 from engine.cache import NoCache
 from engine.digests import Digests
@@ -16,6 +17,7 @@ from engine.plan import make_plan
 from engine.prompt import Prompt
 from engine.registry import Registry
 from engine.sockets import String
+from engine.validation import validate
 from nodes.types import Anything, Clip
 
 
@@ -111,3 +113,59 @@ def test_one_linked_text_of_two(folders: Folders, embedding: Any) -> None:
     before = both()
     embedding("face.pt", "1")
     assert both() != before
+
+
+def missing(folders: Folders | None, class_type: str, text: Any, **options: Any) -> list[tuple[Any, ...]]:
+    rest, names = CLASSES[class_type]
+    inputs = {"clip": ["2", 0], **rest, **dict.fromkeys(names, text)}
+    prompt = Prompt.parse({"1": {"class_type": class_type, "inputs": inputs}, "2": {"class_type": "Encoders"}})
+    issues = validate(prompt, REGISTRY, targets=["1"], folders=folders, **options)
+    return [(issue.code, issue.input, issue.message, issue.missing_file) for issue in issues]
+
+
+@pytest.mark.parametrize("class_type", CLASSES)
+def test_a_name_that_no_file_has_is_an_issue(folders: Folders, embedding: Any, class_type: str) -> None:
+    embedding("deep/face.pt", "1")
+    text = "a cat, (embedding:fase:1.2), embedding:face, embedding:fase"
+    said = [("missing_embedding", name, "embedding 'fase' is not there", True) for name in CLASSES[class_type][1]]
+    assert missing(folders, class_type, text) == said
+    assert missing(None, class_type, text) == []
+    assert missing(folders, class_type, text, lenient=("missing_embedding",)) == []
+
+
+def test_what_brackets_become_is_left_to_the_schedule(folders: Folders) -> None:
+    text = "[embedding:a:embedding:b:0.5] and embedding:c"
+    assert missing(folders, "CLIPTextEncode", text, passes=("prompt_schedule",)) == []
+    assert [found[2] for found in missing(folders, "CLIPTextEncode", text)] == ["embedding 'c' is not there"]
+
+
+SCHEDULED = {
+    "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}},
+    "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": "[cat:embedding:fase:0.5]"}},
+    "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+    "4": {
+        "class_type": "KSampler",
+        "inputs": {
+            "model": ["1", 0], "seed": 0, "steps": 4, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal",
+            "positive": ["2", 0], "negative": ["2", 0], "latent_image": ["3", 0], "denoise": 1.0,
+        },
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("[cat:embedding:fase:0.5]", ["fase"]), ("embedding:fase", ["fase"]), ("[cat:dog:0.5] embedding:fase", ["fase"])],
+)
+def test_a_schedule_s_texts_are_checked(text: str, names: list[str], tmp_path: Path) -> None:
+    session = Session(registry=REGISTRY, prompt_schedule=True, models=(tmp_path,))
+    document = {**SCHEDULED, "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": text}}}
+    issues = session.issues(Prompt.parse(document), ["4"])
+    assert [(issue.node_id, issue.input, issue.message) for issue in issues] == [
+        ("2", "text", f"embedding {name!r} is not there") for name in names
+    ]
+
+
+def test_a_setting_lets_them_be(tmp_path: Path) -> None:
+    prompt = Prompt.parse(SCHEDULED)
+    assert Session(registry=REGISTRY, models=(tmp_path,), missing_embeddings="warn").issues(prompt, ["4"]) == []
