@@ -47,7 +47,13 @@ def compared(golden: Golden, parity: Path, output: Path, cache: MemoryCache, reg
     """Runs a workflow; how far each of its tensors is from the golden's."""
     folders: dict[str, Any] = {"models": parity / "models", "input": parity / "input", "output": output}
     result = engine.run(
-        dict(golden.prompt), device="cpu", targets=golden.targets, cache=cache, registry=registry, **folders
+        dict(golden.prompt),
+        device="cpu",
+        targets=golden.targets,
+        cache=cache,
+        registry=registry,
+        missing_embeddings="warn",  # ComfyUI's way, which clip_emb_missing shows
+        **folders,
     )
     return compared_tensors(result, golden)
 
