@@ -306,7 +306,8 @@ _PARAMETERS = type(
 
 
 def _flattened(loaded: Any, size: int) -> dict[str, Tensor]:
-    """The tensors in nested dictionaries and lists, by their keys with dots between. Raises ValueError for what has no end."""
+    """The tensors in nested dictionaries and lists, by their keys with dots between. Raises ValueError where they have
+    no end."""
     found: dict[str, Tensor] = {}
     stack = [("", loaded, 0)]
     spent = held = 0
