@@ -161,7 +161,7 @@ def write_safetensors(stream: IO[bytes], tensors: Mapping[str, Stored], metadata
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Every tensor of a file of weights, on the CPU and as stored; safetensors are views into the mapped file.
 
-    A tensor inside nested dictionaries and lists, as old files have them, is named by their keys with dots between. A
+    A tensor inside nested dictionaries, or lists of them, is named by their keys with dots between. A
     `state_dict` around all of them is left out of the names.
 
     Raises:
@@ -306,7 +306,7 @@ _PARAMETERS = type(
 
 
 def _flattened(loaded: Any, size: int) -> dict[str, Tensor]:
-    """The tensors in nested dictionaries and lists, by their keys with dots between. Raises ValueError where they have
+    """The tensors in nested dictionaries, by their keys with dots between. Raises ValueError where they have
     no end."""
     found: dict[str, Tensor] = {}
     stack = [("", loaded, 0)]
@@ -317,7 +317,7 @@ def _flattened(loaded: Any, size: int) -> dict[str, Tensor]:
             _check_plain(name, value)
             held += value.nbytes
             found[name] = value
-        elif isinstance(value, Mapping | list):
+        elif isinstance(value, Mapping) or _are_dictionaries(value):
             items = value.items() if isinstance(value, Mapping) else enumerate(value)
             inner = [(f"{name}.{key}" if name else str(key), item, depth + 1) for key, item in items]
             spent += sum(len(place) + 8 for place, _, _ in inner)
@@ -327,6 +327,10 @@ def _flattened(loaded: Any, size: int) -> dict[str, Tensor]:
         if held > _MOST_SHARED * size:
             raise ValueError(f"its tensors come to more than {held:,} bytes")
     return found
+
+
+def _are_dictionaries(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, Mapping) for item in value)
 
 
 def _check_plain(name: str, tensor: Tensor) -> None:
