@@ -14,7 +14,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -40,6 +40,9 @@ from engine.terminal.options import (
 )
 from engine.terminal.streams import stoppable
 from engine.testing.app import app as test_app
+
+if TYPE_CHECKING:
+    from engine.settings import Settings
 
 app = typer.Typer(
     name="weft",
@@ -126,7 +129,7 @@ def run(
                 prompt = session.next(prompt) if number else prompt
                 with answer.watching() as observers:
                     planned = session.plan(prompt, targets or ())
-                    _require_device(session.settings.device)
+                    _require_device(session.settings)
                     result = session.execute(planned, observers)
                 answer.ran(result, session.seeds(planned.lowered.source))
         answer.done()
@@ -323,16 +326,17 @@ def explain(
 app.add_typer(test_app, name="test")
 
 
-def _require_device(name: str) -> None:
+def _require_device(settings: Settings) -> None:
     """Raise UsageError for a GPU that is not there, before anything is loaded."""
-    if name.startswith("cuda"):
+    if settings.device.startswith("cuda"):
+        from engine.settings import another_device
         from nodes.diffusion.errors import DeviceError
         from nodes.diffusion.memory import resolve_device
 
         try:
-            resolve_device(name)
+            resolve_device(settings.device)
         except DeviceError as error:
-            raise UsageError(str(error), hint="--device cpu") from error
+            raise UsageError(str(error), hint=another_device(settings)) from error
 
 
 def _print_version(wanted: bool) -> None:

@@ -148,9 +148,10 @@ class Session:
         registry: Registry | None = None,
         object_info: PathLike | Mapping[str, Any] | None = None,
         cache: Cache | None = None,
+        sources: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
-        self.settings = Settings.load(settings)
+        self.settings = Settings.load(settings, sources=sources)
         check_models(self.settings)
         self.registry = registry if registry is not None else Registry.discover()
         if object_info is not None:

@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from engine.documents import names_a_place, read_toml
 from engine.errors import UsageError, did_you_mean
 
 SETTINGS_FILE = "weft.toml"
+ARGUMENTS = "the arguments"
 
 
 def own_temp() -> Path:
@@ -39,6 +40,11 @@ class Settings(BaseModel):
     sampling: Literal["comfy", "continuous"] = "comfy"
     prompt_schedule: bool = False
     missing_embeddings: Literal["error", "warn"] = "error"
+    _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def source(self, name: str) -> str:
+        """Where a setting comes from, for messages: `weft.toml`, `WEFT_MODELS in the environment`, `the arguments`."""
+        return self._sources.get(name, "the default")
 
     @field_validator("models", mode="before")
     @classmethod
@@ -60,25 +66,28 @@ class Settings(BaseModel):
         return value
 
     @classmethod
-    def load(cls, given: Mapping[str, Any], *, folder: Path | None = None) -> Settings:
+    def load(
+        cls, given: Mapping[str, Any], *, folder: Path | None = None, sources: Mapping[str, str] | None = None
+    ) -> Settings:
         """The settings in force: `given` (None: not given), WEFT_* variables, weft.toml in `folder` (default: cwd).
 
-        Raises UsageError naming the source, the field, what was got and what was expected.
+        `sources` says of what is given where it comes from, if not from the arguments. Raises UsageError naming the
+        source, the field, what was got and what was expected.
         """
         folder = folder if folder is not None else Path.cwd()
+        passed = {name: value for name, value in given.items() if value is not None}
+        said = [(name, value, SETTINGS_FILE) for name, value in _from_file(folder / SETTINGS_FILE).items()]
+        said += [(name, value, f"{_variable(name)} in the environment") for name, value in _from_environment().items()]
+        said += [(name, value, (sources or {}).get(name, ARGUMENTS)) for name, value in passed.items()]
         merged: dict[str, tuple[Any, str]] = {}
-        for source, values in (
-            (SETTINGS_FILE, _from_file(folder / SETTINGS_FILE)),
-            ("the environment", _from_environment()),
-            ("the arguments", {name: value for name, value in given.items() if value is not None}),
-        ):
-            for name, value in values.items():
-                if name not in cls.model_fields:
-                    hint = did_you_mean(name, cls.model_fields)
-                    raise UsageError(f"{source}: unknown setting {name!r}", hint=hint)
-                merged[name] = (value, source)
+        for name, value, source in said:
+            if name not in cls.model_fields:
+                raise UsageError(f"{source}: unknown setting {name!r}", hint=did_you_mean(name, cls.model_fields))
+            merged[name] = (value, source)
         try:
-            return cls(**{name: value for name, (value, _) in merged.items()})
+            settings = cls(**{name: value for name, (value, _) in merged.items()})
+            settings._sources = {name: source for name, (_, source) in merged.items()}
+            return settings
         except ValidationError as error:
             first = error.errors()[0]
             name = str(first["loc"][0])
@@ -91,14 +100,24 @@ def check_models(settings: Settings) -> None:
     if "models" in settings.model_fields_set:
         for root in settings.models:
             if not root.is_dir():
-                hint = "it is named by --models, WEFT_MODELS, or models in weft.toml"
+                hint = f"it is named by {settings.source('models')}"
                 raise UsageError(f"the models folder {root} does not exist", hint=hint)
+
+
+def another_device(settings: Settings) -> str:
+    """The hint where the device that is asked for is not there."""
+    source = settings.source("device")
+    return "--device cpu" if source == ARGUMENTS else f"it is asked for by {source}; --device cpu"
+
+
+def _variable(name: str) -> str:
+    return f"WEFT_{name.upper()}"
 
 
 def _from_environment() -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name in Settings.model_fields:
-        text = os.environ.get(f"WEFT_{name.upper()}")
+        text = os.environ.get(_variable(name))
         if text:
             values[name] = tuple(text.split(os.pathsep)) if name == "models" else text
     return values

@@ -147,7 +147,7 @@ def compared(name: str, golden: Golden, now: Side, options: Options, instrument:
     """A recording compared with a golden, by the options' tolerances and the golden's own."""
     apart = distance(golden.document.birth, now.recording.birth)
     rules = (*options.rules, *read_rules(golden.document.tolerances, f"{golden.path.name} tolerances"))
-    why = f"asked for: {options.tolerance}" if options.tolerance else ""
+    why = f"asked for by {options.sources.get('tolerance', '--class')}" if options.tolerance else ""
     tolerances = Tolerances(apart, rules, asked=options.tolerance, why=why)
     return compare(name, Side(golden.recording, golden.tensors), now, apart, tolerances, instrument)
 

@@ -188,7 +188,7 @@ def twice(answer: Answer, paths: Sequence[Path], options: Options, reports: Repo
         with TemporaryDirectory(prefix="weft-twice-") as place:
             goldens = [_in_a_process(workflow, how, found, Path(place) / str(number)) for number in (1, 2)]
             before, now = (read_golden(golden, instrument) for golden in goldens)
-            exact = Options(tolerance=EXACT)
+            exact = Options(tolerance=EXACT, sources={"tolerance": "--twice"})
             verdict = _recorded(workflow.stem, shown, before, now, exact, instrument)
         verdicts.append(verdict)
         _say(answer, verdict, reports)

@@ -18,7 +18,7 @@ from engine.overrides import find_node
 from engine.plan import Step
 from engine.prompt import Prompt
 from engine.registry import Registry
-from engine.settings import Settings
+from engine.settings import Settings, another_device
 from engine.testing.comparison import Side
 from engine.testing.framework import ASSERTIONS, Definition, NeedsGpu, Overtime, definition_of, passing
 from engine.testing.goldens import How
@@ -115,7 +115,9 @@ def performed(
     NeedsGpu is raised where it asks for one in vain.
     """
     with TemporaryDirectory(prefix="weft-test-") as place:
+        golden_says = {"sampling": "the golden"} if not options.sampling else {}
         session = Session(
+            sources={**golden_says, **options.sources},
             models=options.models,
             input=options.input,
             output=Path(place) / "output",
@@ -142,7 +144,7 @@ def _check_device(settings: Settings, definition: Definition | None, instrument:
     except ValueError as error:
         if gpu_test is not None:
             raise NeedsGpu(gpu_test, "there is none here") from error
-        raise UsageError(str(error), hint="--device cpu") from error
+        raise UsageError(str(error), hint=another_device(settings)) from error
     if gpu_test is not None and device != "cuda":
         raise NeedsGpu(gpu_test, f"the device here is {device}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from engine.testing.tolerances import Rule, check_class, read_rules
 
 _PATHS = ("models", "input")
 _TEXTS = ("device", "dtype", "sampling")
+_VALUES = (*_PATHS, *_TEXTS, "tolerance")
 
 
 @dataclass(frozen=True)
@@ -29,15 +30,15 @@ class Options:
     sampling: str | None = None
     tolerance: str | None = None
     rules: tuple[Rule, ...] = ()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Where a value stands, for messages; by default it is an argument."""
 
     def over(self, other: Options) -> Options:
         """These, and where they say nothing the other's; the rules of both, these last."""
-        said = {
-            field.name: getattr(self, field.name) if getattr(self, field.name) is not None
-            else getattr(other, field.name)
-            for field in fields(self)
-        }  # fmt: skip
-        return Options(**{**said, "rules": (*other.rules, *self.rules)})
+        mine = {name for name in _VALUES if getattr(self, name) is not None}
+        said = {name: getattr(self if name in mine else other, name) for name in _VALUES}
+        sources = {name: text for name, text in other.sources.items() if name not in mine} | dict(self.sources)
+        return Options(**said, rules=(*other.rules, *self.rules), sources=sources)
 
 
 def options_for(folder: Path) -> Options:
@@ -51,7 +52,8 @@ def options_for(folder: Path) -> Options:
         if file.is_file():
             found = _read(file, Marks.of(str(file)))
             if found is not None:
-                return found
+                beaten: Any = {name: None for name in (*_PATHS, *_TEXTS) if os.environ.get(f"WEFT_{name.upper()}")}
+                return replace(found, **beaten)
     return Options()
 
 
@@ -78,10 +80,7 @@ def _read(file: Path, _marks: Marks) -> Options | None:
     if "class" in table:
         values["tolerance"] = check_class(_text(table["class"], f"{where} class"), where)
     rules = tuple(read_rules(table.get("tolerance", ()), f"{file.name} [[tool.weft.test.tolerance]]"))
-    for name in (*_PATHS, *_TEXTS):
-        if os.environ.get(f"WEFT_{name.upper()}"):
-            values.pop(name, None)
-    return Options(**values, rules=rules)
+    return Options(**values, rules=rules, sources=dict.fromkeys(values, where))
 
 
 def _text(value: Any, where: str) -> str:

@@ -342,6 +342,34 @@ def test_a_bad_pyproject_is_an_error(table: str, told: str, bench: Bench, capsys
     assert told in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("line", "variable", "told"),
+    [
+        ('models = "gone"', {}, "gone does not exist (it is named by {file} [tool.weft.test])"),
+        ('models = "gone"', {"WEFT_MODELS": "lost"}, "lost does not exist (it is named by WEFT_MODELS in the environ"),
+        ('device = "gpu"', {}, "{file} [tool.weft.test]: setting 'device' is 'gpu'"),
+        ('device = "cuda"', {}, "(it is asked for by {file} [tool.weft.test]; --device cpu)"),
+        ('class = "perceptual"', {}, "class perceptual (asked for by {file} [tool.weft.test])"),
+    ],
+)
+def test_messages_name_where_a_setting_stands(
+    line: str,
+    variable: dict[str, str],
+    told: str,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bench.record(simple())
+    file = bench.folder / "pyproject.toml"
+    file.write_text(f"[tool.weft.test]\n{line}\ninput = '{bench.options.input}'\n")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    main(["test"])
+    assert told.format(file=file) in capsys.readouterr().out
+
+
 def test_rules_of_pyproject_hold_and_unneeded_ones_are_named(
     bench: Bench, pictures: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.settings import Settings
+from engine.settings import Settings, check_models
 
 
 def test_defaults() -> None:
@@ -110,8 +110,25 @@ def test_errors_name_their_source(text: str, given: dict[str, Any], message: str
 
 def test_errors_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEFT_DTYPE", "int4")
-    with pytest.raises(UsageError, match="the environment: setting 'dtype' is 'int4'"):
+    with pytest.raises(UsageError, match="WEFT_DTYPE in the environment: setting 'dtype' is 'int4'"):
         Settings.load({})
+
+
+def test_each_setting_knows_where_it_comes_from(sandbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sandbox / "weft.toml").write_text('device = "cpu"\ndtype = "float16"\nmodels = "here"\n')
+    monkeypatch.setenv("WEFT_DTYPE", "float32")
+    settings = Settings.load({"input": "a", "output": "b"}, sources={"output": "a table"})
+    found = {name: settings.source(name) for name in ("device", "dtype", "input", "output", "sampling")}
+    assert found == {
+        "device": "weft.toml",
+        "dtype": "WEFT_DTYPE in the environment",
+        "input": "the arguments",
+        "output": "a table",
+        "sampling": "the default",
+    }
+    assert settings.model_copy(update={"sampling": "continuous"}).source("device") == "weft.toml"
+    with pytest.raises(UsageError, match=r"the models folder .*here does not exist \(it is named by weft.toml\)"):
+        check_models(settings)
 
 
 def test_a_file_that_is_no_text(sandbox: Path) -> None:
