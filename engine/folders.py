@@ -258,31 +258,44 @@ class NumberedFiles:
         An OSError says which file could not be written.
         """
         stem = self.stem.replace("%batch_num%", str(index))
-        with _naming(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            stream, partial, path = self._reserve(stem, suffix)
+        stream: IO[bytes] | None = None
+        mine = False
         try:
+            with _naming(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                while stream is None:
+                    path = self.folder / f"{stem}_{self._next:05}_{suffix}"
+                    partial = path.with_name(f".{path.name}.part")
+                    mine = True  # said before it is: an interrupt may come in between
+                    stream = _reserve(partial, path)
+                    if stream is None:
+                        mine = False
+                        self._next += 1
             with _naming(path):
                 with stream:
                     yield stream, path
                 _publish(partial, path)
         finally:
-            partial.unlink(missing_ok=True)
+            if mine:
+                _discard(partial)
         self._next += 1
 
-    def _reserve(self, stem: str, suffix: str) -> tuple[IO[bytes], Path, Path]:
-        """A free name: the hidden file that is written under it meanwhile keeps other processes from taking it."""
-        while True:
-            path = self.folder / f"{stem}_{self._next:05}_{suffix}"
-            partial = self.folder / f".{path.name}.part"
-            with suppress(FileExistsError):
-                stream = partial.open("xb")
-                # Looked for only now: who wrote it until a moment ago has let go of the hidden file.
-                if not path.exists():
-                    return stream, partial, path
-                stream.close()
-                partial.unlink()
-            self._next += 1
+
+def _reserve(partial: Path, path: Path) -> IO[bytes] | None:
+    """The hidden file `partial`, opened, or None where the name `path` is taken.
+
+    While it is there, no other process takes the name.
+    """
+    try:
+        stream = partial.open("xb")
+    except FileExistsError:
+        return None
+    # Looked for only now: who wrote it until a moment ago has let go of the hidden file.
+    if not path.exists():
+        return stream
+    stream.close()
+    partial.unlink()
+    return None
 
 
 def write_whole(path: Path, content: bytes, *, meanwhile: str = "") -> None:
@@ -314,7 +327,20 @@ def write_whole(path: Path, content: bytes, *, meanwhile: str = "") -> None:
             os.chmod(partial, stat.S_IMODE(there.st_mode))
         os.replace(partial, place)
     finally:
-        partial.unlink(missing_ok=True)
+        _discard(partial)
+
+
+def _discard(partial: Path) -> None:
+    """Remove a hidden file, also where an interrupt comes at that very moment: there is one of them only.
+
+    What cannot be removed is in nobody's way; what was to be written under its own name has been, or has failed itself.
+    """
+    with suppress(OSError):
+        try:
+            partial.unlink(missing_ok=True)
+        except KeyboardInterrupt:
+            partial.unlink(missing_ok=True)
+            raise
 
 
 def _is_open_stream(path: Path) -> bool:
