@@ -13,6 +13,7 @@ from engine import overrides as _overrides
 from engine.cache import Cache, NoCache
 from engine.context import RunContext
 from engine.digests import Digests
+from engine.documents import finite
 from engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageError, did_you_mean
 from engine.events import Observer
 from engine.executor import LocalExecutor, RunResult, Spare, Watch
@@ -186,15 +187,21 @@ class Session:
         if to not in FORMATS:
             raise UsageError(f"unknown format {to!r}: expected api or ui", hint=did_you_mean(to, FORMATS))
         loaded = load(workflow, ui=ui)
+        document: dict[str, Any]
+        notes: Sequence[Issue]
         if to == "api":
             prompt = self.read(loaded, keep_unknown=keep_unknown)
-            return prompt.to_json(), prompt.notes
-        if not isinstance(loaded, Prompt):
-            return loaded.dump(), loaded.notes
-        from engine.formats.editor import losses, to_workflow
+            document, notes = prompt.to_json(), prompt.notes
+        elif not isinstance(loaded, Prompt):
+            document, notes = loaded.dump(), loaded.notes
+        else:
+            from engine.formats.editor import losses, to_workflow
 
-        document = to_workflow(loaded, self.registry, keep_unknown=keep_unknown)
-        return document, losses(loaded, document, self.registry)
+            document = to_workflow(loaded, self.registry, keep_unknown=keep_unknown)
+            notes = losses(loaded, document, self.registry)
+        document, infinite = finite(document)
+        said = "is NaN or infinite, which JSON cannot say: null stands there, as the editor writes it"
+        return document, [*notes, *(Issue("not_finite", f"{place} {said}", pointer=place) for place in infinite)]
 
     def next(self, prompt: Prompt) -> Prompt:
         """The prompt of the next run, as the editor would queue it: control_after_generate applied to the seeds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import tomllib
@@ -55,6 +56,27 @@ def _key(holder: dict[str, Any] | list[Any], part: str, place: str) -> Any:
     if isinstance(holder, list) and part.isdecimal() and int(part) < len(holder):
         return int(part)
     raise LookupError(f"{place} leads nowhere")
+
+
+def finite(document: Any) -> tuple[Any, list[str]]:
+    """The document with null for NaN and infinity, for which JSON has no words, and pointers to where they stood.
+
+    Where there are none, it is the document itself. As JavaScript writes them.
+    """
+    found: list[str] = []
+
+    def walk(value: Any, place: str) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            found.append(place)
+            return None
+        if isinstance(value, dict):
+            return {key: walk(item, place + pointer(key)) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [walk(item, f"{place}/{number}") for number, item in enumerate(value)]
+        return value
+
+    copy = walk(document, "")
+    return (copy if found else document), found
 
 
 def is_deeper(value: Any, levels: int) -> bool:

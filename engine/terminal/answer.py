@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import events
+from engine.documents import finite
 from engine.errors import Interrupted, UsageError, WeftError, one_line
 from engine.terminal.progress import Narrator
 from engine.terminal.streams import READER_GONE, Stop, Stream
@@ -65,7 +66,11 @@ class Answer:
 
     def document(self, data: Mapping[str, Any]) -> None:
         """Write one JSON document; what a third-party node put into it and JSON does not know, as text."""
-        self.out.write(json.dumps(data, indent=2, default=str) + "\n")
+        self.out.write(_json(data, indent=2))
+
+    def record(self, data: Mapping[str, Any]) -> None:
+        """Write one JSON object as a line."""
+        self.out.write(_json(data))
 
     @contextmanager
     def watching(self) -> Iterator[list[events.Observer]]:
@@ -75,7 +80,7 @@ class Answer:
         with self.stack as stack:
             self.observers = [self._note]
             if self.as_events:
-                self.observers.append(lambda event: self.out.write(json.dumps(event.to_json(), default=str) + "\n"))
+                self.observers.append(lambda event: self.record(event.to_json()))
             elif not self.quiet:
                 self.observers.append(stack.enter_context(Narrator(self.err)))
             nowhere = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115  # the stack closes it
@@ -175,7 +180,7 @@ class Answer:
         if self.as_json:
             self.document({"status": "error", **data, "warnings": self._warnings()})
         elif self.as_events:
-            self.out.write(json.dumps({"event": "Error", **data}, default=str) + "\n")
+            self.record({"event": "Error", **data})
         else:
             self._list_files()
 
@@ -186,6 +191,14 @@ class Answer:
         return [
             {"node_id": warning.display_id or warning.node_id, "message": warning.message} for warning in self.warnings
         ]
+
+
+def _json(data: Mapping[str, Any], indent: int | None = None) -> str:
+    """JSON that every reader takes: Python's own writes NaN and Infinity."""
+    try:
+        return json.dumps(data, indent=indent, default=str, allow_nan=False) + "\n"
+    except ValueError:
+        return json.dumps(finite(data)[0], indent=indent, default=str) + "\n"
 
 
 class _LogHandler(logging.Handler):

@@ -174,3 +174,20 @@ def test_standard_input(weft: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     code, out, _ = weft("convert", "-")
     assert code == 0
     assert "5" in json.loads(out)
+
+
+def test_what_is_written_is_json_for_every_reader(weft: Any, tmp_path: Any) -> None:
+    """Python reads and writes NaN and Infinity, which are no JSON."""
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    node = '{"1": {"class_type": "EmptyImage", "inputs": {"width": Infinity, "height": [NaN], "color": -1e999}}}'
+    code, out, err = weft("convert", node)
+    inputs = json.loads(out, parse_constant=refuse)["1"]["inputs"]
+    assert (code, inputs) == (0, {"width": None, "height": [None], "color": None})
+    assert err.count("is NaN or infinite") == 3
+    assert "/1/inputs/width" in err
+    code, out, _ = weft("validate", node, "--json")
+    assert code == 3
+    assert json.loads(out, parse_constant=refuse)["issues"]
