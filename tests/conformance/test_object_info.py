@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +11,14 @@ from engine.definition import NodeDefinition
 from engine.registry import Registry
 from engine.sockets import Combo, Files
 
+from ..reference.store import document
+
 REGISTRY = Registry.discover()
 
 
 @pytest.fixture(scope="module")
-def dump(shared: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((shared / "corpus" / "object_info.json").read_text())
+def dump() -> dict[str, Any]:
+    loaded: dict[str, Any] = document("object_info")
     return loaded
 
 

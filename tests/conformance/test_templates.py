@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from importlib.metadata import files
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.errors import InvalidWorkflow
 from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.workflow import Node, Workflow, is_workflow
+from engine.formats.workflow import Node, Workflow
 from engine.prompt import Link
 from engine.registry import Registry
 from engine.validation import validate
 
-PACKAGE = "comfyui-workflow-templates-json"
+from ..reference.store import document
+from .pairs import templates
+
 SHIFTED = {"invalid_input_type", "return_type_mismatch", "required_input_missing", "unknown_input_type"}
 """What a prompt with values or links in the wrong places looks like."""
 
@@ -25,17 +24,11 @@ Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def registry(shared: Path) -> Registry:
-    registry = Registry().add_object_info(json.loads((shared / "corpus/object_info.json").read_text(encoding="utf-8")))
-    for file in sorted((shared / "cases").glob("*/oi_*.json")):
-        registry.add_object_info(json.loads(file.read_text(encoding="utf-8")))
+def registry() -> Registry:
+    registry = Registry()
+    for name in ("object_info", "object_info_v3"):
+        registry.add_object_info(document(name))
     return registry
-
-
-def templates() -> dict[str, Json]:
-    names = [file for file in files(PACKAGE) or () if file.suffix == ".json" and file.parent.name == "templates"]
-    found = {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in names}
-    return {name: document for name, document in found.items() if is_workflow(document)}
 
 
 def by_name(node: Node) -> Json:
@@ -61,8 +54,8 @@ def wrong(prompt: ConvertedPrompt, workflow: Workflow, registry: Registry) -> li
 
 def test_every_template(registry: Registry) -> None:
     counts: Counter[str] = Counter()
-    for name, document in templates().items():
-        workflow = Workflow.parse(document)
+    for name, template in templates().items():
+        workflow = Workflow.parse(template)
         try:
             prompt = to_prompt(workflow, registry)
         except InvalidWorkflow as error:

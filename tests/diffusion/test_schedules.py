@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +15,7 @@ from nodes.diffusion.names import SAMPLER_NAMES, SCHEDULER_NAMES
 from nodes.diffusion.samplers import SAMPLERS
 from nodes.diffusion.schedules import SCHEDULERS, UnknownScheduler, ksampler_schedule, schedule
 
-from ..reference.store import units
+from ..reference.store import document, units
 
 SAMPLING = ModelSampling.discrete()
 # uni_pc discards as dpm_2 does; its solver comes later, its sigma tables are here.
@@ -97,10 +96,10 @@ def test_unknown_scheduler() -> None:
         schedule(SAMPLING, "karas", 20)
 
 
-def test_names(shared: Path) -> None:
+def test_names() -> None:
     assert tuple(SCHEDULERS) == SCHEDULER_NAMES
     assert set(SAMPLERS) <= set(SAMPLER_NAMES)
-    required = json.loads((shared / "corpus" / "object_info.json").read_text())["KSampler"]["input"]["required"]
+    required = document("object_info")["KSampler"]["input"]["required"]
     assert tuple(required["sampler_name"][0]) == SAMPLER_NAMES
     assert tuple(required["scheduler"][0]) == SCHEDULER_NAMES
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import copy
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -13,6 +12,8 @@ from engine.definition import InputSpec, NodeDefinition, OutputSpec, read_inputs
 from engine.errors import DefinitionError
 from engine.sockets import Combo, Float, Int, Socket, String
 from engine.v1 import definition_of_class
+
+from ..reference.store import document
 
 Image = Annotated[Any, Socket("IMAGE")]
 Mask = Annotated[Any, Socket("MASK")]
@@ -130,8 +131,8 @@ def test_the_order_of_inputs_counts() -> None:
     assert NodeDefinition.from_object_info("Sharpen", info) != NodeDefinition.from_object_info("Sharpen", INFO)
 
 
-def test_every_entry_of_a_real_dump_makes_the_round_trip(shared: Path) -> None:
-    dump = json.loads((shared / "corpus" / "object_info.json").read_text())
+def test_every_entry_of_a_real_dump_makes_the_round_trip() -> None:
+    dump = document("object_info")
     kept = (
         "output",
         "output_is_list",
