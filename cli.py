@@ -48,8 +48,8 @@ app = typer.Typer(
     name="weft",
     help="Run ComfyUI workflows without ComfyUI: no server, no browser, one command.",
     epilog="Settings: a flag beats the environment (WEFT_MODELS, WEFT_INPUT, WEFT_OUTPUT, WEFT_TEMP, WEFT_DEVICE, "
-    "WEFT_DTYPE, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS), which beats weft.toml in the current "
-    "folder (models, input, output, ...).\n\n"
+    "WEFT_DTYPE, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, WEFT_MAX_PIXELS), which beats weft.toml "
+    "in the current folder (models, input, output, ...).\n\n"
     "Exit codes: 0 done, 1 a node failed, 2 usage or unreadable file, 3 invalid workflow, 4 a model or input file is "
     "missing, 130 interrupted.\n\n"
     "Example: weft run portrait.json --set KSampler.seed=7 --models ~/models",

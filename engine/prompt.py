@@ -18,6 +18,9 @@ MAX_BYTES = 64 * 1024 * 1024
 """The largest workflow text that is read; the largest ones people share are about 1 MB."""
 
 
+MAX_PARTS = 4_000_000
+"""Brackets and commas in a text that is read: each may cost a hundred bytes; a workflow of 1 MB has 100,000."""
+
 MAX_DEPTH = 100
 """How deeply lists and objects inside one input may be nested; what walks them may then recurse."""
 
@@ -141,6 +144,8 @@ def read_json(text: str, source: str) -> Any:
     """Parse JSON. Raises UnreadableWorkflow with line and column, for a key given twice, and for too deep a nesting."""
     if len(text) > MAX_BYTES:
         raise UnreadableWorkflow(f"{source} is larger than {MAX_BYTES:,} characters, the most that is read")
+    if len(text) > MAX_PARTS and sum(map(text.count, "[{,")) > MAX_PARTS:
+        raise UnreadableWorkflow(f"{source} has more than {MAX_PARTS:,} values, the most that is read")
     try:
         return json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:

@@ -40,6 +40,7 @@ class Settings(BaseModel):
     sampling: Literal["comfy", "continuous"] = "comfy"
     prompt_schedule: bool = False
     missing_embeddings: Literal["error", "warn"] = "error"
+    max_pixels: int = Field(default=1 << 27, ge=1)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def source(self, name: str) -> str:

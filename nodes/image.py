@@ -27,7 +27,7 @@ def LoadImage(*, image: ImageFile, context: RunContext) -> tuple[Image, Mask]:
     """
     from nodes.diffusion.imagefile import load_image
 
-    return load_image(context.folders.find("input", image))
+    return load_image(context.folders.find("input", image), context.settings.max_pixels)
 
 
 @node(display_name="Save Image", category="image", output_node=True)

@@ -27,7 +27,7 @@ def LoadImageMask(
     """
     from nodes.diffusion.imagefile import load_mask
 
-    return load_mask(context.folders.find("input", image), channel)
+    return load_mask(context.folders.find("input", image), channel, context.settings.max_pixels)
 
 
 @node(category="mask", python_module=EXTRAS)

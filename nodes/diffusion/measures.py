@@ -20,6 +20,8 @@ import numpy
 import torch
 from torch import Tensor
 
+from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.imagefile import MAX_PIXELS, frames, open_image
 from nodes.diffusion.memory import resolve_device, resolve_dtype
 from nodes.diffusion.tally import Tally, counting
 
@@ -180,15 +182,16 @@ def near_color(value: Tensor, color: tuple[int, int, int], tolerance: float) -> 
 
 
 def read_picture(path: Path) -> Tensor | None:
-    """The frames of a picture file as [F,H,W,C] float32 in 0..1, C 1, 3 or 4; None for what Pillow does not read."""
-    from PIL import Image, ImageSequence, UnidentifiedImageError
+    """The frames of a picture file as [F,H,W,C] float32 in 0..1, C 1, 3 or 4.
 
+    None for what is no picture, is damaged or has more pixels than a picture that is loaded may have.
+    """
     try:
-        with Image.open(path) as image:
-            frames = [_values(frame) for frame in ImageSequence.Iterator(image)]
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        with open_image(path) as image:
+            values = numpy.stack([_values(frame) for frame in frames(image, path, MAX_PIXELS)])
+    except DiffusionError:
         return None
-    return torch.from_numpy(numpy.stack(frames).astype(numpy.float32) / 255.0)
+    return torch.from_numpy(values.astype(numpy.float32) / 255.0)
 
 
 def _values(frame: Any) -> Any:
@@ -217,7 +220,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return load(path.read_bytes())
-    except SafetensorError as error:
+    # The others are for number formats that this torch does not have.
+    except (SafetensorError, AttributeError, KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
 
 

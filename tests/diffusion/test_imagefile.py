@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from nodes.diffusion import imagefile
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.imagefile import load_image, load_mask
 
@@ -176,6 +177,73 @@ def test_more_pixels_than_pillow_opens(tmp_path: Path, read) -> None:
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")))
     with pytest.raises(DiffusionError, match=r"a\.png has more pixels"):
         read(tmp_path / "a.png")
+
+
+ANIMATED = ["a.gif", "a.webp", "a.png", "a.tif"]
+
+
+@pytest.mark.parametrize("name", ANIMATED)
+def test_the_pixels_of_all_frames_count_before_one_is_decoded(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = [picture(80, 70, seed=seed) for seed in range(5)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    assert load_image(tmp_path / name, 5 * 80 * 70)[0].shape == (5, 70, 80, 3)
+    monkeypatch.setattr(imagefile, "_upright", lambda frame: pytest.fail("it was decoded"))
+    with pytest.raises(DiffusionError, match=rf"{name} has 28,000 pixels in all its frames, more than the 27,999"):
+        load_image(tmp_path / name, 5 * 80 * 70 - 1)
+
+
+@pytest.mark.parametrize("name", ANIMATED)
+def test_of_a_mask_one_frame_counts(tmp_path: Path, name: str) -> None:
+    frames = [picture(80, 70, seed=seed) for seed in range(5)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:])
+    assert load_mask(tmp_path / name, "red", 80 * 70).shape == (1, 70, 80)
+    with pytest.raises(DiffusionError, match="has 5,600 pixels"):
+        load_mask(tmp_path / name, "red", 80 * 70 - 1)
+
+
+def test_small_frames_count_for_their_number(tmp_path: Path) -> None:
+    frames = [picture(2, 2, seed=seed) for seed in range(5)]
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+    with pytest.raises(DiffusionError, match="has 20,480 pixels"):
+        load_image(tmp_path / "a.gif", 20_000)
+
+
+def test_pages_of_other_sizes_count_as_what_they_are(tmp_path: Path) -> None:
+    """A large photograph with a small preview is no two large ones; a small one may hide a large one."""
+    for sizes in ([(100, 100), (70, 70)], [(70, 70), (100, 100)]):
+        pages = [picture(*size) for size in sizes]
+        pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+        assert load_image(tmp_path / "a.tif", 14_900)[0].shape == (1, sizes[0][1], sizes[0][0], 3)
+        with pytest.raises(DiffusionError, match="has 14,900 pixels"):
+            load_image(tmp_path / "a.tif", 14_899)
+
+
+def test_a_photograph_of_100_megapixels_is_read_and_156_are_not() -> None:
+    assert 12_000 * 9_000 <= imagefile.MAX_PIXELS < 12_500 * 12_500
+
+
+@pytest.mark.parametrize("read", READERS)
+def test_formats_that_run_programs_are_none(tmp_path: Path, read) -> None:
+    picture().save(tmp_path / "a.png", format="EPS")
+    with pytest.raises(DiffusionError, match=r"a\.png is EPS: expected one of AVIF, BMP"):
+        read(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_texts_that_inflate_are_refused(tmp_path: Path, read, kind: bytes) -> None:
+    bomb = zlib.compress(b" " * (80 << 20))
+    picture().save(tmp_path / "a.png")
+    whole = (tmp_path / "a.png").read_bytes()
+    body = {b"iTXt": b"a\0\1\0\0\0"}.get(kind, b"a\0\0") + bomb
+    chunk = struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    (tmp_path / "a.png").write_bytes(whole[:33] + chunk + whole[33:])
+    try:
+        read(tmp_path / "a.png")  # a profile that is too large is left out
+    except DiffusionError as error:
+        assert "a.png is damaged or cut short: Decompressed data too large" in str(error)
 
 
 def test_any_damage_is_one_error(tmp_path: Path) -> None:

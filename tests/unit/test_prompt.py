@@ -187,3 +187,11 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         read_json(text, "it")
     except UnreadableWorkflow:
         pass
+
+
+def test_a_text_of_too_many_values_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Inflated from some thousand bytes of a picture, it would take gigabytes."""
+    monkeypatch.setattr("engine.prompt.MAX_PARTS", 1_000)
+    monkeypatch.setattr("json.loads", lambda *given, **more: pytest.fail("it was parsed"))
+    with pytest.raises(UnreadableWorkflow, match="x has more than 1,000 values"):
+        read_json('{"a": [' + "[]," * 500 + "0]}", "x")
