@@ -32,6 +32,7 @@ from engine.terminal.options import (
     PromptScheduleOption,
     QuietOption,
     SamplingOption,
+    SeedOption,
     SetOption,
     TargetOption,
     UiOption,
@@ -71,6 +72,7 @@ def run(
     context: typer.Context,
     workflows: WorkflowsArgument,
     changes: SetOption = None,
+    seed: SeedOption = None,
     models: ModelsOption = None,
     input: InputOption = None,
     output: OutputOption = None,
@@ -86,7 +88,8 @@ def run(
             "-n",
             min=1,
             metavar="COUNT",
-            help="Run each so many times; between runs, seeds change as control_after_generate says.",
+            help="Run each so many times; between runs, seeds change as --seed says, else as control_after_generate "
+            "does, and dynamic prompts are drawn.",
         ),
     ] = 1,
     as_json: JsonOption = False,
@@ -117,7 +120,7 @@ def run(
         prompts = []
         for workflow in workflows:
             answer.subject = workflow if several else ""
-            prompt = session.read(workflow, changes, ui=ui)
+            prompt = session.read(workflow, changes, ui=ui, seed=seed)
             if count > 1:
                 session.next(prompt)  # refuses what has no next run
             if several:
@@ -129,6 +132,12 @@ def run(
                 prompt = session.next(prompt) if number else prompt
                 with answer.watching() as observers:
                     planned = session.plan(prompt, targets or ())
+                    if number and session.repeats(prompt, planned):
+                        answer.warn(
+                            f"nothing changes from run to run, every seed is fixed: this is one run and not {count} "
+                            "(--seed random draws new seeds, --seed increment counts them up)"
+                        )
+                        break
                     _require_device(session.settings)
                     result = session.execute(planned, observers)
                 answer.ran(result, session.seeds(planned.lowered.source))
@@ -143,6 +152,7 @@ def plan(
     context: typer.Context,
     workflow: WorkflowArgument,
     changes: SetOption = None,
+    seed: SeedOption = None,
     models: ModelsOption = None,
     input: InputOption = None,
     output: OutputOption = None,
@@ -167,7 +177,7 @@ def plan(
             sampling=sampling,
             prompt_schedule=prompt_schedule or None,
         )
-        planned = session.plan(session.read(workflow, changes, ui=ui), targets or ())
+        planned = session.plan(session.read(workflow, changes, ui=ui, seed=seed), targets or ())
         notes = [*planned.lowered.source.notes, *planned.lowered.notes]
         for note in notes:
             answer.warn(str(note))

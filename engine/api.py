@@ -6,6 +6,8 @@ import os
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,7 @@ from engine.formats.sources import Source, load
 from engine.lowering import Lowered, checked
 from engine.overrides import Overrides
 from engine.plan import ExecutionPlan, make_plan
-from engine.prompt import Link, Prompt, read_json
+from engine.prompt import Prompt, read_json
 from engine.queueing import queued, resolving
 from engine.registry import HOW_CLASSES_GET_IN, Registry
 from engine.settings import Settings, check_models
@@ -49,6 +51,7 @@ def run(
     observers: Sequence[Observer] = (),
     prompt_schedule: bool = False,
     missing_embeddings: str | None = None,
+    seed: str | int | None = None,
 ) -> RunResult:
     """Run a workflow and return what its output nodes and `targets` gave.
 
@@ -70,6 +73,8 @@ def run(
             stages where they change; the run is then sampled in continuous mode.
         missing_embeddings: `error`: a prompt that names an embedding which is not there stops the run; `warn`: it is
             read without it, as in ComfyUI; default: the settings', else `error`.
+        seed: What every seed is, whatever the workflow says: a number, or `random`, to be drawn; overrides go before
+            it. Dynamic prompts (`{cat|dog}`) are drawn with it; else the first option is taken.
 
     Raises:
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
@@ -89,7 +94,7 @@ def run(
         prompt_schedule=prompt_schedule or None,
         missing_embeddings=missing_embeddings,
     )
-    prompt = session.read(workflow, overrides)
+    prompt = session.read(workflow, overrides, seed=seed)
     return session.execute(session.plan(prompt, targets or ()), observers)
 
 
@@ -168,9 +173,18 @@ class Session:
         )
 
     def read(
-        self, workflow: Workflow, overrides: Overrides | None = None, *, ui: bool = False, keep_unknown: bool = False
+        self,
+        workflow: Workflow,
+        overrides: Overrides | None = None,
+        *,
+        ui: bool = False,
+        keep_unknown: bool = False,
+        seed: str | int | None = None,
     ) -> Prompt:
-        """The prompt that the workflow is or that the editor would make of it, with the overrides in place."""
+        """The prompt that the workflow is or that the editor would make of it, with the overrides in place.
+
+        `seed` as in engine.run; an override of a seed goes before it.
+        """
         loaded = load(workflow, ui=ui)
         if isinstance(loaded, Prompt):
             prompt = loaded
@@ -178,7 +192,14 @@ class Session:
             from engine.formats.conversion import to_prompt
 
             prompt = to_prompt(loaded, self.registry, keep_unknown=keep_unknown)
-        return _overrides.apply(prompt, overrides, self.registry) if overrides else prompt
+        changes = _overrides.resolve(prompt, overrides or (), self.registry)
+        if changes:
+            prompt = prompt.with_values(changes)
+        if seed is None:
+            return prompt
+        from engine.formats.runs import with_seed
+
+        return with_seed(prompt, self.registry, seed, random.random, keep=changes)
 
     def convert(
         self, workflow: Workflow, to: str, *, ui: bool = False, keep_unknown: bool = False
@@ -204,30 +225,30 @@ class Session:
         return document, [*notes, *(Issue("not_finite", f"{place} {said}", pointer=place) for place in infinite)]
 
     def next(self, prompt: Prompt) -> Prompt:
-        """The prompt of the next run, as the editor would queue it: control_after_generate applied to the seeds.
+        """The prompt of the next run, as the editor would queue it: seeds as their controls say, dynamic prompts drawn.
 
-        Raises UsageError for a prompt in API format, which does not say how its seeds change.
+        Raises UsageError for a prompt in API format that was read without `seed`: nothing says how its seeds change.
         """
-        from engine.formats.conversion import ConvertedPrompt, advance
+        from engine.formats.conversion import ConvertedPrompt
+        from engine.formats.runs import advance
 
-        if not isinstance(prompt, ConvertedPrompt):
-            hint = "give the editor's save, or run it with --set for each seed"
+        said = prompt.controls or isinstance(prompt, ConvertedPrompt) or resolving(prompt, self.registry)
+        if not said:
+            hint = "--seed random draws new ones, --seed increment counts them up"
+            if "workflow" in prompt.extra_pnginfo:
+                hint += "; --ui takes the editor's workflow, which does say it"
             raise UsageError("a workflow in API format does not say how its seeds change from run to run", hint=hint)
         return advance(prompt, self.registry, random.random)
 
+    def repeats(self, prompt: Prompt, plan: ExecutionPlan) -> bool:
+        """Whether a further run of a prompt would give what the run before it gave, its plan being this one."""
+        return not prompt.varies and not any(step.runs for step in plan.steps)
+
     def seeds(self, prompt: Prompt) -> dict[str, Any]:
         """The seeds, and the other values that control_after_generate is about, by NODE.INPUT."""
-        from engine.formats.widgets import SEED_NAMES, has_control
+        from engine.formats.runs import controlled
 
-        return {
-            f"{node_id}.{name}": value
-            for node_id, node in prompt.nodes.items()
-            if node.class_type in self.registry
-            for name, value in node.inputs.items()
-            if type(value) is not Link
-            and (spec := self.registry[node.class_type].by_name.get(name)) is not None
-            and (name in SEED_NAMES or has_control(spec))
-        }
+        return {f"{node_id}.{name}": value for (node_id, name), value in controlled(prompt, self.registry).items()}
 
     def resolve_targets(self, prompt: Prompt, targets: Iterable[str]) -> list[str]:
         """The ids of the nodes that `targets` name by id, title or class_type."""
@@ -250,7 +271,7 @@ class Session:
         """
         prompt = queued(prompt, self.registry, self._last, random.random)
         targets = self.resolve_targets(prompt, targets)
-        lowered, issues = self._lowered(prompt, targets)
+        lowered, issues = self._lowered(prompt.sent(datetime.now()), targets)
         if issues:
             raise refusal(issues)
         plan = make_plan(
@@ -286,13 +307,21 @@ class Session:
             observers=observers,
             prompt=lowered.source.to_json(),
             executed=lowered.prompt.to_json() if lowered.parts else None,
-            extra_pnginfo=lowered.source.extra_pnginfo,
+            extra_pnginfo=partial(self.carried, lowered.source),
             models=plan.models,
         )
         for note in (*lowered.source.notes, *lowered.notes):
             context.for_node(note.node_id or "").warn(note.text)
         result = LocalExecutor(self.cache, watch=watch, spare=spare).run(plan, context)
         return replace(result, outputs=lowered.with_outputs(result.outputs)) if lowered.parts else result
+
+    def carried(self, prompt: Prompt) -> dict[str, Any]:
+        """What files carry beside the prompt: a workflow that gives this very prompt, and what else came with it."""
+        from engine.formats.written import workflow_of
+
+        document = workflow_of(prompt, self.registry)
+        others = {name: value for name, value in prompt.extra_pnginfo.items() if name != "workflow"}
+        return others if document is None else {"workflow": document, **others}
 
     def _lowered(
         self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True

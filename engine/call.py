@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.authoring import CONTEXT, GRAPH
+from engine import authoring
 from engine.cache import Entry
 from engine.context import RunContext
 from engine.errors import Interrupted, MissingFile, NodeFailed, is_plain, of_machine
@@ -61,15 +61,19 @@ def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunCo
 
 
 def _injected(kind: str, view: RunContext) -> Any:
-    values: Mapping[str, Any] = {
-        CONTEXT: view,
-        "PROMPT": view.prompt,
-        "EXTRA_PNGINFO": view.extra_pnginfo,
-        "UNIQUE_ID": view.node_id,
-        # As ComfyUI numbers them: the node, the place in a list of calls, the graph, the node inside.
-        GRAPH: GraphBuilder(f"{view.node_id}.0.0."),
-    }
-    return values.get(kind)
+    match kind:
+        case authoring.CONTEXT:
+            return view
+        case "PROMPT":
+            return view.prompt
+        case "EXTRA_PNGINFO":
+            return view.extra_pnginfo
+        case "UNIQUE_ID":
+            return view.node_id
+        case authoring.GRAPH:
+            # As ComfyUI numbers them: the node, the place in a list of calls, the graph, the node inside.
+            return GraphBuilder(f"{view.node_id}.0.0.")
+    return None
 
 
 def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansion:

@@ -30,12 +30,12 @@ class RunContext:
         "observers",
         "prompt",
         "executed",
-        "extra_pnginfo",
         "served",
         "warnings",
         "written",
         "_broken",
         "_cancelled",
+        "_extra",
         "_models",
         "_resources",
     )
@@ -49,7 +49,7 @@ class RunContext:
         observers: Sequence[Observer] = (),
         prompt: dict[str, Any] | None = None,
         executed: dict[str, Any] | None = None,
-        extra_pnginfo: dict[str, Any] | None = None,
+        extra_pnginfo: Callable[[], dict[str, Any]] = dict,
         models: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.folders = folders
@@ -57,7 +57,7 @@ class RunContext:
         self.observers = tuple(observers)
         self.prompt = prompt if prompt is not None else {}
         self.executed = executed if executed is not None else self.prompt
-        self.extra_pnginfo = extra_pnginfo if extra_pnginfo is not None else {}
+        self._extra = extra_pnginfo
         self._models = models
         self.node_id = self.display_id = ""
         self.files: list[Path] = []
@@ -121,6 +121,12 @@ class RunContext:
         """
         self.files.append(path)
         self.written[path] = None
+
+    @property
+    def extra_pnginfo(self) -> dict[str, Any]:
+        """What goes into files beside the prompt: the editor's workflow, made when the first file is written."""
+        found: dict[str, Any] = self.shared("extra_pnginfo", self._extra)
+        return found
 
     @property
     def provenance(self) -> dict[str, Any]:

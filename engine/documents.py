@@ -31,26 +31,25 @@ def pointer(*parts: Any) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def with_value(document: Any, place: str, value: Any) -> Any:
-    """The document with the value that a pointer leads to replaced; a copy that shares everything else.
-
-    Raises LookupError where the pointer leads nowhere.
-    """
-    parts = [part.replace("~1", "/").replace("~0", "~") for part in place.split("/")[1:]]
-    result = [document]  # in a list, so that the document itself has a place to stand
-    holder: Any = result
-    key: Any = 0
-    for part in parts:
-        inner = holder[key]
-        if not isinstance(inner, dict | list):
-            raise LookupError(f"{place} leads nowhere")
-        inner = holder[key] = inner.copy()
-        holder, key = inner, _key(inner, part, place)
-    holder[key] = value
-    return result[0]
+def value_at(document: Any, place: str) -> Any:
+    """The value that a pointer leads to. Raises LookupError where it leads nowhere."""
+    for part in _parts(place):
+        document = document[_key(document, part, place)]
+    return document
 
 
-def _key(holder: dict[str, Any] | list[Any], part: str, place: str) -> Any:
+def set_at(document: Any, place: str, value: Any) -> None:
+    """Replace the value that a pointer leads to, in the document itself. Raises LookupError where it leads nowhere."""
+    *above, last = _parts(place)
+    holder = value_at(document, pointer(*above))
+    holder[_key(holder, last, place)] = value
+
+
+def _parts(place: str) -> list[str]:
+    return [part.replace("~1", "/").replace("~0", "~") for part in place.split("/")[1:]]
+
+
+def _key(holder: Any, part: str, place: str) -> Any:
     if isinstance(holder, dict) and part in holder:
         return part
     if isinstance(holder, list) and part.isdecimal() and int(part) < len(holder):

@@ -16,18 +16,29 @@ Overrides = Mapping[str, Any] | Iterable[str]
 """`{"NODE.INPUT": value}`, or texts `NODE.INPUT=VALUE`."""
 
 
+Changes = dict[tuple[str, str], Any]
+"""Values by node id and input name."""
+
+
 def apply(prompt: Prompt, overrides: Overrides, registry: Registry) -> Prompt:
     """The prompt with the overrides in place. Raises UsageError for a node or an input that is not there."""
+    changes = resolve(prompt, overrides, registry)
+    return prompt.with_values(changes) if changes else prompt
+
+
+def resolve(prompt: Prompt, overrides: Overrides, registry: Registry) -> Changes:
+    """The inputs that the overrides name, and their values as the inputs take them. Raises UsageError as `apply`."""
     if isinstance(overrides, str):
         raise UsageError(f"overrides: expected a list or a dict, got the text {overrides!r}", hint=f"[{overrides!r}]")
     items = overrides.items() if isinstance(overrides, Mapping) else [_split(text) for text in overrides]
+    found: Changes = {}
     for reference, value in items:
         node_reference, _, input_name = reference.rpartition(".")
         if not node_reference or not input_name:
             raise UsageError(f"{reference!r} names no input", hint="NODE.INPUT, such as 5.seed")
         node_id = find_node(prompt, node_reference, registry)
-        prompt = prompt.replace(node_id, input_name, _value(prompt, node_id, input_name, value, registry))
-    return prompt
+        found[node_id, input_name] = _value(prompt, node_id, input_name, value, registry)
+    return found
 
 
 def find_node(prompt: Prompt, reference: str, registry: Registry) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy
+from datetime import datetime
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
@@ -73,7 +75,8 @@ class Prompt:
     """A parsed prompt: nodes by id, in the order of the document.
 
     `extra_pnginfo` is what goes into saved pictures beside the prompt (the UI workflow); `pointer` is the JSON pointer
-    of the prompt inside the document that it came from; `notes` say what was wrong when it was read.
+    of the prompt inside the document that it came from; `notes` say what was wrong when it was read; `controls` say
+    what becomes of seeds after a run (engine.formats.controls), by node id and input name.
     """
 
     def __init__(
@@ -83,6 +86,7 @@ class Prompt:
         self.extra_pnginfo = dict(extra_pnginfo or {})
         self.pointer = pointer
         self.notes: tuple[Issue, ...] = ()
+        self.controls: Mapping[tuple[str, str], Any] = {}
 
     @classmethod
     def parse(cls, document: Any) -> Prompt:
@@ -122,14 +126,31 @@ class Prompt:
                     raise UnreadableWorkflow(f"{where}: nested more than {MAX_DEPTH} levels deep")
         return cls(nodes, extra_pnginfo=extra if isinstance(extra, Mapping) else {}, pointer=pointer)
 
-    def replace(self, node_id: str, input_name: str, value: Any) -> Prompt:
-        """A copy in which one input has another value; every other node is shared."""
-        node = self.nodes[node_id]
-        inputs = {**node.inputs, input_name: value}
-        nodes = {**self.nodes, node_id: node.model_copy(update={"inputs": inputs})}
-        changed = Prompt(nodes, extra_pnginfo=self.extra_pnginfo, pointer=self.pointer)
-        changed.notes = self.notes
+    def with_nodes(self, nodes: Mapping[str, PromptNode]) -> Self:
+        """A copy with other nodes; everything else is shared."""
+        changed = copy(self)
+        changed.nodes = dict(nodes)
         return changed
+
+    def with_values(self, values: Mapping[tuple[str, str], Any]) -> Self:
+        """A copy in which inputs, by node id and name, have other values; every other node is shared."""
+        nodes = dict(self.nodes)
+        for (node_id, name), value in values.items():
+            node = nodes[node_id]
+            nodes[node_id] = node.model_copy(update={"inputs": {**node.inputs, name: value}})
+        return self.with_nodes(nodes)
+
+    def sent(self, now: datetime, choose: Callable[[int], int] | None = None) -> Self:
+        """The prompt as it is sent at `now`; `choose` draws an option of every dynamic prompt anew.
+
+        Only what the editor writes anew whenever it queues a workflow changes: nothing in a prompt of its own.
+        """
+        return self
+
+    @property
+    def varies(self) -> bool:
+        """Whether the next run is to differ from this one."""
+        return any(control.changes for control in self.controls.values())
 
     def to_json(self) -> dict[str, Any]:
         """The prompt as it is written in a file."""

@@ -20,7 +20,7 @@ def queued(prompt: Prompt, registry: Registry, last: Constants, random: Callable
 
     `last` is what `resolving` gave for the prompt of the run before; `random` gives floats in [0, 1).
     """
-    found = prompt
+    values: dict[tuple[str, str], Any] = {}
     notes: list[Issue] = []
     for node_id, given in resolving(prompt, registry).items():
         node = prompt.nodes[node_id]
@@ -28,12 +28,14 @@ def queued(prompt: Prompt, registry: Registry, last: Constants, random: Callable
         assert implementation is not None
         assert implementation.queued is not None
         for name, value in implementation.queued(given, last.get(node_id, {}), random).items():
-            found = found.replace(node_id, name, value)
+            values[node_id, name] = value
             message = f"{name} {node.inputs[name]} stands for another value in each run: here it is {value}"
             title = title_of(prompt, node_id, registry)
             notes.append(Issue("resolved_value", message, node_id=node_id, class_type=node.class_type, title=title))
-    if notes:
-        found.notes = (*found.notes, *notes)
+    if not values:
+        return prompt
+    found = prompt.with_values(values)
+    found.notes = (*found.notes, *notes)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.definition import InputSpec
 from engine.formats.widgets import SEED_NAMES, as_number, plain
@@ -22,6 +22,18 @@ class ControlWord(StrEnum):
     INCREMENT = "increment"
     DECREMENT = "decrement"
     RANDOMIZE = "randomize"
+
+
+class SeedControl(NamedTuple):
+    """What happens to an input's value after a run. Inputs with one `place` (a JSON pointer) share one value."""
+
+    word: ControlWord
+    place: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether the value is another one in the next run."""
+        return self.word is not ControlWord.FIXED
 
 
 _LEGACY = {True: ControlWord.RANDOMIZE, False: ControlWord.FIXED, None: ControlWord.FIXED}

@@ -7,21 +7,20 @@ blocks, values saved by name are read by name. Seeds are never changed, nor roun
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from engine.definition import InputSpec, NodeDefinition
-from engine.documents import pointer, with_value
+from engine.definition import NodeDefinition
+from engine.documents import pointer
 from engine.errors import InvalidWorkflow, Issue
 from engine.formats.canvases import Item, Kind, Port, Scope
-from engine.formats.controls import ControlWord, control_word, next_seed
+from engine.formats.controls import ControlWord, SeedControl, control_word
+from engine.formats.lookups import Widgets, is_filled, primitive_place
 from engine.formats.reading import read
-from engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option
-from engine.formats.widgets import MISSING, Saved, constant, default_of, fed, has_control, is_widget, plain
+from engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option, has_choices
+from engine.formats.widgets import MISSING, Saved, constant, default_of, has_control, is_widget, plain
 from engine.formats.wiring import Literal, Wiring, primitive_value, shown_outside
 from engine.formats.workflow import Workflow
 from engine.prompt import Link, Prompt, PromptNode
@@ -31,21 +30,30 @@ from engine.sockets import String
 MAX_ID_CHARACTERS = 32_000_000
 """The most characters that all node ids of a prompt may have: those of nested subgraphs are paths."""
 
+FILE_NAME = "filename_prefix"
+
 _MAX_HINTS = 20
 
 
-class SeedControl(NamedTuple):
-    """What happens to an input's value after a run. Inputs with one `place` (a JSON pointer) share one value."""
+class Text(NamedTuple):
+    """A text that the editor writes anew whenever it queues the workflow, as its widget holds it.
 
-    word: ControlWord
-    place: str
+    `primitive` is the PrimitiveNode that wrote it there and in whose text tokens are replaced, if any; what comes
+    through the wall of a subgraph `is_sent_as_it_is`.
+    """
+
+    port: Port
+    value: str
+    primitive: Item | None = None
+    is_sent_as_it_is: bool = False
 
 
 class ConvertedPrompt(Prompt):
     """A prompt made from a workflow: issues point into the workflow's document.
 
     `notes` is what is broken in the document and was left out, as the editor leaves it out; `controls` is by node id
-    and input name.
+    and input name; `moment` is when it is sent. A value that is changed is one that is typed into its widget: tokens
+    and choices in it act.
     """
 
     def __init__(
@@ -56,20 +64,91 @@ class ConvertedPrompt(Prompt):
         items: Mapping[str, Item],
         notes: tuple[Issue, ...],
         controls: Mapping[tuple[str, str], SeedControl],
+        texts: Mapping[tuple[str, str], Text],
+        places: Mapping[tuple[str, str], str],
+        scopes: Sequence[Scope],
     ) -> None:
         super().__init__(nodes, extra_pnginfo=extra_pnginfo)
         self.notes = notes
         self.controls = controls
         self._items = items
+        self._texts = texts
+        self._places = places
+        self._scopes = scopes
+        self._changed: Mapping[str, Any] = {}
+        self._drawn: Mapping[tuple[str, str], str] = {}
+        self.moment = datetime.min
 
-    def replace(self, node_id: str, input_name: str, value: Any) -> ConvertedPrompt:
-        return self.with_nodes(super().replace(node_id, input_name, value).nodes, self.extra_pnginfo)
+    def with_values(self, values: Mapping[tuple[str, str], Any]) -> Self:
+        prompt = super().with_values(values)
+        texts, changed = dict(self._texts), dict(self._changed)
+        drawn = {key: text for key, text in self._drawn.items() if key not in values}
+        for key, value in values.items():
+            item, port = self.origin(*key)
+            texts.pop(key, None)
+            if port is not None and port.spec is not None and type(value) is not Link:
+                changed |= dict.fromkeys((item.place_of(key[1]), self.place(*key)), value)
+                if isinstance(value, str) and (self.is_dynamic(port) or _names_files(item, port)):
+                    texts[key] = Text(port, value)
+        prompt._texts, prompt._changed, prompt._drawn = texts, changed, drawn
+        return prompt.sent(datetime.now())
 
-    def with_nodes(self, nodes: Mapping[str, PromptNode], extra_pnginfo: Mapping[str, Any]) -> ConvertedPrompt:
-        """A copy with other inputs in its nodes."""
-        return ConvertedPrompt(
-            nodes, extra_pnginfo=extra_pnginfo, items=self._items, notes=self.notes, controls=self.controls
-        )
+    def sent(self, now: datetime, choose: Choose | None = None) -> Self:
+        """The prompt as the editor would send it at `now`: tokens replaced, dynamic prompts as they were drawn."""
+        widgets = Widgets(self._scopes, now, self._changed)
+        drawn = dict(self._drawn) if choose is None else {}
+        nodes = dict(self.nodes)
+        for (node_id, name), text in self._texts.items():
+            item, value = self._items[node_id], text.value
+            if text.primitive is not None and text.port.spec is not None:
+                value = widgets.written(text.primitive, text.port.spec)
+            if text.is_sent_as_it_is:
+                pass
+            elif _names_files(item, text.port):
+                value = fill_in(value, now, widgets.look_up)
+            elif self.is_dynamic(text.port):
+                if (node_id, name) not in drawn:
+                    drawn[node_id, name] = _expanded(item, name, value, choose or first_option)
+                value = drawn[node_id, name]
+            inputs = nodes[node_id].inputs
+            if inputs.get(name) != value:
+                nodes[node_id] = nodes[node_id].model_copy(update={"inputs": {**inputs, name: value}})
+        prompt = self.with_nodes(nodes)
+        prompt._drawn, prompt.moment = drawn, now
+        return prompt
+
+    @property
+    def varies(self) -> bool:
+        return super().varies or bool(self.undecided)
+
+    @property
+    def undecided(self) -> set[tuple[str, str]]:
+        """The inputs, by node id and name, whose text could have come out otherwise: dynamic prompts with a choice."""
+        return {
+            key
+            for key, text in self._texts.items()
+            if not text.is_sent_as_it_is and self.is_dynamic(text.port) and has_choices(text.value)
+        }
+
+    @property
+    def names(self) -> set[tuple[str, str]]:
+        """The inputs, by node id and name, that are names of files in which tokens are replaced."""
+        return {key for key, text in self._texts.items() if _names_files(self._items[key[0]], text.port)}
+
+    @staticmethod
+    def is_dynamic(port: Port) -> bool:
+        """Whether the text of a widget is a dynamic prompt."""
+        socket = port.spec.socket if port.spec is not None else None
+        return isinstance(socket, String) and bool(socket.options.get("dynamicPrompts"))
+
+    def origin(self, node_id: str, input_name: str) -> tuple[Item, Port | None]:
+        """The node of the workflow that became this one, and its input of that name."""
+        item = self._items[node_id]
+        return item, next((port for port in item.ports if port.name == input_name), None)
+
+    def place(self, node_id: str, input_name: str) -> str:
+        """The JSON pointer of the widget that an input's value stands in, through PrimitiveNodes and subgraphs."""
+        return self._places.get((node_id, input_name)) or self._items[node_id].place_of(input_name)
 
     def at(self, node_id: str, input_name: str | None = None) -> str:
         """The JSON pointer of a node, or of the socket or the widget value that an input comes from."""
@@ -118,30 +197,6 @@ def seed_controls(workflow: Workflow, registry: Registry) -> dict[tuple[str, str
     return dict(to_prompt(workflow, registry, keep_unknown=True).controls)
 
 
-def advance(prompt: ConvertedPrompt, registry: Registry, random: Callable[[], float]) -> ConvertedPrompt:
-    """The prompt of the next run, as the editor would queue it: every control word applied once.
-
-    Inputs that share a place get the same value. The workflow in `extra_pnginfo` changes with it, in a copy.
-    """
-    drawn: dict[str, Any] = {}
-    changed: dict[str, dict[str, Any]] = {}
-    workflow = prompt.extra_pnginfo["workflow"]
-    for (node_id, name), control in prompt.controls.items():
-        inputs = prompt.nodes[node_id].inputs
-        spec = registry[prompt.nodes[node_id].class_type].given(inputs)[name]
-        if control.word is ControlWord.FIXED or name not in inputs or type(inputs[name]) is Link:
-            continue
-        if control.place not in drawn:
-            drawn[control.place] = next_seed(inputs[name], control.word, spec, random)
-            with suppress(LookupError):  # a value that the save does not spell out has no place in it
-                workflow = with_value(workflow, control.place, drawn[control.place])
-        changed.setdefault(node_id, {})[name] = drawn[control.place]
-    nodes = dict(prompt.nodes)
-    for node_id, values in changed.items():
-        nodes[node_id] = nodes[node_id].model_copy(update={"inputs": nodes[node_id].inputs | values})
-    return prompt.with_nodes(nodes, {**prompt.extra_pnginfo, "workflow": workflow})
-
-
 @dataclass
 class _Conversion:
     workflow: Workflow
@@ -151,10 +206,13 @@ class _Conversion:
     choose: Choose
     wiring: Wiring = field(default_factory=Wiring)
     controls: dict[tuple[str, str], SeedControl] = field(default_factory=dict)
+    texts: dict[tuple[str, str], Text] = field(default_factory=dict)
+    places: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def run(self) -> ConvertedPrompt:
         board, notes = read(self.workflow, self.registry)
         self.scopes = list(Scope(board).all())
+        self.widgets = Widgets(self.scopes, self.now)
         if not self.keep_unknown:
             self.refuse_unknown()
         faults = [item.fault for item in self.running() if item.fault is not None]
@@ -176,13 +234,17 @@ class _Conversion:
                         raise InvalidWorkflow([item.issue("duplicate_node_id", message)])
                     items[node_id] = item
                     nodes[node_id] = self.node(scope, item)
-        return ConvertedPrompt(
+        prompt = ConvertedPrompt(
             {node_id: nodes[node_id] for node_id in sorted(nodes, key=_document_order)},
             extra_pnginfo={"workflow": self.workflow.document},
             items=items,
             notes=(*self.workflow.notes, *notes),
             controls=self.controls,
+            texts=self.texts,
+            places=self.places,
+            scopes=self.scopes,
         )
+        return prompt.sent(self.now, self.choose)
 
     def running(self) -> Iterator[Item]:
         """Every node that is in the prompt or leads to others, once."""
@@ -217,42 +279,32 @@ class _Conversion:
                 if port.spec is not None:
                     inputs[port.name] = found  # keeps the place that its value would have
             elif isinstance(found, Literal):
-                value = self.written(found.fed, port.spec) if found.fed and port.spec else found.value
+                value = self.widgets.written(found.fed, port.spec) if found.fed and port.spec else found.value
                 inputs[port.name] = constant(value)
+                self.note_text(scope, item, port, value, found)
                 self.note_control(scope, item, port, found)
-            elif port.spec is not None and (value := self.widget_value(item, port)) is not MISSING:
-                inputs[port.name] = constant(self.process(item, port, value))
+            elif port.spec is not None and (value := self.widgets.value(item, port)) is not MISSING:
+                inputs[port.name] = constant(value)
+                self.note_text(scope, item, port, value, None)
                 self.note_control(scope, item, port, None)
         if item.definition is not None and item.definition.unfolds:
             inputs = _by_choices(item, item.definition, inputs)
         return PromptNode(class_type=item.class_type, inputs=inputs | links, _meta={"title": item.title})
 
-    def widget_value(self, item: Item, port: Port) -> Any:
-        """What the widget holds, or what a PrimitiveNode wrote into it; MISSING where it holds nothing."""
-        primitive = port.writer
-        if primitive is None or port.spec is None or primitive_value(primitive) is None:
-            return item.held.values.get(port.name, MISSING)
-        return self.written(primitive, port.spec)
-
-    def written(self, primitive: Item, spec: InputSpec) -> Any:
-        """What a PrimitiveNode writes into a widget."""
-        value = primitive_value(primitive)
-        if isinstance(value, str) and primitive.node.properties.get("Run widget replace on values"):
-            value = fill_in(value, self.now, self.lookup_unfilled)
-        return fed(spec.socket, value)
-
-    def process(self, item: Item, port: Port, value: Any) -> Any:
-        """The value as it is sent: dynamic prompts expanded, tokens of file names replaced."""
-        if not isinstance(value, str) or port.spec is None:
-            return value
-        if isinstance(port.spec.socket, String) and port.spec.socket.options.get("dynamicPrompts"):
-            try:
-                return expand(value, self.choose)
-            except ValueError as error:
-                raise InvalidWorkflow([item.issue("invalid_dynamic_prompt", str(error), port.name)]) from error
-        if port.name == "filename_prefix" and item.class_type in FILE_NAMERS:
-            return fill_in(value, self.now, self.lookup)
-        return value
+    def note_text(self, scope: Scope, item: Item, port: Port, value: Any, literal: Literal | None) -> None:
+        """Remember where a value comes from, and a text that is written anew for every run."""
+        key = scope.id_of(item), port.name
+        primitive = literal.fed if literal else port.writer
+        if literal is not None and literal.fed is None:
+            self.places[key] = literal.place
+        elif primitive is not None and primitive_value(primitive) is not None:
+            self.places[key] = primitive_place(primitive)
+        if not isinstance(value, str):
+            return
+        filled = primitive if primitive is not None and is_filled(primitive) else None
+        is_rewritten = ConvertedPrompt.is_dynamic(port) or _names_files(item, port)
+        if filled is not None or (literal is None and is_rewritten):
+            self.texts[key] = Text(port, value, filled, is_sent_as_it_is=literal is not None)
 
     def note_control(self, scope: Scope, item: Item, port: Port, literal: Literal | None) -> None:
         if port.spec is None or scope.is_idle:
@@ -261,7 +313,7 @@ class _Conversion:
         if primitive is not None and primitive_value(primitive) is not None:
             saved = primitive.node.widgets_values
             word = control_word(port.spec, saved[1] if len(saved) > 1 else None)
-            control = SeedControl(word, primitive.pointer + "/widgets_values/0")
+            control = SeedControl(word, primitive_place(primitive))
             if not has_control(port.spec) and word is ControlWord.FIXED:
                 return
         elif has_control(port.spec):
@@ -271,44 +323,17 @@ class _Conversion:
             return
         self.controls[scope.id_of(item), port.name] = control
 
-    def lookup(self, name: str, widget: str) -> Any:
-        """The value of a widget, by its node's name for search and replace, else by its title."""
-        item, port = self.find(name, widget)
-        if item is None or port is None:
-            return primitive_value(item) if item and item.kind is Kind.PRIMITIVE and widget == "value" else None
-        found = self.widget_value(item, port)
-        return None if found is MISSING else found
 
-    def lookup_unfilled(self, name: str, widget: str) -> Any:
-        """The same for the text of a PrimitiveNode: tokens in what is found stay, since they might lead back to it."""
-        item, port = self.find(name, widget)
-        if item is None or port is None or port.writer is None:
-            return item.held.values.get(widget) if item else None
-        return primitive_value(port.writer)
+def _names_files(item: Item, port: Port) -> bool:
+    """Whether the editor replaces the tokens in a widget's text."""
+    return port.name == FILE_NAME and item.class_type in FILE_NAMERS
 
-    def find(self, name: str, widget: str) -> tuple[Item | None, Port | None]:
-        item = self.by_search_name.get(name) or self.by_title.get(name)
-        ports = item.ports if item else []
-        return item, next((port for port in ports if port.name == widget and port.spec is not None), None)
 
-    @cached_property
-    def by_search_name(self) -> dict[str, Item]:
-        found: dict[str, Item] = {}
-        for item in self.all_items():
-            name = item.node.properties.get("Node name for S&R")
-            if isinstance(name, str):
-                found.setdefault(name, item)
-        return found
-
-    @cached_property
-    def by_title(self) -> dict[str, Item]:
-        found: dict[str, Item] = {}
-        for item in self.all_items():
-            found.setdefault(item.title, item)
-        return found
-
-    def all_items(self) -> Iterator[Item]:
-        return (item for scope in self.scopes for item in scope.board.items.values())
+def _expanded(item: Item, name: str, text: str, choose: Choose) -> str:
+    try:
+        return expand(text, choose)
+    except ValueError as error:
+        raise InvalidWorkflow([item.issue("invalid_dynamic_prompt", str(error), name)]) from error
 
 
 def _by_choices(item: Item, definition: NodeDefinition, inputs: dict[str, Any]) -> dict[str, Any]:

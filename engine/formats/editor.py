@@ -33,7 +33,8 @@ _SAFE_INTEGER = 2**53 - 1
 
 _VIRTUAL = frozenset({"Note", "MarkdownNote", "PrimitiveNode", "Reroute"})
 _UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
-_EXTRA_SLOTS: Mapping[str, Any] = {"control": "fixed", "filter": "", "upload": "image"}
+EXTRA_SLOTS: Mapping[str, Any] = {"control": "fixed", "filter": "", "upload": "image"}
+"""What stands in the entries of `widgets_values` that are not sent, by their role."""
 
 
 def to_workflow(prompt: Prompt, registry: Registry, *, keep_unknown: bool = False) -> dict[str, Any]:
@@ -144,18 +145,18 @@ class _Node:
         """`widgets_values`: by position, or by name where the class, and so the order, is not known."""
         if self.definition is None:
             inputs = self.node.inputs.items()
-            return {name: _unwrapped(value) for name, value in inputs if type(value) is not Link}
+            return {name: unwrapped(value) for name, value in inputs if type(value) is not Link}
         layout = slots(self.specs.values())
-        values = [self._value(slot.spec) if slot.role == "value" else _EXTRA_SLOTS[slot.role] for slot in layout]
+        values = [self._value(slot.spec) if slot.role == "value" else EXTRA_SLOTS[slot.role] for slot in layout]
         # What is beyond the last widget is ignored.
-        return [*values, None] if _looks_old(self.definition, len(values)) else values
+        return [*values, None] if looks_old(self.definition, len(values)) else values
 
     def _value(self, spec: InputSpec) -> Any:
         value = self.node.inputs.get(spec.name, MISSING)
         if value is MISSING or type(value) is Link:
             default = default_of(spec.socket)
             return None if default is MISSING else default
-        return escape_dynamic(value) if isinstance(value, str) and _is_dynamic(spec) else _unwrapped(value)
+        return escape_dynamic(value) if isinstance(value, str) and _is_dynamic(spec) else unwrapped(value)
 
     def size(self) -> Size:
         """About the size that the editor will give it, title included."""
@@ -220,14 +221,14 @@ def _is_dynamic(spec: InputSpec) -> bool:
     return isinstance(spec.socket, String) and bool(spec.socket.options.get("dynamicPrompts"))
 
 
-def _unwrapped(value: Any) -> Any:
+def unwrapped(value: Any) -> Any:
     """A list stands in a prompt as `{"__value__": [...]}`, in `widgets_values` as itself."""
     if isinstance(value, dict) and value.keys() == {"__value__"} and isinstance(value["__value__"], list):
         return value["__value__"]
     return value
 
 
-def _looks_old(definition: NodeDefinition, length: int) -> bool:
+def looks_old(definition: NodeDefinition, length: int) -> bool:
     """Whether the editor would take the values for those of an old save, and remove those of forceInput inputs."""
     counted = 0
     forced = False

@@ -70,6 +70,18 @@ def expand(text: str, choose: Choose = first_option) -> str:
     return _ESCAPE.sub(r"\1", _join(open_blocks[0][0]))
 
 
+def has_choices(text: str) -> bool:
+    """Whether a dynamic prompt can come out in more than one way."""
+    counts: list[int] = []
+
+    def note(count: int) -> int:
+        counts.append(count)
+        return 0
+
+    expand(text, note)
+    return any(count > 1 for count in counts)
+
+
 def _close(open_blocks: list[list[_Rope]], choose: Choose) -> None:
     options = open_blocks.pop()
     open_blocks[-1][-1].append(options[choose(len(options))])

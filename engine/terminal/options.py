@@ -101,6 +101,16 @@ PromptScheduleOption = Annotated[
         "alternates. The run is cut in stages there, in continuous mode. Environment: WEFT_PROMPT_SCHEDULE.",
     ),
 ]
+SeedOption = Annotated[
+    str | None,
+    typer.Option(
+        "--seed",
+        metavar="SEED",
+        help="What every seed is, and what becomes of it in the further runs of -n: a number, which counts up; random, "
+        "drawn for each run; increment, decrement or fixed. A seed given by --set stays. Dynamic prompts, {cat|dog} in "
+        "an editor's save, are drawn in further runs; with random in the first one too.",
+    ),
+]
 UiOption = Annotated[
     bool,
     typer.Option("--ui", help="Where a picture carries both, take the editor's workflow, not the prompt that ran."),

@@ -16,8 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.errors import InvalidWorkflow, UnreadableWorkflow
-from engine.formats.conversion import ConvertedPrompt, advance, to_prompt
+from engine.formats.conversion import ConvertedPrompt, to_prompt
+from engine.formats.runs import advance
 from engine.formats.workflow import Workflow
+from engine.formats.written import workflow_of
 from engine.prompt import Prompt
 from engine.registry import Registry
 from engine.validation import undeclared, validate
@@ -131,7 +133,7 @@ def test_seeds_stay_and_can_go_on(corpus: dict[str, Pair], registry: Registry) -
         second = advance(first, registry, lambda: 0.5)
         seen += len(first.controls)
         assert second.nodes.keys() == first.nodes.keys()
-        again = to_prompt(Workflow.parse(second.extra_pnginfo["workflow"]), registry, now=NOW)
+        again = to_prompt(Workflow.parse(workflow_of(second, registry)), registry, now=second.moment)
         assert again.to_json() == second.to_json()
     assert seen > 90
 
@@ -167,6 +169,7 @@ from engine.formats.conversion import to_prompt
 from engine.prompt import read_json
 from engine.registry import Registry
 from engine.formats.workflow import Workflow
+from engine.formats.written import workflow_of
 document, dump = (read_json(open(name, encoding="utf-8").read(), name) for name in sys.argv[1:])
 prompt = to_prompt(Workflow.parse(document), Registry.discover().add_object_info(dump))
 json.dumps(prompt.to_json())

@@ -58,13 +58,19 @@ PROMPT: dict[str, Any] = {
 }
 
 
+def inputs_of(prompt: Any) -> dict[str, Any]:
+    return {node_id: (node["class_type"], node["inputs"]) for node_id, node in prompt.items()}
+
+
 def test_run(registry: Registry, tmp_path: Path) -> None:
     before = copy.deepcopy(PROMPT)
     result = engine.run(PROMPT, registry=registry, output=tmp_path / "out")
     assert before == PROMPT
     (file,) = result.files
     assert file == tmp_path / "out" / "number_00001_.json"
-    assert json.loads(file.read_text()) == {"number": 4, "prompt": PROMPT, "extra": {}}
+    written = json.loads(file.read_text())
+    assert (written["number"], written["prompt"]) == (4, PROMPT)
+    assert inputs_of(engine.convert(written["extra"]["workflow"], registry=registry)) == inputs_of(PROMPT)
     assert result.ui["3"] == {"seen": ["auto", "auto", "comfy"]}
 
 
@@ -82,7 +88,7 @@ def as_path_text(tmp_path: Path) -> str:
 
 
 def as_posted(tmp_path: Path) -> dict[str, Any]:
-    return {"prompt": PROMPT, "extra_data": {"extra_pnginfo": {"workflow": {"nodes": []}}}}
+    return {"prompt": PROMPT, "extra_data": {"extra_pnginfo": {"workflow": {"nodes": []}, "note": 1}}}
 
 
 @pytest.mark.parametrize("form", [as_text, as_path, as_path_text, as_posted])
@@ -90,7 +96,9 @@ def test_forms_of_a_workflow(form: Callable[[Path], Any], registry: Registry, tm
     assert engine.validate(form(tmp_path), registry=registry) == []
     (file,) = engine.run(form(tmp_path), registry=registry).files
     assert file == tmp_path / "output" / "number_00001_.json"  # the default folder
-    assert json.loads(file.read_text())["extra"] == ({"workflow": {"nodes": []}} if form is as_posted else {})
+    extra = json.loads(file.read_text())["extra"]
+    assert inputs_of(engine.convert(extra["workflow"], registry=registry)) == inputs_of(PROMPT)
+    assert extra.keys() == ({"workflow", "note"} if form is as_posted else {"workflow"})
 
 
 def test_overrides(registry: Registry) -> None:
@@ -209,6 +217,7 @@ def test_the_signature_is_stable() -> None:
         "observers": (),
         "prompt_schedule": False,
         "missing_embeddings": None,
+        "seed": None,
     }
     kinds = {parameter.kind for name, parameter in parameters.items() if name != "workflow"}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}

@@ -65,7 +65,7 @@ Call = Callable[..., Entry]
 def call(make_context: Callable[..., RunContext]) -> Call:
     def run(class_type: str, outputs: dict[str, tuple[Any, ...]] | None = None, **inputs: Any) -> Entry:
         step = Step("7", "A Title", REGISTRY[class_type], inputs, CacheKey(b""))
-        context = make_context(prompt={"7": {}}, extra_pnginfo={"workflow": {}})
+        context = make_context(prompt={"7": {}}, extra_pnginfo=lambda: {"workflow": {}})
         return call_node(step, outputs or {}, context)
 
     return run

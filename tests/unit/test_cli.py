@@ -328,6 +328,19 @@ def test_a_value_that_has_no_effect_is_warned_about(home: Home) -> None:
     assert said in home.weft("plan", "w.json")[2]
 
 
+def test_runs_that_would_be_the_same_are_one(home: Home) -> None:
+    home.weft("convert", home.chain(), "--to", "ui", "-o", "ui.json")
+    code, out, err = home.weft("run", "ui.json", "-n", 3)
+    assert (code, out) == (0, "output/out/n_00001_.txt\n")
+    assert "nothing changes from run to run, every seed is fixed: this is one run and not 3 (--seed random draws" in err
+    code, _, err = home.weft("run", home.chain(), "-n", 3)
+    assert code == 2
+    assert "does not say how its seeds change from run to run (--seed random draws new ones" in err
+    code, _, err = home.weft("run", home.chain(), "-n", 3, "--seed", "random")
+    assert code == 2
+    assert "the workflow has no seed" in err
+
+
 def test_a_failed_node_shows_its_inputs_and_the_author_s_traceback_alone(home: Home) -> None:
     code, out, err = home.weft(
         "run", home.chain(_4={"class_type": "CheckFail", "inputs": {"number": ["1", 0]}}), "--target", "4"

@@ -166,7 +166,7 @@ def test_a_picture_runs_again(weft: Any, random_models: Path) -> None:
         assert one.tobytes() == two.tobytes()
         assert json.loads(one.text["prompt"])["5"]["inputs"]["steps"] == 1
     code, out, _ = weft("convert", first, "--ui")
-    assert json.loads(out)["5"]["inputs"]["steps"] == 20, "the editor's workflow, which --set left alone"
+    assert json.loads(out)["5"]["inputs"]["steps"] == 1, "the editor opens what ran"
 
 
 def test_standard_input(weft: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from engine.errors import InvalidWorkflow
-from engine.formats.controls import ControlWord
-from engine.formats.conversion import ConvertedPrompt, SeedControl, advance, seed_controls, to_prompt
+from engine.formats.controls import ControlWord, SeedControl
+from engine.formats.conversion import ConvertedPrompt, seed_controls, to_prompt
+from engine.formats.runs import advance
 from engine.formats.workflow import Workflow
+from engine.formats.written import workflow_of
+from engine.prompt import Prompt
 from engine.registry import Registry
 from engine.validation import validate
 
@@ -75,6 +78,12 @@ def registry() -> Registry:
 
 def convert(registry: Registry, *nodes: dict[str, Any], **options: Any) -> ConvertedPrompt:
     return to_prompt(Workflow.parse(document(*nodes)), registry, **options)
+
+
+def written(prompt: Prompt, registry: Registry) -> dict[str, Any]:
+    document = workflow_of(prompt, registry)
+    assert document is not None
+    return document
 
 
 def inputs(prompt: ConvertedPrompt, node_id: str) -> dict[str, Any]:
@@ -345,7 +354,7 @@ def test_ids_that_stand_twice(registry: Registry) -> None:
 
 def test_issues_of_the_prompt_point_into_the_workflow(registry: Registry) -> None:
     saved = document(node(4, "Loader"), node(1, "Sampler", [1, "fixed", "many"], model=(4, 1)))
-    prompt = to_prompt(Workflow.parse(saved), registry).replace("1", "seed", -1)
+    prompt = to_prompt(Workflow.parse(saved), registry).with_values({("1", "seed"): -1})
     places = {issue.input: issue.pointer for issue in validate(prompt, registry, executable=False)}
     assert places["steps"] == "/nodes/1/widgets_values/2"
     assert places["seed"] == "/nodes/1/widgets_values/0"
@@ -386,9 +395,9 @@ def test_the_next_run(registry: Registry) -> None:
     first = to_prompt(Workflow.parse(saved), registry)
     second = advance(first, registry, lambda: next(draws))
     assert [second.nodes[n].inputs["seed"] for n in "1234"] == [6, 2**49, 2**49, 2**48]
-    workflow = second.extra_pnginfo["workflow"]
+    workflow = written(second, registry)
     assert workflow["nodes"][0]["widgets_values"] == [6, "increment", 2]
     assert workflow["nodes"][4]["widgets_values"] == [2**49, "randomize"]
-    assert workflow["nodes"][3]["widgets_values"] == []
+    assert workflow["nodes"][3]["widgets_values"] == [2**48, "fixed", 20], "the values that the save did not spell out"
     assert saved["nodes"][0]["widgets_values"] == [5, "increment", 2]
     assert advance(second, registry, lambda: 0.0).nodes["1"].inputs["seed"] == 7

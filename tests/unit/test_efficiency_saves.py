@@ -198,7 +198,7 @@ def test_hidden_slots_may_name_files_that_are_gone(folders: Folders) -> None:
     saved = ["simple", 1, "sub\\lora1.safetensors", 1, 99, 99, "gone.safetensors", 99, 99, 99]
     prompt = converted(save("LoRA Stacker", saved))
     assert validate(prompt, REGISTRY, folders=folders, targets=["1"]) == []
-    two = prompt.replace("1", "lora_count", 2)
+    two = prompt.with_values({("1", "lora_count"): 2})
     found = [(issue.input, issue.code) for issue in validate(two, REGISTRY, folders=folders, targets=["1"])]
     assert found == [("lora_name_2", "value_not_in_list"), ("lora_wt_2", "value_bigger_than_max")]
 

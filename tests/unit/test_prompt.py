@@ -90,7 +90,7 @@ def test_titles() -> None:
 
 def test_replace_leaves_the_original_alone() -> None:
     original = Prompt.parse({"prompt": {"1": NODE, "2": NODE}, "extra_data": {"extra_pnginfo": {"w": 1}}})
-    changed = original.replace("1", "b", 6)
+    changed = original.with_values({("1", "b"): 6})
     assert original.nodes["1"].inputs["b"] == 5
     assert changed.nodes["1"].inputs == {"a": Link("2", 0), "b": 6}
     assert changed.nodes["2"] is original.nodes["2"]

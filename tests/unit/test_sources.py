@@ -178,7 +178,7 @@ def test_a_picture_cut_off_behind_its_workflow_is_read_with_a_note(tmp_path: Pat
     whole = picture(prompt={"1": NODE}, workflow=UI)
     assert load_bytes(tmp_path, whole, ui).notes == ()
     loaded = load_bytes(tmp_path, whole[: whole.index(b"IDAT") + 8], ui)
-    prompt = to_prompt(loaded, Registry()) if isinstance(loaded, Workflow) else loaded.replace("1", "b", 6)
+    prompt = to_prompt(loaded, Registry()) if isinstance(loaded, Workflow) else loaded.with_values({("1", "b"): 6})
     for notes in (loaded.notes, prompt.notes):
         (note,) = notes
         assert note.code == "damaged_file"

@@ -6,8 +6,11 @@ import pytest
 
 from engine.errors import InvalidWorkflow
 from engine.formats.controls import ControlWord
-from engine.formats.conversion import ConvertedPrompt, advance, to_prompt
+from engine.formats.conversion import ConvertedPrompt, to_prompt
+from engine.formats.runs import advance
 from engine.formats.workflow import Workflow
+from engine.formats.written import workflow_of
+from engine.prompt import Prompt
 from engine.registry import Registry
 
 SEED = ["INT", {"default": 0, "min": 0, "max": 2**64 - 1, "control_after_generate": True}]
@@ -72,6 +75,12 @@ def convert(registry: Registry, saved: Json, **options: Any) -> ConvertedPrompt:
     return to_prompt(Workflow.parse(saved), registry, **options)
 
 
+def written(prompt: Prompt, registry: Registry) -> dict[str, Any]:
+    document = workflow_of(prompt, registry)
+    assert document is not None
+    return document
+
+
 def inputs(prompt: ConvertedPrompt) -> dict[str, Json]:
     return {node_id: node["inputs"] for node_id, node in prompt.to_json().items()}
 
@@ -109,7 +118,7 @@ def test_one_promoted_value_goes_to_every_target(registry: Registry) -> None:
     assert [prompt.nodes[n].inputs["seed"] for n in ("5:1", "5:2")] == [99, 99]  # no control slot in the instance
     control = prompt.controls["5:1", "seed"]
     assert (control.word, control.place) == (ControlWord.INCREMENT, "/nodes/1/widgets_values/0")
-    assert advance(prompt, registry, lambda: 0.0).extra_pnginfo["workflow"]["nodes"][1]["widgets_values"] == [100]
+    assert written(advance(prompt, registry, lambda: 0.0), registry)["nodes"][1]["widgets_values"] == [100]
 
 
 PROXIES = [["-1", "text"], ["9", "seed"], ["9", "control_after_generate"], ["2", "stop"]]
@@ -322,7 +331,7 @@ def test_group_nodes(registry: Registry) -> None:
     assert "15:0" not in found
     assert prompt.nodes["15:2"].title == "Second"
     assert prompt.controls["15:3", "seed"].place == "/nodes/1/widgets_values/2"
-    assert advance(prompt, registry, lambda: 0.0).extra_pnginfo["workflow"]["nodes"][1]["widgets_values"][2] == 45
+    assert written(advance(prompt, registry, lambda: 0.0), registry)["nodes"][1]["widgets_values"][2] == 45
 
 
 def test_a_short_list_leaves_a_group_its_own_values(registry: Registry) -> None:
