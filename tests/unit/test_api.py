@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import inspect
 import json
 from collections.abc import Callable
@@ -228,3 +229,35 @@ def test_public_names() -> None:
         assert getattr(engine, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = engine.nonsense
+
+
+def test_planning_leaves_the_garbage_collector_as_it_found_it(registry: Registry) -> None:
+    """It is paused while a graph is read and planned, also where that fails, and what a program froze stays frozen."""
+    seen = []
+
+    @node(category="test", fingerprint=lambda folders, constants: seen.append(gc.isenabled()) or [])
+    def Watched() -> Annotated[int, Int()]:
+        return 1
+
+    session = Session(registry=registry.copy().add(Watched))
+    watched = session.read({"1": {"class_type": "Watched"}})
+    session.plan(watched, ["1"])
+    assert gc.isenabled()
+    with pytest.raises(InvalidWorkflow):
+        session.plan(session.read({"1": {"class_type": "Unheard"}}))
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        session.plan(session.read(watched.to_json()), ["1"])
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        session.plan(session.read(watched.to_json()), ["1"])
+        assert 0 < gc.get_freeze_count() <= frozen
+    finally:
+        gc.unfreeze()
+    assert not any(seen)
+    assert seen
