@@ -13,6 +13,7 @@ from torch.nn.functional import interpolate
 
 from nodes.diffusion.detect import describe
 from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.finite import finite
 from nodes.diffusion.keymaps import Landing, Shapes
 from nodes.diffusion.masks import as_masks
 from nodes.diffusion.memory import DeviceMemory
@@ -74,7 +75,7 @@ def upscale_with(path: Path, latent: Mapping[str, Any], factor: float, memory: D
         factor: the one that the file was trained for.
 
     Raises:
-        CheckpointError: no such network in the file. DiffusionError: a latent of other channels.
+        CheckpointError: no such network in the file. DiffusionError: a latent of other channels, NaN or infinity.
     """
     samples = check_samples(latent)
     with in_file(path):
@@ -82,11 +83,16 @@ def upscale_with(path: Path, latent: Mapping[str, Any], factor: float, memory: D
         part = plan_latent_upscaler(file.shapes)
         fill(file, [part], {part.name: torch.float32})
     module: Any = part.module
+
+    def enlarge(network: Any, x: Tensor) -> Tensor:
+        result: Tensor = network(x.to(next(network.parameters())), factor)
+        return result
+
     channels = module.convs[0].in_channels
     if samples.shape[1] != channels:
         raise DiffusionError(f"this latent upscaler takes {channels} channels, got {samples.shape[1]}")
     with memory.on_device(module), torch.inference_mode():
-        enlarged = module(samples.to(next(module.parameters())), factor).cpu()
+        enlarged = finite(module, enlarge, "the latent upscaler")(samples).cpu()
     result = {**latent, "samples": enlarged.clone()}
     if latent.get("noise_mask") is not None:
         mask = as_masks(latent["noise_mask"]).float()[:, None]

@@ -87,8 +87,15 @@ def scale_image_by(image: Tensor, factor: float, method: str) -> Tensor:
 
 
 def to_uint8(image: Tensor) -> Tensor:
-    """An image of 0..1 as bytes on the CPU, any shape: clipped, and fractions cut, never rounded; NaN becomes 0."""
-    return torch.nan_to_num(image.detach().float().cpu() * 255.0, nan=0.0).clamp(0, 255).to(torch.uint8)
+    """An image of 0..1 as bytes on the CPU, any shape: clipped, and fractions cut, never rounded.
+
+    Raises:
+        DiffusionError: NaN, which is no colour.
+    """
+    values = image.detach().float().cpu() * 255.0
+    if values.isnan().any():
+        raise DiffusionError(f"the image {list(image.shape)} has NaN in it, which is no colour")
+    return values.clamp(0, 255).to(torch.uint8)
 
 
 def _center(samples: Tensor, width: int, height: int) -> Tensor:

@@ -233,7 +233,7 @@ def _solve(
                 x = before.x.to(device, copy=True)
                 state = {name: value.to(device, copy=True) for name, value in before.solver.items()}
             source = continuous.noise_source(sampler, x, stage.schedule, seed, stage.origin)
-        watch = _Watch(steps, device, callback)
+        watch = _Watch(steps, device, callback, denoiser.dtype)
         x = sampler.solve(guided, x, sigmas, steps, source, state, watch)
         result = model.process_latent_out(x).cpu()
         watch.check(result, samples)
@@ -300,7 +300,14 @@ class Inpaint:
 class _Watch:
     """A solver's report: passes each step on, and remembers on the device whether its prediction was finite."""
 
-    def __init__(self, steps: range, device: torch.device, callback: Callback | None) -> None:
+    def __init__(
+        self,
+        steps: range,
+        device: torch.device,
+        callback: Callback | None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self._hint = "; it may overflow float16: try bfloat16 or float32" if dtype is torch.float16 else ""
         self._first = steps.start
         self._total = total = len(steps)
         self._callback = callback
@@ -320,7 +327,7 @@ class _Watch:
             raise DiffusionError("the latent to sample has NaN or infinity in it")
         bad = (~self._finite).nonzero()
         where = f"at step {int(bad[0])} of {self._total}" if len(bad) else "in the last steps"
-        raise DiffusionError(f"the model gave NaN or infinity {where} (steps count from 0)")
+        raise DiffusionError(f"the model gave NaN or infinity {where} (steps count from 0){self._hint}")
 
 
 def check_samples(latent: Mapping[str, Any]) -> Tensor:

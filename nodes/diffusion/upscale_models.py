@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from nodes.diffusion.detect import describe
 from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.finite import finite
 from nodes.diffusion.keymaps import Landing, Shapes
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.networks import Part, build, check, fill, in_file, memory_of
@@ -63,14 +64,7 @@ class UpscaleModel:
         if len(shape) != 4 or shape[-1] != self.channels or 0 in shape or not image.is_floating_point():
             expected = f"[batch, height, width, {self.channels}] float"
             raise DiffusionError(f"this upscale model takes {expected}, got {shape} {image.dtype}")
-        module: Any = self.network.module()
-        weight = next(module.parameters())
-
-        @torch.inference_mode()
-        def enlarge(part: Tensor) -> Tensor:
-            result: Tensor = module(part.to(weight))
-            return result
-
+        enlarge = finite(self.network.module(), _enlarge, "the upscale model")
         tile = TILE
         while True:
             try:
@@ -82,6 +76,12 @@ class UpscaleModel:
                 tile //= 2
                 if tile < SMALLEST_TILE:
                     raise
+
+
+@torch.inference_mode()
+def _enlarge(module: Any, image: Tensor) -> Tensor:
+    result: Tensor = module(image.to(next(module.parameters())))
+    return result
 
 
 def load_upscale_model(path: Path, *, device: torch.device | DeviceMemory) -> UpscaleModel:

@@ -7,7 +7,7 @@ Numbers as in parity/facts.md section 10, held by the goldens vae_* and parity/u
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.finite import finite
 from nodes.diffusion.patcher import PatchedNetwork
 from nodes.diffusion.tiling import Report, mean_over_tilings, three_shapes
 
@@ -55,16 +56,16 @@ class Vae:
             [B,4,H//8,W//8] float32 on the CPU, unscaled.
 
         Raises:
-            DiffusionError: no image of this form, or one smaller than a cell.
+            DiffusionError: no image of this form, or one smaller than a cell; NaN or infinity (see finite).
         """
         cropped = self._cropped(pixels)
-        module: Any = self.network.module()
+        encode = self._encoder()
         # Made outside inference_mode, so that nodes may write into it.
         height, width = (side // self.downscale for side in cropped.shape[2:])
         latents = torch.empty(len(cropped), self.latent_channels, height, width)
         # One image at a time: memory for one, and rounding that does not depend on the batch.
         for latent, image in zip(latents, cropped, strict=True):
-            latent.copy_(_encode(module, image[None])[0])
+            latent.copy_(encode(image[None])[0])
         return latents
 
     def encode_tiled(self, pixels: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
@@ -78,10 +79,7 @@ class Vae:
             raise DiffusionError(
                 f"a tile of {tile} pixels, overlap {overlap}: expected multiples of {2 * cell} and {cell}"
             )
-        module: Any = self.network.module()
-        return mean_over_tilings(
-            cropped, lambda part: _encode(module, part), three_shapes(tile), overlap, Fraction(1, cell), report
-        )
+        return mean_over_tilings(cropped, self._encoder(), three_shapes(tile), overlap, Fraction(1, cell), report)
 
     def decode(self, latent: Tensor) -> Tensor:
         """The image of a latent.
@@ -93,23 +91,28 @@ class Vae:
             [B,8h,8w,3] float32 on the CPU, clamped to 0..1.
 
         Raises:
-            DiffusionError: no latent of this form.
+            DiffusionError: no latent of this form; NaN or infinity (see finite).
         """
         shape = self._check_latent(latent)
-        module: Any = self.network.module()
+        decode = self._decoder()
         images = torch.empty(shape[0], shape[2] * self.downscale, shape[3] * self.downscale, 3)
         for image, one in zip(images, latent, strict=True):
-            image.copy_(_image(_decode(module, one[None]))[0])
+            image.copy_(_image(decode(one[None]))[0])
         return images
 
     def decode_tiled(self, latent: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
         """As decode, over tiles of about `tile` x `tile` elements that share `overlap` elements: takes less memory."""
         self._check_latent(latent)
-        module: Any = self.network.module()
         pixels = mean_over_tilings(
-            latent, lambda part: _decode(module, part), three_shapes(tile), overlap, Fraction(self.downscale), report
+            latent, self._decoder(), three_shapes(tile), overlap, Fraction(self.downscale), report
         )
         return _image(pixels)
+
+    def _encoder(self) -> Callable[[Tensor], Tensor]:
+        return finite(self.network.module(), _encode, "the VAE's encoder")
+
+    def _decoder(self) -> Callable[[Tensor], Tensor]:
+        return finite(self.network.module(), _decode, "the VAE's decoder")
 
     def _cropped(self, pixels: Tensor) -> Tensor:
         """An image as [B,3,H,W], cut to whole cells around its middle. Raises DiffusionError for anything else."""
