@@ -10,18 +10,21 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 
-def nearest(name: str, choices: Iterable[str]) -> str | None:
-    """The choice that `name` was probably meant to be, or None; case does not count."""
+def nearest(name: str, choices: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The choice that `name` was probably meant to be, or None; case does not count.
+
+    `cutoff` is how alike they must be, from 0 to 1.
+    """
     by_folded: dict[str, str] = {}
     for choice in choices:
         by_folded.setdefault(choice.casefold(), choice)
-    found = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=0.6)
+    found = difflib.get_close_matches(name.casefold(), by_folded, n=1, cutoff=cutoff)
     return by_folded[found[0]] if found else None
 
 
-def did_you_mean(name: str, choices: Iterable[str]) -> str:
+def did_you_mean(name: str, choices: Iterable[str], cutoff: float = 0.6) -> str:
     """`did you mean 'x'?`, or the empty string where nothing is near."""
-    found = nearest(name, choices)
+    found = nearest(name, choices, cutoff)
     return f"did you mean {found!r}?" if found is not None else ""
 
 

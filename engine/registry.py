@@ -24,6 +24,8 @@ DISPLAY_NAMES = "NODE_DISPLAY_NAME_MAPPINGS"
 
 HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {ENTRY_POINTS!r} has it: docs/nodes.md, Packs"
 _MAX_HINTS = 100
+_NEAR = 0.8
+"""How alike a class must be to be suggested: names of a pack share endings, and most unknown classes are no slips."""
 """Near names are searched for so many unknown classes: more searches would take minutes and help nobody."""
 
 _log = logging.getLogger("weft")
@@ -170,7 +172,7 @@ class Registry:
         if class_type in self._faults:
             return f"node class {class_type!r} cannot be used: {self._faults[class_type]}", ""
         if class_type not in self._near and len(self._near) < _MAX_HINTS:
-            self._near[class_type] = did_you_mean(class_type, self)
+            self._near[class_type] = did_you_mean(class_type, self, _NEAR)
         hints = [self._near.get(class_type, ""), *self.broken]
         return f"unknown node class {class_type!r}", "; ".join(filter(None, hints))
 

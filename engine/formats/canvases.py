@@ -8,29 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum, auto
 from typing import Any
 
 from engine.definition import InputSpec, NodeDefinition
 from engine.documents import pointer
 from engine.errors import Issue
+from engine.formats.virtual import Kind, Virtual
 from engine.formats.widgets import Held
 from engine.formats.workflow import Canvas, Node
 
 MUTED, BYPASSED = 2, 4
 MAX_PATH = 100
 """How many ids of a path a message shows."""
-
-
-class Kind(Enum):
-    """What becomes of a node: only NODE and UNKNOWN are ever in a prompt."""
-
-    NODE = auto()
-    UNKNOWN = auto()
-    REROUTE = auto()
-    PRIMITIVE = auto()
-    NOTE = auto()
-    INSTANCE = auto()
 
 
 @dataclass(slots=True, eq=False)
@@ -58,8 +47,9 @@ class Port:
 class Item:
     """A node on a board. `body` is the board of a subgraph instance, whose `held` has the promoted values.
 
-    `moved` maps saved output slots to today's, for the classes whose outputs moved. `fault` is why its inputs cannot
-    be told, which keeps it from running.
+    `virtual` is what the browser makes of it, for a class that exists there only. `moved` maps saved output slots to
+    today's, for the classes whose outputs moved. `fault` is why its inputs cannot be told, which keeps it from running.
+    `blocks` says that nothing goes through it: a reroute muted in an editor that has it so.
     """
 
     node: Node
@@ -73,27 +63,14 @@ class Item:
     outputs: list[str] = field(default_factory=list)
     moved: dict[int, int] = field(default_factory=dict)
     held: Held = field(default_factory=Held)
+    virtual: Virtual | None = None
     fault: Issue | None = None
+    blocks: bool = False
 
     @property
     def runs(self) -> bool:
         """Neither muted nor bypassed."""
         return self.node.mode not in (MUTED, BYPASSED)
-
-    @property
-    def is_sent(self) -> bool:
-        """Whether the node, or what an instance contains, is in the prompt.
-
-        A bypassed subgraph that passes something on is sent, although nothing leads to it, as long as nothing in it
-        would run (frontend 1.27); one that passes nothing on is as good as muted (1.58, which sends neither).
-        """
-        return self.runs or (self.body is not None and self.body.silent and self.passes)
-
-    @property
-    def passes(self) -> bool:
-        """Whether the node is bypassed and hands one of its inputs on."""
-        given = enumerate(self.outputs)
-        return self.node.mode == BYPASSED and any(self.passed_through(slot, io_type) for slot, io_type in given)
 
     def passed_through(self, slot: int, wanted: str) -> Port | None:
         """The input that the node, bypassed, hands on to its output `slot` for a consumer of the type `wanted`.
@@ -109,6 +86,21 @@ class Item:
             return here
         exact = next((port for port in self.ports if port.io_type == wanted), None)
         return exact or next(iter(suitable), None)
+
+    @property
+    def name(self) -> str | None:
+        """The name that a setter gives or a getter asks for."""
+        values = self.node.widgets_values
+        name = values[0] if isinstance(values, list) and values else None
+        return name if isinstance(name, str) and name else None
+
+    def setters(self) -> Iterator[Item]:
+        """What may have given a getter's name to something: on its board, or on one around it."""
+        board: Board | None = self.board
+        while board is not None:
+            if (setter := board.setters.get(self.name or "")) is not None:
+                yield setter
+            board = board.instance.board if board.instance is not None else None
 
     @property
     def title(self) -> str:
@@ -160,9 +152,9 @@ class Board:
     """One graph. `instance` is the first item that uses it, None for the workflow's own graph.
 
     `promoted` is by the index of the subgraph's input, `results` are the ports into its output panel by index;
-    `size` is how many nodes one use of it adds to the prompt, those of inner subgraphs included; `silent` says that no
-    output node and none of an unknown class is among them. In a group, `shares` is where each node's part of the
-    instance's `widgets_values` begins, by node id.
+    `setters` are the nodes that name what they are linked to, by that name; `size` is how many nodes one use of it adds
+    to the prompt, those of inner subgraphs included. In a group, `shares` is where each node's part of the instance's
+    `widgets_values` begins, by node id.
     """
 
     canvas: Canvas
@@ -172,24 +164,20 @@ class Board:
     items: dict[str, Item] = field(default_factory=dict)
     promoted: dict[int, Promoted] = field(default_factory=dict)
     results: dict[int, Port] = field(default_factory=dict)
+    setters: dict[str, Item] = field(default_factory=dict)
     size: int = 0
-    silent: bool = True
     shares: dict[str, int] = field(default_factory=dict)
 
 
 class Scope:
-    """One use of a board: the workflow itself, or an instance of a subgraph inside another scope.
+    """One use of a board: the workflow itself, or an instance of a subgraph inside another scope."""
 
-    `is_idle` says that the instance, or one around it, is bypassed: nothing in it runs.
-    """
-
-    __slots__ = ("_inner", "_prefix", "board", "instance", "is_idle", "parent")
+    __slots__ = ("_inner", "_prefix", "board", "instance", "parent")
 
     def __init__(self, board: Board, parent: Scope | None = None, instance: Item | None = None) -> None:
         self.board = board
         self.parent = parent
         self.instance = instance
-        self.is_idle: bool = (parent is not None and parent.is_idle) or (instance is not None and not instance.runs)
         self._inner: dict[Item, Scope] = {}
         self._prefix: str | None = None
 
@@ -200,12 +188,12 @@ class Scope:
         return self._inner[item]
 
     def all(self) -> Iterator[Scope]:
-        """This scope and those of the instances inside whose contents are sent, outer before inner."""
+        """This scope and those of the instances that run inside, outer before inner."""
         todo = [self]
         while todo:
             scope = todo.pop()
             yield scope
-            shown = [item for item in scope.board.items.values() if item.is_sent]
+            shown = [item for item in scope.board.items.values() if item.runs]
             todo += [scope.inside(item, item.body) for item in reversed(shown) if item.body is not None]
 
     def id_of(self, item: Item) -> str:

@@ -7,7 +7,7 @@ blocks, values saved by name are read by name. Seeds are never changed, nor roun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
@@ -15,11 +15,12 @@ from typing import Any, NamedTuple, Self
 from engine.definition import NodeDefinition
 from engine.documents import pointer
 from engine.errors import InvalidWorkflow, Issue
-from engine.formats.canvases import Item, Kind, Port, Scope
+from engine.formats.canvases import Item, Port, Scope
 from engine.formats.controls import ControlWord, SeedControl, control_word
 from engine.formats.lookups import Widgets, is_filled, primitive_place
 from engine.formats.reading import read
 from engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option, has_choices
+from engine.formats.virtual import Kind
 from engine.formats.widgets import MISSING, Saved, constant, default_of, has_control, is_widget, plain
 from engine.formats.wiring import Literal, Wiring, primitive_value, shown_outside
 from engine.formats.workflow import Workflow
@@ -213,8 +214,9 @@ class _Conversion:
         board, notes = read(self.workflow, self.registry)
         self.scopes = list(Scope(board).all())
         self.widgets = Widgets(self.scopes, self.now)
+        left_out = {} if self.keep_unknown else self.unneeded()
         if not self.keep_unknown:
-            self.refuse_unknown()
+            self.refuse_unknown(left_out)
         faults = [item.fault for item in self.running() if item.fault is not None]
         if faults:
             raise InvalidWorkflow(faults)
@@ -223,7 +225,7 @@ class _Conversion:
         characters = 0
         for scope in self.scopes:
             for item in scope.board.items.values():
-                if item.runs and item.kind in (Kind.NODE, Kind.UNKNOWN):
+                if item.runs and item.kind in (Kind.NODE, Kind.UNKNOWN) and item not in left_out:
                     node_id = scope.id_of(item)
                     characters += len(node_id)
                     if characters > MAX_ID_CHARACTERS:
@@ -238,7 +240,7 @@ class _Conversion:
             {node_id: nodes[node_id] for node_id in sorted(nodes, key=_document_order)},
             extra_pnginfo={"workflow": self.workflow.document},
             items=items,
-            notes=(*self.workflow.notes, *notes),
+            notes=(*self.workflow.notes, *notes, *map(_left_out, left_out)),
             controls=self.controls,
             texts=self.texts,
             places=self.places,
@@ -251,8 +253,28 @@ class _Conversion:
         boards = {scope.board: None for scope in self.scopes}
         return (item for board in boards for item in board.items.values() if item.runs)
 
-    def refuse_unknown(self) -> None:
-        unknown = [item for item in self.running() if item.kind is Kind.UNKNOWN]
+    def unneeded(self) -> dict[Item, None]:
+        """The nodes of unknown classes that nothing known is fed by: most exist in the browser only.
+
+        None where without them no output is left.
+        """
+        running = list(self.running())
+        if not any(item.definition is not None and item.definition.output_node for item in running):
+            return {}
+        fed = [item for item in running if item.kind in (Kind.NODE, Kind.INSTANCE)]
+        ports = [port for item in fed for port in item.ports]
+        ports += [port for scope in self.scopes for port in scope.board.results.values()]
+        needed: set[Item] = set()
+        while ports:
+            origin = ports.pop().origin
+            if origin is not None and origin not in needed:
+                needed.add(origin)
+                setters = origin.setters() if origin.kind is Kind.GETTER else ()
+                ports += [port for item in (origin, *setters) for port in item.ports]
+        return {item: None for item in running if item.kind is Kind.UNKNOWN and item not in needed}
+
+    def refuse_unknown(self, left_out: Collection[Item]) -> None:
+        unknown = [item for item in self.running() if item.kind is Kind.UNKNOWN and item not in left_out]
         if not unknown:
             return
         types = list({item.class_type: None for item in unknown})
@@ -307,7 +329,7 @@ class _Conversion:
             self.texts[key] = Text(port, value, filled, is_sent_as_it_is=literal is not None)
 
     def note_control(self, scope: Scope, item: Item, port: Port, literal: Literal | None) -> None:
-        if port.spec is None or scope.is_idle:
+        if port.spec is None:
             return
         primitive = literal.fed if literal else port.writer
         if primitive is not None and primitive_value(primitive) is not None:
@@ -359,6 +381,10 @@ def _document_order(node_id: str) -> tuple[int, int]:
     """Whole numbers ascending, then the rest as they come: the order of keys in JavaScript."""
     is_index = node_id.isascii() and node_id.isdecimal() and len(node_id) <= 10 and str(int(node_id)) == node_id
     return (0, int(node_id)) if is_index else (1, 0)
+
+
+def _left_out(item: Item) -> Issue:
+    return item.issue("node_left_out", f"unknown node class {item.class_type!r}; left out, since nothing is fed by it")
 
 
 def _unknown_values(item: Item) -> Iterator[tuple[str, Any]]:

@@ -17,6 +17,7 @@ from engine.errors import InvalidWorkflow, Issue
 from engine.formats.conversion import to_prompt
 from engine.formats.frames import frames_of
 from engine.formats.layout import Key, Place, Size, Wire, arrange
+from engine.formats.virtual import VIRTUAL
 from engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, slots
 from engine.formats.workflow import Workflow
 from engine.prompt import Link, Prompt, PromptNode
@@ -31,7 +32,6 @@ _MAX_EXTRA_OUTPUTS = 64
 _OPTIONAL_SHAPE = 7
 _SAFE_INTEGER = 2**53 - 1
 
-_VIRTUAL = frozenset({"Note", "MarkdownNote", "PrimitiveNode", "Reroute"})
 _UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
 EXTRA_SLOTS: Mapping[str, Any] = {"control": "fixed", "filter": "", "upload": "image"}
 """What stands in the entries of `widgets_values` that are not sent, by their role."""
@@ -248,8 +248,8 @@ def _obstacles(prompt: Prompt, registry: Registry, nodes: Mapping[str, _Node], k
     """What cannot be drawn at all."""
     for node_id, node in nodes.items():
         class_type = node.node.class_type
-        if class_type in _VIRTUAL and node.definition is None:
-            message = f"{class_type!r} is the editor's own and never part of a prompt"
+        if class_type in VIRTUAL and node.definition is None:
+            message = f"{class_type!r} exists in the editor only and is never part of a prompt"
             yield _issue(prompt, node_id, "invalid_node_class", message)
         elif node.definition is None and not keep_unknown:
             message, hint = registry.unknown(class_type)

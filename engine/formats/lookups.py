@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from engine.definition import InputSpec
-from engine.formats.canvases import Item, Kind, Port, Scope
+from engine.formats.canvases import Item, Port, Scope
 from engine.formats.texts import fill_in
+from engine.formats.virtual import Kind
 from engine.formats.widgets import MISSING, fed
 from engine.formats.wiring import primitive_value
 

@@ -6,30 +6,21 @@ Nothing here recurses, so subgraphs may be nested as deep as they like; how many
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 from typing import Any
 
-from engine.definition import InputSpec, NodeDefinition
 from engine.documents import kind_of, pointer
 from engine.errors import InvalidWorkflow, Issue
-from engine.formats.canvases import Board, Item, Kind, Port, Promoted
+from engine.formats.canvases import MUTED, Board, Item, Port, Promoted
+from engine.formats.contents import Shape, Shapes, fill, with_shown_widgets
+from engine.formats.everywhere import broadcast
 from engine.formats.groupnodes import group_canvas, group_name
-from engine.formats.legacy import NAMED_OUTPUTS, RENAMED, asks_for_a_seed, migrate
-from engine.formats.widgets import (
-    Held,
-    Saved,
-    WidgetSlot,
-    hold,
-    is_widget,
-    may_have_a_widget,
-    plain,
-    slots,
-    unfolded,
-)
+from engine.formats.legacy import NAMED_OUTPUTS, RENAMED
+from engine.formats.virtual import PASSAGES, VIRTUAL, Kind
+from engine.formats.widgets import is_widget
 from engine.formats.workflow import Canvas, Node, Slot, Wire, Workflow
 from engine.registry import Registry
-from engine.sockets import MATCH_TYPE, DynamicCombo, MatchType, Opaque, Unread, type_name
+from engine.sockets import MATCH_TYPE, MatchType, type_name
 
 INPUT_PANEL, OUTPUT_PANEL = "-10", "-20"
 """The ids that a subgraph's own inputs and outputs have in its links."""
@@ -38,7 +29,8 @@ MAX_NODES = 100_000
 """The most nodes that a workflow may have once its subgraphs are expanded; people share up to a few hundred."""
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_VIRTUAL = {"Reroute": Kind.REROUTE, "PrimitiveNode": Kind.PRIMITIVE, "Note": Kind.NOTE, "MarkdownNote": Kind.NOTE}
+_FIRST_BLOCKING = (1, 28)
+"""The editor's version from which on nothing is taken to go through a muted reroute: in 1.27 it does, in 1.58 not."""
 
 
 def read(workflow: Workflow, registry: Registry) -> tuple[Board, list[Issue]]:
@@ -50,29 +42,17 @@ def read(workflow: Workflow, registry: Registry) -> tuple[Board, list[Issue]]:
     return _Reader(workflow, registry).read()
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """What a node has by its class: its inputs, sockets first, and what its `widgets_values` stand for."""
-
-    inputs: tuple[InputSpec, ...]
-    layout: tuple[WidgetSlot, ...]
-
-    @classmethod
-    def of(cls, specs: Collection[InputSpec]) -> _Shape:
-        inputs = (*(spec for spec in specs if not is_widget(spec)), *(spec for spec in specs if is_widget(spec)))
-        return cls(inputs, slots(specs))
-
-
 class _Reader:
     def __init__(self, workflow: Workflow, registry: Registry) -> None:
         self.registry = registry
-        self.shapes: dict[str, _Shape] = {}
+        self.shapes = Shapes(registry)
         self.issues: list[Issue] = []
         self.notes: list[Issue] = []
         self.root = Board(workflow.canvas, "")
         self.boards = [self.root]
         groups = workflow.canvas.extra.get("groupNodes")
         self.groups: dict[str, Any] = groups if isinstance(groups, dict) else {}
+        self.muted_blocks = _version(workflow.canvas.extra.get("frontendVersion")) >= _FIRST_BLOCKING
         self.definitions: dict[str, tuple[str, Canvas]] = {}
         self.by_definition: dict[str, Board] = {}
         self.count = 0
@@ -118,64 +98,31 @@ class _Reader:
                 self.issues.append(item.issue("invalid_widgets_values", message))
             else:
                 board.items[node.id] = item
+                if item.kind is Kind.SETTER and (name := item.name) is not None:
+                    first = board.setters.setdefault(name, item)
+                    if first is not item:
+                        message = f"node {first.node.id} sets {name!r}, too; that one counts"
+                        self.notes.append(item.issue("ambiguous_name", message))
 
     def item(self, board: Board, node: Node, place: str) -> Item:
         """The node with its class or subgraph found."""
         class_type = node.type
         if class_type in RENAMED and class_type not in self.registry:
             class_type = RENAMED[class_type]
-        item = Item(node, board, place, _VIRTUAL.get(class_type, Kind.UNKNOWN), class_type)
+        item = Item(node, board, place, Kind.UNKNOWN, class_type)
+        virtual = VIRTUAL.get(class_type)
+        if virtual is not None and not (virtual.on_servers and class_type in self.registry):
+            item.kind, item.virtual = virtual.kind, virtual
+            item.blocks = item.kind in PASSAGES and node.mode == MUTED and self.muted_blocks
         if class_type in self.definitions:
             item.kind, item.body = Kind.INSTANCE, self.subgraph(class_type, item)
         elif (name := group_name(class_type)) is not None and name in self.groups:
             item.kind, item.body = Kind.INSTANCE, self.group(name, item)
         elif item.kind is Kind.UNKNOWN and class_type in self.registry:
-            item.kind, item.definition = Kind.NODE, _with_shown_widgets(self.registry[class_type], node)
+            item.kind, item.definition = Kind.NODE, with_shown_widgets(self.registry[class_type], node)
         elif item.kind is Kind.UNKNOWN and _UUID.fullmatch(class_type) and item.runs:
             self.issues.append(item.issue("undefined_subgraph", f"its subgraph {class_type} is not in the workflow"))
         return item
-
-    def shape_of(self, item: Item, definition: NodeDefinition) -> _Shape:
-        """That of the class; where inputs unfold, what the node holds has a say."""
-        if not definition.unfolds and definition is self.registry[item.class_type]:
-            if item.class_type not in self.shapes:
-                self.shapes[item.class_type] = _Shape.of(definition.by_name.values())
-            return self.shapes[item.class_type]
-        saved = Saved(item.node.widgets_values, item.node.widgets_values_named)
-        specs = unfolded(definition, saved, (slot.name for slot in item.node.inputs))
-        return _Shape.of(specs.values())
-
-    def check_types(self, item: Item, shape: _Shape) -> None:
-        """An input of a type that is not understood is an issue: what stands in `widgets_values` cannot be told."""
-        for spec in shape.inputs:
-            if isinstance(spec.socket, Unread):
-                message = f"{spec.name!r} is of type {type_name(spec.socket.io_type)}, which is not known here"
-                item.fault = item.issue("unknown_input_type", message, spec.name)
-
-    def note_left(self, item: Item, shape: _Shape) -> None:
-        """Saved values that no widget takes are a note; a fault where inputs of unknown types are as many."""
-        left = item.held.left
-        if not left or not item.runs or item.fault is not None:
-            return
-        shown = ", ".join(map(str, left))
-        values = f"{len(left)} saved value{'s' if len(left) > 1 else ''} that no widget of the class takes"
-        saved = {slot.name for slot in item.node.inputs}
-        strange = [
-            f"{held!r:.40} is no choice of {spec.name!r}"
-            for spec in shape.inputs
-            if isinstance(spec.socket, DynamicCombo)
-            and (held := item.held.values.get(spec.name)) not in spec.socket.branches
-        ]
-        unsaved = [spec for spec in shape.inputs if may_have_a_widget(spec) and spec.name not in saved]
-        if not left[0].name and strange:
-            message = f"{strange[0]}, so what it brings is not known, and which of the values after it is whose"
-            item.fault = item.issue("value_not_in_list", message)
-        elif not left[0].name and len(unsaved) == len(left):
-            types = ", ".join(f"{spec.name!r} of type {type_name(spec.socket.io_type)}" for spec in unsaved)
-            message = f"{values}, and no known widget for {types}: which value is whose cannot be told"
-            item.fault = item.issue("unknown_input_type", message, unsaved[0].name)
-        else:
-            self.notes.append(item.issue("values_left_out", f"{values}: {shown}"))
 
     def subgraph(self, definition_id: str, instance: Item) -> Board:
         if definition_id not in self.by_definition:
@@ -234,13 +181,14 @@ class _Reader:
         ends: dict[str, tuple[Item, Port]] = {}
         for item in board.items.values():
             linked = restored.get(item.node.id, {})
-            shape = self.shape_of(item, item.definition) if item.definition is not None else None
+            shape = self.shapes.of(item)
             for port, link in self.ports(item, shape, linked):
                 item.ports.append(port)
                 if link is not None:
                     self.lead(board, item, port, link, wires.get(link))
                     ends.setdefault(link, (item, port))
-            self.fill(item, shape)
+            self.notes += fill(item, shape)
+        self.notes += broadcast(board)
         shown = {
             slot.link: (item.node.id, slot.name)
             for item in board.items.values()
@@ -264,10 +212,8 @@ class _Reader:
     def weigh(self, board: Board) -> None:
         """How much one use of the board adds; those inside it are weighed."""
         for item in board.items.values():
-            if item.is_sent:
+            if item.runs:
                 board.size += 1 + (item.body.size if item.body else 0)
-                runs = item.kind is Kind.UNKNOWN or (item.definition is not None and item.definition.output_node)
-                board.silent = board.silent and not runs and (item.body is None or item.body.silent)
 
     def read_outputs(self, item: Item) -> None:
         saved = [_type(slot.io_type) for slot in item.node.outputs]
@@ -284,7 +230,7 @@ class _Reader:
                 today = {output.name: index for index, output in enumerate(item.definition.outputs)}
                 item.moved = {old: today[slot.name] for old, slot in enumerate(item.node.outputs) if slot.name in today}
 
-    def ports(self, item: Item, shape: _Shape | None, restored: dict[int, str]) -> Iterable[tuple[Port, str | None]]:
+    def ports(self, item: Item, shape: Shape, restored: dict[int, str]) -> Iterable[tuple[Port, str | None]]:
         """The item's inputs with their links' ids, in the editor's order: sockets, widgets, what else is saved.
 
         Names, types and widgets are the definition's; which link it is, the save's, found by name.
@@ -304,14 +250,18 @@ class _Reader:
                 promoted = item.body.promoted.get(index)
                 yield with_link(Port(panel.name, _type(panel.io_type), promoted.spec if promoted else None))
             return
-        specs = shape.inputs if shape is not None else ()
-        widgets = {spec.name for spec in specs if is_widget(spec)}
-        for spec in specs:
+        if item.virtual is not None:  # its inputs may share a name
+            for place, slot in enumerate(item.node.inputs):
+                link = slot.link if slot.link is not None else restored.get(place)
+                yield Port(slot.name, _type(slot.io_type), place=place), link
+            return
+        widgets = {spec.name for spec in shape.inputs if is_widget(spec)}
+        for spec in shape.inputs:
             io_type = type_name(spec.socket.io_type)
             if isinstance(spec.socket, MatchType):
                 io_type = _type(saved[spec.name][1].io_type) if spec.name in saved else "*"
             yield with_link(Port(spec.name, io_type, spec if spec.name in widgets else None))
-        known = {spec.name for spec in specs}
+        known = {spec.name for spec in shape.inputs}
         for name, (_, slot) in saved.items():
             stale = item.definition is not None and slot.widget is not None and slot.widget_name not in widgets
             if name not in known and not stale:
@@ -334,8 +284,10 @@ class _Reader:
         else:
             port.origin = board.items[wire.origin_id]
             port.slot = port.origin.moved.get(wire.origin_slot, wire.origin_slot)
-            virtual = port.origin.kind in (Kind.REROUTE, Kind.PRIMITIVE)
-            if not virtual and not 0 <= port.slot < len(port.origin.outputs):
+            if port.origin.kind is Kind.GETTER and next(port.origin.setters(), None) is None:
+                message = f"linked to node {wire.origin_id}, and nothing sets {port.origin.name!r}; read as not linked"
+                self.notes.append(item.issue("dangling_link", message, port.name))
+            if port.origin.virtual is None and not 0 <= port.slot < len(port.origin.outputs):
                 message = f"linked to output {port.slot} of node {wire.origin_id}, which it does not have"
                 self.notes.append(item.issue("missing_slot", message, port.name))
 
@@ -363,29 +315,6 @@ class _Reader:
                 restored.setdefault(target.node.id, {})[wire.target_slot] = wire.id
         return restored
 
-    def fill(self, item: Item, shape: _Shape | None) -> None:
-        """What the item's widgets hold."""
-        saved = item.node.widgets_values
-        if item.definition is not None and shape is not None:
-            layout = shape.layout
-            migrated = Saved(migrate(item.class_type, layout, saved), item.node.widgets_values_named)
-            item.held = hold(item.definition, layout, migrated)
-            self.check_types(item, shape)
-            self.note_left(item, shape)
-            if asks_for_a_seed(item.class_type, layout, saved):
-                message = "the seed is -1, to be drawn when queued; 0 is taken, and further runs draw others"
-                self.notes.append(item.issue("drawn_seed", message))
-        elif item.body is not None and item.body.group is None:
-            item.held = _instance_values(item.body, item.node)
-            self.note_unused(item)
-
-    def note_unused(self, item: Item) -> None:
-        """What an instance holds and nothing takes is a note."""
-        if item.held.left and item.runs:
-            shown = ", ".join(map(str, item.held.left))
-            message = f"saved values for which the subgraph has no widget: {shown}"
-            self.notes.append(item.issue("values_left_out", message))
-
     def read_results(self, board: Board, wires: dict[str, Wire]) -> None:
         """The ports into the output panel. Where an output has several links, the first counts."""
         into: dict[int, list[Wire]] = {}
@@ -399,50 +328,10 @@ class _Reader:
                 self.lead(board, board.instance, port, found[0].id, found[0])
 
 
-def _instance_values(body: Board, instance: Node) -> Held:
-    """The values of a subgraph instance's widgets; null stands for the inner node's own.
-
-    They are in the order of the subgraph's inputs that show one, or have names. Saves of some frontends list the
-    widgets in `proxyWidgets`, `[inner id | -1, name]`, those of inner nodes that no input shows too: where that list
-    fits the values, it tells their order.
-    """
-    promoted = {body.canvas.inputs[index].name: each for index, each in body.promoted.items()}
-    entries = Saved(instance.widgets_values, instance.widgets_values_named).listed
-    proxies = instance.properties.get("proxyWidgets")
-    owners: Sequence[str | tuple[str, str] | None] = [entry.name for entry in entries]
-    if isinstance(proxies, list) and len(proxies) == len(entries):
-        by_proxy: dict[tuple[str, str], str] = {("-1", name): name for name in promoted}
-        by_proxy |= {(each.node_id, each.widget): name for name, each in promoted.items()}
-        pairs = [tuple(map(str, proxy[:2])) if isinstance(proxy, list) else () for proxy in proxies]
-        owners = [by_proxy.get((pair[0], pair[1]), (pair[0], pair[1])) if len(pair) == 2 else None for pair in pairs]
-    elif not any(entry.name for entry in entries):
-        owners = [*promoted, *[None] * len(entries)][: len(entries)]
-    held = Held()
-    for owner, entry in zip(owners, entries, strict=True):
-        if entry.value is None:
-            continue
-        if isinstance(owner, tuple) and owner[0] in body.items:
-            held.shown[owner] = entry
-        elif isinstance(owner, str) and owner in promoted and not promoted[owner].lost:
-            held.values[owner] = plain(entry.value)
-            held.places[owner] = entry.place
-        elif not entry.is_empty:
-            held.left.append(entry)
-    return held
-
-
-def _with_shown_widgets(definition: NodeDefinition, node: Node) -> NodeDefinition:
-    """The class with a widget for what the editor that saved the node showed one for, of a type that is not known."""
-    shown = {slot.name for slot in node.inputs if slot.widget_name == slot.name}
-    if not any(may_have_a_widget(spec) and spec.name in shown for spec in definition.inputs):
-        return definition
-    inputs = (
-        InputSpec(spec.name, Opaque(type_name(spec.socket.io_type), **spec.socket.options), spec.section)
-        if may_have_a_widget(spec) and spec.name in shown
-        else spec
-        for spec in definition.inputs
-    )
-    return replace(definition, inputs=tuple(inputs))
+def _version(value: Any) -> tuple[int, int]:
+    """Of the editor that saved the workflow; (0, 0) where it does not say."""
+    match = re.match(r"(\d{1,5})\.(\d{1,5})", value) if isinstance(value, str) else None
+    return (int(match[1]), int(match[2])) if match else (0, 0)
 
 
 def _type(io_type: Any) -> str:

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 from engine.documents import pointer
 from engine.errors import InvalidWorkflow
-from engine.formats.canvases import BYPASSED, MUTED, Item, Kind, Port, Scope
+from engine.formats.canvases import BYPASSED, MUTED, Item, Port, Scope
+from engine.formats.virtual import PASSAGES, Kind
 from engine.formats.widgets import plain
 from engine.prompt import Link
 
@@ -96,19 +97,33 @@ def _from_port(state: _State, port: Port) -> _State | Found:
 
 def _from_output(state: _State) -> _State | Found:
     scope, item, slot = state.scope, state.item, state.slot
+    if item.kind in PASSAGES:
+        return None if item.blocks else _through(state)
     if item.node.mode == MUTED:
         return None
     if item.node.mode == BYPASSED:
         port = item.passed_through(slot, state.wanted)
         return None if port is None else _State(scope, item, port, 0, state.wanted, False)
-    if item.kind is Kind.REROUTE:
-        return _State(scope, item, item.ports[0], 0, state.wanted, False) if item.ports else None
     if item.kind is Kind.INSTANCE and item.body is not None:
         result = item.body.results.get(slot)
         return None if result is None else _State(scope.inside(item, item.body), item, result, 0, state.wanted, False)
     if item.kind in (Kind.NODE, Kind.UNKNOWN):
         return Link(scope.id_of(item), slot)
     return None
+
+
+def _through(state: _State) -> _State | None:
+    """From the output of a node that stands for something else to what that is: a getter's setter may be outside."""
+    scope: Scope | None = state.scope
+    item: Item | None = state.item
+    if state.item.kind is Kind.GETTER:
+        item = None
+        while scope is not None and item is None:
+            item = scope.board.setters.get(state.item.name or "")
+            scope = scope if item is not None else scope.parent
+    if scope is None or item is None or not item.ports:
+        return None
+    return _State(scope, item, item.ports[0], 0, state.wanted, False)
 
 
 def _after(state: _State, found: Found) -> Found:
@@ -139,7 +154,7 @@ def shown_outside(scope: Scope, item: Item, widget: str) -> Literal | None:
 
 
 def _is_passage(state: _State) -> bool:
-    return state.item.kind is Kind.REROUTE or state.item.node.mode == BYPASSED
+    return state.item.kind in PASSAGES or state.item.node.mode == BYPASSED
 
 
 def primitive_value(item: Item) -> Any:

@@ -1,7 +1,8 @@
 """The UI format: what ComfyUI's editor saves. Versions 0.4 and 1, which differ only in how links are written.
 
 The document is kept as it was given, so nothing is lost: parse then dump is the same document. The classes here are
-the part of it that decides what runs; positions, colours, groups and native reroutes have no say in that.
+the part of it that decides what runs; native reroutes have no say in that, positions, colours and groups only where a
+pack's broadcast is restricted to them.
 """
 
 from __future__ import annotations
@@ -88,6 +89,9 @@ class Node(_Part):
     properties: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
     widgets_values: Any = None
     widgets_values_named: Any = None
+    pos: Any = None
+    size: Any = None
+    color: Any = None
 
     @property
     def name(self) -> str | None:
@@ -139,6 +143,7 @@ class Canvas(_Part):
     outputs: Annotated[list[Panel], BeforeValidator(_list)] = []
     definitions: Definitions | None = None
     extra: Annotated[dict[str, Any], BeforeValidator(_object)] = {}
+    groups: Annotated[list[Any], BeforeValidator(lambda value: value if isinstance(value, list) else [])] = []
 
 
 class Workflow:

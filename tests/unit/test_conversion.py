@@ -163,7 +163,21 @@ def test_reroutes(registry: Registry) -> None:
         *(node(n + 10, "Encode", ["t"], clip=(n, 0)) for n in (6, 7, 8, 9)),
     )
     clips = [inputs(prompt, str(n)).get("clip") for n in (16, 17, 18, 19)]
-    assert clips == [["4", 1], None, ["4", 1], None]
+    assert clips == [["4", 1], None, ["4", 1], ["4", 1]]
+
+
+@pytest.mark.parametrize(
+    ("version", "linked"), [(None, True), ("1.27.10", True), ("1.58.1", False), ("2.0", False), (3, True), ("x", True)]
+)
+def test_a_muted_reroute_blocks_in_the_editors_that_have_it_so(registry: Registry, version: Any, linked: bool) -> None:
+    saved = document(
+        node(4, "Loader"),
+        node(5, "Reroute", x=(4, 1), mode=2),
+        node(6, "Encode", ["t"], clip=(5, 0)),
+        extra={"frontendVersion": version},
+    )
+    prompt = to_prompt(Workflow.parse(saved), registry)
+    assert ("clip" in inputs(prompt, "6")) is linked
 
 
 @pytest.mark.parametrize("mode", [0, 1, 3])

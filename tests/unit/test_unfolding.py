@@ -313,7 +313,7 @@ def test_what_an_instance_shows_of_its_inside_counts(registry: Registry) -> None
     assert prompt.nodes["9:5"].inputs == {"rate": 12, "n": 4}
     assert prompt.nodes["9:4"].inputs["method"] == "exact"
     assert [str(note) for note in prompt.notes] == [
-        'node 9 "sub": saved values for which the subgraph has no widget: 5'
+        'node 9 "sub": 1 saved value that no widget of the subgraph takes: 5'
     ]
 
 
