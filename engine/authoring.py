@@ -207,6 +207,7 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
         implementation=Implementation(
             call=_filled(wrap(function), inputs) if mark.unused else wrap(function),
             version=f"{mark.version}",
+            module=function.__module__,
             injected=injected,
             links=links,
             fingerprint=mark.fingerprint,

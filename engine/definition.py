@@ -83,8 +83,8 @@ class Implementation:
     `unused(constants)` names the inputs that the constants among them make meaningless. `check(seen)` yields (input
     name, message) for what is wrong beyond a single input, or a MissingFile in place of the message.
     `queued(constants, last, random)` gives the inputs that have another value in this run: what the browser resolves
-    when it queues a workflow. `lowers` replaces the node by others before anything is planned; `passes` do so only in
-    a run that asks for them by name (`engine.lowering`).
+    when it queues a workflow. `module` is where the class is written. `lowers` replaces the node by others before
+    anything is planned; `passes` do so only in a run that asks for them by name (`engine.lowering`).
     """
 
     call: Callable[..., Any]
@@ -98,6 +98,7 @@ class Implementation:
     volatile: str = ""
     by_node_id: bool = False
     code: str = ""
+    module: str = field(default="", compare=False)
     queued: Callable[..., Mapping[str, Any]] | None = None
     lowers: Callable[..., Any] | None = None
     passes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

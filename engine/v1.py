@@ -66,6 +66,7 @@ def definition_of_class(class_type: str, cls: type) -> NodeDefinition:
         else Implementation(
             call=_caller(cls, links),
             version=source_digest(cls),
+            module=cls.__module__,
             injected=injected,
             links=links,
             is_changed=getattr(cls, "IS_CHANGED", None),
@@ -99,16 +100,23 @@ def _caller(cls: Any, links: Collection[str]) -> Callable[..., Any]:
 def source_digest(cls: type) -> str:
     """A digest of the .py files of the pack that defines the class: its version, for want of a declared one.
 
-    A pack is the outermost package of the class's module, or else that one file. A class without a file (typed into a
-    session) is new each time it is read: nothing tells whether its code is what it was.
+    A class without a file (typed into a session) is new each time it is read: nothing tells whether its code is what it
+    was.
     """
     try:
-        file = Path(inspect.getfile(cls))
+        return pack_digest(cls.__module__, Path(inspect.getfile(cls)))
     except (TypeError, OSError):
         return f"session:{os.urandom(16).hex()}"
+
+
+def pack_digest(module: str, file: Path) -> str:
+    """A digest of the .py files of the pack of a module, which stands in `file`. Raises OSError.
+
+    A pack is the outermost package of the module, or else that one file.
+    """
     digest = hashlib.blake2b(digest_size=16)
     root = file.parent
-    package = cls.__module__.split(".")[: None if file.name == "__init__.py" else -1]
+    package = module.split(".")[: None if file.name == "__init__.py" else -1]
     for name in reversed(package[1:]):
         if root.name != name:
             break

@@ -258,9 +258,11 @@ def accept(
         if bad:
             raise SystemExit(1)
         return
-    write_whole(place, page([one.verdict for one in differing], time.perf_counter() - started, instrument,
-                            title="Weft: accept these changes?").encode())  # fmt: skip
-    answer.out.line("before, after and difference: ", (str(place), "bold"))
+    content = page([one.verdict for one in differing], time.perf_counter() - started, instrument,
+                   title="Weft: accept these changes?")  # fmt: skip
+    with uninterrupted():
+        write_whole(place, content.encode())
+        answer.out.line("before, after and difference: ", (str(place), "bold"))
     chosen = differing if everything else _named(differing, only) if only else _asked(answer, differing, place)
     for one in chosen:
         assert one.workflow is not None

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from engine.testing.code import OWN
 from engine.testing.instrument import Instrument, Tensor
 from engine.testing.matching import Change, changes, match
 from engine.testing.records import Leaf, NodeRecord, PlainLeaf, Recording, TensorLeaf, ValueRecord
@@ -245,9 +246,24 @@ class _Comparison:
             return Divergence(verdict, "failure", f"it raised: {verdict.message}")
         if verdict.state in (NEW, MISSING):
             return Divergence(verdict, verdict.state, _NEW if verdict.state == NEW else _MISSING)
+        code = tuple(self._code(verdict.node_id))
         if self.apart.differences:
-            return Divergence(verdict, ENVIRONMENT, "; ".join(self.apart.differences))
+            return Divergence(verdict, ENVIRONMENT, "; ".join((*self.apart.differences, *code)))
+        if code:
+            return Divergence(verdict, "code", "; ".join(code))
         return Divergence(verdict, "output", "nothing but its output: same inputs, files, version and environment")
+
+    def _code(self, node_id: str) -> Iterator[str]:
+        """What is not as it was in the code behind a node, though its version is."""
+        before, now = self.before.recording.birth, self.now.recording.birth
+        old, new = (nodes[name].pack for nodes, name in ((self.old, self.pairs[node_id]), (self.new, node_id)))
+        if old != new:
+            yield f"the class comes from {new or OWN}, it came from {old or OWN}"
+        # Another version of Weft is another code: the environment says so.
+        for name in dict.fromkeys((new or OWN, *((OWN,) if before.weft == now.weft else ()))):
+            was, here = before.packs.get(name), now.packs.get(name)
+            if was is not None and here is not None and was != here:
+                yield f"the code of {name} has digest {here[:12]}, it had {was[:12]}"
 
     # What else there is to say
 

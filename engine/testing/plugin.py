@@ -151,10 +151,11 @@ def weft_check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Check
             if found.verdict.first is not None and request.config.getoption("--weft-update"):
                 return _updated(found, instrument)
             if found.verdict.is_bad:
+                from engine.folders import write_whole
                 from engine.testing.reports.page import page
 
                 place = tmp_path / f"{case.name}.html"
-                place.write_text(page([found.verdict], found.verdict.seconds, instrument), encoding="utf-8")
+                write_whole(place, page([found.verdict], found.verdict.seconds, instrument).encode())
                 request.node.add_report_section("call", "weft", f"expected, got and difference: {place}")
             return found.verdict
 

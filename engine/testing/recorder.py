@@ -18,6 +18,7 @@ from engine.prompt import Link
 from engine.settings import Settings
 from engine.signature import KEY_VERSION, canonical
 from engine.sockets import Files
+from engine.testing.code import digest_of, pack_of
 from engine.testing.instrument import Instrument, Tensor
 from engine.testing.records import (
     Birth,
@@ -62,6 +63,7 @@ class Recorder:
         self.nodes: dict[str, NodeRecord] = {}
         self.tensors: dict[str, Tensor] = {}
         self.models: dict[str, str] = {}
+        self.packs: dict[str, str] = {}
 
     def __call__(self, step: Step, entry: Entry) -> None:
         """Take down a step's recipe and what it gave."""
@@ -87,6 +89,7 @@ class Recorder:
             class_type=step.definition.class_type,
             title=step.title,
             version=implementation.version if implementation else "",
+            pack=self._pack(implementation.module if implementation else ""),
             key=step.key.digest.hex(),
             volatile=step.key.volatile,
             inputs={name: _plain(value) for name, value in step.inputs.items() if type(value) is not Link},
@@ -94,6 +97,12 @@ class Recorder:
             files=self._files(step),
             values=values,
         )
+
+    def _pack(self, module: str) -> str:
+        """The pack of a module; its digest is taken down too."""
+        pack = pack_of(module)
+        self.packs |= digest_of(module, pack)
+        return pack
 
     def _files(self, step: Step) -> dict[str, str]:
         """The digests of the files that a step names, by input."""
@@ -161,10 +170,13 @@ class Recorder:
 
     def recording(self, settings: Settings) -> Recording:
         """What was taken down, with a certificate of this run."""
-        return Recording(certificate(self._instrument, settings, dict(sorted(self.models.items()))), self.nodes)
+        known = {"models": dict(sorted(self.models.items())), "packs": dict(sorted(self.packs.items()))}
+        return Recording(certificate(self._instrument, settings, **known), self.nodes)
 
 
-def certificate(instrument: Instrument, settings: Settings, models: Mapping[str, str]) -> Birth:
+def certificate(
+    instrument: Instrument, settings: Settings, models: Mapping[str, str], packs: Mapping[str, str]
+) -> Birth:
     """The birth certificate of what is made here and now."""
     import platform
     from importlib.metadata import version
@@ -178,6 +190,7 @@ def certificate(instrument: Instrument, settings: Settings, models: Mapping[str,
         platform=f"{platform.system()} {platform.machine()}",
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         models=dict(models),
+        packs=dict(packs),
         independent=INDEPENDENT,
         **instrument.environment(settings.device, settings.dtype),
     )

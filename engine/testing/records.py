@@ -76,7 +76,8 @@ class NodeRecord(Record):
     """One node. `inputs` are its coerced constants, `links` where the others come from, [node id, slot].
 
     `files` are the digests of the files that it names, by input; what its fingerprint names stands under `+0`, `+1`,
-    ... `key` is its cache key, in hex; `volatile` says why the key is good for one run only.
+    ... `key` is its cache key, in hex; `volatile` says why the key is good for one run only. `pack` is the package that
+    the class comes from, empty for Weft's own.
     """
 
     class_type: str
@@ -84,6 +85,7 @@ class NodeRecord(Record):
     version: str
     key: str
     volatile: str = ""
+    pack: str = ""
     inputs: dict[str, Any] = Field(default_factory=dict)
     links: dict[str, tuple[str, int]] = Field(default_factory=dict)
     files: dict[str, str] = Field(default_factory=dict)
@@ -102,7 +104,10 @@ class NodeRecord(Record):
 
 
 class Birth(Record):
-    """The birth certificate: what made a recording, and where. `independent` says how far it proves anything."""
+    """The birth certificate: what made a recording, and where. `independent` says how far it proves anything.
+
+    `packs` are digests of the code of the packs whose classes ran, Weft's own included.
+    """
 
     weft: str
     key_version: int
@@ -118,6 +123,7 @@ class Birth(Record):
     platform: str
     date: str
     models: dict[str, str] = Field(default_factory=dict)
+    packs: dict[str, str] = Field(default_factory=dict)
     independent: str
 
 

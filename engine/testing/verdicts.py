@@ -125,7 +125,8 @@ class NodeVerdict:
 class Divergence:
     """Where a difference begins, and why.
 
-    `kind` is class, input, file, link (what it is computed from changed), environment, output, failure, new or missing.
+    `kind` is class, input, file, link (what it is computed from changed), environment, code, output, failure, new or
+    missing.
     `seen_at` is the node whose values show it, where the first node's own cannot be compared.
     """
 

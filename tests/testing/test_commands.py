@@ -12,10 +12,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+import torch
 
 import cli
 from cli import main
 from engine.errors import UsageError
+from engine.testing import recorder
 from engine.testing.commands import read_choice
 from nodes.diffusion import pixels
 
@@ -70,6 +72,30 @@ def test_a_difference_is_exit_code_1_and_comes_with_got_and_expected(weft: Weft,
         assert measure in lines[5]
     assert lines[6] == '    consequences: node 3 "Invert Image", node 4 "Save Image"'
     assert lines[-1].startswith("1 failed in ")
+
+
+def test_code_that_changed_without_its_version_is_named(
+    weft: Weft, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a possible cause, where nothing else is left, and beside an environment that changed too."""
+    golden = bench.record(simple())
+    assert list(json.loads(golden.read_text())["birth"]["packs"]) == ["weft"]
+    monkeypatch.setattr(pixels, "scale_image", lambda picture, *_: torch.zeros(1, 64, 64, 3))
+    _, out, _ = weft()
+    assert "cause: no cause in sight: nothing but its output" in out
+    monkeypatch.setattr(recorder, "digest_of", lambda module, pack: {"weft": "0123456789abcdef"})
+    code, out, _ = weft()
+    assert code == 1
+    (cause,) = (line for line in out.splitlines() if "cause: " in line)
+    assert "cause: perhaps code that changed without its version: the code of weft has digest 0123456789ab, it" in cause
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads + 1)
+        _, out, _ = weft()
+    finally:
+        torch.set_num_threads(threads)
+    (cause,) = (line for line in out.splitlines() if "cause: " in line)
+    assert f"the environment changed: threads: {threads} -> {threads + 1}; the code of weft has digest" in cause
 
 
 def test_verbose_says_every_node(weft: Weft, bench: Bench) -> None:

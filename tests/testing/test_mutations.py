@@ -184,7 +184,7 @@ PLANTED: dict[str, tuple[Callable[[World], None], str, str, str]] = {
     "another resize method": (change("6", upscale_method="bicubic"), "6", "input", "'upscale_method'"),
     "another size": (change("11", width=72), "11", "input", "'width': 64 -> 72"),
     "new code, new version": (new_version, "14", "class", "version 2"),
-    "new code, same version": (other_code, "14", "output", "nothing but its output"),
+    "new code, same version": (other_code, "14", "code", "it came from weft"),
     "a bug in one step of heun": (bug_in_one_step, "12", "output", "nothing but its output"),
     "code that raises": (broken_code, "14", "failure", "no inversion today"),
     "another class": (other_class, "14", "class", "was a ImageInvert"),

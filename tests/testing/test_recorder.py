@@ -18,6 +18,7 @@ from engine.sockets import Files, Int, Socket
 from engine.testing.instrument import Instrument
 from engine.testing.recorder import Recorder
 from engine.testing.records import NodeRecord, TensorLeaf
+from engine.v1 import pack_digest
 
 Thing = Annotated[Any, Socket("THING")]
 
@@ -111,6 +112,21 @@ def test_what_is_long_or_no_json_is_kept_by_digest(number: int, instrument: Inst
     assert leaf.kind == "plain"
     assert leaf.value is None
     assert len(leaf.digest) == 64
+
+
+def test_packs_are_taken_down_with_the_digest_of_their_code(instrument: Instrument, sandbox: Path) -> None:
+    """The pack here is this file."""
+    recorder = recorded({"1": one("Make", number=0), "2": one("Show", thing=["1", 0])}, instrument)
+    own = __name__.partition(".")[0]
+    assert {node.pack for node in recorder.nodes.values()} == {own}
+    assert set(recorder.packs) == {"weft", own}
+    birth = recorder.recording(Session(device="cpu").settings).birth
+    assert birth.packs == recorder.packs
+    file = sandbox / "thing.py"
+    file.write_text("1")
+    before = pack_digest("thing", file)
+    file.write_text("2")
+    assert pack_digest("thing", file) != before
 
 
 def test_opaque_nodes_are_known(instrument: Instrument) -> None:

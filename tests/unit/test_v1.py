@@ -208,3 +208,9 @@ def test_a_class_typed_into_a_session_is_always_new() -> None:
     versions = {source_digest(namespace["Node"]) for _ in range(3)}
     assert len(versions) == 3
     assert all(version.startswith("session:") for version in versions)
+
+
+def test_a_class_whose_file_is_gone_is_new_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that was read from standard input is."""
+    monkeypatch.setattr("inspect.getfile", lambda _: "<stdin>")
+    assert source_digest(Exception).startswith("session:")

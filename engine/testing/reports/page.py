@@ -290,8 +290,8 @@ def _environments(before: Birth | None, now: Birth | None) -> str:
 
 def _flat(birth: Birth) -> dict[str, str]:
     flat: dict[str, Any] = birth.model_dump()
-    nested = {name: flat.pop(name) for name in ("packages", "models")}
+    nested = {name: flat.pop(name) for name in ("packages", "models", "packs")}
     found = {name: str(value) for name, value in flat.items()}
     for kind, values in nested.items():
-        found |= {f"{kind}: {name}": value[:16] if kind == "models" else value for name, value in values.items()}
+        found |= {f"{kind}: {name}": value if kind == "packages" else value[:16] for name, value in values.items()}
     return found

@@ -125,6 +125,7 @@ KINDS = {
     "link": "a link changed",
     "file": "a file changed",
     "environment": "the environment changed",
+    "code": "perhaps code that changed without its version",
     "output": "no cause in sight",
     "failure": "it failed",
     "new": "a new node",

@@ -1,0 +1,43 @@
+"""Which code ran: the pack of a node class, and a digest of the pack's files.
+
+The version of a class is raised by hand; the digest tells where somebody forgot to.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from engine.v1 import pack_digest
+
+OWN = "weft"
+_OWN_PACKAGES = ("engine", "nodes")
+
+
+def pack_of(module: str) -> str:
+    """The outermost package of a module; empty for Weft's own, and for code of no module."""
+    pack = module.partition(".")[0]
+    return "" if pack in _OWN_PACKAGES else pack
+
+
+@lru_cache(maxsize=256)
+def digest_of(module: str, pack: str) -> Mapping[str, str]:
+    """The digest of a module's pack, and of Weft's own code, by name: what is on the disk when first asked for.
+
+    Of code that has no file, nothing is known.
+    """
+    found = {OWN: _own()}
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if pack and file is not None:
+        with suppress(OSError):
+            found[pack] = pack_digest(module, Path(file))
+    return found
+
+
+@lru_cache(maxsize=1)
+def _own() -> str:
+    root = Path(__file__).parents[1]
+    return "".join(pack_digest(name, root.with_name(name) / "__init__.py")[:16] for name in _OWN_PACKAGES)
