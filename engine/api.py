@@ -26,7 +26,7 @@ from engine.formats.sources import Source, load
 from engine.lowering import Lowered, checked
 from engine.overrides import Overrides
 from engine.plan import ExecutionPlan, make_plan
-from engine.prompt import Prompt, read_json
+from engine.prompt import Prompt, decoded, read_json
 from engine.queueing import queued, resolving
 from engine.registry import HOW_CLASSES_GET_IN, Registry
 from engine.settings import Settings, check_models
@@ -393,8 +393,8 @@ def _object_info(source: PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(source, Mapping):
         path = Path(source)
         try:
-            source = read_json(path.read_text(encoding="utf-8-sig"), str(path))
-        except (OSError, UnicodeDecodeError) as error:
+            source = read_json(decoded(path.read_bytes(), str(path)), str(path))
+        except OSError as error:
             raise UsageError(f"cannot read {path}: {error}") from error
     if not isinstance(source, Mapping) or not all(isinstance(info, Mapping) for info in source.values()):
         raise UsageError("object_info: expected an object of node classes, as GET /object_info gives it")

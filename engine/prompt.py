@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from datetime import datetime
@@ -12,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from engine.documents import is_deeper, kind_of
 from engine.documents import pointer as pointer_to
+from engine.envelopes import is_node, is_prompt, opened
 from engine.errors import Issue, UnreadableWorkflow
 from engine.links import Link as Link
 from engine.links import as_link as as_link
@@ -35,6 +38,12 @@ class PromptNode(BaseModel):
     class_type: str
     inputs: dict[str, Any] = Field(default_factory=dict)
     meta: dict[str, Any] = Field(default_factory=dict, alias="_meta")
+
+    @field_validator("meta", mode="before")
+    @classmethod
+    def _no_meta(cls, meta: Any) -> Any:
+        """Whatever else than an object stands there says nothing; a server never looks at it."""
+        return meta if isinstance(meta, dict) else {}
 
     @field_validator("inputs", mode="after")
     @classmethod
@@ -63,12 +72,7 @@ class PromptNode(BaseModel):
 
 
 _NODES = TypeAdapter(dict[str, PromptNode])
-_WRAPPERS = ("prompt", "api")
-"""The keys under which a document may hold a prompt."""
-
-
-def _holds_nodes(value: Any) -> bool:
-    return isinstance(value, Mapping) and "class_type" not in value
+_ID = re.compile(r"\d+([:.]\d+)*")
 
 
 class Prompt:
@@ -90,21 +94,19 @@ class Prompt:
 
     @classmethod
     def parse(cls, document: Any) -> Prompt:
-        """Read a bare prompt, `{"prompt": ...}` as posted to a server, or `{"api": ...}` as in files of tests.
+        """Read a prompt, bare or wrapped (engine.envelopes).
 
-        Raises UnreadableWorkflow. The document is not changed and not kept.
+        Entries that are no nodes, comments and the like, are left out with a note. Raises UnreadableWorkflow. The
+        document is not changed and not kept.
         """
         if not isinstance(document, Mapping):
             raise UnreadableWorkflow(f"expected a JSON object of nodes, got {kind_of(document)}")
-        extra: Any = {}
-        pointer = ""
-        wrapper = next((name for name in _WRAPPERS if _holds_nodes(document.get(name))), None)
-        if wrapper is not None:
-            posted = document.get("extra_data")
-            extra = posted.get("extra_pnginfo") if isinstance(posted, Mapping) else None
-            document, pointer = document[wrapper], pointer_to(wrapper)
-        if not document:
+        document, pointer, extra = opened(document)
+        if not isinstance(document, Mapping) or not document:
             raise UnreadableWorkflow("the workflow holds no nodes")
+        notes = tuple(_remarks(document, pointer))
+        left_out = {note.extra["entry"] for note in notes}
+        document = {node_id: node for node_id, node in document.items() if node_id not in left_out}
         for node_id, node in document.items():
             if not isinstance(node, Mapping):
                 where = pointer + pointer_to(node_id)
@@ -124,7 +126,11 @@ class Prompt:
                 if type(value) in (dict, list) and is_deeper(value, MAX_DEPTH):
                     where = pointer + pointer_to(node_id, "inputs", name)
                     raise UnreadableWorkflow(f"{where}: nested more than {MAX_DEPTH} levels deep")
-        return cls(nodes, extra_pnginfo=extra if isinstance(extra, Mapping) else {}, pointer=pointer)
+                if type(value) is list and (link := _numbered(value, nodes)) is not None:
+                    node.inputs[name] = link
+        prompt = cls(nodes, extra_pnginfo=extra, pointer=pointer)
+        prompt.notes = notes
+        return prompt
 
     def with_nodes(self, nodes: Mapping[str, PromptNode]) -> Self:
         """A copy with other nodes; everything else is shared."""
@@ -159,6 +165,43 @@ class Prompt:
     def at(self, node_id: str, input_name: str | None = None) -> str:
         """The JSON pointer of a node or of one of its inputs."""
         return self.pointer + (pointer_to(node_id) if input_name is None else pointer_to(node_id, "inputs", input_name))
+
+
+def _remarks(document: Mapping[Any, Any], pointer: str) -> Iterator[Issue]:
+    """The entries beside a prompt's nodes that are none: they say of nothing that it is their class.
+
+    An entry is meant as a node if it has inputs, if it is called by a number, as nodes are, or if a link leads to it.
+    """
+    if not is_prompt(document):
+        return
+    linked = {
+        str(value[0])
+        for node in document.values()
+        if is_node(node) and isinstance(node.get("inputs"), Mapping)
+        for value in node["inputs"].values()
+        if isinstance(value, list) and value
+    }
+    for name, entry in document.items():
+        meant = not isinstance(name, str) or _ID.fullmatch(name) or name in linked
+        if not meant and not is_node(entry) and not (isinstance(entry, Mapping) and "inputs" in entry):
+            message = f"{name!r} is no node ({kind_of(entry)} without class_type) and was left out"
+            yield Issue("not_a_node", message, pointer=pointer + pointer_to(name), extra={"entry": name})
+
+
+def _numbered(value: list[Any], nodes: Mapping[str, Any]) -> Link | None:
+    """The link in which a node's id is written as a number, `[4, 0]`, if there is such a node."""
+    if len(value) != 2 or type(value[0]) not in (int, float) or value[0] != value[0] or abs(value[0]) == math.inf:
+        return None
+    link = as_link([str(int(value[0])), value[1]])
+    return link if link is not None and value[0] == int(value[0]) and link.node_id in nodes else None
+
+
+def decoded(content: bytes, source: str) -> str:
+    """The text of a JSON file: UTF-8, or UTF-16 or UTF-32 as some shells write it. Raises UnreadableWorkflow."""
+    try:
+        return content.decode(json.detect_encoding(content)).removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise UnreadableWorkflow(f"{source} is no text: {error.reason} at byte {error.start}") from error
 
 
 def read_json(text: str, source: str) -> Any:

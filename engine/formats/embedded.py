@@ -11,8 +11,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +35,7 @@ class Embedded:
 
     `made` is what Weft writes beside the workflow: its version, the sampling mode, the models (RunContext.provenance).
     `damage` says what is wrong with the file behind the texts, as far as it was looked at: pixels are not.
+    `broken` says why `prompt`, `workflow` or `weft` cannot be read where they are there.
     """
 
     kind: str
@@ -44,6 +44,7 @@ class Embedded:
     found: tuple[str, ...]
     damage: str = ""
     made: dict[str, Any] | None = None
+    broken: Mapping[str, UnreadableWorkflow] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,8 @@ def read(source: Readable, name: str = "") -> Embedded:
     Never decodes pixels or sound; memory and time are bounded by the metadata, and that by `containers.MAX_BYTES`.
     Where a name stands twice, the last one counts, as in ComfyUI. A file that is damaged after them is read.
 
+    Where one of the two is broken, the other one is read.
+
     Raises UnreadableWorkflow: the file cannot be opened, is none of these formats, is damaged, its JSON is broken, or
     it holds neither; then the message says what it holds.
     """
@@ -148,46 +151,52 @@ def _read(stream: BinaryIO, name: str) -> Embedded:
     except Damaged as error:
         damage = error
     found = tuple(dict.fromkeys(text.name for text in texts))
-    try:
-        values = _values(texts, name)
-    except Damaged as error:
-        raise UnreadableWorkflow(f"{name} is a damaged {container.kind}: {error}") from error
+    values, broken = _values(texts, container.kind, name)
     prompt, workflow = values.get("prompt"), values.get("workflow")
     if prompt is None and workflow is None:
+        for key in ("prompt", "workflow"):
+            if key in broken:
+                raise broken[key]
         if damage is not None:
             raise UnreadableWorkflow(f"{name} is a damaged {container.kind}: {damage}") from damage
         raise _nothing(container, source, found, name)
-    return Embedded(container.kind, prompt, workflow, found, str(damage or ""), values.get(_MADE))
+    return Embedded(container.kind, prompt, workflow, found, str(damage or ""), values.get(_MADE), broken)
 
 
 def _container(head: bytes) -> _Container | None:
     return next((container for container in _CONTAINERS if container.matches(head)), None)
 
 
-def _values(texts: list[Text], name: str) -> dict[str, dict[str, Any]]:
-    """The objects called `prompt`, `workflow` and `weft`."""
+def _values(texts: list[Text], kind: str, name: str) -> tuple[dict[str, dict[str, Any]], dict[str, UnreadableWorkflow]]:
+    """The objects called `prompt`, `workflow` and `weft`, and why those that cannot be read cannot."""
     # Of those with the same name only the last is loaded.
     wanted = {text.name.lower(): text for text in texts if text.name.lower() in _NAMES}
     values: dict[str, dict[str, Any]] = {}
+    broken: dict[str, UnreadableWorkflow] = {}
+
+    def keep(key: str, text: Text, skip: int = 0) -> None:
+        try:
+            _keep(values, key, text.load()[skip:], name)
+        except UnreadableWorkflow as error:
+            broken[key] = error
+        except Damaged as error:
+            broken[key] = UnreadableWorkflow(f"{name} is a damaged {kind}: {error}")
+
     for text in texts:
         if text.name.lower() in wanted:
             continue
         start = text.start.decode("utf-8", "replace")
-        if _PREFIX.match(start):
-            loaded = text.load()
-            match = _PREFIX.match(loaded)
-            if match is not None:
-                _keep(values, match[1].lower(), loaded[match.end() :], name)
+        match = _PREFIX.match(start)
+        if match is not None:
+            keep(match[1].lower(), text, match.end())
         elif text.name in _CARRIERS and start.lstrip().startswith("{"):
-            _keep_both(values, text, name)
-    made = wanted.pop(_MADE, None)
+            try:
+                _keep_both(values, text, name)
+            except Damaged as error:
+                broken["workflow"] = UnreadableWorkflow(f"{name} is a damaged {kind}: {error}")
     for key, text in wanted.items():
-        _keep(values, key, text.load(), name)
-    if made is not None:
-        # Nothing runs by it: a damaged one is none.
-        with suppress(Damaged, UnreadableWorkflow):
-            _keep(values, _MADE, made.load(), name)
-    return values
+        keep(key, text)
+    return values, {key: error for key, error in broken.items() if key not in values}
 
 
 def _keep(values: dict[str, dict[str, Any]], key: str, value: Any, name: str) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.documents import kind_of
+from engine.envelopes import is_workflow, opened
 from engine.errors import Issue, UnreadableWorkflow, UsageError
 from engine.formats import embedded
-from engine.formats.workflow import Workflow, is_workflow
-from engine.prompt import MAX_BYTES, Prompt, read_json
+from engine.formats.workflow import Workflow
+from engine.prompt import MAX_BYTES, Prompt, decoded, read_json
 
 STDIN = "-"
 Source = str | os.PathLike[str] | Mapping[str, Any] | Prompt | Workflow
@@ -74,35 +75,51 @@ def _rejoined(head: bytes, stream: io.BufferedReader) -> Any:
 
 
 def _content(content: bytes, found: embedded.Embedded | None, name: str, ui: bool) -> Prompt | Workflow:
-    if found is not None:
-        loaded = _embedded(found, name, ui)
-        if found.damage:
-            message = f"{name} is a damaged {found.kind}, of which the workflow was read: {found.damage}"
-            loaded.notes = (Issue("damaged_file", message),)
-        return loaded
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableWorkflow(f"{name} is no text: {error.reason} at byte {error.start}") from error
-    return _document(read_json(text, name), ui)
+    if found is None:
+        return _document(read_json(decoded(content, name), name), ui)
+    loaded = _embedded(found, name, ui)
+    if found.damage:
+        message = f"{name} is a damaged {found.kind}, of which the workflow was read: {found.damage}"
+        loaded.notes = (*loaded.notes, Issue("damaged_file", message))
+    return loaded
+
+
+_BESIDE = {"prompt": "the editor's workflow is taken instead", "workflow": "the prompt, which is what ran, is taken"}
 
 
 def _embedded(found: embedded.Embedded, name: str, ui: bool) -> Prompt | Workflow:
-    if found.prompt is None or (ui and found.workflow is not None):
-        return Workflow.parse(found.workflow)
-    if ui:
+    """The prompt of a picture, or with `ui` its workflow; the other one where the prompt is broken, with a note."""
+    broken = dict(found.broken)
+    loaded: Prompt | Workflow | None = None
+    if found.prompt is not None and not ui:
+        extra = {} if found.workflow is None else {"workflow": found.workflow}
+        try:
+            read = Prompt.parse(found.prompt)
+            loaded = Prompt(read.nodes, extra_pnginfo=extra)
+            loaded.notes = read.notes
+        except UnreadableWorkflow as error:
+            broken["prompt"] = error
+            if found.workflow is None:
+                raise
+    if loaded is None and found.workflow is None:
+        if "workflow" in broken:
+            raise UnreadableWorkflow(broken["workflow"].message, hint="leave --ui away: its prompt can be read")
         raise UnreadableWorkflow(f"{name} holds a prompt and no workflow of the editor", hint="leave --ui away")
-    extra = {} if found.workflow is None else {"workflow": found.workflow}
-    return Prompt(Prompt.parse(found.prompt).nodes, extra_pnginfo=extra)
+    if loaded is None:
+        loaded = Workflow.parse(found.workflow)
+    for key, taken in _BESIDE.items():
+        if key in broken:
+            message = f"the {key} in {name} cannot be read: {taken} ({broken[key].message})"
+            loaded.notes = (*loaded.notes, Issue("damaged_file", message))
+    return loaded
 
 
 def _document(document: Any, ui: bool) -> Prompt | Workflow:
-    if is_workflow(document):
-        return Workflow.parse(document)
-    prompt = Prompt.parse(document)
+    inner, _, extra = opened(document)
+    if is_workflow(inner):
+        return Workflow.parse(inner)
     if not ui:
-        return prompt
-    workflow = prompt.extra_pnginfo.get("workflow")
-    if not is_workflow(workflow):
+        return Prompt.parse(document)
+    if not is_workflow(extra.get("workflow")):
         raise UnreadableWorkflow("it holds a prompt and no workflow of the editor", hint="leave --ui away")
-    return Workflow.parse(workflow)
+    return Workflow.parse(extra["workflow"])

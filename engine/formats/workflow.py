@@ -7,7 +7,7 @@ pack's broadcast is restricted to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -191,11 +191,6 @@ class Workflow:
                 inner = f"{place}/definitions/subgraphs/{index}"
                 yield inner, subgraph
                 todo.append((inner, subgraph))
-
-
-def is_workflow(document: Any) -> bool:
-    """Whether a document is in the UI format, and not a prompt in which some node is called `nodes`."""
-    return isinstance(document, Mapping) and isinstance(document.get("nodes"), list) and "class_type" not in document
 
 
 def _check_version(version: Any) -> None:

@@ -13,12 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from engine.documents import set_at, value_at
+from engine.envelopes import is_workflow
 from engine.errors import InvalidWorkflow, UnreadableWorkflow
 from engine.formats.canvases import BYPASSED, MUTED, Item, Port
 from engine.formats.conversion import ConvertedPrompt, to_prompt
 from engine.formats.editor import EXTRA_SLOTS, escape_dynamic, looks_old, to_workflow, unwrapped
 from engine.formats.widgets import MISSING, default_of, slots
-from engine.formats.workflow import Workflow, is_workflow
+from engine.formats.workflow import Workflow
 from engine.prompt import Link, Prompt
 from engine.registry import Registry
 

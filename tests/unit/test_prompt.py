@@ -39,6 +39,80 @@ def test_under_the_key_api() -> None:
     assert refused({"api": {"1": 5}}) == "/api/1: expected a node (an object with class_type), got a number"
 
 
+ENTRY = [3, "abc", {"1": NODE}, {"extra_pnginfo": {"workflow": {"x": 1}}}, ["1"]]
+
+
+@pytest.mark.parametrize(
+    ("document", "pointer"),
+    [
+        ({"input": {"workflow": {"1": NODE}, "images": []}}, "/input/workflow"),
+        ({"input": {"prompt": {"1": NODE}}}, "/input/prompt"),
+        ({"workflow": {"1": NODE}}, "/workflow"),
+        ({"workflow_api": {"1": NODE}}, "/workflow_api"),
+        ({"output": {"1": NODE}, "workflow": {"nodes": []}}, "/output"),
+        ({"prompt": json.dumps({"1": NODE})}, "/prompt"),
+        ({"prompt": ENTRY, "outputs": {}}, "/prompt/2"),
+        ({"abc": {"prompt": ENTRY, "outputs": {}, "status": {}}}, "/abc/prompt/2"),
+        ({"queue_running": [ENTRY], "queue_pending": []}, "/queue_running/0/2"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_servers_and_workers_are_sent_and_remember(document: Any, pointer: str) -> None:
+    found = Prompt.parse(document)
+    assert found.nodes == Prompt.parse({"1": NODE}).nodes
+    assert found.pointer == pointer
+    if pointer.endswith("/2"):
+        assert found.extra_pnginfo == {"workflow": {"x": 1}}
+
+
+def test_of_several_prompts_one_must_be_kept() -> None:
+    entry = {"prompt": ENTRY}
+    message = "it holds 2 prompts, at /a/prompt, /b/prompt (keep one of them)"
+    assert refused({"a": entry, "b": entry}) == message
+
+
+@pytest.mark.parametrize("meta", [None, "x", []])
+def test_meta_of_another_shape_says_nothing(meta: Any) -> None:
+    assert Prompt.parse({"1": {**NODE, "_meta": meta}}).nodes["1"].title is None
+
+
+@pytest.mark.parametrize("link", [[2, 0], [2.0, 0], [2, 0.0], ["2", 0]], ids=str)
+def test_a_node_may_be_linked_by_its_number(link: Any) -> None:
+    found = Prompt.parse({"1": {"class_type": "X", "inputs": {"a": link, "b": [7, 0]}}, "2": NODE})
+    assert found.nodes["1"].inputs == {"a": Link("2", 0), "b": [7, 0]}
+
+
+def test_comments_are_left_out_with_a_note() -> None:
+    comments = {
+        "_comment": "step 1",
+        "_meta": {"title": "T"},
+        "metadata": {"author": "me"},
+        "version": 0.4,
+        "stable-restyle": {"steps": [1]},
+        "x/y": None,
+    }
+    found = Prompt.parse({"prompt": {**comments, "1": NODE}})
+    assert list(found.nodes) == ["1"]
+    assert [note.code for note in found.notes] == ["not_a_node"] * len(comments)
+    assert str(found.notes[0]) == "'_comment' is no node (text without class_type) and was left out"
+    assert found.notes[5].pointer == "/prompt/x~1y"
+    assert found.with_values({("1", "b"): 6}).notes == found.notes
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"2": {}}, "/2/class_type: Field required"),
+        ({"20:3": "text"}, "/20:3: expected a node"),
+        ({"mask": {"inputs": {}}}, "/mask/class_type: Field required"),
+        ({"latent": {"type": "X"}, "3": {"class_type": "Y", "inputs": {"a": ["latent", 0]}}}, "/latent/class_type"),
+    ],
+    ids=str,
+)
+def test_what_is_meant_as_a_node_is_not_left_out(entry: Any, message: str) -> None:
+    assert message in refused({"1": NODE, **entry})
+
+
 @pytest.mark.parametrize("name", ["prompt", "api"])
 def test_a_node_may_be_called_prompt_or_api(name: str) -> None:
     assert list(Prompt.parse({name: NODE, "2": NODE}).nodes) == [name, "2"]

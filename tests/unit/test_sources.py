@@ -80,7 +80,8 @@ def test_load_takes_whatever_holds_a_prompt(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"\xff\xfe\x00", "is no text: invalid start byte at byte 0"),
+        (b"\xff\xfe\x00", "is no text: truncated data at byte 2"),
+        (b"{\xff}", "is no text: invalid start byte at byte 1"),
         (b"", "is no JSON: Expecting value at line 1, column 1"),
         (b"not json", "is no JSON"),
         (b"[1]", "expected a JSON object of nodes, got a list"),
@@ -188,3 +189,59 @@ def test_a_picture_cut_off_behind_its_workflow_is_read_with_a_note(tmp_path: Pat
 def load_bytes(folder: Path, content: bytes, ui: bool) -> Any:
     (folder / "cut.png").write_bytes(content)
     return load(folder / "cut.png", ui=ui)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_encodings_that_shells_write(encoding: str, tmp_path: Path) -> None:
+    """Windows PowerShell writes `weft convert a.json > b.json` as UTF-16."""
+    for document in ({"1": {**NODE, "_meta": {"title": "Ä"}}}, UI):
+        (tmp_path / "w.json").write_bytes(json.dumps(document, ensure_ascii=False).encode(encoding))
+        loaded = load(tmp_path / "w.json")
+        assert isinstance(loaded, Workflow) if document is UI else loaded.nodes["1"].title == "Ä"
+
+
+@pytest.mark.parametrize("prompt", ['{"1": ', "{}", '{"1": 5}', '{"1": {"inputs": {}}}'], ids=str)
+@pytest.mark.parametrize("ui", [False, True], ids=["prompt", "workflow"])
+def test_a_broken_prompt_leaves_the_workflow(prompt: str, ui: bool, tmp_path: Path) -> None:
+    loaded = load_bytes(tmp_path, texts(prompt=prompt, workflow=json.dumps(UI)), ui)
+    assert isinstance(loaded, Workflow)
+    said = [str(note) for note in loaded.notes]
+    if not ui or prompt == '{"1": ':
+        assert len(said) == 1
+        assert "the prompt in" in said[0]
+        assert "the editor's workflow is taken instead" in said[0]
+
+
+def test_a_broken_workflow_leaves_the_prompt(tmp_path: Path) -> None:
+    content = texts(prompt=json.dumps({"1": NODE}), workflow='{"nodes": [')
+    loaded = load_bytes(tmp_path, content, ui=False)
+    assert list(loaded.nodes) == ["1"]
+    (note,) = loaded.notes
+    assert "the workflow in" in str(note)
+    assert "the prompt, which is what ran, is taken" in str(note)
+    said = refused(tmp_path / "cut.png", ui=True)
+    assert "is no JSON" in said
+    assert "leave --ui away" in said
+
+
+def test_two_broken_halves_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "cut.png").write_bytes(texts(prompt="{", workflow="{"))
+    assert "the prompt in" in refused(tmp_path / "cut.png")
+
+
+def texts(**values: str) -> bytes:
+    info = PngInfo()
+    for name, value in values.items():
+        info.add_text(name, value)
+    stream = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(stream, "PNG", pnginfo=info)
+    return stream.getvalue()
+
+
+def test_a_wrapped_workflow_of_the_editor() -> None:
+    for document in ({"workflow": UI}, {"input": {"workflow": UI}}, {"workflow": json.dumps(UI)}):
+        assert isinstance(load(document), Workflow)
+    both = {"workflow": UI, "output": {"1": NODE}}
+    assert list(load(both).nodes) == ["1"]
+    assert load(both).extra_pnginfo == {"workflow": UI}
+    assert isinstance(load(both, ui=True), Workflow)
