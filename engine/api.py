@@ -373,7 +373,7 @@ class Session:
 
 def refusal(issues: Sequence[Issue]) -> InvalidWorkflow:
     """The error about a prompt with these issues, and what would help against all of them."""
-    unknown = any(issue.code == "invalid_prompt" for issue in issues)
+    unknown = any(issue.code == "missing_node_type" for issue in issues)
     return InvalidWorkflow(issues, hint=HOW_CLASSES_GET_IN if unknown else "")
 
 

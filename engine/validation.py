@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from shlex import quote
 from typing import Any
@@ -10,11 +10,12 @@ from typing import Any
 from engine.definition import InputSpec, NodeDefinition
 from engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from engine.folders import Folders
+from engine.formats.widgets import EDITORS_OWN
 from engine.graph import Graph
 from engine.overrides import title_of
 from engine.prompt import Link, Prompt, PromptNode
 from engine.registry import Registry
-from engine.sockets import SHOWN_CHOICES, Combo, Files, Unread, fits, type_name
+from engine.sockets import SHOWN_CHOICES, Combo, Files, Socket, Unread, fits, type_name
 
 
 def validate(
@@ -95,15 +96,6 @@ def constants(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str,
     return found
 
 
-# What the editor adds to the inputs that a class declares: its buttons, players, previews and control words.
-_EDITORS_OWN = frozenset(
-    {
-        "audioUI", "choose file to upload", "control_after_generate", "control_before_generate", "image", "preview",
-        "speak_and_recognation", "upload", "video-preview",
-    }
-)  # fmt: skip
-
-
 def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
     """The constants that nodes are given and their classes do not declare: they have no effect, here as in ComfyUI.
 
@@ -115,7 +107,7 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
         definition = registry[node.class_type]
         declared = {*definition.given(node.inputs), *(spec.name for spec in definition.inputs)}
         for name, value in node.inputs.items():
-            if name in declared or type(value) is Link or name in _EDITORS_OWN or value in ("", None):
+            if name in declared or type(value) is Link or name in EDITORS_OWN or value in ("", None):
                 continue
             message = f"{name!r} is no input of {node.class_type}, so its value has no effect"
             yield Issue(
@@ -208,7 +200,7 @@ class _Validation:
             if node.class_type not in self.registry:
                 message, hint = self.registry.unknown(node.class_type)
                 message = message[:1].upper() + message[1:]
-                yield self.issue(node_id, "invalid_prompt", message, details=f"Node ID '#{node_id}'", hint=hint)
+                yield self.issue(node_id, "missing_node_type", message, details=f"Node ID '#{node_id}'", hint=hint)
         wanted = [*output_nodes(self.prompt, self.registry), *(node for node in self.targets if node in nodes)]
         if not wanted:
             hint = "add SaveImage or PreviewImage, or name a target"
@@ -267,9 +259,24 @@ class _Validation:
         stray = [name for name in node.inputs if name not in declared]
         found = nearest(spec.name, stray)
         hint = f"the node has an input {found!r}, which its class does not declare" if found else ""
+        hint = hint or "; ".join(self.fillings(spec.socket))
         extra = {"input_name": spec.name}
         code, message = "required_input_missing", "Required input is missing"
         return self.issue(node_id, code, message, spec.name, details=spec.name, hint=hint, extra=extra)
+
+    def fillings(self, socket: Socket) -> Iterator[str]:
+        """What an input that is missing could be given."""
+        if not socket.is_widget:
+            yield f"it takes {type_name(socket.io_type)} from another node"
+            return
+        if socket.options.get("default") is not None:
+            yield f"its default is {_brief(socket.options['default'])}"
+        choices: Sequence[Any] = socket.choices or () if isinstance(socket, Combo) else ()
+        if isinstance(socket, Files) and self.folders is not None:
+            choices = [*socket.extra_choices, *self.folders.files(socket.folder, socket.suffixes)]
+        if choices:
+            more = f", and {len(choices) - SHOWN_CHOICES} more" if len(choices) > SHOWN_CHOICES else ""
+            yield f"one of {', '.join(map(_brief, choices[:SHOWN_CHOICES]))}{more}"
 
     def link_issues(self, node_id: str, name: str, link: Any, spec: InputSpec | None) -> Iterator[Issue]:
         nodes = self.prompt.nodes

@@ -13,6 +13,13 @@ from engine.definition import InputSpec, NodeDefinition
 from engine.sockets import Boolean, Combo, DynamicCombo, Files, Float, Int, Number, Socket, String
 
 SEED_NAMES = ("seed", "noise_seed")
+# What the editor adds to the inputs that a class declares: its buttons, players, previews and control words.
+EDITORS_OWN = frozenset(
+    {
+        "audioUI", "choose file to upload", "control_after_generate", "control_before_generate", "image", "preview",
+        "speak_and_recognation", "upload", "video-preview",
+    }
+)  # fmt: skip
 MISSING: Any = object()
 """No value; None is one, since a save may hold null."""
 

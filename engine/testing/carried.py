@@ -82,7 +82,7 @@ def read_made(path: Path, registry: Registry) -> Made:
 
 _LINKS = frozenset({"bad_linked_input", "dependency_cycle", "return_type_mismatch"})
 """The issues that no version of a node class makes good."""
-_NOT_HERE = frozenset({"custom_validation_failed", "invalid_prompt", "not_executable"})
+_NOT_HERE = frozenset({"custom_validation_failed", "missing_node_type", "not_executable"})
 """The issues that another installation need not have."""
 
 
@@ -98,7 +98,7 @@ def _faults(prompt: Prompt, graph: Graph, registry: Registry, *, drawn: bool) ->
             yield Issue(
                 "dependency_cycle", f"Nodes wait for each other: {', '.join(cycle)}", pointer=prompt.at(cycle[0])
             )
-    unknown = any(issue.code == "invalid_prompt" for issue in issues)
+    unknown = any(issue.code == "missing_node_type" for issue in issues)
     for issue in issues:
         counts = issue.code in _LINKS if drawn else issue.code not in _NOT_HERE
         # A class that is not known may be the one that shows something.

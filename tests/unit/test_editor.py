@@ -215,6 +215,13 @@ def test_any_text_survives_but_a_brace_after_a_backslash(text: str) -> None:
     assert kept is not any(len(run) % 2 for run in re.findall(r"(\\+)\{", text))
 
 
+def test_what_the_editor_adds_itself_is_no_loss() -> None:
+    inputs = {"image": "a.png", "upload": "image", "choose file to upload": "image"}
+    prompt = Prompt.parse({"1": {"class_type": "LoadImage", "inputs": inputs}})
+    registry = Registry.discover()
+    assert losses(prompt, to_workflow(prompt, registry), registry) == []
+
+
 def test_losses_are_told(registry: Registry) -> None:
     prompt = Prompt.parse(
         {

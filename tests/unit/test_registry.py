@@ -239,7 +239,7 @@ def test_a_bad_class_is_an_issue_of_the_workflow_that_needs_it(monkeypatch: pyte
     install(monkeypatch, Entry("mine", {"Classic": Classic, "Bad": Bad}), Entry("broken", ImportError("no numba")))
     nodes = {"1": {"class_type": "Bad"}, "2": {"class_type": "Other"}, "3": {"class_type": "Classic"}}
     bad, other = (
-        issue for issue in validate(Prompt.parse(nodes), Registry.discover()) if issue.code == "invalid_prompt"
+        issue for issue in validate(Prompt.parse(nodes), Registry.discover()) if issue.code == "missing_node_type"
     )
     assert (bad.node_id, other.node_id) == ("1", "2")
     assert "node pack 'mine': Bad: " in bad.message

@@ -168,6 +168,23 @@ def test_required_input_missing(registry: Registry) -> None:
     assert the_issue(document, registry).hint == "the node has an input 'sise', which its class does not declare"
 
 
+def test_what_a_missing_input_could_be_is_said(registry: Registry) -> None:
+    given: dict[str, Any] = {
+        "number": ["INT", {"default": 20}],
+        "kind": [["a", "b"]],
+        "many": [[f"c{place}" for place in range(50)], {"default": "c1"}],
+        "model": ["MODEL"],
+    }
+    registry.add_object_info({"Needs": {"input": {"required": given}, "output": ["INT"], "output_node": True}})
+    document = {"1": {"class_type": "Needs", "inputs": {}}}
+    hints = {issue.input: issue.hint for issue in issues_of(document, registry, executable=False)}
+    assert hints["number"] == "its default is 20"
+    assert hints["kind"] == "one of 'a', 'b'"
+    assert hints["many"].startswith("its default is 'c1'; one of 'c0', ")
+    assert re.search(r", and \d+ more$", hints["many"])
+    assert hints["model"] == "it takes MODEL from another node"
+
+
 def test_over_twenty_choices_are_not_listed(registry: Registry) -> None:
     issue = the_issue({"1": {"class_type": "Choose", "inputs": {"choice": "choise03"}}}, registry)
     assert issue.details == "choice: 'choise03' not in (list of length 21)"
@@ -197,7 +214,7 @@ def test_hints(edits: dict[str, Any], hint: str, registry: Registry) -> None:
 def test_an_unknown_class_is_reported_wherever_it_is(registry: Registry) -> None:
     document = prompt_of() | {"9": {"class_type": "Chnge", "inputs": {}, "_meta": {"title": "Mine"}}}
     issue = the_issue(document, registry)
-    assert (issue.code, issue.details, issue.hint) == ("invalid_prompt", "Node ID '#9'", "did you mean 'Change'?")
+    assert (issue.code, issue.details, issue.hint) == ("missing_node_type", "Node ID '#9'", "did you mean 'Change'?")
     assert "'Chnge'" in issue.message
     assert (issue.title, issue.pointer) == ("Mine", "/9")
 
@@ -205,7 +222,7 @@ def test_an_unknown_class_is_reported_wherever_it_is(registry: Registry) -> None
 def test_links_to_an_unknown_class_are_not_reported_again(registry: Registry) -> None:
     document = prompt_of()
     document["make"]["class_type"] = "Nope"
-    assert [issue.code for issue in issues_of(document, registry)] == ["invalid_prompt"]
+    assert [issue.code for issue in issues_of(document, registry)] == ["missing_node_type"]
 
 
 def test_every_problem_at_once(registry: Registry) -> None:
@@ -213,7 +230,7 @@ def test_every_problem_at_once(registry: Registry) -> None:
     document["other"] = {"class_type": "Nope", "inputs": {}}
     document["again"] = {"class_type": "Show", "inputs": {}}
     assert [(issue.node_id, issue.code, issue.input) for issue in issues_of(document, registry)] == [
-        ("other", "invalid_prompt", None),
+        ("other", "missing_node_type", None),
         ("make", "value_smaller_than_min", "size"),
         ("make", "value_not_in_list", "mode"),
         ("change", "return_type_mismatch", "image"),
