@@ -146,6 +146,10 @@ class Prompt:
             nodes[node_id] = node.model_copy(update={"inputs": {**node.inputs, name: value}})
         return self.with_nodes(nodes)
 
+    def replace(self, node_id: str, input_name: str, value: Any) -> Self:
+        """A copy in which one input has another value."""
+        return self.with_values({(node_id, input_name): value})
+
     def sent(self, now: datetime, choose: Callable[[int], int] | None = None) -> Self:
         """The prompt as it is sent at `now`; `choose` draws an option of every dynamic prompt anew.
 
