@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.definition import InputSpec, NodeDefinition
 from engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
-from engine.folders import Folders
+from engine.folders import INPUT, Folders
 from engine.formats.widgets import EDITORS_OWN
 from engine.graph import Graph
 from engine.overrides import title_of
@@ -351,6 +351,8 @@ class _Validation:
         if value in socket.extra_choices or self.folders is None:
             return
         code, message = "value_not_in_list", "Value not in list"
+        if socket.folder == INPUT:  # ComfyUI's loaders look for these themselves
+            code, message = "custom_validation_failed", "Invalid file"
         extra = self.extra(spec, received_value=value)
         if not isinstance(value, str):
             details = f"{spec.name}: expected the name of a file, got {value!r}"

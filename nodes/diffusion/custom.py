@@ -55,10 +55,6 @@ def custom_sample(
     start = noise.generate_noise(latent)
     if start.shape != samples.shape:
         raise DiffusionError(f"the noise is {list(start.shape)}, the latent {list(samples.shape)}")
-    if len(sigmas) == 1:
-        inner = guider.model.process_latent_in(samples.to(device="cpu", dtype=torch.float32))
-        noised = guider.model.process_latent_out(guider.model.sampling.add_noise(inner, start, sigmas[0]))
-        return {**latent, "samples": noised}, {**latent, "samples": noised.clone()}
     last: list[Tensor] = []
 
     def keep(step: int, total: int, x: Tensor, denoised: Tensor) -> None:
@@ -79,7 +75,7 @@ def custom_sample(
         batch_index=latent.get("batch_index"),
     )
     # A plain tensor, as sample gives.
-    denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result
+    denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result.clone()
     return {**latent, "samples": result}, {**latent, "samples": denoised}
 
 

@@ -168,7 +168,7 @@ def sample(
     callback: Callback | None = None,
     batch_index: Sequence[int] | None = None,
 ) -> Tensor:
-    """Solve one schedule: samples [B,C,h,w] in, unscaled; noise of the same shape; sigmas [n+1], n >= 1, CPU.
+    """Solve one schedule: samples [B,C,h,w] in, unscaled; noise of the same shape; sigmas [n+1], CPU.
 
     Returns [B,C,h,w] float32 on the CPU, unscaled. Arguments as ksample's.
     """

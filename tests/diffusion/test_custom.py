@@ -86,6 +86,18 @@ def test_without_a_step_the_latent_comes_back(guider: Guider, schedule: list[flo
         assert got is not latent
 
 
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [
+        (find_sampler("dpm_fast"), "dpm_fast needs a step to do, the schedule has the one sigma 3"),
+        (custom_samplers.with_options("dpm_adaptive", eta=0.5), "dpm_adaptive with eta needs two sigmas above 0"),
+    ],
+)
+def test_samplers_that_choose_their_steps_need_some(guider: Guider, sampler: Any, words: str) -> None:
+    with pytest.raises(DiffusionError, match=words):
+        custom_sample(guider, sampler, torch.tensor([3.0]), RandomNoise(3), EMPTY)
+
+
 @pytest.mark.parametrize("sigma", [3.0, 14.614641])
 def test_one_sigma_gives_the_latent_with_its_noise(guider: Guider, sigma: float) -> None:
     """As ComfyUI does where SplitSigmas left one value; at the top of the schedule noise has the prior's scale."""

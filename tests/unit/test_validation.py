@@ -339,7 +339,9 @@ def test_files(folders: Folders, registry: Registry) -> None:
     assert issue.hint.startswith(f"looked in {folders.models[0]}/checkpoints, ")
     assert issue.hint.endswith("; did you mean 'sd15.safetensors'?")
     assert issue.missing_file
-    assert the_issue(load_one(picture="foto.png"), registry, folders=folders).missing_file
+    issue = the_issue(load_one(picture="foto.png"), registry, folders=folders)
+    assert issue.missing_file
+    assert issue.code == "custom_validation_failed", "as ComfyUI's loaders of input files say it"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,8 @@ def dpm_fast(
 
     Remembers nothing.
     """
+    if not steps:
+        raise DiffusionError(f"dpm_fast needs a step to do, the schedule has the one sigma {float(sigmas[0]):.4g}")
     t_start, t_end = _ends(sigmas, steps)
     evaluations = len(steps)
     moves = evaluations // 3 + 1
@@ -85,6 +87,8 @@ def dpm_adaptive(
     if order not in (2, 3):
         raise DiffusionError(f"the order of dpm_adaptive must be 2 or 3, got {order}")
     t, t_end = _ends(sigmas, steps)
+    if eta and t >= t_end:
+        raise DiffusionError("dpm_adaptive with eta needs two sigmas above 0, the first one the higher")
     control = _Control(h_init, pcoeff, icoeff, dcoeff, 1.5 if eta else order, accept_safety)
     epsilon = _epsilon(model)
     x_low_before = x
