@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -99,16 +100,27 @@ def _test(case: Case) -> Any:
     """The test function of a case; pytest gives it the fixtures."""
 
     def test(weft_check: Check, subtests: pytest.Subtests) -> None:
-        __tracebackhide__ = True
         verdict = weft_check(case)
         if verdict.skipped:
             pytest.skip(verdict.skipped)
+        wrong = []
         for message, told in failures(verdict):
             with subtests.test(msg=message):
                 if told:
+                    wrong.append(told if verdict.error or "\n" in told else f"{message}: {told}")
                     pytest.fail(told, pytrace=False)
+        if wrong:
+            pytest.fail(dedent("\n".join(wrong)), pytrace=False)
 
     return test
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] | None:
+    """A workflow counts once, however many of its nodes differ: its item fails, and says which."""
+    if isinstance(report, pytest.SubtestReport) and report.failed and "weft" in report.keywords:
+        return "subtests failed", "u", f"SUBFAILED[{report.context.msg}]"
+    return None
 
 
 def failures(verdict: Verdict) -> Iterator[tuple[str, str]]:

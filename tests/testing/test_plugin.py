@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Bench, simple
+from .conftest import Bench, node, simple
 
 pytest_plugins = ["pytester"]
 
@@ -42,7 +42,7 @@ def test_a_difference_fails_one_subtest_and_names_the_cause(place: Bench, pytest
     )
     assert found.ret == pytest.ExitCode.TESTS_FAILED
     # Nodes 3 and 4 are consequences: said at node 2, failing nothing of their own.
-    assert sum(line.startswith("SUBFAILED") for line in found.outlines) == 1
+    found.stdout.fnmatch_lines(["*= 1 failed, 1 subtests failed in *"])
     (page,) = pytester.path.parent.rglob("picture.html")
     assert "data:image/png;base64," in page.read_text()
 
@@ -85,6 +85,24 @@ def test_a_broken_golden_is_one_failing_item(place: Bench, pytester: pytest.Pyte
     found = pytester.runpytest_inprocess("-p", "no:xdist")
     found.stdout.fnmatch_lines(["*truncated or no JSON*"])
     assert found.ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_a_workflow_counts_once_however_many_of_its_nodes_differ(place: Bench, pytester: pytest.Pytester) -> None:
+    workflow = simple()
+    workflow |= {
+        "5": node("EmptyImage", width=8, height=8, batch_size=1, color=1),
+        "6": node("PreviewImage", images=["5", 0]),
+    }
+    place.record(workflow, "second")
+    workflow["5"]["inputs"]["color"] = 2
+    workflow["2"]["inputs"]["upscale_method"] = "lanczos"
+    place.write(workflow, "second")
+    found = pytester.runpytest_inprocess("-p", "no:xdist", "-v")
+    assert sum("SUBFAILED" in line for line in found.outlines) == 2
+    found.stdout.fnmatch_lines(["first divergence: node 2 *", "another one: node 5 *"])
+    (summary,) = (line for line in found.outlines if line.startswith("FAILED"))
+    assert summary.startswith("FAILED second.golden.json::second - Failed: first divergence: ")
+    found.stdout.fnmatch_lines(["*= 1 failed, 1 passed, 8 subtests passed, 2 subtests failed in *"])
 
 
 @pytest.mark.slow
