@@ -112,7 +112,7 @@ def test_links_are_one_file(tmp_path: Path, reads: Reads) -> None:
     assert reads.count == 1
 
 
-@pytest.mark.parametrize("mtime_ns", [OLD, time.time_ns(), 2**62 + 2**61])
+@pytest.mark.parametrize("mtime_ns", [OLD, time.time_ns(), 2**62 + 2**61], ids=["old", "now", "to come"])
 def test_a_young_file_is_not_trusted(
     mtime_ns: int, tmp_path: Path, reads: Reads, clock: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
