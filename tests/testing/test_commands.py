@@ -192,6 +192,25 @@ def test_reports(weft: Weft, bench: Bench) -> None:
     assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org", "")
 
 
+def test_a_page_has_what_failed_first_and_closes_the_tables_of_what_passed(weft: Weft, bench: Bench) -> None:
+    for name in ("a", "b", "c"):
+        bench.record(simple(), name)
+    changed(bench, "b")
+    (bench.folder / "c.golden.json").write_text("{")
+    weft("--html", "r.html")
+    page = (bench.folder / "r.html").read_text()
+    broken, failed, passed = page.split("<section")[1:]
+    assert [part.count(f"</span> {name}</h2>") for part, name in ((broken, "c"), (failed, "b"), (passed, "a"))] == [
+        1
+    ] * 3
+    names = [line.partition("<")[0] for line in page.partition("</nav>")[0].split('">')[1:] if line[:1] in "abc"]
+    assert names == ["c", "b", "a"]
+    assert "<details open><summary>Every node" in failed
+    assert "<details><summary>Every node" in passed
+    assert "<details open" not in passed
+    assert "anywhere" not in page, "words are not broken to make a table fit"
+
+
 def test_warnings_and_what_nodes_print_go_to_stderr(weft: Weft, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.record(simple())
     scale = pixels.scale_image

@@ -16,12 +16,16 @@ from engine.testing.records import Birth
 from engine.testing.reports.terminal import KINDS, finding_lines, text_of
 from engine.testing.verdicts import (
     BAD,
+    BROKEN,
     CHANGED,
+    DIFFERENT,
     DIVERGED,
     HELD,
     NODE_STATES,
+    PASSED,
     RAN,
     SAME,
+    SKIPPED,
     UNSEEN,
     WITHIN,
     Finding,
@@ -34,12 +38,14 @@ from engine.testing.verdicts import (
 _WIDTH, _HEIGHT, _LETTERS = 178.0, 46.0, 25
 _DRAWN = ("IMAGE", "MASK", "LATENT")
 _PER_NODE = 4
+_ORDER = (BROKEN, DIFFERENT, SKIPPED, PASSED)
 
 
 def page(
     verdicts: Sequence[Verdict], seconds: float, instrument: Instrument, *, title: str = "Weft test report"
 ) -> str:
-    """The page as HTML: no file beside it, no address in it."""
+    """The page as HTML, what did not pass first: no file beside it, no address in it."""
+    verdicts = sorted(verdicts, key=lambda verdict: _ORDER.index(verdict.status))
     failed = sum(verdict.is_bad for verdict in verdicts)
     links = "".join(
         f'<li><span class="badge {v.status}">{v.status}</span> <a href="#w{place}">{escape(v.shown)}</a> '
@@ -119,7 +125,7 @@ def _section(place: int, verdict: Verdict, instrument: Instrument) -> str:
     parts.append(_written(verdict, instrument))
     parts.append(_assertions(verdict))
     parts += [f'<p class="dim">{escape(text)}</p>' for text in found.notes]
-    parts.append(_node_table(place, found.nodes))
+    parts.append(_node_table(place, found.nodes, is_open=verdict.is_bad))
     parts.append(_environments(verdict.before, verdict.now))
     return "\n".join([*filter(None, parts), "</section>"])
 
@@ -256,10 +262,17 @@ def _assertions(verdict: Verdict) -> str:
         for asserted in verdict.assertions
     )
     head = "<tr><th></th><th>assertion</th><th>got</th></tr>"
-    return f"<h3>Assertions</h3><table>{head}{rows}</table>" if rows else ""
+    held = all(asserted.holds for asserted in verdict.assertions)
+    return _folded("Assertions", head + rows, is_open=not held) if rows else ""
 
 
-def _node_table(place: int, nodes: Sequence[NodeVerdict]) -> str:
+def _folded(summary: str, rows: str, *, is_open: bool) -> str:
+    """A table under a line that opens it."""
+    opened = " open" if is_open else ""
+    return f'<details{opened}><summary>{summary}</summary><div class="wide"><table>{rows}</table></div></details>'
+
+
+def _node_table(place: int, nodes: Sequence[NodeVerdict], *, is_open: bool) -> str:
     rows = []
     for node in nodes:
         what = [change.text for change in node.changes]
@@ -269,10 +282,11 @@ def _node_table(place: int, nodes: Sequence[NodeVerdict]) -> str:
         time = f"{node.seconds:.2f} s" if node.seconds is not None else ""
         rows.append(
             f'<tr id="w{place}-{escape(node.node_id)}"><td>{escape(node.node_id)}</td><td>{escape(node.title)}</td>'
-            f'<td class="{style}">{node.state}</td><td>{"<br>".join(map(escape, what))}</td><td>{time}</td></tr>'
+            f'<td class="{style}">{node.state}</td><td>{"<br>".join(map(escape, what))}</td>'
+            f'<td class="time">{time}</td></tr>'
         )
     head = "<tr><th>node</th><th>title</th><th></th><th>what was measured</th><th>time</th></tr>"
-    return f"<details open><summary>Every node</summary><table>{head}{''.join(rows)}</table></details>"
+    return _folded("Every node", head + "".join(rows), is_open=is_open)
 
 
 def _environments(before: Birth | None, now: Birth | None) -> str:
@@ -285,7 +299,7 @@ def _environments(before: Birth | None, now: Birth | None) -> str:
         for name in dict.fromkeys([*left, *right])
     )
     head = "<tr><th></th><th>recorded</th><th>checked</th></tr>"
-    return f"<details><summary>Environments</summary><table>{head}{rows}</table></details>"
+    return _folded("Environments", head + rows, is_open=False)
 
 
 def _flat(birth: Birth) -> dict[str, str]:
