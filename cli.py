@@ -50,7 +50,8 @@ app = typer.Typer(
     help="Run ComfyUI workflows without ComfyUI: no server, no browser, one command.",
     epilog="Settings: a flag beats the environment (WEFT_MODELS, WEFT_INPUT, WEFT_OUTPUT, WEFT_TEMP, WEFT_DEVICE, "
     "WEFT_DTYPE, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, WEFT_MAX_PIXELS), which beats weft.toml "
-    "in the current folder (models, input, output, ...).\n\n"
+    "in the current folder (models, input, output, ...). A picture that Weft made runs in the mode that made it, "
+    "unless a flag says another.\n\n"
     "Exit codes: 0 done, 1 a node failed, 2 usage or unreadable file, 3 invalid workflow, 4 a model or input file is "
     "missing, 130 interrupted.\n\n"
     "Example: weft run portrait.json --set KSampler.seed=7 --models ~/models",
@@ -80,7 +81,7 @@ def run(
     dtype: DtypeOption = None,
     sampling: SamplingOption = None,
     targets: TargetOption = None,
-    prompt_schedule: PromptScheduleOption = False,
+    prompt_schedule: PromptScheduleOption = None,
     ui: UiOption = False,
     count: Annotated[
         int,
@@ -114,7 +115,7 @@ def run(
             device=device,
             dtype=dtype,
             sampling=sampling,
-            prompt_schedule=prompt_schedule or None,
+            prompt_schedule=prompt_schedule,
             cache=MemoryCache() if count > 1 or several else None,
         )
         prompts = []
@@ -158,7 +159,7 @@ def plan(
     output: OutputOption = None,
     sampling: SamplingOption = None,
     targets: TargetOption = None,
-    prompt_schedule: PromptScheduleOption = False,
+    prompt_schedule: PromptScheduleOption = None,
     ui: UiOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -175,7 +176,7 @@ def plan(
             input=input,
             output=output,
             sampling=sampling,
-            prompt_schedule=prompt_schedule or None,
+            prompt_schedule=prompt_schedule,
         )
         planned = session.plan(session.read(workflow, changes, ui=ui, seed=seed), targets or ())
         notes = [*planned.lowered.source.notes, *planned.lowered.notes]

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from engine import making
 from engine import overrides as _overrides
 from engine.cache import Cache, NoCache
 from engine.context import RunContext
@@ -51,7 +52,7 @@ def run(
     sampling: str | None = None,
     targets: Iterable[str] | None = None,
     observers: Sequence[Observer] = (),
-    prompt_schedule: bool = False,
+    prompt_schedule: bool | None = None,
     missing_embeddings: str | None = None,
     seed: str | int | None = None,
 ) -> RunResult:
@@ -68,11 +69,12 @@ def run(
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         dtype: `auto`, `float32`, `float16` or `bfloat16`.
         sampling: `comfy`: ComfyUI's numbers; `continuous`: a run cut in stages equals the single run bit for bit;
-            default: the settings', else `comfy`.
+            default: as the picture was made that is run, else the settings', else `comfy`.
         targets: Nodes that run, and stay in the result, even where no output node asks for them.
         observers: Called with every event.
         prompt_schedule: Read the prompts of every KSampler in the web UI's syntax (`[cat:dog:0.5]`), and cut its run in
-            stages where they change; the run is then sampled in continuous mode.
+            stages where they change; the run is then sampled in continuous mode; default: as the picture was made
+            that is run, else the settings', else no.
         missing_embeddings: `error`: a prompt that names an embedding which is not there stops the run; `warn`: it is
             read without it, as in ComfyUI; default: the settings', else `error`.
         seed: What every seed is, whatever the workflow says: a number, or `random`, to be drawn; overrides go before
@@ -93,7 +95,7 @@ def run(
         device=_unless_auto(device),
         dtype=_unless_auto(dtype),
         sampling=sampling,
-        prompt_schedule=prompt_schedule or None,
+        prompt_schedule=prompt_schedule,
         missing_embeddings=missing_embeddings,
     )
     prompt = session.read(workflow, overrides, seed=seed)
@@ -181,6 +183,7 @@ class Session:
         **settings: Any,
     ) -> None:
         self.settings = Settings.load(settings, sources=sources)
+        self._given = {name for name, value in settings.items() if value is not None}
         check_models(self.settings)
         self.registry = registry if registry is not None else Registry.discover()
         if object_info is not None:
@@ -236,14 +239,14 @@ class Session:
         notes: Sequence[Issue]
         if to == "api":
             prompt = self.read(loaded, keep_unknown=keep_unknown)
-            document, notes = prompt.to_json(), prompt.notes
+            document, notes = prompt.to_json(), [*prompt.notes, *making.forgotten(prompt)]
         elif not isinstance(loaded, Prompt):
-            document, notes = loaded.dump(), loaded.notes
+            document, notes = loaded.dump(), [*loaded.notes, *making.forgotten(loaded)]
         else:
             from engine.formats.editor import losses, to_workflow
 
             document = to_workflow(loaded, self.registry, keep_unknown=keep_unknown)
-            notes = losses(loaded, document, self.registry)
+            notes = [*loaded.notes, *losses(loaded, document, self.registry), *making.forgotten(loaded)]
         document, infinite = finite(document)
         said = "is NaN or infinite, which JSON cannot say: null stands there, as the editor writes it"
         return document, [*notes, *(Issue("not_finite", f"{place} {said}", pointer=place) for place in infinite)]
@@ -286,7 +289,11 @@ class Session:
 
     def notes(self, prompt: Prompt) -> list[Issue]:
         """What a user should know of the prompt and what stops nothing: what was left out of it, or has no effect."""
-        return [*prompt.notes, *undeclared(prompt, self.registry)]
+        return [*prompt.notes, *undeclared(prompt, self.registry), *making.notes(prompt, self.settings, self._given)]
+
+    def settings_of(self, prompt: Prompt) -> Settings:
+        """The settings that a prompt runs with: one from a picture of Weft's in the mode that made it, unless given."""
+        return making.settings(prompt, self.settings, self._given)
 
     @_collector_paused()
     def plan(self, prompt: Prompt, targets: Iterable[str] = ()) -> ExecutionPlan:
@@ -351,22 +358,24 @@ class Session:
     def _lowered(
         self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True
     ) -> tuple[Lowered, list[Issue]]:
-        passes = ("prompt_schedule",) if self.settings.prompt_schedule else ()
+        passes = ("prompt_schedule",) if self.settings_of(prompt).prompt_schedule else ()
         lenient = (MissingEmbedding.code,) if self.settings.missing_embeddings == "warn" else ()
         given: dict[str, Any] = {"folders": self.folders, "targets": targets, "executable": executable}
         return checked(prompt, self.registry, passes=passes, lenient=lenient, **given)
 
     def _settings_for(self, lowered: Lowered) -> Settings:
-        """The settings of a run: a lowered prompt may need others than the session's."""
-        return self.settings.model_copy(update=dict(lowered.settings))
+        """The settings of a run: a lowered prompt may need others than those of its source."""
+        return self.settings_of(lowered.source).model_copy(update=dict(lowered.settings))
 
     def _notes(self, lowered: Lowered) -> Iterator[Issue]:
         """What a user should know of the prompt and of how it was lowered."""
+        settings = self.settings_of(lowered.source)
         yield from undeclared(lowered.source, self.registry)
-        if self.settings.prompt_schedule and not lowered.parts:
+        yield from making.notes(lowered.source, self.settings, self._given)
+        if settings.prompt_schedule and not lowered.parts:
             message = "no text that a KSampler is steered by has a prompt schedule in it: nothing was changed"
             yield Issue("no_prompt_schedule", message)
-        if self._settings_for(lowered).sampling != self.settings.sampling:
+        if self._settings_for(lowered).sampling != settings.sampling:
             message = "the whole run is sampled in continuous mode, as its prompt schedule asks for"
             yield Issue("sampling_mode", message, node_id=next(iter(lowered.outputs)))
 

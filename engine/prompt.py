@@ -80,7 +80,8 @@ class Prompt:
 
     `extra_pnginfo` is what goes into saved pictures beside the prompt (the UI workflow); `pointer` is the JSON pointer
     of the prompt inside the document that it came from; `notes` say what was wrong when it was read; `controls` say
-    what becomes of seeds after a run (engine.formats.controls), by node id and input name.
+    what becomes of seeds after a run (engine.formats.controls), by node id and input name; `made` is what a file of
+    Weft's says of its making (RunContext.provenance).
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Prompt:
         self.pointer = pointer
         self.notes: tuple[Issue, ...] = ()
         self.controls: Mapping[tuple[str, str], Any] = {}
+        self.made: Mapping[str, Any] = {}
 
     @classmethod
     def parse(cls, document: Any) -> Prompt:

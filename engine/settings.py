@@ -7,7 +7,7 @@ import re
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
@@ -15,6 +15,8 @@ from engine.documents import names_a_place, read_toml
 from engine.errors import UsageError, did_you_mean
 
 SETTINGS_FILE = "weft.toml"
+SamplingMode = Literal["comfy", "continuous"]
+SAMPLING_MODES: tuple[str, ...] = get_args(SamplingMode)
 ARGUMENTS = "the arguments"
 
 
@@ -37,7 +39,7 @@ class Settings(BaseModel):
     temp: Path = Field(default_factory=own_temp)
     device: str = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    sampling: Literal["comfy", "continuous"] = "comfy"
+    sampling: SamplingMode = "comfy"
     prompt_schedule: bool = False
     missing_embeddings: Literal["error", "warn"] = "error"
     max_pixels: int = Field(default=1 << 27, ge=1)

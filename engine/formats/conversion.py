@@ -246,6 +246,7 @@ class _Conversion:
             places=self.places,
             scopes=self.scopes,
         )
+        prompt.made = self.workflow.made
         return prompt.sent(self.now, self.choose)
 
     def running(self) -> Iterator[Item]:

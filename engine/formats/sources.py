@@ -84,7 +84,11 @@ def _content(content: bytes, found: embedded.Embedded | None, name: str, ui: boo
     return loaded
 
 
-_BESIDE = {"prompt": "the editor's workflow is taken instead", "workflow": "the prompt, which is what ran, is taken"}
+_BESIDE = {
+    "prompt": "the editor's workflow is taken instead",
+    "workflow": "the prompt, which is what ran, is taken",
+    "weft": "the sampling mode that made it is not known",
+}
 
 
 def _embedded(found: embedded.Embedded, name: str, ui: bool) -> Prompt | Workflow:
@@ -107,6 +111,7 @@ def _embedded(found: embedded.Embedded, name: str, ui: bool) -> Prompt | Workflo
         raise UnreadableWorkflow(f"{name} holds a prompt and no workflow of the editor", hint="leave --ui away")
     if loaded is None:
         loaded = Workflow.parse(found.workflow)
+    loaded.made = found.made or {}
     for key, taken in _BESIDE.items():
         if key in broken:
             message = f"the {key} in {name} cannot be read: {taken} ({broken[key].message})"

@@ -7,7 +7,7 @@ pack's broadcast is restricted to them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -147,12 +147,13 @@ class Canvas(_Part):
 
 
 class Workflow:
-    """A parsed UI document. `notes` say what is wrong with the file that it came from."""
+    """A parsed UI document. `notes` say what is wrong with the file that it came from; `made` as in a Prompt."""
 
     def __init__(self, document: dict[str, Any], canvas: Canvas) -> None:
         self.document = document
         self.canvas = canvas
         self.notes: tuple[Issue, ...] = ()
+        self.made: Mapping[str, Any] = {}
 
     @classmethod
     def parse(cls, document: Any) -> Workflow:

@@ -94,9 +94,9 @@ TargetOption = Annotated[
     ),
 ]
 PromptScheduleOption = Annotated[
-    bool,
+    bool | None,
     typer.Option(
-        "--prompt-schedule",
+        "--prompt-schedule/--no-prompt-schedule",
         help="Read the prompts of every KSampler in the web UI's syntax: \\[a hat:0.5] comes in half-way, \\[red|blue] "
         "alternates. The run is cut in stages there, in continuous mode. Environment: WEFT_PROMPT_SCHEDULE.",
     ),

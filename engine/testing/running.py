@@ -161,9 +161,9 @@ def _once(
     targets = [*how.targets, *(passing(prompt, definition) if definition is not None else ())]
     plan = session.plan(prompt, targets)
     recorder = Recorder(instrument, session.folders, session.digests, wants)
-    now = how.model_copy(update={"sampling": session.settings.sampling})
+    now = how.model_copy(update={"sampling": session.settings_of(prompt).sampling})
     run = Run(
-        recorder.recording(session.settings),
+        recorder.recording(session.settings_of(prompt)),
         recorder.tensors,
         now,
         partial(find_node, prompt, registry=session.registry),
@@ -195,7 +195,7 @@ def _once(
     run.total = time.perf_counter() - started
     if definition is not None and run.total > definition.seconds:
         run.late = run.late or f"{run.total:.1f} s"
-    run.recording = recorder.recording(session.settings)
+    run.recording = recorder.recording(session.settings_of(prompt))
     if run.ended:
         known = {*run.recording.nodes, *run.failed}
         run.waiting = {step.node_id: _unseen(step) for step in plan.steps if step.node_id not in known}

@@ -216,7 +216,7 @@ def test_the_signature_is_stable() -> None:
         "sampling": None,
         "targets": None,
         "observers": (),
-        "prompt_schedule": False,
+        "prompt_schedule": None,
         "missing_embeddings": None,
         "seed": None,
     }
