@@ -307,7 +307,7 @@ class Session:
         if issues:
             raise refusal(issues)
         plan = make_plan(
-            replace(lowered, notes=tuple(self._notes(lowered))),
+            replace(lowered, notes=(*lowered.notes, *self._notes(lowered))),
             self.registry,
             folders=self.folders,
             digests=self.digests,

@@ -88,6 +88,7 @@ class Site:
         self.made: dict[str, PromptNode] = {}
         self.parts: dict[str, Part] = {}
         self.settings: dict[str, str] = {}
+        self.notes: list[Issue] = []
 
     def typed(self, name: str, why: str) -> Any:
         """The constant of an input. A link is refused, because of `why`."""
@@ -99,6 +100,10 @@ class Site:
     def refuse(self, input_name: str | None, message: str, *, hint: str = "", node_id: str = "") -> NoReturn:
         """Say what is wrong with an input, of this node or another; it becomes an Issue."""
         raise _Refused(input_name, message, hint, node_id or self.node_id)
+
+    def note(self, input_name: str, message: str, *, hint: str = "", node_id: str = "") -> None:
+        """Say what the user should know of an input, of this node or another, and what stops nothing."""
+        self.notes.append(self._lowering.said("note", input_name, message, hint, node_id or self.node_id))
 
     def need(self, **settings: str) -> None:
         """Settings that the run must have for this."""
@@ -222,6 +227,7 @@ class _Lowering:
         self.outputs: dict[str, tuple[Link, ...]] = {}
         self.settings: dict[str, str] = {}
         self.issues: list[Issue] = []
+        self.notes: dict[str, Issue] = {}
 
     def run(self, targets: Iterable[str], faulty: Collection[str | None]) -> Lowered:
         graph = Graph(self.source)
@@ -246,14 +252,16 @@ class _Lowering:
                 nodes[node_id] = self._rewired(self.nodes[node_id])
         prompt = Prompt(nodes, extra_pnginfo=self.source.extra_pnginfo, pointer=self.source.pointer)
         prompt.notes = self.source.notes
-        return Lowered(prompt, self.source, self.parts, self.outputs, self.settings, tuple(self.issues))
+        said = tuple(self.issues), tuple(self.notes.values())
+        return Lowered(prompt, self.source, self.parts, self.outputs, self.settings, *said)
 
     def _lower(self, node_id: str, node: PromptNode, definition: NodeDefinition, function: Lowers) -> None:
         site = Site(self, node_id, node, definition)
         try:
             outputs = function(site)
         except _Refused as refused:
-            self.issues.append(self._issue(refused))
+            code = "custom_validation_failed"
+            self.issues.append(self.said(code, refused.input, str(refused), refused.hint, refused.node_id))
             return
         if outputs is None:
             return
@@ -263,6 +271,8 @@ class _Lowering:
         self.outputs[node_id] = tuple(outputs)
         self.made[node_id] = site.made
         self.parts |= site.parts
+        # Several samplers may have one text.
+        self.notes |= {str(note): note for note in site.notes}
         self.settings |= site.settings
         del self.nodes[node_id]
         self.nodes |= site.made
@@ -275,17 +285,17 @@ class _Lowering:
         }
         return node.model_copy(update={"inputs": {**node.inputs, **changed}}) if changed else node
 
-    def _issue(self, refused: _Refused) -> Issue:
-        node_id = refused.node_id
+    def said(self, code: str, input_name: str | None, message: str, hint: str, node_id: str) -> Issue:
+        """What there is to say of an input of a node of the source."""
         return Issue(
-            code="custom_validation_failed",
-            message=str(refused),
+            code=code,
+            message=message,
             node_id=node_id,
             class_type=self.source.nodes[node_id].class_type,
             title=title_of(self.source, node_id, self.registry),
-            input=refused.input,
-            hint=refused.hint,
-            pointer=self.source.at(node_id, refused.input),
+            input=input_name,
+            hint=hint,
+            pointer=self.source.at(node_id, input_name),
         )
 
 

@@ -6,7 +6,7 @@ KSamplerAdvanced are in a run that reads prompts as schedules (`by_prompts`, the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from engine.authoring import node
@@ -18,6 +18,7 @@ from nodes.diffusion.prompt_schedule import (
     Stage,
     Strengths,
     TextSchedule,
+    When,
     parse_loras,
     parse_text,
     stages,
@@ -51,6 +52,10 @@ def lower(site: Site) -> list[Link]:
     steps, start, end = (_typed(site, name) for name in ("steps", "start_at_step", "end_at_step"))
     positive, negative = (_text(site, (site.node_id, name), _typed(site, name)) for name in ("positive", "negative"))
     loras, switches = _loras(site, _typed(site, "loras") or "", steps)
+    for name, text in zip(_SIDES, (positive, negative), strict=True):
+        _tell_of_late(site, (site.node_id, name), text.changes_at, steps)
+    for lora in loras:
+        _tell_of_late(site, (site.node_id, "loras"), [when for when, _ in lora.strengths], steps)
     shared = _Shared(site)
 
     def wire(number: int, held: tuple[Any, ...]) -> _Wiring:
@@ -70,7 +75,7 @@ def lower(site: Site) -> list[Link]:
     return [_chain(site, base, stages(variants, start), wire)]
 
 
-@node(display_name="KSampler Prompt Schedule", category="sampling", python_module="weft", lowers=lower)
+@node(display_name="KSampler Prompt Schedule", category="sampling", python_module="weft", lowers=lower, version=2)
 def KSamplerPromptSchedule(
     *,
     model: Model,
@@ -129,6 +134,8 @@ def by_prompts(site: Site) -> list[Link] | None:
     if schedule is None:
         return None
     base, window, origin = schedule
+    for place, text in texts.items():
+        _tell_of_late(site, place, text.changes_at, base["steps"])
     # A text whose escapes go away is another text, too.
     moving = {place: text for place, text in texts.items() if text.changes or text.at(0, 1) != text.text}
     depends = _dependents(site, above, moving)
@@ -315,6 +322,15 @@ def _text(site: Site, place: Place, text: str) -> TextSchedule:
         return parse_text(text)
     except ScheduleError as error:
         site.refuse(place[1], str(error), node_id=place[0])
+
+
+def _tell_of_late(site: Site, place: Place, changes: Iterable[When], steps: int) -> None:
+    """Note the changes that a run of `steps` steps never comes to."""
+    for when in changes:
+        if not when.comes(steps):
+            hint = f"with a point it is a share of the steps; step {when.value:g} is written {when.value:.0f}"
+            message = f"the change at {when} never comes: the run has {steps} steps"
+            site.note(place[1], message, hint=hint if when.share and when.value % 1 == 0 else "", node_id=place[0])
 
 
 def _loras(site: Site, table: str, steps: int) -> tuple[tuple[LoraSchedule, ...], list[list[tuple[int, Strengths]]]]:

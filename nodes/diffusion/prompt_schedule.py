@@ -3,7 +3,7 @@ r"""Texts and LoRA strengths that change over the steps of a run.
 Texts, in the syntax of AUTOMATIC1111's web UI (its wiki, "Prompt editing" and "Alternating words"):
 
     [a:b:8]     a before step 8, b from step 8 on; steps count from 0
-    [a:b:0.5]   below 1 the number is a share of the steps: int(0.5 * steps)
+    [a:b:0.5]   a number with a point is a share of the steps: int(0.5 * steps); at 1.0 the change never comes
     [a:0.3]     nothing, then a
     [a::0.7]    a, then nothing
     [a|b|c]     a, b, c, a, ...: another one every step
@@ -45,13 +45,21 @@ class ScheduleError(DiffusionError):
 
 
 class When(NamedTuple):
-    """The step of a change: a share of the steps if below 1, else a step, counted from 0."""
+    """The step of a change: a step, counted from 0, or a share of the steps."""
 
     value: float
+    share: bool = False
 
     def step(self, steps: int) -> int:
         """The first step of a run of `steps` steps that is after the change."""
-        return int(self.value * steps) if self.value < 1 else int(self.value)
+        return int(self.value * steps) if self.share else int(self.value)
+
+    def comes(self, steps: int) -> bool:
+        """Whether a run of `steps` steps has a step after the change."""
+        return self.step(steps) < steps
+
+    def __str__(self) -> str:
+        return str(float(self.value) if self.share else int(self.value))
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,11 @@ class TextSchedule:
         """The text of a step, counted from 0, in a run of `steps` steps."""
         return "".join(_words(self.parts, step, steps))
 
+    @property
+    def changes_at(self) -> list[When]:
+        """When its words are swapped, in the order of the text."""
+        return list(_swaps(self.parts))
+
 
 def _words(parts: Parts, step: int, steps: int) -> Iterator[str]:
     for part in parts:
@@ -99,6 +112,15 @@ def _words(parts: Parts, step: int, steps: int) -> Iterator[str]:
             yield from _words(part.options[step % len(part.options)], step, steps)
         else:
             yield from _words(part.before if step < part.when.step(steps) else part.after, step, steps)
+
+
+def _swaps(parts: Parts) -> Iterator[When]:
+    for part in parts:
+        if isinstance(part, Swap):
+            yield from (*_swaps(part.before), *_swaps(part.after), part.when)
+        elif isinstance(part, Cycle):
+            for option in part.options:
+                yield from _swaps(option)
 
 
 def parse_text(text: str) -> TextSchedule:
@@ -212,7 +234,7 @@ def _joined(parts: Sequence[Part]) -> Parts:
 
 
 def read_when(text: str) -> When:
-    """The step or the share that a number names. Raises ScheduleError."""
+    """The step that a number names, or the share if it has a point. Raises ScheduleError."""
     if _NUMBER.fullmatch(text) is None:
         raise ScheduleError(f"expected a step such as 8, or a share of the steps such as 0.5, got {text!r}")
     value = float(text)
@@ -220,7 +242,7 @@ def read_when(text: str) -> When:
         raise ScheduleError(f"a step counts from 0, got {text.strip()}")
     if value > MAX_STEP:
         raise ScheduleError(f"no run has more than {MAX_STEP} steps, got {text.strip()[:40]}")
-    return When(value)
+    return When(value, "." in text)
 
 
 def place(text: str, at: int) -> str:
@@ -252,7 +274,7 @@ class LoraSchedule:
         found = [(when.step(steps), strengths) for when, strengths in self.strengths]
         for (before, _), (step, _), (when, _) in zip(found, found[1:], self.strengths[1:], strict=False):
             if step < before:
-                message = f"'from {when.value:g}' is step {step}, before the step {before} of the strength before it"
+                message = f"'from {when}' is step {step}, before the step {before} of the strength before it"
                 raise ScheduleError(f"line {self.line}: {message}; steps go up")
         return found
 

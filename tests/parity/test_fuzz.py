@@ -22,7 +22,7 @@ from .reference import flat
 # Where Weft knowingly does otherwise: the graphs, by the id of the difference.
 KNOWN: dict[str, str] = {
     "sa-solver-leftover": "adv_0_015 adv_0_016 adv_0_070 adv_0_085 custom_0_000 custom_0_003 inpaint_0_001 "
-    "inpaint_0_058 ks_0_007 minimal_sa_solver_leftover",
+    "inpaint_0_058 minimal_sa_solver_leftover",
     "embedding-without-name": "clip_0_009 clip_0_033 clip_0_061 cond_0_048 cond_0_070 ks_0_097 ks_0_117 ks_0_197",
     "lora-names": "adv_0_004 custom_0_081 lora_0_006 lora_0_040 lora_0_048 lora_0_049 lora_0_054 patch_0_058 "
     "minimal_peft_unet_keys",

@@ -403,3 +403,30 @@ def test_a_cut_sampler_needs_its_steps_typed() -> None:
     prompt = {**ordinary("[a:b:8]", steps=["8", 0]), "8": made("Switch", one=1, two=2)}
     issue = issue_of(prompt, passes=["prompt_schedule"])
     assert (issue.node_id, issue.input) == ("5", "steps")
+
+
+# --- changes that never come
+
+
+@pytest.mark.parametrize(
+    ("text", "messages"),
+    [
+        ("[a:b:0.95] [c:19]", []),
+        ("[a:b:1.0]", ["the change at 1.0 never comes: the run has 20 steps"]),
+        ("[a:[b:c:25]:2]|[d:1.5]", [f"the change at {at} never comes: the run has 20 steps" for at in (25, 1.5)]),
+    ],
+)
+def test_a_change_that_never_comes_is_a_note(text: str, messages: list[str]) -> None:
+    for prompt, options, place in (
+        (scheduled(text), {}, ("5", "positive")),
+        (ordinary(f"{text} [x:y:3]"), {"passes": ["prompt_schedule"]}, ("2", "text")),
+    ):
+        notes = lowered(prompt, **options).notes
+        assert [note.message for note in notes] == messages
+        assert all((note.node_id, note.input) == place for note in notes)
+
+
+def test_a_strength_that_never_comes_is_a_note() -> None:
+    (note,) = lowered(scheduled("a", loras="a.safetensors: 1, 0 from 1.0")).notes
+    assert (note.input, note.message) == ("loras", "the change at 1.0 never comes: the run has 20 steps")
+    assert note.hint == "with a point it is a share of the steps; step 1 is written 1"
