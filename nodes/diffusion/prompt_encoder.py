@@ -131,7 +131,8 @@ class _Reading:
 
 
 def _masked(tokens: Chunk, mask: Sequence[bool]) -> Chunk:
-    return [(MASK_TOKEN if hidden else token, weight) for (token, weight), hidden in zip(tokens, mask, strict=True)]
+    """The tokens with the mask token, which weighs 1, in the place of some."""
+    return [(MASK_TOKEN, 1.0) if hidden else token for token, hidden in zip(tokens, mask, strict=True)]
 
 
 # The interpretations

@@ -17,7 +17,7 @@ WeightInterpretation = Annotated[str, Combo(WEIGHT_INTERPRETATIONS)]
 Side = Annotated[int, Int(default=1024, min=0, max=16384)]
 
 
-@node(class_type="weft.EncodePrompt", category=INTERNAL, **prompts("text"))
+@node(class_type="weft.EncodePrompt", category=INTERNAL, **prompts("text"), version=2)
 def EncodePrompt(
     *,
     clip: Clip,
@@ -38,7 +38,7 @@ def EncodePrompt(
     return encode_prompt(require(clip, "text encoder"), text, token_normalization, weight_interpretation)
 
 
-@node(class_type="weft.EncodePromptRefiner", category=INTERNAL, **prompts("text"))
+@node(class_type="weft.EncodePromptRefiner", category=INTERNAL, **prompts("text"), version=2)
 def EncodePromptRefiner(
     *,
     clip: Clip,

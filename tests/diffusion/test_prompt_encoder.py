@@ -150,6 +150,17 @@ def test_a_weight_of_two_chunks_masks_two_positions(clip: Clip) -> None:
     assert torch.allclose(cond(clip, text, interpretation="compel"), (plain + masked) / 2, atol=1e-6)
 
 
+def test_the_mask_of_compel_has_no_weight(clip: Clip) -> None:
+    """A masked position loses the weight above 1 that it had: with `mean` that is any first word of two chunks."""
+    encoder = clip.encoders[0]
+    rest = "cat " * 100
+    first, second = tokenize(f"(big:1.5) {rest}", encoder, None)
+    plain, _ = encode_chunks(encoder, [first, second], clip.layer)
+    masked, _ = encode_chunks(encoder, [[(MASK_TOKEN, 1.0), (MASK_TOKEN, 1.0), *first[2:]], second], clip.layer)
+    got = cond(clip, f"(big:1.5) ({rest}:0.5)", interpretation="compel")
+    assert torch.allclose(got, (plain + masked) / 2, atol=1e-6)
+
+
 def test_comfy_plus_plus_moves_a_word_away_from_the_prompt_without_it(clip: Clip) -> None:
     encoder = clip.encoders[0]
     [chunk] = tokenize("a cat here", encoder, None)
