@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.errors import UsageError, did_you_mean
-from engine.prompt import Link, Prompt, as_link
+from engine.prompt import Link, Prompt, Shown, as_link
 from engine.registry import Registry
 from engine.sockets import Boolean, Combo, Number, Socket, type_name
 
@@ -31,14 +31,47 @@ def resolve(prompt: Prompt, overrides: Overrides, registry: Registry) -> Changes
     if isinstance(overrides, str):
         raise UsageError(f"overrides: expected a list or a dict, got the text {overrides!r}", hint=f"[{overrides!r}]")
     items = overrides.items() if isinstance(overrides, Mapping) else [_split(text) for text in overrides]
+    shown = prompt.shown if items else {}
     found: Changes = {}
     for reference, value in items:
-        node_reference, _, input_name = reference.rpartition(".")
-        if not node_reference or not input_name:
-            raise UsageError(f"{reference!r} names no input", hint="NODE.INPUT, such as 5.seed")
-        node_id = find_node(prompt, node_reference, registry)
-        found[node_id, input_name] = _value(prompt, node_id, input_name, value, registry)
+        for node_id, input_name in _inputs(prompt, reference, shown, registry):
+            found[node_id, input_name] = _value(prompt, node_id, input_name, value, registry)
     return found
+
+
+def _inputs(
+    prompt: Prompt, reference: str, shown: Mapping[str, Shown], registry: Registry
+) -> Sequence[tuple[str, str]]:
+    """The inputs that `NODE.INPUT` names: one, or those that a subgraph's widget sets. Inputs may have dots, too."""
+    splits = [(reference[:dot], reference[dot + 1 :]) for dot in range(len(reference)) if reference[dot] == "."]
+    splits = [split for split in reversed(splits) if all(split)]
+    if not splits:
+        raise UsageError(f"{reference!r} names no input", hint="NODE.INPUT, such as 5.seed")
+    for node_reference, input_name in splits:
+        try:
+            node_id = _find(prompt, node_reference, registry, shown)
+        except UsageError as error:
+            if (node_reference, input_name) == splits[0]:
+                first = error
+            continue
+        return (
+            _shown_inputs(prompt, node_id, input_name, shown[node_id]) if node_id in shown else [(node_id, input_name)]
+        )
+    raise first
+
+
+def _shown_inputs(prompt: Prompt, node_id: str, input_name: str, instance: Shown) -> Sequence[tuple[str, str]]:
+    inner = [other for other in prompt.nodes if other.startswith(node_id + ":")]
+    sources = instance.widgets.get(input_name, {})
+    if len(sources) == 1:
+        return next(iter(sources.values()))
+    if sources:
+        places = ", ".join(f"{other}.{name}" for inputs in sources.values() for other, name in inputs)
+        raise UsageError(f"node {node_id} ({instance.title}) shows several widgets {input_name!r}", hint=places)
+    inside = [f"{other}.{input_name}" for other in inner if input_name in prompt.nodes[other].inputs]
+    names = ", ".join(instance.widgets) or "no widgets"
+    hint = f"it shows {names}" + (f"; inside it: {', '.join(inside[:5] or inner[:5])}" if inner else "")
+    raise UsageError(f"node {node_id} ({instance.title}) has no input {input_name!r} to set", hint=hint)
 
 
 def find_node(prompt: Prompt, reference: str, registry: Registry) -> str:
@@ -47,16 +80,22 @@ def find_node(prompt: Prompt, reference: str, registry: Registry) -> str:
     `NAME#2` is the second of several in the order of the document. Raises UsageError with the candidates where the
     reference is ambiguous, with the nearest name where it fits nothing.
     """
-    if reference in prompt.nodes:
+    return _find(prompt, reference, registry, {})
+
+
+def _find(prompt: Prompt, reference: str, registry: Registry, shown: Mapping[str, Shown]) -> str:
+    """The same among the nodes of subgraphs, too, which have an id and a title."""
+    if reference in prompt.nodes or reference in shown:
         return reference
-    kinds: tuple[Callable[[str], str], ...] = (
-        lambda node_id: title_of(prompt, node_id, registry),
-        lambda node_id: prompt.nodes[node_id].class_type,
-        lambda node_id: _display_name(prompt, node_id, registry),
+    every = [*prompt.nodes, *shown]
+    kinds: tuple[Callable[[str], str | None], ...] = (
+        lambda node_id: shown[node_id].title if node_id in shown else title_of(prompt, node_id, registry),
+        lambda node_id: prompt.nodes[node_id].class_type if node_id in prompt.nodes else None,
+        lambda node_id: _display_name(prompt, node_id, registry) if node_id in prompt.nodes else None,
     )
 
     def groups(name: str) -> Iterator[list[str]]:
-        named = ([node_id for node_id in prompt.nodes if kind(node_id) == name] for kind in kinds)
+        named = ([node_id for node_id in every if kind(node_id) == name] for kind in kinds)
         return (found for found in named if found)
 
     # A title may itself end in #2; so the whole reference is tried as a name first.
@@ -76,7 +115,7 @@ def find_node(prompt: Prompt, reference: str, registry: Registry) -> str:
             counts.append(len(found))
         if counts:
             raise UsageError(f"{reference!r}: the workflow has {max(counts)} of {name!r}, numbered from 1")
-    names = {kind(node_id) for node_id in prompt.nodes for kind in kinds} | set(prompt.nodes)
+    names = {known for node_id in every for kind in kinds if (known := kind(node_id)) is not None} | set(every)
     raise UsageError(f"no node {reference!r} in the workflow", hint=did_you_mean(name, names))
 
 
@@ -103,9 +142,10 @@ def _value(prompt: Prompt, node_id: str, input_name: str, value: Any, registry: 
     if node.class_type not in registry:
         return value  # validation reports the class; the value needs no care then
     definition = registry[node.class_type]
-    spec = definition.by_name.get(input_name)
+    declared = {**definition.by_name, **definition.given(node.inputs)}
+    spec = declared.get(input_name)
     if spec is None:
-        hint = did_you_mean(input_name, definition.by_name)
+        hint = did_you_mean(input_name, declared)
         raise UsageError(f"node {node_id} ({node.class_type}) has no input {input_name!r}", hint=hint)
     link = as_link(value)
     if link is not None:

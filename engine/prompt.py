@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, field_validator
 
@@ -73,6 +73,16 @@ class PromptNode(BaseModel):
 
 _NODES = TypeAdapter(dict[str, PromptNode])
 _ID = re.compile(r"\d+([:.]\d+)*")
+
+
+class Shown(NamedTuple):
+    """A node that the editor shows and no prompt has, of a subgraph or a PrimitiveNode, and its widgets.
+
+    By a widget's name: the inputs, by node id and name, that it sets; by what it is, where several have the name.
+    """
+
+    title: str
+    widgets: dict[str, dict[str, list[tuple[str, str]]]]
 
 
 class Prompt:
@@ -158,6 +168,11 @@ class Prompt:
         Only what the editor writes anew whenever it queues a workflow changes: nothing in a prompt of its own.
         """
         return self
+
+    @property
+    def shown(self) -> Mapping[str, Shown]:
+        """The nodes by id that the editor shows, and the prompt only has the effects of."""
+        return {}
 
     @property
     def varies(self) -> bool:

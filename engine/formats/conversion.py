@@ -18,13 +18,14 @@ from engine.errors import InvalidWorkflow, Issue
 from engine.formats.canvases import Item, Port, Scope
 from engine.formats.controls import ControlWord, SeedControl, control_word
 from engine.formats.lookups import Widgets, is_filled, primitive_place
+from engine.formats.promotion import Home, shown
 from engine.formats.reading import read
 from engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option, has_choices
 from engine.formats.virtual import Kind
 from engine.formats.widgets import MISSING, Saved, constant, default_of, has_control, is_widget, plain
 from engine.formats.wiring import Literal, Wiring, primitive_value, shown_outside
 from engine.formats.workflow import Workflow
-from engine.prompt import Link, Prompt, PromptNode
+from engine.prompt import Link, Prompt, PromptNode, Shown
 from engine.registry import HOW_CLASSES_GET_IN, Registry
 from engine.sockets import String
 
@@ -68,6 +69,7 @@ class ConvertedPrompt(Prompt):
         texts: Mapping[tuple[str, str], Text],
         places: Mapping[tuple[str, str], str],
         scopes: Sequence[Scope],
+        homes: Sequence[Home],
     ) -> None:
         super().__init__(nodes, extra_pnginfo=extra_pnginfo)
         self.notes = notes
@@ -76,6 +78,7 @@ class ConvertedPrompt(Prompt):
         self._texts = texts
         self._places = places
         self._scopes = scopes
+        self._homes = homes
         self._changed: Mapping[str, Any] = {}
         self._drawn: Mapping[tuple[str, str], str] = {}
         self.moment = datetime.min
@@ -117,6 +120,10 @@ class ConvertedPrompt(Prompt):
         prompt = self.with_nodes(nodes)
         prompt._drawn, prompt.moment = drawn, now
         return prompt
+
+    @property
+    def shown(self) -> Mapping[str, Shown]:
+        return shown(self._homes, self._scopes, self._places)
 
     @property
     def varies(self) -> bool:
@@ -221,6 +228,7 @@ class _Conversion:
         if faults:
             raise InvalidWorkflow(faults)
         items: dict[str, Item] = {}
+        homes: list[Home] = []
         nodes: dict[str, PromptNode] = {}
         characters = 0
         for scope in self.scopes:
@@ -235,6 +243,7 @@ class _Conversion:
                         message = f"another node has the id {node_id!r}, too, once subgraphs are expanded"
                         raise InvalidWorkflow([item.issue("duplicate_node_id", message)])
                     items[node_id] = item
+                    homes.append(Home(node_id, item, scope))
                     nodes[node_id] = self.node(scope, item)
         prompt = ConvertedPrompt(
             {node_id: nodes[node_id] for node_id in sorted(nodes, key=_document_order)},
@@ -245,6 +254,7 @@ class _Conversion:
             texts=self.texts,
             places=self.places,
             scopes=self.scopes,
+            homes=homes,
         )
         prompt.made = self.workflow.made
         return prompt.sent(self.now, self.choose)

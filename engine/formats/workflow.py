@@ -124,6 +124,12 @@ class Panel(_Part):
     name: Text = ""
     io_type: Any = Field(default=None, alias="type")
     link_ids: Annotated[list[str], BeforeValidator(_ids)] = Field(default=[], alias="linkIds")
+    label: Any = None
+
+    @property
+    def label_text(self) -> str:
+        """What the editor shows in place of the name, if the user changed that."""
+        return self.label if isinstance(self.label, str) else ""
 
 
 class Definitions(_Part):

@@ -191,3 +191,13 @@ def test_an_unknown_class_is_left_to_validation() -> None:
 
 def test_a_bare_text_is_no_list() -> None:
     assert "expected a list or a dict" in refused(apply, prompt_of("A"), "1.steps=8", REGISTRY)
+
+
+def test_an_input_may_have_dots() -> None:
+    """Those that a choice brings: `mode.width`."""
+    option = {"key": "wide", "inputs": {"required": {"width": ["INT", {"default": 8}]}}}
+    given = {"mode": ["COMFY_DYNAMICCOMBO_V3", {"options": [option]}]}
+    registry = Registry().add_object_info({"Choose": {"input": {"required": given}, "output": ["INT"]}})
+    prompt = Prompt.parse({"1": {"class_type": "Choose", "inputs": {"mode": "wide", "mode.width": 8}}})
+    assert apply(prompt, ["1.mode.width=9"], registry).nodes["1"].inputs["mode.width"] == 9
+    assert "no node '2.mode'" in refused(apply, prompt, ["2.mode.width=9"], registry)

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from engine.api import Session
+from engine.errors import UsageError
 from engine.formats.conversion import to_prompt
 from engine.formats.runs import advance, with_seed
 from engine.formats.sources import load
@@ -263,3 +264,83 @@ def test_what_a_session_gives_to_nodes() -> None:
     carried = session.carried(prompt)
     assert carried["mine"] == 1
     assert len(carried["workflow"]["nodes"]) == 1
+
+
+# Subgraphs, from outside
+
+
+def set_on(document: Json, *overrides: str) -> Json:
+    return {f"{i}.{name}": value for i, (_, inputs) in sent(apply(converted(document), overrides, REGISTRY)).items()
+            for name, value in inputs.items()}  # fmt: skip
+
+
+def said(document: Json, *overrides: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        set_on(document, *overrides)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("reference", ["20.seed", "S0.seed", "20:32.seed", "KSampler.seed"])
+def test_a_promoted_widget_is_set_by_the_subgraph_or_by_the_path(reference: str) -> None:
+    assert set_on(instances(), f"{reference}=9")["20:32.seed"] == 9
+    changed = apply(converted(instances()), [f"{reference}=9"], REGISTRY)
+    assert checked(changed)["nodes"][0]["widgets_values"] == [9]
+
+
+def test_a_subgraph_without_a_title_has_the_name_of_its_graph() -> None:
+    document = instances()
+    del document["nodes"][0]["title"]
+    assert set_on(document, "Sampling.seed=9")["20:32.seed"] == 9
+
+
+def test_a_label_is_a_name_too() -> None:
+    document = instances()
+    document["definitions"]["subgraphs"][0]["inputs"][0]["label"] = "Dice"
+    assert set_on(document, "20.Dice=9")["20:32.seed"] == 9
+
+
+def test_one_of_several_uses() -> None:
+    found = set_on(instances(2), "S1.seed=9")
+    assert (found["20:32.seed"], found["21:32.seed"]) == (7, 9)
+    document = instances(2)
+    for entry in document["nodes"]:
+        entry["title"] = "Same"
+    assert set_on(document, "Same#2.seed=9")["21:32.seed"] == 9
+    assert "'Same' is ambiguous: Same#1 (node 20), Same#2 (node 21)" in said(document, "Same.seed=9")
+
+
+def test_a_widget_that_newer_saves_show_without_an_input() -> None:
+    document = instances(values=[7, 3])
+    document["nodes"][0]["properties"] = {"proxyWidgets": [["-1", "seed"], ["32", "steps"]]}
+    assert set_on(document, "S0.steps=9")["20:32.steps"] == 9
+
+
+def test_a_subgraph_in_a_subgraph() -> None:
+    document = instances()
+    outer = {
+        "id": "99999999-2222-3333-4444-555555555555",
+        "name": "Outer",
+        "nodes": [document["nodes"][0] | {"inputs": [{"name": "seed", "type": "INT", "link": 1}]}],
+        "links": [{"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": 20, "target_slot": 0, "type": "INT"}],
+        "inputs": [{"id": "b", "name": "dice", "type": "INT", "linkIds": [1]}],
+        "outputs": [],
+    }
+    document["definitions"]["subgraphs"].append(outer)
+    document["nodes"] = [node(40, outer["id"], [3], [("dice", None)])]
+    for reference in ("40.dice", "Outer.dice", "40:20.seed", "S0.seed", "40:20:32.seed"):
+        assert set_on(document, f"{reference}=9")["40:20:32.seed"] == 9
+
+
+def test_what_a_subgraph_does_not_show_is_told() -> None:
+    message = "node 20 (S0) has no input 'steps' to set (it shows seed; inside it: 20:32.steps)"
+    assert message in said(instances(), "20.steps=9")
+    assert "no node 'Smpling' in the workflow" in said(instances(), "Smpling.steps=9")
+    assert "expected INT" in said(instances(), "20.seed=x")
+
+
+def test_a_primitive_sets_all_that_it_feeds() -> None:
+    for reference in ("1.value", "PrimitiveNode.value"):
+        document = checked(apply(converted(shared_seed()), [f"{reference}=9"], REGISTRY))
+        assert document["nodes"][0]["widgets_values"] == [9, "randomize"]
+        assert len(document["links"]) == 2
+    assert "it shows value" in said(shared_seed(), "1.seed=9")
