@@ -160,7 +160,7 @@ class Folders:
 
     def missing_embedding(self, name: str) -> MissingEmbedding:
         """What is to be said of an embedding that is not there: where it was looked for, and what is near."""
-        hints = (looked_in(self.folders("embeddings")), file_meant(name, self.embeddings()))
+        hints = (looked_in(self.folders("embeddings")), file_meant(name, self.files("embeddings")))
         return MissingEmbedding(f"embedding {name!r} is not there", hint="; ".join(filter(None, hints)))
 
     def embeddings(self) -> dict[str, Path]:

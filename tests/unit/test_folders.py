@@ -780,7 +780,8 @@ def test_of_embeddings_of_one_name_the_one_nearest_to_the_top(folders: Folders) 
 @pytest.mark.parametrize("name", ["Stlye", "colours/stlye", "colours\\style2", "style.safetensor"])
 def test_a_missing_embedding_names_what_is_near(name: str, folders: Folders) -> None:
     touch(folders.models[0] / "embeddings" / "colours" / "style.safetensors")
+    touch(folders.models[0] / "embeddings" / "colours" / "style.md")
     error = folders.missing_embedding(name)
     assert error.message == f"embedding {name!r} is not there"
     assert str(folders.models[0] / "embeddings") in error.hint
-    assert "did you mean '" in error.hint
+    assert error.hint.endswith("; did you mean 'colours/style.safetensors'?")
