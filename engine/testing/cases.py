@@ -125,7 +125,7 @@ def workflow_of(case: Case, recorded: str | None) -> Path:
         return case.workflow
     if recorded is not None:
         path = case.folder / Path(recorded).name
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
             raise UsageError(f"golden {case.golden}: its workflow {path.name} is not there")
         return path
     candidates = [case.folder / f"{case.name}{suffix}" for suffix in _WORKFLOWS]

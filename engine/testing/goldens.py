@@ -136,8 +136,8 @@ def read_document(path: Path) -> Document:
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise _broken(path, f'it does not say "format": "{FORMAT}"')
     version = data.get("version")
-    if type(version) is not int or version > GOLDEN_VERSION:
-        hint = "update Weft" if type(version) is int else ""
+    if type(version) is not int or not 1 <= version <= GOLDEN_VERSION:
+        hint = "update Weft" if type(version) is int and version > 1 else ""
         raise _broken(path, f"its version is {version!r}, this Weft reads up to {GOLDEN_VERSION}", hint)
     try:
         document = Document.model_validate(data)

@@ -208,6 +208,14 @@ def keeping_what(golden: Path) -> None:
     edit(golden, lambda data: data["how"].update(keep="smal"), sign=True)
 
 
+def of_no_version(golden: Path) -> None:
+    edit(golden, lambda data: data.update(version=0), sign=True)
+
+
+def too_long_a_name(golden: Path) -> None:
+    edit(golden, lambda data: data.update(workflow="w." + "x" * 300), sign=True)
+
+
 def of_another_workflow(golden: Path) -> None:
     other = {"1": node("EmptyLatentImage", width=64, height=64, batch_size=1), "2": node("PreviewAny", source="x")}
     golden.with_name("w.json").write_text(json.dumps(other))
@@ -234,6 +242,8 @@ BREAKAGES = {
     picture_without_a_name: "expected the name of a file beside the golden, got ''",
     tensors_elsewhere: "tensor_file: expected the name of a file beside the golden, got '../x.safetensors'",
     keeping_what: "how.keep: String should match pattern",
+    of_no_version: "its version is 0, this Weft reads up to",
+    too_long_a_name: "its workflow w.xxx",
     of_another_workflow: "it is of another workflow: 0 of its 4 nodes are in this one",
 }
 
@@ -247,6 +257,19 @@ def test_a_broken_golden_says_what_is_wrong(breakage: Callable[[Path], None], go
     assert BREAKAGES[breakage] in verdict.error
     assert str(golden.name) in verdict.error
     assert {path.name: path.read_bytes() for path in golden.parent.iterdir() if path.is_file()} == before
+
+
+@pytest.mark.parametrize("change", [{"sample": [1.0]}, {"min": None}, {"mean": None}], ids=str)
+def test_a_tensor_of_which_less_is_known_differs(change: dict[str, Any], golden: Path, bench: Bench) -> None:
+    """It is not there to be measured, and its numbers cannot be compared one by one."""
+
+    def forget(data: dict[str, Any]) -> None:
+        data["nodes"]["2"]["values"][0]["leaves"][""].update({"digest": "0" * 64, **change})
+
+    edit(golden, forget, sign=True)
+    verdict = bench.check()
+    assert verdict.first is not None
+    assert verdict.first.node.node_id == "2"
 
 
 def test_a_copied_golden_is_refused(golden: Path, bench: Bench) -> None:
