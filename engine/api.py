@@ -22,7 +22,7 @@ from engine.documents import finite
 from engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageError, did_you_mean
 from engine.events import Observer
 from engine.executor import LocalExecutor, RunResult, Spare, Watch
-from engine.folders import Folders
+from engine.folders import INPUT, Folders
 from engine.formats.sources import Source, load
 from engine.lowering import Lowered, checked
 from engine.overrides import Overrides
@@ -32,6 +32,7 @@ from engine.queueing import queued, resolving
 from engine.registry import HOW_CLASSES_GET_IN, Registry
 from engine.settings import Settings, check_models
 from engine.signature import canonical
+from engine.sockets import Files
 from engine.validation import FILE_PREFIX, undeclared
 
 PathLike = str | os.PathLike[str]
@@ -221,12 +222,25 @@ class Session:
             prompt = to_prompt(loaded, self.registry, keep_unknown=keep_unknown)
         changes = _overrides.resolve(prompt, overrides or (), self.registry)
         if changes:
-            prompt = prompt.with_values(changes)
+            prompt = prompt.with_values(self._with_files(prompt, changes))
         if seed is None:
             return prompt
         from engine.formats.runs import with_seed
 
         return with_seed(prompt, self.registry, seed, random.random, keep=changes)
+
+    def _with_files(self, prompt: Prompt, changes: _overrides.Changes) -> _overrides.Changes:
+        """The changes, in which input files may be paths to anywhere: who starts a run may name any file."""
+        found = dict(changes)
+        for (node_id, name), value in changes.items():
+            class_type = prompt.nodes[node_id].class_type
+            spec = self.registry[class_type].by_name.get(name) if class_type in self.registry else None
+            socket = spec.socket if spec is not None else None
+            if isinstance(socket, Files) and socket.folder == INPUT and isinstance(value, str | os.PathLike):
+                text = os.fspath(value)
+                if text not in socket.extra_choices:
+                    found[node_id, name] = self.folders.given(INPUT, text)
+        return found
 
     def convert(
         self, workflow: Workflow, to: str, *, ui: bool = False, keep_unknown: bool = False

@@ -102,14 +102,34 @@ class Folders:
         self._adopted.setdefault(kind, set()).update(found)
         return found
 
+    def given(self, kind: str, name: str) -> str:
+        """The name of a file that a user gave for a run, not a workflow: it may lie anywhere.
+
+        A name that is found among the files of its kind is that. A path, absolute, with `./`, `../` or `~/` in front,
+        or to a file below the current folder, becomes an absolute one, which `find` takes from now on.
+        """
+        path = os.path.expanduser(name)
+        if not os.path.isabs(path) and not re.match(r"\.\.?[/\\]", path):
+            try:
+                self.find(kind, name)
+                return name
+            except (MissingFile, OutsideFolder):
+                if not os.path.isfile(path):
+                    return name
+        path = os.path.abspath(path)
+        self._adopted.setdefault(kind, set()).add(path)
+        return path
+
     def find(self, kind: str, name: str, suffixes: Sequence[str] = ()) -> Path:
         """The file `name` of this kind.
 
         An input file may say where it is, as in ComfyUI: `picture.png [output]`. Raises OutsideFolder for a name that
         leaves its folder, MissingFile (where it looked, what is near) for one that is not there.
         """
-        if name in self._adopted.get(kind, ()) and os.path.isfile(name):
-            return Path(name)
+        if name in self._adopted.get(kind, ()):
+            if os.path.isfile(name):
+                return Path(name)
+            raise MissingFile(f"{_noun(kind)} {name!r} is not there")
         folders = self.folders(kind)
         plain = name
         if kind == INPUT:

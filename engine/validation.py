@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from shlex import quote
@@ -364,6 +365,8 @@ class _Validation:
             missing = isinstance(error, MissingFile)
             listing = f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists the files"
             hints = [error.hint] if "did you mean" in error.hint or not missing else [error.hint, listing]
+            if socket.folder == INPUT and os.path.isabs(value) and "\0" not in value:
+                hints.append(f"given for the run it is read: --set {quote(f'{node_id}.{spec.name}={value}')}")
             yield self.issue(
                 node_id, code, message, spec.name, details=error.message, hint="; ".join(filter(None, hints)),
                 extra=extra, missing_file=missing,

@@ -29,7 +29,8 @@ SetOption = Annotated[
         "--set",
         metavar="NODE.INPUT=VALUE",
         help="Give an input another value; may be repeated. NODE is an id, a title or a class_type; "
-        "'KSampler (Advanced)#2' is the second of its name. The value is read as the input's type.",
+        "'KSampler (Advanced)#2' is the second of its name. The value is read as the input's type. An input file "
+        "(LoadImage) may be a path to anywhere.",
     ),
 ]
 ModelsOption = Annotated[

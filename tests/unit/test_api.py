@@ -110,6 +110,31 @@ def test_overrides(registry: Registry) -> None:
     assert (result["2"], result["1"]) == ((15,), (30,))
 
 
+@node(category="test")
+def Read(*, file: Annotated[str, Files("input")], context: RunContext) -> Number:
+    return int(context.folders.find("input", file).read_text())
+
+
+def test_an_input_file_given_for_the_run_may_lie_anywhere(registry: Registry, tmp_path: Path) -> None:
+    registry.add([Read])
+    (tmp_path / "photos").mkdir()
+    file = tmp_path / "photos" / "eight.txt"
+    file.write_text("8")
+    prompt = {**PROMPT, "1": {"class_type": "Read", "inputs": {"file": "eight.txt"}}}
+    cache = MemoryCache()
+    for given in (file, str(file), "photos/eight.txt"):
+        result = engine.run(prompt, registry=registry, overrides={"1.file": given}, targets=["2"], cache=cache)
+        assert result["2"] == (4,)
+    file.write_text("100")
+    result = engine.run(prompt, registry=registry, overrides={"1.file": file}, targets=["2"], cache=cache)
+    assert result["2"] == (50,), "its content counts"
+    again = json.loads(result.files[0].read_text())["prompt"]
+    (issue,) = engine.validate(again, registry=registry)
+    assert not issue.missing_file
+    assert f"given for the run it is read: --set 1.file={file}" in issue.hint
+    assert engine.validate(again, registry=registry, overrides={"1.file": str(file)}) == []
+
+
 def test_models_in_several_folders(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "c.ckpt").write_bytes(b"12345")

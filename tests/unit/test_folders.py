@@ -785,3 +785,23 @@ def test_a_missing_embedding_names_what_is_near(name: str, folders: Folders) -> 
     assert error.message == f"embedding {name!r} is not there"
     assert str(folders.models[0] / "embeddings") in error.hint
     assert error.hint.endswith("; did you mean 'colours/style.safetensors'?")
+    assert "did you mean '" in error.hint
+
+
+def test_a_file_given_for_a_run_may_lie_anywhere(folders: Folders, sandbox: Path) -> None:
+    (sandbox / "photos").mkdir()
+    photo = sandbox / "photos" / "a.png"
+    photo.touch()
+    for name in (str(photo), "photos/a.png", "./photos/a.png", f"../{sandbox.name}/photos/a.png"):
+        assert folders.given("input", name) == str(photo)
+    assert folders.find("input", str(photo)) == photo
+    (folders.input / "photos").mkdir()
+    (folders.input / "photos" / "a.png").touch()
+    assert folders.given("input", "photos/a.png") == "photos/a.png", "the input folder comes first"
+    assert folders.given("input", "./photos/a.png") == str(photo)
+    assert folders.given("input", "nowhere.png") == "nowhere.png"
+    absent = folders.given("input", str(sandbox / "absent.png"))
+    with pytest.raises(MissingFile, match=r"absent.png' is not there"):
+        folders.find("input", absent)
+    with pytest.raises(OutsideFolder):
+        folders.find("input", str(sandbox / "photos" / "b.png"))
