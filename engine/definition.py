@@ -59,6 +59,10 @@ class Seen(Protocol):
         """The output by which a source was reached; -1 for the node that is checked."""
 
     @property
+    def links(self) -> Collection[str]:
+        """The inputs that are links."""
+
+    @property
     def folders(self) -> Folders | None:
         """The folders of the run; None where names of files are not to be looked up."""
 

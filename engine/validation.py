@@ -136,6 +136,7 @@ class _Seen:
     ) -> None:
         self.class_type = node.class_type
         self.constants = constants(node.inputs, registry[node.class_type])
+        self.links = [name for name, _ in node.links]
         self.slot = slot
         self.folders = folders
         self.passes = passes

@@ -35,12 +35,21 @@ def _fingerprint_of(inputs: Sequence[str]) -> Callable[[Folders, Mapping[str, An
     return found
 
 
+def _text_of(seen: Seen, name: str) -> str:
+    """The text of an input, as far as it is known: typed, or given by a node that has nothing else to give."""
+    if name in seen.constants:
+        return str(seen.constants[name])
+    source = seen.source(name)
+    texts = list(source.constants.values()) if source is not None and not source.links else []
+    return texts[0] if len(texts) == 1 and isinstance(texts[0], str) else ""
+
+
 def _check_of(inputs: Sequence[str]) -> Callable[[Seen], Iterator[tuple[str, MissingFile]]]:
     def missing(seen: Seen) -> Iterator[tuple[str, MissingFile]]:
         if seen.folders is None:
             return
         for name in inputs:
-            text = seen.constants.get(name, "")
+            text = _text_of(seen, name)
             if "prompt_schedule" in seen.passes and "[" in text:
                 continue  # what its brackets become is checked
             for mention in dict.fromkeys(mentions(text, seen.folders.embedding)):

@@ -118,7 +118,16 @@ def test_one_linked_text_of_two(folders: Folders, embedding: Any) -> None:
 def missing(folders: Folders | None, class_type: str, text: Any, **options: Any) -> list[tuple[Any, ...]]:
     rest, names = CLASSES[class_type]
     inputs = {"clip": ["2", 0], **rest, **dict.fromkeys(names, text)}
-    prompt = Prompt.parse({"1": {"class_type": class_type, "inputs": inputs}, "2": {"class_type": "Encoders"}})
+    nodes = {
+        "1": {"class_type": class_type, "inputs": inputs},
+        "2": {"class_type": "Encoders"},
+        "3": {"class_type": "PrimitiveStringMultiline", "inputs": {"value": "embedding:fase"}},
+        "4": {
+            "class_type": "StringConcatenate",
+            "inputs": {"string_a": "embedding:fa", "string_b": "ce", "delimiter": ""},
+        },
+    }
+    prompt = Prompt.parse(nodes)
     issues = validate(prompt, REGISTRY, targets=["1"], folders=folders, **options)
     return [(issue.code, issue.input, issue.message, issue.missing_file) for issue in issues]
 
@@ -130,6 +139,8 @@ def test_a_name_that_no_file_has_is_an_issue(folders: Folders, embedding: Any, c
     said = [("missing_embedding", name, "embedding 'fase' is not there", True) for name in CLASSES[class_type][1]]
     assert missing(folders, class_type, text) == said
     assert missing(None, class_type, text) == []
+    assert missing(folders, class_type, ["3", 0]) == said
+    assert missing(folders, class_type, ["4", 0]) == [], "nobody knows yet what it gives"
     assert missing(folders, class_type, text, lenient=("missing_embedding",)) == []
 
 
