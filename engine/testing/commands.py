@@ -51,6 +51,12 @@ class Reports:
     page: Path | None = None
     verbose: bool = False
 
+    def check(self) -> None:
+        """Raise UsageError, before anything runs, for a file that cannot be written afterwards."""
+        for file in (self.junit, self.page):
+            if file is not None:
+                _check_place(file)
+
 
 class NothingCollected(WeftError):
     """There was nothing to test."""
@@ -98,6 +104,13 @@ def record(
             answer.out.line(("recorded", "green"), f" {place}: {len(run.recording.nodes)} nodes, {files}")
 
 
+def _check_place(file: Path) -> None:
+    if not file.parent.is_dir():
+        raise UsageError(f"cannot write {file}: there is no folder {file.parent}")
+    if not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise UsageError(f"cannot write {file}: no permission")
+
+
 def _make_writable(folder: Path) -> None:
     """Make a folder, or see whether it can be written to, before anything runs. Raises UsageError."""
     try:
@@ -126,6 +139,7 @@ def _watching(answer: Answer) -> Iterator[list[Observer]]:
 
 def check(answer: Answer, paths: Sequence[Path], options: Options, reports: Reports) -> None:
     """Check every case below the paths, say what was found, write the reports."""
+    reports.check()
     cases = _collected(paths)
     instrument = find_instrument()
     started = time.perf_counter()
@@ -140,6 +154,7 @@ def check(answer: Answer, paths: Sequence[Path], options: Options, reports: Repo
 
 def against(answer: Answer, paths: Sequence[Path], other: Path, options: Options, reports: Reports) -> None:
     """Compare goldens with those of the same names in `other`, a folder or a golden; nothing runs."""
+    reports.check()
     cases = [case for case in _collected(paths) if case.golden.exists()]
     if not cases:
         raise NothingCollected("no goldens to compare", hint="weft test record WORKFLOW makes a golden")
@@ -181,6 +196,7 @@ def _recorded(name: str, shown: str, before: Golden, now: Golden, options: Optio
 
 def twice(answer: Answer, paths: Sequence[Path], options: Options, reports: Reports) -> None:
     """Run each workflow in two processes; nodes that do not give the same bits are not deterministic."""
+    reports.check()
     instrument = find_instrument()
     started = time.perf_counter()
     verdicts = []
@@ -242,6 +258,7 @@ def accept(
     """Write a page with what changed, then update the goldens that were named, or that a person at a terminal names."""
     if everything and os.environ.get("CI", "").lower() in ("true", "1"):
         raise UsageError("--all is refused where CI=true: a person looks first", hint="name them with --only")
+    _check_place(place)
     cases = [case for case in _collected(paths) if case.is_there]
     instrument = find_instrument()
     started = time.perf_counter()

@@ -125,6 +125,10 @@ def test_nothing_to_test_is_exit_code_5(weft: Weft) -> None:
         (("w.json",), "w.json has no golden (weft test record w.json)"),
         (("--twice", "--against", "."), "exclude each other"),
         (("record", "absent.json"), "absent.json is not there"),
+        (("--html", "no/r.html"), "cannot write no/r.html: there is no folder no"),
+        (("--twice", "w.json", "--junit", "no/r.xml"), "cannot write no/r.xml: there is no folder no"),
+        (("accept", "--html", "no/r.html"), "cannot write no/r.html: there is no folder no"),
+        (("record", "w.json", "--output", "w.json/x"), "cannot make the folder w.json/x: Not a directory"),
         (
             ("record", "w.json", "--tensors", "smal"),
             "expected one of small, all, none, or a number of KiB (did you mean 'small'?)",
