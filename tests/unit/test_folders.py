@@ -785,7 +785,6 @@ def test_a_missing_embedding_names_what_is_near(name: str, folders: Folders) -> 
     assert error.message == f"embedding {name!r} is not there"
     assert str(folders.models[0] / "embeddings") in error.hint
     assert error.hint.endswith("; did you mean 'colours/style.safetensors'?")
-    assert "did you mean '" in error.hint
 
 
 def test_a_file_given_for_a_run_may_lie_anywhere(folders: Folders, sandbox: Path) -> None:
