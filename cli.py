@@ -134,7 +134,7 @@ def run(
                 with answer.watching() as observers:
                     planned = session.plan(prompt, targets or ())
                     if number and session.repeats(prompt, planned):
-                        answer.warn(
+                        answer.remark(
                             f"nothing changes from run to run, every seed is fixed: this is one run and not {count} "
                             "(--seed random draws new seeds, --seed increment counts them up)"
                         )

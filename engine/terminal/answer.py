@@ -121,6 +121,11 @@ class Answer:
         for observer in self.observers:
             observer(events.NodeWarning(self.running.node_id, record.getMessage(), self.running.display_id))
 
+    def remark(self, message: str) -> None:
+        """Say something about the runs as a whole where the warnings of nodes are said, in documents and events too."""
+        for observer in self.observers:
+            observer(events.NodeWarning("", message))
+
     def warn(self, message: str) -> None:
         """Say something that stops nothing."""
         if not self.quiet:

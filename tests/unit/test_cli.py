@@ -333,6 +333,10 @@ def test_runs_that_would_be_the_same_are_one(home: Home) -> None:
     code, out, err = home.weft("run", "ui.json", "-n", 3)
     assert (code, out) == (0, "output/out/n_00001_.txt\n")
     assert "nothing changes from run to run, every seed is fixed: this is one run and not 3 (--seed random draws" in err
+    code, out, _ = home.weft("run", "ui.json", "-n", 3, "--json", "-q")
+    document = json.loads(out)
+    assert (code, len(document["files"])) == (0, 1)
+    assert "this is one run and not 3" in document["warnings"][0]["message"]
     code, _, err = home.weft("run", home.chain(), "-n", 3)
     assert code == 2
     assert "does not say how its seeds change from run to run (--seed random draws new ones" in err
