@@ -156,7 +156,8 @@ def test_a_file_that_cannot_be_written(weft: Any) -> None:
 
 
 def test_a_picture_runs_again(weft: Any, random_models: Path) -> None:
-    code, out, _ = weft("run", UI, "--models", random_models, "--set", "5.steps=1", "-q")
+    schedule = ("--prompt-schedule", "--set", "2.text=red [apple:rabbit:1]", "--set", "5.steps=2")
+    code, out, _ = weft("run", UI, "--models", random_models, *schedule, "-q")
     assert code == 0
     (first,) = out.split()
     code, out, _ = weft("run", first, "--models", random_models, "-q")
@@ -164,9 +165,10 @@ def test_a_picture_runs_again(weft: Any, random_models: Path) -> None:
     (second,) = out.split()
     with Image.open(first) as one, Image.open(second) as two:
         assert one.tobytes() == two.tobytes()
-        assert json.loads(one.text["prompt"])["5"]["inputs"]["steps"] == 1
+        assert one.text["weft"] == two.text["weft"]
+        assert json.loads(one.text["prompt"])["5"]["inputs"]["steps"] == 2
     code, out, _ = weft("convert", first, "--ui")
-    assert json.loads(out)["5"]["inputs"]["steps"] == 1, "the editor opens what ran"
+    assert json.loads(out)["5"]["inputs"]["steps"] == 2, "the editor opens what ran"
 
 
 def test_standard_input(weft: Any, monkeypatch: pytest.MonkeyPatch) -> None:
