@@ -11,6 +11,7 @@ from contextlib import suppress
 from copy import deepcopy
 from datetime import datetime
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from engine.documents import set_at, value_at
 from engine.envelopes import is_workflow
@@ -46,27 +47,46 @@ def workflow_of(prompt: Prompt, registry: Registry) -> Document | None:
 
 def _revised(saved: Document, prompt: Prompt, registry: Registry) -> Document | None:
     """The saved workflow with what ran written into it, or None where it cannot be made to give the prompt."""
-    candidates = []
-    for document in _without_the_missing(saved, prompt, registry):
+    candidates = list(_without_the_missing(saved, prompt, registry))
+    for document in candidates:
+        if _gives(document, prompt, registry):
+            return document
+    apart = (_uses_apart(document) for document in candidates)
+    for document in (*candidates, *(document for document in apart if document is not None)):
         before = _converted(document, prompt, registry)
         changes = _changes(before, prompt, registry) if before is not None else None
-        if changes == {}:
-            return document
-        if before is not None and changes is not None:
-            candidates.append((document, before, changes))
-    for document, before, changes in candidates:
+        if before is None or changes is None:
+            continue
+        # Names of files come last: tokens may give the new ones by themselves.
+        others = {key: value for key, value in changes.items() if key not in before.names}
         for shared, whole in ((True, False), (True, True), (False, True)):
-            how = {"shared": shared, "whole": whole}
-            # Names of files come last: tokens may give the new ones by themselves.
-            others = {key: value for key, value in changes.items() if key not in before.names}
             for now in (others, changes) if others != changes else (changes,):
-                revision = _Revision(deepcopy(document), before, prompt, **how)
+                revision = _Revision(deepcopy(document), before, prompt, shared=shared, whole=whole)
                 with suppress(LookupError):
                     revision.write(now)
-                    after = _converted(revision.document, prompt, registry)
-                    if after is not None and _changes(after, prompt, registry) == {}:
+                    if _gives(revision.document, prompt, registry):
                         return revision.document
     return None
+
+
+def _gives(document: Document, prompt: Prompt, registry: Registry) -> bool:
+    found = _converted(document, prompt, registry)
+    return found is not None and _changes(found, prompt, registry) == {}
+
+
+def _uses_apart(document: Document) -> Document | None:
+    """The workflow in which each use of a subgraph has a graph of its own; None where no graph is used twice."""
+    apart = deepcopy(document)
+    graphs = (apart.get("definitions") or {}).get("subgraphs") or []
+    by_id = {graph.get("id"): graph for graph in graphs}
+    seen: set[Any] = set()
+    for node in apart["nodes"]:
+        name = node.get("type")
+        if name in by_id and name in seen:
+            node["type"] = str(uuid5(NAMESPACE_OID, f"{name} {node.get('id')}"))
+            graphs.append({**deepcopy(by_id[name]), "id": node["type"]})
+        seen.add(name)
+    return apart if len(graphs) > len(by_id) else None
 
 
 def _without_the_missing(saved: Document, prompt: Prompt, registry: Registry) -> Iterator[Document]:

@@ -210,8 +210,10 @@ def test_each_use_of_a_subgraph_may_have_its_own_values() -> None:
     two = converted(instances(2))
     document = checked(apply(two, ["20:32.seed=9"], REGISTRY))
     assert [entry["widgets_values"] for entry in document["nodes"]] == [[9], [7]]
-    checked(apply(two, ["20:32.steps=9"], REGISTRY))
-    checked(apply(two, ["20:32.steps=9", "21:32.steps=8", "21:33.width=128"], REGISTRY))
+    for overrides in (["20:32.steps=9"], ["20:32.steps=9", "21:32.steps=8", "21:33.width=128"]):
+        document = checked(apply(two, overrides, REGISTRY))
+        assert len(document["nodes"]) == 2, "still subgraphs, each with a graph of its own"
+        assert len({entry["type"] for entry in document["nodes"]}) == 2
 
 
 @pytest.mark.parametrize("mode", [2, 4])
