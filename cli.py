@@ -21,13 +21,16 @@ import typer
 from engine.errors import Interrupted, UsageError
 from engine.terminal.answer import Answer, answering
 from engine.terminal.options import (
+    BypassOption,
     DeviceOption,
     DtypeOption,
     EventsOption,
     InputOption,
     JsonOption,
     ModelsOption,
+    MuteOption,
     ObjectInfoOption,
+    OnlyOption,
     OutputOption,
     PromptScheduleOption,
     QuietOption,
@@ -52,8 +55,9 @@ app = typer.Typer(
     "WEFT_DTYPE, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, WEFT_MAX_PIXELS), which beats weft.toml "
     "in the current folder (models, input, output, ...). A picture that Weft made runs in the mode that made it, "
     "unless a flag says another.\n\n"
-    "Exit codes: 0 done, 1 a node failed, 2 usage or unreadable file, 3 invalid workflow, 4 a model or input file is "
-    "missing, 130 interrupted.\n\n"
+    "Exit codes: 0 done, 1 a node failed (with --keep-going: anything), 2 usage or unreadable file, 3 invalid "
+    "workflow, 4 a model or input file is "
+    "missing, 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n\n"
     "Example: weft run portrait.json --set KSampler.seed=7 --models ~/models",
     add_completion=False,
     no_args_is_help=True,
@@ -66,7 +70,8 @@ app = typer.Typer(
     epilog="Examples:\n\n"
     "weft run portrait.json\n\n"
     "weft run portrait.json --set 5.seed=7 --set 'KSampler (Advanced)#2.end_at_step=8' --output /tmp/out\n\n"
-    "weft run day.json night.json\n\n"
+    "weft run day.json night.json --keep-going\n\n"
+    "weft run portrait.json --only 9 --bypass 'Load LoRA'\n\n"
     "weft run portrait.json --json | jq -r '.files[]'"
 )
 def run(
@@ -81,8 +86,19 @@ def run(
     dtype: DtypeOption = None,
     sampling: SamplingOption = None,
     targets: TargetOption = None,
+    only: OnlyOption = None,
+    bypass: BypassOption = None,
+    mute: MuteOption = None,
     prompt_schedule: PromptScheduleOption = None,
     ui: UiOption = False,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going",
+            help="Where a workflow fails, run the others, and of an invalid one the outputs that nothing is wrong "
+            "with; the exit code is then 1.",
+        ),
+    ] = False,
     count: Annotated[
         int,
         typer.Option(
@@ -99,15 +115,17 @@ def run(
 ) -> None:
     """Run workflows, and list the files that they wrote on stdout, one a line.
 
-    All are checked before the first one runs. Progress, texts of preview nodes and warnings go to stderr.
+    All are checked before the first one runs, and the first failure ends the command, unless --keep-going is given.
+    Progress, texts of preview nodes and warnings go to stderr.
     """
     with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
         if as_json and as_events:
             raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
-        from engine.api import Session
+        from engine.api import Session, targets_of
         from engine.cache import MemoryCache
+        from engine.terminal.batches import run_all
 
-        several = len(workflows) > 1
+        targets_of(targets, only)  # refuses both
         session = Session(
             models=models or None,
             input=input,
@@ -116,32 +134,21 @@ def run(
             dtype=dtype,
             sampling=sampling,
             prompt_schedule=prompt_schedule,
-            cache=MemoryCache() if count > 1 or several else None,
+            cache=MemoryCache() if count > 1 or len(workflows) > 1 else None,
         )
-        prompts = []
-        for workflow in workflows:
-            answer.subject = workflow if several else ""
-            prompt = session.read(workflow, changes, ui=ui, seed=seed)
-            if count > 1:
-                session.next(prompt)  # refuses what has no next run
-            if several:
-                session.plan(prompt, targets or ())  # refuses what is invalid
-            prompts.append(prompt)
-        for workflow, prompt in zip(workflows, prompts, strict=True):
-            answer.subject = workflow if several else ""
-            for number in range(count):
-                prompt = session.next(prompt) if number else prompt
-                with answer.watching() as observers:
-                    planned = session.plan(prompt, targets or ())
-                    if number and session.repeats(prompt, planned):
-                        answer.remark(
-                            f"nothing changes from run to run, every seed is fixed: this is one run and not {count} "
-                            "(--seed random draws new seeds, --seed increment counts them up)"
-                        )
-                        break
-                    _require_device(session.settings)
-                    result = session.execute(planned, observers)
-                answer.ran(result, session.seeds(planned.lowered.source))
+        run_all(
+            session,
+            answer,
+            workflows,
+            lambda workflow, nodes: session.read(
+                workflow, changes, ui=ui, seed=seed, only=nodes, bypass=bypass or (), mute=mute or ()
+            ),
+            targets=targets or (),
+            only=only or (),
+            count=count,
+            keep_going=keep_going,
+            ready=_require_device,
+        )
         answer.done()
 
 
@@ -159,6 +166,9 @@ def plan(
     output: OutputOption = None,
     sampling: SamplingOption = None,
     targets: TargetOption = None,
+    only: OnlyOption = None,
+    bypass: BypassOption = None,
+    mute: MuteOption = None,
     prompt_schedule: PromptScheduleOption = None,
     ui: UiOption = False,
     as_json: JsonOption = False,
@@ -168,7 +178,7 @@ def plan(
     Prompt schedules are shown as the stages that they become.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from engine.api import Session
+        from engine.api import Session, targets_of
         from engine.terminal.itinerary import itinerary
 
         session = Session(
@@ -178,7 +188,9 @@ def plan(
             sampling=sampling,
             prompt_schedule=prompt_schedule,
         )
-        planned = session.plan(session.read(workflow, changes, ui=ui, seed=seed), targets or ())
+        wanted = targets_of(targets, only)
+        part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
+        planned = session.plan(session.read(workflow, changes, ui=ui, seed=seed, **part), wanted)
         notes = [*planned.lowered.source.notes, *planned.lowered.notes]
         for note in notes:
             answer.warn(str(note))
@@ -197,6 +209,9 @@ def validate(
     models: ModelsOption = None,
     input: InputOption = None,
     targets: TargetOption = None,
+    only: OnlyOption = None,
+    bypass: BypassOption = None,
+    mute: MuteOption = None,
     ui: UiOption = False,
     object_info: ObjectInfoOption = None,
     as_json: JsonOption = False,
@@ -206,16 +221,18 @@ def validate(
     Exit code 3 for an invalid workflow, 4 where nothing but files is missing.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from engine.api import Session, refusal
+        from engine.api import Session, targets_of
 
         session = Session(models=models or None, input=input, object_info=object_info)
-        prompt = session.read(workflow, changes, ui=ui)
+        wanted = targets_of(targets, only)
+        part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
+        prompt = session.read(workflow, changes, ui=ui, **part)
         notes = session.notes(prompt)
         for note in notes:
             answer.warn(str(note))
-        issues = session.issues(prompt, targets or (), executable=object_info is None)
+        issues = session.issues(prompt, wanted, executable=object_info is None)
         if issues:
-            raise refusal(issues)
+            raise session.refusal(prompt, issues, wanted)
         count = len(prompt.nodes)
         if as_json:
             found = [note.to_json() for note in notes]

@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from engine import making
+from engine import making, selection
 from engine import overrides as _overrides
 from engine.cache import Cache, NoCache
 from engine.context import RunContext
@@ -38,6 +38,9 @@ from engine.validation import FILE_PREFIX, undeclared
 PathLike = str | os.PathLike[str]
 Workflow = Source
 
+if TYPE_CHECKING:
+    from engine.formats.workflow import Workflow as UiWorkflow
+
 
 def run(
     workflow: Workflow,
@@ -52,6 +55,9 @@ def run(
     dtype: str | None = "auto",
     sampling: str | None = None,
     targets: Iterable[str] | None = None,
+    only: Iterable[str] | None = None,
+    bypass: Iterable[str] = (),
+    mute: Iterable[str] = (),
     observers: Sequence[Observer] = (),
     prompt_schedule: bool | None = None,
     missing_embeddings: str | None = None,
@@ -72,6 +78,10 @@ def run(
         sampling: `comfy`: ComfyUI's numbers; `continuous`: a run cut in stages equals the single run bit for bit;
             default: as the picture was made that is run, else the settings', else `comfy`.
         targets: Nodes that run, and stay in the result, even where no output node asks for them.
+        only: These nodes run, and nothing else but what they depend on; excludes `targets`. What is wrong with the rest
+            of the workflow does not matter.
+        bypass: Nodes that pass on what comes in, as bypassed ones do in the editor.
+        mute: Nodes that do not run, as muted ones in the editor.
         observers: Called with every event.
         prompt_schedule: Read the prompts of every KSampler in the web UI's syntax (`[cat:dog:0.5]`), and cut its run in
             stages where they change; the run is then sampled in continuous mode; default: as the picture was made
@@ -99,8 +109,9 @@ def run(
         prompt_schedule=prompt_schedule,
         missing_embeddings=missing_embeddings,
     )
-    prompt = session.read(workflow, overrides, seed=seed)
-    return session.execute(session.plan(prompt, targets or ()), observers)
+    wanted = targets_of(targets, only)
+    prompt = session.read(workflow, overrides, seed=seed, only=only or (), bypass=bypass, mute=mute)
+    return session.execute(session.plan(prompt, wanted), observers)
 
 
 def validate(
@@ -111,13 +122,17 @@ def validate(
     input: PathLike | None = None,
     registry: Registry | None = None,
     targets: Iterable[str] | None = None,
+    only: Iterable[str] | None = None,
+    bypass: Iterable[str] = (),
+    mute: Iterable[str] = (),
 ) -> list[Issue]:
     """Every problem that keeps a workflow from running; an empty list means that it can run.
 
     Raises UsageError or UnreadableWorkflow where there is no workflow to look at.
     """
     session = Session(registry=registry, models=_roots(models), input=input)
-    return session.issues(session.read(workflow, overrides), targets or ())
+    wanted = targets_of(targets, only)
+    return session.issues(session.read(workflow, overrides, only=only or (), bypass=bypass, mute=mute), wanted)
 
 
 def convert(
@@ -145,6 +160,13 @@ def convert(
     """
     session = Session(registry=registry, object_info=object_info)
     return session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)[0]
+
+
+def targets_of(targets: Iterable[str] | None, only: Iterable[str] | None) -> Iterable[str]:
+    """The targets of a run in which `only` is to run. Raises UsageError where both are given."""
+    if targets and only:
+        raise UsageError("only and targets exclude each other", hint="what only names are the targets")
+    return only or targets or ()
 
 
 FORMATS = ("api", "ui")
@@ -208,26 +230,45 @@ class Session:
         ui: bool = False,
         keep_unknown: bool = False,
         seed: str | int | None = None,
+        only: Iterable[str] = (),
+        bypass: Iterable[str] = (),
+        mute: Iterable[str] = (),
     ) -> Prompt:
         """The prompt that the workflow is or that the editor would make of it, with the overrides in place.
 
-        `seed` as in engine.run; an override of a seed goes before it.
+        `seed`, `only`, `bypass` and `mute` as in engine.run; an override of a seed goes before `seed`. What `only`
+        names are targets of the plan, too.
         """
+        _check_nodes(only=only, bypass=bypass, mute=mute)
         loaded = load(workflow, ui=ui)
-        if isinstance(loaded, Prompt):
-            prompt = loaded
-        else:
-            from engine.formats.conversion import to_prompt
-
-            prompt = to_prompt(loaded, self.registry, keep_unknown=keep_unknown)
+        if bypass or mute:
+            loaded = selection.with_modes(loaded, self.registry, bypass=bypass, mute=mute)
+        prompt = self._converted(loaded, keep_unknown=keep_unknown or bool(only))
         changes = _overrides.resolve(prompt, overrides or (), self.registry)
         if changes:
             prompt = prompt.with_values(self._with_files(prompt, changes))
+        if only:
+            prompt = selection.only(prompt, only, self.registry)
+            changes = {key: value for key, value in changes.items() if key[0] in prompt.nodes}
         if seed is None:
             return prompt
         from engine.formats.runs import with_seed
 
         return with_seed(prompt, self.registry, seed, random.random, keep=changes)
+
+    def _converted(self, loaded: Prompt | UiWorkflow, *, keep_unknown: bool) -> Prompt:
+        if isinstance(loaded, Prompt):
+            return loaded
+        from engine.formats.conversion import to_prompt
+
+        try:
+            return to_prompt(loaded, self.registry, keep_unknown=keep_unknown)
+        except InvalidWorkflow as error:
+            if all(issue.code == "missing_node_type" for issue in error.issues):
+                whole = to_prompt(loaded, self.registry, keep_unknown=True)
+                error.sound = tuple(selection.sound(whole, self.registry, error.issues))
+                error.hint = "; ".join(filter(None, (selection.how_to_run(error.sound), error.hint)))
+            raise
 
     def _with_files(self, prompt: Prompt, changes: _overrides.Changes) -> _overrides.Changes:
         """The changes, in which input files may be paths to anywhere: who starts a run may name any file."""
@@ -293,13 +334,20 @@ class Session:
 
     def resolve_targets(self, prompt: Prompt, targets: Iterable[str]) -> list[str]:
         """The ids of the nodes that `targets` name by id, title or class_type."""
-        if isinstance(targets, str):
-            raise UsageError(f"targets: expected a list of nodes, got the text {targets!r}", hint=f"[{targets!r}]")
+        _check_nodes(targets=targets)
         return [_overrides.find_node(prompt, str(target), self.registry) for target in targets]
 
     def issues(self, prompt: Prompt, targets: Iterable[str] = (), *, executable: bool = True) -> list[Issue]:
         """Every problem that keeps the prompt from running; `executable` as in engine.validation."""
         return self._lowered(prompt, self.resolve_targets(prompt, targets), executable=executable)[1]
+
+    def refusal(self, prompt: Prompt, issues: Sequence[Issue], targets: Iterable[str] = ()) -> InvalidWorkflow:
+        """The error about a prompt with these issues, and what would help against all of them."""
+        error = InvalidWorkflow(issues)
+        error.sound = tuple(selection.sound(prompt, self.registry, issues, tuple(targets)))
+        unknown = any(issue.code == "missing_node_type" for issue in issues)
+        error.hint = "; ".join(filter(None, (selection.how_to_run(error.sound), HOW_CLASSES_GET_IN if unknown else "")))
+        return error
 
     def notes(self, prompt: Prompt) -> list[Issue]:
         """What a user should know of the prompt and what stops nothing: what was left out of it, or has no effect."""
@@ -319,7 +367,7 @@ class Session:
         targets = self.resolve_targets(prompt, targets)
         lowered, issues = self._lowered(prompt.sent(datetime.now()), targets)
         if issues:
-            raise refusal(issues)
+            raise self.refusal(prompt, issues, targets)
         plan = make_plan(
             replace(lowered, notes=(*lowered.notes, *self._notes(lowered))),
             self.registry,
@@ -394,15 +442,16 @@ class Session:
             yield Issue("sampling_mode", message, node_id=next(iter(lowered.outputs)))
 
 
-def refusal(issues: Sequence[Issue]) -> InvalidWorkflow:
-    """The error about a prompt with these issues, and what would help against all of them."""
-    unknown = any(issue.code == "missing_node_type" for issue in issues)
-    return InvalidWorkflow(issues, hint=HOW_CLASSES_GET_IN if unknown else "")
-
-
 def _namespace(settings: Settings) -> bytes:
     """What makes the same key give other numbers: a cache shared by several settings keeps them apart."""
     return canonical([settings.device, settings.dtype, settings.sampling, settings.missing_embeddings])
+
+
+def _check_nodes(**given: Iterable[str]) -> None:
+    """Raise UsageError for a text where a list of nodes is expected."""
+    for name, nodes in given.items():
+        if isinstance(nodes, str):
+            raise UsageError(f"{name}: expected a list of nodes, got the text {nodes!r}", hint=f"[{nodes!r}]")
 
 
 def _check_observers(observers: Any) -> None:

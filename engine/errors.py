@@ -171,7 +171,12 @@ class OutsideFolder(UnusableName):
 
 
 class InvalidWorkflow(WeftError):
-    """A workflow that cannot run, with every reason; `hint` is about all of them."""
+    """A workflow that cannot run, with every reason; `hint` is about all of them.
+
+    `sound` are the output nodes and targets that nothing is wrong with.
+    """
+
+    sound: tuple[str, ...] = ()
 
     def __init__(self, issues: Sequence[Issue], *, hint: str = "") -> None:
         self.issues = tuple(issues)

@@ -83,6 +83,11 @@ def find_node(prompt: Prompt, reference: str, registry: Registry) -> str:
     return _find(prompt, reference, registry, {})
 
 
+def find_shown(prompt: Prompt, reference: str, registry: Registry) -> str:
+    """The same; the nodes that the editor shows and no prompt has, those of subgraphs, are found too."""
+    return _find(prompt, reference, registry, prompt.shown)
+
+
 def _find(prompt: Prompt, reference: str, registry: Registry, shown: Mapping[str, Shown]) -> str:
     """The same among the nodes of subgraphs, too, which have an id and a title."""
     if reference in prompt.nodes or reference in shown:

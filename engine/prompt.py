@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from copy import copy
 from datetime import datetime
 from typing import Any, NamedTuple, Self
@@ -149,6 +149,10 @@ class Prompt:
         changed = copy(self)
         changed.nodes = dict(nodes)
         return changed
+
+    def reduced(self, nodes: Collection[str]) -> Self:
+        """A copy without any other nodes than these."""
+        return self.with_nodes({node_id: node for node_id, node in self.nodes.items() if node_id in nodes})
 
     def with_values(self, values: Mapping[tuple[str, str], Any]) -> Self:
         """A copy in which inputs, by node id and name, have other values; every other node is shared."""

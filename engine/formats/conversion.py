@@ -83,6 +83,11 @@ class ConvertedPrompt(Prompt):
         self._drawn: Mapping[tuple[str, str], str] = {}
         self.moment = datetime.min
 
+    def reduced(self, nodes: Collection[str]) -> Self:
+        prompt = super().reduced(nodes)
+        prompt._texts = {key: text for key, text in self._texts.items() if key[0] in nodes}
+        return prompt
+
     def with_values(self, values: Mapping[tuple[str, str], Any]) -> Self:
         prompt = super().with_values(values)
         texts, changed = dict(self._texts), dict(self._changed)

@@ -62,6 +62,9 @@ class Answer:
         self.previews: list[Path] = []
         self.listed = 0
         self.runs: list[dict[str, Any]] = []
+        self.waiting: list[str] = []
+        """The workflows that have not begun, where there are several."""
+        self.failures = 0
         self.warnings: list[events.NodeWarning] = []
 
     def document(self, data: Mapping[str, Any]) -> None:
@@ -131,6 +134,32 @@ class Answer:
         if not self.quiet:
             self.err.line(("warning: ", "yellow"), message)
 
+    def begun(self, workflow: str) -> None:
+        """Note that a workflow is no longer waiting."""
+        if workflow in self.waiting:
+            self.waiting.remove(workflow)
+
+    def told(self, error: BaseException, then: str = "") -> None:
+        """Say what went wrong with the workflow that is worked on, where the command goes on; `then` says how."""
+        self.failures += 1
+        self._say(error)
+        if then:
+            self.err.line(then)
+        data = error_json(error)
+        if self.as_events:
+            self.record({"event": "Error", **self._about(), **data})
+        self._failed_run(error, data)
+
+    def _failed_run(self, error: BaseException, data: Mapping[str, Any]) -> None:
+        files = [str(file) for file in getattr(error, "files", ())]
+        self.runs.append({**self._about(), "status": "failed", **data, "files": files})
+
+    def _say(self, error: BaseException) -> None:
+        if self.subject:
+            self.err.line((f"{self.subject}:", "bold"))
+        for line in explain(error):
+            self.err.line(*line)
+
     def ran(self, result: RunResult, seeds: Mapping[str, Any]) -> None:
         """Say what a run gave; `seeds` by NODE.INPUT."""
         self.runs.append({**self._about(), **result.to_json(), "seeds": dict(seeds)})
@@ -145,10 +174,13 @@ class Answer:
 
     def done(self) -> None:
         """Say what all runs gave: one run's document is flat, several are in a list."""
+        status = "failed" if self.failures else "done"
         if self.as_json:
             several = {"runs": self.runs, **self._written()}
-            found = self.runs[0] if len(self.runs) == 1 else several
-            self.document({"status": "done", **found, "warnings": self._warnings()})
+            found = several if self.failures or len(self.runs) != 1 else self.runs[0]
+            self.document({"status": status, **found, "warnings": self._warnings()})
+        if self.failures:
+            raise SystemExit(1)
 
     def _list_files(self) -> None:
         """Write the files that are not listed yet, one a line, whatever is in their names."""
@@ -169,10 +201,11 @@ class Answer:
             error = error if isinstance(error, Interrupted) else Interrupted()
             error.exit_code = 128 + (self.stop.number or signal.SIGINT)
         code = error.exit_code if isinstance(error, WeftError) else 1
-        if self.subject:
-            self.err.line((f"{self.subject}:", "bold"))
-        for line in explain(error):
-            self.err.line(*line)
+        self._say(error)
+        self.begun(self.subject)
+        if self.waiting:
+            names = ", ".join(self.waiting)
+            self.err.line(f"not run: {names}" + ("" if code > 128 else " (--keep-going runs the others)"))
         self._close(error, code)
         return code
 
@@ -182,6 +215,9 @@ class Answer:
 
     def _close(self, error: BaseException, code: int) -> None:
         data = {**self._about(), **error_json(error), "exit_code": code, **self._written()}
+        if self.subject:
+            self._failed_run(error, error_json(error))
+            data["runs"] = [*self.runs, *({"workflow": name, "status": "skipped"} for name in self.waiting)]
         if self.as_json:
             self.document({"status": "error", **data, "warnings": self._warnings()})
         elif self.as_events:

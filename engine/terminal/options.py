@@ -33,6 +33,31 @@ SetOption = Annotated[
         "(LoadImage) may be a path to anywhere.",
     ),
 ]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="NODE",
+        help="Run this node and what it depends on, and no other output; may be repeated. What is wrong with the rest, "
+        "such as a class that is not here, does not matter. Not with --target.",
+    ),
+]
+BypassOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--bypass",
+        metavar="NODE",
+        help="Bypass this node, as Ctrl-B in the editor: what comes in goes on where the types agree; may be repeated.",
+    ),
+]
+MuteOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--mute",
+        metavar="NODE",
+        help="Mute this node, as Ctrl-M in the editor: it does not run, and what needs it lacks it; may be repeated.",
+    ),
+]
 ModelsOption = Annotated[
     list[Path] | None,
     typer.Option(

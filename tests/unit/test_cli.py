@@ -430,6 +430,96 @@ def test_what_the_machine_does_to_weft_is_no_bug(error: Exception, home: Home, m
     assert err in ("error: not enough memory\n", "error: No space left on device\n")
 
 
+# --- which part of a workflow runs, and what becomes of several
+
+
+UNKNOWN = {"class_type": "Fancy", "inputs": {"number": ["1", 0]}}
+SECOND = {"class_type": "CheckSave", "inputs": {"number": ["1", 0], "prefix": "second"}}
+
+
+def test_only_these_outputs_run_whatever_is_wrong_elsewhere(home: Home) -> None:
+    name = home.chain(_4=UNKNOWN, _5=SECOND, _6={"class_type": "CheckSave", "inputs": {"number": ["4", 0]}})
+    code, _, err = home.weft("run", name)
+    assert code == 3
+    assert "--only 3 --only 5 runs what nothing is wrong with" in err
+    code, out, _ = home.weft("run", name, "--only", "5", "--set", "2.steps=1")
+    assert (code, out) == (0, "output/second_00001_.txt\n")
+    assert home.weft("validate", name, "--only", "Save#1", "--only", "5")[0] == 0
+    code, _, err = home.weft("run", name, "--only", "6")
+    assert code == 3
+    assert "Unknown node class 'Fancy'" in err
+    assert home.weft("run", name, "--only", "5", "--target", "3")[0] == 2
+    code, _, err = home.weft("run", name, "--only", "7")
+    assert code == 2
+    assert "no node '7'" in err
+
+
+def test_only_takes_saves_of_the_editor_with_classes_that_are_not_here(home: Home) -> None:
+    prompt = home.chain(_4=UNKNOWN, _5=SECOND, _6={"class_type": "CheckSave", "inputs": {"number": ["4", 0]}})
+    home.weft("convert", prompt, "--to", "ui", "--keep-unknown", "-o", "ui.json")
+    code, _, err = home.weft("run", "ui.json")
+    assert code == 3
+    assert "--only 3 --only 5 runs what nothing is wrong with" in err
+    assert home.weft("run", "ui.json", "--only", "5")[:2] == (0, "output/second_00001_.txt\n")
+
+
+@pytest.mark.parametrize("name", ["w.json", "ui.json"])
+def test_bypass_and_mute(home: Home, name: str) -> None:
+    home.chain(_5=SECOND)
+    home.weft("convert", "w.json", "--to", "ui", "-o", "ui.json")
+    code, _, err = home.weft("run", name, "--bypass", "the [b]slow[/b]", "--mute", "5")
+    assert code == 0
+    assert "slow" not in err
+    assert home.wrote() == ["n_00001_.txt"]
+    code, _, err = home.weft("validate", name, "--mute", "2")
+    assert code == 3
+    assert "node 3" in err
+    code, _, err = home.weft("plan", name, "--bypass", "slaw")
+    assert code == 2
+    assert "no node 'slaw' in the workflow" in err
+
+
+def failing(home: Home, name: str) -> str:
+    return home.write({**CHAIN, "2": {"class_type": "CheckFail", "inputs": {"number": ["1", 0]}}}, name)
+
+
+def test_the_message_names_what_was_not_run(home: Home) -> None:
+    one, bad, other = home.write(CHAIN, "one.json"), failing(home, "bad.json"), home.write(CHAIN, "other.json")
+    code, out, err = home.weft("run", one, bad, other, "--json")
+    assert code == 1
+    assert "not run: other.json (--keep-going runs the others)" in err
+    document = json.loads(out)
+    assert [(run["workflow"], run["status"]) for run in document["runs"]] == [
+        ("one.json", "done"),
+        ("bad.json", "failed"),
+        ("other.json", "skipped"),
+    ]
+    assert (document["status"], document["workflow"], len(document["files"])) == ("error", "bad.json", 1)
+
+
+def test_keep_going_runs_the_others(home: Home) -> None:
+    bad, other = failing(home, "bad.json"), home.write({**CHAIN, "5": SECOND}, "other.json")
+    invalid = home.write({**CHAIN, "4": {"class_type": "CheckSave", "inputs": {"prefix": "x"}}}, "invalid.json")
+    home.write("{", "unreadable.json")
+    code, out, err = home.weft("run", "unreadable.json", invalid, bad, other, "--keep-going", "--json")
+    assert code == 1
+    document = json.loads(out)
+    assert document["status"] == "failed"
+    assert [(run["workflow"], run["status"]) for run in document["runs"]] == [
+        ("unreadable.json", "failed"),
+        ("invalid.json", "failed"),
+        ("invalid.json", "done"),
+        ("bad.json", "failed"),
+        ("other.json", "done"),
+    ]
+    assert "running what nothing is wrong with: node 3" in err
+    assert "cannot bear 7" in err
+    assert home.wrote() == ["n_00001_.txt", "second_00001_.txt"]
+    code, out, _ = home.weft("run", bad, other, "--keep-going", "-q")
+    assert (code, len(out.splitlines())) == (1, 2)
+    assert home.weft("run", other, "--keep-going")[0] == 0
+
+
 # --- options
 
 
