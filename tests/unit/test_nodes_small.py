@@ -61,7 +61,7 @@ def test_a_mask_is_shown_as_a_grey_picture(tmp_path: Path) -> None:
     prompt = {"1": node("SolidMask", value=0.5, width=8, height=4), "2": node("MaskPreview", mask=["1", 0])}
     result = run(prompt, output=tmp_path / "output")
     (shown,) = result.ui["2"]["images"]
-    (file,) = result.files
+    (file,) = result.previews
     assert (shown["type"], shown["filename"]) == ("temp", Path(file).name)
     with Image.open(file) as picture:
         assert (picture.mode, picture.size) == ("RGB", (8, 4))
