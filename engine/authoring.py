@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -208,6 +209,7 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
             call=_filled(wrap(function), inputs) if mark.unused else wrap(function),
             version=f"{mark.version}",
             module=function.__module__,
+            libraries=_libraries(function.__module__ or ""),
             injected=injected,
             links=links,
             fingerprint=mark.fingerprint,
@@ -220,6 +222,15 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
             passes=mark.passes,
         ),
     )
+
+
+def _libraries(module: str) -> tuple[str, ...]:
+    """What the file of a node, else its pack, says in LIBRARIES: modules that its nodes import when they are called."""
+    for name in (module, module.partition(".")[0]):
+        place = sys.modules.get(name)
+        if place is not None and "LIBRARIES" in vars(place):
+            return tuple(place.LIBRARIES)
+    return ()
 
 
 def _filled(call: Callable[..., Any], inputs: Sequence[InputSpec]) -> Callable[..., Any]:

@@ -88,7 +88,8 @@ class Implementation:
     name, message) for what is wrong beyond a single input, or a MissingFile in place of the message.
     `queued(constants, last, random)` gives the inputs that have another value in this run: what the browser resolves
     when it queues a workflow. `module` is where the class is written. `lowers` replaces the node by others before
-    anything is planned; `passes` do so only in a run that asks for them by name (`engine.lowering`).
+    anything is planned; `passes` do so only in a run that asks for them by name (`engine.lowering`). `libraries` are
+    modules that are imported before the node is called, as a step of their own: they may take longer than it.
     """
 
     call: Callable[..., Any]
@@ -103,6 +104,7 @@ class Implementation:
     by_node_id: bool = False
     code: str = ""
     module: str = field(default="", compare=False)
+    libraries: tuple[str, ...] = field(default=(), compare=False)
     queued: Callable[..., Mapping[str, Any]] | None = None
     lowers: Callable[..., Any] | None = None
     passes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)

@@ -73,6 +73,21 @@ class NodeStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LibrariesLoading(Event):
+    """Modules that the next node needs are about to be imported; it has not started."""
+
+    modules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LibrariesLoaded(Event):
+    """They are there, `seconds` later."""
+
+    modules: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Progress(Event):
     """Step `value` of `total` of the running node is done."""
 

@@ -29,9 +29,12 @@ plan may find itself done when its turn comes.
 
 from __future__ import annotations
 
+import importlib
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -40,7 +43,16 @@ from engine.cache import Cache, Entry, NoCache
 from engine.call import Expansion, call_node, failure
 from engine.context import RunContext
 from engine.errors import Interrupted, NodeFailed, UsageError, WeftError
-from engine.events import NodeCached, NodeExpanded, NodeFinished, NodeStarted, RunFinished, RunStarted
+from engine.events import (
+    LibrariesLoaded,
+    LibrariesLoading,
+    NodeCached,
+    NodeExpanded,
+    NodeFinished,
+    NodeStarted,
+    RunFinished,
+    RunStarted,
+)
 from engine.events import NodeFailed as NodeFailedEvent
 from engine.growth import grow
 from engine.links import Link
@@ -55,8 +67,9 @@ class RunResult:
     A node may also be named by its title or class, as a target may. `files` in the order in which they were written (a
     cached output node's own are among them), without `previews`, which are temporary; `timings` are seconds of wall
     time of the nodes that ran, of one that expanded with what is inside; `cached` are those of the plan that did not
-    run, because their outputs were there: in the cache, or from an equal node of this run; `ui` is what output nodes
-    show; `status` is `failed` where the failure of an output node was let pass, else `done`.
+    run, because their outputs were there: in the cache, or from an equal node of this run; `loading` are the seconds
+    in which libraries were imported, which count for no node; `ui` is what output nodes show; `status` is `failed`
+    where the failure of an output node was let pass, else `done`.
     """
 
     outputs: Mapping[str, tuple[Any, ...]]
@@ -68,6 +81,7 @@ class RunResult:
     plan: ExecutionPlan
     previews: tuple[Path, ...] = ()
     status: str = "done"
+    loading: float = 0.0
 
     def __getitem__(self, node: str) -> tuple[Any, ...]:
         try:
@@ -102,6 +116,7 @@ class RunResult:
             "outputs": {node_id: dict(ui) for node_id, ui in self.ui.items()},
             "cached": list(self.cached),
             "timings": {node_id: round(seconds, 6) for node_id, seconds in self.timings.items()},
+            "loading": round(self.loading, 6),
             "warnings": [{"node_id": node_id, "message": message} for node_id, message in self.warnings],
         }
 
@@ -168,6 +183,7 @@ class _Run:
         self.stale: set[str] = set()
         self.files = context.written
         self.timings: dict[str, float] = {}
+        self.loading = 0.0
         self.cached: list[str] = []
 
     def execute(self) -> RunResult:
@@ -198,6 +214,7 @@ class _Run:
             ui={node_id: entry.ui for node_id, entry in self.entries.items() if entry.ui},
             files=files,
             timings=self.timings,
+            loading=self.loading,
             cached=tuple(self.cached),
             warnings=tuple(self.context.warnings),
             plan=self.plan,
@@ -287,7 +304,27 @@ class _Run:
         entry = planner.entry(step.key)
         return entry if entry is not None and planner.still_there(entry) else None
 
+    def _load_libraries(self, step: Step) -> None:
+        """Import what the node needs and is not there yet, so that its time is its own."""
+        implementation = step.definition.implementation
+        assert implementation is not None
+        modules = tuple(name for name in implementation.libraries if name not in sys.modules)
+        if not modules:
+            return
+        if self.observed:
+            self.context.emit(LibrariesLoading(modules))
+        started = time.perf_counter()
+        for name in modules:
+            # Whoever cannot do without it says so better.
+            with suppress(Exception):
+                importlib.import_module(name)
+        seconds = time.perf_counter() - started
+        self.loading += seconds
+        if self.observed:
+            self.context.emit(LibrariesLoaded(modules, seconds))
+
     def _call(self, step: Step) -> Entry | Expansion:
+        self._load_libraries(step)
         if self.observed:
             event = NodeStarted(step.node_id, step.definition.class_type, step.title, step.reason, step.display_id)
             self.context.emit(event)

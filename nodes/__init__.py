@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+LIBRARIES = ("torch",)
+"""What the nodes of a file import when they are called, where the file does not say otherwise."""
+
 _FILES = {
     "nodes.loaders": (
         "CLIPLoader",

@@ -10,6 +10,7 @@ from engine.authoring import node
 from engine.context import RunContext
 from engine.sockets import Files
 from nodes.conditioning import require
+from nodes.loaders import LIBRARIES as LIBRARIES
 from nodes.loaders import CheckpointLoaderSimple
 from nodes.types import Clip, Model, Vae
 

@@ -10,6 +10,14 @@ from engine.context import RunContext
 from engine.sockets import Combo, Files
 from nodes.types import Clip, LoraStrength, Model, Vae
 
+LIBRARIES = (
+    "torch",
+    "diffusers.models.unets.unet_2d_condition",
+    "diffusers.models.autoencoders.autoencoder_kl",
+    "transformers.models.clip.modeling_clip",
+    "nodes.diffusion.checkpoint",
+)
+
 if TYPE_CHECKING:
     import torch
 

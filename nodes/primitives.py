@@ -8,6 +8,8 @@ from typing import Annotated, Any
 from engine.authoring import Output, node
 from engine.sockets import Boolean, Float, Int, String
 
+LIBRARIES: tuple[str, ...] = ()
+
 CATEGORY = "utils/primitive"
 MODULE = "comfy_extras.nodes_primitive"
 LIMIT = 2**63 - 1

@@ -9,6 +9,8 @@ from engine.authoring import UI, node
 from engine.sockets import String
 from nodes.types import Anything
 
+LIBRARIES: tuple[str, ...] = ()
+
 Part = Annotated[str, String(multiline=True)]
 
 

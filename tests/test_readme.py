@@ -25,7 +25,7 @@ from cli import main
 from engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "docs/tutorial.md")
+DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/python.md")
 COPIED = ("README.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", "cli.py")
 FOLDERS = ("engine", "nodes", "workflows", "docs")
 STAMPS = (".installed", ".test")

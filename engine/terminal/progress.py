@@ -71,6 +71,10 @@ class Narrator:
         match event:
             case events.RunStarted():
                 self.expected.update(event.nodes, event.cached)
+            case events.LibrariesLoading() if self.bar is not None:
+                self.bar.reset(self.bar.task_ids[0], description="loading libraries", total=None, pace="")
+            case events.LibrariesLoaded() if event.seconds >= 0.1:
+                self._say(f"loading libraries: {seconds_text(event.seconds)}")
             case events.NodeStarted():
                 self.titles[event.node_id] = event.title
                 self.running, self.pace = f"{self._place} {self._where(event)}", _Pace()

@@ -32,6 +32,8 @@ class Picture:
         (events.Progress("1.a", 2, 5, "1"), {"node_id": "1.a", "value": 2, "total": 5, "display_id": "1"}),
         (events.NodeCached("1", "C", "T"), {"node_id": "1", "class_type": "C", "title": "T"}),
         (events.NodeStarted("1", "C", "T", "why"), {"node_id": "1", "class_type": "C", "title": "T", "reason": "why"}),
+        (events.LibrariesLoading(("a.b",)), {"modules": ["a.b"]}),
+        (events.LibrariesLoaded(("a.b",), 0.5), {"modules": ["a.b"], "seconds": 0.5}),
         (events.Progress("1", 2, 5), {"node_id": "1", "value": 2, "total": 5}),
         (events.Preview("1", Picture()), {"node_id": "1"}),
         (events.NodeWarning("1", "hm"), {"node_id": "1", "message": "hm"}),
@@ -62,6 +64,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 10
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 12
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import time
+import types
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Annotated, Any
 
 import pytest
 
+import engine
 from engine import events
 from engine.authoring import UI, node
 from engine.cache import Cache, MemoryCache, NoCache
@@ -615,3 +618,31 @@ def test_files_are_named_once(runner: Runner) -> None:
     path = runner.folders.output / "2.txt"
     assert runner.run(prompt).files == (path,)
     assert isinstance(path, Path)
+
+
+def test_libraries_are_loaded_before_the_node_and_count_for_no_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weft_slow_library.py").write_text("import time; time.sleep(0.05)")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    @node(category="check", output_node=True)
+    def Uses() -> Annotated[int, Socket("N")]:
+        """Imports it."""
+        import weft_slow_library
+
+        assert weft_slow_library
+        return 1
+
+    module = types.ModuleType("weft_uses")
+    module.LIBRARIES = ("weft_slow_library", "weft_no_such_library")
+    monkeypatch.setitem(sys.modules, "weft_uses", module)
+    Uses.__module__ = "weft_uses"
+    told: list[Any] = []
+    result = engine.run(
+        {"1": {"class_type": "Uses", "inputs": {}}}, registry=Registry({"Uses": Uses}), observers=[told.append]
+    )
+    names = [type(event).__name__ for event in told]
+    assert names.index("LibrariesLoading") < names.index("LibrariesLoaded") < names.index("NodeStarted")
+    assert result.loading >= 0.05
+    assert result.timings["1"] < result.loading
