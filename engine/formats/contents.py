@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from engine.definition import InputSpec, NodeDefinition
 from engine.errors import Issue
 from engine.formats.canvases import Board, Item
-from engine.formats.legacy import asks_for_a_seed, migrate
+from engine.formats.legacy import asks_for_a_seed, migrate, misplaced
 from engine.formats.widgets import (
     Held,
     Saved,
@@ -104,6 +104,10 @@ def _fault(item: Item, shape: Shape) -> Issue | None:
         if isinstance(spec.socket, Unread):
             message = f"{spec.name!r} is of type {type_name(spec.socket.io_type)}, which is not known here"
             return item.issue("unknown_input_type", message, spec.name)
+    wrong = misplaced(item.class_type, shape.layout, item.held.values)
+    if wrong:
+        message = f"saved by an Efficiency pack from before version 1, whose node had other widgets ({wrong})"
+        return item.issue("other_version", message, hint="put the node into the graph anew")
     left = item.held.left
     if not left or left[0].name:
         return None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.formats.widgets import SEED_NAMES, WidgetSlot
-from engine.sockets import Combo
+from engine.sockets import Combo, Number
 
 RENAMED = {
     "T2IAdapterLoader": "ControlNetLoader",
@@ -42,6 +42,21 @@ def asks_for_a_seed(class_type: str, layout: Layout, saved: Any) -> bool:
     if _with_seed not in _MIGRATIONS.get(class_type, ()) or not isinstance(saved, list):
         return False
     return DRAWN_SEED in saved[_seed(layout) : _seed(layout) + 2]
+
+
+def misplaced(class_type: str, layout: Layout, values: Mapping[str, Any]) -> str:
+    """The first widget of an Efficiency node that holds what cannot be its own, with its value; empty for none.
+
+    Saves from before version 1 of that pack, whose nodes had other widgets, are like this.
+    """
+    if class_type not in _EFFICIENCY:
+        return ""
+    for slot in layout:
+        value, socket = values.get(slot.spec.name), slot.spec.socket
+        is_text = isinstance(value, str)
+        if (isinstance(socket, Number) and is_text) or (isinstance(socket, Combo) and _is_number(value)):
+            return f"{slot.spec.name} {value!r:.40}"
+    return ""
 
 
 def _without_sample_prefix(layout: Layout, saved: list[Any]) -> list[Any]:
@@ -117,6 +132,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+_EFFICIENCY = frozenset(
+    {
+        "KSampler (Efficient)",
+        "KSampler Adv. (Efficient)",
+        "KSampler SDXL (Eff.)",
+        "Efficient Loader",
+        "Eff. Loader SDXL",
+        "XY Plot",
+        "HighRes-Fix Script",
+    }
+)
 _SEED: tuple[Migration, ...] = (_with_control_slot, _with_seed)
 _SAMPLER: tuple[Migration, ...] = (_without_sampler_state, *_SEED)
 _MIGRATIONS: dict[str, tuple[Migration, ...]] = {

@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 
 import engine
 from engine.api import Session
+from engine.errors import InvalidWorkflow
 from engine.folders import Folders
 from engine.formats.conversion import ConvertedPrompt, to_prompt
 from engine.formats.workflow import Workflow
@@ -219,3 +220,19 @@ def test_what_is_saved_today_comes_back(class_type: str) -> None:
     prompt = {"1": {"class_type": class_type, "inputs": values}}
     document = engine.convert(prompt, to="ui")
     assert engine.convert(document)["1"]["inputs"] == values
+
+
+@pytest.mark.parametrize(
+    ("class_type", "widgets"),
+    [
+        ("XY Plot", ["CFG Scale", "7,8", "Sampler", "euler", 5, "False", 0]),
+        ("KSampler (Efficient)", ["Sample", 20, 7, "euler", "normal", 1]),
+        ("Efficient Loader", ["a.safetensors", "vae.pt", "pos", "neg", 512, 512, 1]),
+    ],
+)
+def test_a_save_from_before_version_1_gives_one_sentence(class_type: str, widgets: list[Any]) -> None:
+    with pytest.raises(InvalidWorkflow) as caught:
+        converted(save(class_type, widgets))
+    [issue] = caught.value.issues
+    assert issue.node_id == "1"
+    assert "from before version 1" in issue.message
