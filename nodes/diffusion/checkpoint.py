@@ -60,6 +60,7 @@ def load_checkpoint(
         path: .safetensors, or a torch file (.ckpt, .pt, .pth, .bin), which is read with weights_only.
         device: where the networks compute; a DeviceMemory shared by several loads lets one make room for another.
         dtype: number format of the weights; text_dtype and vae_dtype of the text encoders and the VAE, where other.
+            A VAE is float16 only where vae_dtype says so.
         embeddings: finds the file of `embedding:NAME` in prompts.
 
     Raises:
@@ -69,7 +70,9 @@ def load_checkpoint(
     with in_file(path):
         file = WeightFile(path)
         family, plan = plan_checkpoint(file.shapes, file.metadata, file.tensor)
-        formats = {"unet": dtype, "vae": vae_dtype or dtype}
+        # A VAE's activations exceed float16; bfloat16 takes as much memory.
+        wide = torch.bfloat16 if dtype == torch.float16 else dtype
+        formats = {"unet": dtype, "vae": vae_dtype or wide}
         fill(file, plan, {part.name: formats.get(part.name, text_dtype or dtype) for part in plan})
     memory = memory_of(device)
     networks = {part.name: PatchedNetwork(part.module, memory) for part in plan}
