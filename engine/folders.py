@@ -239,7 +239,7 @@ class Folders:
 
 def _private(folder: Path) -> Path:
     """The folder, made if need be and closed to others; a new one, with a warning, where it is a link or not ours."""
-    if not hasattr(os, "getuid"):
+    if os.name == "nt":  # no owners there, and the folder for temporary files is the user's own
         return folder
     with suppress(FileExistsError):
         folder.mkdir(0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
@@ -140,7 +141,7 @@ class Stream:
     def __init__(self, file: TextIO, stop: Stop) -> None:
         self.file = file
         self.stop = stop
-        if hasattr(file, "reconfigure"):
+        if isinstance(file, io.TextIOWrapper):
             # What the reader's encoding has no character for is written as an escape; a run does not fail by it.
             file.reconfigure(errors="backslashreplace")
 

@@ -25,9 +25,9 @@ _ONLY_IN_EDITORS = {"upload", "choose file to upload", "video-preview", "audioUI
 _DEFAULTS = {"INT": 0, "FLOAT": 0, "STRING": "", "BOOLEAN": False}
 
 
-def exact(expected: Json, got: Json) -> list[str]:
-    """What is different, a line each."""
-    return _differences(_clean(expected, whole=True), _clean(got, whole=True), {}, forgiving=False)
+def exact(expected: Json, got: Json, *, editors: bool = True) -> list[str]:
+    """What is different, a line each; with `editors` also in inputs that only an editor uses."""
+    return _differences(_clean(expected, whole=editors), _clean(got, whole=editors), {}, forgiving=False)
 
 
 def relaxed(expected: Json, got: Json, object_info: Json) -> list[str]:

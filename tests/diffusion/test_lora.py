@@ -407,6 +407,8 @@ def test_names_of_text_layers(sdxl: LoadedCheckpoint, tmp_path: Path, layer: str
 
 def test_every_file_matches_without_rest(parity: Path, sd15: LoadedCheckpoint, sdxl: LoadedCheckpoint) -> None:
     for path in sorted((parity / "models" / "loras").glob("*.safetensors")):
+        if path.stem in ("tiny_lora_sd2", "x_boft_noalpha"):
+            continue  # of another family; without an effect in ComfyUI
         base = sdxl if "_xl_" in path.name else sd15
         lora = load_lora(path)
         _, _, report = apply_lora(base.model, base.clip, lora, 1.0, 1.0)

@@ -281,7 +281,7 @@ def test_tiled_decoding_is_that_of_320_pixels(run: Runner) -> None:
 def test_what_is_shown(preview: str, decode: str, shown: bool, run: Runner) -> None:
     result = run(efficient(core(**REGULAR), preview_method=preview, vae_decode=decode), "s")
     assert bool(result.ui.get("s")) == shown
-    assert [file.suffix for file in result.files] == ([".png"] if shown else [])
+    assert [file.suffix for file in result.previews] == ([".png"] if shown else [])
 
 
 def test_what_is_passed_on_is_what_was_given(run: Runner) -> None:
@@ -695,7 +695,7 @@ def test_the_plot_is_shown_and_may_be_the_image(run: Runner) -> None:
     assert height > 128
     assert width > 128
     assert channels == 4
-    assert len(result.ui["s"]["images"]) == len(result.files) == 1
+    assert len(result.ui["s"]["images"]) == len(result.previews) == 1
     assert len(cells(result)) == 4
 
 

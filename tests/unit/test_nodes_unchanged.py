@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.authoring import CONTEXT
 from engine.registry import Registry
 from nodes import compositing, conditioning_ops, image_ops, inpaint, latent_ops, mask
 
@@ -78,10 +79,11 @@ def test_inputs_are_left_alone(class_type: str, make_context: Any) -> None:
     before = copied(inputs)
     implementation = REGISTRY[class_type].implementation
     assert implementation is not None
-    injected = {name: make_context() for name in implementation.injected}
+    injected = {name: make_context() if kind == CONTEXT else {} for name, kind in implementation.injected.items()}
     outputs = implementation.call(**inputs, **injected)
     assert same(inputs, before)
-    assert len(outputs) == len(REGISTRY[class_type].outputs)
+    slots = outputs.get("result", ()) if isinstance(outputs, dict) else outputs
+    assert len(slots) == len(REGISTRY[class_type].outputs)
 
 
 def test_all_are_covered() -> None:
