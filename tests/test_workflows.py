@@ -34,12 +34,12 @@ def document_of(name: str) -> dict[str, Any]:
     return loaded
 
 
-def test_there_are_thirteen() -> None:
+def test_there_are_fifteen() -> None:
     saved = {file.stem for file in WORKFLOWS.glob("*.json") if file.name.count(".") == 1}
     assert saved == set(NAMES)
     assert saved == {
-        "areas", "divided", "hires_fix", "img2img", "inpaint", "lora_switch", "noise_disabled", "prompt_sweep",
-        "prompt_switch", "sampling_modes", "steps_4_to_11", "three_stages", "txt2img",
+        "areas", "divided", "hires_fix", "img2img", "inpaint", "lora_editing", "lora_switch", "noise_disabled",
+        "prompt_editing", "prompt_sweep", "prompt_switch", "sampling_modes", "steps_4_to_11", "three_stages", "txt2img",
     }  # fmt: skip
 
 
