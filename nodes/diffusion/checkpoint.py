@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.detect import Read, describe, detect, detect_vae, read_tower, stated_towers
+from nodes.diffusion.detect import Read, detect, detect_vae, read_tower, stated_towers
 from nodes.diffusion.errors import CheckpointError, nearest
 from nodes.diffusion.families import CLIP_H, CLIP_L, REFINER_CLIP_G, XL_CLIP_G, XL_CLIP_L, Family, TextEncoderSpec
 from nodes.diffusion.keymaps import Shapes
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
+from nodes.diffusion.kinds import not_a
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.networks import IGNORED, Part, check, fill, in_file, memory_of, text_part, unet_part, vae_part
 from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
@@ -158,7 +159,7 @@ def _tower_name(file: WeightFile) -> str:
     shapes = Shapes(file.shapes)
     layers = shapes.indices(r"(?:text_model\.encoder\.layers|transformer\.resblocks)\.(\d+)\.")
     if not layers:
-        raise CheckpointError(f"not a text encoder of Stable Diffusion, but {describe(file.shapes)}")
+        raise CheckpointError(not_a("text encoder", file.shapes))
     stated = stated_towers(file.metadata)
     if len(stated) == 1:
         return stated[0]

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.conditions import to_batch
-from nodes.diffusion.detect import describe
 from nodes.diffusion.errors import CheckpointError, DiffusionError
 from nodes.diffusion.families import completed, kind_of, title_of
 from nodes.diffusion.keymaps import Landing, Shapes, controlnet_keymap, diffusers_shapes, read_controlnet
 from nodes.diffusion.keymaps.controlnet import DIFFERENCE, PREFIX
+from nodes.diffusion.kinds import foreign, not_a
 from nodes.diffusion.networks import Part, build, check, fill, in_file, memory_of
 from nodes.diffusion.patcher import PatchedNetwork
 from nodes.diffusion.pixels import LATENT_PIXELS, resize
@@ -248,9 +248,11 @@ def plan_controlnet(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, Part]:
     own = {key: tuple(shape) for key, shape in shapes.items() if key != DIFFERENCE}
     prefix = PREFIX if Shapes(own, PREFIX) else ""
     of_diffusers = "controlnet_cond_embedding.conv_in.weight" in own
+    if foreign(own):
+        raise CheckpointError(not_a("ControlNet", own))
     original = diffusers_shapes(own) if of_diffusers else own
     if f"{prefix}input_hint_block.0.weight" not in original:
-        raise CheckpointError(f"not a ControlNet of Stable Diffusion, but {describe(shapes)}")
+        raise CheckpointError(not_a("ControlNet", own))
     net = read_controlnet(Shapes(original, prefix))
     kind = kind_of(net)
     if kind is None or net["in_channels"] != 4 or net["conditioning_channels"] != 3:

@@ -22,6 +22,7 @@ from nodes.diffusion.families import KINDS, Family, Kind, TextEncoderSpec, compl
 from nodes.diffusion.keymaps import Shapes, read_clip, read_unet, read_vae
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
+from nodes.diffusion.kinds import not_a
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +65,7 @@ def detect(
     """
     unet_shapes = Shapes(shapes, prefix)
     if not unet_shapes.any("input_blocks."):
-        raise CheckpointError(f"not a Stable Diffusion checkpoint, but {describe(shapes)}")
+        raise CheckpointError(not_a("checkpoint", shapes))
     unet = read_unet(unet_shapes)
     kind = _supported_kind(unet, shapes)
     family = Family(
@@ -92,7 +93,7 @@ def detect_vae(
     """Keyword arguments of AutoencoderKL for a file that holds an autoencoder; raises CheckpointError as `detect`."""
     found = Shapes(shapes, prefix)
     if not found.any("encoder.down.") or not found.any("decoder.up."):
-        raise CheckpointError(f"not a Stable Diffusion VAE, but {describe(shapes)}")
+        raise CheckpointError(not_a("VAE", shapes))
     vae = _merge(read_vae(found), _stated(metadata or {}).get("vae", {}), "vae")
     if vae["latent_channels"] != 4 or vae["in_channels"] != 3:
         got = f"{vae['latent_channels']} latent channels and {vae['in_channels']} image channels"
@@ -221,36 +222,3 @@ def _check_agreement(family: Family) -> None:
     if family.text_encoders and width != family.unet["cross_attention_dim"]:
         towers = " + ".join(f"{tower.name} {tower.config['hidden_size']}" for tower in family.text_encoders)
         raise CheckpointError(f"the UNet reads {family.unet['cross_attention_dim']}-wide text, the file has {towers}")
-
-
-# What a file is that is no checkpoint: the first row of which some key holds one of the marks.
-_MARKS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("a LoRA (put it in loras/)", ("lora_up.", "lora_down.", ".lora_A.", ".lora_B.", "hada_w1", "lokr_w", ".oft_")),
-    ("a ControlNet (put it in controlnet/)", ("control_model.", "controlnet_", "input_hint_block.", "zero_convs.")),
-    ("a checkpoint (put it in checkpoints/)", ("model.diffusion_model.input_blocks.",)),
-    ("a FLUX model", ("double_blocks.",)),
-    ("a Stable Diffusion 3 model", ("joint_blocks.",)),
-    ("a CLIP vision model", ("vision_model.", "visual.transformer.")),
-    ("a T5 text encoder", ("encoder.block.0.layer.0.SelfAttention",)),
-    ("a UNet in diffusers' layout", ("down_blocks.0.resnets.0.time_emb_proj", "time_embedding.linear_1")),
-    ("a UNet without text encoder and VAE (put it in diffusion_models/)", ("input_blocks.",)),
-    ("a VAE in diffusers' layout", ("decoder.up_blocks.", "encoder.down_blocks.")),
-    ("a VAE whose keys start as in a checkpoint", ("first_stage_model.",)),
-    ("a VAE (put it in vae/)", ("decoder.up.", "encoder.down.")),
-    ("a text encoder", ("text_model.encoder.layers.", "transformer.resblocks.")),
-    ("a transformer of another family", ("transformer_blocks.", "blocks.0.attn", "blocks.0.self_attn")),
-    ("a textual inversion (put it in embeddings/)", ("emb_params", "string_to_param", "clip_l", "clip_g")),
-    ("an upscaler (put it in upscale_models/)", ("rdb1.", "RDB1.", "upsampler.", "conv_first.")),
-)
-
-
-def describe(names: Iterable[str]) -> str:
-    """In a few words what a file with these keys is."""
-    names = list(names)
-    if not names:
-        return "a file without tensors"
-    for title, marks in _MARKS:
-        if any(mark in name for name in names for mark in marks):
-            return title
-    examples = ", ".join(repr(name) for name in names[:3])
-    return f"something unknown ({len(names)} tensors: {examples}{', ...' if len(names) > 3 else ''})"

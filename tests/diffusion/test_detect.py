@@ -7,8 +7,9 @@ import json
 import pytest
 import torch
 
-from nodes.diffusion.detect import CONFIG_KEY, describe, detect, detect_vae
+from nodes.diffusion.detect import CONFIG_KEY, detect, detect_vae
 from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.kinds import describe
 
 from ..reference.store import document
 
@@ -291,12 +292,18 @@ def test_a_vae_of_its_own(parity):
         ("decoder.up.0.block.0.conv1.weight", "a VAE"),
         ("text_model.encoder.layers.0.mlp.fc1.weight", "a text encoder"),
         ("model.diffusion_model.transformer_blocks.0.attn.weight", "a transformer of another family"),
+        ("blocks.0.cross_attn.k.weight\npatch_embedding.weight", "a Wan model"),
+        ("noise_refiner.0.attention.qkv.weight", "a Z-Image or Lumina Image 2 model"),
+        ("transformer_blocks.0.img_mod.1.weight", "a Qwen-Image model"),
+        ("patchify_proj.weight\ntransformer_blocks.0.attn1.to_k.weight", "an LTX-Video model"),
+        ("task_embedding", "a union ControlNet"),
+        ("lora_controlnet", "a control-LoRA"),
         ("foo", "something unknown .1 tensors: 'foo'."),
     ],
 )
 def test_what_is_no_checkpoint_is_described(key, what):
     with pytest.raises(CheckpointError, match=f"not a Stable Diffusion checkpoint, but {what}"):
-        detect({key: (1,)})
+        detect(dict.fromkeys(key.splitlines(), (1,)))
 
 
 def test_nothing_is_described_too():

@@ -289,7 +289,7 @@ def test_text_encoders_of_their_own(
             load_clip([path], family, **EVERYTHING)
     with pytest.raises(CheckpointError, match=re.escape("of type 'sdxl' are clip_l + clip_g, got clip_l")):
         load_clip([path, path], "sdxl", **EVERYTHING)
-    with pytest.raises(CheckpointError, match="not a text encoder of Stable Diffusion, but a checkpoint"):
+    with pytest.raises(CheckpointError, match="not a Stable Diffusion text encoder, but a checkpoint"):
         load_clip([make_checkpoint("sd1")], "stable_diffusion", **EVERYTHING)
 
 

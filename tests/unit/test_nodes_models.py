@@ -305,6 +305,4 @@ def test_a_control_without_a_file(random_models: Path, tmp_path: Path) -> None:
     (tmp_path / "m" / "controlnet").mkdir(parents=True)
     source = random_models / "checkpoints" / "weft-tiny.safetensors"
     (tmp_path / "m" / "controlnet" / "weft-tiny.safetensors").write_bytes(source.read_bytes())
-    assert "not a ControlNet of Stable Diffusion, but a checkpoint" in str(
-        failure(tmp_path / "m", tmp_path, prompt, "1")
-    )
+    assert "not a Stable Diffusion ControlNet, but a checkpoint" in str(failure(tmp_path / "m", tmp_path, prompt, "1"))

@@ -1,0 +1,201 @@
+"""What a file of weights is, told by the names of its tensors: without torch, so that a check before a run can ask.
+
+Of what Weft runs, the names say no more than which loader it is for; the rest is named, so that a message can say what
+somebody has there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Known(NamedTuple):
+    """A kind of file: what people call it, and what tells it.
+
+    marks: pieces of names, each from the beginning of a part on: a file is of this kind if it has all that stand in one
+        of these groups.
+    """
+
+    title: str
+    marks: tuple[tuple[str, ...], ...]
+
+
+def _known(title: str, *groups: str) -> Known:
+    return Known(title, tuple(tuple(f".{mark}" for mark in group.split()) for group in groups))
+
+
+# Networks that are none of Stable Diffusion 1.x to XL, the particular before the general.
+OTHER_FAMILIES = (
+    _known("Chroma Radiance", "distilled_guidance_layer. nerf_final_layer_conv."),
+    _known("Chroma", "distilled_guidance_layer."),
+    _known("HunyuanImage or HunyuanVideo 1.5", "byt5_in."),
+    _known("HunyuanVideo", "txt_in.individual_token_refiner.", "context_embedder.token_refiner."),
+    _known("HiDream", "double_stream_blocks."),
+    _known("FLUX.2", "double_stream_modulation_img."),
+    _known("FLUX", "double_blocks.", "single_transformer_blocks."),
+    _known("Stable Diffusion 3", "joint_blocks.", "transformer_blocks.0.attn.add_q_proj pos_embed.proj."),
+    _known("Qwen-Image", "txt_norm. transformer_blocks.", "transformer_blocks.0.img_mod."),
+    _known("AuraFlow", "double_layers.", "cond_seq_linear.", "joint_transformer_blocks. single_transformer_blocks."),
+    _known("Stable Cascade", "clip_txt_mapper.", "clip_txt_pooled_mapper.", "effnet_mapper."),
+    _known("Hunyuan-DiT", "mlp_t5.", "text_embedding_padding"),
+    _known("OmniGen2", "time_caption_embed.", "ref_image_refiner."),
+    _known("Z-Image or Lumina Image 2", "cap_embedder. layers.0.attention.", "noise_refiner."),
+    _known("PixArt", "y_embedder.y_embedding", "adaln_single. pos_embed.proj.", "csize_embedder."),
+    _known("Sana", "caption_norm. transformer_blocks."),
+    _known("LTX-Video", "adaln_single. transformer_blocks.", "patchify_proj. transformer_blocks."),
+    _known("Mochi", "t5_yproj.", "t5_y_embedder."),
+    _known("ACE-Step", "genre_embedder."),
+    _known("CogVideoX", "patch_embed.text_proj."),
+    _known("Wan", "head.modulation", "blocks.0.cross_attn. patch_embedding.", "condition_embedder.time_embedder."),
+    _known("Cosmos", "blocks.block0.", "x_embedder.proj.1. blocks.0.adaln_modulation_self_attn."),
+    _known("Kandinsky 5", "visual_transformer_blocks."),
+    _known("Kandinsky 2", "encoder_hid_proj.image_embeds.", "add_embedding.image_proj.", "add_embedding.image_norm."),
+    _known("Kolors", "encoder_hid_proj.weight"),
+    _known("Stable Audio", "to_timestep_embed. to_cond_embed.", "rotary_pos_emb.inv_freq to_timestep_embed."),
+    _known("Hunyuan3D", "latent_in. cond_in."),
+    _known("Stable Video Diffusion", "time_stack.", "temporal_transformer_blocks."),
+)
+_OTHER_CONTROL = (
+    _known("a union ControlNet", "task_embedding", "control_add_embedding.", "spatial_ch_projs."),
+    _known("a control-LoRA", "lora_controlnet"),
+    _known("a ControlNet of another family (FLUX, Stable Diffusion 3, Qwen-Image, ...)", "controlnet_blocks."),
+    _known("a ControlNet of another family (FLUX, Stable Diffusion 3, Qwen-Image, ...)", "controlnet_x_embedder."),
+    _known("a ControlNet-LLLite", "lllite_unet", "lllite_module"),
+    _known("a T2I adapter", "body.0.in_conv.", "body.0.block1.", "adapter.body.", "body.0.resnets.0.block1."),
+)
+_OTHER_VAES = (
+    _known("the VAE of Wan or Qwen-Image", "decoder.middle.0.residual."),
+    _known("the VAE of HunyuanVideo", "decoder.mid_block.resnets.0.conv1.conv.", "decoder.mid.block_1.conv1.conv."),
+    _known("the VAE of LTX-Video", "decoder.up_blocks.0.res_blocks."),
+    _known("the VAE of Stable Cascade (stage A)", "vquantizer.codebook."),
+    _known("the VAE of Stable Audio", "decoder.layers.1.layers.0.beta"),
+)
+_OTHER_TEXT = (
+    _known("a UMT5 text encoder (for Wan)", "encoder.block.1.layer.0.SelfAttention.relative_attention_bias."),
+    _known("a T5 text encoder (for FLUX, Stable Diffusion 3, ...)", "encoder.block.0.layer.0.SelfAttention."),
+    _known("a Gemma text encoder (for Lumina Image 2, ...)", "model.layers.0.pre_feedforward_layernorm."),
+    _known(
+        "a language model as text encoder (Qwen, Llama, ..., for Qwen-Image, Z-Image, HiDream, ...)",
+        "layers.0.self_attn.q_proj. embed_tokens.",
+    ),
+)
+_LORA = (
+    "lora_up.", "lora_down.", ".lora_A", ".lora_B", "lora.up.", "lora.down.", "lora_linear_layer.", "hada_w1",
+    "lokr_w", ".oft_", ".dora_scale",
+)  # fmt: skip
+# Pieces of the names of LoRA layers, with dots for underscores: of Stable Diffusion, and of others, in this order.
+_OWN_LAYERS = (
+    ".down.blocks.", ".up.blocks.", ".mid.block.", ".input.blocks.", ".middle.block.", ".output.blocks.",
+    ".text.model.", ".conv.in.", ".conv.out.", ".time.embed",
+)  # fmt: skip
+_OTHER_LAYERS = (
+    _known("Stable Cascade", "lora.prior."),
+    _known("Chroma", "distilled.guidance.layer."),
+    _known("HunyuanVideo", "txt.in.individual.token.refiner."),
+    _known("HiDream", "double.stream.blocks."),
+    _known("FLUX, Chroma or HunyuanVideo", "double.blocks.", "single.transformer.blocks.", "single.blocks."),
+    _known("Stable Diffusion 3", "joint.blocks.", "ff.context."),
+    _known("Qwen-Image", "img.mlp.", "img.mod.", "attn.add.k.proj."),
+    _known("AuraFlow", "double.layers."),
+    _known("Z-Image or Lumina Image 2", "noise.refiner.", "context.refiner.", "layers.0.attention."),
+    _known("Wan or Cosmos", "blocks.0.cross.attn.", "blocks.0.self.attn."),
+    _known("another family (LTX-Video, PixArt, ...)", "transformer.blocks.0.attn1."),
+)
+_CHECKPOINT = "a checkpoint (put it in checkpoints/)"
+_CONTROL = "a ControlNet (put it in controlnet/)"
+_UNET = "a UNet without text encoder and VAE (put it in diffusion_models/)"
+_UNET_OF_DIFFUSERS = "a UNet in diffusers' layout (put it in diffusion_models/)"
+_VAE = "a VAE (put it in vae/)"
+_VAE_OF_DIFFUSERS = "a VAE in diffusers' layout (put it in vae/)"
+_TEXT = "a text encoder (put it in text_encoders/)"
+# The rest of what people have in their folders, in the order in which the names tell.
+_OTHERS = (
+    _known(
+        _CONTROL, "control_model.", "controlnet_mid_block.", "controlnet_down_blocks.", "controlnet_cond_embedding."
+    ),
+    _known(_CONTROL, "input_hint_block.", "zero_convs."),
+    _known(_CHECKPOINT, "model.diffusion_model.input_blocks."),
+    _known("an IP-Adapter", "ip_adapter."),
+    _known("an AnimateDiff motion module", "motion_modules."),
+    _known("a GLIGEN model", "position_net."),
+    _known("a CLIP vision model", "vision_model.", "visual.transformer."),
+    _known(_UNET_OF_DIFFUSERS, "down_blocks.0.resnets.0.time_emb_proj.", "time_embedding.linear_1."),
+    _known(_UNET, "input_blocks."),
+    _known(
+        "a small VAE for previews (TAESD)",
+        "decoder.layers.3.conv.0.",
+        "encoder.layers.1.conv.0.",
+        "3.conv.0. 3.conv.2.",
+    ),
+    _known(_VAE_OF_DIFFUSERS, "decoder.up_blocks.", "encoder.down_blocks."),
+    _known(_VAE, "decoder.up.", "encoder.down.", "first_stage_model."),
+    _known(_TEXT, "text_model.encoder.layers.", "transformer.resblocks.", "encoder.layers.0.self_attn.k_proj."),
+    _known("a textual inversion (put it in embeddings/)", "emb_params", "string_to_param", "clip_l", "clip_g"),
+    _known("an upscaler (put it in upscale_models/)", "rdb1.", "RDB1.", "upsampler.", "conv_first."),
+    _known("a transformer of another family", "transformer_blocks.", "blocks.0.attn.", "blocks.0.self_attn."),
+)
+# Titles that are spoken with a vowel first.
+_VOWELS = (*"AEIOU", "LTX")
+# What no loader of Stable Diffusion's parts takes, as it would be called in a sentence.
+_FOREIGN = (
+    *_OTHER_CONTROL,
+    *(
+        Known(f"{'an' if known.title.startswith(_VOWELS) else 'a'} {known.title} model", known.marks)
+        for known in OTHER_FAMILIES
+    ),
+    *_OTHER_VAES,
+    *_OTHER_TEXT,
+)
+
+
+def describe(names: Iterable[str]) -> str:
+    """In a few words what a file with these keys is."""
+    names = list(names)
+    if not names:
+        return "a file without tensors"
+    return foreign(names) or lora(names) or _match(_OTHERS, _pieces(names)) or _unknown(names)
+
+
+def not_a(noun: str, names: Iterable[str]) -> str:
+    """Says that a file with these keys is not the part of Stable Diffusion that was asked for, but something else."""
+    names = list(names)
+    found = describe(names)
+    if found.startswith(f"a {noun} ("):
+        keys = ", ".join(map(repr, names[:3]))
+        return f"a {noun} that is not whole or in no known layout: {len(names)} keys: {keys}, ..."
+    return f"not a Stable Diffusion {noun}, but {found}"
+
+
+def foreign(names: Iterable[str]) -> str:
+    """What a file with these keys is, if nothing here can use it: a model of another family, or a LoRA for one."""
+    names = list(names)
+    of_lora = lora(names)
+    if of_lora:
+        return of_lora if " for " in of_lora else ""
+    return _match(_FOREIGN, _pieces(names))
+
+
+def lora(names: Iterable[str]) -> str:
+    """What kind of LoRA has these keys: "a LoRA ...", of another family "a LoRA for FLUX"; empty for another file."""
+    names = list(names)
+    if not any(mark in name for name in names for mark in _LORA):
+        return ""
+    layers = _pieces(name.replace("_", ".") for name in names)
+    other = "" if any(mark in layers for mark in _OWN_LAYERS) else _match(_OTHER_LAYERS, layers)
+    return f"a LoRA for {other}" if other else "a LoRA (put it in loras/)"
+
+
+def _pieces(names: Iterable[str]) -> str:
+    """The names as one text, in which each part of a name stands behind a dot, and its end before a line's."""
+    return "".join(f".{name}\n" for name in names)
+
+
+def _match(table: Iterable[Known], pieces: str) -> str:
+    found = (known.title for known in table if any(all(mark in pieces for mark in group) for group in known.marks))
+    return next(found, "")
+
+
+def _unknown(names: list[str]) -> str:
+    examples = ", ".join(repr(name) for name in names[:3])
+    return f"something unknown ({len(names)} tensors: {examples}{', ...' if len(names) > 3 else ''})"
