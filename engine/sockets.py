@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, ClassVar
 
 IoType = str | tuple[Any, ...]
@@ -186,18 +187,26 @@ class Files(Combo):
     """The name of a file in a folder: `checkpoints`, `loras`, ... of the model folders, or `input`.
 
     Which files there are is known only to a run's folders; so `choices` is None, and validation asks them.
-    `suffixes` narrows the list. `extra_choices` are names that stand for no file.
+    `suffixes` narrows the list. `extra_choices` are names that stand for no file. `refuses(path)` says why a file that
+    is there cannot be used, as far as a glance tells; the empty text where nothing is against it.
     """
 
-    __slots__ = ("extra_choices", "folder", "suffixes")
+    __slots__ = ("extra_choices", "folder", "refuses", "suffixes")
 
     def __init__(
-        self, folder: str, *, suffixes: Sequence[str] = (), extra_choices: Sequence[str] = (), **options: Any
+        self,
+        folder: str,
+        *,
+        suffixes: Sequence[str] = (),
+        extra_choices: Sequence[str] = (),
+        refuses: Callable[[Path], str] | None = None,
+        **options: Any,
     ) -> None:
         super().__init__(None, **options)
         self.folder = folder
         self.suffixes = tuple(suffixes)
         self.extra_choices = tuple(extra_choices)
+        self.refuses = refuses
 
     def _identity(self) -> tuple[Any, ...]:
         return *super()._identity(), self.folder, self.suffixes, self.extra_choices

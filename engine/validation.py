@@ -361,7 +361,7 @@ class _Validation:
             yield self.issue(node_id, code, message, spec.name, details=details, extra=extra)
             return
         try:
-            self.folders.find(socket.folder, value, socket.suffixes)
+            path = self.folders.find(socket.folder, value, socket.suffixes)
         except (MissingFile, OutsideFolder) as error:
             missing = isinstance(error, MissingFile)
             listing = f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists the files"
@@ -372,6 +372,11 @@ class _Validation:
                 node_id, code, message, spec.name, details=error.message, hint="; ".join(filter(None, hints)),
                 extra=extra, missing_file=missing,
             )  # fmt: skip
+            return
+        refused = socket.refuses(path) if socket.refuses is not None else ""
+        if refused:
+            code, message = "custom_validation_failed", f"{value} cannot be used here"
+            yield self.issue(node_id, code, message, spec.name, details=refused, extra=extra)
 
     def extra(self, spec: InputSpec | None, name: str = "", **more: Any) -> dict[str, Any]:
         """ComfyUI's extra_info: over 20 choices, the input's config is left out; an undeclared input has none."""

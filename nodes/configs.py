@@ -12,7 +12,7 @@ from engine.sockets import Files
 from nodes.conditioning import require
 from nodes.loaders import LIBRARIES as LIBRARIES
 from nodes.loaders import CheckpointLoaderSimple
-from nodes.types import Clip, Model, Vae
+from nodes.types import Clip, Model, Vae, weights
 
 # The configurations that come with ComfyUI: what each says of the model's target and of the text encoder's last layer.
 # Everything else in them, the file of weights says itself.
@@ -38,7 +38,7 @@ SUFFIXES = (".yaml",)
 def CheckpointLoader(
     *,
     config_name: Annotated[str, Files("configs", suffixes=SUFFIXES, extra_choices=tuple(CONFIGS))],
-    ckpt_name: Annotated[str, Files("checkpoints")],
+    ckpt_name: Annotated[str, weights("checkpoints")],
     context: RunContext,
 ) -> tuple[Model, Clip, Vae]:
     """Open a checkpoint, and take two things from a configuration: whether it was trained for v, and its clip skip.

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 from engine.authoring import Output, node
 from engine.context import RunContext
-from engine.sockets import Files, Float
+from engine.sockets import Float
 from nodes.loaders import place
-from nodes.types import Conditioning, ControlNet, Image, Model, Vae
+from nodes.types import Conditioning, ControlNet, Image, Model, Vae, weights
 
-ControlNetFile = Annotated[str, Files("controlnet")]
+ControlNetFile = Annotated[str, weights("controlnet")]
 ControlStrength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
 
 
@@ -87,4 +87,4 @@ def _load(name: str, base: Any, context: RunContext) -> Any:
 
     where = place(context)
     path = context.folders.find("controlnet", name)
-    return load_controlnet(path, device=where.memory, dtype=where.unet, base=base)
+    return load_controlnet(path, device=where.memory, dtype=where.unet, base=base, warn=context.warn)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from engine.authoring import node
 from engine.context import RunContext
-from engine.sockets import Combo, Files
-from nodes.types import Clip, LoraStrength, Model, Vae
+from engine.sockets import Combo
+from nodes.types import Clip, LoraStrength, Model, Vae, weights
 
 LIBRARIES = (
     "torch",
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nodes.diffusion.memory import DeviceMemory
     from nodes.diffusion.mentions import EmbeddingLookup
 
-ClipFile = Annotated[str, Files("text_encoders")]
+ClipFile = Annotated[str, weights("text_encoders")]
 ClipDevice = Annotated[str, Combo(("default", "cpu"), advanced=True)]
 # What ComfyUI knows; nodes.diffusion.checkpoint has those that Weft supports.
 CLIP_TYPES = (
@@ -57,7 +57,7 @@ def _but(supported: str, types: Sequence[str]) -> dict[str, str]:
 
 @node(display_name="Load Checkpoint", category="loaders")
 def CheckpointLoaderSimple(
-    *, ckpt_name: Annotated[str, Files("checkpoints")], context: RunContext
+    *, ckpt_name: Annotated[str, weights("checkpoints")], context: RunContext
 ) -> tuple[Model, Clip, Vae]:
     """Open a checkpoint: the diffusion model, its text encoders and its VAE.
 
@@ -74,6 +74,7 @@ def CheckpointLoaderSimple(
         text_dtype=where.text,
         vae_dtype=where.vae,
         embeddings=embeddings_of(context),
+        warn=context.warn,
     )
     for part, value in (("text encoder", loaded.clip), ("VAE", loaded.vae)):
         if value is None:
@@ -82,7 +83,7 @@ def CheckpointLoaderSimple(
 
 
 @node(display_name="Load VAE", category="loaders")
-def VAELoader(*, vae_name: Annotated[str, Files("vae")], context: RunContext) -> Vae:
+def VAELoader(*, vae_name: Annotated[str, weights("vae")], context: RunContext) -> Vae:
     """Open a VAE that stands in a file of its own.
 
     Args:
@@ -91,13 +92,13 @@ def VAELoader(*, vae_name: Annotated[str, Files("vae")], context: RunContext) ->
     from nodes.diffusion.checkpoint import load_vae
 
     where = place(context)
-    return load_vae(context.folders.find("vae", vae_name), device=where.memory, dtype=where.vae)
+    return load_vae(context.folders.find("vae", vae_name), device=where.memory, dtype=where.vae, warn=context.warn)
 
 
 @node(display_name="Load Diffusion Model", category="advanced/loaders")
 def UNETLoader(
     *,
-    unet_name: Annotated[str, Files("diffusion_models")],
+    unet_name: Annotated[str, weights("diffusion_models")],
     weight_dtype: Annotated[str, Combo(("default", *_FP8), unsupported=dict.fromkeys(_FP8, "use default"))],
     context: RunContext,
 ) -> Model:
@@ -112,7 +113,9 @@ def UNETLoader(
     if weight_dtype != "default":
         raise ValueError(f"weights in {weight_dtype} are not supported: use default")
     where = place(context)
-    return load_unet(context.folders.find("diffusion_models", unet_name), device=where.memory, dtype=where.unet)
+    return load_unet(
+        context.folders.find("diffusion_models", unet_name), device=where.memory, dtype=where.unet, warn=context.warn
+    )
 
 
 @node(category="advanced/loaders", display_name="Load CLIP")
@@ -158,7 +161,7 @@ def LoraLoader(
     *,
     model: Model,
     clip: Clip,
-    lora_name: Annotated[str, Files("loras")],
+    lora_name: Annotated[str, weights("loras")],
     strength_model: LoraStrength,
     strength_clip: LoraStrength,
     context: RunContext,
@@ -177,7 +180,7 @@ def LoraLoader(
 
 @node(category="loaders", version=2)
 def LoraLoaderModelOnly(
-    *, model: Model, lora_name: Annotated[str, Files("loras")], strength_model: LoraStrength, context: RunContext
+    *, model: Model, lora_name: Annotated[str, weights("loras")], strength_model: LoraStrength, context: RunContext
 ) -> Model:
     """Apply a LoRA to a diffusion model and leave the text encoders alone.
 
@@ -239,6 +242,7 @@ def _text_encoders(names: list[str], kind: str, device: str, context: RunContext
         device=where.memory,
         dtype=where.text,
         embeddings=embeddings_of(context),
+        warn=context.warn,
     )
 
 

@@ -5,9 +5,11 @@ Values are ComfyUI's own, because third-party nodes touch them.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any
 
-from engine.sockets import Combo, Float, Int, Socket
+from engine.sockets import Combo, Files, Float, Int, Socket
 from nodes.diffusion.names import SAMPLER_NAMES, SCHEDULER_NAMES
 from nodes.diffusion.spellings import sampler_meant, scheduler_meant
 
@@ -62,3 +64,28 @@ SamplerName = Annotated[str, Combo(SAMPLER_NAMES, meant=sampler_meant)]
 SchedulerName = Annotated[str, Combo(SCHEDULER_NAMES, meant=scheduler_meant)]
 Crop = Annotated[str, Combo(("disabled", "center"))]
 LoraStrength = Annotated[float, Float(default=1.0, min=-100.0, max=100.0, step=0.01)]
+
+
+def weights(folder: str, **more: Any) -> Files:
+    """The name of a file of weights; one of another family is refused before the run, by what its header says."""
+    return Files(folder, refuses=_another_family, **more)
+
+
+def _another_family(path: Path) -> str:
+    status = path.stat()
+    return _foreign(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=256)
+def _foreign(path: Path, mtime_ns: int, size: int) -> str:
+    """What the file is, if nothing here can use it; a file whose header cannot be read is the loader's to refuse."""
+    from nodes.diffusion.errors import CheckpointError
+    from nodes.diffusion.header import first_bytes, is_safetensors, read_header
+    from nodes.diffusion.kinds import foreign
+
+    try:
+        start, size = first_bytes(path)
+        found = foreign(read_header(path, size)[1]) if is_safetensors(start) else ""
+    except CheckpointError:
+        return ""
+    return f"it is {found}; supported are models of Stable Diffusion 1.x, 2.x and XL" if found else ""

@@ -17,8 +17,21 @@ from nodes.diffusion.keymaps import Shapes
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.kinds import not_a
+from nodes.diffusion.layouts import Weights, with_text_of_its_own, with_unet_of_checkpoint, with_vae_of_its_own
 from nodes.diffusion.memory import DeviceMemory
-from nodes.diffusion.networks import IGNORED, Part, check, fill, in_file, memory_of, text_part, unet_part, vae_part
+from nodes.diffusion.networks import (
+    IGNORED,
+    Part,
+    Warn,
+    check,
+    fill,
+    in_file,
+    log,
+    memory_of,
+    text_part,
+    unet_part,
+    vae_part,
+)
 from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
 from nodes.diffusion.vae import Vae
 from nodes.diffusion.weightfile import WeightFile, read_tensors
@@ -54,8 +67,9 @@ def load_checkpoint(
     text_dtype: torch.dtype | None = None,
     vae_dtype: torch.dtype | None = None,
     embeddings: EmbeddingLookup | None = None,
+    warn: Warn = log.warning,
 ) -> LoadedCheckpoint:
-    """Open a single-file checkpoint.
+    """Open a single-file checkpoint, or a UNet alone, which then has neither clip nor vae.
 
     Args:
         path: .safetensors, or a torch file (.ckpt, .pt, .pth, .bin), which is read with weights_only.
@@ -63,14 +77,15 @@ def load_checkpoint(
         dtype: number format of the weights; text_dtype and vae_dtype of the text encoders and the VAE, where other.
             A VAE is float16 only where vae_dtype says so.
         embeddings: finds the file of `embedding:NAME` in prompts.
+        warn: is told of keys that nothing here needs.
 
     Raises:
-        CheckpointError: the file cannot be read, is of a family that is not supported, or a key is missing,
-            unexpected or of another shape; the message names it.
+        CheckpointError: the file cannot be read, is of a family that is not supported, or a key is missing or of
+            another shape; the message names it.
     """
-    with in_file(path):
-        file = WeightFile(path)
-        family, plan = plan_checkpoint(file.shapes, file.metadata, file.tensor)
+    with in_file(path, warn) as tell:
+        file = with_unet_of_checkpoint(WeightFile(path))
+        family, plan = plan_checkpoint(file.shapes, file.metadata, file.tensor, tell)
         # A VAE's activations exceed float16; bfloat16 takes as much memory.
         wide = torch.bfloat16 if dtype == torch.float16 else dtype
         formats = {"unet": dtype, "vae": vae_dtype or wide}
@@ -82,24 +97,27 @@ def load_checkpoint(
     return LoadedCheckpoint(model, _clip(family, networks, embeddings), vae, family)
 
 
-def load_vae(path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype) -> Vae:
-    """Open a VAE of its own. Arguments and errors as `load_checkpoint`."""
-    with in_file(path):
-        file = WeightFile(path)
-        plan = plan_vae(file.shapes, file.metadata)
+def load_vae(path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype, warn: Warn = log.warning) -> Vae:
+    """Open a VAE of its own, in any layout and under any prefix. Arguments and errors as `load_checkpoint`."""
+    with in_file(path, warn) as tell:
+        file = with_vae_of_its_own(WeightFile(path))
+        plan = plan_vae(file.shapes, file.metadata, tell)
         fill(file, plan, {"vae": dtype})
     return Vae(PatchedNetwork(plan[0].module, memory_of(device)))
 
 
-def load_unet(path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype) -> ModelPatcher:
-    """Open the UNet of a file, whose keys are those of a checkpoint or lack their prefix; else as load_checkpoint."""
-    with in_file(path):
-        file = WeightFile(path)
-        prefix = UNET if Shapes(file.shapes, UNET) else ""
-        shapes = {key: shape for key, shape in file.shapes.items() if key.startswith(prefix)}
-        family = replace(detect(shapes, file.metadata, file.tensor, prefix=prefix), text_encoders=(), vae=None)
-        part = unet_part(family.unet, prefix)
-        check([part], shapes)
+def load_unet(
+    path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype, warn: Warn = log.warning
+) -> ModelPatcher:
+    """Open the UNet of a file, in any layout and under any prefix; else as load_checkpoint."""
+    with in_file(path, warn) as tell:
+        file = with_unet_of_checkpoint(WeightFile(path))
+        family = replace(
+            detect(file.shapes, file.metadata, file.tensor, noun="diffusion model"), text_encoders=(), vae=None
+        )
+        part = unet_part(family.unet, UNET)
+        # What stands beside the UNet is another loader's.
+        check([part], {key: shape for key, shape in file.shapes.items() if key.startswith(UNET)}, tell)
         fill(file, [part], {"unet": dtype})
     network = PatchedNetwork(part.module, memory_of(device))
     return _model(network, family)
@@ -112,6 +130,7 @@ def load_clip(
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
     embeddings: EmbeddingLookup | None = None,
+    warn: Warn = log.warning,
 ) -> Clip:
     """Open text encoders of their own, one a file.
 
@@ -129,10 +148,10 @@ def load_clip(
         raise CheckpointError(
             f"text encoders of type {kind!r} are not supported{nearest(kind, CLIP_TYPES)}; {known} are"
         )
-    found: dict[str, tuple[Path, WeightFile]] = {}
+    found: dict[str, tuple[Path, Weights]] = {}
     for path in paths:
         with in_file(path):
-            file = WeightFile(path)
+            file = with_text_of_its_own(WeightFile(path))
             found[_tower_name(file)] = Path(path), file
     towers = next((set_ for set_ in CLIP_TYPES[kind] if {tower.name for tower in set_} == set(found)), None)
     if towers is None or len(found) != len(paths):
@@ -144,21 +163,21 @@ def load_clip(
     encoders = []
     for tower in towers:
         path, file = found[tower.name]
-        with in_file(path):
+        with in_file(path, warn) as tell:
             layout = "hf_whole" if Shapes(file.shapes, "text_model.") else "open_clip"
             spec = read_tower(replace(tower, prefixes=("",), layout=layout), file.shapes, file.metadata)
             part = text_part(spec)
-            check([part], file.shapes)
+            check([part], file.shapes, tell)
             fill(file, [part], {part.name: dtype})
         encoders.append(TextEncoder(spec.name, PatchedNetwork(part.module, memory), spec))
     return Clip(tuple(encoders), embeddings)
 
 
-def _tower_name(file: WeightFile) -> str:
+def _tower_name(file: Weights) -> str:
     """Which tower a file holds: as it says, else by its layers, of which the released ones have 12, 24 and 32."""
     shapes = Shapes(file.shapes)
     layers = shapes.indices(r"(?:text_model\.encoder\.layers|transformer\.resblocks)\.(\d+)\.")
-    if not layers:
+    if not layers or Shapes(file.shapes, UNET):
         raise CheckpointError(not_a("text encoder", file.shapes))
     stated = stated_towers(file.metadata)
     if len(stated) == 1:
@@ -167,7 +186,10 @@ def _tower_name(file: WeightFile) -> str:
 
 
 def plan_checkpoint(
-    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None, read: Read | None = None
+    shapes: Mapping[str, tuple[int, ...]],
+    metadata: Mapping[str, str] | None = None,
+    read: Read | None = None,
+    warn: Warn = log.warning,
 ) -> tuple[Family, tuple[Part, ...]]:
     """The family of a checkpoint and its networks, still without weights; every key and shape is checked.
 
@@ -179,15 +201,17 @@ def plan_checkpoint(
     parts = [unet_part(family.unet, UNET)]
     parts += [text_part(spec) for spec in family.text_encoders]
     if family.vae is not None:
-        parts.append(vae_part(family.vae, VAE))
-    check(parts, shapes)
+        parts.append(vae_part(family.vae, VAE, shapes))
+    check(parts, shapes, warn)
     return family, tuple(parts)
 
 
-def plan_vae(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None) -> tuple[Part, ...]:
+def plan_vae(
+    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None, warn: Warn = log.warning
+) -> tuple[Part, ...]:
     """As `plan_checkpoint`, for a VAE of its own, whose keys have no prefix."""
-    parts = (vae_part(detect_vae(shapes, metadata), ""),)
-    check(parts, shapes)
+    parts = (vae_part(detect_vae(shapes, metadata), "", shapes),)
+    check(parts, shapes, warn)
     return parts
 
 

@@ -19,8 +19,9 @@ from nodes.diffusion.errors import CheckpointError, DiffusionError
 from nodes.diffusion.families import completed, kind_of, title_of
 from nodes.diffusion.keymaps import Landing, Shapes, controlnet_keymap, diffusers_shapes, read_controlnet
 from nodes.diffusion.keymaps.controlnet import DIFFERENCE, PREFIX
-from nodes.diffusion.kinds import foreign, not_a
-from nodes.diffusion.networks import Part, build, check, fill, in_file, memory_of
+from nodes.diffusion.kinds import CONTROL_OF_DIFFUSERS, foreign, not_a
+from nodes.diffusion.layouts import with_control_of_its_own
+from nodes.diffusion.networks import Part, Warn, build, check, fill, in_file, log, memory_of
 from nodes.diffusion.patcher import PatchedNetwork
 from nodes.diffusion.pixels import LATENT_PIXELS, resize
 from nodes.diffusion.weightfile import WeightFile
@@ -212,9 +213,14 @@ def with_control(
 
 
 def load_controlnet(
-    path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype, base: ModelPatcher | None = None
+    path: Path,
+    *,
+    device: torch.device | DeviceMemory,
+    dtype: torch.dtype,
+    base: ModelPatcher | None = None,
+    warn: Warn = log.warning,
 ) -> ControlNet:
-    """Open a ControlNet in the original layout or in diffusers'.
+    """Open a ControlNet in the original layout or in diffusers', under any prefix.
 
     Args:
         base: whose weights are added to those of a file that holds a difference; left alone for another file.
@@ -222,9 +228,9 @@ def load_controlnet(
     Raises:
         CheckpointError: as load_checkpoint, or the file holds a difference and there is no base, or another family's.
     """
-    with in_file(path):
-        file = WeightFile(path)
-        family, part = plan_controlnet(file.shapes)
+    with in_file(path, warn) as tell:
+        file = with_control_of_its_own(WeightFile(path))
+        family, part = plan_controlnet(file.shapes, tell)
         weights: Mapping[str, Tensor] = {}
         if DIFFERENCE in file.shapes:
             weights = _weights_below(base, part)
@@ -239,7 +245,7 @@ def load_controlnet(
     return ControlNet(PatchedNetwork(module, memory_of(device)), family)
 
 
-def plan_controlnet(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, Part]:
+def plan_controlnet(shapes: Mapping[str, tuple[int, ...]], warn: Warn = log.warning) -> tuple[str, Part]:
     """The family of a ControlNet's file and its network, still without weights; every key and shape is checked.
 
     Raises:
@@ -247,11 +253,10 @@ def plan_controlnet(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, Part]:
     """
     own = {key: tuple(shape) for key, shape in shapes.items() if key != DIFFERENCE}
     prefix = PREFIX if Shapes(own, PREFIX) else ""
-    of_diffusers = "controlnet_cond_embedding.conv_in.weight" in own
-    if foreign(own):
-        raise CheckpointError(not_a("ControlNet", own))
-    original = diffusers_shapes(own) if of_diffusers else own
-    if f"{prefix}input_hint_block.0.weight" not in original:
+    of_diffusers = CONTROL_OF_DIFFUSERS in own
+    other = foreign(own)
+    original = diffusers_shapes(own) if of_diffusers and not other else own
+    if other or f"{prefix}input_hint_block.0.weight" not in original:
         raise CheckpointError(not_a("ControlNet", own))
     net = read_controlnet(Shapes(original, prefix))
     kind = kind_of(net)
@@ -262,7 +267,7 @@ def plan_controlnet(shapes: Mapping[str, tuple[int, ...]]) -> tuple[str, Part]:
     names = controlnet_keymap(net)
     landings = {(new if of_diffusers else old): (Landing(new),) for old, new in names.items()}
     part = Part("controlnet", prefix, build("ControlNet", _controlnet, net), landings)
-    check([part], own)
+    check([part], own, warn)
     return kind.name, part
 
 

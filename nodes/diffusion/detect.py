@@ -22,7 +22,7 @@ from nodes.diffusion.families import KINDS, Family, Kind, TextEncoderSpec, compl
 from nodes.diffusion.keymaps import Shapes, read_clip, read_unet, read_vae
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
-from nodes.diffusion.kinds import not_a
+from nodes.diffusion.kinds import foreign, not_a
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ def detect(
     metadata: Mapping[str, str] | None = None,
     read: Read | None = None,
     *,
-    prefix: str = UNET,
+    noun: str = "checkpoint",
 ) -> Family:
     """The family of a checkpoint, with the sizes of its networks.
 
@@ -58,14 +58,14 @@ def detect(
         shapes: every key of the file with its shape.
         metadata: the file's safetensors metadata.
         read: gives the numbers of a tensor, of which one tells what SD 2.x predicts; without it that is the noise.
-        prefix: where the keys of the UNet start.
+        noun: what the file was to be.
 
     Raises:
         CheckpointError: it is no checkpoint, of a family that is not supported, or lacks keys that tell its sizes.
     """
-    unet_shapes = Shapes(shapes, prefix)
-    if not unet_shapes.any("input_blocks."):
-        raise CheckpointError(not_a("checkpoint", shapes))
+    unet_shapes = Shapes(shapes, UNET)
+    if foreign(shapes) or not unet_shapes.any("input_blocks."):
+        raise CheckpointError(not_a(noun, shapes))
     unet = read_unet(unet_shapes)
     kind = _supported_kind(unet, shapes)
     family = Family(
@@ -76,7 +76,7 @@ def detect(
         else (),
         vae=detect_vae(shapes, prefix=VAE) if Shapes(shapes, VAE) else None,
         latent_scale=kind.latent_scale,
-        prediction=_prediction(kind, unet["in_channels"], shapes, prefix, read),
+        prediction=_prediction(kind, unet["in_channels"], shapes, read),
         # As in ComfyUI, the mark counts beside that of v-prediction alone.
         zero_snr=V_PREDICTION in shapes and ZERO_SNR in shapes,
         inputs=kind.inputs[unet["in_channels"]],
@@ -90,9 +90,9 @@ def detect(
 def detect_vae(
     shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None, *, prefix: str = ""
 ) -> dict[str, Any]:
-    """Keyword arguments of AutoencoderKL for a file that holds an autoencoder; raises CheckpointError as `detect`."""
+    """Keyword arguments of AutoencoderKL for a file that holds an autoencoder or half of one; raises as `detect`."""
     found = Shapes(shapes, prefix)
-    if not found.any("encoder.down.") or not found.any("decoder.up."):
+    if not found.any("encoder.down.") and not found.any("decoder.up."):
         raise CheckpointError(not_a("VAE", shapes))
     vae = _merge(read_vae(found), _stated(metadata or {}).get("vae", {}), "vae")
     if vae["latent_channels"] != 4 or vae["in_channels"] != 3:
@@ -120,16 +120,16 @@ def _supported_kind(unet: Mapping[str, Any], shapes: Iterable[str]) -> Kind:
     return kind
 
 
-def _prediction(kind: Kind, channels: int, shapes: Iterable[str], prefix: str, read: Read | None) -> str:
+def _prediction(kind: Kind, channels: int, shapes: Iterable[str], read: Read | None) -> str:
     if V_PREDICTION in shapes:
         return "v"
     # The inpainting model of SD 2 predicts noise.
     if kind.v_sign is None or channels != 4 or read is None:
         return "eps"
     name, bound = kind.v_sign
-    if prefix + name not in shapes:
+    if UNET + name not in shapes:
         return "eps"
-    return "v" if read(prefix + name).float().std(correction=0) > bound else "eps"
+    return "v" if read(UNET + name).float().std(correction=0) > bound else "eps"
 
 
 def _has_text(kind: Kind, shapes: Mapping[str, Any]) -> bool:

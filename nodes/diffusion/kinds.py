@@ -9,6 +9,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+# A key that every network of a kind and layout has, and that no other kind has.
+UNET = "output_blocks.0.0.in_layers.0.weight"
+UNET_OF_DIFFUSERS = "up_blocks.0.resnets.0.time_emb_proj.weight"
+VAE = ("decoder.mid.block_1.conv1.weight", "encoder.mid.block_1.conv1.weight")
+VAE_OF_DIFFUSERS = ("decoder.mid_block.resnets.0.conv1.weight", "encoder.mid_block.resnets.0.conv1.weight")
+CONTROL = "input_hint_block.0.weight"
+CONTROL_OF_DIFFUSERS = "controlnet_cond_embedding.conv_in.weight"
+# As transformers names it, with and without `text_model.` in front, and as open_clip does.
+TEXT = ("text_model.embeddings.token_embedding.weight", "embeddings.token_embedding.weight", "token_embedding.weight")
+
 
 class Known(NamedTuple):
     """A kind of file: what people call it, and what tells it.
@@ -184,6 +194,15 @@ def lora(names: Iterable[str]) -> str:
     layers = _pieces(name.replace("_", ".") for name in names)
     other = "" if any(mark in layers for mark in _OWN_LAYERS) else _match(_OTHER_LAYERS, layers)
     return f"a LoRA for {other}" if other else "a LoRA (put it in loras/)"
+
+
+def prefix_before(names: Iterable[str], *ends: str) -> str | None:
+    """What stands before a key that is one of `ends`, or ends so behind a dot; None where no key does."""
+    for name in names:
+        for end in ends:
+            if name == end or name.endswith(f".{end}"):
+                return name.removesuffix(end)
+    return None
 
 
 def _pieces(names: Iterable[str]) -> str:

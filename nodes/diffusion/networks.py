@@ -21,11 +21,15 @@ from torch import Tensor, nn
 from nodes.diffusion.detect import V_PREDICTION, ZERO_SNR
 from nodes.diffusion.errors import CheckpointError
 from nodes.diffusion.families import TextEncoderSpec
-from nodes.diffusion.keymaps import Landing, clip_landings, unet_keymap, vae_landings
+from nodes.diffusion.keymaps import Landing, Shapes, clip_landings, unet_keymap, vae_landings
+from nodes.diffusion.layouts import Weights
 from nodes.diffusion.memory import DeviceMemory
-from nodes.diffusion.weightfile import WeightFile
 
 log = logging.getLogger("weft")
+
+Warn = Callable[[str], None]
+# The halves of a VAE and the layer that goes with each.
+_VAE_HALVES = {"encoder": "quant_conv", "decoder": "post_quant_conv"}
 
 # Keys that no network needs, and why: patterns of whole keys.
 IGNORED: Mapping[str, str] = {
@@ -58,9 +62,20 @@ def unet_part(unet: Mapping[str, Any], prefix: str) -> Part:
     return Part("unet", prefix, build("UNet", _unet, unet), landings)
 
 
-def vae_part(vae: Mapping[str, Any], prefix: str) -> Part:
-    """An AutoencoderKL, whose keys are those of the original layout."""
-    return Part("vae", prefix, build("VAE", _autoencoder, vae), vae_landings(vae))
+def vae_part(vae: Mapping[str, Any], prefix: str, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Part:
+    """An AutoencoderKL, whose keys are those of the original layout.
+
+    shapes: of the file, which may lack the encoder or the decoder: then so does the network.
+    """
+    module, landings = build("VAE", _autoencoder, vae), vae_landings(vae)
+    for half, beside in _VAE_HALVES.items():
+        if shapes is None or Shapes(shapes, f"{prefix}{half}."):
+            continue
+        for name in (half, beside):
+            if name == half or not Shapes(shapes, f"{prefix}{name}."):
+                setattr(module, name, None)
+                landings = {key: to for key, to in landings.items() if not key.startswith(f"{name}.")}
+    return Part("vae", prefix, module, landings)
 
 
 def text_part(spec: TextEncoderSpec) -> Part:
@@ -109,19 +124,19 @@ def build(title: str, make: Any, config: Any) -> nn.Module:
     return module.eval().requires_grad_(False)
 
 
-def check(parts: Iterable[Part], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Every key lands, every parameter is landed on, and with its shape."""
+def check(parts: Iterable[Part], shapes: Mapping[str, tuple[int, ...]], warn: Warn | None = None) -> None:
+    """Every parameter is landed on, and with its shape.
+
+    warn: is told of the keys that land nowhere, as ComfyUI tells; without it they are an error.
+    """
     expected = {part.prefix + key for part in parts for key in part.landings}
-    missing = sorted(expected - shapes.keys())
-    prefixes = tuple(part.prefix for part in parts)
     unknown = sorted(key for key in shapes.keys() - expected if not _ignored(key))
-    # Inside a network an unknown key changes what it computes; beside them, merges leave all sorts of things.
-    unexpected = [key for key in unknown if key.startswith(prefixes)]
-    problems = [_listed(what, keys) for what, keys in (("missing", missing), ("unexpected", unexpected)) if keys]
+    wrong = {"missing": sorted(expected - shapes.keys()), "unexpected": [] if warn else unknown}
+    problems = [_listed(what, keys) for what, keys in wrong.items() if keys]
     if problems:
         raise CheckpointError("; ".join(problems))
-    if unknown:
-        log.warning("%s of no network here", _listed("ignored", unknown))
+    if unknown and warn:
+        warn(f"{_listed('ignored', unknown)}, of no network here")
     for part in parts:
         for key, landings in part.landings.items():
             stored = torch.empty(shapes[part.prefix + key], device="meta")
@@ -148,7 +163,7 @@ def _listed(what: str, keys: list[str]) -> str:
 
 
 def fill(
-    file: WeightFile,
+    file: Weights,
     parts: Iterable[Part],
     formats: Mapping[str, torch.dtype],
     change: Callable[[str, Tensor], Tensor] = lambda name, tensor: tensor,
@@ -191,11 +206,11 @@ def memory_of(device: torch.device | DeviceMemory) -> DeviceMemory:
 
 
 @contextmanager
-def in_file(path: Path) -> Iterator[None]:
-    """Errors say which file they are about."""
+def in_file(path: Path, warn: Warn = log.warning) -> Iterator[Warn]:
+    """Errors say which file they are about, and so do the warnings that are given to what this gives."""
     name = Path(path).name
     try:
-        yield
+        yield lambda message: warn(f"{name}: {message}")
     except CheckpointError as error:
         if name in str(error):
             raise

@@ -109,10 +109,16 @@ class Vae:
         return _image(pixels)
 
     def _encoder(self) -> Callable[[Tensor], Tensor]:
-        return finite(self.network.module(), _encode, "the VAE's encoder")
+        return finite(self._half("encoder"), _encode, "the VAE's encoder")
 
     def _decoder(self) -> Callable[[Tensor], Tensor]:
-        return finite(self.network.module(), _decode, "the VAE's decoder")
+        return finite(self._half("decoder"), _decode, "the VAE's decoder")
+
+    def _half(self, name: str) -> Any:
+        """The network, if it has this half. Raises DiffusionError for one from a file without it."""
+        if getattr(self.network.base, name) is None:
+            raise DiffusionError(f"this VAE has no {name}: its file holds the other half alone")
+        return self.network.module()
 
     def _cropped(self, pixels: Tensor) -> Tensor:
         """An image as [B,3,H,W], cut to whole cells around its middle. Raises DiffusionError for anything else."""

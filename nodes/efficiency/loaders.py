@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from engine.authoring import Output, PromptJson, UniqueId
 from engine.expansion import GraphBuilder
 from engine.links import Link
-from engine.sockets import Files, Float, Int, String
+from engine.sockets import Float, Int, String
 from nodes.conditioning import prompts
 from nodes.efficiency.encoding import TokenNormalization, WeightInterpretation
 from nodes.efficiency.face import node
@@ -21,13 +21,13 @@ from nodes.efficiency.values import (
     LoraStackValue,
     SdxlTupleValue,
 )
-from nodes.types import Clip, Conditioning, Latent, Model, Vae
+from nodes.types import Clip, Conditioning, Latent, Model, Vae, weights
 
 CATEGORY = "Efficiency Nodes/Loaders"
 CLIP_SLOT = 5  # of Efficient Loader
 
-Checkpoint = Annotated[str, Files("checkpoints")]
-VaeFile = Annotated[str, Files("vae", extra_choices=(BAKED_VAE,), default=BAKED_VAE)]
+Checkpoint = Annotated[str, weights("checkpoints")]
+VaeFile = Annotated[str, weights("vae", extra_choices=(BAKED_VAE,), default=BAKED_VAE)]
 Score = {"min": 0.0, "max": 1000.0, "step": 0.01}
 
 
@@ -114,7 +114,7 @@ def EfficientLoaderSdxl(
     *,
     base_ckpt_name: Checkpoint,
     base_clip_skip: Annotated[int, Int(default=-2, min=-24, max=-1, step=1)],
-    refiner_ckpt_name: Annotated[str, Files("checkpoints", extra_choices=(NONE,), default=NONE)],
+    refiner_ckpt_name: Annotated[str, weights("checkpoints", extra_choices=(NONE,), default=NONE)],
     refiner_clip_skip: Annotated[int, Int(default=-2, min=-24, max=-1, step=1)],
     positive_ascore: Annotated[float, Float(default=6.0, **Score)],
     negative_ascore: Annotated[float, Float(default=2.0, **Score)],

@@ -18,7 +18,7 @@ from nodes.efficiency.face import node
 from nodes.efficiency.latent_weights import LEARNED_UPSCALERS, UNSUPPORTED
 from nodes.efficiency.values import HighResFix, NoiseControl, Script, ScriptValue, TiledUpscale
 from nodes.latent import LATENT_METHODS
-from nodes.types import Seed
+from nodes.types import Seed, weights
 
 CATEGORY = "Efficiency Nodes/Scripts"
 SAME_CHECKPOINT = "(use same)"
@@ -29,7 +29,7 @@ STRATEGIES = ("random", "random strict", "padded", "simple", "none")
 
 UpscaleBy = Annotated[float, Float(default=1.25, min=0.01, max=8.0, step=0.05)]
 Strength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
-ControlNetFile = Annotated[str, Files("controlnet")]
+ControlNetFile = Annotated[str, weights("controlnet")]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -126,7 +126,7 @@ def _no_preprocessor(name: object) -> str:
 def HighResFixScript(
     *,
     upscale_type: Annotated[str, Combo(("latent", "pixel", "both"))],
-    hires_ckpt_name: Annotated[str, Files("checkpoints", extra_choices=(SAME_CHECKPOINT,), default=SAME_CHECKPOINT)],
+    hires_ckpt_name: Annotated[str, weights("checkpoints", extra_choices=(SAME_CHECKPOINT,), default=SAME_CHECKPOINT)],
     latent_upscaler: Annotated[str, Combo((*LATENT_METHODS, *LEARNED_UPSCALERS), unsupported=UNSUPPORTED)],
     pixel_upscaler: Annotated[str, Files("upscale_models")],
     upscale_by: UpscaleBy,

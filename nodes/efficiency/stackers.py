@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from engine.authoring import Output, RawLink
 from engine.expansion import GraphBuilder
 from engine.links import Link
-from engine.sockets import Combo, Files, Float, Int, Socket, String
+from engine.sockets import Combo, Float, Int, Socket, String
 from nodes.efficiency.face import node
 from nodes.efficiency.loading import NONE, add_control_nets
 from nodes.efficiency.slots import MAX_SLOTS, beyond, slots
 from nodes.efficiency.values import ControlNetStackValue, ControlNetUse, Lora, LoraStackValue
-from nodes.types import Conditioning
+from nodes.types import Conditioning, weights
 
 CATEGORY = "Efficiency Nodes/Stackers"
 
@@ -23,7 +23,7 @@ ConditioningLink = Annotated[Link, Socket("CONDITIONING"), RawLink()]
 Strength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
 Percent = {"min": 0.0, "max": 1.0, "step": 0.001}
 
-LoraFile = Annotated[str, Files("loras", extra_choices=(NONE,), default=NONE)]
+LoraFile = Annotated[str, weights("loras", extra_choices=(NONE,), default=NONE)]
 LoraStrength = Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)]
 _COLUMNS: dict[str, Any] = {
     "lora_name": LoraFile,

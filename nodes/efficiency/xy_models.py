@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from engine.authoring import Output
 from engine.context import RunContext
-from engine.sockets import Combo, Files, Float, Int, String
+from engine.sockets import Combo, Float, Int, String
 from nodes.efficiency.axes import CHECKPOINT_KINDS, LORA_KINDS, LORA_PLOT_KINDS, LORA_STRENGTHS, axis, float_ramp
 from nodes.efficiency.batches import BatchMax, BatchPath, BatchSort, Subdirectories, batch_files, listed
 from nodes.efficiency.face import node
@@ -17,6 +17,7 @@ from nodes.efficiency.slots import beyond, slots
 from nodes.efficiency.stackers import LoraFile, LoraStrength
 from nodes.efficiency.values import Lora, LoraStackValue, XYValue
 from nodes.efficiency.xy_inputs import CATEGORY, Axis
+from nodes.types import weights
 
 Count = Annotated[int, Int(default=3, min=0, max=50, step=1)]
 _BATCH = frozenset({"batch_path", "subdirectories", "batch_sort", "batch_max"})
@@ -37,7 +38,7 @@ def _unused(
 
 
 _VAE_COLUMNS: dict[str, Any] = {
-    "vae_name": Annotated[str, Files("vae", extra_choices=(NONE, BAKED_VAE), default=NONE)],
+    "vae_name": Annotated[str, weights("vae", extra_choices=(NONE, BAKED_VAE), default=NONE)],
 }
 
 
@@ -76,7 +77,7 @@ def VaeAxis(
 
 
 _CHECKPOINT_COLUMNS: dict[str, Any] = {
-    "ckpt_name": Annotated[str, Files("checkpoints", extra_choices=(NONE,), default=NONE)],
+    "ckpt_name": Annotated[str, weights("checkpoints", extra_choices=(NONE,), default=NONE)],
     "clip_skip": Annotated[int, Int(default=-1, min=-24, max=-1, step=1)],
     "vae_name": VaeFile,
 }

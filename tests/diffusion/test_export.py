@@ -52,7 +52,7 @@ def assert_equal(one: nn.Module, other: nn.Module) -> None:
 @pytest.mark.parametrize("name", ["tiny_sd15", "tiny_sdxl"])
 def test_a_checkpoint_saved_as_it_was_has_its_keys_and_bits(parity: Path, tmp_path: Path, name: str) -> None:
     source = parity / "models" / "checkpoints" / f"{name}.safetensors"
-    opened = load_checkpoint(source, device=CPU, dtype=torch.float16)
+    opened = load_checkpoint(source, device=CPU, dtype=torch.float16, vae_dtype=torch.float16)
     path = checkpoint_file(tmp_path / "saved.safetensors", opened.model, opened.clip, opened.vae)
     original, saved = load_file(source), load_file(path)
     beside = {key for key in original if key.endswith(("position_ids", "logit_scale"))}
@@ -79,12 +79,12 @@ def test_every_family_comes_back(open_checkpoint: Open, tmp_path: Path, family: 
 
 def test_loras_and_merges_are_multiplied_out(parity: Path, tmp_path: Path) -> None:
     source = parity / "models" / "checkpoints" / "tiny_sd15.safetensors"
-    opened = load_checkpoint(source, device=CPU, dtype=torch.float16)
+    opened = load_checkpoint(source, device=CPU, dtype=torch.float16, vae_dtype=torch.float16)
     lora = load_lora(parity / "models" / "loras" / "tiny_lora_kohya.safetensors")
     model, clip, _ = apply_lora(opened.model, opened.clip, lora, 0.8, 0.6)
     merged, _ = merge_models(opened.model, model, lambda name: weighted(0.5))
     path = checkpoint_file(tmp_path / "saved.safetensors", merged, clip, opened.vae)
-    back = load_checkpoint(path, device=CPU, dtype=torch.float16)
+    back = load_checkpoint(path, device=CPU, dtype=torch.float16, vae_dtype=torch.float16)
     assert_equal(merged.network.module(), back.model.network.base)
     assert_equal(clip.encoders[0].network.module(), back.clip.encoders[0].network.base)
 

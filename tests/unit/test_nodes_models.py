@@ -306,3 +306,22 @@ def test_a_control_without_a_file(random_models: Path, tmp_path: Path) -> None:
     source = random_models / "checkpoints" / "weft-tiny.safetensors"
     (tmp_path / "m" / "controlnet" / "weft-tiny.safetensors").write_bytes(source.read_bytes())
     assert "not a Stable Diffusion ControlNet, but a checkpoint" in str(failure(tmp_path / "m", tmp_path, prompt, "1"))
+
+
+def test_a_model_of_another_family_is_refused_before_the_run(tmp_path: Path) -> None:
+    """By its header alone; names of parts are those of released files."""
+    import engine
+
+    families = {
+        "Wan": "blocks.0.cross_attn.k.weight patch_embedding.weight",
+        "FLUX": "double_blocks.0.img_mod.lin.weight",
+    }
+    (tmp_path / "diffusion_models").mkdir()
+    for name, keys in families.items():
+        file = tmp_path / "diffusion_models" / f"{name}.safetensors"
+        save_file({key: torch.zeros(1) for key in keys.split()}, file)
+        inputs = {"unet_name": file.name, "weight_dtype": "default"}
+        prompt = {"1": {"class_type": "UNETLoader", "inputs": inputs}}
+        [issue] = engine.validate(prompt, models=tmp_path, targets=["1"])
+        assert (issue.node_id, issue.input, issue.code) == ("1", "unet_name", "custom_validation_failed")
+        assert name in issue.details

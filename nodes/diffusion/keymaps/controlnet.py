@@ -11,7 +11,7 @@ from typing import Any
 
 from nodes.diffusion.errors import CheckpointError
 from nodes.diffusion.keymaps.shapes import Shapes
-from nodes.diffusion.keymaps.unet import encoder_keymap, encoder_kwargs, read_encoder
+from nodes.diffusion.keymaps.unet import encoder_keymap, read_encoder, structure_of_unet
 
 PREFIX = "control_model."
 # A file that holds what to add to a UNet's weights has this key.
@@ -63,24 +63,9 @@ def diffusers_shapes(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tuple[i
     What is not of a ControlNet keeps its name, so that a check of the keys can tell.
     """
     found = Shapes(shapes)
-    layers = len(found.indices(r"down_blocks\.0\.resnets\.(\d+)\."))
-    levels = len(found.indices(r"down_blocks\.(\d+)\."))
     hints = len(found.indices(rf"{_HINT}\.blocks\.(\d+)\."))
-    if not layers or not levels or hints < 2:
-        raise CheckpointError("the keys are no ControlNet's in diffusers' layout: no down_blocks or no hint layers")
-    depths = [
-        len(found.indices(rf"down_blocks\.{level}\.attentions\.0\.transformer_blocks\.(\d+)\."))
-        for level in range(levels)
-    ]
-    middle = len(found.indices(r"mid_block\.attentions\.0\.transformer_blocks\.(\d+)\."))
-    structure = encoder_kwargs(
-        [found.of(f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in range(levels)],
-        layers,
-        depths,
-        middle,
-    )
-    structure["conditioning_embedding_out_channels"] = (0,) * (hints // 2 + 1)
-    if found.any("add_embedding."):
-        structure["addition_embed_type"] = "text_time"
+    if hints < 2:
+        raise CheckpointError("the keys are no ControlNet's in diffusers' layout: no hint layers")
+    structure = structure_of_unet(found) | {"conditioning_embedding_out_channels": (0,) * (hints // 2 + 1)}
     names = {new: old for old, new in controlnet_keymap(structure).items()}
     return {names.get(key, key): tuple(shape) for key, shape in shapes.items()}

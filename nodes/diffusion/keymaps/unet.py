@@ -168,3 +168,23 @@ def _levels(shapes: Shapes) -> tuple[tuple[int, ...], int, tuple[int, ...]]:
         found = "; ".join(" ".join(f"{width}/{depth}" for width, depth in level) or "none" for level in levels)
         raise CheckpointError(f"the UNet's levels are irregular (channels/transformer blocks of each block: {found})")
     return tuple(level[0][0] for level in levels), len(levels[0]), tuple(level[0][1] for level in levels)
+
+
+def structure_of_unet(shapes: Shapes) -> dict[str, Any]:
+    """What `unet_keymap` and `encoder_keymap` ask for, told by the keys of a UNet in diffusers' layout.
+
+    Raises:
+        CheckpointError: a key that the structure needs is missing.
+    """
+    layers = len(shapes.indices(r"down_blocks\.0\.resnets\.(\d+)\."))
+    levels = len(shapes.indices(r"down_blocks\.(\d+)\."))
+    if not layers or not levels:
+        raise CheckpointError(f"no key starts with {shapes.prefix + 'down_blocks.0.resnets.'!r}")
+    depths = [
+        len(shapes.indices(rf"down_blocks\.{level}\.attentions\.0\.transformer_blocks\.(\d+)\."))
+        for level in range(levels)
+    ]
+    middle = len(shapes.indices(r"mid_block\.attentions\.0\.transformer_blocks\.(\d+)\."))
+    channels = [shapes.of(f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in range(levels)]
+    vector = {"addition_embed_type": "text_time"} if shapes.any("add_embedding.") else {}
+    return {**encoder_kwargs(channels, layers, depths, middle), **vector}

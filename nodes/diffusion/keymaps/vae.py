@@ -7,7 +7,7 @@ decoder's levels count from the output (`up.0` is the widest image), diffusers' 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -84,20 +84,44 @@ def _resnet(old: str, new: str, shortcut: bool) -> Iterator[tuple[str, str]]:
 def read_vae(shapes: Shapes) -> dict[str, Any]:
     """Keyword arguments of AutoencoderKL, as far as shapes tell them: all but the number of groups of its norms.
 
+    A file may hold the encoder or the decoder alone; what only the other half tells is then as in Stable Diffusion.
+
     Raises:
         CheckpointError: a key that the structure needs is missing.
     """
-    levels = shapes.indices(r"encoder\.down\.(\d+)\.")
-    layers = shapes.indices(r"encoder\.down\.0\.block\.(\d+)\.")
+    half, blocks = ("encoder", "down") if shapes.any("encoder.down.") else ("decoder", "up")
+    levels = shapes.indices(rf"{half}\.{blocks}\.(\d+)\.")
+    layers = shapes.indices(rf"{half}\.{blocks}\.0\.block\.(\d+)\.")
     if not levels or not layers:
-        raise CheckpointError(f"no key starts with {shapes.prefix + 'encoder.down.0.block.'!r}")
-    channels = tuple(shapes.of(f"encoder.down.{level}.block.0.conv1.weight", 4)[0] for level in levels)
+        raise CheckpointError(f"no key starts with {f'{shapes.prefix}{half}.{blocks}.0.block.'!r}")
+    channels = [shapes.of(f"{half}.{blocks}.{level}.block.0.conv1.weight", 4)[0] for level in levels]
+    # The decoder has one layer more at each level.
+    return _kwargs(shapes, channels, len(layers) - (half == "decoder"))
+
+
+def structure_of_vae(shapes: Shapes) -> dict[str, Any]:
+    """As `read_vae`, told by the keys of an autoencoder in diffusers' layout."""
+    half, blocks = ("encoder", "down_blocks") if shapes.any("encoder.down_blocks.") else ("decoder", "up_blocks")
+    levels = shapes.indices(rf"{half}\.{blocks}\.(\d+)\.")
+    layers = shapes.indices(rf"{half}\.{blocks}\.0\.resnets\.(\d+)\.")
+    if not levels or not layers:
+        raise CheckpointError(f"no key starts with {f'{shapes.prefix}{half}.{blocks}.0.resnets.'!r}")
+    channels = [shapes.of(f"{half}.{blocks}.{level}.resnets.0.conv1.weight", 4)[0] for level in levels]
+    if half == "decoder":
+        channels.reverse()
+    return _kwargs(shapes, channels, len(layers) - (half == "decoder"))
+
+
+def _kwargs(shapes: Shapes, channels: Sequence[int], layers: int) -> dict[str, Any]:
+    """The keyword arguments: these names are the same in both layouts."""
+    encoder, decoder = shapes.any("encoder."), shapes.any("decoder.")
+    latent = shapes.of("decoder.conv_in.weight", 4)[1] if decoder else shapes.of("encoder.conv_out.weight", 4)[0] // 2
     return {
-        "in_channels": shapes.of("encoder.conv_in.weight", 4)[1],
-        "out_channels": shapes.of("decoder.conv_out.weight", 4)[0],
-        "latent_channels": shapes.of("decoder.conv_in.weight", 4)[1],
-        "block_out_channels": channels,
-        "layers_per_block": len(layers),
+        "in_channels": shapes.of("encoder.conv_in.weight", 4)[1] if encoder else 3,
+        "out_channels": shapes.of("decoder.conv_out.weight", 4)[0] if decoder else 3,
+        "latent_channels": latent,
+        "block_out_channels": tuple(channels),
+        "layers_per_block": layers,
         "down_block_types": ("DownEncoderBlock2D",) * len(channels),
         "up_block_types": ("UpDecoderBlock2D",) * len(channels),
         "norm_num_groups": 32,
