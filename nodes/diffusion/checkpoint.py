@@ -18,7 +18,7 @@ from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.kinds import not_a
 from nodes.diffusion.layouts import Weights, with_text_of_its_own, with_unet_of_checkpoint, with_vae_of_its_own
-from nodes.diffusion.memory import DeviceMemory
+from nodes.diffusion.memory import DeviceMemory, resolve_dtype
 from nodes.diffusion.networks import (
     IGNORED,
     Part,
@@ -83,14 +83,14 @@ def load_checkpoint(
         CheckpointError: the file cannot be read, is of a family that is not supported, or a key is missing or of
             another shape; the message names it.
     """
+    memory = memory_of(device)
     with in_file(path, warn) as tell:
         file = with_unet_of_checkpoint(WeightFile(path))
         family, plan = plan_checkpoint(file.shapes, file.metadata, file.tensor, tell)
-        # A VAE's activations exceed float16; bfloat16 takes as much memory.
-        wide = torch.bfloat16 if dtype == torch.float16 else dtype
-        formats = {"unet": dtype, "vae": vae_dtype or wide}
+        if vae_dtype is None:
+            vae_dtype = resolve_dtype("float16", memory.device, "vae") if dtype == torch.float16 else dtype
+        formats = {"unet": dtype, "vae": vae_dtype}
         fill(file, plan, {part.name: formats.get(part.name, text_dtype or dtype) for part in plan})
-    memory = memory_of(device)
     networks = {part.name: PatchedNetwork(part.module, memory) for part in plan}
     model = _model(networks["unet"], family)
     vae = Vae(networks["vae"]) if "vae" in networks else None
