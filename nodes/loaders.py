@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sequence, Sized
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from engine.authoring import node
 from engine.context import RunContext
+from engine.definition import Seen
+from engine.errors import MissingFile
+from engine.folders import Folders
 from engine.sockets import Combo
 from nodes.types import Clip, LoraStrength, Model, Vae, weights
 
@@ -82,16 +86,43 @@ def CheckpointLoaderSimple(
     return loaded.model, loaded.clip, loaded.vae
 
 
-@node(display_name="Load VAE", category="loaders")
-def VAELoader(*, vae_name: Annotated[str, weights("vae")], context: RunContext) -> Vae:
+# The small VAEs for quick pictures, and the latent scale of their families.
+_TAESD = {"taesd": 0.18215, "taesdxl": 0.13025}
+
+
+def _tiny_files(name: str, folders: Folders) -> dict[str, Path]:
+    """The two files of a TAESD. Raises MissingFile."""
+    names = {half: f"{name}_{half}" for half in ("encoder", "decoder")}
+    listed = folders.files("vae_approx")
+    return {
+        half: folders.find("vae_approx", next((file for file in listed if file.startswith(f"{stem}.")), stem))
+        for half, stem in names.items()
+    }
+
+
+def _check_taesd(seen: Seen) -> Iterator[tuple[str, str | MissingFile]]:
+    name = seen.constants.get("vae_name")
+    if name in _TAESD and seen.folders is not None:
+        try:
+            _tiny_files(name, seen.folders)
+        except MissingFile as error:
+            yield "vae_name", error
+
+
+@node(display_name="Load VAE", category="loaders", check=_check_taesd)
+def VAELoader(*, vae_name: Annotated[str, weights("vae", extra_choices=tuple(_TAESD))], context: RunContext) -> Vae:
     """Open a VAE that stands in a file of its own.
 
     Args:
-        vae_name: A file below the vae folders.
+        vae_name: A file below the vae folders; taesd and taesdxl are small ones, whose files are in vae_approx.
     """
     from nodes.diffusion.checkpoint import load_vae
+    from nodes.diffusion.tiny_vae import load_tiny_vae
 
     where = place(context)
+    if vae_name in _TAESD:
+        files = _tiny_files(vae_name, context.folders)
+        return load_tiny_vae(files, _TAESD[vae_name], device=where.memory, dtype=where.vae)
     return load_vae(context.folders.find("vae", vae_name), device=where.memory, dtype=where.vae, warn=context.warn)
 
 

@@ -148,14 +148,14 @@ class Vae:
 @torch.inference_mode()
 def _encode(module: Any, images: Tensor) -> Tensor:
     """[b,3,H,W] in 0..1 -> [b,4,h,w]: the mode of the posterior."""
-    latents: Tensor = module.encode(_like(images * 2.0 - 1.0, module)).latent_dist.mode()
+    latents: Tensor = module.encode(on_network(images * 2.0 - 1.0, module)).latent_dist.mode()
     return latents
 
 
 @torch.inference_mode()
 def _decode(module: Any, latents: Tensor) -> Tensor:
     """[b,4,h,w] -> [b,3,H,W] float32 in about -1..1."""
-    pixels: Tensor = module.decode(_like(latents, module)).sample
+    pixels: Tensor = module.decode(on_network(latents, module)).sample
     return pixels.float()
 
 
@@ -164,7 +164,7 @@ def _image(pixels: Tensor) -> Tensor:
     return (pixels * 0.5 + 0.5).clamp(0.0, 1.0).movedim(1, -1)
 
 
-def _like(tensor: Tensor, module: Any) -> Tensor:
+def on_network(tensor: Tensor, module: Any) -> Tensor:
     """The tensor on the device and in the number format of a network, contiguous."""
     weight = next(module.parameters())
     return tensor.to(device=weight.device, dtype=weight.dtype).contiguous()
