@@ -116,7 +116,7 @@ class Vae:
 
     def _half(self, name: str) -> Any:
         """The network, if it has this half. Raises DiffusionError for one from a file without it."""
-        if getattr(self.network.base, name) is None:
+        if getattr(self.network.base, name, name) is None:
             raise DiffusionError(f"this VAE has no {name}: its file holds the other half alone")
         return self.network.module()
 
