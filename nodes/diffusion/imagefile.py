@@ -6,6 +6,8 @@ section 10), held by the goldens img_load_* and mask_load_*.
 
 from __future__ import annotations
 
+import io
+import os
 import struct
 import warnings
 from collections.abc import Iterator, Mapping
@@ -107,7 +109,7 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Pillow warns at half of what it refuses, and of odd metadata in images that it reads well.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with _Reader(path) as stream, Image.open(stream) as image:
                 if image.format not in FORMATS:
                     raise DiffusionError(f"{path.name} is {image.format}: expected one of {', '.join(FORMATS)}")
                 yield image
@@ -121,6 +123,19 @@ def open_image(path: Path) -> Iterator[Image.Image]:
         raise DiffusionError(f"{path.name} is no image, but {got}") from error
     except _DAMAGED as error:
         raise DiffusionError(f"{path.name} is damaged or cut short: {error or type(error).__name__}") from error
+
+
+class _Reader(io.BufferedReader):
+    """A file that is asked for no more than it has: the memory of what is asked for is taken before it is read, and
+    a chunk of a few bytes may say that it has 4 GB."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(io.FileIO(path))
+
+    def read(self, size: int | None = -1) -> bytes:
+        if size is not None and size > io.DEFAULT_BUFFER_SIZE:
+            size = min(size, max(os.fstat(self.fileno()).st_size - self.tell(), 0))
+        return super().read(size)
 
 
 def frames(opened: Image.Image, path: Path, max_pixels: int) -> Iterator[Image.Image]:
@@ -143,7 +158,7 @@ def _claimed(opened: Image.Image, path: Path) -> int:
     if opened.format in STILLS or not getattr(opened, "is_animated", False):
         return pixels
     # Apart: pages are sought one after the other, and some formats cannot go back.
-    with Image.open(path) as pages:
+    with _Reader(path) as stream, Image.open(stream) as pages:
         return sum(max(page.width * page.height, _LEAST) for page in ImageSequence.Iterator(pages))
 
 

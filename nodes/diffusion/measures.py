@@ -203,9 +203,9 @@ def _values(frame: Any) -> Any:
 
 def frame_durations(path: Path) -> list[int]:
     """Milliseconds that each frame of a picture file is shown; of a file that read_picture reads."""
-    from PIL import Image, ImageSequence
+    from PIL import ImageSequence
 
-    with Image.open(path) as image:
+    with open_image(path) as image:
         durations = []
         for frame in ImageSequence.Iterator(image):
             frame.load()  # a WebP knows a frame's duration only then

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import struct
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -285,3 +287,18 @@ def test_goldens_of_comfyui(parity: Path) -> None:
         for slot, value in enumerate(got):
             assert golden.tensors[f"{target}.{slot}"].difference(value) == 0, name
     assert count >= 2
+
+
+def test_a_chunk_that_claims_4_gb_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.new("RGB", (64, 64)).save(path)
+    content = path.read_bytes()
+    place = content.index(b"IDAT") - 4
+    path.write_bytes(content[:place] + b"\xff\xff\xff\xff" + content[place + 4 :])
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(DiffusionError):
+            load_image(path)
+        assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    finally:
+        tracemalloc.stop()
