@@ -74,7 +74,7 @@ def _meant(tensors: Mapping[str, Tensor], key: str) -> list[Tensor]:
     if learned:
         return learned[:1]
     if all(_LISTED.match(name) for name in tensors):
-        return [tensor.reshape(-1, tensor.shape[-1]) for tensor in tensors.values() if tensor.ndim]
+        return [tensor.flatten(0, -2) if tensor.ndim > 1 else tensor for tensor in tensors.values() if tensor.ndim]
     if key in tensors:
         return [tensors[key]]
     bundled = sorted(name for name in tensors if name.startswith(BUNDLED))
@@ -89,7 +89,7 @@ def _vectors(path: Path, tensor: Tensor) -> Tensor:
     """A tensor of a file as [tokens, C] float32."""
     vectors = tensor.detach().to(device="cpu", dtype=torch.float32)
     vectors = vectors[None] if vectors.ndim == 1 else vectors
-    if vectors.ndim != 2:
+    if vectors.ndim != 2 or not vectors.numel():
         got = "x".join(map(str, tensor.shape)) or "a single number"
         raise CheckpointError(f"embedding {path.name!r} holds {got}, expected vectors: [tokens, width]")
     return vectors

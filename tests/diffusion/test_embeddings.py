@@ -150,3 +150,10 @@ def test_a_torch_file_with_code(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(CheckpointError, match=r"e\.pt"):
         load_embedding(path, "clip_l", 3)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("shape", [(2, 0), (0, 8), (2, 3, 0)])
+def test_a_list_with_no_numbers_in_it(shape: tuple[int, ...], tmp_path: Path) -> None:
+    torch.save([{"a": torch.ones(*shape)}], tmp_path / "a.pt")
+    with pytest.raises(CheckpointError, match="expected vectors"):
+        load_embedding(tmp_path / "a.pt", "clip_l", 8)
