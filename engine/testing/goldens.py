@@ -22,7 +22,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from engine.errors import UsageError
+from engine.errors import UsageError, one_line
 from engine.testing.instrument import Instrument, Tensor
 from engine.testing.locks import locked
 from engine.testing.records import GOLDEN_VERSION, Birth, NodeRecord, Record, Recording
@@ -159,4 +159,4 @@ def self_digest(data: Mapping[str, Any]) -> str:
 
 
 def _broken(path: Path, what: str, hint: str = "record it again: weft test record --force") -> BrokenGolden:
-    return BrokenGolden(f"golden {path}: {what}", hint=hint)
+    return BrokenGolden(f"golden {path}: {one_line(what)}", hint=hint)
