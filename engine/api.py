@@ -110,7 +110,7 @@ def run(
         missing_embeddings=missing_embeddings,
     )
     wanted = targets_of(targets, only)
-    prompt = session.read(workflow, overrides, seed=seed, only=only or (), bypass=bypass, mute=mute)
+    prompt = session.read(workflow, overrides, seed=seed, only=wanted if only else (), bypass=bypass, mute=mute)
     return session.execute(session.plan(prompt, wanted), observers)
 
 
@@ -132,7 +132,8 @@ def validate(
     """
     session = Session(registry=registry, models=_roots(models), input=input)
     wanted = targets_of(targets, only)
-    return session.issues(session.read(workflow, overrides, only=only or (), bypass=bypass, mute=mute), wanted)
+    prompt = session.read(workflow, overrides, only=wanted if only else (), bypass=bypass, mute=mute)
+    return session.issues(prompt, wanted)
 
 
 def convert(
@@ -162,11 +163,12 @@ def convert(
     return session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)[0]
 
 
-def targets_of(targets: Iterable[str] | None, only: Iterable[str] | None) -> Iterable[str]:
-    """The targets of a run in which `only` is to run. Raises UsageError where both are given."""
+def targets_of(targets: Iterable[str] | None, only: Iterable[str] | None) -> tuple[str, ...]:
+    """The targets of a run in which `only` is to run. Raises UsageError where both are given, or a text for a list."""
+    _check_nodes(targets=targets or (), only=only or ())
     if targets and only:
         raise UsageError("only and targets exclude each other", hint="what only names are the targets")
-    return only or targets or ()
+    return tuple(only or targets or ())
 
 
 FORMATS = ("api", "ui")

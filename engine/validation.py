@@ -11,7 +11,7 @@ from typing import Any
 from engine.definition import InputSpec, NodeDefinition
 from engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from engine.folders import INPUT, Folders
-from engine.formats.widgets import EDITORS_OWN
+from engine.formats.widgets import says_nothing
 from engine.graph import Graph
 from engine.overrides import title_of
 from engine.prompt import Link, Prompt, PromptNode
@@ -108,7 +108,7 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
         definition = registry[node.class_type]
         declared = {*definition.given(node.inputs), *(spec.name for spec in definition.inputs)}
         for name, value in node.inputs.items():
-            if name in declared or type(value) is Link or name in EDITORS_OWN or value in ("", None):
+            if name in declared or type(value) is Link or says_nothing(name, value):
                 continue
             message = f"{name!r} is no input of {node.class_type}, so its value has no effect"
             yield Issue(

@@ -18,7 +18,7 @@ from engine.formats.conversion import to_prompt
 from engine.formats.frames import frames_of
 from engine.formats.layout import Key, Place, Size, Wire, arrange
 from engine.formats.virtual import VIRTUAL
-from engine.formats.widgets import EDITORS_OWN, MISSING, SEED_NAMES, default_of, is_widget, slots
+from engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, says_nothing, slots
 from engine.formats.workflow import Workflow
 from engine.prompt import Link, Prompt, PromptNode
 from engine.registry import Registry
@@ -78,9 +78,10 @@ def losses(prompt: Prompt, document: Mapping[str, Any], registry: Registry) -> l
     for node_id, node in prompt.nodes.items():
         after = back.nodes[node_id].inputs
         for name, value in node.inputs.items():
-            if name in EDITORS_OWN and name not in after:
-                continue
             if name not in after:
+                declared = node.class_type in registry and name in registry[node.class_type].given(node.inputs)
+                if not declared and says_nothing(name, value):
+                    continue
                 message = f"the editor has no place for the value {value!r:.80}"
                 found.append(_issue(prompt, node_id, "input_dropped", message, name))
             elif after[name] != value or isinstance(after[name], bool) is not isinstance(value, bool):

@@ -226,6 +226,14 @@ def test_a_session_runs_several(registry: Registry) -> None:
     assert [step.runs for step in session.plan(prompt).steps] == [False]
 
 
+def test_nodes_may_come_from_a_generator(registry: Registry, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert engine.run(PROMPT, registry=registry, output=out, only=(name for name in ["2"]))["2"] == (4,)
+    assert engine.run(PROMPT, registry=registry, output=out, targets=(name for name in ["1"]))["1"] == (8,)
+    with pytest.raises(UsageError, match="only: expected a list"):
+        engine.run(PROMPT, registry=registry, output=out, only="2")
+
+
 def test_the_signature_is_stable() -> None:
     parameters = inspect.signature(engine.run).parameters
     assert {name: parameter.default for name, parameter in parameters.items()} == {

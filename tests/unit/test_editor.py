@@ -222,6 +222,12 @@ def test_what_the_editor_adds_itself_is_no_loss() -> None:
     assert losses(prompt, to_workflow(prompt, registry), registry) == []
 
 
+def test_an_input_that_only_sounds_like_the_editors_own_is_told(registry: Registry) -> None:
+    nodes = {"1": {"class_type": "Picture", "inputs": {"image": "a.png", "preview": "b.png", "extra": ""}}}
+    document = to_workflow(Prompt.parse(nodes), registry)
+    assert [issue.input for issue in losses(Prompt.parse(nodes), document, registry)] == ["preview"]
+
+
 def test_losses_are_told(registry: Registry) -> None:
     prompt = Prompt.parse(
         {
