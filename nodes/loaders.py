@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -109,7 +109,13 @@ def _check_taesd(seen: Seen) -> Iterator[tuple[str, str | MissingFile]]:
             yield "vae_name", error
 
 
-@node(display_name="Load VAE", category="loaders", check=_check_taesd)
+def _files_of_taesd(folders: Folders, constants: Mapping[str, Any]) -> list[Path]:
+    """What the name of a TAESD does not show: its files, which join the cache key by their content."""
+    name = constants.get("vae_name")
+    return list(_tiny_files(name, folders).values()) if name in _TAESD else []
+
+
+@node(display_name="Load VAE", category="loaders", check=_check_taesd, fingerprint=_files_of_taesd)
 def VAELoader(*, vae_name: Annotated[str, weights("vae", extra_choices=tuple(_TAESD))], context: RunContext) -> Vae:
     """Open a VAE that stands in a file of its own.
 

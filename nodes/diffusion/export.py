@@ -153,6 +153,7 @@ def _spec_of(encoder: TextEncoder) -> TextEncoderSpec:
 
 def _config(vae: Vae) -> dict[str, Any]:
     """The keyword arguments that the VAE was built with, of those that its file could tell."""
+    vae.check_whole()
     config: Any = vae.network.base.config
     names: Iterable[str] = (
         "in_channels",

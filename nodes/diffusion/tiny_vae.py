@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.errors import CheckpointError, DiffusionError
 from nodes.diffusion.finite import finite
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.networks import Landing, Part, build, check, fill, in_file, memory_of
@@ -44,6 +44,10 @@ class TinyVae(Vae):
     def downscale(self) -> int:
         """Pixels along one side of a latent's cell."""
         return 8
+
+    def check_whole(self) -> None:
+        """A TAESD is two files, and no VAE."""
+        raise DiffusionError("a TAESD is no VAE that can be saved: copy its two files")
 
     def _encoder(self) -> Callable[[Tensor], Tensor]:
         return finite(self.network.module(), self._encode, "TAESD's encoder")

@@ -108,6 +108,11 @@ class Vae:
         )
         return _image(pixels)
 
+    def check_whole(self) -> None:
+        """Raise DiffusionError where the VAE cannot be written as a file of its own."""
+        for half in ("encoder", "decoder"):
+            self._half(half)
+
     def _encoder(self) -> Callable[[Tensor], Tensor]:
         return finite(self._half("encoder"), _encode, "the VAE's encoder")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import pickle
@@ -19,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from nodes.diffusion.checkpoint import IGNORED, load_checkpoint, load_vae, plan_checkpoint, plan_vae, read_tensors
 from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.export import save_vae
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.weightfile import WeightFile
 
@@ -297,6 +299,8 @@ def test_a_vae_in_diffusers_layout_and_one_half_of_it(checkpoints, tmp_path):
     assert torch.equal(decoder.decode(latent), vae.decode(latent))
     with pytest.raises(DiffusionError, match="no encoder"):
         decoder.encode(pixels)
+    with pytest.raises(DiffusionError, match="no encoder"):
+        save_vae(io.BytesIO(), decoder, {})
 
 
 def test_weights_that_are_no_numbers_are_refused(tiny_tensors, tmp_path):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import engine
+from engine.errors import NodeFailed
 from nodes.diffusion.errors import CheckpointError
 from nodes.diffusion.tiny_vae import load_tiny_vae
 
@@ -66,3 +68,26 @@ def test_another_file_is_refused(models: Path, tmp_path: Path) -> None:
         load_tiny_vae(
             dict.fromkeys(("encoder", "decoder"), tmp_path / "x.safetensors"), 1.0, device=CPU, dtype=torch.float32
         )
+
+
+def test_other_files_of_the_name_are_another_vae(network: torch.nn.Module, models: Path, tmp_path: Path) -> None:
+    """A cached one would draw with the files of before."""
+    folder = tmp_path / "models" / "vae_approx"
+    shutil.copytree(models / "vae_approx", folder)
+    session = engine.Session(models=(folder.parent,), cache=engine.MemoryCache())
+    prompt = session.read({"1": {"class_type": "VAELoader", "inputs": {"vae_name": "taesd"}}})
+    session.execute(session.plan(prompt, ["1"]))
+    assert not any(step.runs for step in session.plan(prompt, ["1"]).steps)
+    decoder = load_file(folder / "taesd_decoder.safetensors")
+    save_file({name: tensor + 1 for name, tensor in decoder.items()}, folder / "taesd_decoder.safetensors")
+    assert any(step.runs for step in session.plan(prompt, ["1"]).steps)
+
+
+def test_it_is_not_saved_as_a_vae(models: Path, tmp_path: Path) -> None:
+    prompt = {
+        "1": {"class_type": "VAELoader", "inputs": {"vae_name": "taesd"}},
+        "2": {"class_type": "VAESave", "inputs": {"vae": ["1", 0], "filename_prefix": "tiny"}},
+    }
+    with pytest.raises(NodeFailed, match="TAESD"):
+        engine.run(prompt, models=models, output=tmp_path, device="cpu")
+    assert not list(tmp_path.rglob("*.safetensors"))
