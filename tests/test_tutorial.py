@@ -142,6 +142,7 @@ def test_prompt_switch_at_the_end_is_the_first_prompt(run: Runner) -> None:
     assert torch.equal(samples(result, "7"), samples(result, "6"))
 
 
+@pytest.mark.slow
 def test_the_later_the_switch_the_more_of_an_apple(run: Runner, see: Any) -> None:
     """As the switching step moves from 0 to 20, the judge's belief moves from rabbit to apple."""
     count = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -185,6 +185,14 @@ def _tower_name(file: Weights) -> str:
     return next(name for name, least in (("clip_g", 31), ("clip_h", 23), ("clip_l", 0)) if len(layers) >= least)
 
 
+def _vae(vae: Mapping[str, Any], prefix: str, shapes: Mapping[str, tuple[int, ...]], warn: Warn) -> Part:
+    part = vae_part(vae, prefix, shapes)
+    for half in ("encoder", "decoder"):
+        if getattr(part.module, half) is None:
+            warn(f"its VAE has no {half}")
+    return part
+
+
 def plan_checkpoint(
     shapes: Mapping[str, tuple[int, ...]],
     metadata: Mapping[str, str] | None = None,
@@ -201,7 +209,7 @@ def plan_checkpoint(
     parts = [unet_part(family.unet, UNET)]
     parts += [text_part(spec) for spec in family.text_encoders]
     if family.vae is not None:
-        parts.append(vae_part(family.vae, VAE, shapes))
+        parts.append(_vae(family.vae, VAE, shapes, warn))
     check(parts, shapes, warn)
     return family, tuple(parts)
 
@@ -210,7 +218,7 @@ def plan_vae(
     shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None, warn: Warn = log.warning
 ) -> tuple[Part, ...]:
     """As `plan_checkpoint`, for a VAE of its own, whose keys have no prefix."""
-    parts = (vae_part(detect_vae(shapes, metadata), "", shapes),)
+    parts = (_vae(detect_vae(shapes, metadata), "", shapes, warn),)
     check(parts, shapes, warn)
     return parts
 
