@@ -14,6 +14,12 @@ from .reference.store import made
 # One thread a test process: several that each take every core stand in each other's way, at up to ten times the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# What a CI machine or a user's shell sets must not change what the tests see: only where the reference data lies.
+for name in [name for name in os.environ if name.startswith("WEFT_") and name != "WEFT_SHARED"]:
+    del os.environ[name]
+for name in ("CI", "GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS", "NO_COLOR"):
+    os.environ.pop(name, None)
+
 # Started in the background of a shell, the suite ignores Ctrl-C, and so would every process that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

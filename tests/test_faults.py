@@ -105,8 +105,10 @@ class World:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("faults")
     weft = Weft(folder / "weft")
-    yield World(folder, weft)
-    weft.close()
+    try:
+        yield World(folder, weft)
+    finally:
+        weft.close()
 
 
 def contents(work: Path) -> dict[str, bytes]:
