@@ -311,7 +311,7 @@ def nodes(
         folders = Folders(**{name: getattr(settings, name) for name in ("models", "input", "output", "temp")})
         registry = Registry.discover()
         if name is None:
-            found = [one for one in registry.definitions() if not one.internal]
+            found = [one for one in registry.schemas() if not one.internal]
         else:
             found = find(registry, name)
         if as_json:

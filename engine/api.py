@@ -381,7 +381,7 @@ class Session:
         )
         for step in plan.steps:
             prefix = step.inputs.get(FILE_PREFIX)
-            if step.runs and step.definition.output_node and isinstance(prefix, str):
+            if step.runs and step.schema.output_node and isinstance(prefix, str):
                 self.folders.check_writable(self.folders.check_prefix(prefix))
         return plan
 

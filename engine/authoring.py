@@ -4,7 +4,7 @@ The signature is INPUT_TYPES turned sideways: keyword-only parameters in the edi
 socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
 the optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets
 links that the class does not declare; the return annotation is RETURN_TYPES; the docstring is the description, its
-`Args:` are the tooltips. The decorator only marks: a Registry registers, and the NodeDefinition is built when somebody
+`Args:` are the tooltips. The decorator only marks: a Registry registers, and the NodeSchema is built when somebody
 first asks for it.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from engine.context import RunContext
-from engine.definition import Implementation, InputSpec, NodeDefinition, OutputSpec
+from engine.definition import Implementation, InputSpec, NodeSchema, OutputSpec
 from engine.errors import DefinitionError
 from engine.expansion import Expanded, GraphBuilder
 from engine.links import LINK, LINKED
@@ -152,8 +152,8 @@ def is_node(thing: object) -> bool:
     return isinstance(getattr(thing, "__weft_node__", None), NodeMark)
 
 
-def definition_of(function: Callable[..., Any]) -> NodeDefinition:
-    """The NodeDefinition of a function that `@node` marked. Raises DefinitionError naming the parameter at fault."""
+def definition_of(function: Callable[..., Any]) -> NodeSchema:
+    """The NodeSchema of a function that `@node` marked. Raises DefinitionError naming the parameter at fault."""
     mark = getattr(function, "__weft_node__", None)
     if not isinstance(mark, NodeMark):
         raise DefinitionError(f"{function!r} is not a node", hint="mark it with @node")
@@ -194,7 +194,7 @@ def definition_of(function: Callable[..., Any]) -> NodeDefinition:
     if "return" not in hints:
         raise DefinitionError(f"{class_type}: the function says not what it returns", hint="-> Image, -> UI, -> None")
     outputs, wrap = _read_outputs(class_type, hints["return"])
-    return NodeDefinition(
+    return NodeSchema(
         class_type=class_type,
         inputs=(*inputs, *hidden),
         outputs=outputs,

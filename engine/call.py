@@ -35,7 +35,7 @@ def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunCo
     Raises NodeFailed for whatever the node raises, Interrupted, KeyboardInterrupt and what an observer raised as they
     are.
     """
-    implementation = step.definition.implementation
+    implementation = step.schema.implementation
     assert implementation is not None
     lent = implementation.links
     inputs = {
@@ -92,7 +92,7 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansio
         result = ()
     if not isinstance(result, tuple | list):
         raise TypeError(f"the node returned {type(result).__name__}, expected a tuple of outputs")
-    declared = step.definition.outputs
+    declared = step.schema.outputs
     if len(result) != len(declared):
         raise ValueError(f"the node returned {len(result)} outputs, it declares {len(declared)}")
     return Entry(tuple(result), ui, files) if graph is None else Expansion(graph, tuple(result), ui, files)
@@ -101,11 +101,11 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansio
 def failure(step: Step, error: Exception, inputs: Mapping[str, Any]) -> NodeFailed:
     """The NodeFailed for what a node raised, or for what cannot be made of its expansion."""
     message = of_machine(error) or str(error) or type(error).__name__
-    hidden = step.definition.implementation.injected if step.definition.implementation else ()
+    hidden = step.schema.implementation.injected if step.schema.implementation else ()
     failed = NodeFailed(
         message if is_plain(error) else f"{type(error).__name__}: {message}",
         node_id=step.node_id,
-        class_type=step.definition.class_type,
+        class_type=step.schema.class_type,
         title=step.title,
         inputs={name: describe(value) for name, value in inputs.items() if name not in hidden},
         author_traceback=_author_traceback(error),

@@ -1,6 +1,6 @@
 """What a node is: its inputs, outputs and flags, and how to call it.
 
-A NodeDefinition is equal however it was made: from a typed function, from a V1 class, from an object_info dump of a
+A NodeSchema is equal however it was made: from a typed function, from a V1 class, from an object_info dump of a
 real ComfyUI. So a workflow can be validated and converted for a custom node whose code is not there.
 """
 
@@ -111,7 +111,7 @@ class Implementation:
 
 
 @dataclass(frozen=True)
-class NodeDefinition:
+class NodeSchema:
     """A node class, as object_info describes it, with an implementation where there is one."""
 
     class_type: str
@@ -180,7 +180,7 @@ class NodeDefinition:
         return info | {name: True for name, on in flags.items() if on}
 
     @classmethod
-    def from_object_info(cls, class_type: str, info: Mapping[str, Any]) -> NodeDefinition:
+    def from_object_info(cls, class_type: str, info: Mapping[str, Any]) -> NodeSchema:
         """Read one entry of an object_info dump. Raises DefinitionError naming what is not as expected."""
         try:
             return cls(

@@ -279,7 +279,7 @@ class _Run:
         if step.cached or self.plan.planner.first_of.get(step.key.digest) in self.context.served:
             self.context.served.add(step.node_id)
         if self.observed:
-            self.context.emit(NodeCached(step.node_id, step.definition.class_type, step.title, step.display_id))
+            self.context.emit(NodeCached(step.node_id, step.schema.class_type, step.title, step.display_id))
         return entry
 
     def _served(self, step: Step) -> Entry:
@@ -306,7 +306,7 @@ class _Run:
 
     def _load_libraries(self, step: Step) -> None:
         """Import what the node needs and is not there yet, so that its time is its own."""
-        implementation = step.definition.implementation
+        implementation = step.schema.implementation
         assert implementation is not None
         modules = tuple(name for name in implementation.libraries if name not in sys.modules)
         if not modules:
@@ -326,7 +326,7 @@ class _Run:
     def _call(self, step: Step) -> Entry | Expansion:
         self._load_libraries(step)
         if self.observed:
-            event = NodeStarted(step.node_id, step.definition.class_type, step.title, step.reason, step.display_id)
+            event = NodeStarted(step.node_id, step.schema.class_type, step.title, step.reason, step.display_id)
             self.context.emit(event)
         started = time.perf_counter()
         try:
@@ -359,7 +359,7 @@ class _Run:
         if step.recipe is not None:
             self.cache.note(step.node_id, step.recipe)
         if self.observed:
-            class_type, seconds = step.definition.class_type, self.timings[step.node_id]
+            class_type, seconds = step.schema.class_type, self.timings[step.node_id]
             event = NodeFinished(step.node_id, class_type, step.title, seconds, entry.files, step.display_id)
             self.context.emit(event)
 
@@ -367,7 +367,7 @@ class _Run:
         """Tell observers; the error of a node inside an expansion names the node of the workflow that shows it."""
         if self.observed:
             kind = type(error.__cause__).__name__
-            class_type = step.definition.class_type
+            class_type = step.schema.class_type
             self.context.emit(
                 NodeFailedEvent(
                     step.node_id, class_type, step.title, error.message, kind, error.author_traceback, step.display_id
@@ -378,7 +378,7 @@ class _Run:
             display = step.display_id if step.display_id in known else step.origin.real
             error.inside = f'node {step.node_id} "{step.title}"'
             error.node_id, error.title = display, known[display].title
-            error.class_type = known[display].definition.class_type
+            error.class_type = known[display].schema.class_type
         return error
 
     def _expand(self, step: Step, expansion: Expansion) -> None:
@@ -401,7 +401,7 @@ class _Run:
         if self.observed:
             runs = tuple(inner.node_id for inner in growth.steps if inner.runs)
             cached = tuple(inner.node_id for inner in growth.steps if not inner.runs)
-            class_type = step.definition.class_type
+            class_type = step.schema.class_type
             self.context.emit(NodeExpanded(step.node_id, class_type, step.title, runs, cached, step.display_id))
         self._lower(step.parents)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine.call import Expansion
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.errors import DefinitionError, WeftError
 from engine.links import LINK, Link, as_link
 from engine.plan import Known, Origin, Planner, Step
@@ -47,7 +47,7 @@ def grow(planner: Planner, step: Step, expansion: Expansion, alive: Collection[s
                 _check(planner, inside, value, f"input {name!r} of node {node_id}")
     for node_id in _order(inside, lambda node_id: (link for link in _links(inside[node_id]) if link in inside)):
         planner.learn(node_id, inside[node_id])
-    shown = [node_id for node_id, known in inside.items() if known.definition.output_node]
+    shown = [node_id for node_id, known in inside.items() if known.schema.output_node]
     wanted = dict.fromkeys([*(value.node_id for value in results if type(value) is Link), *shown])
 
     def sources(node_id: str) -> Iterator[str]:
@@ -75,25 +75,25 @@ def _read(planner: Planner, step: Step, graph: Mapping[str, Any]) -> dict[str, K
         if class_type not in planner.registry:
             what, hint = planner.registry.unknown(str(class_type))
             raise BadExpansion(f"expanded into node {node_id}: {what}", hint=hint)
-        definition = planner.registry[class_type]
-        if definition.implementation is None:
-            raise DefinitionError(f"expanded into {class_type}, which cannot be run: {definition.unavailable}")
-        if definition.implementation.lowers is not None:
+        schema = planner.registry[class_type]
+        if schema.implementation is None:
+            raise DefinitionError(f"expanded into {class_type}, which cannot be run: {schema.unavailable}")
+        if schema.implementation.lowers is not None:
             raise BadExpansion(f"expanded into {class_type}, which stands for others and is replaced before a run")
         meta, given = node.get("_meta"), node.get("inputs") or {}
         if not isinstance(given, Mapping):
             raise BadExpansion(f"expanded into node {node_id}, whose inputs are a {type(given).__name__}")
-        title = (meta.get("title") if isinstance(meta, Mapping) else "") or definition.display_name or class_type
+        title = (meta.get("title") if isinstance(meta, Mapping) else "") or schema.display_name or class_type
         display = node.get("override_display_id") or step.display_id or step.node_id
-        inputs = _inputs(node_id, definition, given)
-        inside[node_id] = Known(title, definition, inputs, Origin(step.node_id, display, real))
+        inputs = _inputs(node_id, schema, given)
+        inside[node_id] = Known(title, schema, inputs, Origin(step.node_id, display, real))
     return inside
 
 
-def _inputs(node_id: str, definition: NodeDefinition, given: Mapping[str, Any]) -> dict[str, Any]:
+def _inputs(node_id: str, schema: NodeSchema, given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of a node inside: links, and declared values; a value that a widget takes is coerced as ever."""
     inputs: dict[str, Any] = {}
-    by_name = definition.given(given)
+    by_name = schema.given(given)
     for name, value in given.items():
         value = _linked(value)
         if type(value) is Link:
@@ -103,7 +103,7 @@ def _inputs(node_id: str, definition: NodeDefinition, given: Mapping[str, Any]) 
             inputs[name] = socket.coerce(value) if socket.is_widget and type(value) in _PLAIN else value
     missing = [name for name, spec in by_name.items() if spec.section == "required" and name not in inputs]
     if missing:
-        where = f"node {node_id} ({definition.class_type})"
+        where = f"node {node_id} ({schema.class_type})"
         raise BadExpansion(f"expanded into {where} without its input {missing[0]!r}")
     return inputs
 
@@ -120,7 +120,7 @@ def _check(planner: Planner, inside: Mapping[str, Known], link: Link, where: str
     known = inside.get(link.node_id) or planner.known.get(link.node_id)
     if known is None:
         raise BadExpansion(f"{where} of the expansion is linked to node {link.node_id!r}, which this run does not have")
-    count = len(known.definition.outputs)
+    count = len(known.schema.outputs)
     if not 0 <= link.slot < count:
         there = f"slot {link.slot} of node {link.node_id}, which has {count}"
         raise BadExpansion(f"{where} of the expansion is linked to {there}")
@@ -128,7 +128,7 @@ def _check(planner: Planner, inside: Mapping[str, Known], link: Link, where: str
 
 def _links(known: Known, *, taken: bool = False) -> Iterator[str]:
     """The nodes that a node is linked to; `taken`: only those whose value it takes, not just the link."""
-    lent = known.definition.implementation.links if taken and known.definition.implementation else {}
+    lent = known.schema.implementation.links if taken and known.schema.implementation else {}
     return (value.node_id for name, value in known.inputs.items() if type(value) is Link and lent.get(name) != LINK)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.errors import DefinitionError, Issue
 from engine.expansion import NodeRef
 from engine.folders import Folders
@@ -80,11 +80,11 @@ class Site:
     `inputs` are coerced constants and Links; a Link to a node that was lowered leads to what that became.
     """
 
-    def __init__(self, lowering: _Lowering, node_id: str, node: PromptNode, definition: NodeDefinition) -> None:
+    def __init__(self, lowering: _Lowering, node_id: str, node: PromptNode, schema: NodeSchema) -> None:
         self._lowering = lowering
         self.node_id = node_id
         self.title = title_of(lowering.source, node_id, lowering.registry)
-        self.inputs = coerced(node.inputs, definition)
+        self.inputs = coerced(node.inputs, schema)
         self.made: dict[str, PromptNode] = {}
         self.parts: dict[str, Part] = {}
         self.settings: dict[str, str] = {}
@@ -109,7 +109,7 @@ class Site:
         """Settings that the run must have for this."""
         self.settings |= settings
 
-    def look(self, node_id: str) -> tuple[PromptNode, NodeDefinition]:
+    def look(self, node_id: str) -> tuple[PromptNode, NodeSchema]:
         """Another node of the prompt, and its class."""
         node = self._lowering.nodes[node_id]
         return node, self._lowering.registry[node.class_type]
@@ -205,8 +205,8 @@ def checked(
     return lowered, issues
 
 
-def _lowers(definition: NodeDefinition, passes: Collection[str]) -> Lowers | None:
-    implementation = definition.implementation
+def _lowers(schema: NodeSchema, passes: Collection[str]) -> Lowers | None:
+    implementation = schema.implementation
     if implementation is None:
         return None
     if implementation.lowers is not None:
@@ -238,10 +238,10 @@ class _Lowering:
             if node_id in faulty or not doubtful.isdisjoint(graph.parents[node_id]):
                 doubtful.add(node_id)
             elif node.class_type in self.registry:
-                definition = self.registry[node.class_type]
-                function = _lowers(definition, self.passes)
+                schema = self.registry[node.class_type]
+                function = _lowers(schema, self.passes)
                 if function is not None:
-                    self._lower(node_id, node, definition, function)
+                    self._lower(node_id, node, schema, function)
         if not self.outputs:
             return Lowered(self.source, self.source, issues=tuple(self.issues))
         nodes: dict[str, PromptNode] = {}
@@ -255,8 +255,8 @@ class _Lowering:
         said = tuple(self.issues), tuple(self.notes.values())
         return Lowered(prompt, self.source, self.parts, self.outputs, self.settings, *said)
 
-    def _lower(self, node_id: str, node: PromptNode, definition: NodeDefinition, function: Lowers) -> None:
-        site = Site(self, node_id, node, definition)
+    def _lower(self, node_id: str, node: PromptNode, schema: NodeSchema, function: Lowers) -> None:
+        site = Site(self, node_id, node, schema)
         try:
             outputs = function(site)
         except _Refused as refused:
@@ -265,8 +265,8 @@ class _Lowering:
             return
         if outputs is None:
             return
-        if len(outputs) != len(definition.outputs):
-            what = f"{len(outputs)} outputs, it declares {len(definition.outputs)}"
+        if len(outputs) != len(schema.outputs):
+            what = f"{len(outputs)} outputs, it declares {len(schema.outputs)}"
             raise DefinitionError(f"{node.class_type} was lowered to {what}")
         self.outputs[node_id] = tuple(outputs)
         self.made[node_id] = site.made

@@ -146,8 +146,8 @@ def _value(prompt: Prompt, node_id: str, input_name: str, value: Any, registry: 
     node = prompt.nodes[node_id]
     if node.class_type not in registry:
         return value  # validation reports the class; the value needs no care then
-    definition = registry[node.class_type]
-    declared = {**definition.by_name, **definition.given(node.inputs)}
+    schema = registry[node.class_type]
+    declared = {**schema.by_name, **schema.given(node.inputs)}
     spec = declared.get(input_name)
     if spec is None:
         hint = did_you_mean(input_name, declared)

@@ -44,7 +44,7 @@ def resolving(prompt: Prompt, registry: Registry) -> Constants:
     found = {}
     for node_id, node in prompt.nodes.items():
         if node.class_type in registry:
-            definition = registry[node.class_type]
-            if definition.implementation is not None and definition.implementation.queued is not None:
-                found[node_id] = constants(node.inputs, definition)
+            schema = registry[node.class_type]
+            if schema.implementation is not None and schema.implementation.queued is not None:
+                found[node_id] = constants(node.inputs, schema)
     return found

@@ -1,4 +1,4 @@
-"""Registry: class_type -> NodeDefinition. An object; two can coexist."""
+"""Registry: class_type -> NodeSchema. An object; two can coexist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from engine.authoring import definition_of, is_node
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.errors import DefinitionError, WeftError, did_you_mean
 
 ENTRY_POINTS = "weft.nodes"
@@ -30,8 +30,8 @@ _NEAR = 0.8
 
 _log = logging.getLogger("weft")
 
-Source = NodeDefinition | str | type | Callable[..., Any]
-"""What can be registered: a definition, a `@node` function, a V1 class, or `module:attribute` naming one of these."""
+Source = NodeSchema | str | type | Callable[..., Any]
+"""What can be registered: a schema, a `@node` function, a V1 class, or `module:attribute` naming one of these."""
 
 
 class UnknownNode(WeftError):
@@ -53,7 +53,7 @@ class Registry:
 
     def __init__(self, sources: Mapping[str, Source] | None = None) -> None:
         self._sources: dict[str, Source] = dict(sources or {})
-        self._definitions: dict[str, NodeDefinition] = {}
+        self._schemas: dict[str, NodeSchema] = {}
         self._packs: dict[str, str] = {}
         self._titles: dict[str, str] = {}
         self._faults: dict[str, str] = {}
@@ -98,7 +98,7 @@ class Registry:
             sources = {definition_of(function).class_type: function for function in functions}
         for class_type, source in sources.items():
             self._sources[class_type] = source
-            for known in (self._definitions, self._faults, self._packs, self._titles, self._near):
+            for known in (self._schemas, self._faults, self._packs, self._titles, self._near):
                 known.pop(class_type, None)
         return self
 
@@ -113,12 +113,12 @@ class Registry:
         """Register the classes of an object_info dump that are not there yet, without code; returns self."""
         for class_type, info in dump.items():
             if class_type not in self._sources or class_type in self._faults:
-                self.add({class_type: NodeDefinition.from_object_info(class_type, info)})
+                self.add({class_type: NodeSchema.from_object_info(class_type, info)})
         return self
 
     def __contains__(self, class_type: object) -> bool:
         """Whether the class can be had: it is there, and nothing is wrong with it."""
-        if class_type in self._definitions:
+        if class_type in self._schemas:
             return True
         if not isinstance(class_type, str) or class_type not in self._sources:
             return False
@@ -134,18 +134,18 @@ class Registry:
     def __len__(self) -> int:
         return len(self._sources)
 
-    def __getitem__(self, class_type: str) -> NodeDefinition:
-        """The definition of a class. Raises UnknownNode with the nearest name, DefinitionError for a faulty one."""
-        definition = self._definitions.get(class_type)
-        if definition is not None:
-            return definition
+    def __getitem__(self, class_type: str) -> NodeSchema:
+        """The schema of a class. Raises UnknownNode with the nearest name, DefinitionError for a faulty one."""
+        schema = self._schemas.get(class_type)
+        if schema is not None:
+            return schema
         if class_type in self._faults:
             raise DefinitionError(self._faults[class_type])
         if class_type not in self._sources:
             message, hint = self.unknown(class_type)
             raise UnknownNode(message, hint="; ".join(filter(None, (hint, HOW_CLASSES_GET_IN))))
         try:
-            definition = _define(class_type, self._sources[class_type], installed=class_type in self._packs)
+            schema = _define(class_type, self._sources[class_type], installed=class_type in self._packs)
         except Exception as error:  # the author's code: it may raise anything
             what = (
                 str(error) if isinstance(error, DefinitionError) else f"{class_type}: {type(error).__name__}: {error}"
@@ -155,11 +155,11 @@ class Registry:
             self._faults[class_type] = f"{owner}{what}"
             raise DefinitionError(self._faults[class_type]) from error
         if class_type in self._titles:
-            definition = replace(definition, display_name=self._titles[class_type])
-        self._definitions[class_type] = definition
-        return definition
+            schema = replace(schema, display_name=self._titles[class_type])
+        self._schemas[class_type] = schema
+        return schema
 
-    def definitions(self) -> Iterator[NodeDefinition]:
+    def schemas(self) -> Iterator[NodeSchema]:
         """Every class that can be had; the others are told of and left out."""
         for class_type in self:
             if class_type in self:
@@ -206,25 +206,25 @@ def _load_pack(entry: Any) -> tuple[dict[str, Source], dict[str, str]]:
     return found, {name: title for name, title in titles.items() if name in found and isinstance(title, str) and title}
 
 
-def _define(class_type: str, source: Source, *, installed: bool) -> NodeDefinition:
+def _define(class_type: str, source: Source, *, installed: bool) -> NodeSchema:
     found: Any = _load(class_type, source) if isinstance(source, str) else source
-    if isinstance(found, NodeDefinition):
-        definition = found
+    if isinstance(found, NodeSchema):
+        schema = found
     elif is_node(found):
-        definition = definition_of(found)
+        schema = definition_of(found)
     elif inspect.isclass(found):
         from engine.v1 import definition_of_class
 
-        definition = definition_of_class(class_type, found)
+        schema = definition_of_class(class_type, found)
     else:
         raise DefinitionError(f"{class_type!r}: expected a @node function or a V1 class, got {found!r}")
-    if definition.class_type != class_type:
-        raise DefinitionError(f"{class_type!r} is registered as {definition.class_type!r}: the names must agree")
-    implementation = definition.implementation
+    if schema.class_type != class_type:
+        raise DefinitionError(f"{class_type!r} is registered as {schema.class_type!r}: the names must agree")
+    implementation = schema.implementation
     if installed or implementation is None:
-        return definition
-    code = _code(implementation.call if isinstance(found, NodeDefinition) else found)
-    return replace(definition, implementation=replace(implementation, code=code))
+        return schema
+    code = _code(implementation.call if isinstance(found, NodeSchema) else found)
+    return replace(schema, implementation=replace(implementation, code=code))
 
 
 _CODES: WeakKeyDictionary[Any, str] = WeakKeyDictionary()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.definition import Implementation, NodeDefinition
+from engine.definition import Implementation, NodeSchema
 from engine.digests import Digests, Sighting
 from engine.folders import Folders
 from engine.prompt import Link
@@ -65,12 +65,12 @@ class KeyMaker:
         return [seen.path for seen in self.files.get(node_id, {}).values() if not self._digests.holds(seen)]
 
     def key(
-        self, node_id: str, definition: NodeDefinition, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
+        self, node_id: str, schema: NodeSchema, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
     ) -> CacheKey:
         """The key of one node. `inputs` are coerced constants and Links; `parents` holds the keys of linked nodes."""
-        implementation = definition.implementation
+        implementation = schema.implementation
         assert implementation is not None
-        by_name = definition.given(inputs)
+        by_name = schema.given(inputs)
         volatile = implementation.volatile
         keyed: dict[str, Any] = {}
         for name, value in inputs.items():
@@ -107,7 +107,7 @@ class KeyMaker:
         if volatile:
             return CacheKey(os.urandom(32), volatile)
         try:
-            encoded = self._head(definition.class_type, implementation) + canonical(parts)
+            encoded = self._head(schema.class_type, implementation) + canonical(parts)
         except TypeError as error:
             return CacheKey(os.urandom(32), f"an input has no canonical form: {error}")
         return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest())

@@ -1,7 +1,7 @@
 """Link types and widgets, and when two types fit.
 
 A socket is what ComfyUI's `INPUT_TYPES` calls `(type, options)`. The options are kept as ComfyUI writes them, so that
-a definition goes to `object_info` and back unchanged; each class reads the ones that mean something to the engine.
+a schema goes to `object_info` and back unchanged; each class reads the ones that mean something to the engine.
 """
 
 from __future__ import annotations

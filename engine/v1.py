@@ -1,4 +1,4 @@
-"""ComfyUI's V1 class protocol, read into a NodeDefinition. The only file that knows of V1, and the only hasattr."""
+"""ComfyUI's V1 class protocol, read into a NodeSchema. The only file that knows of V1, and the only hasattr."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.definition import (
     HIDDEN_TYPES,
     Implementation,
     InputSpec,
-    NodeDefinition,
+    NodeSchema,
     OutputSpec,
     read_inputs,
     read_outputs,
@@ -24,7 +24,7 @@ from engine.links import LINK, LINK_FIRST, Link
 _OUTPUT_ATTRIBUTES = ("RETURN_TYPES", "RETURN_NAMES", "OUTPUT_IS_LIST", "OUTPUT_TOOLTIPS")
 
 
-def definition_of_class(class_type: str, cls: type) -> NodeDefinition:
+def definition_of_class(class_type: str, cls: type) -> NodeSchema:
     """Read a class with INPUT_TYPES, RETURN_TYPES and FUNCTION. Raises DefinitionError naming what is wrong with it."""
     for attribute in ("INPUT_TYPES", "RETURN_TYPES", "FUNCTION"):
         if not hasattr(cls, attribute):
@@ -48,7 +48,7 @@ def definition_of_class(class_type: str, cls: type) -> NodeDefinition:
         if spec.socket.options.get("rawLink")
     }
     unsupported = list(_unsupported(cls, function, inputs, outputs))
-    return NodeDefinition(
+    return NodeSchema(
         class_type=class_type,
         inputs=inputs,
         outputs=outputs,

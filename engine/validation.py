@@ -8,7 +8,7 @@ from contextlib import suppress
 from shlex import quote
 from typing import Any
 
-from engine.definition import InputSpec, NodeDefinition
+from engine.definition import InputSpec, NodeSchema
 from engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from engine.folders import INPUT, Folders
 from engine.formats.widgets import says_nothing
@@ -62,14 +62,14 @@ def constant(value: Any) -> Any:
     return value
 
 
-def coerced(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, Any]:
+def coerced(given: Mapping[str, Any], schema: NodeSchema) -> dict[str, Any]:
     """The inputs that a node gets: declared ones, coerced, and undeclared links; undeclared constants are dropped.
 
     So are the inputs that are meaningless beside the others.
     """
-    by_name = definition.given(given)
+    by_name = schema.given(given)
     inputs: dict[str, Any] = {}
-    left_out = unused(given, definition)
+    left_out = unused(given, schema)
     for name, value in given.items():
         if name in left_out:
             continue
@@ -80,15 +80,15 @@ def coerced(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, A
     return inputs
 
 
-def unused(given: Mapping[str, Any], definition: NodeDefinition) -> Collection[str]:
+def unused(given: Mapping[str, Any], schema: NodeSchema) -> Collection[str]:
     """The inputs of which the class says that the others make them meaningless."""
-    found = definition.implementation.unused if definition.implementation else None
-    return found(constants(given, definition)) if found is not None else ()
+    found = schema.implementation.unused if schema.implementation else None
+    return found(constants(given, schema)) if found is not None else ()
 
 
-def constants(given: Mapping[str, Any], definition: NodeDefinition) -> dict[str, Any]:
+def constants(given: Mapping[str, Any], schema: NodeSchema) -> dict[str, Any]:
     """The declared inputs that are no links, coerced, as far as they can be."""
-    by_name = definition.given(given)
+    by_name = schema.given(given)
     found: dict[str, Any] = {}
     for name, value in given.items():
         if name in by_name and type(value) is not Link and type(value) is not list:
@@ -105,8 +105,8 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
     for node_id, node in prompt.nodes.items():
         if node.class_type not in registry:
             continue
-        definition = registry[node.class_type]
-        declared = {*definition.given(node.inputs), *(spec.name for spec in definition.inputs)}
+        schema = registry[node.class_type]
+        declared = {*schema.given(node.inputs), *(spec.name for spec in schema.inputs)}
         for name, value in node.inputs.items():
             if name in declared or type(value) is Link or says_nothing(name, value):
                 continue
@@ -220,13 +220,13 @@ class _Validation:
                 path = " -> ".join([*names, names[0]])
                 yield self.issue(cycle[0], "dependency_cycle", "Nodes wait for each other", details=path)
 
-    def node_issues(self, node_id: str, node: PromptNode, definition: NodeDefinition) -> Iterator[Issue]:
-        if self.executable and definition.implementation is None:
+    def node_issues(self, node_id: str, node: PromptNode, schema: NodeSchema) -> Iterator[Issue]:
+        if self.executable and schema.implementation is None:
             message = f"{node.class_type} cannot be run"
-            yield self.issue(node_id, "not_executable", message, details=definition.unavailable)
+            yield self.issue(node_id, "not_executable", message, details=schema.unavailable)
         inputs = node.inputs
-        left_out = unused(inputs, definition)
-        declared = definition.given(inputs)
+        left_out = unused(inputs, schema)
+        declared = schema.given(inputs)
         for name, spec in declared.items():
             if name in left_out:
                 continue
@@ -249,7 +249,7 @@ class _Validation:
             # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
             if type(value) is Link and name not in declared:
                 yield from self.link_issues(node_id, name, value, None)
-        check = definition.implementation.check if definition.implementation else None
+        check = schema.implementation.check if schema.implementation else None
         if check is not None:
             for name, found in check(_Seen(node, self.prompt, self.registry, self.folders, self.passes)):
                 if isinstance(found, str):

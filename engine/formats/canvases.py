@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.definition import InputSpec, NodeDefinition
+from engine.definition import InputSpec, NodeSchema
 from engine.documents import pointer
 from engine.errors import Issue
 from engine.formats.virtual import Kind, Virtual
@@ -57,7 +57,7 @@ class Item:
     pointer: str
     kind: Kind
     class_type: str
-    definition: NodeDefinition | None = None
+    schema: NodeSchema | None = None
     body: Board | None = None
     ports: list[Port] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
@@ -105,7 +105,7 @@ class Item:
     @property
     def title(self) -> str:
         """What stands above the node: the user's title, else its class's."""
-        return self.node.name or (self.definition.display_name if self.definition else "") or self.class_type
+        return self.node.name or (self.schema.display_name if self.schema else "") or self.class_type
 
     def place_of(self, widget: str) -> str:
         """The JSON pointer of a widget's value; one that leads nowhere where the document has no value for it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from engine.definition import InputSpec, NodeDefinition
+from engine.definition import InputSpec, NodeSchema
 from engine.errors import Issue
 from engine.formats.canvases import Board, Item
 from engine.formats.legacy import asks_for_a_seed, migrate, misplaced
@@ -48,36 +48,36 @@ class Shapes:
 
     def of(self, item: Item) -> Shape:
         """That of the class; where inputs unfold, what the node holds has a say. Empty where the class is not known."""
-        definition = item.definition
-        if definition is None:
+        schema = item.schema
+        if schema is None:
             return Shape()
-        if definition.unfolds or definition is not self._registry[item.class_type]:
+        if schema.unfolds or schema is not self._registry[item.class_type]:
             saved = Saved(item.node.widgets_values, item.node.widgets_values_named)
-            return Shape.of(unfolded(definition, saved, (slot.name for slot in item.node.inputs)).values())
+            return Shape.of(unfolded(schema, saved, (slot.name for slot in item.node.inputs)).values())
         if item.class_type not in self._found:
-            self._found[item.class_type] = Shape.of(definition.by_name.values())
+            self._found[item.class_type] = Shape.of(schema.by_name.values())
         return self._found[item.class_type]
 
 
-def with_shown_widgets(definition: NodeDefinition, node: Node) -> NodeDefinition:
+def with_shown_widgets(schema: NodeSchema, node: Node) -> NodeSchema:
     """The class with a widget for what the editor that saved the node showed one for, of a type that is not known."""
     shown = {slot.name for slot in node.inputs if slot.widget_name == slot.name}
-    if not any(may_have_a_widget(spec) and spec.name in shown for spec in definition.inputs):
-        return definition
+    if not any(may_have_a_widget(spec) and spec.name in shown for spec in schema.inputs):
+        return schema
     inputs = (
         InputSpec(spec.name, Opaque(type_name(spec.socket.io_type), **spec.socket.options), spec.section)
         if may_have_a_widget(spec) and spec.name in shown
         else spec
-        for spec in definition.inputs
+        for spec in schema.inputs
     )
-    return replace(definition, inputs=tuple(inputs))
+    return replace(schema, inputs=tuple(inputs))
 
 
 def fill(item: Item, shape: Shape) -> Iterator[Issue]:
     """Set what the item's widgets hold, and the fault where that cannot be told; what was left out are notes."""
     saved, named = item.node.widgets_values, item.node.widgets_values_named
-    if item.definition is not None:
-        item.held = hold(item.definition, shape.layout, Saved(migrate(item.class_type, shape.layout, saved), named))
+    if item.schema is not None:
+        item.held = hold(item.schema, shape.layout, Saved(migrate(item.class_type, shape.layout, saved), named))
         item.fault = _fault(item, shape)
         if asks_for_a_seed(item.class_type, shape.layout, saved):
             message = "the seed is -1, to be drawn when queued; 0 is taken, and further runs draw others"

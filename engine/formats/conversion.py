@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.documents import pointer
 from engine.errors import InvalidWorkflow, Issue
 from engine.formats.canvases import Item, Port, Scope
@@ -275,7 +275,7 @@ class _Conversion:
         None where without them no output is left.
         """
         running = list(self.running())
-        if not any(item.definition is not None and item.definition.output_node for item in running):
+        if not any(item.schema is not None and item.schema.output_node for item in running):
             return {}
         fed = [item for item in running if item.kind in (Kind.NODE, Kind.INSTANCE)]
         ports = [port for item in fed for port in item.ports]
@@ -305,7 +305,7 @@ class _Conversion:
         raise InvalidWorkflow(issues, hint=hint)
 
     def node(self, scope: Scope, item: Item) -> PromptNode:
-        """The node with its inputs: widgets in definition order, then what is linked."""
+        """The node with its inputs: widgets in schema order, then what is linked."""
         inputs: dict[str, Any] = dict(_unknown_values(item)) if item.kind is Kind.UNKNOWN else {}
         links: dict[str, Any] = {}
         for port in item.ports:
@@ -325,8 +325,8 @@ class _Conversion:
                 inputs[port.name] = constant(value)
                 self.note_text(scope, item, port, value, None)
                 self.note_control(scope, item, port, None)
-        if item.definition is not None and item.definition.unfolds:
-            inputs = _by_choices(item, item.definition, inputs)
+        if item.schema is not None and item.schema.unfolds:
+            inputs = _by_choices(item, item.schema, inputs)
         return PromptNode(class_type=item.class_type, inputs=inputs | links, _meta={"title": item.title})
 
     def note_text(self, scope: Scope, item: Item, port: Port, value: Any, literal: Literal | None) -> None:
@@ -374,18 +374,18 @@ def _expanded(item: Item, name: str, text: str, choose: Choose) -> str:
         raise InvalidWorkflow([item.issue("invalid_dynamic_prompt", str(error), name)]) from error
 
 
-def _by_choices(item: Item, definition: NodeDefinition, inputs: dict[str, Any]) -> dict[str, Any]:
+def _by_choices(item: Item, schema: NodeSchema, inputs: dict[str, Any]) -> dict[str, Any]:
     """The inputs that belong to the choices as they are sent: an instance, or a primitive, may choose otherwise.
 
     What the saved choice brought goes then, and what the new one brings has its default.
     """
-    declared = definition.given(inputs)
+    declared = schema.given(inputs)
     saved = {port.name for port in item.ports if port.spec is not None}
     inputs = {name: value for name, value in inputs.items() if name in declared or name not in saved}
     while True:
         defaults = {
             name: constant(default)
-            for name, spec in definition.given(inputs).items()
+            for name, spec in schema.given(inputs).items()
             if name not in inputs and is_widget(spec) and (default := default_of(spec.socket)) is not MISSING
         }
         if not defaults:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from engine.definition import InputSpec, NodeDefinition
+from engine.definition import InputSpec, NodeSchema
 from engine.errors import InvalidWorkflow, Issue
 from engine.formats.conversion import to_prompt
 from engine.formats.frames import frames_of
@@ -46,7 +46,7 @@ def to_workflow(prompt: Prompt, registry: Registry, *, keep_unknown: bool = Fals
 
     Raises InvalidWorkflow with every node class that is unknown, every link that leads nowhere, every malformed one.
     """
-    nodes = {node_id: _Node(node_id, node, _definition(node, registry)) for node_id, node in prompt.nodes.items()}
+    nodes = {node_id: _Node(node_id, node, _schema(node, registry)) for node_id, node in prompt.nodes.items()}
     issues = list(_obstacles(prompt, registry, nodes, keep_unknown))
     if issues:
         raise InvalidWorkflow(issues)
@@ -115,22 +115,22 @@ def escape_dynamic(text: str) -> str:
 class _Node:
     """One node on its way into the document; `id` is a number where the prompt's is written like one."""
 
-    def __init__(self, node_id: str, node: PromptNode, definition: NodeDefinition | None) -> None:
+    def __init__(self, node_id: str, node: PromptNode, schema: NodeSchema | None) -> None:
         self.node_id = node_id
         self.node = node
-        self.definition = definition
-        self.specs = definition.given(node.inputs) if definition else {}
+        self.schema = schema
+        self.specs = schema.given(node.inputs) if schema else {}
         plain = re.fullmatch(r"0|[1-9][0-9]{0,15}", node_id) and int(node_id) <= _SAFE_INTEGER
         self.id: int | str = int(node_id) if plain else node_id
         self.inputs = list(self._inputs())
         self.values = self._values()
         self.outputs: list[dict[str, Any]] = [
             {"name": output.name, "type": type_name(output.io_type), "links": None}
-            for output in (definition.outputs if definition else ())
+            for output in (schema.outputs if schema else ())
         ]
 
     def _inputs(self) -> Iterator[dict[str, Any]]:
-        """Sockets in definition order, what else is linked, then widgets that are linked; as the editor lists them."""
+        """Sockets in schema order, what else is linked, then widgets that are linked; as the editor lists them."""
         specs = self.specs
         linked = dict(self.node.links)
         for name, spec in specs.items():
@@ -146,13 +146,13 @@ class _Node:
 
     def _values(self) -> list[Any] | dict[str, Any]:
         """`widgets_values`: by position, or by name where the class, and so the order, is not known."""
-        if self.definition is None:
+        if self.schema is None:
             inputs = self.node.inputs.items()
             return {name: unwrapped(value) for name, value in inputs if type(value) is not Link}
         layout = slots(self.specs.values())
         values = [self._value(slot.spec) if slot.role == "value" else EXTRA_SLOTS[slot.role] for slot in layout]
         # What is beyond the last widget is ignored.
-        return [*values, None] if looks_old(self.definition, len(values)) else values
+        return [*values, None] if looks_old(self.schema, len(values)) else values
 
     def _value(self, spec: InputSpec) -> Any:
         value = self.node.inputs.get(spec.name, MISSING)
@@ -190,16 +190,16 @@ class _Node:
         return _row(slot)
 
     def _shows_picture(self) -> bool:
-        if self.definition is None:
+        if self.schema is None:
             return False
-        sockets = [spec.socket for spec in self.definition.by_name.values()]
+        sockets = [spec.socket for spec in self.schema.by_name.values()]
         loads = any(socket.options.get(name) for socket in sockets for name in _UPLOADS)
-        return loads or (self.definition.output_node and any(socket.io_type == "IMAGE" for socket in sockets))
+        return loads or (self.schema.output_node and any(socket.io_type == "IMAGE" for socket in sockets))
 
     @property
     def title(self) -> str | None:
         """Its own title, where it differs from the one it has anyway."""
-        usual = (self.definition.display_name if self.definition else "") or self.node.class_type
+        usual = (self.schema.display_name if self.schema else "") or self.node.class_type
         return self.node.title if self.node.title != usual else None
 
     def to_json(self, place: Place, order: int) -> dict[str, Any]:
@@ -231,11 +231,11 @@ def unwrapped(value: Any) -> Any:
     return value
 
 
-def looks_old(definition: NodeDefinition, length: int) -> bool:
+def looks_old(schema: NodeSchema, length: int) -> bool:
     """Whether the editor would take the values for those of an old save, and remove those of forceInput inputs."""
     counted = 0
     forced = False
-    for spec in definition.by_name.values():
+    for spec in schema.by_name.values():
         if spec.socket.is_widget:
             controlled = spec.name in SEED_NAMES or spec.socket.options.get("control_after_generate")
             counted += 2 if controlled else 1
@@ -243,7 +243,7 @@ def looks_old(definition: NodeDefinition, length: int) -> bool:
     return forced and counted == length
 
 
-def _definition(node: PromptNode, registry: Registry) -> NodeDefinition | None:
+def _schema(node: PromptNode, registry: Registry) -> NodeSchema | None:
     return registry[node.class_type] if node.class_type in registry else None  # noqa: SIM401 (it has no get)
 
 
@@ -251,10 +251,10 @@ def _obstacles(prompt: Prompt, registry: Registry, nodes: Mapping[str, _Node], k
     """What cannot be drawn at all."""
     for node_id, node in nodes.items():
         class_type = node.node.class_type
-        if class_type in VIRTUAL and node.definition is None:
+        if class_type in VIRTUAL and node.schema is None:
             message = f"{class_type!r} exists in the editor only and is never part of a prompt"
             yield _issue(prompt, node_id, "invalid_node_class", message)
-        elif node.definition is None and not keep_unknown:
+        elif node.schema is None and not keep_unknown:
             message, hint = registry.unknown(class_type)
             yield _issue(prompt, node_id, "missing_node_type", message, hint=hint)
         for name, value in node.node.inputs.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.formats.widgets import is_widget, slots
 from engine.formats.workflow import Canvas, Node
 from engine.registry import Registry
@@ -59,13 +59,13 @@ class _InnerNode:
         self.index = index
         self.saved = saved
         self.type: str = saved["type"]
-        self.definition: NodeDefinition | None = None
+        self.schema: NodeSchema | None = None
         if self.type in registry:
-            self.definition = registry[self.type]
+            self.schema = registry[self.type]
         self.inputs = [dict(slot) for slot in _objects(saved.get("inputs"))]
         # Every widget may be linked from outside, and old saves list no socket for it.
         listed = {slot.get("name") for slot in self.inputs if isinstance(slot.get("name"), str)}
-        declared = self.definition.by_name.values() if self.definition else ()
+        declared = self.schema.by_name.values() if self.schema else ()
         widgets = [spec for spec in declared if is_widget(spec) and spec.name not in listed]
         self.inputs += [{"name": spec.name, "type": "*", "widget": {"name": spec.name}} for spec in widgets]
         self.outputs = list(_objects(saved.get("outputs")))
@@ -84,7 +84,7 @@ class _InnerNode:
         return found if isinstance(found, str) else ""
 
     def is_widget(self, slot: int) -> bool:
-        spec = self.definition.by_name.get(self.name_of(slot)) if self.definition else None
+        spec = self.schema.by_name.get(self.name_of(slot)) if self.schema else None
         return is_widget(spec) if spec else "widget" in self.inputs[slot]
 
     def setting(self, section: str, name: str) -> Mapping[str, Any]:
@@ -144,7 +144,7 @@ def _names(nodes: list[_InnerNode]) -> dict[tuple[int, str], str]:
     seen: set[str] = set()
     for node in nodes:
         exposed = [node.name_of(slot) for slot in node.exposed()]
-        declared = node.definition.by_name.values() if node.definition else ()
+        declared = node.schema.by_name.values() if node.schema else ()
         inputs = [spec.name for spec in declared if is_widget(spec) or spec.name in exposed]
         for own in [*inputs, *(name for name in exposed if name not in inputs)]:
             renamed = node.setting("input", own).get("name")
@@ -175,9 +175,7 @@ def _share(nodes: list[_InnerNode], values: Any) -> Iterator[tuple[str, int]]:
     How many a node takes is how many it was saved with: its class may have gained widgets since.
     """
     saved = [len(node.values) if isinstance(node.values, list) else 0 for node in nodes]
-    defined = [
-        len(slots(node.definition.by_name.values())) if node.definition else len(node.values or ()) for node in nodes
-    ]
+    defined = [len(slots(node.schema.by_name.values())) if node.schema else len(node.values or ()) for node in nodes]
     given = values if isinstance(values, list) else []
     counts = defined if sum(defined) == len(given) != sum(saved) else saved
     start = 0

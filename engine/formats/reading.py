@@ -119,7 +119,7 @@ class _Reader:
         elif (name := group_name(class_type)) is not None and name in self.groups:
             item.kind, item.body = Kind.INSTANCE, self.group(name, item)
         elif item.kind is Kind.UNKNOWN and class_type in self.registry:
-            item.kind, item.definition = Kind.NODE, with_shown_widgets(self.registry[class_type], node)
+            item.kind, item.schema = Kind.NODE, with_shown_widgets(self.registry[class_type], node)
         elif item.kind is Kind.UNKNOWN and _UUID.fullmatch(class_type) and item.runs:
             self.issues.append(item.issue("undefined_subgraph", f"its subgraph {class_type} is not in the workflow"))
         return item
@@ -219,21 +219,21 @@ class _Reader:
         saved = [_type(slot.io_type) for slot in item.node.outputs]
         if item.body is not None:
             item.outputs = [_type(panel.io_type) for panel in item.body.canvas.outputs]
-        elif item.definition is None:
+        elif item.schema is None:
             item.outputs = saved
         else:
-            known = [type_name(output.io_type) for output in item.definition.outputs]
+            known = [type_name(output.io_type) for output in item.schema.outputs]
             # What has the type of its template was saved with the one that it had.
             matched = [saved[at] if each == MATCH_TYPE and at < len(saved) else each for at, each in enumerate(known)]
             item.outputs = ["*" if each == MATCH_TYPE else each for each in matched] + saved[len(known) :]
             if item.class_type in NAMED_OUTPUTS:
-                today = {output.name: index for index, output in enumerate(item.definition.outputs)}
+                today = {output.name: index for index, output in enumerate(item.schema.outputs)}
                 item.moved = {old: today[slot.name] for old, slot in enumerate(item.node.outputs) if slot.name in today}
 
     def ports(self, item: Item, shape: Shape, restored: dict[int, str]) -> Iterable[tuple[Port, str | None]]:
         """The item's inputs with their links' ids, in the editor's order: sockets, widgets, what else is saved.
 
-        Names, types and widgets are the definition's; which link it is, the save's, found by name.
+        Names, types and widgets are the schema's; which link it is, the save's, found by name.
         """
         saved: dict[str, tuple[int, Slot]] = {}
         for place, slot in enumerate(item.node.inputs):
@@ -263,7 +263,7 @@ class _Reader:
             yield with_link(Port(spec.name, io_type, spec if spec.name in widgets else None))
         known = {spec.name for spec in shape.inputs}
         for name, (_, slot) in saved.items():
-            stale = item.definition is not None and slot.widget is not None and slot.widget_name not in widgets
+            stale = item.schema is not None and slot.widget is not None and slot.widget_name not in widgets
             if name not in known and not stale:
                 yield with_link(Port(name, _type(slot.io_type)))
 

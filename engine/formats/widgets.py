@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Literal, NamedTuple
 
-from engine.definition import InputSpec, NodeDefinition
+from engine.definition import InputSpec, NodeSchema
 from engine.sockets import Boolean, Combo, DynamicCombo, Files, Float, Int, Number, Socket, String
 
 SEED_NAMES = ("seed", "noise_seed")
@@ -172,9 +172,9 @@ class Saved:
         """Every entry, as far as it has a place."""
         return self._named if self.has_names else [Entry(place, "", value) for place, value in enumerate(self.values)]
 
-    def entries(self, definition: NodeDefinition, layout: Sequence[WidgetSlot]) -> Entries:
+    def entries(self, schema: NodeSchema, layout: Sequence[WidgetSlot]) -> Entries:
         """The entries as a node with this layout takes them."""
-        listed = [Entry(place, "", value) for place, value in _without_forced(definition, self.values)]
+        listed = [Entry(place, "", value) for place, value in _without_forced(schema, self.values)]
         surplus = [entry for entry in listed[len(layout) :] if not entry.is_empty]
         fits = len(listed) >= len(layout) and not surplus
         return Entries(self._named if self.has_names or (self._named and not fits) else listed)
@@ -215,14 +215,14 @@ class Entries:
         return self._index.get("control_after_generate")
 
 
-def unfolded(definition: NodeDefinition, saved: Saved, sockets: Iterable[str]) -> Mapping[str, InputSpec]:
+def unfolded(schema: NodeSchema, saved: Saved, sockets: Iterable[str]) -> Mapping[str, InputSpec]:
     """The inputs of a node that was saved so, with those that its choices bring and the rows of its `sockets`."""
-    if not definition.unfolds:
-        return definition.by_name
+    if not schema.unfolds:
+        return schema.by_name
     given: dict[str, Any] = dict.fromkeys(sockets)
     chosen: set[str] = set()
     while True:
-        specs = definition.given(given)
+        specs = schema.given(given)
         layout = slots(specs.values())
         dynamic = (
             index
@@ -234,20 +234,20 @@ def unfolded(definition: NodeDefinition, saved: Saved, sockets: Iterable[str]) -
             return specs
         # What a choice brings follows it: its own place is already right.
         spec = layout[index].spec
-        entries = saved.entries(definition, layout)
+        entries = saved.entries(schema, layout)
         at = entries.find(index, layout)
         value = None if at is None else entries.all[at].value
         given[spec.name] = default_of(spec.socket) if value is None else value
         chosen.add(spec.name)
 
 
-def hold(definition: NodeDefinition, layout: Sequence[WidgetSlot], saved: Saved) -> Held:
+def hold(schema: NodeSchema, layout: Sequence[WidgetSlot], saved: Saved) -> Held:
     """What the widgets hold after the editor loaded what was saved.
 
     Nothing is checked, clamped or rounded. What is missing has its default, and so has a null in a list of choices.
     """
     held = Held()
-    entries = saved.entries(definition, layout)
+    entries = saved.entries(schema, layout)
     taken: set[int] = set()
     for index, slot in enumerate(layout):
         name = slot.spec.name
@@ -269,14 +269,14 @@ def hold(definition: NodeDefinition, layout: Sequence[WidgetSlot], saved: Saved)
     return held
 
 
-def _without_forced(definition: NodeDefinition, saved: list[Any]) -> list[tuple[int, Any]]:
+def _without_forced(schema: NodeSchema, saved: list[Any]) -> list[tuple[int, Any]]:
     """The entries with their positions, without those that frontends before 1.16 wrote for forceInput inputs.
 
     They are told by the length of the list: it counts every widget, those inputs, and one more for each control slot.
     """
     entries = list(enumerate(saved))
     counted: list[InputSpec] = []
-    for spec in definition.by_name.values():
+    for spec in schema.by_name.values():
         if spec.socket.is_widget or spec.socket.options.get("forceInput"):
             controlled = spec.name in SEED_NAMES or spec.socket.options.get("control_after_generate")
             counted += [spec, spec] if controlled else [spec]

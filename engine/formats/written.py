@@ -206,17 +206,17 @@ class _Revision:
         if isinstance(node.get("widgets_values"), dict):
             node["widgets_values"] |= held
             return
-        if item.definition is None:
+        if item.schema is None:
             raise LookupError(item.pointer)
         values: list[Any] = []
-        for slot in slots(item.definition.given(held).values()):
+        for slot in slots(item.schema.given(held).values()):
             name = slot.spec.name
             if slot.role == "value":
                 values.append(held.get(name))
             else:
                 extra = EXTRA_SLOTS[slot.role]
                 values.append(item.held.controls.get(name, extra) if slot.role == "control" else extra)
-        node["widgets_values"] = [*values, None] if looks_old(item.definition, len(values)) else values
+        node["widgets_values"] = [*values, None] if looks_old(item.schema, len(values)) else values
 
     def cut(self, item: Item, port: Port) -> None:
         """Take an input's link away: from the input, its origin and the table."""

@@ -166,7 +166,7 @@ class Answer:
         if self.as_json or self.as_events:
             return
         for step in result.plan.steps:
-            for line in [] if self.quiet else shown(step.node_id, step.definition, result):
+            for line in [] if self.quiet else shown(step.node_id, step.schema, result):
                 self.err.line((f"{where(step.node_id, step.title)}: ", "bold"), line)
         for file in [] if self.quiet else result.previews:
             self.err.line(("preview: ", "bold"), one_line(str(file)))

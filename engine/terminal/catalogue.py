@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from engine.definition import InputSpec, NodeDefinition
+from engine.definition import InputSpec, NodeSchema
 from engine.errors import UsageError, did_you_mean, looked_in
 from engine.folders import Folders
 from engine.registry import HOW_CLASSES_GET_IN, Registry
@@ -16,7 +16,7 @@ from engine.sockets import Combo, Files, type_name
 from engine.terminal.streams import Line
 
 
-def find(registry: Registry, text: str) -> list[NodeDefinition]:
+def find(registry: Registry, text: str) -> list[NodeSchema]:
     """The class that is called so, by its class_type or its display name; else those that have the text in a name.
 
     Raises UsageError where nothing has it.
@@ -27,7 +27,7 @@ def find(registry: Registry, text: str) -> list[NodeDefinition]:
     if text in set(registry):
         raise UsageError(fault, hint=hint)
     wanted = text.casefold()
-    known = [one for one in registry.definitions() if not one.internal]
+    known = [one for one in registry.schemas() if not one.internal]
     called = [one for one in known if wanted in (one.class_type.casefold(), one.display_name.casefold())]
     found = called or [one for one in known if any(wanted in name.casefold() for name in _names(one))]
     if not found:
@@ -37,14 +37,14 @@ def find(registry: Registry, text: str) -> list[NodeDefinition]:
     return found
 
 
-def _names(definition: NodeDefinition) -> tuple[str, str, str]:
-    return definition.class_type, definition.display_name, definition.category
+def _names(schema: NodeSchema) -> tuple[str, str, str]:
+    return schema.class_type, schema.display_name, schema.category
 
 
-def object_info(definition: NodeDefinition, folders: Folders) -> dict[str, Any]:
+def object_info(schema: NodeSchema, folders: Folders) -> dict[str, Any]:
     """The object_info entry, as a server with these folders gives it: with the names of files."""
-    info = definition.to_object_info()
-    for spec in definition.by_name.values():
+    info = schema.to_object_info()
+    for spec in schema.by_name.values():
         if isinstance(spec.socket, Files):
             info["input"][spec.section][spec.name][0] = _files(spec.socket, folders)
     return info
@@ -54,24 +54,24 @@ def _files(socket: Any, folders: Folders) -> list[str]:
     return [*socket.extra_choices, *folders.files(socket.folder, socket.suffixes)]
 
 
-def table(definitions: Iterable[NodeDefinition]) -> Iterator[Line]:
+def table(schemas: Iterable[NodeSchema]) -> Iterator[Line]:
     """One line a class: class_type, display name, category; sorted by category."""
-    rows = sorted((one.category, one.class_type, one.display_name) for one in definitions)
+    rows = sorted((one.category, one.class_type, one.display_name) for one in schemas)
     wide = max((len(row[1]) for row in rows), default=0)
     wider = max((len(row[2]) for row in rows), default=0)
     for category, class_type, display_name in rows:
         yield [(f"{class_type:{wide}}", "bold"), f"  {display_name:{wider}}  ", (category, "cyan")]
 
 
-def page(definition: NodeDefinition, folders: Folders) -> Iterator[Line]:
+def page(schema: NodeSchema, folders: Folders) -> Iterator[Line]:
     """All there is to know of one class."""
     width = max(40, min(shutil.get_terminal_size().columns, 120))
-    yield [(definition.class_type, "bold"), f'  "{definition.display_name}"  ', (definition.category, "cyan")]
-    for line in textwrap.wrap(definition.description, width):
+    yield [(schema.class_type, "bold"), f'  "{schema.display_name}"  ', (schema.category, "cyan")]
+    for line in textwrap.wrap(schema.description, width):
         yield [line]
-    if definition.implementation is None:
-        yield [("It cannot be run here: ", "yellow"), definition.unavailable]
-    specs = list(definition.by_name.values())
+    if schema.implementation is None:
+        yield [("It cannot be run here: ", "yellow"), schema.unavailable]
+    specs = list(schema.by_name.values())
     wide = max((len(spec.name) for spec in specs), default=0)
     for section in ("required", "optional"):
         chosen = [spec for spec in specs if spec.section == section]
@@ -87,9 +87,9 @@ def page(definition: NodeDefinition, folders: Folders) -> Iterator[Line]:
     yield [""]
     yield [("Outputs", "bold")]
     yield from ([f"  {slot}  {out.name}" + ("  (a list)" if out.is_list else "")]
-                for slot, out in enumerate(definition.outputs))  # fmt: skip
-    if not definition.outputs:
-        yield ["  none" + (": it ends a workflow" if definition.output_node else "")]
+                for slot, out in enumerate(schema.outputs))  # fmt: skip
+    if not schema.outputs:
+        yield ["  none" + (": it ends a workflow" if schema.output_node else "")]
 
 
 def _takes(spec: InputSpec) -> str:

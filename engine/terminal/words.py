@@ -10,7 +10,7 @@ from engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftE
 from engine.terminal.streams import Line
 
 if TYPE_CHECKING:
-    from engine.definition import NodeDefinition
+    from engine.definition import NodeSchema
     from engine.executor import RunResult
 
 
@@ -84,14 +84,14 @@ def error_json(error: BaseException) -> dict[str, Any]:
     return data
 
 
-def shown(node_id: str, definition: NodeDefinition, result: RunResult) -> Iterator[str]:
+def shown(node_id: str, schema: NodeSchema, result: RunResult) -> Iterator[str]:
     """What a kept node has to show besides files: its texts, or what a target's values are."""
     from engine.call import describe
 
     texts = result.ui.get(node_id, {}).get("text", ())
     yield from ((str(text) for text in texts) if isinstance(texts, list | tuple) else (str(texts),))
-    if node_id in result and not definition.output_node:
-        for output, value in zip(definition.outputs, result[node_id], strict=True):
+    if node_id in result and not schema.output_node:
+        for output, value in zip(schema.outputs, result[node_id], strict=True):
             yield f"{output.name} {describe(value)}"
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.errors import InvalidWorkflow, Issue, UnreadableWorkflow
 from engine.formats import embedded
 from engine.formats.sources import load
@@ -112,10 +112,10 @@ def _records(prompt: Prompt, graph: Graph, registry: Registry, files: Mapping[st
     records: dict[str, NodeRecord] = {}
     for node_id in graph.order(prompt.nodes):
         node = prompt.nodes[node_id]
-        definition = definition_of(node.class_type, registry)
+        schema = definition_of(node.class_type, registry)
         given = {name: value for name, value in node.inputs.items() if type(value) is not Link}
-        inputs = given | (constants(given, definition) if definition is not None else {})
-        inputs = {name: _with_slashes(value, definition, name) for name, value in inputs.items()}
+        inputs = given | (constants(given, schema) if schema is not None else {})
+        inputs = {name: _with_slashes(value, schema, name) for name, value in inputs.items()}
         links = {name: (link.node_id, link.slot) for name, link in node.links}
         sources = {name: [records[s].key if s in records else s, slot] for name, (s, slot) in links.items()}
         content = canonical([node.class_type, inputs, sources])
@@ -126,7 +126,7 @@ def _records(prompt: Prompt, graph: Graph, registry: Registry, files: Mapping[st
             key=hashlib.blake2b(content, digest_size=32).hexdigest(),
             inputs=inputs,
             links=links,
-            files=dict(_files(inputs, definition, files)),
+            files=dict(_files(inputs, schema, files)),
         )
     return records
 
@@ -134,19 +134,17 @@ def _records(prompt: Prompt, graph: Graph, registry: Registry, files: Mapping[st
 MODEL_FILE = re.compile(r"\.(safetensors|sft|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
 
 
-def _with_slashes(value: Any, definition: NodeDefinition | None, name: str) -> Any:
+def _with_slashes(value: Any, schema: NodeSchema | None, name: str) -> Any:
     """The name of a file as every system reads it: Windows writes folders with backslashes."""
-    spec = definition.by_name.get(name) if definition is not None else None
+    spec = schema.by_name.get(name) if schema is not None else None
     names_file = (
         isinstance(spec.socket, Files) if spec is not None else isinstance(value, str) and MODEL_FILE.search(value)
     )
     return value.replace("\\", "/") if names_file and isinstance(value, str) else value
 
 
-def _files(
-    inputs: Mapping[str, Any], definition: NodeDefinition | None, files: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
-    for name, spec in definition.by_name.items() if definition is not None else ():
+def _files(inputs: Mapping[str, Any], schema: NodeSchema | None, files: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, spec in schema.by_name.items() if schema is not None else ():
         digest = files.get(f"{spec.socket.folder}/{inputs.get(name)}") if isinstance(spec.socket, Files) else None
         if isinstance(digest, str):
             yield name, digest
@@ -157,13 +155,13 @@ def _ends(prompt: Prompt, graph: Graph, registry: Registry) -> list[str]:
     taken = {parent for parents in graph.parents.values() for parent in parents}
     ends = []
     for node_id, node in prompt.nodes.items():
-        definition = definition_of(node.class_type, registry)
-        if definition.output_node if definition is not None else node_id not in taken:
+        schema = definition_of(node.class_type, registry)
+        if schema.output_node if schema is not None else node_id not in taken:
             ends.append(node_id)
     return ends
 
 
-def definition_of(class_type: str, registry: Registry) -> NodeDefinition | None:
+def definition_of(class_type: str, registry: Registry) -> NodeSchema | None:
     """The class, or None where it is not known here."""
     if class_type not in registry:
         return None

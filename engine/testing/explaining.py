@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.formats.widgets import SEED_NAMES, has_control
 from engine.registry import Registry
 from engine.sockets import Files
@@ -163,13 +163,13 @@ def _is_own(change: Change, old: NodeRecord, new: NodeRecord, pairs: Mapping[str
     return ends[0] in pairs and ends[1] in set(pairs.values())
 
 
-def _reason(change: Change, old: NodeRecord, new: NodeRecord, definition: NodeDefinition | None) -> Reason:
+def _reason(change: Change, old: NodeRecord, new: NodeRecord, schema: NodeSchema | None) -> Reason:
     """The change as a reason, by what the input is."""
     name = change.input
     if change.kind != "input" or name not in old.inputs or name not in new.inputs:
         return Reason(change.kind, change.text)
     was, is_ = old.inputs[name], new.inputs[name]
-    spec = definition.by_name.get(name) if definition is not None else None
+    spec = schema.by_name.get(name) if schema is not None else None
     if name == FILE_PREFIX:
         return Reason("input", change.text, shows=False)
     if name in SEED_NAMES or (spec is not None and has_control(spec)):
@@ -274,9 +274,9 @@ def _advice(made: Made, registry: Registry) -> str:
     places = [
         node_id
         for node_id, node in made.prompt.nodes.items()
-        if (definition := definition_of(node.class_type, registry)) is not None
-        and definition.output_node
-        and any(spec.name == "images" for spec in definition.inputs)
+        if (schema := definition_of(node.class_type, registry)) is not None
+        and schema.output_node
+        and any(spec.name == "images" for spec in schema.inputs)
     ]
     batches = [
         f"{name} {value}"

@@ -84,9 +84,9 @@ class Recorder:
         self.nodes[step.node_id] = self._record(step, ())
 
     def _record(self, step: Step, values: tuple[ValueRecord, ...]) -> NodeRecord:
-        implementation = step.definition.implementation
+        implementation = step.schema.implementation
         return NodeRecord(
-            class_type=step.definition.class_type,
+            class_type=step.schema.class_type,
             title=step.title,
             version=implementation.version if implementation else "",
             pack=self._pack(implementation.module if implementation else ""),
@@ -109,11 +109,11 @@ class Recorder:
         found: dict[str, str] = {}
         constants = {name: value for name, value in step.inputs.items() if type(value) is not Link}
         for name, value in constants.items():
-            spec = step.definition.by_name.get(name)
+            spec = step.schema.by_name.get(name)
             if spec is not None and isinstance(spec.socket, Files) and value not in spec.socket.extra_choices:
                 path = self._folders.find(spec.socket.folder, value, spec.socket.suffixes)
                 found[name] = self.models[f"{spec.socket.folder}/{value}"] = self._digests.of(path).hex()
-        implementation = step.definition.implementation
+        implementation = step.schema.implementation
         if implementation is not None and implementation.fingerprint is not None:
             items = implementation.fingerprint(self._folders, constants)
             for number, item in enumerate(item for item in items if isinstance(item, Path)):
@@ -121,7 +121,7 @@ class Recorder:
         return found
 
     def _read(self, step: Step, entry: Entry) -> Iterator[ValueRecord]:
-        for slot, (output, value) in enumerate(zip(step.definition.outputs, entry.outputs, strict=True)):
+        for slot, (output, value) in enumerate(zip(step.schema.outputs, entry.outputs, strict=True)):
             io_type = output.io_type if isinstance(output.io_type, str) else "COMBO"
             leaves = dict(self._leaves(step.node_id, value, str(slot), 0))
             # Two slots may have one name: the slot's number tells them apart in every message.

@@ -204,5 +204,5 @@ def _once(
 
 def _unseen(step: Step) -> NodeVerdict:
     return NodeVerdict(
-        step.node_id, step.title, step.definition.class_type, UNSEEN, sources=tuple(dict.fromkeys(step.parents))
+        step.node_id, step.title, step.schema.class_type, UNSEEN, sources=tuple(dict.fromkeys(step.parents))
     )

@@ -149,7 +149,7 @@ def test_seeds_stay_and_can_go_on(corpus: dict[str, Pair], registry: Registry) -
 
 
 def test_built_in_classes_change_nothing(corpus: dict[str, Pair], object_info: Json) -> None:
-    """Where a class is built in, its own definition converts as the dump's does; lists of files apart."""
+    """Where a class is built in, its own schema converts as the dump's does; lists of files apart."""
     dumped, built_in = Registry().add_object_info(object_info), Registry.discover().add_object_info(object_info)
     for pair in corpus.values():
         workflow = Workflow.parse(pair.workflow)

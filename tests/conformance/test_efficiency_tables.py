@@ -454,10 +454,10 @@ def told(socket: Socket, wanted: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("class_type", REQUIRED)
 def test_inputs_as_tabulated(class_type: str) -> None:
-    definition = REGISTRY[class_type]
+    schema = REGISTRY[class_type]
     tables = {"required": REQUIRED[class_type], "optional": OPTIONAL.get(class_type, {})}
     for section, table in tables.items():
-        ours = {spec.name: spec.socket for spec in definition.inputs if spec.section == section}
+        ours = {spec.name: spec.socket for spec in schema.inputs if spec.section == section}
         free = FREE.get(class_type, ())
         assert [name for name in ours if name not in free] == list(table)
         assert {name: told(ours[name], wanted) for name, wanted in table.items()} == table
@@ -465,11 +465,11 @@ def test_inputs_as_tabulated(class_type: str) -> None:
 
 @pytest.mark.parametrize("class_type", REQUIRED)
 def test_outputs_as_tabulated(class_type: str) -> None:
-    definition = REGISTRY[class_type]
-    assert [output.io_type for output in definition.outputs] == OUTPUTS.get(class_type, ["XY"])
-    names = {slot: definition.outputs[slot].name for slot in NAMES.get(class_type, {})}
+    schema = REGISTRY[class_type]
+    assert [output.io_type for output in schema.outputs] == OUTPUTS.get(class_type, ["XY"])
+    names = {slot: schema.outputs[slot].name for slot in NAMES.get(class_type, {})}
     assert names == NAMES.get(class_type, {})
-    assert definition.output_node == (class_type in OUTPUT_NODES)
+    assert schema.output_node == (class_type in OUTPUT_NODES)
 
 
 def test_the_tables_have_every_class_of_the_family() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.registry import Registry
 from engine.sockets import Combo, Files
 
@@ -24,8 +24,8 @@ def dump() -> dict[str, Any]:
 
 @pytest.mark.parametrize("class_type", [name for name in REGISTRY if REGISTRY[name].python_module != "weft"])
 def test_declared_as_in_comfyui(class_type: str, dump: dict[str, Any]) -> None:
-    ours, theirs = REGISTRY[class_type], NodeDefinition.from_object_info(class_type, dump[class_type])
-    compared = [field.name for field in fields(NodeDefinition) if field.compare and field.name != "inputs"]
+    ours, theirs = REGISTRY[class_type], NodeSchema.from_object_info(class_type, dump[class_type])
+    compared = [field.name for field in fields(NodeSchema) if field.compare and field.name != "inputs"]
     assert {name: getattr(ours, name) for name in compared} == {name: getattr(theirs, name) for name in compared}
     assert ours.python_module == theirs.python_module
     assert [(spec.name, spec.section) for spec in ours.inputs] == [(spec.name, spec.section) for spec in theirs.inputs]
@@ -41,9 +41,9 @@ def test_declared_as_in_comfyui(class_type: str, dump: dict[str, Any]) -> None:
 @pytest.mark.parametrize("class_type", list(REGISTRY))
 def test_described_for_a_reader(class_type: str) -> None:
     """What --help, weft nodes and an editor show: a description, and a tooltip for each input."""
-    definition = REGISTRY[class_type]
-    assert definition.description.endswith(".")
-    untold = [name for name, spec in definition.by_name.items() if "tooltip" not in spec.socket.options]
+    schema = REGISTRY[class_type]
+    assert schema.description.endswith(".")
+    untold = [name for name, spec in schema.by_name.items() if "tooltip" not in spec.socket.options]
     assert not untold
 
 

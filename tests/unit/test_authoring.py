@@ -61,18 +61,18 @@ def Nothing() -> tuple[()]:
 
 
 def test_definition_of_a_plain_function() -> None:
-    definition = definition_of(Plain)
-    assert definition.class_type == definition.display_name == "Plain"
-    assert definition.description == "Do one thing, and say so: plainly."
-    assert definition.inputs == (
+    schema = definition_of(Plain)
+    assert schema.class_type == schema.display_name == "Plain"
+    assert schema.description == "Do one thing, and say so: plainly."
+    assert schema.inputs == (
         InputSpec("image", Socket("IMAGE")),
         InputSpec("steps", Int(default=20, min=1)),
         InputSpec("unique_id", Socket("UNIQUE_ID"), "hidden"),
     )
-    tooltips = {name: spec.socket.options.get("tooltip") for name, spec in definition.by_name.items()}
+    tooltips = {name: spec.socket.options.get("tooltip") for name, spec in schema.by_name.items()}
     assert tooltips == {"image": "The picture; see also: the mask.", "steps": "How many."}
-    assert definition.outputs == (OutputSpec("IMAGE", "IMAGE"),)
-    implementation = definition.implementation
+    assert schema.outputs == (OutputSpec("IMAGE", "IMAGE"),)
+    implementation = schema.implementation
     assert implementation is not None
     assert implementation.version == "3"
     assert implementation.injected == {"context": "CONTEXT", "unique_id": "UNIQUE_ID"}
@@ -95,9 +95,9 @@ def test_a_python_default_makes_an_input_optional() -> None:
 
 
 def test_names_can_be_given() -> None:
-    definition = definition_of(named)
-    assert (definition.class_type, definition.display_name, definition.python_module) == ("Other Name", "Shown", "pack")
-    assert definition.description == ""
+    schema = definition_of(named)
+    assert (schema.class_type, schema.display_name, schema.python_module) == ("Other Name", "Shown", "pack")
+    assert schema.description == ""
 
 
 @pytest.mark.parametrize(
@@ -113,10 +113,10 @@ def test_names_can_be_given() -> None:
 def test_the_return_annotation_is_return_types(
     function: Any, inputs: dict[str, Any], outputs: list[tuple[str, Any]], returned: Any
 ) -> None:
-    definition = definition_of(function)
-    assert [(output.name, output.io_type) for output in definition.outputs] == outputs
-    assert definition.implementation is not None
-    assert definition.implementation.call(**inputs) == returned
+    schema = definition_of(function)
+    assert [(output.name, output.io_type) for output in schema.outputs] == outputs
+    assert schema.implementation is not None
+    assert schema.implementation.call(**inputs) == returned
 
 
 def test_the_outermost_socket_wins() -> None:

@@ -139,10 +139,10 @@ def test_the_context_is_no_input(make_context: Callable[..., RunContext]) -> Non
     def broken(**inputs: Any) -> Any:
         raise ValueError
 
-    definition = REGISTRY["Injected"]
-    assert definition.implementation is not None
-    implementation = type(definition.implementation)(broken, "1", definition.implementation.injected)
-    step = Step("7", "T", type(definition)("Injected", (), (), implementation=implementation), {"a": 1}, CacheKey(b""))
+    schema = REGISTRY["Injected"]
+    assert schema.implementation is not None
+    implementation = type(schema.implementation)(broken, "1", schema.implementation.injected)
+    step = Step("7", "T", type(schema)("Injected", (), (), implementation=implementation), {"a": 1}, CacheKey(b""))
     with pytest.raises(NodeFailed) as caught:
         call_node(step, {}, make_context())
     assert caught.value.inputs == {"a": "1"}, "what the engine injects is not the user's input"

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from engine.definition import INTERNAL, NodeDefinition
+from engine.definition import INTERNAL, NodeSchema
 from engine.errors import UsageError
 from engine.registry import Registry
 from engine.terminal.catalogue import find
 
 CLASSES = (
-    NodeDefinition("LoraLoader", (), (), display_name="Load LoRA", category="loaders"),
-    NodeDefinition("Stack", (), (), display_name="LoRA Stacker", category="mine"),
-    NodeDefinition("KSampler", (), (), display_name="KSampler", category="sampling"),
-    NodeDefinition("Other", (), (), display_name="Other", category="loaders/lora"),
-    NodeDefinition("weft.lora", (), (), display_name="lora", category=INTERNAL),
+    NodeSchema("LoraLoader", (), (), display_name="Load LoRA", category="loaders"),
+    NodeSchema("Stack", (), (), display_name="LoRA Stacker", category="mine"),
+    NodeSchema("KSampler", (), (), display_name="KSampler", category="sampling"),
+    NodeSchema("Other", (), (), display_name="Other", category="loaders/lora"),
+    NodeSchema("weft.lora", (), (), display_name="lora", category=INTERNAL),
 )
 REGISTRY = Registry({one.class_type: one for one in CLASSES})
 

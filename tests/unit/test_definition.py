@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import pytest
 
 from engine.authoring import Output, PromptJson, UniqueId, definition_of, node
-from engine.definition import InputSpec, NodeDefinition, OutputSpec, read_inputs
+from engine.definition import InputSpec, NodeSchema, OutputSpec, read_inputs
 from engine.errors import DefinitionError
 from engine.sockets import Combo, Float, Int, Socket, String
 from engine.v1 import definition_of_class
@@ -89,10 +89,10 @@ INFO: dict[str, Any] = {
 def test_equal_however_made() -> None:
     typed = definition_of(Sharpen)
     v1 = replace(definition_of_class("Sharpen", SharpenV1), display_name="Sharpen It")  # V1 classes have no such name
-    read = NodeDefinition.from_object_info("Sharpen", INFO)
+    read = NodeSchema.from_object_info("Sharpen", INFO)
     assert typed == v1 == read
     assert len({typed, v1, read}) == 1
-    assert NodeDefinition.from_object_info("Sharpen", typed.to_object_info()) == typed
+    assert NodeSchema.from_object_info("Sharpen", typed.to_object_info()) == typed
     assert json.loads(json.dumps(typed.to_object_info()))["input"]["required"]["mode"] == [["box", "gauss"]]
 
 
@@ -122,13 +122,13 @@ def test_what_a_workflow_can_notice_counts(place: tuple[str, ...], value: Any) -
     for name in place[:-1]:
         inner = inner[name]
     inner[place[-1]] = value
-    assert NodeDefinition.from_object_info("Sharpen", info) != NodeDefinition.from_object_info("Sharpen", INFO)
+    assert NodeSchema.from_object_info("Sharpen", info) != NodeSchema.from_object_info("Sharpen", INFO)
 
 
 def test_the_order_of_inputs_counts() -> None:
     info = copy.deepcopy(INFO)
     info["input"]["required"] = dict(reversed(info["input"]["required"].items()))
-    assert NodeDefinition.from_object_info("Sharpen", info) != NodeDefinition.from_object_info("Sharpen", INFO)
+    assert NodeSchema.from_object_info("Sharpen", info) != NodeSchema.from_object_info("Sharpen", INFO)
 
 
 def test_every_entry_of_a_real_dump_makes_the_round_trip() -> None:
@@ -145,11 +145,11 @@ def test_every_entry_of_a_real_dump_makes_the_round_trip() -> None:
     )
     changed = []
     for class_type, info in dump.items():
-        definition = NodeDefinition.from_object_info(class_type, info)
-        again = json.loads(json.dumps(definition.to_object_info()))
+        schema = NodeSchema.from_object_info(class_type, info)
+        again = json.loads(json.dumps(schema.to_object_info()))
         order = {section: names for section, names in info["input_order"].items() if names or section == "required"}
         if (
-            NodeDefinition.from_object_info(class_type, again) != definition
+            NodeSchema.from_object_info(class_type, again) != schema
             or any(again[name] != info[name] for name in kept)
             or again["input_order"] != order
         ):
@@ -170,8 +170,8 @@ def test_every_entry_of_a_real_dump_makes_the_round_trip() -> None:
     ],
 )
 def test_outputs_are_as_many_as_types(fields: dict[str, Any], outputs: list[tuple[str, bool, str]]) -> None:
-    definition = NodeDefinition.from_object_info("X", {"input": {}, **fields})
-    assert [(output.name, output.is_list, output.tooltip) for output in definition.outputs] == outputs
+    schema = NodeSchema.from_object_info("X", {"input": {}, **fields})
+    assert [(output.name, output.is_list, output.tooltip) for output in schema.outputs] == outputs
 
 
 @pytest.mark.parametrize(
@@ -195,20 +195,20 @@ def test_outputs_are_as_many_as_types(fields: dict[str, Any], outputs: list[tupl
 )
 def test_a_malformed_entry_is_named(info: Any) -> None:
     with pytest.raises(DefinitionError, match="'Odd'"):
-        NodeDefinition.from_object_info("Odd", info)
+        NodeSchema.from_object_info("Odd", info)
 
 
 def test_sections_come_in_comfyui_s_order() -> None:
     specs = read_inputs({"hidden": {"h": "PROMPT"}, "optional": {"o": ("INT",)}, "required": {"r": ("INT",)}})
     assert [(spec.name, spec.section) for spec in specs] == [("r", "required"), ("o", "optional"), ("h", "hidden")]
-    definition = NodeDefinition("X", specs, ())
-    assert list(definition.by_name) == ["r", "o"]
-    assert definition.to_object_info()["input_order"] == {"required": ["r"], "optional": ["o"], "hidden": ["h"]}
+    schema = NodeSchema("X", specs, ())
+    assert list(schema.by_name) == ["r", "o"]
+    assert schema.to_object_info()["input_order"] == {"required": ["r"], "optional": ["o"], "hidden": ["h"]}
 
 
 def test_object_info_of_a_node_without_required_inputs() -> None:
-    definition = NodeDefinition("X", (InputSpec("o", String(), "optional"),), (OutputSpec("A", "A", tooltip="t"),))
-    info = definition.to_object_info()
+    schema = NodeSchema("X", (InputSpec("o", String(), "optional"),), (OutputSpec("A", "A", tooltip="t"),))
+    info = schema.to_object_info()
     assert info["input"] == {"required": {}, "optional": {"o": ["STRING"]}}
     assert info["output_tooltips"] == ["t"]
     assert info["display_name"] == "X"

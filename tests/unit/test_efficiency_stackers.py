@@ -113,13 +113,13 @@ def Many(*, count: Annotated[int, Int()], slots: list[tuple[int, Any]], extra: T
 
 
 def test_one_parameter_stands_for_numbered_inputs() -> None:
-    definition = definition_of(Many)
+    schema = definition_of(Many)
     numbered = ["a_1", "b_1", "a_2", "b_2", "a_3", "b_3"]
-    assert [spec.name for spec in definition.inputs] == ["count", *numbered, "extra"]
-    assert definition.by_name["a_3"].socket == Int(default=1)
-    tips = [spec.socket.options["tooltip"] for spec in definition.inputs]
+    assert [spec.name for spec in schema.inputs] == ["count", *numbered, "extra"]
+    assert schema.by_name["a_3"].socket == Int(default=1)
+    tips = [spec.socket.options["tooltip"] for spec in schema.inputs]
     assert tips == ["How many.", "A number,", "Another.", "A number,", "Another.", "A number,", "Another.", "One more."]
-    assert definition.description == "Many things."
+    assert schema.description == "Many things."
 
 
 def test_rows_in_their_order_with_none_for_what_was_left_out() -> None:

@@ -21,11 +21,11 @@ MakeContext = Callable[..., RunContext]
 
 def call(class_type: str, context: RunContext | None = None, **inputs: Any) -> tuple[Any, ...]:
     """The outputs of a node for these inputs; other widgets that count hold their defaults."""
-    definition = REGISTRY[class_type]
-    implementation = definition.implementation
+    schema = REGISTRY[class_type]
+    implementation = schema.implementation
     assert implementation is not None
     given: dict[str, Any] = {}
-    for name, spec in definition.by_name.items():
+    for name, spec in schema.by_name.items():
         if spec.section == "required" and spec.socket.is_widget:
             choices = getattr(spec.socket, "choices", None) or getattr(spec.socket, "extra_choices", None) or ("",)
             given[name] = spec.socket.options.get("default", choices[0])

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 
 from engine.authoring import definition_of, node
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.errors import DefinitionError
 from engine.overrides import find_node
 from engine.prompt import Prompt
@@ -43,7 +43,7 @@ class Classic:
 
 
 def test_sources_of_every_kind() -> None:
-    described = NodeDefinition("Described", (), ())
+    described = NodeSchema("Described", (), ())
     registry = Registry({"Invert": Invert, "Classic": Classic, "Described": described})
     assert registry["Invert"] == definition_of(Invert)
     assert registry["Classic"].implementation is not None
@@ -63,7 +63,7 @@ def test_add() -> None:
 def test_a_class_added_again_replaces_the_first() -> None:
     registry = Registry({"Classic": Classic})
     assert registry["Classic"].category == "sd"
-    registry.add({"Classic": NodeDefinition("Classic", (), (), category="new")})
+    registry.add({"Classic": NodeSchema("Classic", (), (), category="new")})
     assert registry["Classic"].category == "new"
 
 
@@ -139,7 +139,7 @@ def test_a_file_that_fails_is_named(text: str, place: str, message: str, module:
     assert message in caught.value.message
 
 
-@pytest.mark.parametrize("source", [Blur, NodeDefinition("Blur", (), ())])
+@pytest.mark.parametrize("source", [Blur, NodeSchema("Blur", (), ())])
 def test_names_must_agree(source: Any) -> None:
     registry = Registry({"Invert": source})
     with pytest.raises(DefinitionError, match="'Invert' is registered as 'Blur'"):
@@ -224,7 +224,7 @@ def test_a_bad_class_is_left_out_and_the_others_stay(
     pack = {"Classic": Classic, "Bad": Bad, "Gone": "no_such_module:Gone", "Five": 5, "Blur": Blur}
     install(monkeypatch, Entry("mine", pack))
     registry = Registry.discover()
-    assert [one.class_type for one in registry.definitions()] == ["Classic", "Blur"]
+    assert [one.class_type for one in registry.schemas()] == ["Classic", "Blur"]
     assert [message.partition(":")[0] for message in caplog.messages] == ["node pack 'mine'"] * 3
     assert "Bad" in caplog.messages[0]
     assert "RuntimeError: boom; it is left out" in caplog.messages[0]
@@ -260,7 +260,7 @@ def test_a_class_of_two_packs_is_left_out_and_nothing_else(
 ) -> None:
     install(monkeypatch, Entry("one", {"X": Invert, "Invert": Invert}), Entry("two", {"X": Blur, "Blur": Blur}))
     registry = Registry.discover()
-    assert [one.class_type for one in registry.definitions()] == ["Invert", "Blur"]
+    assert [one.class_type for one in registry.schemas()] == ["Invert", "Blur"]
     assert caplog.messages == ["'X' is in two packs: 'one' and 'two'; it is left out"]
     assert registry.unknown("X")[0].endswith("cannot be used: 'X' is in two packs: 'one' and 'two'")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from engine.authoring import UniqueId, definition_of, node
 from engine.cache import NoCache
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.digests import Digests
 from engine.folders import Folders
 from engine.plan import make_plan
@@ -226,7 +226,7 @@ def test_what_is_registered_by_hand_is_its_own_code(make: Any, folders: Folders)
     assert key("Times", folders, Registry({"Times": one}), x=3) == ours
     assert key("Times", folders, Registry({"Times": one}).copy(), x=3) == ours
     assert key("Times", folders, Registry({"Times": one}).add({"Times": other}), x=3) == theirs
-    again = weakref.ref(one if not isinstance(one, NodeDefinition) else one.implementation.call)  # type: ignore[union-attr]
+    again = weakref.ref(one if not isinstance(one, NodeSchema) else one.implementation.call)  # type: ignore[union-attr]
     del one, other
     gc.collect()
     assert again() is None, "the registry of codes keeps nothing alive"
@@ -338,7 +338,7 @@ def test_v1_and_typed_classes_of_one_name_do_not_meet(folders: Folders) -> None:
 
         def run(self) -> Any: ...
 
-    v1: NodeDefinition = definition_of_class("Make", Make)
+    v1: NodeSchema = definition_of_class("Make", Make)
     maker = KeyMaker(folders, Digests())
     assert maker.key("1", v1, {}, {}) != maker.key("1", REGISTRY["Make"], {}, {})
 

@@ -32,26 +32,26 @@ def variant(**attributes: Any) -> type:
 
 
 def test_read() -> None:
-    definition = definition_of_class("Inc", Base)
-    assert definition.class_type == definition.display_name == "Inc"
-    assert definition.category == "sd"
-    assert list(definition.by_name) == ["a"]
-    assert definition.outputs == (OutputSpec("INT", "INT"),)
-    assert definition.implementation is not None
-    assert definition.implementation.call(a=1) == (2,)
-    assert not definition.implementation.by_node_id
+    schema = definition_of_class("Inc", Base)
+    assert schema.class_type == schema.display_name == "Inc"
+    assert schema.category == "sd"
+    assert list(schema.by_name) == ["a"]
+    assert schema.outputs == (OutputSpec("INT", "INT"),)
+    assert schema.implementation is not None
+    assert schema.implementation.call(a=1) == (2,)
+    assert not schema.implementation.by_node_id
 
 
 def test_flags() -> None:
-    definition = definition_of_class(
+    schema = definition_of_class(
         "X",
         variant(OUTPUT_NODE=True, DEPRECATED=True, EXPERIMENTAL=True, API_NODE=True, CATEGORY="c", DESCRIPTION=None),
     )
-    assert definition.output_node
-    assert definition.deprecated
-    assert definition.experimental
-    assert definition.api_node
-    assert (definition.category, definition.description) == ("c", "")
+    assert schema.output_node
+    assert schema.deprecated
+    assert schema.experimental
+    assert schema.api_node
+    assert (schema.category, schema.description) == ("c", "")
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ async def coroutine(self: Any, a: int) -> tuple[int]:
     ],
 )
 def test_what_is_not_carried_out_is_refused(attributes: dict[str, Any], named: str) -> None:
-    definition = definition_of_class("X", variant(**attributes))
-    assert definition.implementation is None
-    assert definition.unavailable == f"it uses {named}, which Weft does not carry out yet"
+    schema = definition_of_class("X", variant(**attributes))
+    assert schema.implementation is None
+    assert schema.unavailable == f"it uses {named}, which Weft does not carry out yet"
 
 
 @pytest.mark.parametrize("attributes", [{"OUTPUT_IS_LIST": (False,)}, {"INPUT_IS_LIST": False}])
@@ -102,15 +102,15 @@ def test_hidden_inputs_are_injected_by_type() -> None:
         "token": "AUTH_TOKEN_COMFY_ORG",
         "own": ("INT",),
     }
-    definition = definition_of_class("X", variant(INPUT_TYPES=lambda: {"hidden": hidden}))
-    assert definition.implementation is not None
-    assert definition.implementation.injected == {
+    schema = definition_of_class("X", variant(INPUT_TYPES=lambda: {"hidden": hidden}))
+    assert schema.implementation is not None
+    assert schema.implementation.injected == {
         "me": "UNIQUE_ID",
         "doc": "PROMPT",
         "info": "EXTRA_PNGINFO",
         "token": "AUTH_TOKEN_COMFY_ORG",
     }
-    assert definition.implementation.by_node_id
+    assert schema.implementation.by_node_id
 
 
 def test_not_idempotent_goes_by_node_id() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.authoring import PromptJson, node
-from engine.definition import NodeDefinition, Seen
+from engine.definition import NodeSchema, Seen
 from engine.errors import Issue
 from engine.folders import Folders
 from engine.prompt import Prompt
@@ -149,10 +149,10 @@ def the_issue_of(place: str, value: Any, registry: Registry) -> Issue:
     """The issue that one wrong value makes, with all that every issue has to say checked."""
     node_id, input_name = place.split(".")
     issue = the_issue(prompt_of(**{node_id: {input_name: value}}), registry)
-    definition = registry[node_id.capitalize()]
-    config = definition.by_name[input_name].socket.to_object_info()
+    schema = registry[node_id.capitalize()]
+    config = schema.by_name[input_name].socket.to_object_info()
     assert (issue.node_id, issue.input, issue.pointer) == (node_id, input_name, f"/{node_id}/inputs/{input_name}")
-    assert (issue.class_type, issue.title) == (definition.class_type, definition.display_name)
+    assert (issue.class_type, issue.title) == (schema.class_type, schema.display_name)
     assert (issue.extra["input_name"], issue.extra["input_config"]) == (input_name, config)
     assert json.loads(json.dumps(issue.to_json()))["type"] == issue.code
     return issue
@@ -365,7 +365,7 @@ def test_odd_file_names(name: Any, details: str, folders: Folders, registry: Reg
 
 def test_a_class_without_code_is_valid_but_cannot_run(registry: Registry) -> None:
     info = {"input": {"required": {}}, "output": [], "output_node": True}
-    registry.add({"Foreign": NodeDefinition.from_object_info("Foreign", info)})
+    registry.add({"Foreign": NodeSchema.from_object_info("Foreign", info)})
     document = {"1": {"class_type": "Foreign", "inputs": {}}}
     issue = the_issue(document, registry)
     assert (issue.code, issue.message) == ("not_executable", "Foreign cannot be run")
@@ -481,10 +481,10 @@ def test_meaningless_inputs_are_not_checked(registry: Registry, folders: Folders
 
 
 def test_meaningless_inputs_are_not_given(registry: Registry) -> None:
-    definition = registry.add(Count)["Count"]
-    assert coerced({"count": 1, "first": "a", "second": "b"}, definition) == {"count": 1, "first": "a"}
-    assert definition.implementation is not None
-    assert definition.implementation.call(count=1, first="a") == ((1, "a", None),)
+    schema = registry.add(Count)["Count"]
+    assert coerced({"count": 1, "first": "a", "second": "b"}, schema) == {"count": 1, "first": "a"}
+    assert schema.implementation is not None
+    assert schema.implementation.call(count=1, first="a") == ((1, "a", None),)
 
 
 def test_what_a_class_finds_wrong_beyond_one_input(registry: Registry, folders: Folders) -> None:

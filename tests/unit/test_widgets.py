@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.definition import NodeDefinition
+from engine.definition import NodeSchema
 from engine.formats.legacy import migrate
 from engine.formats.widgets import MISSING, Saved, default_of, fed, hold, plain, slots
 from engine.sockets import Socket, socket_from
@@ -20,8 +20,8 @@ SAMPLER: dict[str, Any] = {
 }
 
 
-def define(required: dict[str, Any], optional: dict[str, Any] | None = None, name: str = "X") -> NodeDefinition:
-    return NodeDefinition.from_object_info(
+def define(required: dict[str, Any], optional: dict[str, Any] | None = None, name: str = "X") -> NodeSchema:
+    return NodeSchema.from_object_info(
         name, {"input": {"required": required, "optional": optional or {}}, "output": []}
     )
 
@@ -32,8 +32,8 @@ def roles(required: dict[str, Any], optional: dict[str, Any] | None = None) -> l
 
 
 def values(required: dict[str, Any], saved: Any, optional: dict[str, Any] | None = None) -> dict[str, Any]:
-    definition = define(required, optional)
-    return hold(definition, slots(definition.by_name.values()), Saved(saved)).values
+    schema = define(required, optional)
+    return hold(schema, slots(schema.by_name.values()), Saved(saved)).values
 
 
 def test_which_inputs_are_widgets() -> None:
@@ -92,14 +92,14 @@ def test_values(saved: Any, expected: tuple[Any, ...]) -> None:
 
 
 def test_where_values_stand() -> None:
-    definition = define(SAMPLER)
-    layout = slots(definition.by_name.values())
-    held = hold(definition, layout, Saved([7, "increment", 9]))
+    schema = define(SAMPLER)
+    layout = slots(schema.by_name.values())
+    held = hold(schema, layout, Saved([7, "increment", 9]))
     assert held.places == {"seed": 0, "steps": 2}
     assert held.controls == {"seed": "increment"}
     by_name = Saved({"seed": 1, "control_after_generate": "fixed"})
-    assert hold(definition, layout, by_name).controls == {"seed": "fixed"}
-    assert hold(definition, layout, Saved([7])).controls == {}
+    assert hold(schema, layout, by_name).controls == {"seed": "fixed"}
+    assert hold(schema, layout, Saved([7])).controls == {}
 
 
 @pytest.mark.parametrize(
@@ -237,9 +237,9 @@ def efficient(name: str, saved: list[Any]) -> dict[str, Any]:
         "Efficient Loader": loader,
         "LoRA Stacker": stacker,
     }
-    definition = define(classes[name], name=name)
-    layout = slots(definition.by_name.values())
-    return hold(definition, layout, Saved(migrate(name, layout, saved))).values
+    schema = define(classes[name], name=name)
+    layout = slots(schema.by_name.values())
+    return hold(schema, layout, Saved(migrate(name, layout, saved))).values
 
 
 NEW = [5, None, 30, 6.5, "heun", "karras", 0.75, "none", "false"]
