@@ -86,6 +86,8 @@ def CheckpointLoaderSimple(
     return loaded.model, loaded.clip, loaded.vae
 
 
+# The VAE without weights, for models that work on pixels.
+_PIXEL_SPACE = "pixel_space"
 # The small VAEs for quick pictures, and the latent scale of their families.
 _TAESD = {"taesd": 0.18215, "taesdxl": 0.13025}
 
@@ -116,15 +118,21 @@ def _files_of_taesd(folders: Folders, constants: Mapping[str, Any]) -> list[Path
 
 
 @node(display_name="Load VAE", category="loaders", check=_check_taesd, fingerprint=_files_of_taesd)
-def VAELoader(*, vae_name: Annotated[str, weights("vae", extra_choices=tuple(_TAESD))], context: RunContext) -> Vae:
+def VAELoader(
+    *, vae_name: Annotated[str, weights("vae", extra_choices=(*_TAESD, _PIXEL_SPACE))], context: RunContext
+) -> Vae:
     """Open a VAE that stands in a file of its own.
 
     Args:
-        vae_name: A file below the vae folders; taesd and taesdxl are small ones, whose files are in vae_approx.
+        vae_name: A file below the vae folders; taesd and taesdxl are small ones, whose files are in vae_approx;
+            pixel_space has no file: its latents are the pixels, three channels in -1..1.
     """
     from nodes.diffusion.checkpoint import load_vae
     from nodes.diffusion.tiny_vae import load_tiny_vae
+    from nodes.diffusion.vae import PixelVae
 
+    if vae_name == _PIXEL_SPACE:
+        return PixelVae()
     where = place(context)
     if vae_name in _TAESD:
         files = _tiny_files(vae_name, context.folders)
@@ -136,22 +144,25 @@ def VAELoader(*, vae_name: Annotated[str, weights("vae", extra_choices=tuple(_TA
 def UNETLoader(
     *,
     unet_name: Annotated[str, weights("diffusion_models")],
-    weight_dtype: Annotated[str, Combo(("default", *_FP8), unsupported=dict.fromkeys(_FP8, "use default"))],
+    weight_dtype: Annotated[str, Combo(("default", *_FP8))],
     context: RunContext,
 ) -> Model:
     """Open a diffusion model that stands in a file of its own.
 
     Args:
         unet_name: A file below the diffusion_models folders.
-        weight_dtype: The number format of the weights; only default, which the run decides, is supported.
+        weight_dtype: fp8_e4m3fn and fp8_e5m2 round the weights to 8 bits; default leaves them as the run has them.
     """
     from nodes.diffusion.checkpoint import load_unet
+    from nodes.diffusion.float8 import FORMATS
 
-    if weight_dtype != "default":
-        raise ValueError(f"weights in {weight_dtype} are not supported: use default")
     where = place(context)
     return load_unet(
-        context.folders.find("diffusion_models", unet_name), device=where.memory, dtype=where.unet, warn=context.warn
+        context.folders.find("diffusion_models", unet_name),
+        device=where.memory,
+        dtype=where.unet,
+        rounded=FORMATS.get(weight_dtype),
+        warn=context.warn,
     )
 
 

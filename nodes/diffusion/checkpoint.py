@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from nodes.diffusion import float8
 from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.detect import Read, detect, detect_vae, read_tower, stated_towers
 from nodes.diffusion.errors import CheckpointError, nearest
@@ -107,9 +109,17 @@ def load_vae(path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dt
 
 
 def load_unet(
-    path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype, warn: Warn = log.warning
+    path: Path,
+    *,
+    device: torch.device | DeviceMemory,
+    dtype: torch.dtype,
+    rounded: float8.Format | None = None,
+    warn: Warn = log.warning,
 ) -> ModelPatcher:
-    """Open the UNet of a file, in any layout and under any prefix; else as load_checkpoint."""
+    """Open the UNet of a file, in any layout and under any prefix; else as load_checkpoint.
+
+    rounded: the weights are numbers of this format, patched ones too; they are kept and computed with in `dtype`.
+    """
     with in_file(path, warn) as tell:
         file = with_unet_of_checkpoint(WeightFile(path))
         family = replace(
@@ -118,9 +128,20 @@ def load_unet(
         part = unet_part(family.unet, UNET)
         # What stands beside the UNet is another loader's.
         check([part], {key: shape for key, shape in file.shapes.items() if key.startswith(UNET)}, tell)
-        fill(file, [part], {"unet": dtype})
-    network = PatchedNetwork(part.module, memory_of(device))
+        if rounded is None:
+            fill(file, [part], {"unet": dtype})
+            network = PatchedNetwork(part.module, memory_of(device))
+        else:
+            fill(file, [part], {"unet": dtype}, lambda name, weight: float8.nearest(name, weight, rounded))
+            stored = {landing.target: key for key, landings in part.landings.items() for landing in landings}
+            rounding = partial(_rounded_again, stored, rounded)
+            network = PatchedNetwork(part.module, memory_of(device), rounding)
     return _model(network, family)
+
+
+def _rounded_again(stored: Mapping[str, str], form: float8.Format, name: str, weight: torch.Tensor) -> torch.Tensor:
+    """stored: parameter -> its key in the file."""
+    return float8.seeded(stored[name], weight, form)
 
 
 def load_clip(

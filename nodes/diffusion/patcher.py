@@ -12,7 +12,7 @@ import copy
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -65,11 +65,19 @@ class PatchedNetwork:
         base: the network as loaded. Wrap a network once and derive with `with_patches`: what derives from one
             PatchedNetwork also shares the realised modules.
         memory: brings the weights to the compute device when `module()` asks for them; without it they stay put.
+        rounding: (a parameter's name, its patched weight in float32) -> the numbers that are kept, where the base's
+            are rounded too.
     """
 
-    def __init__(self, base: nn.Module, memory: DeviceMemory | None = None) -> None:
+    def __init__(
+        self,
+        base: nn.Module,
+        memory: DeviceMemory | None = None,
+        rounding: Callable[[str, Tensor], Tensor] = lambda name, weight: weight,
+    ) -> None:
         self.base = base
         self.memory = memory
+        self.rounding = rounding
         self.patches: Patches = MappingProxyType({})
         self._parameters = dict(base.named_parameters())
         self._realised = _Realised()
@@ -166,7 +174,8 @@ class PatchedNetwork:
 
     def _patched(self, name: str) -> nn.Parameter:
         stored = self._parameters[name]
-        return nn.Parameter(self.weight(name, stored.device).to(stored.dtype), requires_grad=False)
+        weight = self.rounding(name, self.weight(name, stored.device))
+        return nn.Parameter(weight.to(stored.dtype), requires_grad=False)
 
     def weight(self, name: str, device: torch.device) -> Tensor:
         """One parameter with its patches, float32, before it is cast to the storage type; not to be written into."""

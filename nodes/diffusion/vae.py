@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.finite import finite
@@ -148,6 +148,26 @@ class Vae:
     @property
     def _config(self) -> Any:
         return self.network.base.config
+
+
+class PixelVae(Vae):
+    """The VAE of models that work on pixels: a latent [B,3,H,W] is the image itself, in -1..1."""
+
+    downscale = 1
+    latent_channels = 3
+
+    def __init__(self) -> None:
+        super().__init__(PatchedNetwork(nn.Identity()))
+
+    def check_whole(self) -> None:
+        """It has no weights."""
+        raise DiffusionError("pixel_space is no VAE that can be saved: it has no weights")
+
+    def _encoder(self) -> Callable[[Tensor], Tensor]:
+        return finite(self.network.base, lambda _, images: images.float() * 2.0 - 1.0, "pixel_space")
+
+    def _decoder(self) -> Callable[[Tensor], Tensor]:
+        return finite(self.network.base, lambda _, latents: latents.float(), "pixel_space")
 
 
 @torch.inference_mode()

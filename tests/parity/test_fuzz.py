@@ -30,7 +30,6 @@ KNOWN: dict[str, str] = {
     "sag-small-map": "patch_0_083",
     "grey-16-bit": "minimal_load_16bit_gray",
     "unknown-choice": "minimal_v3_combo_unknown",
-    "unet-fp8": "minimal_unet_fp8",
 }
 DIFFERENCE_OF = {name: difference for difference, names in KNOWN.items() for name in names.split()}
 # What `make test` runs: the small graphs, and some of each kind that take little time.

@@ -240,10 +240,60 @@ def test_parts_that_are_not_there(random_models: Path, tmp_path: Path) -> None:
         assert words in str(failure(tmp_path / "m", tmp_path / "out", prompt))
 
 
-def test_fp8_is_refused(saved: tuple[Path, Any, Any], tmp_path: Path) -> None:
-    prompt = {"1": node("UNETLoader", unet_name="ComfyUI_00001_.safetensors", weight_dtype="fp8_e5m2")}
-    with pytest.raises(InvalidWorkflow, match="'fp8_e5m2' is not supported: use default"):
-        run(saved[0], tmp_path, prompt, "1")
+def unet(name: str) -> dict[str, Any]:
+    return node("UNETLoader", unet_name="ComfyUI_00001_.safetensors", weight_dtype=name)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [
+        ("fp8_e5m2", torch.float8_e5m2),
+        ("fp8_e4m3fn", torch.float8_e4m3fn),
+        ("fp8_e4m3fn_fast", torch.float8_e4m3fn),
+    ],
+)
+def test_fp8_rounds_the_weights(saved: tuple[Path, Any, Any], tmp_path: Path, name: str, dtype: torch.dtype) -> None:
+    result = run(saved[0], tmp_path, {"1": unet("default"), "2": unet(name)}, "1", "2")
+    exact, rounded = (result[node_id][0].network.base for node_id in ("1", "2"))
+    for key, weight in rounded.named_parameters():
+        assert torch.equal(weight, exact.get_parameter(key).to(dtype).float()), key
+
+
+def test_what_a_lora_changes_in_fp8_is_rounded_again(
+    saved: tuple[Path, Any, Any], random_models: Path, tmp_path: Path
+) -> None:
+    lora = node("LoraLoaderModelOnly", model=["1", 0], lora_name="weft-pixel.safetensors", strength_model=1.0)
+    prompt = {"1": unet("fp8_e4m3fn"), "2": lora}
+    network = run([saved[0], random_models], tmp_path, prompt, "2")["2"][0].network
+    changed, base = network.module(), network.base
+    for key in network.patches:
+        weight = changed.get_parameter(key)
+        assert torch.equal(weight, weight.to(torch.float8_e4m3fn).float()), key
+        assert not torch.equal(weight, base.get_parameter(key)), key
+
+
+def test_pixel_space_is_the_picture_itself(tmp_path: Path) -> None:
+    prompt = {
+        "1": node("VAELoader", vae_name="pixel_space"),
+        "2": node("EmptyImage", width=24, height=17, batch_size=2, color=0x4080FF),
+        "3": node("VAEEncode", pixels=["2", 0], vae=["1", 0]),
+        "4": node("VAEDecode", samples=["3", 0], vae=["1", 0]),
+        "5": node(
+            "VAEDecodeTiled",
+            samples=["3", 0],
+            vae=["1", 0],
+            tile_size=64,
+            overlap=8,
+            temporal_size=64,
+            temporal_overlap=8,
+        ),
+    }
+    result = run(tmp_path, tmp_path, prompt, "2", "3", "4", "5")
+    assert torch.equal(result["3"][0]["samples"], result["2"][0].movedim(-1, 1) * 2 - 1)
+    for node_id in ("4", "5"):
+        torch.testing.assert_close(result[node_id][0], result["2"][0])
+    prompt["6"] = node("VAESave", vae=["1", 0], filename_prefix="x")
+    assert "no VAE that can be saved" in str(failure(tmp_path, tmp_path, prompt, "6"))
 
 
 def test_text_encoders_for_other_models(saved: tuple[Path, Any, Any], tmp_path: Path) -> None:

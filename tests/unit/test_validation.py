@@ -552,7 +552,6 @@ def test_a_list_says_which_choice_was_meant_and_where_all_stand(registry: Regist
     ("class_type", "name", "value"),
     [
         ("HighRes-Fix Script", "latent_upscaler", "ttl_nn.SD 1.x"),
-        ("UNETLoader", "weight_dtype", "fp8_e4m3fn"),
         ("CLIPLoader", "type", "wan"),
         ("DualCLIPLoader", "type", "flux"),
         ("ModelSamplingContinuousEDM", "sampling", "cosmos_rflow"),
