@@ -32,11 +32,16 @@ def resolve(prompt: Prompt, overrides: Overrides, registry: Registry) -> Changes
         raise UsageError(f"overrides: expected a list or a dict, got the text {overrides!r}", hint=f"[{overrides!r}]")
     items = overrides.items() if isinstance(overrides, Mapping) else [_split(text) for text in overrides]
     shown = prompt.shown if items else {}
-    found: Changes = {}
+    given: dict[str, dict[str, Any]] = {}
     for reference, value in items:
         for node_id, input_name in _inputs(prompt, reference, shown, registry):
-            found[node_id, input_name] = _value(prompt, node_id, input_name, value, registry)
-    return found
+            given.setdefault(node_id, {})[input_name] = value
+    # All of a node's at once: what one of them chooses may decide which others there are.
+    return {
+        (node_id, name): value
+        for node_id, values in given.items()
+        for name, value in _values(prompt, node_id, values, registry)
+    }
 
 
 def _inputs(
@@ -142,20 +147,22 @@ def _split(text: str) -> tuple[str, str]:
     return reference.strip(), value
 
 
-def _value(prompt: Prompt, node_id: str, input_name: str, value: Any, registry: Registry) -> Any:
+def _values(prompt: Prompt, node_id: str, values: Mapping[str, Any], registry: Registry) -> Iterator[tuple[str, Any]]:
+    """What is given to the inputs of one node, as these take it."""
     node = prompt.nodes[node_id]
     if node.class_type not in registry:
-        return value  # validation reports the class; the value needs no care then
+        yield from values.items()  # validation reports the class; the values need no care then
+        return
     schema = registry[node.class_type]
-    declared = {**schema.by_name, **schema.given(node.inputs)}
-    spec = declared.get(input_name)
-    if spec is None:
-        hint = did_you_mean(input_name, declared)
-        raise UsageError(f"node {node_id} ({node.class_type}) has no input {input_name!r}", hint=hint)
-    link = as_link(value)
-    if link is not None:
-        return link
-    return _read(f"{node_id}.{input_name}", spec.socket, value) if isinstance(value, str) else value
+    declared = {**schema.by_name, **schema.given({**node.inputs, **values})}
+    for input_name, value in values.items():
+        spec = declared.get(input_name)
+        if spec is None:
+            hint = did_you_mean(input_name, declared)
+            raise UsageError(f"node {node_id} ({node.class_type}) has no input {input_name!r}", hint=hint)
+        link = as_link(value)
+        text = link is None and isinstance(value, str)
+        yield input_name, _read(f"{node_id}.{input_name}", spec.socket, value) if text else link or value
 
 
 _TRUTH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}

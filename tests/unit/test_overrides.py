@@ -201,3 +201,28 @@ def test_an_input_may_have_dots() -> None:
     prompt = Prompt.parse({"1": {"class_type": "Choose", "inputs": {"mode": "wide", "mode.width": 8}}})
     assert apply(prompt, ["1.mode.width=9"], registry).nodes["1"].inputs["mode.width"] == 9
     assert "no node '2.mode'" in refused(apply, prompt, ["2.mode.width=9"], registry)
+
+
+@pytest.mark.parametrize("overrides", [["1.mode=tall", "1.mode.height=9"], ["1.mode.height=9", "1.mode=tall"]])
+def test_a_choice_and_what_it_brings_are_set_together(overrides: list[str]) -> None:
+    options = [
+        {"key": "wide", "inputs": {"required": {"width": ["INT", {"default": 8}]}}},
+        {"key": "tall", "inputs": {"required": {"height": ["INT", {"default": 8}]}}},
+    ]
+    given = {"mode": ["COMFY_DYNAMICCOMBO_V3", {"options": options}]}
+    registry = Registry().add_object_info({"Choose": {"input": {"required": given}, "output": ["INT"]}})
+    prompt = Prompt.parse({"1": {"class_type": "Choose", "inputs": {"mode": "wide", "mode.width": 8}}})
+    inputs = apply(prompt, overrides, registry).nodes["1"].inputs
+    assert (inputs["mode"], inputs["mode.height"]) == ("tall", 9)
+    assert "has no input 'mode.height'" in refused(apply, prompt, ["1.mode.height=9"], registry)
+
+
+def test_a_row_that_grows_grows_by_an_override() -> None:
+    row = {"template": {"input": {"required": {"image": ["IMAGE", {}]}}, "prefix": "image", "min": 1, "max": 4}}
+    info = {"input": {"required": {"images": ["COMFY_AUTOGROW_V3", row]}}, "output": ["IMAGE"]}
+    registry = Registry().add([Load]).add_object_info({"Batch": info})
+    prompt = Prompt.parse(
+        {"1": {"class_type": "Batch", "inputs": {"images.image0": ["9", 0]}}, "9": {"class_type": "Load", "inputs": {}}}
+    )
+    assert apply(prompt, ["1.images.image1=[9, 0]"], registry).nodes["1"].inputs["images.image1"] == Link("9", 0)
+    assert "has no input 'images.image7'" in refused(apply, prompt, ["1.images.image7=[9, 0]"], registry)
