@@ -18,7 +18,7 @@ from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import CheckpointError, DiffusionError
 from nodes.diffusion.guidance import CFG
 from nodes.diffusion.keymaps import controlnet_keymap, read_controlnet
-from nodes.diffusion.keymaps.shapes import Shapes
+from nodes.diffusion.landings import Shapes
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.sample import ksample
 

@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps.shapes import Landing, Shapes, as_stored
+from nodes.diffusion.landings import Landing, Shapes, as_stored
 
 _BOTH = (".weight", ".bias")
 _QKV = ("q_proj", "k_proj", "v_proj")

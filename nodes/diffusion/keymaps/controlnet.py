@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps.shapes import Shapes
 from nodes.diffusion.keymaps.unet import encoder_keymap, read_encoder, structure_of_unet
+from nodes.diffusion.landings import Shapes
 
 PREFIX = "control_model."
 # A file that holds what to add to a UNet's weights has this key.

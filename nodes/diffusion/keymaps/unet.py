@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps.shapes import Shapes
+from nodes.diffusion.landings import Shapes
 
 PREFIX = "model.diffusion_model."
 _BOTH = (".weight", ".bias")

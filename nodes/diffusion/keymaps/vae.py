@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps.shapes import Landing, Shapes
+from nodes.diffusion.landings import Landing, Shapes
 
 PREFIX = "first_stage_model."
 _BOTH = (".weight", ".bias")
