@@ -80,8 +80,8 @@ def _another_family(path: Path) -> str:
 def _foreign(path: Path, mtime_ns: int, size: int) -> str:
     """What the file is, if nothing here can use it; a file whose header cannot be read is the loader's to refuse."""
     from nodes.diffusion.errors import CheckpointError
+    from nodes.diffusion.families.known import foreign
     from nodes.diffusion.header import first_bytes, is_safetensors, read_header
-    from nodes.diffusion.kinds import foreign
 
     try:
         start, size = first_bytes(path)

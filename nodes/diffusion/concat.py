@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.families import EDIT, INPAINT, PLAIN
+from nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN
 from nodes.diffusion.pixels import resize
 
 if TYPE_CHECKING:

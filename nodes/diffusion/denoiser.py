@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nodes.diffusion import unet
 from nodes.diffusion.errors import DiffusionError, nearest
-from nodes.diffusion.families import EDIT, INPAINT, PLAIN, SIZES
+from nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN, SIZES
 from nodes.diffusion.tally import evaluated
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """What a checkpoint is, told by the shapes of its tensors: its family and the sizes of its networks.
 
 Sizes are read, never looked up, so a family is recognised at any size. Shapes cannot tell everything: head counts
-follow rules (families.KINDS), SD 2.x shows in its numbers what it predicts, and a file may state what else differs in
+follow rules (releases.KINDS), SD 2.x shows in its numbers what it predicts, and a file may state what else differs in
 its safetensors metadata, as JSON under `weft.config`:
 
     {"unet": {"attention_head_dim": 4}, "vae": {"norm_num_groups": 4},
@@ -18,11 +18,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nodes.diffusion.errors import CheckpointError, nearest
-from nodes.diffusion.families import KINDS, Family, Kind, TextEncoderSpec, completed, kind_of
-from nodes.diffusion.keymaps import Shapes, read_clip, read_unet, read_vae
+from nodes.diffusion.families.known import foreign, not_a
+from nodes.diffusion.families.sd.releases import KINDS, Family, Kind, TextEncoderSpec, completed, kind_of
+from nodes.diffusion.keymaps import read_clip, read_unet, read_vae
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
-from nodes.diffusion.kinds import foreign, not_a
+from nodes.diffusion.landings import Shapes
 
 if TYPE_CHECKING:
     from torch import Tensor

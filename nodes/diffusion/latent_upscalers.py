@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
 from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.families.known import describe
 from nodes.diffusion.finite import finite
-from nodes.diffusion.keymaps import Landing, Shapes
-from nodes.diffusion.kinds import describe
+from nodes.diffusion.landings import Landing, Shapes
 from nodes.diffusion.masks import as_masks
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.networks import Part, build, check, fill, in_file

@@ -9,10 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from nodes.diffusion import kinds
-from nodes.diffusion.keymaps import Shapes, structure_of_unet, structure_of_vae, unet_keymap, vae_keymap
+from nodes.diffusion.families import known
+from nodes.diffusion.keymaps import structure_of_unet, structure_of_vae, unet_keymap, vae_keymap
 from nodes.diffusion.keymaps.controlnet import DIFFERENCE
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
+from nodes.diffusion.landings import Shapes
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,13 +66,13 @@ class Renamed:
 
 def with_unet_of_checkpoint(file: Weights) -> Weights:
     """The file with its UNet's keys as in a checkpoint, `model.diffusion_model.input_blocks...`, beside its others."""
-    prefix = kinds.prefix_before(file.shapes, kinds.UNET)
+    prefix = known.prefix_before(file.shapes, known.UNET)
     if prefix == UNET:
         return file
     if prefix is not None:
         names = {key: UNET + key.removeprefix(prefix) for key in file.shapes if key.startswith(prefix)}
     else:
-        prefix = kinds.prefix_before(file.shapes, kinds.UNET_OF_DIFFUSERS)
+        prefix = known.prefix_before(file.shapes, known.UNET_OF_DIFFUSERS)
         if prefix is None:
             return file
         old = {new: old for old, new in unet_keymap(structure_of_unet(Shapes(file.shapes, prefix))).items()}
@@ -81,10 +82,10 @@ def with_unet_of_checkpoint(file: Weights) -> Weights:
 
 def with_vae_of_its_own(file: Weights) -> Weights:
     """The VAE in the file, with its keys as in a file of their own, `encoder.down...`; the file itself without one."""
-    prefix = kinds.prefix_before(file.shapes, *kinds.VAE)
+    prefix = known.prefix_before(file.shapes, *known.VAE)
     if prefix is not None:
         return _behind(prefix, file)
-    prefix = kinds.prefix_before(file.shapes, *kinds.VAE_OF_DIFFUSERS)
+    prefix = known.prefix_before(file.shapes, *known.VAE_OF_DIFFUSERS)
     if prefix is None:
         return file
     file = _behind(prefix, file)
@@ -98,16 +99,16 @@ def with_vae_of_its_own(file: Weights) -> Weights:
 
 def with_text_of_its_own(file: Weights) -> Weights:
     """The text encoder in the file, named as transformers or open_clip do; the file itself without one."""
-    for end in kinds.TEXT:
-        prefix = kinds.prefix_before(file.shapes, end)
+    for end in known.TEXT:
+        prefix = known.prefix_before(file.shapes, end)
         if prefix is not None:
-            return _behind(prefix, file, "text_model." if end == kinds.TEXT[1] else "")
+            return _behind(prefix, file, "text_model." if end == known.TEXT[1] else "")
     return file
 
 
 def with_control_of_its_own(file: Weights) -> Weights:
     """The ControlNet in the file, without a prefix; the file itself without one."""
-    prefix = kinds.prefix_before(file.shapes, kinds.CONTROL, kinds.CONTROL_OF_DIFFUSERS)
+    prefix = known.prefix_before(file.shapes, known.CONTROL, known.CONTROL_OF_DIFFUSERS)
     if not prefix:
         return file
     marks = {key: key for key in file.shapes if key == DIFFERENCE}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from nodes.diffusion.errors import PatchError
-from nodes.diffusion.families import title_of
+from nodes.diffusion.families.sd.releases import title_of
 from nodes.diffusion.keymaps import unet_keymap
 from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
 

@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from nodes.diffusion.detect import V_PREDICTION, ZERO_SNR
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.families import TextEncoderSpec
-from nodes.diffusion.keymaps import Landing, Shapes, clip_landings, unet_keymap, vae_landings
+from nodes.diffusion.families.sd.releases import TextEncoderSpec
+from nodes.diffusion.keymaps import clip_landings, unet_keymap, vae_landings
+from nodes.diffusion.landings import Landing, Shapes
 from nodes.diffusion.layouts import Weights
 from nodes.diffusion.memory import DeviceMemory
 

@@ -25,7 +25,7 @@ from nodes.diffusion.model_options import ModelOptions, copied
 
 if TYPE_CHECKING:
     from nodes.diffusion.denoiser import ModelSampling
-    from nodes.diffusion.families import Family
+    from nodes.diffusion.families.sd.releases import Family
     from nodes.diffusion.memory import DeviceMemory
 
 Patches = Mapping[str, tuple[tuple["Patch", float], ...]]

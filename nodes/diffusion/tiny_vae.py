@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointError, DiffusionError
 from nodes.diffusion.finite import finite
+from nodes.diffusion.landings import Landing
 from nodes.diffusion.memory import DeviceMemory
-from nodes.diffusion.networks import Landing, Part, build, check, fill, in_file, memory_of
+from nodes.diffusion.networks import Part, build, check, fill, in_file, memory_of
 from nodes.diffusion.patcher import PatchedNetwork
 from nodes.diffusion.vae import Vae, on_network
 from nodes.diffusion.weightfile import WeightFile

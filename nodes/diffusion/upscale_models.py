@@ -18,9 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.families.known import describe
 from nodes.diffusion.finite import finite
-from nodes.diffusion.keymaps import Landing, Shapes
-from nodes.diffusion.kinds import describe
+from nodes.diffusion.landings import Landing, Shapes
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.networks import Part, build, check, fill, in_file, memory_of
 from nodes.diffusion.patcher import PatchedNetwork

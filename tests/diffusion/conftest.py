@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nodes.diffusion.families import KINDS, completed
-from nodes.diffusion.keymaps import as_landed
+from nodes.diffusion.families.sd.releases import KINDS, completed
+from nodes.diffusion.landings import as_landed
 from nodes.diffusion.networks import Part, text_part, unet_part, vae_part
 
 ROOT = Path(__file__).resolve().parents[2]

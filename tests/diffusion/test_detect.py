@@ -9,7 +9,7 @@ import torch
 
 from nodes.diffusion.detect import CONFIG_KEY, detect, detect_vae
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.kinds import describe
+from nodes.diffusion.families.known import describe
 
 from ..reference.store import document
 

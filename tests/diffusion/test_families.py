@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from nodes.diffusion.checkpoint import load_checkpoint, load_clip, load_unet
 from nodes.diffusion.errors import CheckpointError, DiffusionError
-from nodes.diffusion.families import KINDS, title_of
+from nodes.diffusion.families.sd.releases import KINDS, title_of
 from nodes.diffusion.sample import ksample
 
 CPU = torch.device("cpu")
@@ -77,13 +77,13 @@ def test_sd2_is_told_by_its_numbers(make_checkpoint: Callable[..., Path], monkey
     """The rule at work on a file; the real key and bound: test_detect."""
     from dataclasses import replace
 
-    from nodes.diffusion import families
+    from nodes.diffusion.families.sd import releases
 
     rows = []
     for kind in KINDS:
         sign = kind.v_sign and ("output_blocks.5.1.transformer_blocks.0.norm1.bias", kind.v_sign[1])
         rows.append(replace(kind, v_sign=sign))
-    monkeypatch.setattr(families, "KINDS", tuple(rows))
+    monkeypatch.setattr(releases, "KINDS", tuple(rows))
 
     def change(value: float) -> Callable[[dict[str, Tensor]], None]:
         def edit(tensors: dict[str, Tensor]) -> None:

@@ -6,18 +6,10 @@ import pytest
 import torch
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps import (
-    Shapes,
-    clip_landings,
-    read_clip,
-    read_unet,
-    read_vae,
-    unet_keymap,
-    vae_keymap,
-    vae_landings,
-)
+from nodes.diffusion.keymaps import clip_landings, read_clip, read_unet, read_vae, unet_keymap, vae_keymap, vae_landings
 from nodes.diffusion.keymaps.clip import third, transposed
 from nodes.diffusion.keymaps.vae import as_matrix
+from nodes.diffusion.landings import Shapes
 
 from ..reference.store import document
 

@@ -9,13 +9,8 @@ from nodes.diffusion.keymaps.clip import clip_landings, read_clip
 from nodes.diffusion.keymaps.controlnet import controlnet_keymap, diffusers_shapes, read_controlnet
 from nodes.diffusion.keymaps.unet import read_unet, structure_of_unet, unet_keymap
 from nodes.diffusion.keymaps.vae import read_vae, structure_of_vae, vae_keymap, vae_landings
-from nodes.diffusion.landings import Landing, Shapes, as_landed, as_stored
 
 __all__ = [
-    "Landing",
-    "Shapes",
-    "as_landed",
-    "as_stored",
     "clip_landings",
     "controlnet_keymap",
     "diffusers_shapes",
