@@ -99,7 +99,7 @@ def patched_bytes(models: Path, shapes: dict[str, tuple[int, ...]]) -> int:
 
     from safetensors import safe_open
 
-    from nodes.diffusion.detect import detect
+    from nodes.diffusion.families.sd.recognise import detect
     from nodes.diffusion.keymaps import unet_keymap
 
     with safe_open(models / "loras" / "weft-pixel.safetensors", "pt") as file:

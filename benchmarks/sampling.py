@@ -297,7 +297,7 @@ def main() -> int:
     arguments = parser.parse_args()
     from random_models import write_models
 
-    from nodes.diffusion.detect import detect
+    from nodes.diffusion.families.sd.recognise import detect
 
     shapes = {key: tuple(shape) for key, shape in json.loads(arguments.shapes.read_text())["keys"].items()}
     with tempfile.TemporaryDirectory() as folder:

@@ -76,7 +76,7 @@ def models(random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
     spec.loader.exec_module(benchmark)
     from safetensors import safe_open
 
-    from nodes.diffusion.detect import detect
+    from nodes.diffusion.families.sd.recognise import detect
 
     with safe_open(random_models / "checkpoints" / "weft-tiny.safetensors", "pt") as file:
         unet = detect({key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}).unet  # noqa: SIM118

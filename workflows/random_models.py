@@ -88,7 +88,7 @@ def random_weights(shapes: Mapping[str, tuple[int, ...]], *, seed: int = 0) -> d
 
 def random_lora(shapes: Mapping[str, tuple[int, ...]], *, rank: int = 4, seed: int = 1) -> dict[str, Tensor]:
     """A LoRA, kohya names, for the attention projections of the UNet that `shapes` describe."""
-    from nodes.diffusion.detect import detect
+    from nodes.diffusion.families.sd.recognise import detect
     from nodes.diffusion.keymaps import unet_keymap
 
     generator = torch.Generator().manual_seed(seed)

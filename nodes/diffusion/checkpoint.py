@@ -12,9 +12,9 @@ import torch
 
 from nodes.diffusion import float8
 from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.detect import Read, detect, detect_vae, read_tower, stated_towers
 from nodes.diffusion.errors import CheckpointError, nearest
 from nodes.diffusion.families.known import not_a
+from nodes.diffusion.families.sd.recognise import Read, detect, detect_vae, read_tower, stated_towers
 from nodes.diffusion.families.sd.releases import (
     CLIP_H,
     CLIP_L,

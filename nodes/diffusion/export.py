@@ -14,8 +14,8 @@ from typing import IO, TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.detect import CONFIG_KEY, V_PREDICTION, ZERO_SNR, detect, detect_vae, read_tower
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.families.sd.recognise import CONFIG_KEY, V_PREDICTION, ZERO_SNR, detect, detect_vae, read_tower
 from nodes.diffusion.families.sd.releases import EDIT, KINDS, Family, Kind, TextEncoderSpec
 from nodes.diffusion.keymaps import unet_keymap, vae_landings
 from nodes.diffusion.keymaps.unet import PREFIX as UNET

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.detect import V_PREDICTION, ZERO_SNR
 from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.families.sd.recognise import V_PREDICTION, ZERO_SNR
 from nodes.diffusion.families.sd.releases import TextEncoderSpec
 from nodes.diffusion.keymaps import clip_landings, unet_keymap, vae_landings
 from nodes.diffusion.landings import Landing, Shapes

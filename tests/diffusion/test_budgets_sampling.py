@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from nodes.diffusion.detect import detect
+from nodes.diffusion.families.sd.recognise import detect
 from nodes.diffusion.weightfile import WeightFile
 
 STEPS = 6

@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from nodes.diffusion.detect import CONFIG_KEY, detect, detect_vae
 from nodes.diffusion.errors import CheckpointError
 from nodes.diffusion.families.known import describe
+from nodes.diffusion.families.sd.recognise import CONFIG_KEY, detect, detect_vae
 
 from ..reference.store import document
 

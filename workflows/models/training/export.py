@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from train_unet import load_networks
 from words import known_tokens, whole_table
 
-from nodes.diffusion.detect import CONFIG_KEY
+from nodes.diffusion.families.sd.recognise import CONFIG_KEY
 from nodes.diffusion.families.sd.releases import CLIP_L
 from nodes.diffusion.keymaps import unet_keymap, vae_landings
 from nodes.diffusion.keymaps.unet import PREFIX as UNET_PREFIX
