@@ -14,6 +14,12 @@ from nodes.diffusion import float8
 from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.errors import CheckpointError, nearest
 from nodes.diffusion.families.known import not_a
+from nodes.diffusion.families.sd.layouts import (
+    Weights,
+    with_text_of_its_own,
+    with_unet_of_checkpoint,
+    with_vae_of_its_own,
+)
 from nodes.diffusion.families.sd.recognise import Read, detect, detect_vae, read_tower, stated_towers
 from nodes.diffusion.families.sd.releases import (
     CLIP_H,
@@ -27,7 +33,6 @@ from nodes.diffusion.families.sd.releases import (
 from nodes.diffusion.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.landings import Shapes
-from nodes.diffusion.layouts import Weights, with_text_of_its_own, with_unet_of_checkpoint, with_vae_of_its_own
 from nodes.diffusion.memory import DeviceMemory, resolve_dtype
 from nodes.diffusion.networks import (
     IGNORED,
