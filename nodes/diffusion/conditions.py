@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from nodes.diffusion.concat import CONCATENATIONS
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.families.sd.concat import CONCATENATIONS
 from nodes.diffusion.masks import as_masks
 
 if TYPE_CHECKING:
