@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from nodes.diffusion import unet
 from nodes.diffusion.errors import DiffusionError, nearest
+from nodes.diffusion.families.sd import unet
 from nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN, SIZES
 from nodes.diffusion.tally import evaluated
 

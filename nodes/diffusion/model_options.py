@@ -4,7 +4,7 @@ Nodes here and third-party packs put their functions into `model_options` of a c
 them there and changes nothing, so equal models realise to one network whatever functions they carry.
 
 model_options:
-    transformer_options: inside the network, see nodes/diffusion/unet.py
+    transformer_options: inside the network, see nodes/diffusion/families/sd/unet.py
     model_function_wrapper: around each network call, see Predictor in nodes/diffusion/guidance.py
     sampler_pre_cfg_function, sampler_cfg_function, sampler_post_cfg_function, disable_cfg1_optimization: around
         guidance, see Evaluation there
@@ -17,8 +17,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from nodes.diffusion import unet
 from nodes.diffusion.errors import DiffusionError, nearest
+from nodes.diffusion.families.sd import unet
 
 Function = Callable[..., Any]
 
@@ -57,7 +57,7 @@ class ModelOptions:
         self.model_options["denoise_mask_function"] = function
 
     def set_model_patch(self, patch: Function, name: str) -> None:
-        """Step into the network at one of the places of nodes/diffusion/unet.py, behind those who are there already."""
+        """Step into the network at one of the places of families/sd/unet.py, behind those who are there already."""
         known = (*unet.BLOCK_PATCHES, *unet.ATTENTION_PATCHES)
         if name not in known:
             raise DiffusionError(

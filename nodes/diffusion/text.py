@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class EncoderSpec(Protocol):
-    """How one family uses one text encoder; detect.TextEncoderSpec is one."""
+    """How one family uses one text encoder; TextEncoderSpec of families.sd is one."""
 
     @property
     def pad_token(self) -> int:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion import unet
 from nodes.diffusion.checkpoint import load_checkpoint
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.families.sd import unet
 
 
 def loaded(parity: Path, name: str) -> nn.Module:
