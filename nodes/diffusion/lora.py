@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointError, PatchError
+from nodes.diffusion.families.sd.lora_names import canonical, is_of_text, text_names, unet_names
 from nodes.diffusion.lora_formats import OF_BIAS, SCALARS, Inert, build_patch, split_key
-from nodes.diffusion.lora_names import canonical, is_of_text, text_names, unet_names
 
 if TYPE_CHECKING:
     from nodes.diffusion.lora_formats import LoraPatch
