@@ -99,8 +99,8 @@ def patched_bytes(models: Path, shapes: dict[str, tuple[int, ...]]) -> int:
 
     from safetensors import safe_open
 
+    from nodes.diffusion.families.sd.keymaps import unet_keymap
     from nodes.diffusion.families.sd.recognise import detect
-    from nodes.diffusion.keymaps import unet_keymap
 
     with safe_open(models / "loras" / "weft-pixel.safetensors", "pt") as file:
         layers = {key.partition(".")[0] for key in file.keys()}  # noqa: SIM118

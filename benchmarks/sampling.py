@@ -275,7 +275,7 @@ def write_controlnet(file: Path, unet: Mapping[str, Any]) -> None:
     from random_models import random_weights
     from safetensors.torch import save_file
 
-    from nodes.diffusion.keymaps import controlnet_keymap
+    from nodes.diffusion.families.sd.keymaps import controlnet_keymap
 
     shared = ("in_channels", "block_out_channels", "layers_per_block", "down_block_types", "cross_attention_dim")
     net = {name: unet[name] for name in shared} | {"conditioning_embedding_out_channels": (16, 32, 96, 256)}

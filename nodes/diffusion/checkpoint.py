@@ -14,6 +14,8 @@ from nodes.diffusion import float8
 from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.errors import CheckpointError, nearest
 from nodes.diffusion.families.known import not_a
+from nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
+from nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.families.sd.layouts import (
     Weights,
     with_text_of_its_own,
@@ -30,8 +32,6 @@ from nodes.diffusion.families.sd.releases import (
     Family,
     TextEncoderSpec,
 )
-from nodes.diffusion.keymaps.unet import PREFIX as UNET
-from nodes.diffusion.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.landings import Shapes
 from nodes.diffusion.memory import DeviceMemory, resolve_dtype
 from nodes.diffusion.networks import (

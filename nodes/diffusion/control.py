@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from nodes.diffusion.conditions import to_batch
 from nodes.diffusion.errors import CheckpointError, DiffusionError
 from nodes.diffusion.families.known import CONTROL_OF_DIFFUSERS, foreign, not_a
+from nodes.diffusion.families.sd.keymaps import controlnet_keymap, diffusers_shapes, read_controlnet
+from nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, PREFIX
 from nodes.diffusion.families.sd.layouts import with_control_of_its_own
 from nodes.diffusion.families.sd.releases import completed, kind_of, title_of
-from nodes.diffusion.keymaps import controlnet_keymap, diffusers_shapes, read_controlnet
-from nodes.diffusion.keymaps.controlnet import DIFFERENCE, PREFIX
 from nodes.diffusion.landings import Landing, Shapes
 from nodes.diffusion.networks import Part, Warn, build, check, fill, in_file, log, memory_of
 from nodes.diffusion.patcher import PatchedNetwork

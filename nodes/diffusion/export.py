@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import DiffusionError
+from nodes.diffusion.families.sd.keymaps import unet_keymap, vae_landings
+from nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
+from nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.families.sd.recognise import CONFIG_KEY, V_PREDICTION, ZERO_SNR, detect, detect_vae, read_tower
 from nodes.diffusion.families.sd.releases import EDIT, KINDS, Family, Kind, TextEncoderSpec
-from nodes.diffusion.keymaps import unet_keymap, vae_landings
-from nodes.diffusion.keymaps.unet import PREFIX as UNET
-from nodes.diffusion.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.landings import Landing, as_landed
 from nodes.diffusion.networks import text_landings
 from nodes.diffusion.weightfile import Stored, write_safetensors

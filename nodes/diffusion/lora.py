@@ -168,7 +168,7 @@ class Target(NamedTuple):
 def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, tuple[str, Target]]]:
     """Every module with a weight, with the name of its network, under every name that a LoRA may give it."""
     if model is not None:
-        from nodes.diffusion.keymaps import unet_keymap
+        from nodes.diffusion.families.sd.keymaps import unet_keymap
 
         original = {new: old for old, new in unet_keymap(model.family.unet).items()}
         for target in _modules(model.network.base):

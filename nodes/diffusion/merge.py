@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from nodes.diffusion.errors import PatchError
+from nodes.diffusion.families.sd.keymaps import unet_keymap
 from nodes.diffusion.families.sd.releases import title_of
-from nodes.diffusion.keymaps import unet_keymap
 from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
 
 if TYPE_CHECKING:

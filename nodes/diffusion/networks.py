@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.families.sd.keymaps import clip_landings, unet_keymap, vae_landings
 from nodes.diffusion.families.sd.layouts import Weights
 from nodes.diffusion.families.sd.recognise import V_PREDICTION, ZERO_SNR
 from nodes.diffusion.families.sd.releases import TextEncoderSpec
-from nodes.diffusion.keymaps import clip_landings, unet_keymap, vae_landings
 from nodes.diffusion.landings import Landing, Shapes
 from nodes.diffusion.memory import DeviceMemory
 

@@ -16,8 +16,8 @@ from nodes.diffusion.conditions import Target, resolve_sides
 from nodes.diffusion.control import Control, ControlNet, load_controlnet, plan_controlnet, with_control
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.families.sd.keymaps import controlnet_keymap, read_controlnet
 from nodes.diffusion.guidance import CFG
-from nodes.diffusion.keymaps import controlnet_keymap, read_controlnet
 from nodes.diffusion.landings import Shapes
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.sample import ksample

@@ -6,9 +6,17 @@ import pytest
 import torch
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps import clip_landings, read_clip, read_unet, read_vae, unet_keymap, vae_keymap, vae_landings
-from nodes.diffusion.keymaps.clip import third, transposed
-from nodes.diffusion.keymaps.vae import as_matrix
+from nodes.diffusion.families.sd.keymaps import (
+    clip_landings,
+    read_clip,
+    read_unet,
+    read_vae,
+    unet_keymap,
+    vae_keymap,
+    vae_landings,
+)
+from nodes.diffusion.families.sd.keymaps.clip import third, transposed
+from nodes.diffusion.families.sd.keymaps.vae import as_matrix
 from nodes.diffusion.landings import Shapes
 
 from ..reference.store import document

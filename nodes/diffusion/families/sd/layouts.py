@@ -10,9 +10,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 from nodes.diffusion.families import known
-from nodes.diffusion.keymaps import structure_of_unet, structure_of_vae, unet_keymap, vae_keymap
-from nodes.diffusion.keymaps.controlnet import DIFFERENCE
-from nodes.diffusion.keymaps.unet import PREFIX as UNET
+from nodes.diffusion.families.sd.keymaps import structure_of_unet, structure_of_vae, unet_keymap, vae_keymap
+from nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE
+from nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.landings import Shapes
 
 if TYPE_CHECKING:

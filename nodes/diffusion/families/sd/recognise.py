@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from nodes.diffusion.errors import CheckpointError, nearest
 from nodes.diffusion.families.known import foreign, not_a
+from nodes.diffusion.families.sd.keymaps import read_clip, read_unet, read_vae
+from nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
+from nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.families.sd.releases import KINDS, Family, Kind, TextEncoderSpec, completed, kind_of
-from nodes.diffusion.keymaps import read_clip, read_unet, read_vae
-from nodes.diffusion.keymaps.unet import PREFIX as UNET
-from nodes.diffusion.keymaps.vae import PREFIX as VAE
 from nodes.diffusion.landings import Shapes
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.keymaps.unet import encoder_keymap, read_encoder, structure_of_unet
+from nodes.diffusion.families.sd.keymaps.unet import encoder_keymap, read_encoder, structure_of_unet
 from nodes.diffusion.landings import Shapes
 
 PREFIX = "control_model."
