@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from engine.api import Session, convert, run, validate
     from engine.authoring import node
     from engine.cache import MemoryCache
+    from engine.cancel import CancelToken
     from engine.errors import InvalidWorkflow, NodeFailed, WeftError
     from engine.executor import RunResult
     from engine.registry import Registry
@@ -23,6 +24,7 @@ _HOME = {
     "Session": "engine.api",
     "node": "engine.authoring",
     "MemoryCache": "engine.cache",
+    "CancelToken": "engine.cancel",
     "WeftError": "engine.errors",
     "InvalidWorkflow": "engine.errors",
     "NodeFailed": "engine.errors",
@@ -31,6 +33,7 @@ _HOME = {
 }
 
 __all__ = [
+    "CancelToken",
     "InvalidWorkflow",
     "MemoryCache",
     "NodeFailed",

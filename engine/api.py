@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from engine import making, selection
 from engine import overrides as _overrides
 from engine.cache import Cache, NoCache
+from engine.cancel import CancelToken
 from engine.context import RunContext
 from engine.digests import Digests
 from engine.documents import finite
@@ -62,6 +63,7 @@ def run(
     prompt_schedule: bool | None = None,
     missing_embeddings: str | None = None,
     seed: str | int | None = None,
+    cancel: CancelToken | None = None,
 ) -> RunResult:
     """Run a workflow and return what its output nodes and `targets` gave.
 
@@ -90,6 +92,7 @@ def run(
             read without it, as in ComfyUI; default: the settings', else `error`.
         seed: What every seed is, whatever the workflow says: a number, or `random`, to be drawn; overrides go before
             it. Dynamic prompts (`{cat|dog}`) are drawn with it; else the first option is taken.
+        cancel: Asks the run to stop, between two nodes or two steps, once it is cancelled; from any thread.
 
     Raises:
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
@@ -111,7 +114,7 @@ def run(
     )
     wanted = targets_of(targets, only)
     prompt = session.read(workflow, overrides, seed=seed, only=wanted if only else (), bypass=bypass, mute=mute)
-    return session.execute(session.plan(prompt, wanted), observers)
+    return session.execute(session.plan(prompt, wanted), observers, cancel=cancel)
 
 
 def validate(
@@ -392,6 +395,7 @@ class Session:
         *,
         watch: Watch | None = None,
         spare: Spare | None = None,
+        cancel: CancelToken | None = None,
     ) -> RunResult:
         """Run a plan; `watch` sees every node's outputs, `spare` says which failures of end nodes do not stop it."""
         _check_observers(observers)
@@ -401,6 +405,7 @@ class Session:
             folders=self.folders,
             settings=self._settings_for(lowered),
             observers=observers,
+            token=cancel,
             prompt=lowered.source.to_json(),
             executed=lowered.prompt.to_json() if lowered.parts else None,
             extra_pnginfo=partial(self.carried, lowered.source),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.errors import Interrupted
+from engine.cancel import CancelToken
 from engine.events import Event, NodeWarning, Observer, Preview, Progress
 from engine.folders import Folders
 from engine.settings import Settings
@@ -18,7 +18,8 @@ SAMPLING_VERSION = 1
 class RunContext:
     """The folders, settings and observers of one run, seen from one node.
 
-    The executor owns the run's context and hands each node that asks for one a view with its own `node_id`. `prompt` is
+    The executor owns the run's context and hands each node that asks for one a view with its own `node_id`. `token`
+    says whether the run is to stop. `prompt` is
     the workflow as it was given, and goes into files; `executed` is what its nodes were lowered to; `models` gives the
     digests of the files that its nodes name; `served` are the ids of the nodes whose outputs came from the cache, and
     `written` are the files of all nodes, as far as the run has come.
@@ -31,10 +32,10 @@ class RunContext:
         "prompt",
         "executed",
         "served",
+        "token",
         "warnings",
         "written",
         "_broken",
-        "_cancelled",
         "_extra",
         "_models",
         "_resources",
@@ -47,6 +48,7 @@ class RunContext:
         folders: Folders,
         settings: Settings,
         observers: Sequence[Observer] = (),
+        token: CancelToken | None = None,
         prompt: dict[str, Any] | None = None,
         executed: dict[str, Any] | None = None,
         extra_pnginfo: Callable[[], dict[str, Any]] = dict,
@@ -55,6 +57,7 @@ class RunContext:
         self.folders = folders
         self.settings = settings
         self.observers = tuple(observers)
+        self.token = token if token is not None else CancelToken()
         self.prompt = prompt if prompt is not None else {}
         self.executed = executed if executed is not None else self.prompt
         self._extra = extra_pnginfo
@@ -65,7 +68,6 @@ class RunContext:
         self.warnings: list[tuple[str, str]] = []
         self.written: dict[Path, None] = {}
         self._broken: list[tuple[Observer, Exception]] = []
-        self._cancelled: list[str] = []
         self._resources: dict[str, Any] = {}
 
     def for_node(self, node_id: str, display_id: str = "") -> RunContext:
@@ -81,32 +83,32 @@ class RunContext:
         return view
 
     def emit(self, event: Event) -> None:
-        """Tell every observer. What one raises ends the run, as it is; that one is told nothing more."""
+        """Tell every observer. What one raises is not the node's affair: that one is told nothing more, and the run
+        ends with the error at its next checkpoint.
+        """
         for observer in self.observers:
             if self._broken and any(observer is broken for broken, _ in self._broken):
                 continue
             try:
                 observer(event)
-            except Interrupted:
-                raise
             except Exception as error:
                 name = getattr(observer, "__qualname__", type(observer).__qualname__)
                 error.add_note(f"Raised by an observer of the run, {name}, when it was told of {type(event).__name__}.")
                 self._broken.append((observer, error))
-                raise
 
     def surface(self) -> None:
-        """Raise again what an observer raised, whatever a node made of it."""
+        """Raise what an observer raised, whatever a node made of it."""
         if self._broken:
             raise self._broken[0][1]
 
     def progress(self, value: int, total: int, image: Any = None) -> None:
-        """Say that step `value` of `total` is done. Raises Interrupted when the run was cancelled."""
+        """Say that step `value` of `total` is done. Raises as `checkpoint` does, also for what observers did on it."""
         self.checkpoint()
         if self.observers:
             self.emit(Progress(self.node_id, value, total, self.display_id))
             if image is not None:
                 self.emit(Preview(self.node_id, image, self.display_id))
+            self.checkpoint()
 
     def warn(self, message: str) -> None:
         """Say something that does not stop the node; it ends up in RunResult.warnings."""
@@ -145,10 +147,9 @@ class RunContext:
 
     def cancel(self, reason: str = "interrupted") -> None:
         """Ask the run to stop at its next checkpoint; safe from another thread or a signal handler."""
-        self._cancelled.append(reason)
+        self.token.cancel(reason)
 
     def checkpoint(self) -> None:
         """Raise Interrupted when the run was cancelled, or what an observer raised."""
         self.surface()
-        if self._cancelled:
-            raise Interrupted(self._cancelled[0])
+        self.token.check()

@@ -209,6 +209,7 @@ class _Run:
             files, previews = self._written()
             if self.observed:
                 self.context.emit(RunFinished(status, time.perf_counter() - started, files, previews))
+                self.context.surface()
         return RunResult(
             outputs={node_id: entry.outputs for node_id, entry in self.entries.items()},
             ui={node_id: entry.ui for node_id, entry in self.entries.items() if entry.ui},
@@ -328,6 +329,7 @@ class _Run:
         if self.observed:
             event = NodeStarted(step.node_id, step.schema.class_type, step.title, step.reason, step.display_id)
             self.context.emit(event)
+            self.context.checkpoint()
         started = time.perf_counter()
         try:
             entry = call_node(step, self.outputs, self.context)

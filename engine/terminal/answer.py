@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine import events
+from engine.cancel import CancelToken
 from engine.documents import finite
 from engine.errors import Interrupted, UsageError, WeftError, one_line
 from engine.terminal.progress import Narrator
@@ -57,6 +58,10 @@ class Answer:
         self.subject = ""
         """The workflow that is worked on, where there are several; messages name it."""
         self.stack = ExitStack()
+        self.token = stop.token
+        """Asks the run to stop that is watched: where its observers cannot write, and with the process."""
+        self.unwritten: KeyboardInterrupt | WeftError | None = None
+        """Why an observer of that run could not write what it was told."""
         self.running: events.NodeStarted | None = None
         self.files: list[Path] = []
         self.previews: list[Path] = []
@@ -81,22 +86,47 @@ class Answer:
         if self.subject and not self.quiet and not self.as_events:
             self.err.line((self.subject, "bold"))
         with self.stack as stack:
-            self.observers = [self._note]
+            observers: list[events.Observer] = [self._note]
             if self.as_events:
-                self.observers.append(lambda event: self.record(event.to_json()))
+                observers.append(lambda event: self.record(event.to_json()))
             elif not self.quiet:
-                self.observers.append(stack.enter_context(Narrator(self.err)))
+                observers.append(stack.enter_context(Narrator(self.err)))
             nowhere = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115  # the stack closes it
             stack.enter_context(redirect_stdout(nowhere if self.quiet else sys.stderr))
+            with self.listening(*observers) as told:
+                yield told
+
+    @contextmanager
+    def listening(self, *observers: events.Observer) -> Iterator[list[events.Observer]]:
+        """The observers, for a run that takes `token`: where one cannot write, it asks the run to stop.
+
+        Raises, when the run has stopped, what kept it from writing.
+        """
+        self.token, self.unwritten = CancelToken(self.stop.token), None
+        self.observers = [self._without_raising(observer) for observer in observers]
+        try:
             yield self.observers
+        except Interrupted:
+            if isinstance(self.unwritten, WeftError):
+                raise self.unwritten from None
+            raise
+        if self.unwritten is not None:
+            raise self.unwritten
+
+    def _without_raising(self, observer: events.Observer) -> events.Observer:
+        def told(event: events.Event) -> None:
+            try:
+                observer(event)
+            except (KeyboardInterrupt, WeftError) as error:
+                self.unwritten = self.unwritten or error
+                self.token.cancel()
+
+        return told
 
     def _note(self, event: events.Event) -> None:
         match event:
             case events.NodeStarted():
                 self.running = event
-                self._obey()
-            case events.Progress():
-                self._obey()
             case events.NodeWarning():
                 self.warnings.append(event)
                 title = self.running.title if self.running and self.running.node_id == event.node_id else ""
@@ -110,11 +140,6 @@ class Answer:
                 self.running = None
                 self.files.extend(event.files)
                 self.previews.extend(event.previews)
-
-    def _obey(self) -> None:
-        # A library may have swallowed the KeyboardInterrupt of the signal.
-        if self.stop.number:
-            raise Interrupted
 
     def logged(self, record: logging.LogRecord) -> None:
         """A message of Weft's own logger; while a node runs, it is that node's warning."""

@@ -98,5 +98,5 @@ def _run(session: Session, answer: Answer, job: _Job, count: int, ready: Callabl
                 )
                 break
             ready(session.settings)
-            result = session.execute(planned, observers)
+            result = session.execute(planned, observers, cancel=answer.token)
         answer.ran(result, session.seeds(planned.lowered.source))

@@ -13,6 +13,7 @@ from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
+from engine.cancel import CancelToken
 from engine.errors import CONTROL, WeftError, one_line
 
 if TYPE_CHECKING:
@@ -26,13 +27,17 @@ READER_GONE = 13
 
 
 class Stop:
-    """Why the process has to stop: `number` is the signal that came first, 0 while none has."""
+    """Why the process has to stop: `number` is the signal that came first, 0 while none has.
+
+    `token` is cancelled with it: a library that swallows the KeyboardInterrupt does not swallow that.
+    """
 
     PATIENCE = 0.3
     """Seconds that an import may go on after the signal."""
 
     def __init__(self) -> None:
         self.number = 0
+        self.token = CancelToken()
         self.since = 0.0
         self.count = 0
         self.due = False
@@ -47,6 +52,7 @@ class Stop:
         self.count += 1
         if self.count == 1:
             self.number, self.since = number, time.monotonic()
+            self.token.cancel()
             self._stop(frame)
         elif self.count == 2:
             os.write(2, b"\nstopping; once more kills\n")
@@ -72,6 +78,7 @@ class Stop:
     def reader_gone(self) -> None:
         """Stop because nobody reads what is written, as SIGPIPE would, with time to clean up."""
         self.number = self.number or READER_GONE
+        self.token.cancel()
         raise KeyboardInterrupt
 
 

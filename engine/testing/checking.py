@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.cache import Cache
+from engine.cancel import CancelToken
 from engine.errors import Interrupted, UsageError, WeftError
 from engine.events import Observer
 from engine.registry import Registry
@@ -46,6 +47,7 @@ def checked(
     registry: Registry | None = None,
     observers: Sequence[Observer] = (),
     cache: Cache | None = None,
+    cancel: CancelToken | None = None,
 ) -> Iterator[Checked]:
     """Check a case; the files that its run wrote are there until the block ends.
 
@@ -53,7 +55,7 @@ def checked(
     """
     with ExitStack() as stack:
         try:
-            found = _checked(case, options, instrument, registry, observers, cache, stack)
+            found = _checked(case, options, instrument, registry, observers, cache, cancel, stack)
         except Interrupted:
             raise
         except NeedsGpu as error:
@@ -72,6 +74,7 @@ def _checked(
     registry: Registry | None,
     observers: Sequence[Observer],
     cache: Cache | None,
+    cancel: CancelToken | None,
     stack: ExitStack,
 ) -> Checked:
     golden = read_golden(case.golden, instrument) if case.golden.exists() else None
@@ -97,6 +100,7 @@ def _checked(
             registry=registry,
             observers=observers,
             cache=cache,
+            cancel=cancel,
         )
     )
     comparison = _bare(run) if golden is None else against(case, golden, run, options, instrument)

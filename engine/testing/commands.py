@@ -96,7 +96,7 @@ def record(
     for workflow, place in places.items():
         how = How(sampling=options.sampling or "", overrides=tuple(overrides), targets=tuple(targets), keep=keep)
         with _watching(answer) as observers:
-            run = recording.ran(workflow, instrument, how, options=options, observers=observers)
+            run = recording.ran(workflow, instrument, how, options=options, observers=observers, cancel=answer.token)
         with uninterrupted():
             written = recording.keep(run, workflow, place, instrument, new=not force)
             size = sum(file.stat().st_size for file in written)
@@ -133,8 +133,18 @@ def _watching(answer: Answer) -> Iterator[list[Observer]]:
         if isinstance(event, NodeWarning):
             answer.warn(f"node {event.node_id}: {event.message}")
 
-    with redirect_stdout(sys.stderr):
-        yield [warn]
+    with redirect_stdout(sys.stderr), answer.listening(warn) as observers:
+        yield observers
+
+
+@contextmanager
+def _checked(answer: Answer, case: Case, options: Options, instrument: Instrument) -> Iterator[Checked]:
+    """Check a case, and say how its run goes."""
+    with (
+        _watching(answer) as observers,
+        checked(case, options, instrument, observers=observers, cancel=answer.token) as found,
+    ):
+        yield found
 
 
 def check(answer: Answer, paths: Sequence[Path], options: Options, reports: Reports) -> None:
@@ -145,7 +155,7 @@ def check(answer: Answer, paths: Sequence[Path], options: Options, reports: Repo
     started = time.perf_counter()
     verdicts: list[Verdict] = []
     for case in cases:
-        with _watching(answer) as observers, checked(case, options, instrument, observers=observers) as found:
+        with _checked(answer, case, options, instrument) as found:
             verdict = found.verdict if reports.page is not None else without_tensors(found.verdict)
         verdicts.append(verdict)
         _say(answer, verdict, reports)
@@ -264,7 +274,7 @@ def accept(
     started = time.perf_counter()
     found: list[Checked] = []
     for case in cases:
-        with _watching(answer) as observers, checked(case, options, instrument, observers=observers) as one:
+        with _checked(answer, case, options, instrument) as one:
             found.append(one)
         if one.verdict.is_bad:
             _say(answer, one.verdict, Reports())

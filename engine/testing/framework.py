@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import Interrupted, UnreadableWorkflow, UsageError, WeftError
+from engine.errors import UnreadableWorkflow, UsageError, WeftError
 from engine.formats.sources import load
 from engine.prompt import MAX_BYTES, Prompt
 from engine.registry import Registry
@@ -52,10 +52,6 @@ class NeedsGpu(WeftError):
     def __init__(self, definition: Definition, why: str) -> None:
         super().__init__(f"it requires a GPU, and {why}")
         self.definition = definition
-
-
-class Overtime(Interrupted):
-    """A test that took longer than it may."""
 
 
 def is_test(path: Path) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.cancel import CancelToken
 from engine.errors import WeftError
 from engine.events import Observer
 from engine.registry import Registry
@@ -33,6 +34,7 @@ def ran(
     options: Options | None = None,
     registry: Registry | None = None,
     observers: Sequence[Observer] = (),
+    cancel: CancelToken | None = None,
 ) -> Run:
     """Run a workflow so that its golden can be written."""
     with performed(
@@ -43,6 +45,7 @@ def ran(
         lambda _, leaf: wanted(leaf, how.keep),
         registry=registry,
         observers=observers,
+        cancel=cancel,
     ) as run:
         return run
 

@@ -13,14 +13,15 @@ from tempfile import TemporaryDirectory
 from engine import events
 from engine.api import Session
 from engine.cache import Cache, MemoryCache
-from engine.errors import NodeFailed, UsageError
+from engine.cancel import CancelToken
+from engine.errors import Interrupted, NodeFailed, UsageError
 from engine.overrides import find_node
 from engine.plan import Step
 from engine.prompt import Prompt
 from engine.registry import Registry
 from engine.settings import Settings, another_device
 from engine.testing.comparison import Side
-from engine.testing.framework import ASSERTIONS, Definition, NeedsGpu, Overtime, definition_of, passing
+from engine.testing.framework import ASSERTIONS, Definition, NeedsGpu, definition_of, passing
 from engine.testing.goldens import How
 from engine.testing.instrument import Instrument, Tally, Tensor
 from engine.testing.recorder import Recorder
@@ -64,11 +65,15 @@ class Run:
 
 
 class _Watcher:
-    """An observer that takes down times, network evaluations and files, by node, and looks at the clock."""
+    """An observer that takes down times, network evaluations and files, by node, and looks at the clock.
 
-    def __init__(self, run: Run, tally: Tally) -> None:
+    `limit` is cancelled when the run has taken longer than it may; the run then says why it is `late`.
+    """
+
+    def __init__(self, run: Run, tally: Tally, limit: CancelToken) -> None:
         self.run = run
         self.tally = tally
+        self.limit = limit
         self.before = 0
         self.started = time.perf_counter()
 
@@ -90,8 +95,9 @@ class _Watcher:
     def _watch_time(self, place: str) -> None:
         """Stop a test that takes too long; a node that reports no steps is waited for."""
         definition, seconds = self.run.definition, time.perf_counter() - self.started
-        if definition is not None and seconds > definition.seconds:
-            raise Overtime(f"{seconds:.1f} s, {place}")
+        if definition is not None and seconds > definition.seconds and not self.run.late:
+            self.run.late = f"{seconds:.1f} s, {place}"
+            self.limit.cancel(self.run.late)
 
 
 @contextmanager
@@ -107,6 +113,7 @@ def performed(
     registry: Registry | None = None,
     observers: Sequence[events.Observer] = (),
     cache: Cache | None = None,
+    cancel: CancelToken | None = None,
 ) -> Iterator[Run]:
     """Run a workflow `runs` times (with a cache in memory from the second on) and give the last run.
 
@@ -132,7 +139,7 @@ def performed(
         definition = definition_of(prompt, session.registry) if defined else None
         _check_device(session.settings, definition, instrument)
         for _ in range(runs):
-            run = _once(session, prompt, definition, how, instrument, wants, observers)
+            run = _once(session, prompt, definition, how, instrument, wants, observers, cancel)
         yield run
 
 
@@ -157,6 +164,7 @@ def _once(
     instrument: Instrument,
     wants: Wants,
     observers: Sequence[events.Observer],
+    cancel: CancelToken | None,
 ) -> Run:
     targets = [*how.targets, *(passing(prompt, definition) if definition is not None else ())]
     plan = session.plan(prompt, targets)
@@ -183,15 +191,19 @@ def _once(
         return error.class_type in ASSERTIONS
 
     started = time.perf_counter()
+    limit = CancelToken(cancel)
     with instrument.counter() as tally:
+        watching: tuple[events.Observer, ...] = (*observers, _Watcher(run, tally, limit))
         try:
-            result = session.execute(plan, (*observers, _Watcher(run, tally)), watch=recorder, spare=spare)
+            result = session.execute(plan, watching, watch=recorder, spare=spare, cancel=limit)
             run.cached = result.cached
         except NodeFailed as error:
             failed(error)
             run.ended = True
-        except Overtime as error:
-            run.late, run.ended = error.message, True
+        except Interrupted:
+            if not run.late:
+                raise
+            run.ended = True
     run.total = time.perf_counter() - started
     if definition is not None and run.total > definition.seconds:
         run.late = run.late or f"{run.total:.1f} s"

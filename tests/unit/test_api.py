@@ -255,6 +255,7 @@ def test_the_signature_is_stable() -> None:
         "prompt_schedule": None,
         "missing_embeddings": None,
         "seed": None,
+        "cancel": None,
     }
     kinds = {parameter.kind for name, parameter in parameters.items() if name != "workflow"}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}

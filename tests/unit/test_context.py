@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from engine.cancel import CancelToken
 from engine.context import RunContext
 from engine.errors import Interrupted
 from engine.events import Event, NodeWarning, Preview, Progress
@@ -44,7 +45,7 @@ def test_what_an_observer_raises_is_raised_again_wherever_a_node_looks(make_cont
     view = run.for_node("1")
     with pytest.raises(ZeroDivisionError) as caught:
         view.progress(1, 2)
-    assert seen == ["first", "broken"]
+    assert seen == ["first", "broken", "last"]
     (note,) = caught.value.__notes__
     assert "an observer of the run" in note
     assert "broken, when it was told of Progress" in note
@@ -53,17 +54,25 @@ def test_what_an_observer_raises_is_raised_again_wherever_a_node_looks(make_cont
             call()
         assert again.value is caught.value
     run.warn("the others still hear what comes")
-    assert seen == ["first", "broken", "first", "last"]
+    assert seen == ["first", "broken", "last", "first", "last"]
 
 
-def test_an_observer_may_interrupt(make_context: Make) -> None:
-    def stop(event: Event) -> None:
-        raise Interrupted("enough")
+def test_an_observer_s_error_does_not_go_through_what_a_node_says(make_context: Make) -> None:
+    def broken(event: Event) -> None:
+        raise ZeroDivisionError("mine")
 
-    run = make_context(observers=[stop])
+    run = make_context(observers=[broken])
+    run.for_node("1").warn("hm")
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        run.checkpoint()
+
+
+def test_an_observer_stops_a_run_by_its_token_at_the_step_it_was_told_of(make_context: Make) -> None:
+    token = CancelToken()
+    run = make_context(observers=[lambda event: token.cancel("enough")], token=token)
+    run.warn("hm")
     with pytest.raises(Interrupted, match="enough"):
-        run.warn("hm")
-    run.surface()
+        run.for_node("1").progress(1, 2)
 
 
 def test_cancelling_reaches_every_view(make_context: Make) -> None:
