@@ -317,7 +317,9 @@ def nodes(
         if as_json:
             answer.document({one.class_type: object_info(one, folders) for one in found})
         else:
-            for line in page(found[0], folders) if name is not None and len(found) == 1 else table(found):
+            single = name is not None and len(found) == 1
+            why = registry.unavailable(found[0].class_type) if single else ""
+            for line in page(found[0], folders, why) if single else table(found):
                 answer.out.line(*line)
 
 

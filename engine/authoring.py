@@ -4,7 +4,7 @@ The signature is INPUT_TYPES turned sideways: keyword-only parameters in the edi
 socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
 the optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets
 links that the class does not declare; the return annotation is RETURN_TYPES; the docstring is the description, its
-`Args:` are the tooltips. The decorator only marks: a Registry registers, and the NodeSchema is built when somebody
+`Args:` are the tooltips. The decorator only marks: a Registry registers, and the RunnableNode is built when somebody
 first asks for it.
 """
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from engine.context import RunContext
-from engine.definition import Implementation, InputSpec, NodeSchema, OutputSpec
+from engine.definition import InputSpec, NodeOptions, NodeSchema, OutputSpec, RunnableNode
 from engine.errors import DefinitionError
 from engine.expansion import Expanded, GraphBuilder
 from engine.links import LINK, LINKED
@@ -72,25 +72,17 @@ UniqueId = Annotated[str, Hidden("UNIQUE_ID")]
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-@dataclass(frozen=True)
-class NodeMark:
+@dataclass(frozen=True, kw_only=True)
+class NodeMark(NodeOptions):
     """What `@node` was given; the rest is in the function."""
 
     class_type: str | None
     display_name: str | None
     category: str
     output_node: bool
-    version: int
     python_module: str
-    fingerprint: Callable[..., Any] | None
-    unused: Callable[..., Any] | None
-    check: Callable[..., Any] | None
     deprecated: bool
     experimental: bool
-    volatile: str
-    queued: Callable[..., Mapping[str, Any]] | None
-    lowers: Callable[..., Any] | None
-    passes: Mapping[str, Callable[..., Any]]
 
 
 def node(
@@ -152,8 +144,8 @@ def is_node(thing: object) -> bool:
     return isinstance(getattr(thing, "__weft_node__", None), NodeMark)
 
 
-def definition_of(function: Callable[..., Any]) -> NodeSchema:
-    """The NodeSchema of a function that `@node` marked. Raises DefinitionError naming the parameter at fault."""
+def read_function(function: Callable[..., Any]) -> RunnableNode:
+    """The node that a function marked with `@node` is. Raises DefinitionError naming the parameter at fault."""
     mark = getattr(function, "__weft_node__", None)
     if not isinstance(mark, NodeMark):
         raise DefinitionError(f"{function!r} is not a node", hint="mark it with @node")
@@ -194,7 +186,7 @@ def definition_of(function: Callable[..., Any]) -> NodeSchema:
     if "return" not in hints:
         raise DefinitionError(f"{class_type}: the function says not what it returns", hint="-> Image, -> UI, -> None")
     outputs, wrap = _read_outputs(class_type, hints["return"])
-    return NodeSchema(
+    schema = NodeSchema(
         class_type=class_type,
         inputs=(*inputs, *hidden),
         outputs=outputs,
@@ -205,22 +197,15 @@ def definition_of(function: Callable[..., Any]) -> NodeSchema:
         output_node=mark.output_node,
         deprecated=mark.deprecated,
         experimental=mark.experimental,
-        implementation=Implementation(
-            call=_filled(wrap(function), inputs) if mark.unused else wrap(function),
-            version=f"{mark.version}",
-            module=function.__module__,
-            libraries=_libraries(function.__module__ or ""),
-            injected=injected,
-            links=links,
-            fingerprint=mark.fingerprint,
-            unused=mark.unused,
-            check=mark.check,
-            volatile=mark.volatile,
-            queued=mark.queued,
-            by_node_id="UNIQUE_ID" in injected.values(),
-            lowers=mark.lowers,
-            passes=mark.passes,
-        ),
+    )
+    return RunnableNode(
+        schema,
+        call=_filled(wrap(function), inputs) if mark.unused else wrap(function),
+        options=mark,
+        injected=injected,
+        links=links,
+        module=function.__module__,
+        libraries=_libraries(function.__module__ or ""),
     )
 
 

@@ -35,9 +35,7 @@ def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunCo
     Raises NodeFailed for whatever the node raises, Interrupted, KeyboardInterrupt and what an observer raised as they
     are.
     """
-    implementation = step.schema.implementation
-    assert implementation is not None
-    lent = implementation.links
+    lent = step.node.links
     inputs = {
         name: outputs[value.node_id][value.slot] if type(value) is Link and name not in lent else value
         for name, value in step.inputs.items()
@@ -47,12 +45,12 @@ def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunCo
             inputs[name] = Linked(outputs[link.node_id][link.slot], link)
     files: list[Path] = []
     try:
-        if implementation.injected:
+        if step.node.injected:
             view = context.for_node(step.node_id, step.display_id)
             files = view.files
-            for name, kind in implementation.injected.items():
+            for name, kind in step.node.injected.items():
                 inputs[name] = _injected(kind, view)
-        return _entry(step, implementation.call(**inputs), tuple(files))
+        return _entry(step, step.node.call(**inputs), tuple(files))
     except Interrupted:
         raise
     except Exception as error:
@@ -101,13 +99,12 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansio
 def failure(step: Step, error: Exception, inputs: Mapping[str, Any]) -> NodeFailed:
     """The NodeFailed for what a node raised, or for what cannot be made of its expansion."""
     message = of_machine(error) or str(error) or type(error).__name__
-    hidden = step.schema.implementation.injected if step.schema.implementation else ()
     failed = NodeFailed(
         message if is_plain(error) else f"{type(error).__name__}: {message}",
         node_id=step.node_id,
         class_type=step.schema.class_type,
         title=step.title,
-        inputs={name: describe(value) for name, value in inputs.items() if name not in hidden},
+        inputs={name: describe(value) for name, value in inputs.items() if name not in step.node.injected},
         author_traceback=_author_traceback(error),
     )
     if isinstance(error, MissingFile):

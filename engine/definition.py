@@ -1,7 +1,7 @@
-"""What a node is: its inputs, outputs and flags, and how to call it.
+"""What a node class is: a NodeSchema says what it takes and gives, a RunnableNode has the code too.
 
-A NodeSchema is equal however it was made: from a typed function, from a V1 class, from an object_info dump of a
-real ComfyUI. So a workflow can be validated and converted for a custom node whose code is not there.
+A schema is read from a typed function, from a V1 class, or from an object_info dump of a real ComfyUI: a workflow can
+be validated, converted and drawn for a custom node whose code is not there. Only planning and running need the code.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, zip_longest
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from engine.errors import DefinitionError, MissingFile
 from engine.folders import Folders
@@ -74,45 +74,47 @@ class Seen(Protocol):
         """The node that the input is linked to; None for an input that is no link, or one that leads nowhere."""
 
 
-@dataclass(frozen=True)
-class Implementation:
-    """How a node runs. `call` takes the inputs by name and returns a tuple of slots, or `{"ui":, "result":}`.
+@dataclass(frozen=True, kw_only=True)
+class NodeOptions:
+    """What the author of a node class says of how it runs, beside its inputs and outputs."""
 
-    `version` joins the cache key: it changes when the numbers do. So does `code`, which a Registry sets for what
-    was put into it by hand: it tells it from all other code that this process has had. `injected` maps a parameter
-    to what the engine gives it (a hidden type, CONTEXT or GRAPH). `links` are the inputs that get their Link, and
-    how (`engine.links`). `fingerprint(folders, constants)` returns a list that joins the key for what the inputs do
-    not show (files named inside a text): plain data, and a Path for the content of a file. `is_changed` is
-    ComfyUI's IS_CHANGED, which may raise. `volatile` says why the node is called in every run, if it is.
-    `unused(constants)` names the inputs that the constants among them make meaningless. `check(seen)` yields (input
-    name, message) for what is wrong beyond a single input, or a MissingFile in place of the message.
-    `queued(constants, last, random)` gives the inputs that have another value in this run: what the browser resolves
-    when it queues a workflow. `module` is where the class is written. `lowers` replaces the node by others before
-    anything is planned; `passes` do so only in a run that asks for them by name (`engine.lowering`). `libraries` are
-    modules that are imported before the node is called, as a step of their own: they may take longer than it.
-    """
+    version: int | str = 1
+    """Joins the cache key: raise it whenever the output changes for the same inputs. A V1 class has a digest here."""
 
-    call: Callable[..., Any]
-    version: str
-    injected: Mapping[str, str] = field(default_factory=dict)
-    links: Mapping[str, str] = field(default_factory=dict)
-    fingerprint: Callable[..., Any] | None = None
-    unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None
-    check: Callable[[Seen], Iterable[tuple[str, str | MissingFile]]] | None = None
-    is_changed: Callable[..., Any] | None = None
     volatile: str = ""
+    """Why no cache may stand in for the node, if so: it is called in every run, and so is what takes from it."""
+
     by_node_id: bool = False
-    code: str = ""
-    module: str = field(default="", compare=False)
-    libraries: tuple[str, ...] = field(default=(), compare=False)
+    """Whether two nodes of the class with equal inputs are two nodes for the cache: ComfyUI's NOT_IDEMPOTENT."""
+
+    fingerprint: Callable[[Folders, Mapping[str, Any]], Sequence[Any]] | None = None
+    """`fingerprint(folders, constants)` returns a list that joins the cache key, for what the inputs do not show (files
+    that are named inside a text): plain data, and a Path for the content of its file."""
+
+    is_changed: Callable[..., Any] | None = None
+    """ComfyUI's IS_CHANGED: what it returns for the inputs joins the cache key; it may raise."""
+
+    unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None
+    """`unused(constants)` returns the names of inputs that the others make meaningless: neither checked nor given."""
+
+    check: Callable[[Seen], Iterable[tuple[str, str | MissingFile]]] | None = None
+    """`check(seen)` yields (input name, message) for what is wrong beyond a single input, before anything runs; a
+    MissingFile in place of the message for a file that is not there."""
+
     queued: Callable[..., Mapping[str, Any]] | None = None
+    """`queued(constants, last, random)` returns the inputs that have another value in this run: what the browser
+    resolves when it queues a workflow. `last` are the constants of the run before, `random` gives floats in [0, 1)."""
+
     lowers: Callable[..., Any] | None = None
+    """`lowers(site)` replaces the node by others before anything is planned: `engine.lowering`."""
+
     passes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    """As `lowers`, each in a run that asks for it by name."""
 
 
 @dataclass(frozen=True)
 class NodeSchema:
-    """A node class, as object_info describes it, with an implementation where there is one."""
+    """What object_info says of a node class. Two are equal if they say the same, however they were made."""
 
     class_type: str
     inputs: tuple[InputSpec, ...]
@@ -125,8 +127,6 @@ class NodeSchema:
     deprecated: bool = False
     experimental: bool = False
     api_node: bool = False
-    implementation: Implementation | None = field(default=None, compare=False, repr=False)
-    unavailable: str = field(default="only its description is known here", compare=False)
 
     @cached_property
     def by_name(self) -> dict[str, InputSpec]:
@@ -203,6 +203,44 @@ class NodeSchema:
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DefinitionError(f"object_info entry {class_type!r} is not as ComfyUI writes it: {error!r}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class RunnableNode:
+    """A node class that can be run: its schema, and what calls it.
+
+    `call` takes the inputs by name and returns a tuple of slots, or `{"ui":, "result":}`. `injected` maps a parameter
+    to what the engine gives it (a hidden type, CONTEXT or GRAPH). `links` are the inputs that get their Link, and how
+    (`engine.links`). `module` is where the class is written. `libraries` are modules that are imported before the node
+    is called, as a step of their own: they may take longer than it. `code`, which a Registry sets for what was put into
+    it by hand, joins the cache key: it tells this code from all other code that this process has had.
+    """
+
+    schema: NodeSchema
+    call: Callable[..., Any]
+    options: NodeOptions = NodeOptions()
+    injected: Mapping[str, str] = field(default_factory=dict)
+    links: Mapping[str, str] = field(default_factory=dict)
+    module: str = ""
+    libraries: tuple[str, ...] = ()
+    code: str = ""
+
+    @cached_property
+    def version(self) -> str:
+        """The version of its code, in the cache key and in records."""
+        return str(self.options.version)
+
+    @cached_property
+    def by_node_id(self) -> bool:
+        """Whether the node's id joins its cache key."""
+        return self.options.by_node_id or "UNIQUE_ID" in self.injected.values()
+
+
+class DescribedNode(NamedTuple):
+    """A node class that is known and cannot be run here, and why."""
+
+    schema: NodeSchema
+    unavailable: str = "only its description is known here"
 
 
 def read_inputs(sections: Mapping[str, Any], order: Mapping[str, Any] | None = None) -> tuple[InputSpec, ...]:

@@ -307,9 +307,7 @@ class _Run:
 
     def _load_libraries(self, step: Step) -> None:
         """Import what the node needs and is not there yet, so that its time is its own."""
-        implementation = step.schema.implementation
-        assert implementation is not None
-        modules = tuple(name for name in implementation.libraries if name not in sys.modules)
+        modules = tuple(name for name in step.node.libraries if name not in sys.modules)
         if not modules:
             return
         if self.observed:

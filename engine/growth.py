@@ -75,10 +75,12 @@ def _read(planner: Planner, step: Step, graph: Mapping[str, Any]) -> dict[str, K
         if class_type not in planner.registry:
             what, hint = planner.registry.unknown(str(class_type))
             raise BadExpansion(f"expanded into node {node_id}: {what}", hint=hint)
-        schema = planner.registry[class_type]
-        if schema.implementation is None:
-            raise DefinitionError(f"expanded into {class_type}, which cannot be run: {schema.unavailable}")
-        if schema.implementation.lowers is not None:
+        unavailable = planner.registry.unavailable(class_type)
+        if unavailable:
+            raise DefinitionError(f"expanded into {class_type}, which cannot be run: {unavailable}")
+        runnable = planner.registry.runnable(class_type)
+        schema = runnable.schema
+        if runnable.options.lowers is not None:
             raise BadExpansion(f"expanded into {class_type}, which stands for others and is replaced before a run")
         meta, given = node.get("_meta"), node.get("inputs") or {}
         if not isinstance(given, Mapping):
@@ -86,7 +88,7 @@ def _read(planner: Planner, step: Step, graph: Mapping[str, Any]) -> dict[str, K
         title = (meta.get("title") if isinstance(meta, Mapping) else "") or schema.display_name or class_type
         display = node.get("override_display_id") or step.display_id or step.node_id
         inputs = _inputs(node_id, schema, given)
-        inside[node_id] = Known(title, schema, inputs, Origin(step.node_id, display, real))
+        inside[node_id] = Known(title, runnable, inputs, Origin(step.node_id, display, real))
     return inside
 
 
@@ -128,7 +130,7 @@ def _check(planner: Planner, inside: Mapping[str, Known], link: Link, where: str
 
 def _links(known: Known, *, taken: bool = False) -> Iterator[str]:
     """The nodes that a node is linked to; `taken`: only those whose value it takes, not just the link."""
-    lent = known.schema.implementation.links if taken and known.schema.implementation else {}
+    lent = known.node.links if taken else {}
     return (value.node_id for name, value in known.inputs.items() if type(value) is Link and lent.get(name) != LINK)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, NoReturn
 
-from engine.definition import NodeSchema
+from engine.definition import NodeOptions, NodeSchema, RunnableNode
 from engine.errors import DefinitionError, Issue
 from engine.expansion import NodeRef
 from engine.folders import Folders
@@ -80,11 +80,11 @@ class Site:
     `inputs` are coerced constants and Links; a Link to a node that was lowered leads to what that became.
     """
 
-    def __init__(self, lowering: _Lowering, node_id: str, node: PromptNode, schema: NodeSchema) -> None:
+    def __init__(self, lowering: _Lowering, node_id: str, inputs: Mapping[str, Any], node: RunnableNode) -> None:
         self._lowering = lowering
         self.node_id = node_id
         self.title = title_of(lowering.source, node_id, lowering.registry)
-        self.inputs = coerced(node.inputs, schema)
+        self.inputs = coerced(inputs, node)
         self.made: dict[str, PromptNode] = {}
         self.parts: dict[str, Part] = {}
         self.settings: dict[str, str] = {}
@@ -176,7 +176,7 @@ def lower(
     Nothing is done to a prompt in which no class lowers: the very object comes back.
     """
     kinds = {node.class_type for node in prompt.nodes.values() if node.class_type in registry}
-    if not any(_lowers(registry[kind], passes) for kind in kinds):
+    if not any(_lowers(registry.options(kind), passes) for kind in kinds):
         return Lowered(prompt, prompt)
     if any(issue.code == "dependency_cycle" for issue in known):
         return Lowered(prompt, prompt)
@@ -205,13 +205,10 @@ def checked(
     return lowered, issues
 
 
-def _lowers(schema: NodeSchema, passes: Collection[str]) -> Lowers | None:
-    implementation = schema.implementation
-    if implementation is None:
-        return None
-    if implementation.lowers is not None:
-        return implementation.lowers
-    return next((implementation.passes[name] for name in passes if name in implementation.passes), None)
+def _lowers(options: NodeOptions, passes: Collection[str]) -> Lowers | None:
+    if options.lowers is not None:
+        return options.lowers
+    return next((options.passes[name] for name in passes if name in options.passes), None)
 
 
 class _Lowering:
@@ -238,10 +235,9 @@ class _Lowering:
             if node_id in faulty or not doubtful.isdisjoint(graph.parents[node_id]):
                 doubtful.add(node_id)
             elif node.class_type in self.registry:
-                schema = self.registry[node.class_type]
-                function = _lowers(schema, self.passes)
+                function = _lowers(self.registry.options(node.class_type), self.passes)
                 if function is not None:
-                    self._lower(node_id, node, schema, function)
+                    self._lower(node_id, node, function)
         if not self.outputs:
             return Lowered(self.source, self.source, issues=tuple(self.issues))
         nodes: dict[str, PromptNode] = {}
@@ -255,8 +251,9 @@ class _Lowering:
         said = tuple(self.issues), tuple(self.notes.values())
         return Lowered(prompt, self.source, self.parts, self.outputs, self.settings, *said)
 
-    def _lower(self, node_id: str, node: PromptNode, schema: NodeSchema, function: Lowers) -> None:
-        site = Site(self, node_id, node, schema)
+    def _lower(self, node_id: str, node: PromptNode, function: Lowers) -> None:
+        runnable = self.registry.runnable(node.class_type)
+        site = Site(self, node_id, node.inputs, runnable)
         try:
             outputs = function(site)
         except _Refused as refused:
@@ -265,8 +262,9 @@ class _Lowering:
             return
         if outputs is None:
             return
-        if len(outputs) != len(schema.outputs):
-            what = f"{len(outputs)} outputs, it declares {len(schema.outputs)}"
+        declared = len(runnable.schema.outputs)
+        if len(outputs) != declared:
+            what = f"{len(outputs)} outputs, it declares {declared}"
             raise DefinitionError(f"{node.class_type} was lowered to {what}")
         self.outputs[node_id] = tuple(outputs)
         self.made[node_id] = site.made

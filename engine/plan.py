@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.cache import Cache, Entry, Recipe
-from engine.definition import NodeSchema
+from engine.definition import NodeSchema, RunnableNode
 from engine.digests import Digests
 from engine.folders import Folders
 from engine.graph import Graph
@@ -42,7 +42,7 @@ class Step(NamedTuple):
 
     node_id: str
     title: str
-    schema: NodeSchema
+    node: RunnableNode
     inputs: Mapping[str, Any]
     key: CacheKey
     parents: tuple[str, ...] = ()
@@ -52,6 +52,11 @@ class Step(NamedTuple):
     recipe: Recipe | None = None
     origin: Origin | None = None
     part_of: str = ""
+
+    @property
+    def schema(self) -> NodeSchema:
+        """What its class declares."""
+        return self.node.schema
 
     @property
     def display_id(self) -> str:
@@ -128,10 +133,15 @@ class Known(NamedTuple):
     """A node that a run knows: of the workflow, or made by a node that expanded. `inputs` as in a Step."""
 
     title: str
-    schema: NodeSchema
+    node: RunnableNode
     inputs: Mapping[str, Any]
     origin: Origin | None = None
     part_of: str = ""
+
+    @property
+    def schema(self) -> NodeSchema:
+        """What its class declares."""
+        return self.node.schema
 
 
 class Planner:
@@ -158,7 +168,7 @@ class Planner:
     def learn(self, node_id: str, known: Known) -> CacheKey:
         """Make a node known whose sources are known. Raises MissingFile for a file that it names."""
         self.known[node_id] = known
-        key = self.keys[node_id] = self._maker.key(node_id, known.schema, known.inputs, self.keys)
+        key = self.keys[node_id] = self._maker.key(node_id, known.node, known.inputs, self.keys)
         return key
 
     def touched(self, node_id: str) -> list[Path]:
@@ -190,11 +200,10 @@ class Planner:
             if node_id in needed:
                 step = self._decide(node_id)
                 steps.append(step)
-                implementation = step.schema.implementation
-                if implementation is not None and implementation.links and step.runs:
+                if step.node.links and step.runs:
                     for name, value in step.inputs.items():
                         if type(value) is Link:
-                            (later if implementation.links.get(name) == LINK else needed).add(value.node_id)
+                            (later if step.node.links.get(name) == LINK else needed).add(value.node_id)
                 else:
                     needed.update(step.parents)
             elif node_id in later:
@@ -203,9 +212,9 @@ class Planner:
         return steps, needed, tuple(node_id for node_id in order if node_id in later and node_id not in needed)
 
     def _decide(self, node_id: str) -> Step:
-        title, schema, given, origin, part_of = self.known[node_id]
+        title, runnable, given, origin, part_of = self.known[node_id]
         key = self.keys[node_id]
-        node = (node_id, title, schema, given, key)
+        node = (node_id, title, runnable, given, key)
         first = self.first_of[key.digest]
         if first != node_id:
             return Step(*node, (first,), twin=first, origin=origin, part_of=part_of)
@@ -213,7 +222,7 @@ class Planner:
         if entry is not None and self.still_there(entry):
             self.hits[node_id] = entry
             return Step(*node, cached=True, origin=origin, part_of=part_of)
-        recipe = _recipe(schema, given, self.keys, key)
+        recipe = _recipe(runnable, given, self.keys, key)
         reason = key.volatile or (_GONE if entry is not None else _reason(recipe, self._cache.recall(node_id)))
         parents = tuple(value.node_id for value in given.values() if type(value) is Link)
         return Step(*node, parents, reason=reason, recipe=recipe, origin=origin, part_of=part_of)
@@ -248,10 +257,10 @@ def make_plan(
     order = Graph(prompt).order(keep)
     for node_id in order:
         node = prompt.nodes[node_id]
-        schema = registry[node.class_type]
+        runnable = registry.runnable(node.class_type)
         title = title_of(prompt, node_id, registry)
         part_of = lowered.parts[node_id].whole if node_id in lowered.parts else ""
-        known = Known(title, schema, coerced(node.inputs, schema), part_of=part_of)
+        known = Known(title, runnable, coerced(node.inputs, runnable), part_of=part_of)
         key = planner.learn(node_id, known)
         planner.first_of.setdefault(key.digest, node_id)
     steps, needed, deferred = planner.decide(order, keep)
@@ -262,11 +271,9 @@ def make_plan(
 _GONE = "the files that it wrote are gone"
 
 
-def _recipe(schema: NodeSchema, inputs: Mapping[str, Any], keys: Mapping[str, CacheKey], key: CacheKey) -> Recipe:
+def _recipe(node: RunnableNode, inputs: Mapping[str, Any], keys: Mapping[str, CacheKey], key: CacheKey) -> Recipe:
     links = {name: keys[value.node_id].digest for name, value in inputs.items() if type(value) is Link}
-    implementation = schema.implementation
-    version = implementation.version + implementation.code if implementation else ""
-    return Recipe(schema.class_type, version, inputs, links, key.digest)
+    return Recipe(node.schema.class_type, node.version + node.code, inputs, links, key.digest)
 
 
 def _reason(now: Recipe, last: Recipe | None) -> str:

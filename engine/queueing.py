@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from engine.errors import Issue
@@ -14,6 +14,9 @@ from engine.validation import constants
 Constants = Mapping[str, Mapping[str, Any]]
 """The constants that nodes had, by node id."""
 
+Resolve = Callable[..., Mapping[str, Any]]
+"""What a class gives as `queued`: `engine.definition.NodeOptions`."""
+
 
 def queued(prompt: Prompt, registry: Registry, last: Constants, random: Callable[[], float]) -> Prompt:
     """The prompt of one run; what was resolved is told in its notes. A prompt without such a class comes back as it is.
@@ -22,12 +25,9 @@ def queued(prompt: Prompt, registry: Registry, last: Constants, random: Callable
     """
     values: dict[tuple[str, str], Any] = {}
     notes: list[Issue] = []
-    for node_id, given in resolving(prompt, registry).items():
+    for node_id, resolve, given in _resolving(prompt, registry):
         node = prompt.nodes[node_id]
-        implementation = registry[node.class_type].implementation
-        assert implementation is not None
-        assert implementation.queued is not None
-        for name, value in implementation.queued(given, last.get(node_id, {}), random).items():
+        for name, value in resolve(given, last.get(node_id, {}), random).items():
             values[node_id, name] = value
             message = f"{name} {node.inputs[name]} stands for another value in each run: here it is {value}"
             title = title_of(prompt, node_id, registry)
@@ -41,10 +41,12 @@ def queued(prompt: Prompt, registry: Registry, last: Constants, random: Callable
 
 def resolving(prompt: Prompt, registry: Registry) -> Constants:
     """The constants of the nodes that have values to be resolved; after a run, what the next one may depend on."""
-    found = {}
+    return {node_id: given for node_id, _, given in _resolving(prompt, registry)}
+
+
+def _resolving(prompt: Prompt, registry: Registry) -> Iterator[tuple[str, Resolve, Mapping[str, Any]]]:
+    """The nodes that have values to be resolved: id, what resolves them, and the node's constants."""
     for node_id, node in prompt.nodes.items():
-        if node.class_type in registry:
-            schema = registry[node.class_type]
-            if schema.implementation is not None and schema.implementation.queued is not None:
-                found[node_id] = constants(node.inputs, schema)
-    return found
+        resolve = registry.options(node.class_type).queued if node.class_type in registry else None
+        if resolve is not None:
+            yield node_id, resolve, constants(node.inputs, registry[node.class_type])

@@ -1,4 +1,4 @@
-"""Registry: class_type -> NodeSchema. An object; two can coexist."""
+"""Registry: class_type -> NodeSchema, and the RunnableNode where the code is there. An object; two can coexist."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from engine.authoring import definition_of, is_node
-from engine.definition import NodeSchema
+from engine.authoring import is_node, read_function
+from engine.definition import DescribedNode, NodeOptions, NodeSchema, RunnableNode
 from engine.errors import DefinitionError, WeftError, did_you_mean
 
 ENTRY_POINTS = "weft.nodes"
@@ -30,8 +30,8 @@ _NEAR = 0.8
 
 _log = logging.getLogger("weft")
 
-Source = NodeSchema | str | type | Callable[..., Any]
-"""What can be registered: a schema, a `@node` function, a V1 class, or `module:attribute` naming one of these."""
+Source = NodeSchema | RunnableNode | str | type | Callable[..., Any]
+"""What can be registered: a schema, a node, a `@node` function, a V1 class, or `module:attribute` naming one."""
 
 
 class UnknownNode(WeftError):
@@ -40,8 +40,15 @@ class UnknownNode(WeftError):
     exit_code = 3
 
 
+class NotRunnable(DefinitionError):
+    """A node class that is known, and has no code here."""
+
+
 class Registry:
-    """The node classes that a run can use.
+    """The node classes that a workflow can use.
+
+    `registry[class_type]` is the schema: all that validating, converting and drawing a workflow needs. The code, where
+    there is any, is asked for by name: `registry.runnable(class_type)`. A class that came from an object_info has none.
 
     A node pack is a mapping from class_type to a Source, found through the entry-point group `weft.nodes`. A source
     given as text is imported when its class is first asked for: running a workflow imports only the files it uses.
@@ -53,7 +60,7 @@ class Registry:
 
     def __init__(self, sources: Mapping[str, Source] | None = None) -> None:
         self._sources: dict[str, Source] = dict(sources or {})
-        self._schemas: dict[str, NodeSchema] = {}
+        self._nodes: dict[str, RunnableNode | DescribedNode] = {}
         self._packs: dict[str, str] = {}
         self._titles: dict[str, str] = {}
         self._faults: dict[str, str] = {}
@@ -95,10 +102,10 @@ class Registry:
         """Register a mapping of sources, or `@node` functions under their own names; returns self."""
         if not isinstance(sources, Mapping):
             functions: list[Any] = [sources] if callable(sources) else list(sources)
-            sources = {definition_of(function).class_type: function for function in functions}
+            sources = {read_function(function).schema.class_type: function for function in functions}
         for class_type, source in sources.items():
             self._sources[class_type] = source
-            for known in (self._schemas, self._faults, self._packs, self._titles, self._near):
+            for known in (self._nodes, self._faults, self._packs, self._titles, self._near):
                 known.pop(class_type, None)
         return self
 
@@ -118,12 +125,12 @@ class Registry:
 
     def __contains__(self, class_type: object) -> bool:
         """Whether the class can be had: it is there, and nothing is wrong with it."""
-        if class_type in self._schemas:
+        if class_type in self._nodes:
             return True
         if not isinstance(class_type, str) or class_type not in self._sources:
             return False
         try:
-            self[class_type]
+            self._node(class_type)
         except DefinitionError:
             return False
         return True
@@ -136,16 +143,36 @@ class Registry:
 
     def __getitem__(self, class_type: str) -> NodeSchema:
         """The schema of a class. Raises UnknownNode with the nearest name, DefinitionError for a faulty one."""
-        schema = self._schemas.get(class_type)
-        if schema is not None:
-            return schema
+        return self._node(class_type).schema
+
+    def runnable(self, class_type: str) -> RunnableNode:
+        """The class with its code. Raises as `registry[class_type]`, and NotRunnable where there is none."""
+        node = self._node(class_type)
+        if isinstance(node, DescribedNode):
+            raise NotRunnable(f"{class_type} cannot be run: {node.unavailable}")
+        return node
+
+    def unavailable(self, class_type: str) -> str:
+        """Why the class cannot be run; empty where it can. Raises as `registry[class_type]`."""
+        node = self._node(class_type)
+        return node.unavailable if isinstance(node, DescribedNode) else ""
+
+    def options(self, class_type: str) -> NodeOptions:
+        """What the author of the class says of it, no more than the defaults where its code is not here."""
+        node = self._node(class_type)
+        return node.options if isinstance(node, RunnableNode) else _NO_OPTIONS
+
+    def _node(self, class_type: str) -> RunnableNode | DescribedNode:
+        node = self._nodes.get(class_type)
+        if node is not None:
+            return node
         if class_type in self._faults:
             raise DefinitionError(self._faults[class_type])
         if class_type not in self._sources:
             message, hint = self.unknown(class_type)
             raise UnknownNode(message, hint="; ".join(filter(None, (hint, HOW_CLASSES_GET_IN))))
         try:
-            schema = _define(class_type, self._sources[class_type], installed=class_type in self._packs)
+            node = _read(class_type, self._sources[class_type], installed=class_type in self._packs)
         except Exception as error:  # the author's code: it may raise anything
             what = (
                 str(error) if isinstance(error, DefinitionError) else f"{class_type}: {type(error).__name__}: {error}"
@@ -155,9 +182,9 @@ class Registry:
             self._faults[class_type] = f"{owner}{what}"
             raise DefinitionError(self._faults[class_type]) from error
         if class_type in self._titles:
-            schema = replace(schema, display_name=self._titles[class_type])
-        self._schemas[class_type] = schema
-        return schema
+            node = _with_schema(node, replace(node.schema, display_name=self._titles[class_type]))
+        self._nodes[class_type] = node
+        return node
 
     def schemas(self) -> Iterator[NodeSchema]:
         """Every class that can be had; the others are told of and left out."""
@@ -206,25 +233,33 @@ def _load_pack(entry: Any) -> tuple[dict[str, Source], dict[str, str]]:
     return found, {name: title for name, title in titles.items() if name in found and isinstance(title, str) and title}
 
 
-def _define(class_type: str, source: Source, *, installed: bool) -> NodeSchema:
-    found: Any = _load(class_type, source) if isinstance(source, str) else source
-    if isinstance(found, NodeSchema):
-        schema = found
-    elif is_node(found):
-        schema = definition_of(found)
-    elif inspect.isclass(found):
-        from engine.v1 import definition_of_class
+_NO_OPTIONS = NodeOptions()
 
-        schema = definition_of_class(class_type, found)
+
+def _read(class_type: str, source: Source, *, installed: bool) -> RunnableNode | DescribedNode:
+    found: Any = _load(class_type, source) if isinstance(source, str) else source
+    node: RunnableNode | DescribedNode
+    if isinstance(found, RunnableNode):
+        node = found
+    elif isinstance(found, NodeSchema):
+        node = DescribedNode(found)
+    elif is_node(found):
+        node = read_function(found)
+    elif inspect.isclass(found):
+        from engine.v1 import read_class
+
+        node = read_class(class_type, found)
     else:
         raise DefinitionError(f"{class_type!r}: expected a @node function or a V1 class, got {found!r}")
-    if schema.class_type != class_type:
-        raise DefinitionError(f"{class_type!r} is registered as {schema.class_type!r}: the names must agree")
-    implementation = schema.implementation
-    if installed or implementation is None:
-        return schema
-    code = _code(implementation.call if isinstance(found, NodeSchema) else found)
-    return replace(schema, implementation=replace(implementation, code=code))
+    if node.schema.class_type != class_type:
+        raise DefinitionError(f"{class_type!r} is registered as {node.schema.class_type!r}: the names must agree")
+    if installed or isinstance(node, DescribedNode):
+        return node
+    return replace(node, code=_code(node.call if node is found else found))
+
+
+def _with_schema(node: RunnableNode | DescribedNode, schema: NodeSchema) -> RunnableNode | DescribedNode:
+    return node._replace(schema=schema) if isinstance(node, DescribedNode) else replace(node, schema=schema)
 
 
 _CODES: WeakKeyDictionary[Any, str] = WeakKeyDictionary()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from engine.definition import Implementation, NodeSchema
+from engine.definition import RunnableNode
 from engine.digests import Digests, Sighting
 from engine.folders import Folders
 from engine.prompt import Link
@@ -65,13 +65,12 @@ class KeyMaker:
         return [seen.path for seen in self.files.get(node_id, {}).values() if not self._digests.holds(seen)]
 
     def key(
-        self, node_id: str, schema: NodeSchema, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
+        self, node_id: str, node: RunnableNode, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
     ) -> CacheKey:
         """The key of one node. `inputs` are coerced constants and Links; `parents` holds the keys of linked nodes."""
-        implementation = schema.implementation
-        assert implementation is not None
-        by_name = schema.given(inputs)
-        volatile = implementation.volatile
+        options, links = node.options, node.links
+        by_name = node.schema.given(inputs)
+        volatile = options.volatile
         keyed: dict[str, Any] = {}
         for name, value in inputs.items():
             socket = by_name[name].socket if name in by_name else None
@@ -82,39 +81,39 @@ class KeyMaker:
                 elif isinstance(socket, Files):
                     volatile = f"input {name!r} names a file that is known only when node {value.node_id} has run"
                 linked = _LinkedKey(parent.digest, value.slot)
-                keyed[name] = (linked, value.node_id) if name in implementation.links else linked
+                keyed[name] = (linked, value.node_id) if name in links else linked
             elif isinstance(socket, Files) and value not in socket.extra_choices:
                 path = self._folders.find(socket.folder, value, socket.suffixes)
                 keyed[name] = self._file(node_id, f"{socket.folder}/{value}", path)
             else:
                 keyed[name] = value
         parts: list[Any] = [keyed]
-        if implementation.by_node_id:
+        if node.by_node_id:
             parts.append(node_id)
-        if implementation.fingerprint is not None:
+        if options.fingerprint is not None:
             constants = {name: value for name, value in inputs.items() if type(value) is not Link}
-            found = implementation.fingerprint(self._folders, constants)
+            found = options.fingerprint(self._folders, constants)
             parts.append(
                 [
                     self._file(node_id, f"{UNNAMED}{number}", item) if isinstance(item, Path) else item
                     for number, item in enumerate(found)
                 ]
             )
-        if implementation.is_changed is not None:
-            changed, reason = _is_changed(implementation.is_changed, inputs)
+        if options.is_changed is not None:
+            changed, reason = _is_changed(options.is_changed, inputs)
             volatile = reason or volatile
             parts.append(changed)
         if volatile:
             return CacheKey(os.urandom(32), volatile)
         try:
-            encoded = self._head(schema.class_type, implementation) + canonical(parts)
+            encoded = self._head(node) + canonical(parts)
         except TypeError as error:
             return CacheKey(os.urandom(32), f"an input has no canonical form: {error}")
         return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest())
 
-    def _head(self, class_type: str, implementation: Implementation) -> bytes:
+    def _head(self, node: RunnableNode) -> bytes:
         """The part of a key that all nodes of a class share."""
-        version, code = implementation.version, implementation.code
+        class_type, version, code = node.schema.class_type, node.version, node.code
         head = self._heads.get((class_type, version, code))
         if head is None:
             told = [KEY_VERSION, class_type, version, code] if code else [KEY_VERSION, class_type, version]

@@ -1,4 +1,4 @@
-"""ComfyUI's V1 class protocol, read into a NodeSchema. The only file that knows of V1, and the only hasattr."""
+"""ComfyUI's V1 class protocol, read into a RunnableNode. The only file that knows of V1, and the only hasattr."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 
 from engine.definition import (
     HIDDEN_TYPES,
-    Implementation,
+    DescribedNode,
     InputSpec,
+    NodeOptions,
     NodeSchema,
     OutputSpec,
+    RunnableNode,
     read_inputs,
     read_outputs,
 )
@@ -24,8 +26,11 @@ from engine.links import LINK, LINK_FIRST, Link
 _OUTPUT_ATTRIBUTES = ("RETURN_TYPES", "RETURN_NAMES", "OUTPUT_IS_LIST", "OUTPUT_TOOLTIPS")
 
 
-def definition_of_class(class_type: str, cls: type) -> NodeSchema:
-    """Read a class with INPUT_TYPES, RETURN_TYPES and FUNCTION. Raises DefinitionError naming what is wrong with it."""
+def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
+    """Read a class with INPUT_TYPES, RETURN_TYPES and FUNCTION: a DescribedNode where it asks for what Weft has not.
+
+    Raises DefinitionError naming what is wrong with it.
+    """
     for attribute in ("INPUT_TYPES", "RETURN_TYPES", "FUNCTION"):
         if not hasattr(cls, attribute):
             raise DefinitionError(f"{class_type}: the class has no {attribute}")
@@ -47,8 +52,7 @@ def definition_of_class(class_type: str, cls: type) -> NodeSchema:
         for spec in inputs
         if spec.socket.options.get("rawLink")
     }
-    unsupported = list(_unsupported(cls, function, inputs, outputs))
-    return NodeSchema(
+    schema = NodeSchema(
         class_type=class_type,
         inputs=inputs,
         outputs=outputs,
@@ -60,18 +64,21 @@ def definition_of_class(class_type: str, cls: type) -> NodeSchema:
         deprecated=bool(getattr(cls, "DEPRECATED", False)),
         experimental=bool(getattr(cls, "EXPERIMENTAL", False)),
         api_node=bool(getattr(cls, "API_NODE", False)),
-        unavailable=f"it uses {', '.join(unsupported)}, which Weft does not carry out yet" if unsupported else "",
-        implementation=None
-        if unsupported
-        else Implementation(
-            call=_caller(cls, links),
+    )
+    unsupported = list(_unsupported(cls, function, inputs, outputs))
+    if unsupported:
+        return DescribedNode(schema, f"it uses {', '.join(unsupported)}, which Weft does not carry out yet")
+    return RunnableNode(
+        schema,
+        call=_caller(cls, links),
+        options=NodeOptions(
             version=source_digest(cls),
-            module=cls.__module__,
-            injected=injected,
-            links=links,
             is_changed=getattr(cls, "IS_CHANGED", None),
-            by_node_id="UNIQUE_ID" in injected.values() or bool(getattr(cls, "NOT_IDEMPOTENT", False)),
+            by_node_id=bool(getattr(cls, "NOT_IDEMPOTENT", False)),
         ),
+        injected=injected,
+        links=links,
+        module=cls.__module__,
     )
 
 

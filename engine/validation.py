@@ -8,7 +8,7 @@ from contextlib import suppress
 from shlex import quote
 from typing import Any
 
-from engine.definition import InputSpec, NodeSchema
+from engine.definition import InputSpec, NodeOptions, NodeSchema, RunnableNode
 from engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from engine.folders import INPUT, Folders
 from engine.formats.widgets import says_nothing
@@ -62,14 +62,14 @@ def constant(value: Any) -> Any:
     return value
 
 
-def coerced(given: Mapping[str, Any], schema: NodeSchema) -> dict[str, Any]:
+def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
     """The inputs that a node gets: declared ones, coerced, and undeclared links; undeclared constants are dropped.
 
     So are the inputs that are meaningless beside the others.
     """
-    by_name = schema.given(given)
+    by_name = node.schema.given(given)
     inputs: dict[str, Any] = {}
-    left_out = unused(given, schema)
+    left_out = unused(given, node.schema, node.options)
     for name, value in given.items():
         if name in left_out:
             continue
@@ -80,10 +80,9 @@ def coerced(given: Mapping[str, Any], schema: NodeSchema) -> dict[str, Any]:
     return inputs
 
 
-def unused(given: Mapping[str, Any], schema: NodeSchema) -> Collection[str]:
+def unused(given: Mapping[str, Any], schema: NodeSchema, options: NodeOptions) -> Collection[str]:
     """The inputs of which the class says that the others make them meaningless."""
-    found = schema.implementation.unused if schema.implementation else None
-    return found(constants(given, schema)) if found is not None else ()
+    return options.unused(constants(given, schema)) if options.unused is not None else ()
 
 
 def constants(given: Mapping[str, Any], schema: NodeSchema) -> dict[str, Any]:
@@ -221,11 +220,12 @@ class _Validation:
                 yield self.issue(cycle[0], "dependency_cycle", "Nodes wait for each other", details=path)
 
     def node_issues(self, node_id: str, node: PromptNode, schema: NodeSchema) -> Iterator[Issue]:
-        if self.executable and schema.implementation is None:
+        unavailable = self.registry.unavailable(node.class_type)
+        if self.executable and unavailable:
             message = f"{node.class_type} cannot be run"
-            yield self.issue(node_id, "not_executable", message, details=schema.unavailable)
-        inputs = node.inputs
-        left_out = unused(inputs, schema)
+            yield self.issue(node_id, "not_executable", message, details=unavailable)
+        inputs, options = node.inputs, self.registry.options(node.class_type)
+        left_out = unused(inputs, schema, options)
         declared = schema.given(inputs)
         for name, spec in declared.items():
             if name in left_out:
@@ -249,9 +249,8 @@ class _Validation:
             # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
             if type(value) is Link and name not in declared:
                 yield from self.link_issues(node_id, name, value, None)
-        check = schema.implementation.check if schema.implementation else None
-        if check is not None:
-            for name, found in check(_Seen(node, self.prompt, self.registry, self.folders, self.passes)):
+        if options.check is not None:
+            for name, found in options.check(_Seen(node, self.prompt, self.registry, self.folders, self.passes)):
                 if isinstance(found, str):
                     yield self.issue(node_id, "custom_validation_failed", found, name)
                 elif found.code not in self.lenient:

@@ -63,14 +63,14 @@ def table(schemas: Iterable[NodeSchema]) -> Iterator[Line]:
         yield [(f"{class_type:{wide}}", "bold"), f"  {display_name:{wider}}  ", (category, "cyan")]
 
 
-def page(schema: NodeSchema, folders: Folders) -> Iterator[Line]:
-    """All there is to know of one class."""
+def page(schema: NodeSchema, folders: Folders, unavailable: str = "") -> Iterator[Line]:
+    """All there is to know of one class; `unavailable` says why it cannot be run, if so."""
     width = max(40, min(shutil.get_terminal_size().columns, 120))
     yield [(schema.class_type, "bold"), f'  "{schema.display_name}"  ', (schema.category, "cyan")]
     for line in textwrap.wrap(schema.description, width):
         yield [line]
-    if schema.implementation is None:
-        yield [("It cannot be run here: ", "yellow"), schema.unavailable]
+    if unavailable:
+        yield [("It cannot be run here: ", "yellow"), unavailable]
     specs = list(schema.by_name.values())
     wide = max((len(spec.name) for spec in specs), default=0)
     for section in ("required", "optional"):

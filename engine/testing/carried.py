@@ -112,7 +112,7 @@ def _records(prompt: Prompt, graph: Graph, registry: Registry, files: Mapping[st
     records: dict[str, NodeRecord] = {}
     for node_id in graph.order(prompt.nodes):
         node = prompt.nodes[node_id]
-        schema = definition_of(node.class_type, registry)
+        schema = schema_of(node.class_type, registry)
         given = {name: value for name, value in node.inputs.items() if type(value) is not Link}
         inputs = given | (constants(given, schema) if schema is not None else {})
         inputs = {name: _with_slashes(value, schema, name) for name, value in inputs.items()}
@@ -155,13 +155,13 @@ def _ends(prompt: Prompt, graph: Graph, registry: Registry) -> list[str]:
     taken = {parent for parents in graph.parents.values() for parent in parents}
     ends = []
     for node_id, node in prompt.nodes.items():
-        schema = definition_of(node.class_type, registry)
+        schema = schema_of(node.class_type, registry)
         if schema.output_node if schema is not None else node_id not in taken:
             ends.append(node_id)
     return ends
 
 
-def definition_of(class_type: str, registry: Registry) -> NodeSchema | None:
+def schema_of(class_type: str, registry: Registry) -> NodeSchema | None:
     """The class, or None where it is not known here."""
     if class_type not in registry:
         return None

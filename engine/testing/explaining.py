@@ -14,7 +14,7 @@ from engine.definition import NodeSchema
 from engine.formats.widgets import SEED_NAMES, has_control
 from engine.registry import Registry
 from engine.sockets import Files
-from engine.testing.carried import MODEL_FILE, Made, definition_of, read_made
+from engine.testing.carried import MODEL_FILE, Made, read_made, schema_of
 from engine.testing.instrument import Instrument
 from engine.testing.matching import Change, changes, match
 from engine.testing.records import NodeRecord, short
@@ -123,7 +123,7 @@ def _workflow(before: Made, now: Made, registry: Registry) -> Iterator[Reason]:
         for change in changes(*_known_to_both(old[old_id], record), pairs):
             if change.kind == "link" and not _is_own(change, old[old_id], record, pairs):
                 continue
-            reason = _reason(change, old[old_id], record, definition_of(record.class_type, registry))
+            reason = _reason(change, old[old_id], record, schema_of(record.class_type, registry))
             yield replace(
                 reason,
                 text=f"{_where(node_id, record)}: {reason.text}",
@@ -274,7 +274,7 @@ def _advice(made: Made, registry: Registry) -> str:
     places = [
         node_id
         for node_id, node in made.prompt.nodes.items()
-        if (schema := definition_of(node.class_type, registry)) is not None
+        if (schema := schema_of(node.class_type, registry)) is not None
         and schema.output_node
         and any(spec.name == "images" for spec in schema.inputs)
     ]

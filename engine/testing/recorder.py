@@ -84,12 +84,11 @@ class Recorder:
         self.nodes[step.node_id] = self._record(step, ())
 
     def _record(self, step: Step, values: tuple[ValueRecord, ...]) -> NodeRecord:
-        implementation = step.schema.implementation
         return NodeRecord(
             class_type=step.schema.class_type,
             title=step.title,
-            version=implementation.version if implementation else "",
-            pack=self._pack(implementation.module if implementation else ""),
+            version=step.node.version,
+            pack=self._pack(step.node.module),
             key=step.key.digest.hex(),
             volatile=step.key.volatile,
             inputs={name: _plain(value) for name, value in step.inputs.items() if type(value) is not Link},
@@ -113,9 +112,9 @@ class Recorder:
             if spec is not None and isinstance(spec.socket, Files) and value not in spec.socket.extra_choices:
                 path = self._folders.find(spec.socket.folder, value, spec.socket.suffixes)
                 found[name] = self.models[f"{spec.socket.folder}/{value}"] = self._digests.of(path).hex()
-        implementation = step.schema.implementation
-        if implementation is not None and implementation.fingerprint is not None:
-            items = implementation.fingerprint(self._folders, constants)
+        fingerprint = step.node.options.fingerprint
+        if fingerprint is not None:
+            items = fingerprint(self._folders, constants)
             for number, item in enumerate(item for item in items if isinstance(item, Path)):
                 found[f"+{number}"] = self.models[item.name] = self._digests.of(item).hex()
         return found

@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from engine.authoring import definition_of
 from engine.authoring import node as as_node
+from engine.authoring import read_function
 from engine.registry import Registry
 from engine.testing.settings import Options
 from engine.testing.verdicts import PASSED, Verdict
@@ -72,7 +72,7 @@ class World:
 
     def replace_node(self, function: Callable[..., Any]) -> None:
         """Another implementation of a node class."""
-        self.registry = Registry.discover().add({definition_of(function).class_type: definition_of(function)})
+        self.registry = Registry.discover().add({read_function(function).schema.class_type: read_function(function)})
 
 
 def change(node_id: str, **inputs: Any) -> Callable[[World], None]:

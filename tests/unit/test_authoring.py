@@ -4,7 +4,7 @@ from typing import Annotated, Any, Optional
 
 import pytest
 
-from engine.authoring import UI, Hidden, Output, UniqueId, definition_of, is_node, node
+from engine.authoring import UI, Hidden, Output, UniqueId, is_node, node, read_function
 from engine.context import RunContext
 from engine.definition import InputSpec, OutputSpec
 from engine.errors import DefinitionError
@@ -60,8 +60,9 @@ def Nothing() -> tuple[()]:
     return ()
 
 
-def test_definition_of_a_plain_function() -> None:
-    schema = definition_of(Plain)
+def test_a_plain_function_is_read() -> None:
+    runnable = read_function(Plain)
+    schema = runnable.schema
     assert schema.class_type == schema.display_name == "Plain"
     assert schema.description == "Do one thing, and say so: plainly."
     assert schema.inputs == (
@@ -72,20 +73,18 @@ def test_definition_of_a_plain_function() -> None:
     tooltips = {name: spec.socket.options.get("tooltip") for name, spec in schema.by_name.items()}
     assert tooltips == {"image": "The picture; see also: the mask.", "steps": "How many."}
     assert schema.outputs == (OutputSpec("IMAGE", "IMAGE"),)
-    implementation = schema.implementation
-    assert implementation is not None
-    assert implementation.version == "3"
-    assert implementation.injected == {"context": "CONTEXT", "unique_id": "UNIQUE_ID"}
-    assert implementation.by_node_id
+    assert runnable.version == "3"
+    assert runnable.injected == {"context": "CONTEXT", "unique_id": "UNIQUE_ID"}
+    assert runnable.by_node_id
 
 
 def test_a_shared_alias_keeps_its_own_options() -> None:
-    definition_of(Plain)
+    read_function(Plain)
     assert "tooltip" not in Steps.__metadata__[0].options
 
 
 def test_a_python_default_makes_an_input_optional() -> None:
-    specs = definition_of(WithOptional).inputs
+    specs = read_function(WithOptional).schema.inputs
     assert [(spec.name, spec.section, spec.socket.io_type) for spec in specs] == [
         ("second", "required", "IMAGE"),
         ("first", "optional", "IMAGE"),
@@ -95,7 +94,7 @@ def test_a_python_default_makes_an_input_optional() -> None:
 
 
 def test_names_can_be_given() -> None:
-    schema = definition_of(named)
+    schema = read_function(named).schema
     assert (schema.class_type, schema.display_name, schema.python_module) == ("Other Name", "Shown", "pack")
     assert schema.description == ""
 
@@ -113,14 +112,13 @@ def test_names_can_be_given() -> None:
 def test_the_return_annotation_is_return_types(
     function: Any, inputs: dict[str, Any], outputs: list[tuple[str, Any]], returned: Any
 ) -> None:
-    schema = definition_of(function)
-    assert [(output.name, output.io_type) for output in schema.outputs] == outputs
-    assert schema.implementation is not None
-    assert schema.implementation.call(**inputs) == returned
+    runnable = read_function(function)
+    assert [(output.name, output.io_type) for output in runnable.schema.outputs] == outputs
+    assert runnable.call(**inputs) == returned
 
 
 def test_the_outermost_socket_wins() -> None:
-    assert definition_of(Several).inputs == (InputSpec("n", Int(default=5)),)
+    assert read_function(Several).schema.inputs == (InputSpec("n", Int(default=5)),)
 
 
 def test_the_mark_changes_nothing() -> None:
@@ -183,10 +181,10 @@ def unknown_name(*, image: NoSuchName) -> Image: ...  # type: ignore[name-define
 )
 def test_a_wrong_declaration_is_named(function: Any, message: str) -> None:
     with pytest.raises(DefinitionError) as caught:
-        definition_of(function)
+        read_function(function)
     assert message in caught.value.message
 
 
 def test_hidden_values_are_declared_but_not_given_by_a_workflow() -> None:
     assert Hidden("PROMPT").io_type == "PROMPT"
-    assert "unique_id" not in definition_of(Plain).by_name
+    assert "unique_id" not in read_function(Plain).schema.by_name

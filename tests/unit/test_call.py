@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -64,7 +65,7 @@ Call = Callable[..., Entry]
 @pytest.fixture
 def call(make_context: Callable[..., RunContext]) -> Call:
     def run(class_type: str, outputs: dict[str, tuple[Any, ...]] | None = None, **inputs: Any) -> Entry:
-        step = Step("7", "A Title", REGISTRY[class_type], inputs, CacheKey(b""))
+        step = Step("7", "A Title", REGISTRY.runnable(class_type), inputs, CacheKey(b""))
         context = make_context(prompt={"7": {}}, extra_pnginfo=lambda: {"workflow": {}})
         return call_node(step, outputs or {}, context)
 
@@ -139,10 +140,7 @@ def test_the_context_is_no_input(make_context: Callable[..., RunContext]) -> Non
     def broken(**inputs: Any) -> Any:
         raise ValueError
 
-    schema = REGISTRY["Injected"]
-    assert schema.implementation is not None
-    implementation = type(schema.implementation)(broken, "1", schema.implementation.injected)
-    step = Step("7", "T", type(schema)("Injected", (), (), implementation=implementation), {"a": 1}, CacheKey(b""))
+    step = Step("7", "T", replace(REGISTRY.runnable("Injected"), call=broken), {"a": 1}, CacheKey(b""))
     with pytest.raises(NodeFailed) as caught:
         call_node(step, {}, make_context())
     assert caught.value.inputs == {"a": "1"}, "what the engine injects is not the user's input"

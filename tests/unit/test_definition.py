@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import Output, PromptJson, UniqueId, definition_of, node
+from engine.authoring import Output, PromptJson, UniqueId, node, read_function
 from engine.definition import InputSpec, NodeSchema, OutputSpec, read_inputs
 from engine.errors import DefinitionError
 from engine.sockets import Combo, Float, Int, Socket, String
-from engine.v1 import definition_of_class
+from engine.v1 import read_class
 
 from ..reference.store import document
 
@@ -87,8 +87,8 @@ INFO: dict[str, Any] = {
 
 
 def test_equal_however_made() -> None:
-    typed = definition_of(Sharpen)
-    v1 = replace(definition_of_class("Sharpen", SharpenV1), display_name="Sharpen It")  # V1 classes have no such name
+    typed = read_function(Sharpen).schema
+    v1 = replace(read_class("Sharpen", SharpenV1).schema, display_name="Sharpen It")  # V1 classes have no such name
     read = NodeSchema.from_object_info("Sharpen", INFO)
     assert typed == v1 == read
     assert len({typed, v1, read}) == 1

@@ -54,9 +54,7 @@ SDXL = {
 
 def expand(registry: Registry, class_type: str, inputs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The outputs and the graph of a loader with id 7."""
-    call = registry[class_type].implementation
-    assert call is not None
-    found = call.call(**inputs, prompt={}, my_unique_id="7", graph=GraphBuilder("7.0.0."))
+    found = registry.runnable(class_type).call(**inputs, prompt={}, my_unique_id="7", graph=GraphBuilder("7.0.0."))
     return found["result"], found["expand"]
 
 

@@ -26,11 +26,10 @@ SHOWN = {"preview_method": "auto", "vae_decode": "true", "optional_vae": VAE}
 
 def expanded(class_type: str, context: RunContext, **inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The outputs and the graph of a sampler with id 9."""
-    implementation = REGISTRY[class_type].implementation
-    assert implementation is not None
+    runnable = REGISTRY.runnable(class_type)
     hidden = {"prompt": {}, "extra_pnginfo": {}, "my_unique_id": "9"}
     graph = GraphBuilder("9.0.0.")
-    found = implementation.call(**{**LINKS, **SHOWN, **inputs}, **hidden, graph=graph, context=context)
+    found = runnable.call(**{**LINKS, **SHOWN, **inputs}, **hidden, graph=graph, context=context)
     return found["result"], found["expand"]
 
 

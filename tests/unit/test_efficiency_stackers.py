@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import definition_of, node
+from engine.authoring import node, read_function
 from engine.expansion import GraphBuilder
 from engine.links import Link
 from engine.registry import Registry
@@ -21,10 +21,9 @@ REGISTRY = Registry.discover()
 
 def stacked(**inputs: Any) -> tuple[Lora, ...]:
     """What a LoRA Stacker gives for the inputs that count."""
-    implementation = REGISTRY["LoRA Stacker"].implementation
-    assert implementation is not None
+    runnable = REGISTRY.runnable("LoRA Stacker")
     found: tuple[Lora, ...]
-    (found,) = implementation.call(**inputs)
+    (found,) = runnable.call(**inputs)
     return found
 
 
@@ -46,7 +45,7 @@ def test_own_entries_then_the_stack_without_what_is_none() -> None:
 
 
 def test_what_is_not_looked_at() -> None:
-    unused = REGISTRY["LoRA Stacker"].implementation.unused  # type: ignore[union-attr]
+    unused = REGISTRY.options("LoRA Stacker").unused
     assert unused is not None
     left_out = unused({"input_mode": "simple", "lora_count": 49})
     assert {"lora_name_50", "lora_wt_50", "model_str_1", "clip_str_49"} <= left_out
@@ -113,7 +112,7 @@ def Many(*, count: Annotated[int, Int()], slots: list[tuple[int, Any]], extra: T
 
 
 def test_one_parameter_stands_for_numbered_inputs() -> None:
-    schema = definition_of(Many)
+    schema = read_function(Many).schema
     numbered = ["a_1", "b_1", "a_2", "b_2", "a_3", "b_3"]
     assert [spec.name for spec in schema.inputs] == ["count", *numbered, "extra"]
     assert schema.by_name["a_3"].socket == Int(default=1)
@@ -123,10 +122,9 @@ def test_one_parameter_stands_for_numbered_inputs() -> None:
 
 
 def test_rows_in_their_order_with_none_for_what_was_left_out() -> None:
-    implementation = definition_of(Many).implementation
-    assert implementation is not None
+    runnable = read_function(Many)
     given = {"count": 2, "a_1": 1, "b_1": "x", "a_2": 2, "b_2": "y"}
-    assert implementation.call(**given) == ((2, [(1, "x"), (2, "y"), (None, None)], None),)
+    assert runnable.call(**given) == ((2, [(1, "x"), (2, "y"), (None, None)], None),)
 
 
 @pytest.mark.parametrize(("count", "names"), [(2, {"a_3"}), (0, {"a_1", "a_2", "a_3"}), (3, set()), (None, set())])

@@ -21,19 +21,17 @@ MakeContext = Callable[..., RunContext]
 
 def call(class_type: str, context: RunContext | None = None, **inputs: Any) -> tuple[Any, ...]:
     """The outputs of a node for these inputs; other widgets that count hold their defaults."""
-    schema = REGISTRY[class_type]
-    implementation = schema.implementation
-    assert implementation is not None
+    runnable = REGISTRY.runnable(class_type)
     given: dict[str, Any] = {}
-    for name, spec in schema.by_name.items():
+    for name, spec in runnable.schema.by_name.items():
         if spec.section == "required" and spec.socket.is_widget:
             choices = getattr(spec.socket, "choices", None) or getattr(spec.socket, "extra_choices", None) or ("",)
             given[name] = spec.socket.options.get("default", choices[0])
     given |= inputs
-    left_out = implementation.unused(given) if implementation.unused else ()
+    left_out = runnable.options.unused(given) if runnable.options.unused else ()
     used = {name: value for name, value in given.items() if name not in left_out}
-    injected = {"context": context} if "context" in implementation.injected else {}
-    result: tuple[Any, ...] = implementation.call(**used, **injected)
+    injected = {"context": context} if "context" in runnable.injected else {}
+    result: tuple[Any, ...] = runnable.call(**used, **injected)
     return result
 
 

@@ -77,10 +77,9 @@ def same(a: Any, b: Any) -> bool:
 def test_inputs_are_left_alone(class_type: str, make_context: Any) -> None:
     inputs = given(class_type)
     before = copied(inputs)
-    implementation = REGISTRY[class_type].implementation
-    assert implementation is not None
-    injected = {name: make_context() if kind == CONTEXT else {} for name, kind in implementation.injected.items()}
-    outputs = implementation.call(**inputs, **injected)
+    runnable = REGISTRY.runnable(class_type)
+    injected = {name: make_context() if kind == CONTEXT else {} for name, kind in runnable.injected.items()}
+    outputs = runnable.call(**inputs, **injected)
     assert same(inputs, before)
     slots = outputs.get("result", ()) if isinstance(outputs, dict) else outputs
     assert len(slots) == len(REGISTRY[class_type].outputs)

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import definition_of, node
-from engine.definition import NodeSchema
+from engine.authoring import node, read_function
+from engine.definition import NodeOptions, NodeSchema
 from engine.errors import DefinitionError
 from engine.overrides import find_node
 from engine.prompt import Prompt
-from engine.registry import Registry, UnknownNode
+from engine.registry import NotRunnable, Registry, UnknownNode
 from engine.sockets import Socket
 from engine.validation import validate
 
@@ -45,8 +45,8 @@ class Classic:
 def test_sources_of_every_kind() -> None:
     described = NodeSchema("Described", (), ())
     registry = Registry({"Invert": Invert, "Classic": Classic, "Described": described})
-    assert registry["Invert"] == definition_of(Invert)
-    assert registry["Classic"].implementation is not None
+    assert registry["Invert"] == read_function(Invert).schema
+    assert registry.unavailable("Classic") == ""
     assert registry["Described"] is described
     assert list(registry) == ["Invert", "Classic", "Described"]
     assert len(registry) == 3
@@ -84,7 +84,10 @@ def test_object_info_fills_in_what_is_not_there() -> None:
     info = {"input": {"required": {}}, "output": [], "category": "dump"}
     registry = Registry().add(Invert).add_object_info({"Invert": info, "Exotic": info})
     assert registry["Invert"].category == "test"
-    assert registry["Exotic"].implementation is None
+    assert registry.unavailable("Exotic") == "only its description is known here"
+    assert registry.options("Exotic") == NodeOptions()
+    with pytest.raises(NotRunnable, match="Exotic cannot be run: only its description is known here"):
+        registry.runnable("Exotic")
     assert registry["Exotic"].category == "dump"
 
 

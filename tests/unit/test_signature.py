@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.authoring import UniqueId, definition_of, node
+from engine.authoring import UniqueId, node, read_function
 from engine.cache import NoCache
-from engine.definition import NodeSchema
+from engine.definition import RunnableNode
 from engine.digests import Digests
 from engine.folders import Folders
 from engine.plan import make_plan
@@ -23,7 +23,7 @@ from engine.prompt import Prompt
 from engine.registry import Registry
 from engine.signature import CacheKey, FileDigest, KeyMaker, canonical
 from engine.sockets import Files, Float, Int, Socket, String
-from engine.v1 import definition_of_class
+from engine.v1 import read_class
 
 Image = Annotated[Any, Socket("IMAGE")]
 
@@ -189,10 +189,12 @@ def test_ids_titles_and_order_are_not(folders: Folders) -> None:
 
 def test_the_class_and_its_version_are(folders: Folders) -> None:
     newer = Registry().add([make_again])
-    assert definition_of(make_again) == definition_of(Make)
-    makers = [KeyMaker(folders, Digests()).key("1", registry["Make"], {}, {}) for registry in (REGISTRY, newer)]
+    assert read_function(make_again).schema == read_function(Make).schema
+    makers = [
+        KeyMaker(folders, Digests()).key("1", registry.runnable("Make"), {}, {}) for registry in (REGISTRY, newer)
+    ]
     assert makers[0] != makers[1]
-    assert KeyMaker(folders, Digests()).key("1", REGISTRY["Show"], {}, {}) != makers[0]
+    assert KeyMaker(folders, Digests()).key("1", REGISTRY.runnable("Show"), {}, {}) != makers[0]
 
 
 def made(factor: int) -> Any:
@@ -217,7 +219,7 @@ def made_class(factor: int) -> type:
     return Times
 
 
-@pytest.mark.parametrize("make", [made, made_class, lambda factor: definition_of(made(factor))])
+@pytest.mark.parametrize("make", [made, made_class, lambda factor: read_function(made(factor))])
 def test_what_is_registered_by_hand_is_its_own_code(make: Any, folders: Folders) -> None:
     """Two registries that share a cache do not share the values of two functions that have one name."""
     one, other = make(10), make(1000)
@@ -226,7 +228,7 @@ def test_what_is_registered_by_hand_is_its_own_code(make: Any, folders: Folders)
     assert key("Times", folders, Registry({"Times": one}), x=3) == ours
     assert key("Times", folders, Registry({"Times": one}).copy(), x=3) == ours
     assert key("Times", folders, Registry({"Times": one}).add({"Times": other}), x=3) == theirs
-    again = weakref.ref(one if not isinstance(one, NodeSchema) else one.implementation.call)  # type: ignore[union-attr]
+    again = weakref.ref(one.call if isinstance(one, RunnableNode) else one)
     del one, other
     gc.collect()
     assert again() is None, "the registry of codes keeps nothing alive"
@@ -338,9 +340,9 @@ def test_v1_and_typed_classes_of_one_name_do_not_meet(folders: Folders) -> None:
 
         def run(self) -> Any: ...
 
-    v1: NodeSchema = definition_of_class("Make", Make)
+    v1 = read_class("Make", Make)
     maker = KeyMaker(folders, Digests())
-    assert maker.key("1", v1, {}, {}) != maker.key("1", REGISTRY["Make"], {}, {})
+    assert maker.key("1", v1, {}, {}) != maker.key("1", REGISTRY.runnable("Make"), {}, {})
 
 
 def typed(value: Any) -> Any:

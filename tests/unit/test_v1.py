@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.definition import OutputSpec
+from engine.definition import DescribedNode, OutputSpec, RunnableNode
 from engine.errors import DefinitionError
-from engine.v1 import definition_of_class, source_digest
+from engine.v1 import read_class, source_digest
 
 
 class Base:
@@ -31,22 +31,28 @@ def variant(**attributes: Any) -> type:
     return type("Variant", (Base,), attributes)
 
 
+def read(class_type: str, cls: type) -> RunnableNode:
+    found = read_class(class_type, cls)
+    assert isinstance(found, RunnableNode)
+    return found
+
+
 def test_read() -> None:
-    schema = definition_of_class("Inc", Base)
+    runnable = read("Inc", Base)
+    schema = runnable.schema
     assert schema.class_type == schema.display_name == "Inc"
     assert schema.category == "sd"
     assert list(schema.by_name) == ["a"]
     assert schema.outputs == (OutputSpec("INT", "INT"),)
-    assert schema.implementation is not None
-    assert schema.implementation.call(a=1) == (2,)
-    assert not schema.implementation.by_node_id
+    assert runnable.call(a=1) == (2,)
+    assert not runnable.by_node_id
 
 
 def test_flags() -> None:
-    schema = definition_of_class(
+    schema = read(
         "X",
         variant(OUTPUT_NODE=True, DEPRECATED=True, EXPERIMENTAL=True, API_NODE=True, CATEGORY="c", DESCRIPTION=None),
-    )
+    ).schema
     assert schema.output_node
     assert schema.deprecated
     assert schema.experimental
@@ -65,7 +71,7 @@ def test_flags() -> None:
     ],
 )
 def test_output_names(attributes: dict[str, Any], outputs: list[str]) -> None:
-    assert [output.name for output in definition_of_class("X", variant(**attributes)).outputs] == outputs
+    assert [output.name for output in read("X", variant(**attributes)).schema.outputs] == outputs
 
 
 async def coroutine(self: Any, a: int) -> tuple[int]:
@@ -84,14 +90,14 @@ async def coroutine(self: Any, a: int) -> tuple[int]:
     ],
 )
 def test_what_is_not_carried_out_is_refused(attributes: dict[str, Any], named: str) -> None:
-    schema = definition_of_class("X", variant(**attributes))
-    assert schema.implementation is None
-    assert schema.unavailable == f"it uses {named}, which Weft does not carry out yet"
+    described = read_class("X", variant(**attributes))
+    assert isinstance(described, DescribedNode)
+    assert described.unavailable == f"it uses {named}, which Weft does not carry out yet"
 
 
 @pytest.mark.parametrize("attributes", [{"OUTPUT_IS_LIST": (False,)}, {"INPUT_IS_LIST": False}])
 def test_what_changes_nothing_is_not_refused(attributes: dict[str, Any]) -> None:
-    assert definition_of_class("X", variant(**attributes)).implementation is not None
+    assert isinstance(read_class("X", variant(**attributes)), RunnableNode)
 
 
 def test_hidden_inputs_are_injected_by_type() -> None:
@@ -102,21 +108,18 @@ def test_hidden_inputs_are_injected_by_type() -> None:
         "token": "AUTH_TOKEN_COMFY_ORG",
         "own": ("INT",),
     }
-    schema = definition_of_class("X", variant(INPUT_TYPES=lambda: {"hidden": hidden}))
-    assert schema.implementation is not None
-    assert schema.implementation.injected == {
+    runnable = read("X", variant(INPUT_TYPES=lambda: {"hidden": hidden}))
+    assert runnable.injected == {
         "me": "UNIQUE_ID",
         "doc": "PROMPT",
         "info": "EXTRA_PNGINFO",
         "token": "AUTH_TOKEN_COMFY_ORG",
     }
-    assert schema.implementation.by_node_id
+    assert runnable.by_node_id
 
 
 def test_not_idempotent_goes_by_node_id() -> None:
-    implementation = definition_of_class("X", variant(NOT_IDEMPOTENT=True)).implementation
-    assert implementation is not None
-    assert implementation.by_node_id
+    assert read("X", variant(NOT_IDEMPOTENT=True)).by_node_id
 
 
 class Bare:
@@ -143,7 +146,7 @@ def angry() -> Any:
 )
 def test_a_wrong_class_is_named(cls: type, message: str) -> None:
     with pytest.raises(DefinitionError) as caught:
-        definition_of_class("X", cls)
+        read_class("X", cls)
     assert caught.value.message.startswith("X: ")
     assert message in caught.value.message
 

@@ -481,10 +481,9 @@ def test_meaningless_inputs_are_not_checked(registry: Registry, folders: Folders
 
 
 def test_meaningless_inputs_are_not_given(registry: Registry) -> None:
-    schema = registry.add(Count)["Count"]
-    assert coerced({"count": 1, "first": "a", "second": "b"}, schema) == {"count": 1, "first": "a"}
-    assert schema.implementation is not None
-    assert schema.implementation.call(count=1, first="a") == ((1, "a", None),)
+    runnable = registry.add(Count).runnable("Count")
+    assert coerced({"count": 1, "first": "a", "second": "b"}, runnable) == {"count": 1, "first": "a"}
+    assert runnable.call(count=1, first="a") == ((1, "a", None),)
 
 
 def test_what_a_class_finds_wrong_beyond_one_input(registry: Registry, folders: Folders) -> None:
