@@ -36,7 +36,7 @@ AESTHETIC_SCORE = 6.0
 
 
 @dataclass(frozen=True, eq=False)
-class Target:
+class SamplingRun:
     """What is being sampled: the denoiser, and the shape [B,C,h,w] and device of its latent.
 
     latent_scale: from a latent as nodes know it to the network's. latent: the one that the run starts from, scaled.
@@ -113,7 +113,7 @@ class Condition:
         return (self.strength * _fade(h, y, height)[:, None] * _fade(w, x, width)).to(self.context.device)[None, None]
 
 
-def resolve(conditioning: Sequence[Any], side: str, target: Target) -> list[Condition]:
+def resolve(conditioning: Sequence[Any], side: str, run: SamplingRun) -> list[Condition]:
     """The conditions of one side ("positive", "negative") of a run.
 
     Raises DiffusionError naming side and entry where one does not fit the network or the latent.
@@ -127,13 +127,13 @@ def resolve(conditioning: Sequence[Any], side: str, target: Target) -> list[Cond
             if not isinstance(entry, list | tuple) or len(entry) != 2 or not isinstance(entry[1], Mapping):
                 raise DiffusionError(f"expected [tensor, options], got {type(entry).__name__}")
             context, options = entry
-            resolved.append(_resolve_entry(context, options, side, target))
+            resolved.append(_resolve_entry(context, options, side, run))
         except DiffusionError as error:
             raise DiffusionError(f"{side} conditioning, entry {i}: {error}") from None
     return resolved
 
 
-def resolve_sides(sides: Mapping[str, Sequence[Any]], target: Target) -> list[list[Condition]]:
+def resolve_sides(sides: Mapping[str, Sequence[Any]], run: SamplingRun) -> list[list[Condition]]:
     """The conditions of all sides of a run, in their order, with what one side gives to another: twins and controls.
 
     Args:
@@ -141,7 +141,7 @@ def resolve_sides(sides: Mapping[str, Sequence[Any]], target: Target) -> list[li
 
     Raises DiffusionError as `resolve`.
     """
-    resolved = {side: resolve(conditioning, side, target) for side, conditioning in sides.items()}
+    resolved = {side: resolve(conditioning, side, run) for side, conditioning in sides.items()}
     for side, conditions in resolved.items():
         for other in resolved:
             if other != side:
@@ -200,11 +200,11 @@ def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
     return mask[:, 0]
 
 
-def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, target: Target) -> Condition:
+def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Condition:
     not_applied = [key for key in NOT_APPLIED if options.get(key) is not None]
     if not_applied:
         raise DiffusionError(f"{not_applied[0]!r} is not supported yet")
-    denoiser, (_, _, height, width) = target.denoiser, target.shape
+    denoiser, (_, _, height, width) = run.denoiser, run.shape
     _check_context(context, denoiser)
     mask = options.get("mask")
     if mask is not None:
@@ -216,16 +216,16 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, targe
     start, end = options.get("start_percent"), options.get("end_percent")
     control = options.get("control")
     return Condition(
-        context=context.to(device=target.device, dtype=denoiser.dtype),
-        added=_added(options, side, target),
-        concat=CONCATENATIONS[denoiser.inputs](options, target),
+        context=context.to(device=run.device, dtype=denoiser.dtype),
+        added=_added(options, side, run),
+        concat=CONCATENATIONS[denoiser.inputs](options, run),
         area=area,
         strength=float(options.get("strength", 1.0)),
-        mask=None if mask is None else mask.to(target.device),
+        mask=None if mask is None else mask.to(run.device),
         mask_strength=float(options.get("mask_strength", 1.0)),
         sigma_start=math.inf if start is None else percent_to_sigma(start),
         sigma_end=0.0 if end is None else percent_to_sigma(end),
-        control=None if control is None else target.control(control),
+        control=None if control is None else run.control(control),
         control_for_all=bool(options.get("control_apply_to_uncond")),
     )
 
@@ -243,9 +243,9 @@ def _check_context(context: Tensor, denoiser: Denoiser) -> None:
         )
 
 
-def _added(options: Mapping[str, Any], side: str, target: Target) -> dict[str, Tensor]:
+def _added(options: Mapping[str, Any], side: str, run: SamplingRun) -> dict[str, Tensor]:
     """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
-    pooled_width = target.denoiser.pooled_width
+    pooled_width = run.denoiser.pooled_width
     if pooled_width is None:
         return {}
     pooled = options.get("pooled_output")
@@ -259,8 +259,8 @@ def _added(options: Mapping[str, Any], side: str, target: Target) -> dict[str, T
             f"its pooled_output has width {pooled.shape[-1]}, the model takes {pooled_width}; "
             "encode the prompt with the CLIP of the checkpoint that the model is from"
         )
-    height = options.get("height", target.shape[2] * 8)
-    width = options.get("width", target.shape[3] * 8)
+    height = options.get("height", run.shape[2] * 8)
+    width = options.get("width", run.shape[3] * 8)
     values = {
         "height": height,
         "width": width,
@@ -270,10 +270,10 @@ def _added(options: Mapping[str, Any], side: str, target: Target) -> dict[str, T
         "target_width": options.get("target_width", width),
         "aesthetic_score": options.get("aesthetic_score", AESTHETIC_SCORES.get(side, AESTHETIC_SCORE)),
     }
-    sizes = [values[name] for name in target.denoiser.sizes]
+    sizes = [values[name] for name in run.denoiser.sizes]
     return {
-        "text_embeds": pooled.reshape(-1, pooled_width).to(device=target.device, dtype=target.denoiser.dtype),
-        "time_ids": torch.tensor([sizes], dtype=torch.float32, device=target.device),
+        "text_embeds": pooled.reshape(-1, pooled_width).to(device=run.device, dtype=run.denoiser.dtype),
+        "time_ids": torch.tensor([sizes], dtype=torch.float32, device=run.device),
     }
 
 

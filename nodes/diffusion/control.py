@@ -28,7 +28,7 @@ from nodes.diffusion.pixels import LATENT_PIXELS, resize
 from nodes.diffusion.weightfile import WeightFile
 
 if TYPE_CHECKING:
-    from nodes.diffusion.conditions import Target
+    from nodes.diffusion.conditions import SamplingRun
     from nodes.diffusion.memory import DeviceMemory
     from nodes.diffusion.patcher import ModelPatcher
 
@@ -89,9 +89,9 @@ class Control:
             yield id(control._read), sum(read.nbytes for read in control._read.values())
             yield from control.net.memory_parts
 
-    def bind(self, target: Target) -> BoundControl:
+    def bind(self, run: SamplingRun) -> BoundControl:
         """It and those before it, for one run. Raises DiffusionError where one is made for another UNet."""
-        return BoundControl([Link.of(control, target) for control in self.chain], target.shape[0])
+        return BoundControl([Link.of(control, run) for control in self.chain], run.shape[0])
 
     def read(self, module: nn.Module, height: int, width: int) -> Tensor:
         """What the network sees in the hint, [B,C,height,width] for a latent of this size, computed once."""
@@ -115,14 +115,14 @@ class Link:
     sigma_end: float
 
     @classmethod
-    def of(cls, control: Control, target: Target) -> Link:
+    def of(cls, control: Control, run: SamplingRun) -> Link:
         """Raises DiffusionError where the ControlNet is made for another UNet."""
         network = control.net.network
-        _check_fit(network.base.config, target.denoiser.network.config, control.net.family)
-        percent_to_sigma = target.denoiser.sampling.percent_to_sigma
+        _check_fit(network.base.config, run.denoiser.network.config, control.net.family)
+        percent_to_sigma = run.denoiser.sampling.percent_to_sigma
         module = network.module()
         if network.memory is not None:
-            target.held.enter_context(network.memory.on_device(module))
+            run.held.enter_context(network.memory.on_device(module))
         return cls(control, module, percent_to_sigma(control.start_percent), percent_to_sigma(control.end_percent))
 
     def acts(self, sigma: float) -> bool:

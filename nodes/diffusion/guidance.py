@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from nodes.diffusion.conditions import Area, Condition, Target, resolve, resolve_sides, to_batch
+from nodes.diffusion.conditions import Area, Condition, SamplingRun, resolve, resolve_sides, to_batch
 from nodes.diffusion.errors import finite_number
 from nodes.diffusion.noise import LevelRandom, PatchRandom
 from nodes.diffusion.samplers.interface import Model
@@ -29,7 +29,7 @@ MAX_CONTEXT_REPEATS = 4
 class Guidance(Protocol):
     """A way to steer a run: conditionings and scales, not yet tied to a network."""
 
-    def bind(self, target: Target) -> Model:
+    def bind(self, run: SamplingRun) -> Model:
         """The guided network for one run. Raises DiffusionError where a conditioning does not fit it."""
 
 
@@ -47,20 +47,20 @@ class CFG:
     def __post_init__(self) -> None:
         finite_number("cfg", self.scale)
 
-    def bind(self, target: Target) -> CFGModel:
+    def bind(self, run: SamplingRun) -> CFGModel:
         """See Guidance."""
-        positive, negative = resolve_sides({"positive": self.positive, "negative": self.negative}, target)
-        return CFGModel(target, positive, negative, self.scale)
+        positive, negative = resolve_sides({"positive": self.positive, "negative": self.negative}, run)
+        return CFGModel(run, positive, negative, self.scale)
 
 
 class CFGModel:
     """A Model guided by classifier-free guidance."""
 
     def __init__(
-        self, target: Target, positive: Sequence[Condition], negative: Sequence[Condition], scale: float
+        self, run: SamplingRun, positive: Sequence[Condition], negative: Sequence[Condition], scale: float
     ) -> None:
-        self.sampling = target.denoiser.sampling
-        self._network = GuidedNetwork(target)
+        self.sampling = run.denoiser.sampling
+        self._network = GuidedNetwork(run)
         self._sides = positive, negative
         self._scale = scale
 
@@ -86,16 +86,16 @@ class GuidedNetwork:
     options: the run's model_options. inner_options: its transformer_options, with "sample_sigmas", the schedule.
     """
 
-    def __init__(self, target: Target) -> None:
-        self.target = target
-        self.sampling = target.denoiser.sampling
-        self.options = target.options
+    def __init__(self, run: SamplingRun) -> None:
+        self.run = run
+        self.sampling = run.denoiser.sampling
+        self.options = run.options
         self.inner_options = {
-            **target.options.get("transformer_options", {}),
-            "sample_sigmas": target.sigmas,
+            **run.options.get("transformer_options", {}),
+            "sample_sigmas": run.sigmas,
         }
-        random = LevelRandom if target.in_stages else PatchRandom
-        self._random = random(target.shape, target.seed, target.batch_index)
+        random = LevelRandom if run.in_stages else PatchRandom
+        self._random = random(run.shape, run.seed, run.batch_index)
         self._predictors: dict[tuple[tuple[int, ...], ...], Predictor] = {}
         self._resolved: dict[int, tuple[Any, list[Condition]]] = {}
 
@@ -103,7 +103,7 @@ class GuidedNetwork:
         """The conditions of a conditioning, built once a run. side: what an error calls it."""
         if id(conditioning) not in self._resolved:
             # The conditioning is kept too: its id is the key.
-            self._resolved[id(conditioning)] = conditioning, resolve(conditioning, side, self.target)
+            self._resolved[id(conditioning)] = conditioning, resolve(conditioning, side, self.run)
         return self._resolved[id(conditioning)][1]
 
     def predict(
@@ -113,7 +113,7 @@ class GuidedNetwork:
         # A predictor keeps its conditions, so that their ids stay theirs.
         key = tuple(tuple(id(condition) for condition in side) for side in sides)
         if key not in self._predictors:
-            self._predictors[key] = Predictor(self.target, sides)
+            self._predictors[key] = Predictor(self.run, sides)
         return self._predictors[key](x, sigma, options)
 
     def evaluation(self, x: Tensor, sigma: Tensor) -> Evaluation:
@@ -190,8 +190,8 @@ class Evaluation:
 class Predictor:
     """The weighted mean prediction of each of several lists of conditions, in as few network calls as possible."""
 
-    def __init__(self, target: Target, sides: Sequence[Sequence[Condition]]) -> None:
-        self._target = target
+    def __init__(self, run: SamplingRun, sides: Sequence[Sequence[Condition]]) -> None:
+        self._run = run
         self._conditions = [(side, condition) for side, conditions in enumerate(sides) for condition in conditions]
         self._sides = len(sides)
         self._plans: dict[tuple[Any, ...], _Plan] = {}
@@ -215,7 +215,7 @@ class Predictor:
         return [total / count for total, count in zip(sums, plan.counts, strict=True)]
 
     def _denoise(self, x: Tensor, sigma: Tensor, call: _Call, options: Mapping[str, Any]) -> Tensor:
-        denoiser, added = self._target.denoiser, call.added or None
+        denoiser, added = self._run.denoiser, call.added or None
         inner = {
             **options.get("transformer_options", {}),
             "cond_or_uncond": call.sides,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from nodes.diffusion.conditions import Condition, Target, resolve_sides
+from nodes.diffusion.conditions import Condition, SamplingRun, resolve_sides
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import Evaluation, GuidedNetwork
 from nodes.diffusion.noise import check_seed, prepare_noise
@@ -97,10 +97,10 @@ class DualCFG:
         if self.style not in STYLES:
             raise DiffusionError(f"unknown style {self.style!r} of dual guidance; there are {', '.join(STYLES)}")
 
-    def bind(self, target: Target) -> Model:
+    def bind(self, run: SamplingRun) -> Model:
         """See Guidance."""
         sides = {"positive": self.cond1, "middle": self.cond2, "negative": self.negative}
-        return _DualModel(GuidedNetwork(target), resolve_sides(sides, target), self)
+        return _DualModel(GuidedNetwork(run), resolve_sides(sides, run), self)
 
 
 class _DualModel:
@@ -151,10 +151,10 @@ class PerpNegCFG:
     scale: float
     neg_scale: float
 
-    def bind(self, target: Target) -> Model:
+    def bind(self, run: SamplingRun) -> Model:
         """See Guidance."""
         sides = {"positive": self.positive, "negative": self.negative, "empty": self.empty}
-        return _PerpNegModel(GuidedNetwork(target), resolve_sides(sides, target), self)
+        return _PerpNegModel(GuidedNetwork(run), resolve_sides(sides, run), self)
 
 
 class _PerpNegModel:

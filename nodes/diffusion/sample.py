@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion import continuous
-from nodes.diffusion.conditions import Target, resize_mask, to_batch
+from nodes.diffusion.conditions import SamplingRun, resize_mask, to_batch
 from nodes.diffusion.continuous import Leftover
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import DiffusionError, whole_number
@@ -200,7 +200,7 @@ def _solve(
             held.enter_context(model.network.memory.on_device(network))
         latent = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
         start_noise = noise.to(device)
-        target = Target(
+        run = SamplingRun(
             denoiser,
             tuple(latent.shape),
             device,
@@ -214,7 +214,7 @@ def _solve(
             batch_index=batch_index,
             in_stages=stage is not None,
         )
-        guided: Model = guidance.bind(target)
+        guided: Model = guidance.bind(run)
         protected_noise = _inpaint_noise(noise, seed).to(device) if sampler.fresh_inpaint_noise else start_noise
         before = stage.before if stage is not None else None
         if before is not None and before.noise is not None and before.latent is not None:

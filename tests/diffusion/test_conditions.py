@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import Condition, Target, add_twins, resize_mask, resolve, to_batch
+from nodes.diffusion.conditions import Condition, SamplingRun, add_twins, resize_mask, resolve, to_batch
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.errors import DiffusionError
 
@@ -32,13 +32,13 @@ class Network(nn.Module):
         )
 
 
-def target(batch: int = 1, pooled: int | None = None) -> Target:
-    return Target(Denoiser(Network(pooled), ModelSampling.discrete()), (batch, 4, H, W), torch.device("cpu"))
+def run(batch: int = 1, pooled: int | None = None) -> SamplingRun:
+    return SamplingRun(Denoiser(Network(pooled), ModelSampling.discrete()), (batch, 4, H, W), torch.device("cpu"))
 
 
 def one(context: Any = None, pooled: int | None = None, **options: Any) -> Condition:
     context = torch.zeros(1, 77, 6) if context is None else context
-    (condition,) = resolve([[context, options]], "positive", target(pooled=pooled))
+    (condition,) = resolve([[context, options]], "positive", run(pooled=pooled))
     return condition
 
 
@@ -178,13 +178,13 @@ def test_a_prompt_of_another_family() -> None:
 @pytest.mark.parametrize("context", [torch.zeros(77, 6), "a cat", None])
 def test_no_tensor(context: Any) -> None:
     with pytest.raises(DiffusionError, match=r"negative conditioning, entry 1: expected a tensor \[batch"):
-        resolve([[torch.zeros(1, 77, 6), {}], [context, {}]], "negative", target())
+        resolve([[torch.zeros(1, 77, 6), {}], [context, {}]], "negative", run())
 
 
 @pytest.mark.parametrize("entry", [torch.zeros(1, 77, 6), [torch.zeros(1, 77, 6)], None])
 def test_no_entry(entry: Any) -> None:
     with pytest.raises(DiffusionError, match=r"positive conditioning, entry 0: expected \[tensor, options\], got"):
-        resolve([entry], "positive", target())
+        resolve([entry], "positive", run())
 
 
 def test_what_cannot_be_applied_is_refused() -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.conditions import Target, resolve_sides
+from nodes.diffusion.conditions import SamplingRun, resolve_sides
 from nodes.diffusion.control import Control, ControlNet, load_controlnet, plan_controlnet, with_control
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import CheckpointError, DiffusionError
@@ -57,16 +57,16 @@ def prompt(width: int = 64, **options: Any) -> list[Any]:
     return [[torch.randn((1, 77, width), generator=generator), options]]
 
 
-def target_of(checkpoint: Any, batch: int = 1, size: int = 8) -> Target:
+def run_of(checkpoint: Any, batch: int = 1, size: int = 8) -> SamplingRun:
     denoiser = Denoiser(checkpoint.model.network.module(), checkpoint.model.sampling, sizes=checkpoint.family.sizes)
-    return Target(denoiser, (batch, 4, size, size), CPU)
+    return SamplingRun(denoiser, (batch, 4, size, size), CPU)
 
 
 def predicted(checkpoint: Any, positive: list[Any], negative: list[Any], sigma: Tensor = SIGMA, **sizes: int) -> Tensor:
-    target = target_of(checkpoint, **sizes)
-    x = torch.randn(target.shape, generator=torch.Generator().manual_seed(1))
+    run = run_of(checkpoint, **sizes)
+    x = torch.randn(run.shape, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
-        return CFG(positive, negative, 3.0).bind(target)(x, sigma)
+        return CFG(positive, negative, 3.0).bind(run)(x, sigma)
 
 
 def count(module: nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
@@ -258,7 +258,7 @@ def test_a_hint_that_is_no_picture(net: ControlNet, shape: tuple[int, ...]) -> N
 
 
 def sides_of(checkpoint: Any, positive: list[Any], negative: list[Any]) -> list[list[Any]]:
-    return resolve_sides({"positive": positive, "negative": negative}, target_of(checkpoint))
+    return resolve_sides({"positive": positive, "negative": negative}, run_of(checkpoint))
 
 
 def test_the_other_side_gets_it_too_where_it_was_asked(sd15: LoadedCheckpoint, net: ControlNet, hint: Tensor) -> None:
@@ -316,7 +316,7 @@ def test_what_a_control_adds(sd15: LoadedCheckpoint, net: ControlNet, hint: Tens
     """The residuals times the strength, added to the UNet's skip connections, by diffusers' own pipeline code."""
     sample, context, t = torch.randn(1, 4, 8, 8), torch.randn(1, 77, 64), torch.tensor([500.0])
     positive = with_control([prompt()], net, hint, 0.6)[0]
-    bound = target_of(sd15).control(positive[0][1]["control"])
+    bound = run_of(sd15).control(positive[0][1]["control"])
     with torch.inference_mode():
         given = bound.residuals(sample, t, context, None, SIGMA)
         module: Any = net.network.base
@@ -331,13 +331,13 @@ def test_chained_controls_are_summed_while_they_act(sd15: LoadedCheckpoint, net:
     at = sd15.model.sampling.percent_to_sigma
     first = with_control([prompt()], net, hint, 0.5, 0.0, 0.5)[0]
     second = with_control([first], net, hint.flip(1), 1.5, 0.3, 1.0)[0]
-    target = target_of(sd15)
+    run = run_of(sd15)
     alone = [Control(net, image, strength) for image, strength in ((hint, 0.5), (hint.flip(1), 1.5))]
     call = torch.randn(1, 4, 8, 8), torch.tensor([500.0]), torch.randn(1, 77, 64), None
 
     def middle(control: Control, sigma: float) -> Tensor | None:
         with torch.inference_mode():
-            given = target.control(control).residuals(*call, torch.tensor(sigma))
+            given = run.control(control).residuals(*call, torch.tensor(sigma))
         return given.get("mid_block_additional_residual")
 
     one, two = (middle(control, at(0.4)) for control in alone)
@@ -423,9 +423,9 @@ def test_its_network_stays_on_the_device_through_a_run(
 ) -> None:
     memory = DeviceMemory(CPU)
     net = load_controlnet(file, device=memory, dtype=torch.float32)
-    target = target_of(sd15)
+    run = run_of(sd15)
     (positive,) = with_control([prompt()], net, hint, 1.0)
-    resolve_sides({"positive": positive}, target)
+    resolve_sides({"positive": positive}, run)
     assert memory._pinned == [net.network.base]
-    target.held.close()
+    run.held.close()
     assert memory._pinned == []

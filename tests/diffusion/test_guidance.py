@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import Target
+from nodes.diffusion.conditions import SamplingRun
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.guidance import CFG, CFGModel
 
@@ -36,8 +36,8 @@ def prompt(value: float, tokens: int = 77, **options: Any) -> list[Any]:
 
 def guided(positive: list[Any], negative: list[Any], scale: float = 3.0, batch: int = 1) -> tuple[CFGModel, Network]:
     network = Network()
-    target = Target(Denoiser(network, ModelSampling.discrete()), (batch, 4, 8, 8), torch.device("cpu"))
-    return CFG(positive, negative, scale).bind(target), network
+    run = SamplingRun(Denoiser(network, ModelSampling.discrete()), (batch, 4, 8, 8), torch.device("cpu"))
+    return CFG(positive, negative, scale).bind(run), network
 
 
 def denoise(positive: list[Any], negative: list[Any], scale: float = 3.0, batch: int = 1) -> Tensor:
@@ -156,8 +156,8 @@ def test_sdxl_vectors_are_batched_as_the_contexts() -> None:
             seen.append(added_cond_kwargs)
             return super().forward(x, t, **rest)
 
-    target = Target(Denoiser(WithVectors(), ModelSampling.discrete()), (2, 4, 8, 8), torch.device("cpu"))
+    run = SamplingRun(Denoiser(WithVectors(), ModelSampling.discrete()), (2, 4, 8, 8), torch.device("cpu"))
     positive, negative = (prompt(v, pooled_output=torch.full((1, 3), v), width=64 * v) for v in (1.0, 2.0))
-    CFG(positive, negative, 3.0).bind(target)(torch.zeros(2, 4, 8, 8), SIGMA)
+    CFG(positive, negative, 3.0).bind(run)(torch.zeros(2, 4, 8, 8), SIGMA)
     assert seen[0]["text_embeds"][:, 0].tolist() == [2.0, 2.0, 1.0, 1.0]
     assert seen[0]["time_ids"][:, 1].tolist() == [128.0, 128.0, 64.0, 64.0]

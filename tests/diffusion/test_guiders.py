@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import Target
+from nodes.diffusion.conditions import SamplingRun
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import CFG, Guidance
@@ -43,8 +43,8 @@ def denoise(guidance: Guidance, options: dict[str, Any] | None = None) -> tuple[
     """The prediction where x is 0, in units of -sigma: the values of both halves."""
     network = Network()
     denoiser = Denoiser(network, ModelSampling.discrete())
-    target = Target(denoiser, (1, 4, 8, 8), torch.device("cpu"), options=options or {})
-    got = guidance.bind(target)(torch.zeros(1, 4, 8, 8), SIGMA) / -SIGMA
+    run = SamplingRun(denoiser, (1, 4, 8, 8), torch.device("cpu"), options=options or {})
+    got = guidance.bind(run)(torch.zeros(1, 4, 8, 8), SIGMA) / -SIGMA
     assert network.sizes == [3], "all sides in one call"
     return float(got[0, 0, 0, 0]), float(got[0, 0, 0, 7])
 
@@ -67,8 +67,8 @@ def test_functions_of_the_model_act_within_dual_guidance() -> None:
 def test_an_area_on_one_side_has_twins_on_the_others() -> None:
     one, two, negative = prompt(1.0, 1.0, area=(4, 4, 0, 0)), prompt(3.0, 3.0), prompt(2.0, 2.0)
     network = Network()
-    target = Target(Denoiser(network, ModelSampling.discrete()), (1, 4, 8, 8), torch.device("cpu"))
-    DualCFG(one, two, negative, 4.0, 1.5).bind(target)(torch.zeros(1, 4, 8, 8), SIGMA)
+    run = SamplingRun(Denoiser(network, ModelSampling.discrete()), (1, 4, 8, 8), torch.device("cpu"))
+    DualCFG(one, two, negative, 4.0, 1.5).bind(run)(torch.zeros(1, 4, 8, 8), SIGMA)
     assert sorted(network.sizes) == [2, 3]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import Target
+from nodes.diffusion.conditions import SamplingRun
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import CFG, CFGModel
@@ -45,8 +45,8 @@ def prompt(value: float) -> list[Any]:
 
 def guided(model: ModelPatcher, scale: float = 3.0) -> CFGModel:
     denoiser = Denoiser(model.network.module(), model.sampling)
-    target = Target(denoiser, (1, 4, 8, 8), torch.device("cpu"), options=model.model_options)
-    return CFG(prompt(1.0), prompt(2.0), scale).bind(target)
+    run = SamplingRun(denoiser, (1, 4, 8, 8), torch.device("cpu"), options=model.model_options)
+    return CFG(prompt(1.0), prompt(2.0), scale).bind(run)
 
 
 def denoise(model: ModelPatcher, scale: float = 3.0) -> float:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.conditions import Target
+from nodes.diffusion.conditions import SamplingRun
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import CFG
@@ -317,8 +317,8 @@ def test_no_patch_waits_for_the_device(name: str, tiny: LoadedCheckpoint) -> Non
     meta = torch.device("meta")
     network = copy.deepcopy(tiny.model.network.base).to(meta)
     patched = CHANGING[name](tiny.model)
-    target = Target(Denoiser(network, patched.sampling), (2, 4, 16, 16), meta, options=patched.model_options)
+    run = SamplingRun(Denoiser(network, patched.sampling), (2, 4, 16, 16), meta, options=patched.model_options)
     text = [[torch.zeros(1, 77, 64), {}]]
-    model = CFG(text, text, 4.0).bind(target)
+    model = CFG(text, text, 4.0).bind(run)
     for sigma in (torch.tensor(14.0), torch.tensor(0.5)):
         assert model(torch.empty(2, 4, 16, 16, device=meta), sigma).shape == (2, 4, 16, 16)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.conditions import Target
+from nodes.diffusion.conditions import SamplingRun
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.guidance import CFG
 from nodes.diffusion.names import SAMPLER_NAMES
@@ -201,10 +201,10 @@ def test_nothing_waits_for_the_device(name: str) -> None:
     with torch.device("meta"):
         network = small_unet() if name == "euler" else StandIn()
         x = torch.zeros(2, 4, 9, 7)
-    target = Target(Denoiser(network, SAMPLING), (2, 4, 9, 7), torch.device("meta"))
+    run = SamplingRun(Denoiser(network, SAMPLING), (2, 4, 9, 7), torch.device("meta"))
     area = [[torch.zeros(1, 77, 8), {"area": (4, 4, 2, 2), "mask": torch.ones(9, 7), "end_percent": 0.5}]]
     plain = [[torch.zeros(1, 77, 8), {}]]
-    model = CFG(plain + area, plain, 7.0).bind(target)
+    model = CFG(plain + area, plain, 7.0).bind(run)
     sigmas = ksampler_schedule(SAMPLING, "karras", 5)
     got = SAMPLERS[name].solve(model, x, sigmas, range(5), lambda *_: torch.zeros_like(x), {}, silent)
     assert (got.device.type, got.shape) == ("meta", x.shape)

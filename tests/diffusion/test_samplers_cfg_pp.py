@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import Target
+from nodes.diffusion.conditions import SamplingRun
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.guidance import CFG
 from nodes.diffusion.sample import Inpaint
@@ -38,9 +38,9 @@ class Network(nn.Module):
 
 def guided(scale: float) -> tuple[Model, Network]:
     network = Network()
-    target = Target(Denoiser(network, SAMPLING), (1, 4, 8, 8), torch.device("cpu"))
+    run = SamplingRun(Denoiser(network, SAMPLING), (1, 4, 8, 8), torch.device("cpu"))
     positive, negative = ([[torch.full((1, 77, 2), value), {}]] for value in (1.0, 2.0))
-    return CFG(positive, negative, scale).bind(target), network
+    return CFG(positive, negative, scale).bind(run), network
 
 
 @pytest.mark.parametrize("scale", [0.0, 1.0, 7.0])

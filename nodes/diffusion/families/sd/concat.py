@@ -18,54 +18,54 @@ from nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN
 from nodes.diffusion.pixels import resize
 
 if TYPE_CHECKING:
-    from nodes.diffusion.conditions import Target
+    from nodes.diffusion.conditions import SamplingRun
 
 # A latent pixel of mid-grey, scaled, as the VAE of Stable Diffusion 1.x encodes it.
 GREY = (0.8223, -0.6876, 0.6364, 0.1380)
 
 
-def _nothing(options: Mapping[str, Any], target: Target) -> None:
+def _nothing(options: Mapping[str, Any], run: SamplingRun) -> None:
     return None
 
 
-def _mask_and_image(options: Mapping[str, Any], target: Target) -> Tensor:
+def _mask_and_image(options: Mapping[str, Any], run: SamplingRun) -> Tensor:
     """[B,5,h,w]: a rounded mask, and the image's latent.
 
     The mask is concat_mask, else the latent's own; without any all is to be painted, over grey. The image is
     concat_latent_image, else the latent that the run starts from.
     """
-    batch, _, height, width = target.shape
+    batch, _, height, width = run.shape
     mask = None if options.get("concat_mask") is None else _checked_mask(options["concat_mask"])
-    if mask is None and target.noise_mask is not None:
-        mask = resize(_checked_mask(target.noise_mask), width, height, "bilinear")
+    if mask is None and run.noise_mask is not None:
+        mask = resize(_checked_mask(run.noise_mask), width, height, "bilinear")
     if mask is None:
         grey = torch.tensor([1.0, *GREY]).reshape(1, 5, 1, 1)
-        return _ready(grey.expand(batch, 5, height, width), target)
+        return _ready(grey.expand(batch, 5, height, width), run)
     image = options.get("concat_latent_image")
-    scaled = target.latent if image is None else _checked(image, "concat_latent_image", target) * target.latent_scale
+    scaled = run.latent if image is None else _checked(image, "concat_latent_image", run) * run.latent_scale
     if scaled is None:
         raise DiffusionError("an inpainting model with a mask needs a concat_latent_image, and there is none")
-    return torch.cat([_ready(_fitted(mask, target).round(), target), _ready(_fitted(scaled, target), target)], dim=1)
+    return torch.cat([_ready(_fitted(mask, run).round(), run), _ready(_fitted(scaled, run), run)], dim=1)
 
 
-def _image(options: Mapping[str, Any], target: Target) -> Tensor:
+def _image(options: Mapping[str, Any], run: SamplingRun) -> Tensor:
     """[B,4,h,w]: the latent of the image to edit; zeros without one."""
     image = options.get("concat_latent_image")
     if image is None:
-        return _ready(torch.zeros(target.shape), target)
-    return _ready(_fitted(_checked(image, "concat_latent_image", target), target), target)
+        return _ready(torch.zeros(run.shape), run)
+    return _ready(_fitted(_checked(image, "concat_latent_image", run), run), run)
 
 
-# By what the UNet reads beside the latent: (options of a conditioning, target) -> [B,c,h,w] or None.
-CONCATENATIONS: Mapping[str, Callable[[Mapping[str, Any], Target], Tensor | None]] = {
+# By what the UNet reads beside the latent: (options of a conditioning, run) -> [B,c,h,w] or None.
+CONCATENATIONS: Mapping[str, Callable[[Mapping[str, Any], SamplingRun], Tensor | None]] = {
     PLAIN: _nothing,
     INPAINT: _mask_and_image,
     EDIT: _image,
 }
 
 
-def _checked(image: Tensor, name: str, target: Target) -> Tensor:
-    channels = target.denoiser.channels
+def _checked(image: Tensor, name: str, run: SamplingRun) -> Tensor:
+    channels = run.denoiser.channels
     if not isinstance(image, Tensor) or image.dim() != 4 or image.shape[1] != channels or 0 in image.shape:
         got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
         raise DiffusionError(f"its {name} is {got}, expected a latent [batch, {channels}, height, width]")
@@ -81,9 +81,9 @@ def _checked_mask(mask: Tensor) -> Tensor:
     return mask.float().reshape(-1, 1, *mask.shape[-2:])
 
 
-def _fitted(samples: Tensor, target: Target) -> Tensor:
+def _fitted(samples: Tensor, run: SamplingRun) -> Tensor:
     """[n,c,H,W] at the size and with the batch of the latent: bilinear, the middle cut out, items spread evenly."""
-    batch, _, height, width = target.shape
+    batch, _, height, width = run.shape
     if samples.shape[-2:] != (height, width):
         samples = resize(samples, width, height, "bilinear", "center")
     items = samples.shape[0]
@@ -93,5 +93,5 @@ def _fitted(samples: Tensor, target: Target) -> Tensor:
     return samples[[(2 * i + 1) * items // (2 * batch) for i in range(batch)]]
 
 
-def _ready(samples: Tensor, target: Target) -> Tensor:
-    return samples.to(device=target.device, dtype=target.denoiser.dtype)
+def _ready(samples: Tensor, run: SamplingRun) -> Tensor:
+    return samples.to(device=run.device, dtype=run.denoiser.dtype)
