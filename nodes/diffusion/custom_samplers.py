@@ -12,7 +12,7 @@ from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.errors import DiffusionError, nearest
 from nodes.diffusion.noise import NoiseSource, ShapedNoise, brownian_noise, brownian_noise_on_device
 from nodes.diffusion.samplers import SAMPLERS, find_sampler, node_only, sa_solver
-from nodes.diffusion.samplers.interface import Model, Sampler
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Sampler
 
 NOISE_DEVICES: Mapping[str, Callable[[Tensor, Tensor, int], NoiseSource]] = {
     "gpu": brownian_noise_on_device,
@@ -40,7 +40,7 @@ def with_noise_device(name: str, noise_device: str, **options: Any) -> Sampler:
 def sa_solver_of(sampling: ModelSampling, **options: Any) -> Sampler:
     """sa_solver whose percentages are those of `sampling`, whatever model it then runs with."""
 
-    def solve(model: Model, *given: Any) -> Tensor:
+    def solve(model: GuidedDenoiser, *given: Any) -> Tensor:
         return sa_solver.sa_solver(_Counted(model, sampling), *given, **options)
 
     return Sampler(solve)
@@ -61,9 +61,9 @@ def lcm_upscale(scale_ratio: float, scale_steps: int, upscale_method: str) -> Sa
 
 
 class _Counted:
-    """A Model that counts noise levels as another one does."""
+    """A GuidedDenoiser that counts noise levels as another one does."""
 
-    def __init__(self, model: Model, sampling: ModelSampling) -> None:
+    def __init__(self, model: GuidedDenoiser, sampling: ModelSampling) -> None:
         self._model = model
         self.sampling = sampling
 

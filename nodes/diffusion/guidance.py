@@ -17,7 +17,7 @@ from torch import Tensor
 from nodes.diffusion.conditions import Area, Condition, SamplingRun, resolve, resolve_sides, to_batch
 from nodes.diffusion.errors import finite_number
 from nodes.diffusion.noise import LevelRandom, PatchRandom
-from nodes.diffusion.samplers.interface import Model
+from nodes.diffusion.samplers.interface import GuidedDenoiser
 
 if TYPE_CHECKING:
     from nodes.diffusion.control import BoundControl
@@ -29,7 +29,7 @@ MAX_CONTEXT_REPEATS = 4
 class Guidance(Protocol):
     """A way to steer a run: conditionings and scales, not yet tied to a network."""
 
-    def bind(self, run: SamplingRun) -> Model:
+    def bind(self, run: SamplingRun) -> GuidedDenoiser:
         """The guided network for one run. Raises DiffusionError where a conditioning does not fit it."""
 
 
@@ -47,14 +47,14 @@ class CFG:
     def __post_init__(self) -> None:
         finite_number("cfg", self.scale)
 
-    def bind(self, run: SamplingRun) -> CFGModel:
+    def bind(self, run: SamplingRun) -> CFGDenoiser:
         """See Guidance."""
         positive, negative = resolve_sides({"positive": self.positive, "negative": self.negative}, run)
-        return CFGModel(run, positive, negative, self.scale)
+        return CFGDenoiser(run, positive, negative, self.scale)
 
 
-class CFGModel:
-    """A Model guided by classifier-free guidance."""
+class CFGDenoiser:
+    """A denoiser under classifier-free guidance: see GuidedDenoiser."""
 
     def __init__(
         self, run: SamplingRun, positive: Sequence[Condition], negative: Sequence[Condition], scale: float
@@ -65,12 +65,12 @@ class CFGModel:
         self._scale = scale
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """See Model."""
+        """See GuidedDenoiser."""
         needed = not math.isclose(self._scale, 1.0) or bool(self._network.options.get("disable_cfg1_optimization"))
         return self._guided(x, sigma, needed)[0]
 
     def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """See Model."""
+        """See GuidedDenoiser."""
         return self._guided(x, sigma, True)
 
     def _guided(self, x: Tensor, sigma: Tensor, both: bool) -> tuple[Tensor, Tensor]:

@@ -14,7 +14,7 @@ from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guidance import Evaluation, GuidedNetwork
 from nodes.diffusion.noise import check_seed, prepare_noise
 from nodes.diffusion.patches.guidance import perpendicular
-from nodes.diffusion.samplers.interface import Model
+from nodes.diffusion.samplers.interface import GuidedDenoiser
 
 if TYPE_CHECKING:
     from nodes.diffusion.guidance import Guidance
@@ -97,14 +97,14 @@ class DualCFG:
         if self.style not in STYLES:
             raise DiffusionError(f"unknown style {self.style!r} of dual guidance; there are {', '.join(STYLES)}")
 
-    def bind(self, run: SamplingRun) -> Model:
+    def bind(self, run: SamplingRun) -> GuidedDenoiser:
         """See Guidance."""
         sides = {"positive": self.cond1, "middle": self.cond2, "negative": self.negative}
-        return _DualModel(GuidedNetwork(run), resolve_sides(sides, run), self)
+        return _DualDenoiser(GuidedNetwork(run), resolve_sides(sides, run), self)
 
 
-class _DualModel:
-    """A Model; sides: the conditions of cond1, cond2 and the negative."""
+class _DualDenoiser:
+    """A GuidedDenoiser; sides: the conditions of cond1, cond2 and the negative."""
 
     def __init__(self, network: GuidedNetwork, sides: list[list[Condition]], scales: DualCFG) -> None:
         self.sampling = network.sampling
@@ -113,11 +113,11 @@ class _DualModel:
         self._scales = scales
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """See Model."""
+        """See GuidedDenoiser."""
         return self.with_uncond(x, sigma)[0]
 
     def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """See Model. Whose prediction is the unguided one: cond2's where the style is nested, as in ComfyUI."""
+        """See GuidedDenoiser. The unguided one is cond2's where the style is nested, as in ComfyUI."""
         evaluation = self._network.evaluation(x, sigma)
         return STYLES[self._scales.style](evaluation, self._sides, evaluation.predict(self._sides), self._scales)
 
@@ -151,14 +151,14 @@ class PerpNegCFG:
     scale: float
     neg_scale: float
 
-    def bind(self, run: SamplingRun) -> Model:
+    def bind(self, run: SamplingRun) -> GuidedDenoiser:
         """See Guidance."""
         sides = {"positive": self.positive, "negative": self.negative, "empty": self.empty}
-        return _PerpNegModel(GuidedNetwork(run), resolve_sides(sides, run), self)
+        return _PerpNegDenoiser(GuidedNetwork(run), resolve_sides(sides, run), self)
 
 
-class _PerpNegModel:
-    """A Model; sides: the conditions of the positive, the negative and the empty prompt."""
+class _PerpNegDenoiser:
+    """A GuidedDenoiser; sides: the conditions of the positive, the negative and the empty prompt."""
 
     def __init__(self, network: GuidedNetwork, sides: list[list[Condition]], scales: PerpNegCFG) -> None:
         self.sampling = network.sampling
@@ -167,11 +167,11 @@ class _PerpNegModel:
         self._scales = scales
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """See Model."""
+        """See GuidedDenoiser."""
         return self.with_uncond(x, sigma)[0]
 
     def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """See Model."""
+        """See GuidedDenoiser."""
         positive, negative, empty = self._sides
         evaluation = self._network.evaluation(x, sigma)
         cond, uncond, nocond = evaluation.predict([positive, negative, empty])

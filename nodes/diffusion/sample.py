@@ -22,7 +22,7 @@ from nodes.diffusion.errors import DiffusionError, whole_number
 from nodes.diffusion.guidance import CFG, Guidance
 from nodes.diffusion.noise import SEED_MAX, check_seed, prepare_noise
 from nodes.diffusion.samplers import find_sampler
-from nodes.diffusion.samplers.interface import Model, Sampler, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Sampler, State
 from nodes.diffusion.schedules import ksampler_schedule
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _solve(
             batch_index=batch_index,
             in_stages=stage is not None,
         )
-        guided: Model = guidance.bind(run)
+        guided: GuidedDenoiser = guidance.bind(run)
         protected_noise = _inpaint_noise(noise, seed).to(device) if sampler.fresh_inpaint_noise else start_noise
         before = stage.before if stage is not None else None
         if before is not None and before.noise is not None and before.latent is not None:
@@ -246,7 +246,7 @@ def _solve(
 
 
 class Inpaint:
-    """A Model that samples where the mask is 1 and keeps the latent where it is 0.
+    """A GuidedDenoiser that samples where the mask is 1 and keeps the latent where it is 0.
 
     Before each evaluation what is kept is set to the latent at this noise level, after it to the latent itself
     (Lugmayr et al. 2022, "RePaint", without resampling). A denoise_mask_function(sigma, mask, extra_options) makes the
@@ -256,7 +256,7 @@ class Inpaint:
 
     def __init__(
         self,
-        model: Model,
+        model: GuidedDenoiser,
         latent: Tensor,
         noise: Tensor,
         mask: Tensor,
@@ -273,16 +273,16 @@ class Inpaint:
 
     @property
     def sampling(self) -> ModelSampling:
-        """See Model."""
+        """See GuidedDenoiser."""
         return self._model.sampling
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """See Model."""
+        """See GuidedDenoiser."""
         mask = self._mask(sigma)
         return self._after(self._model(self._before(x, sigma, mask), sigma), mask)
 
     def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
-        """See Model. What is kept is set in the guided prediction alone, as in ComfyUI."""
+        """See GuidedDenoiser. What is kept is set in the guided prediction alone, as in ComfyUI."""
         mask = self._mask(sigma)
         denoised, uncond = self._model.with_uncond(self._before(x, sigma, mask), sigma)
         return self._after(denoised, mask), uncond

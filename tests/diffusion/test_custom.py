@@ -264,7 +264,7 @@ def test_versions_of_euler_cfg_pp(guider: Guider, sigmas: Tensor) -> None:
 
 
 class Constant:
-    """A Model that predicts ones, of any size."""
+    """A GuidedDenoiser that predicts ones, of any size."""
 
     sampling = ModelSampling.discrete()
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nodes.diffusion.conditions import SamplingRun
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.guidance import CFG, CFGModel
+from nodes.diffusion.guidance import CFG, CFGDenoiser
 
 SIGMA = torch.tensor(2.0)
 
@@ -34,7 +34,7 @@ def prompt(value: float, tokens: int = 77, **options: Any) -> list[Any]:
     return [[torch.full((1, tokens, 2), value), options]]
 
 
-def guided(positive: list[Any], negative: list[Any], scale: float = 3.0, batch: int = 1) -> tuple[CFGModel, Network]:
+def guided(positive: list[Any], negative: list[Any], scale: float = 3.0, batch: int = 1) -> tuple[CFGDenoiser, Network]:
     network = Network()
     run = SamplingRun(Denoiser(network, ModelSampling.discrete()), (batch, 4, 8, 8), torch.device("cpu"))
     return CFG(positive, negative, scale).bind(run), network

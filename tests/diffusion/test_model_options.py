@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nodes.diffusion.conditions import SamplingRun
 from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance import CFG, CFGModel
+from nodes.diffusion.guidance import CFG, CFGDenoiser
 from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
 
 SIGMA = torch.tensor(2.0)
@@ -43,7 +43,7 @@ def prompt(value: float) -> list[Any]:
     return [[torch.full((1, 77, 2), value), {}]]
 
 
-def guided(model: ModelPatcher, scale: float = 3.0) -> CFGModel:
+def guided(model: ModelPatcher, scale: float = 3.0) -> CFGDenoiser:
     denoiser = Denoiser(model.network.module(), model.sampling)
     run = SamplingRun(denoiser, (1, 4, 8, 8), torch.device("cpu"), options=model.model_options)
     return CFG(prompt(1.0), prompt(2.0), scale).bind(run)

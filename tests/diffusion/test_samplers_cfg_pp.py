@@ -14,7 +14,7 @@ from nodes.diffusion.denoiser import Denoiser, ModelSampling
 from nodes.diffusion.guidance import CFG
 from nodes.diffusion.sample import Inpaint
 from nodes.diffusion.samplers import SAMPLERS
-from nodes.diffusion.samplers.interface import Model
+from nodes.diffusion.samplers.interface import GuidedDenoiser
 from nodes.diffusion.schedules import karras
 
 SAMPLING = ModelSampling.discrete()
@@ -36,7 +36,7 @@ class Network(nn.Module):
         return (encoder_hidden_states.mean(dim=(1, 2)).reshape(-1, 1, 1, 1).expand_as(x),)
 
 
-def guided(scale: float) -> tuple[Model, Network]:
+def guided(scale: float) -> tuple[GuidedDenoiser, Network]:
     network = Network()
     run = SamplingRun(Denoiser(network, SAMPLING), (1, 4, 8, 8), torch.device("cpu"))
     positive, negative = ([[torch.full((1, 77, 2), value), {}]] for value in (1.0, 2.0))

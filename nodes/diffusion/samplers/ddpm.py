@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def ddpm(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Ho et al. 2020, Algorithm 2, between any two levels, with the posterior's variance. Remembers nothing.
 

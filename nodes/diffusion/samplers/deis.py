@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 # beta(t) = BETA_MIN + BETA_D t, the variance-preserving process of Song et al. 2021: that with sigma 0.002 at t = 0.001
 # and 80 at t = 1 (Karras et al. 2022, table 1), whatever the network was trained on.
@@ -19,7 +19,7 @@ MAX_ORDER = 3
 
 
 def deis(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """tAB-DEIS of order 3 (Zhang & Chen 2022, "Fast Sampling of Diffusion Models with Exponential Integrator").
 

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.samplers.ancestral import ancestral_step
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def dpm_2(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Karras et al. 2022, Algorithm 2 without churn, with the midpoint in log sigma of DPM-Solver-2 (Lu et al. 2022,
     "DPM-Solver", Algorithm 1). Two evaluations a step. Remembers nothing."""
@@ -30,7 +30,7 @@ def dpm_2(
 
 
 def dpm_2_ancestral(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,

@@ -15,13 +15,13 @@ from torch import Tensor
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.samplers.ancestral import ancestral_step
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 Epsilon = Callable[[Tensor, Tensor], Tensor]
 
 
 def dpm_fast(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
@@ -58,7 +58,7 @@ def dpm_fast(
 
 
 def dpm_adaptive(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
@@ -173,7 +173,7 @@ SOLVERS = {1: _first, 2: _second, 3: _third}
 PAIRS = {2: _first_and_second, 3: _second_and_third}
 
 
-def _epsilon(model: Model) -> Epsilon:
+def _epsilon(model: GuidedDenoiser) -> Epsilon:
     def epsilon(x: Tensor, t: Tensor) -> Tensor:
         sigma = (-t).exp()
         return (x - model(x, sigma)) / sigma

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.samplers.ancestral import ancestral_step
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def dpmpp_2m(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """DPM-Solver++(2M), Algorithm 2: second order from the previous prediction, one evaluation a step.
 
@@ -35,7 +35,7 @@ def dpmpp_2m(
 
 
 def dpmpp_2m_cfg_pp(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """DPM-Solver++(2M) with CFG++ (Chung et al. 2024): noise put back and earlier prediction are the unguided ones.
 
@@ -59,7 +59,7 @@ def dpmpp_2m_cfg_pp(
 
 
 def dpmpp_2s_ancestral(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
@@ -91,7 +91,7 @@ def dpmpp_2s_ancestral(
 
 
 def dpmpp_2s_ancestral_cfg_pp(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,

@@ -11,13 +11,13 @@ from torch import Tensor
 from nodes.diffusion.errors import DiffusionError, nearest
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.samplers.ancestral import ancestral_step
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 SOLVER_TYPES = ("midpoint", "heun")
 
 
 def dpmpp_sde(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
@@ -55,7 +55,7 @@ def dpmpp_sde(
 
 
 def dpmpp_2m_sde(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
@@ -100,7 +100,7 @@ def dpmpp_2m_sde(
 
 
 def dpmpp_3m_sde(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError, nearest
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 POINTS = 200
 
@@ -22,7 +22,7 @@ NOISE_SCALERS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
 
 
 def er_sde(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,

@@ -6,11 +6,11 @@ from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.samplers.ancestral import ancestral_step
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def euler(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Karras et al. 2022, Algorithm 2 without its correction and churn. Remembers nothing."""
     for i in steps:
@@ -22,7 +22,7 @@ def euler(
 
 
 def euler_ancestral(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
@@ -47,7 +47,7 @@ def euler_ancestral(
 
 
 def euler_cfg_pp(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Euler with CFG++: the noise that is put back is the unguided one. Remembers nothing."""
     for i in steps:
@@ -59,7 +59,7 @@ def euler_cfg_pp(
 
 
 def euler_ancestral_cfg_pp(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def gradient_estimation(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
@@ -41,7 +41,7 @@ def gradient_estimation(
 
 
 def gradient_estimation_cfg_pp(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def heun(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Karras et al. 2022, Algorithm 1: second order, two evaluations a step. Remembers nothing."""
     for i in steps:
@@ -27,7 +27,7 @@ def heun(
 
 
 def heunpp2(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Heun++ (Carzit, sd-webui-samplers-scheduler): Heun with up to three slopes, each weighed by its sigma.
 

@@ -2,7 +2,7 @@
 
     solver(model, x, sigmas, steps, noise, state, report, **options) -> x
 
-model: the guided network, see Model; sigma is a 0-dim CPU tensor.
+model: the guided network, see GuidedDenoiser; sigma is a 0-dim CPU tensor.
 x: [B,C,h,w] float32 at noise level sigmas[steps.start].
 sigmas: [n+1] float32 on the CPU, descending: the schedule being solved. Step i goes from sigmas[i] to sigmas[i+1].
 steps: the indices to do now, ascending by 1: all of 0..n-1, or one stretch of a run that is solved in stages.
@@ -33,7 +33,7 @@ Report = Callable[[int, Tensor, Tensor], None]
 State = dict[str, Tensor]
 
 
-class Model(Protocol):
+class GuidedDenoiser(Protocol):
     """The guided network of one run."""
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:

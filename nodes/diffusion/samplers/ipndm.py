@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 # Adams-Bashforth on even steps, by order: the weight of each derivative, newest first.
 WEIGHTS = (
@@ -18,7 +18,7 @@ WEIGHTS = (
 
 
 def ipndm(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Fourth-order Adams-Bashforth in sigma with the weights of even steps, whatever the steps are.
 
@@ -40,7 +40,7 @@ def ipndm(
 
 
 def ipndm_v(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """ipndm with weights for uneven steps.
 

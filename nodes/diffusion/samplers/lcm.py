@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def lcm(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Song et al. 2023, "Consistency Models", Algorithm 1: predict, and noise again to the next level.
 

@@ -7,11 +7,11 @@ from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource, ShapedNoise
 from nodes.diffusion.pixels import resize
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def euler_cfg_pp_alternative(
-    model: Model, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
+    model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Euler whose slope is the guided one, less once more what the guidance added. Remembers nothing.
 
@@ -26,7 +26,7 @@ def euler_cfg_pp_alternative(
 
 
 def lcm_upscale(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,

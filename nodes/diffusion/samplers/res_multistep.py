@@ -10,11 +10,11 @@ from torch import Tensor
 
 from nodes.diffusion.noise import NoiseSource
 from nodes.diffusion.samplers.ancestral import ancestral_step
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 
 def res_multistep(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
@@ -48,7 +48,7 @@ def res_multistep(
 
 
 def res_multistep_cfg_pp(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError, nearest
 from nodes.diffusion.noise import NoiseSource
-from nodes.diffusion.samplers.interface import Model, Report, State
+from nodes.diffusion.samplers.interface import GuidedDenoiser, Report, State
 
 VARIANTS = ("bh1", "bh2")
 MAX_ORDER = 3
@@ -17,7 +17,7 @@ SIGMA_LAST = 0.001
 
 
 def uni_pc(
-    model: Model,
+    model: GuidedDenoiser,
     x: Tensor,
     sigmas: Tensor,
     steps: range,
