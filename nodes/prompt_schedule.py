@@ -15,14 +15,14 @@ from engine.sockets import Combo, Int, String
 from nodes.diffusion.prompt_schedule import (
     LoraSchedule,
     ScheduleError,
-    Stage,
     Strengths,
+    Stretch,
     TextSchedule,
     When,
     parse_loras,
     parse_text,
-    stages,
     strengths_at,
+    stretches,
 )
 from nodes.types import Cfg, Clip, Latent, Model, SamplerName, SchedulerName, Seed, Steps
 
@@ -72,7 +72,7 @@ def lower(site: Site) -> list[Link]:
         (positive.at(step, steps), negative.at(step, steps), tuple(strengths_at(held, step) for held in switches))
         for step in _window(start, end, steps)
     ]
-    return [_chain(site, base, stages(variants, start), wire)]
+    return [_chain(site, base, stretches(variants, start), wire)]
 
 
 @node(display_name="KSampler Prompt Schedule", category="sampling", python_module="weft", lowers=lower, version=2)
@@ -150,9 +150,9 @@ def by_prompts(site: Site) -> list[Link] | None:
         return _Wiring({name: _moved(value, new) for name, value in base.items()}, held[named])
 
     variants = [tuple(text.at(step, base["steps"]) for text in moving.values()) for step in window]
-    found = stages(variants, window.start)
+    found = stretches(variants, window.start)
     base = {**base, "steps": base["steps"] + origin}
-    return [_chain(site, base, [(Stage(a + origin, b + origin), held) for (a, b), held in found], wire)]
+    return [_chain(site, base, [(Stretch(a + origin, b + origin), held) for (a, b), held in found], wire)]
 
 
 _SIDES = ("positive", "negative")
@@ -161,21 +161,21 @@ _SIDES = ("positive", "negative")
 def _chain(
     site: Site,
     base: dict[str, Any],
-    found: Sequence[tuple[Stage, Any]],
+    found: Sequence[tuple[Stretch, Any]],
     wire: Callable[[int, Any], _Wiring],
 ) -> Link:
     """The stages as KSamplerAdvanced nodes, each going on from the one before. `base` is what the whole run gets."""
     site.need(sampling="continuous")
     latent: Any = None
-    for number, (stage, variant) in enumerate(found, 1):
+    for number, (steps, variant) in enumerate(found, 1):
         first, last = number == 1, number == len(found)
         wiring = wire(number, variant)
-        inputs = {**base, **wiring.inputs, "start_at_step": stage.start}
+        inputs = {**base, **wiring.inputs, "start_at_step": steps.start}
         if not first:
             inputs |= {"latent_image": latent, "add_noise": "disable"}
         if not last:
-            inputs |= {"end_at_step": stage.end, "return_with_leftover_noise": "enable"}
-        title = f'{site.title}: steps {stage.start}-{stage.end} "{_short(wiring.text)}"'
+            inputs |= {"end_at_step": steps.end, "return_with_leftover_noise": "enable"}
+        title = f'{site.title}: steps {steps.start}-{steps.end} "{_short(wiring.text)}"'
         latent = site.add("KSamplerAdvanced", inputs, name=f"stage{number}", title=title)[0]
     return latent
 

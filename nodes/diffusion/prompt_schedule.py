@@ -321,18 +321,18 @@ def _entry(text: str, line: int, index: int) -> tuple[When, Strengths]:
     return when, Strengths(float(match[1]), float(match[2] or match[1]))
 
 
-class Stage(NamedTuple):
+class Stretch(NamedTuple):
     """A stretch of steps `start` .. `end` - 1 over which nothing changes."""
 
     start: int
     end: int
 
 
-def stages(variants: Sequence[Variant], start: int = 0) -> list[tuple[Stage, Variant]]:
-    """The fewest stages for what holds at steps start, start + 1, ...: equal neighbours are joined."""
-    found: list[tuple[Stage, Variant]] = []
+def stretches(variants: Sequence[Variant], start: int = 0) -> list[tuple[Stretch, Variant]]:
+    """The fewest stretches for what holds at steps start, start + 1, ...: equal neighbours are joined."""
+    found: list[tuple[Stretch, Variant]] = []
     for variant, run in groupby(variants):
         end = start + sum(1 for _ in run)
-        found.append((Stage(start, end), variant))
+        found.append((Stretch(start, end), variant))
         start = end
     return found

@@ -13,19 +13,19 @@ from hypothesis import strategies as st
 from nodes.diffusion.prompt_schedule import (
     MAX_DEPTH,
     ScheduleError,
-    Stage,
     Strengths,
+    Stretch,
     parse_loras,
     parse_text,
-    stages,
     strengths_at,
+    stretches,
 )
 
 
 def texts(text: str, steps: int = 20) -> list[tuple[int, int, str]]:
     """(first step, end, text) of each stretch."""
     schedule = parse_text(text)
-    found = stages([schedule.at(step, steps) for step in range(steps)])
+    found = stretches([schedule.at(step, steps) for step in range(steps)])
     return [(start, end, words) for (start, end), words in found]
 
 
@@ -183,16 +183,16 @@ def test_every_step_says_what_it_was_built_from(built: tuple[str, Says], steps: 
     text, says = built
     schedule = parse_text(text)
     expected = [says(step, steps) for step in range(start, start + steps)]
-    found = stages([schedule.at(step, steps) for step in range(start, start + steps)], start)
+    found = stretches([schedule.at(step, steps) for step in range(start, start + steps)], start)
     unrolled = [words for (first, end), words in found for _ in range(first, end)]
     assert unrolled == expected
     assert len(found) == sum(1 for _ in groupby(expected)), "neighbours that say the same are one stage"
     assert [stage.start for stage, _ in found] == [start, *(stage.end for stage, _ in found[:-1])]
 
 
-def test_stages() -> None:
-    assert stages([]) == []
-    assert stages(["a", "a", "b", "a"], 3) == [(Stage(3, 5), "a"), (Stage(5, 6), "b"), (Stage(6, 7), "a")]
+def test_stretches() -> None:
+    assert stretches([]) == []
+    assert stretches(["a", "a", "b", "a"], 3) == [(Stretch(3, 5), "a"), (Stretch(5, 6), "b"), (Stretch(6, 7), "a")]
 
 
 # --- LoRA tables
@@ -203,7 +203,7 @@ def strengths(table: str, steps: int = 20) -> dict[str, list[tuple[int, float, f
     found = {}
     for lora in parse_loras(table):
         switches = lora.switches(steps)
-        held = stages([strengths_at(switches, step) for step in range(steps)])
+        held = stretches([strengths_at(switches, step) for step in range(steps)])
         found[lora.name] = [(start, *values) for (start, _), values in held]
     return found
 
