@@ -19,7 +19,7 @@ from nodes.efficiency.loading import (
     add_refiner,
     add_refiner_prompts,
 )
-from nodes.efficiency.stages import Refiner, Sampling, add_sampling
+from nodes.efficiency.sampling import Refiner, Sampling, add_sampling
 from nodes.efficiency.values import XY, ControlNetStack, Dependencies, LoraStack, XYPlot
 
 # The axis whose values cost most to switch between varies slowest.

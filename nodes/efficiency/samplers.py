@@ -15,7 +15,7 @@ from nodes.efficiency.axes import check_axes, check_sampler
 from nodes.efficiency.cells import Encoders, add_plot
 from nodes.efficiency.errors import BadScript
 from nodes.efficiency.face import node
-from nodes.efficiency.stages import NO_PICTURE, Refiner, Sampling, add_sampling
+from nodes.efficiency.sampling import NO_PICTURE, Refiner, Sampling, add_sampling
 from nodes.efficiency.values import Script, ScriptValue, SdxlTupleValue
 from nodes.types import Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
 

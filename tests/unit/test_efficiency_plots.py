@@ -12,7 +12,7 @@ from engine.links import Link
 from nodes.efficiency.axes import CONTROL_NET, DISALLOWED, ENCODED, LORA
 from nodes.efficiency.cells import Encoders, add_plot
 from nodes.efficiency.labels import labels_of, shortened
-from nodes.efficiency.stages import Refiner, Sampling
+from nodes.efficiency.sampling import Refiner, Sampling
 from nodes.efficiency.values import (
     NOTHING,
     XY,
