@@ -13,7 +13,8 @@ from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.guiders import Guider, Noise
-from nodes.diffusion.sample import Callback, check_samples, sample
+from nodes.diffusion.latents import samples_of
+from nodes.diffusion.sample import Callback, sample
 from nodes.diffusion.samplers.interface import Sampler
 from nodes.diffusion.sigmas import check_sigmas
 
@@ -49,7 +50,7 @@ def custom_sample(
     if not (hasattr(noise, "generate_noise") and hasattr(noise, "seed")):
         raise DiffusionError(f"expected a noise (as RandomNoise gives), got {type(noise).__name__}")
     sigmas = check_sigmas(sigmas)
-    samples = check_samples(latent)
+    samples = samples_of(latent)
     if len(sigmas) < 2 and not sigmas.any():
         return dict(latent), dict(latent)
     start = noise.generate_noise(latent)
@@ -81,7 +82,7 @@ def custom_sample(
 
 def add_noise(model: ModelPatcher, noise: Noise, sigmas: Tensor, latent: Mapping[str, Any]) -> Latent:
     """The latent with noise of the level between first and last sigma, or of the only one; without one, as it is."""
-    samples = check_samples(latent)
+    samples = samples_of(latent)
     sigmas = check_sigmas(sigmas)
     if not len(sigmas):
         return dict(latent)

@@ -15,10 +15,10 @@ from nodes.diffusion.errors import CheckpointError, DiffusionError
 from nodes.diffusion.families.known import describe
 from nodes.diffusion.finite import finite
 from nodes.diffusion.landings import Landing, Shapes
+from nodes.diffusion.latents import samples_of
 from nodes.diffusion.masks import as_masks
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.networks import Part, build, check, fill, in_file
-from nodes.diffusion.sample import check_samples
 from nodes.diffusion.weightfile import WeightFile
 
 
@@ -77,7 +77,7 @@ def upscale_with(path: Path, latent: Mapping[str, Any], factor: float, memory: D
     Raises:
         CheckpointError: no such network in the file. DiffusionError: a latent of other channels, NaN or infinity.
     """
-    samples = check_samples(latent)
+    samples = samples_of(latent)
     with in_file(path):
         file = WeightFile(path)
         part = plan_latent_upscaler(file.shapes)

@@ -30,7 +30,7 @@ def samples_of(latent: Latent) -> Tensor:
     samples = latent.get("samples") if isinstance(latent, Mapping) else latent
     if not isinstance(samples, Tensor) or samples.dim() != 4 or 0 in samples.shape:
         got = list(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
-        raise DiffusionError(f"the samples of a latent are {got}, expected [B,C,h,w]")
+        raise DiffusionError(f'a latent needs "samples" of shape [batch, channels, height, width], got {got}')
     return samples
 
 

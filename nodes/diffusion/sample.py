@@ -20,6 +20,7 @@ from nodes.diffusion.continuous import Leftover
 from nodes.diffusion.denoiser import Denoiser
 from nodes.diffusion.errors import DiffusionError, whole_number
 from nodes.diffusion.guidance import CFG, Guidance
+from nodes.diffusion.latents import samples_of
 from nodes.diffusion.noise import SEED_MAX, check_seed, prepare_noise
 from nodes.diffusion.samplers import find_sampler
 from nodes.diffusion.samplers.interface import GuidedDenoiser, Sampler, State
@@ -86,7 +87,7 @@ def ksample(
     """
     algorithm = find_sampler(sampler)
     check_seed(seed)
-    samples = check_samples(latent)
+    samples = samples_of(latent)
     schedule = ksampler_schedule(
         model.sampling, scheduler, steps, denoise=denoise, discard_penultimate=algorithm.discard_penultimate
     )
@@ -328,15 +329,6 @@ class _Watch:
         bad = (~self._finite).nonzero()
         where = f"at step {int(bad[0])} of {self._total}" if len(bad) else "in the last steps"
         raise DiffusionError(f"the model gave NaN or infinity {where} (steps count from 0){self._hint}")
-
-
-def check_samples(latent: Mapping[str, Any]) -> Tensor:
-    """The samples of a latent, or DiffusionError where they are no [B,C,h,w]."""
-    samples = latent.get("samples") if isinstance(latent, Mapping) else latent
-    if not isinstance(samples, Tensor) or samples.dim() != 4 or 0 in samples.shape:
-        got = list(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
-        raise DiffusionError(f'a latent needs "samples" of shape [batch, channels, height, width], got {got}')
-    return samples
 
 
 def _inpaint_noise(noise: Tensor, seed: int) -> Tensor:

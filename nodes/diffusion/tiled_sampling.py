@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from nodes.diffusion.errors import DiffusionError, nearest
+from nodes.diffusion.latents import samples_of
 from nodes.diffusion.noise import check_seed, prepare_noise
-from nodes.diffusion.sample import StartNoise, check_samples, cut, ksample
+from nodes.diffusion.sample import StartNoise, cut, ksample
 from nodes.diffusion.samplers import find_sampler
 from nodes.diffusion.schedules import ksampler_schedule
 from nodes.diffusion.tile_conditions import TiledConditionings
@@ -72,7 +73,7 @@ def sample_tiled(
         raise DiffusionError(f"a tile has at least {SMALLEST_TILE}x{SMALLEST_TILE} elements, got {tile[1]}x{tile[0]}")
     if latent.get("noise_mask") is not None:
         raise DiffusionError("a latent with a noise mask cannot be sampled in tiles")
-    samples = check_samples(latent)
+    samples = samples_of(latent)
     check_seed(seed)
     if denoise <= 0.0:
         return dict(latent)

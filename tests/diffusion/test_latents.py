@@ -150,7 +150,7 @@ def test_interpolate() -> None:
 
 @pytest.mark.parametrize("samples", [None, "x", torch.zeros(4, 8, 8), torch.zeros(0, 4, 8, 8), torch.zeros(1, 4, 0, 8)])
 def test_no_latent(samples: Any) -> None:
-    with pytest.raises(DiffusionError, match=r"the samples of a latent are .*, expected \[B,C,h,w\]"):
+    with pytest.raises(DiffusionError, match=r"a latent needs .* \[batch, channels, height, width\], got "):
         latents.samples_of({"samples": samples})
 
 
