@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import logging
 import os
-import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -17,21 +12,13 @@ from weakref import WeakKeyDictionary
 from engine.authoring import is_node, read_function
 from engine.definition import DescribedNode, NodeOptions, NodeSchema, RunnableNode
 from engine.errors import DefinitionError, WeftError, did_you_mean
+from engine.packs import NODES, Packs, Source, resolve, tell
 
-ENTRY_POINTS = "weft.nodes"
-DISPLAY_NAMES = "NODE_DISPLAY_NAME_MAPPINGS"
-"""ComfyUI's name for what a pack's module calls its classes, by class_type."""
-
-HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {ENTRY_POINTS!r} has it: docs/nodes.md, Packs"
+HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs"
 _MAX_HINTS = 100
+"""Near names are searched for so many unknown classes: more searches would take minutes and help nobody."""
 _NEAR = 0.8
 """How alike a class must be to be suggested: names of a pack share endings, and most unknown classes are no slips."""
-"""Near names are searched for so many unknown classes: more searches would take minutes and help nobody."""
-
-_log = logging.getLogger("weft")
-
-Source = NodeSchema | RunnableNode | str | type | Callable[..., Any]
-"""What can be registered: a schema, a node, a `@node` function, a V1 class, or `module:attribute` naming one."""
 
 
 class UnknownNode(WeftError):
@@ -50,22 +37,30 @@ class Registry:
     `registry[class_type]` is the schema: all that validating, converting and drawing a workflow needs. The code, where
     there is any, is asked for by name: `registry.runnable(class_type)`. A class that came from an object_info has none.
 
-    A node pack is a mapping from class_type to a Source, found through the entry-point group `weft.nodes`. A source
-    given as text is imported when its class is first asked for: running a workflow imports only the files it uses.
-    `broken` says which packs could not be loaded, and why.
+    They come from packs (`engine.packs`) or are put in by hand. A source given as text is imported when its class is
+    first asked for: running a workflow imports only the files it uses. `packs` are those in force for all that is no
+    node, whichever classes are here; default: the installed ones. `broken` says which could not be loaded, and why.
 
     Of an installed pack the version alone tells the code. What is put in by hand may be any code: two registries with
     functions of one name have different cache keys, unless it is one and the same function.
     """
 
-    def __init__(self, sources: Mapping[str, Source] | None = None) -> None:
+    def __init__(self, sources: Mapping[str, Source] | None = None, *, packs: Packs | None = None) -> None:
         self._sources: dict[str, Source] = dict(sources or {})
         self._nodes: dict[str, RunnableNode | DescribedNode] = {}
-        self._packs: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
         self._titles: dict[str, str] = {}
         self._faults: dict[str, str] = {}
         self.broken: list[str] = []
         self._near: dict[str, str] = {}
+        self._packs = packs
+
+    @property
+    def packs(self) -> Packs:
+        """The packs in force; found when they are first asked for."""
+        if self._packs is None:
+            self._packs = Packs.installed()
+        return self._packs
 
     @classmethod
     def discover(cls) -> Registry:
@@ -74,25 +69,20 @@ class Registry:
         A pack that cannot be loaded is told of and left out, and so is a class that two packs claim: a workflow that
         needs such a class is told why it is missing. Raises DefinitionError where no pack is left.
         """
-        from importlib.metadata import entry_points
-
-        registry = cls()
-        for entry in entry_points(group=ENTRY_POINTS):
-            try:
-                pack, titles = _load_pack(entry)
-            except DefinitionError as error:
-                registry.broken.append(error.message)
-                tell(error.message)
-                continue
-            for class_type in [name for name in pack if name in registry._packs]:
-                owners = f"{registry._packs[class_type]!r} and {entry.name!r}"
+        packs = Packs.installed().with_mappings()
+        registry = cls(packs=packs)
+        registry.broken = list(packs.broken)
+        for message in packs.broken:
+            tell(message)
+        for pack in packs:
+            for class_type in [name for name in pack.nodes if name in registry._owners]:
+                owners = f"{registry._owners[class_type]!r} and {pack.name!r}"
                 registry._faults[class_type] = f"{class_type!r} is in two packs: {owners}"
                 tell(f"{registry._faults[class_type]}; it is left out")
-            registry.add(
-                {class_type: source for class_type, source in pack.items() if class_type not in registry._faults}
-            )
-            registry._packs.update(dict.fromkeys(pack, entry.name))
-            registry._titles.update(titles)
+            nodes = {name: source for name, source in pack.nodes.items() if name not in registry._faults}
+            registry.add(nodes)
+            registry._owners.update(dict.fromkeys(pack.nodes, pack.name))
+            registry._titles.update(pack.titles)
         if not registry._sources:
             hint = "install Weft itself: pip install ."
             raise DefinitionError("; ".join(registry.broken) or "no node pack is installed", hint=hint)
@@ -105,14 +95,14 @@ class Registry:
             sources = {read_function(function).schema.class_type: function for function in functions}
         for class_type, source in sources.items():
             self._sources[class_type] = source
-            for known in (self._nodes, self._faults, self._packs, self._titles, self._near):
+            for known in (self._nodes, self._faults, self._owners, self._titles, self._near):
                 known.pop(class_type, None)
         return self
 
     def copy(self) -> Registry:
         """A registry of its own with the same classes."""
-        copied = Registry(self._sources)
-        copied._packs, copied._titles, copied._faults = dict(self._packs), dict(self._titles), dict(self._faults)
+        copied = Registry(self._sources, packs=self._packs)
+        copied._owners, copied._titles, copied._faults = dict(self._owners), dict(self._titles), dict(self._faults)
         copied.broken = list(self.broken)
         return copied
 
@@ -172,12 +162,12 @@ class Registry:
             message, hint = self.unknown(class_type)
             raise UnknownNode(message, hint="; ".join(filter(None, (hint, HOW_CLASSES_GET_IN))))
         try:
-            node = _read(class_type, self._sources[class_type], installed=class_type in self._packs)
+            node = _read(class_type, self._sources[class_type], installed=class_type in self._owners)
         except Exception as error:  # the author's code: it may raise anything
             what = (
                 str(error) if isinstance(error, DefinitionError) else f"{class_type}: {type(error).__name__}: {error}"
             )
-            owner = f"node pack {self._packs[class_type]!r}: " if class_type in self._packs else ""
+            owner = f"node pack {self._owners[class_type]!r}: " if class_type in self._owners else ""
             # Asked for again, as it is for every node of its class, it is not read again.
             self._faults[class_type] = f"{owner}{what}"
             raise DefinitionError(self._faults[class_type]) from error
@@ -204,40 +194,11 @@ class Registry:
         return f"unknown node class {class_type!r}", "; ".join(filter(None, hints))
 
 
-def tell(message: str) -> None:
-    """Warn of something about the installed packs, once in a process: a process may discover them many times."""
-    if message not in _told:
-        _told.add(message)
-        _log.warning(message)
-
-
-_told: set[str] = set()
-_loading = threading.RLock()
-
-
-def _load_pack(entry: Any) -> tuple[dict[str, Source], dict[str, str]]:
-    """What an entry point names, and the display names that its module has. Raises DefinitionError."""
-    called = f"node pack {entry.name!r} ({entry.value})"
-    try:
-        # What packs print when they are imported is no result of a command. Stdout is the process's: one at a time.
-        with _loading, redirect_stdout(sys.stderr):
-            pack = entry.load()
-        found: Any = dict(pack) if isinstance(pack, Mapping) else None
-    except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
-        raise DefinitionError(f"{called} cannot be loaded: {type(error).__name__}: {error}") from error
-    if found is None:
-        raise DefinitionError(f"{called}: expected a mapping, got {pack!r:.200}")
-    titles = getattr(sys.modules.get(entry.module), DISPLAY_NAMES, None)
-    if not isinstance(titles, Mapping):
-        titles = {}
-    return found, {name: title for name, title in titles.items() if name in found and isinstance(title, str) and title}
-
-
 _NO_OPTIONS = NodeOptions()
 
 
 def _read(class_type: str, source: Source, *, installed: bool) -> RunnableNode | DescribedNode:
-    found: Any = _load(class_type, source) if isinstance(source, str) else source
+    found: Any = _loaded(class_type, source) if isinstance(source, str) else source
     node: RunnableNode | DescribedNode
     if isinstance(found, RunnableNode):
         node = found
@@ -274,11 +235,8 @@ def _code(thing: Any) -> str:
         return fresh
 
 
-def _load(class_type: str, place: str) -> Any:
-    """What stands at `module:attribute`."""
-    module, _, attribute = place.partition(":")
+def _loaded(class_type: str, place: str) -> Any:
     try:
-        return getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
-        what = f"{type(error).__name__}: {error}"
-        raise DefinitionError(f"{class_type!r} cannot be loaded from {place!r}: {what}") from error
+        return resolve(place if ":" in place else f"{place}:")
+    except DefinitionError as error:
+        raise DefinitionError(f"{class_type!r} cannot be loaded from {error.message}") from error

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from engine.errors import WeftError
-from engine.registry import tell
+from engine.packs import tell
 
 ENTRY_POINTS = "weft.testing"
 

@@ -12,6 +12,7 @@ from engine.authoring import node, read_function
 from engine.definition import NodeOptions, NodeSchema
 from engine.errors import DefinitionError
 from engine.overrides import find_node
+from engine.packs import Pack, Packs
 from engine.prompt import Prompt
 from engine.registry import NotRunnable, Registry, UnknownNode
 from engine.sockets import Socket
@@ -165,12 +166,11 @@ class Entry:
         return self.pack
 
 
-def install(monkeypatch: pytest.MonkeyPatch, *entries: Entry) -> None:
-    def entry_points(*, group: str) -> tuple[Entry, ...]:
-        assert group == "weft.nodes"
-        return entries
-
-    monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
+def install(monkeypatch: pytest.MonkeyPatch, *entries: Entry, packs: tuple[Entry, ...] = ()) -> None:
+    """As if nothing but these mappings of nodes and these packs were installed."""
+    groups = {"weft.nodes": entries, "weft.packs": packs}
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: groups[group])
+    monkeypatch.setattr("engine.packs.CHECKOUT", Path("no/pyproject.toml"))
 
 
 def test_packs_are_found_by_their_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +181,7 @@ def test_packs_are_found_by_their_entry_points(monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture(autouse=True)
 def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every test hears what is told once in a process."""
-    monkeypatch.setattr("engine.registry._told", set())
+    monkeypatch.setattr("engine.packs._told", set())
 
 
 @pytest.mark.parametrize(
@@ -213,6 +213,47 @@ def test_without_any_pack_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -
     install(monkeypatch, Entry("bad", ImportError("no torch")))
     with pytest.raises(DefinitionError, match="ImportError: no torch"):
         Registry.discover()
+
+
+def test_a_pack_brings_nodes_and_their_titles(monkeypatch: pytest.MonkeyPatch) -> None:
+    pack = Pack(nodes={"Invert": Invert, "Classic": Classic}, titles={"Classic": "A classic"})
+    install(monkeypatch, Entry("other", {"Blur": Blur}), packs=(Entry("mine", pack),))
+    registry = Registry.discover()
+    assert list(registry) == ["Invert", "Classic", "Blur"]
+    assert registry["Classic"].display_name == "A classic"
+    assert [one.name for one in registry.packs] == ["mine", "other"]
+
+
+def test_a_library_that_is_in_both_groups_is_read_as_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, Entry("one", {"Blur": Blur}), packs=(Entry("one", Pack(nodes={"Invert": Invert})),))
+    assert list(Registry.discover()) == ["Invert"]
+
+
+@pytest.mark.parametrize(
+    ("pack", "message"),
+    [
+        (ImportError("no cv2"), "node pack 'bad' (bad:NODES) cannot be loaded: ImportError: no cv2"),
+        ({"Invert": Invert}, "node pack 'bad' (bad:NODES): expected a Pack, got {"),
+    ],
+)
+def test_a_broken_pack_is_told_of_and_the_others_stay(
+    pack: Any, message: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    install(monkeypatch, packs=(Entry("bad", pack), Entry("good", Pack(nodes={"Blur": Blur}))))
+    assert list(Registry.discover()) == ["Blur"]
+    (told,) = caplog.messages
+    assert told.startswith(message)
+
+
+def test_a_checkout_knows_its_own_pack_whatever_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: ())
+    assert "KSampler" in Registry.discover()
+
+
+def test_a_registry_by_hand_knows_what_installed_packs_bring() -> None:
+    assert [pack.name for pack in Registry({"Invert": Invert}).packs] == ["builtin"]
+    mine = Packs((Pack(name="mine"),))
+    assert Registry(packs=mine).copy().packs is mine
 
 
 class Bad(Classic):

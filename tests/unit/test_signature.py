@@ -112,7 +112,7 @@ def key(class_type: str, folders: Folders, registry: Registry = REGISTRY, **inpu
 def test_golden(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     """These bytes name what is in people's caches: whoever changes them raises KEY_VERSION."""
     pack = SimpleNamespace(name="p", module="p", value="p", load=lambda: {"Make": Make, "Join": Join, "ByFile": ByFile})
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [pack])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [pack] if group == "weft.nodes" else [])
     registry = Registry.discover()
     (folders.models[0] / "checkpoints" / "c.ckpt").write_bytes(b"weights")
     found = keys(
@@ -236,7 +236,7 @@ def test_what_is_registered_by_hand_is_its_own_code(make: Any, folders: Folders)
 
 def test_what_replaces_an_installed_class_is_its_own_code(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = SimpleNamespace(name="p", module="p", value="p", load=lambda: {"Times": made(10)})
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [pack])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [pack] if group == "weft.nodes" else [])
     installed = Registry.discover()
     before = key("Times", folders, installed, x=3)
     assert key("Times", folders, Registry.discover(), x=3) == before  # by its version, in every process

@@ -1,0 +1,8 @@
+"""The built-in nodes as a pack: what the engine finds through the entry-point group `weft.packs`."""
+
+from __future__ import annotations
+
+from engine.packs import Pack
+from nodes import NODES
+
+PACK = Pack(nodes=NODES)
