@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.expansion import GraphBuilder
 from engine.links import Link
-from nodes.efficiency.axes import CONTROL_NET, LORA, NOTHING_KIND, merge_control_nets, merge_loras
+from nodes.efficiency.axes.kind import Cell
+from nodes.efficiency.axes.table import KINDS
 from nodes.efficiency.errors import BadScript
 from nodes.efficiency.labels import labels_of, shortened
 from nodes.efficiency.loading import (
@@ -20,10 +21,7 @@ from nodes.efficiency.loading import (
     add_refiner_prompts,
 )
 from nodes.efficiency.sampling import Refiner, Sampling, add_sampling
-from nodes.efficiency.values import XY, ControlNetStack, Dependencies, LoraStack, XYPlot
-
-# The axis whose values cost most to switch between varies slowest.
-_SLOWEST_FIRST = ("Checkpoint", "Refiner", *sorted(LORA - {"LoRA Stacks"}), "LoRA Stacks", "VAE")
+from nodes.efficiency.values import XY, Dependencies, XYPlot
 
 
 @dataclass(frozen=True)
@@ -32,25 +30,6 @@ class Encoders:
 
     clip: Link | None
     refiner_clip: Link | None = None
-
-
-@dataclass
-class Cell:
-    """The settings of one cell while its axes are applied; `stale` names what must be made anew."""
-
-    sampling: Sampling
-    given: Dependencies | None
-    loras: LoraStack = ()
-    control_nets: ControlNetStack = ()
-    changed: dict[str, Any] = field(default_factory=dict)
-    checkpoint: tuple[Any, Any, Any] = (None, None, None)
-    refiner: tuple[Any, Any, Any] = (None, None, None)
-    vae_name: str | None = None
-    positive: str = ""
-    negative: str = ""
-    ascore: tuple[float, float] = (0.0, 0.0)
-    refine_at: float | None = None
-    stale: set[str] = field(default_factory=set)
 
 
 def add_plot(graph: GraphBuilder, sampling: Sampling, plot: XYPlot, encoders: Encoders) -> tuple[Link, Link, Link]:
@@ -88,16 +67,11 @@ def add_plot(graph: GraphBuilder, sampling: Sampling, plot: XYPlot, encoders: En
 
 
 def _order(x: XY, y: XY) -> Iterator[tuple[int, int]]:
-    """(column, row) of every cell, in the order in which they are made."""
-    slowest = min((x, y), key=lambda axis: _rank(axis.kind))
-    if slowest is x and _rank(x.kind) < _rank(y.kind):
+    """(column, row) of every cell, in the order in which they are made: what costs most to switch varies slowest."""
+    if KINDS[x.kind].cost > KINDS[y.kind].cost:
         yield from ((column, row) for column in range(len(x.values)) for row in range(len(y.values)))
     else:
         yield from ((column, row) for row in range(len(y.values)) for column in range(len(x.values)))
-
-
-def _rank(kind: str) -> int:
-    return _SLOWEST_FIRST.index(kind) if kind in _SLOWEST_FIRST else len(_SLOWEST_FIRST)
 
 
 def _cell(sampling: Sampling, plot: XYPlot, x: Any, y: Any) -> Cell:
@@ -110,127 +84,16 @@ def _cell(sampling: Sampling, plot: XYPlot, x: Any, y: Any) -> Cell:
         cell.refiner = (given.refiner_name, given.refiner_clip_skip, None)
         cell.positive, cell.negative = given.positive, given.negative
         cell.ascore = given.ascore or (0.0, 0.0)
-    kinds = plot.x.kind, plot.y.kind
-    if set(kinds) <= LORA:
-        _APPLY["LoRA"](cell, merge_loras(x, y))
-    elif set(kinds) <= CONTROL_NET.keys():
-        _APPLY[kinds[0]](cell, merge_control_nets(x, y, kinds[1]))
+    x_kind, y_kind = KINDS[plot.x.kind], KINDS[plot.y.kind]
+    if x_kind.share is not None and y_kind.share is not None and x_kind.share.of == y_kind.share.of:
+        x_kind.change(cell, y_kind.share.merged(x, y))
     else:
-        # A checkpoint may bring a clip skip: an axis of clip skips decides in its place, on whichever side it stands.
-        for kind, value in sorted(zip(kinds, (x, y), strict=True), key=lambda axis: _rank(axis[0])):
-            if kind != NOTHING_KIND:
-                _APPLY[kind](cell, value)
+        # What costs most is the first: what it brings with it (a checkpoint its clip skip), the other axis may replace.
+        for kind, value in sorted(((x_kind, x), (y_kind, y)), key=lambda axis: -axis[0].cost):
+            kind.change(cell, value)
     if cell.refine_at is not None:
         cell.changed["refine"] = int(cell.refine_at * cell.changed.get("steps", sampling.steps))
     return cell
-
-
-# What a value of each axis does to a cell
-
-
-def _sets(name: str) -> Callable[[Cell, Any], None]:
-    def apply(cell: Cell, value: Any) -> None:
-        cell.changed[name] = value
-
-    return apply
-
-
-def _seed(cell: Cell, value: int) -> None:
-    cell.changed["seed"] = cell.sampling.seed + value
-
-
-def _sampler(cell: Cell, value: tuple[str, str | None]) -> None:
-    name, scheduler = value
-    cell.changed["sampler_name"] = name
-    if scheduler is not None:
-        cell.changed["scheduler"] = scheduler
-
-
-def _prompt(side: str) -> Callable[[Cell, Any], None]:
-    def apply(cell: Cell, value: tuple[str, str | None]) -> None:
-        search, text = value
-        if text is not None:
-            setattr(cell, side, getattr(cell, side).replace(search, text, 1))
-        cell.stale |= {"prompts", "refiner prompts"}
-
-    return apply
-
-
-def _ascore(place: int) -> Callable[[Cell, Any], None]:
-    def apply(cell: Cell, value: float) -> None:
-        cell.ascore = (value, cell.ascore[1]) if place == 0 else (cell.ascore[0], value)
-        cell.stale.add("refiner prompts")
-
-    return apply
-
-
-def _checkpoint(cell: Cell, value: tuple[str, int | None, str | None]) -> None:
-    name, clip_skip, vae = value
-    cell.checkpoint = (name, cell.checkpoint[1] if clip_skip is None else clip_skip, vae)
-    cell.stale |= {"model", "vae", "prompts"}
-
-
-def _clip_skip(cell: Cell, value: int) -> None:
-    cell.checkpoint = (cell.checkpoint[0], value, cell.checkpoint[2])
-    cell.stale |= {"clip skip", "prompts"}
-
-
-def _refiner(cell: Cell, value: tuple[str, int | None, str | None]) -> None:
-    name, clip_skip, _ = value
-    cell.refiner = (name, cell.refiner[1] if clip_skip is None else clip_skip, None)
-    cell.stale |= {"refiner model", "refiner prompts"}
-
-
-def _refiner_clip_skip(cell: Cell, value: int) -> None:
-    cell.refiner = (cell.refiner[0], value, None)
-    cell.stale |= {"refiner clip skip", "refiner prompts"}
-
-
-def _loras(cell: Cell, value: LoraStack) -> None:
-    cell.loras = value
-    cell.stale |= {"model", "prompts"}
-
-
-def _control_nets(cell: Cell, value: ControlNetStack) -> None:
-    cell.control_nets = value
-    cell.stale.add("prompts")
-
-
-def _vae(cell: Cell, value: str) -> None:
-    cell.vae_name = value
-    cell.stale.add("vae")
-
-
-def _refine_at(cell: Cell, value: float) -> None:
-    cell.refine_at = value
-
-
-_APPLY: Mapping[str, Callable[[Cell, Any], None]] = {
-    "Seeds++ Batch": _seed,
-    "Steps": _sets("steps"),
-    "StartStep": _sets("start"),
-    "EndStep": _sets("end"),
-    "RefineStep": _sets("refine"),
-    "Refiner On/Off": _refine_at,
-    "AddNoise": _sets("add_noise"),
-    "ReturnNoise": _sets("leftover"),
-    "CFG Scale": _sets("cfg"),
-    "Sampler": _sampler,
-    "Scheduler": _sets("scheduler"),
-    "Denoise": _sets("denoise"),
-    "VAE": _vae,
-    "Positive Prompt S/R": _prompt("positive"),
-    "Negative Prompt S/R": _prompt("negative"),
-    "AScore+": _ascore(0),
-    "AScore-": _ascore(1),
-    "Checkpoint": _checkpoint,
-    "Refiner": _refiner,
-    "Clip Skip": _clip_skip,
-    "Clip Skip (Refiner)": _refiner_clip_skip,
-    "LoRA": _loras,
-    "LoRA Stacks": _loras,
-    **dict.fromkeys(CONTROL_NET, _control_nets),
-}
 
 
 class _Memo:

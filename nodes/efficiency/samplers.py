@@ -11,7 +11,8 @@ from engine.links import Link, Linked
 from engine.sockets import Combo, Float, Int, Socket
 from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES
 from nodes.diffusion.spellings import scheduler_meant
-from nodes.efficiency.axes import check_axes, check_sampler
+from nodes.efficiency.axes.rules import check_axes
+from nodes.efficiency.axes.written import check_sampler
 from nodes.efficiency.cells import Encoders, add_plot
 from nodes.efficiency.errors import BadScript
 from nodes.efficiency.face import node

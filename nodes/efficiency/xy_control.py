@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 from engine.authoring import Output
 from engine.sockets import Combo, Float
-from nodes.efficiency.axes import CONTROL_NET, CONTROL_NET_KINDS, CONTROL_NET_PLOT_KINDS, axis, float_ramp
+from nodes.efficiency.axes.control import SETTINGS
+from nodes.efficiency.axes.inputs import AxisInput, chosen, chosen_pair
+from nodes.efficiency.axes.ramps import axis, float_ramp
 from nodes.efficiency.face import node
 from nodes.efficiency.stackers import ControlNetLink, ImageLink, Percent, Strength
 from nodes.efficiency.values import ControlNetStackValue, ControlNetUse, XYValue
@@ -16,10 +18,14 @@ from nodes.efficiency.xy_inputs import CATEGORY, Axis, BatchCount
 Start = Annotated[float, Float(default=0.0, **Percent)]
 End = Annotated[float, Float(default=1.0, **Percent)]
 
+_KINDS = {setting: kind for kind, setting in SETTINGS.items()}
+_SHORT = {kind.removeprefix("ControlNet"): kind for kind in SETTINGS}
+_PAIRS = {f"X: {x}, Y: {y}": (_SHORT[x], _SHORT[y]) for x in _SHORT for y in _SHORT if x != y}
+
 
 def _other_ends(constants: Mapping[str, Any]) -> frozenset[str]:
     chosen = constants.get("target_parameter")
-    others = [name for name in CONTROL_NET_KINDS if name != chosen] if chosen in CONTROL_NET_KINDS else []
+    others = [name for name in _KINDS if name != chosen] if chosen in _KINDS else []
     return frozenset(f"{end}_{name}" for name in others for end in ("first", "last"))
 
 
@@ -28,7 +34,7 @@ def ControlNetAxis(
     *,
     control_net: ControlNetLink,
     image: ImageLink,
-    target_parameter: Annotated[str, Combo(tuple(CONTROL_NET_KINDS))],
+    target_parameter: Annotated[str, Combo(tuple(_KINDS))],
     batch_count: BatchCount,
     first_strength: Annotated[float, Float(default=0.0, min=0.0, max=10.0, step=0.01)],
     last_strength: Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)],
@@ -66,7 +72,7 @@ def ControlNetAxis(
     }[target_parameter]
     use = ControlNetUse(control_net, image, strength, start_percent, end_percent)
     values = float_ramp(*ends, batch_count)
-    return _axis(CONTROL_NET_KINDS[target_parameter], use, values, cnet_stack)
+    return _axis(_KINDS[target_parameter], use, values, cnet_stack)
 
 
 @node(class_type="XY Input: Control Net Plot", category=CATEGORY)
@@ -74,7 +80,7 @@ def ControlNetPlot(
     *,
     control_net: ControlNetLink,
     image: ImageLink,
-    plot_type: Annotated[str, Combo(tuple(CONTROL_NET_PLOT_KINDS))],
+    plot_type: Annotated[str, Combo(tuple(_PAIRS))],
     strength: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)],
     start_percent: Start,
     end_percent: End,
@@ -104,7 +110,7 @@ def ControlNetPlot(
         cnet_stack: Control nets that every cell has too.
     """
     use = ControlNetUse(control_net, image, strength, start_percent, end_percent)
-    x_kind, y_kind = CONTROL_NET_PLOT_KINDS[plot_type]
+    x_kind, y_kind = _PAIRS[plot_type]
     x = _ramp(x_kind, X_first_value, X_last_value, X_batch_count)
     y = _ramp(y_kind, Y_first_value, Y_last_value, Y_batch_count)
     return _axis(x_kind, use, x, cnet_stack), _axis(y_kind, use, y, cnet_stack)
@@ -117,5 +123,12 @@ def _ramp(kind: str, first: float, last: float, count: int) -> list[float]:
 
 def _axis(kind: str, use: ControlNetUse, values: list[float], stack: Any) -> XYValue | None:
     """The control net with each value of the setting that the kind varies, in front of the stack."""
-    changes: list[dict[str, Any]] = [{CONTROL_NET[kind]: value} for value in values]
+    changes: list[dict[str, Any]] = [{SETTINGS[kind]: value} for value in values]
     return axis(kind, [(use._replace(**change), *(stack or ())) for change in changes])
+
+
+INPUTS = {
+    "XY Input: Control Net": AxisInput(chosen("target_parameter", _KINDS)),
+    "XY Input: Control Net Plot": AxisInput(chosen_pair("plot_type", _PAIRS)),
+}
+"""What their widgets show of the axis, by class_type."""

@@ -9,17 +9,8 @@ from engine.authoring import Output
 from engine.sockets import Combo, Float, Int, String
 from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
 from nodes.diffusion.spellings import sampler_meant, scheduler_meant
-from nodes.efficiency.axes import (
-    ASCORE_KINDS,
-    NOISE_KINDS,
-    PROMPT_KINDS,
-    SAMPLER_KINDS,
-    SKIP_KINDS,
-    STEP_KINDS,
-    axis,
-    float_ramp,
-    int_ramp,
-)
+from nodes.efficiency.axes.inputs import AxisInput, Widgets, always, chosen, names_none
+from nodes.efficiency.axes.ramps import axis, float_ramp, int_ramp
 from nodes.efficiency.face import node
 from nodes.efficiency.loading import NONE
 from nodes.efficiency.slots import slots, unused_slots
@@ -29,6 +20,19 @@ CATEGORY = "Efficiency Nodes/XY Inputs"
 
 Axis = Annotated[XYValue, Output("X or Y")] | None
 BatchCount = Annotated[int, Int(default=3, min=0, max=50, step=1)]
+
+# The kinds that a widget chooses between.
+_STEPS = {
+    "steps": "Steps",
+    "start_at_step": "StartStep",
+    "end_at_step": "EndStep",
+    "refine_at_step": "RefineStep",
+}
+_NOISES = {"add_noise": "AddNoise", "return_with_leftover_noise": "ReturnNoise"}
+_SAMPLERS = {"sampler": "Sampler", "scheduler": "Scheduler", "sampler & scheduler": "Sampler"}
+_PROMPTS = {"positive": "Positive Prompt S/R", "negative": "Negative Prompt S/R"}
+_SCORES = {"positive": "AScore+", "negative": "AScore-"}
+_SKIPS = {"Base": "Clip Skip", "Refiner": "Clip Skip (Refiner)"}
 
 
 @node(class_type="XY Input: Seeds++ Batch", category=CATEGORY)
@@ -42,13 +46,13 @@ def SeedsAxis(*, batch_count: BatchCount) -> Axis:
 
 
 @node(class_type="XY Input: Add/Return Noise", category=CATEGORY)
-def NoiseAxis(*, XY_type: Annotated[str, Combo(tuple(NOISE_KINDS))]) -> Axis:
+def NoiseAxis(*, XY_type: Annotated[str, Combo(tuple(_NOISES))]) -> Axis:
     """Compare a sampler with and without its initial noise, or with and without the noise that is left.
 
     Args:
         XY_type: Which of the two is switched on and off.
     """
-    return axis(NOISE_KINDS[XY_type], ("enable", "disable"))
+    return axis(_NOISES[XY_type], ("enable", "disable"))
 
 
 # The inputs that hold the ends of the ramp, for each target_parameter.
@@ -69,7 +73,7 @@ def _other_ends(constants: Mapping[str, Any]) -> frozenset[str]:
 @node(class_type="XY Input: Steps", category=CATEGORY, unused=_other_ends)
 def StepsAxis(
     *,
-    target_parameter: Annotated[str, Combo(tuple(STEP_KINDS))],
+    target_parameter: Annotated[str, Combo(tuple(_STEPS))],
     batch_count: BatchCount,
     first_step: Annotated[int, Int(default=10, min=1, max=10_000, step=1)],
     last_step: Annotated[int, Int(default=20, min=1, max=10_000, step=1)],
@@ -100,7 +104,7 @@ def StepsAxis(
         "end_at_step": (first_end_step, last_end_step),
         "refine_at_step": (first_refine_step, last_refine_step),
     }[target_parameter]
-    return axis(STEP_KINDS[target_parameter], int_ramp(first, last, batch_count))
+    return axis(_STEPS[target_parameter], int_ramp(first, last, batch_count))
 
 
 @node(class_type="XY Input: CFG Scale", category=CATEGORY)
@@ -132,7 +136,7 @@ _SAMPLER_COLUMNS: dict[str, Any] = {
 @slots(**_SAMPLER_COLUMNS)
 def SamplerAxis(
     *,
-    target_parameter: Annotated[str, Combo(tuple(SAMPLER_KINDS))],
+    target_parameter: Annotated[str, Combo(tuple(_SAMPLERS))],
     input_count: Annotated[int, Int(default=3, min=0, max=50, step=1)],
     slots: list[tuple[Any, ...]],
 ) -> Axis:
@@ -180,7 +184,7 @@ MAX_REPLACEMENTS = 49
 @slots(MAX_REPLACEMENTS, replace=Annotated[str, String(default="", multiline=False)])
 def PromptAxis(
     *,
-    target_prompt: Annotated[str, Combo(tuple(PROMPT_KINDS))],
+    target_prompt: Annotated[str, Combo(tuple(_PROMPTS))],
     search_txt: Annotated[str, String(default="", multiline=False)],
     replace_count: Annotated[int, Int(default=3, min=0, max=MAX_REPLACEMENTS, step=1)],
     slots: list[tuple[str]],
@@ -194,13 +198,13 @@ def PromptAxis(
         replace: What stands in the place of search_txt.
     """
     changed = [(search_txt, text) for (text,) in slots[:replace_count]]
-    return axis(PROMPT_KINDS[target_prompt], [(search_txt, None), *changed]) if search_txt else None
+    return axis(_PROMPTS[target_prompt], [(search_txt, None), *changed]) if search_txt else None
 
 
 @node(class_type="XY Input: Aesthetic Score", category=CATEGORY)
 def AscoreAxis(
     *,
-    target_ascore: Annotated[str, Combo(tuple(ASCORE_KINDS))],
+    target_ascore: Annotated[str, Combo(tuple(_SCORES))],
     batch_count: BatchCount,
     first_ascore: Annotated[float, Float(default=0.0, min=0.0, max=1000.0, step=0.01)],
     last_ascore: Annotated[float, Float(default=10.0, min=0.0, max=1000.0, step=0.01)],
@@ -213,7 +217,7 @@ def AscoreAxis(
         first_ascore: The first.
         last_ascore: The last.
     """
-    return axis(ASCORE_KINDS[target_ascore], float_ramp(first_ascore, last_ascore, batch_count))
+    return axis(_SCORES[target_ascore], float_ramp(first_ascore, last_ascore, batch_count))
 
 
 @node(class_type="XY Input: Refiner On/Off", category=CATEGORY)
@@ -229,7 +233,7 @@ def RefinerAxis(*, refine_at_percent: Annotated[float, Float(default=0.8, min=0.
 @node(class_type="XY Input: Clip Skip", category=CATEGORY)
 def ClipSkipAxis(
     *,
-    target_ckpt: Annotated[str, Combo(tuple(SKIP_KINDS))],
+    target_ckpt: Annotated[str, Combo(tuple(_SKIPS))],
     batch_count: BatchCount,
     first_clip_skip: Annotated[int, Int(default=-1, min=-24, max=-1, step=1)],
     last_clip_skip: Annotated[int, Int(default=-3, min=-24, max=-1, step=1)],
@@ -242,4 +246,26 @@ def ClipSkipAxis(
         first_clip_skip: One end; -1 is the last layer.
         last_clip_skip: The other.
     """
-    return axis(SKIP_KINDS[target_ckpt], int_ramp(first_clip_skip, last_clip_skip, batch_count))
+    return axis(_SKIPS[target_ckpt], int_ramp(first_clip_skip, last_clip_skip, batch_count))
+
+
+def _names_none(given: Widgets, slot: int) -> bool:
+    column = "scheduler" if given.get("target_parameter") == "scheduler" else "sampler"
+    return names_none("input_count", column)(given, slot)
+
+
+INPUTS = {
+    "XY Input: Seeds++ Batch": AxisInput(always("Seeds++ Batch")),
+    "XY Input: Add/Return Noise": AxisInput(chosen("XY_type", _NOISES)),
+    "XY Input: Steps": AxisInput(chosen("target_parameter", _STEPS)),
+    "XY Input: CFG Scale": AxisInput(always("CFG Scale")),
+    "XY Input: Sampler/Scheduler": AxisInput(chosen("target_parameter", _SAMPLERS), _names_none),
+    "XY Input: Denoise": AxisInput(always("Denoise")),
+    "XY Input: Prompt S/R": AxisInput(
+        chosen("target_prompt", _PROMPTS), lambda given, slot: given.get("search_txt") == ""
+    ),
+    "XY Input: Aesthetic Score": AxisInput(chosen("target_ascore", _SCORES)),
+    "XY Input: Refiner On/Off": AxisInput(always("Refiner On/Off")),
+    "XY Input: Clip Skip": AxisInput(chosen("target_ckpt", _SKIPS)),
+}
+"""What their widgets show of the axis, by class_type."""

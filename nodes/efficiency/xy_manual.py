@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from engine.context import RunContext
 from engine.folders import Folders
 from engine.sockets import Combo, String
-from nodes.efficiency.axes import PROMPT, axis
+from nodes.efficiency.axes.inputs import AxisInput, Widgets
+from nodes.efficiency.axes.manual import MANUAL_KINDS, folder_named, parse_axis
+from nodes.efficiency.axes.ramps import axis
+from nodes.efficiency.axes.table import KINDS
 from nodes.efficiency.face import node
-from nodes.efficiency.manual import FOLDERS, MANUAL_KINDS, parse_axis
 from nodes.efficiency.values import XYValue
 from nodes.efficiency.xy_inputs import CATEGORY, Axis
 
@@ -31,8 +33,8 @@ A last entry that begins with a comma gives what the others leave out: euler;heu
 
 
 def _files(folders: Folders, constants: Mapping[str, Any]) -> list[str]:
-    kind = FOLDERS.get(constants.get("plot_type", ""))
-    return list(folders.files(kind)) if kind else []
+    folder = folder_named(constants.get("plot_type", ""))
+    return list(folders.files(folder)) if folder else []
 
 
 @node(class_type="XY Input: Manual XY Entry", category=CATEGORY, fingerprint=_files)
@@ -77,10 +79,20 @@ def JoinAxes(*, XY_1: XYValue, XY_2: XYValue, context: RunContext) -> Axis:
     if XY_1.kind != XY_2.kind:
         context.warn(f"an axis of {XY_1.kind} and one of {XY_2.kind} cannot be joined; there is no axis")
         return None
-    values: list[Any] = [*XY_1.values, *XY_2.values]
-    if XY_1.kind == "Seeds++ Batch":
-        values = list(range(len(values)))
-    elif XY_1.kind in PROMPT:
-        search = XY_1.values[0][0]
-        values = [*XY_1.values, *((search, replacement) for _, replacement in XY_2.values[1:])]
-    return axis(XY_1.kind, values)
+    return axis(XY_1.kind, KINDS[XY_1.kind].joined(XY_1.values, XY_2.values))
+
+
+def _makes_no_sense(given: Widgets, slot: int) -> bool:
+    """Which files there are is not known here."""
+    kind, text = given.get("plot_type"), given.get("plot_value")
+    if kind not in MANUAL_KINDS or folder_named(kind) or not isinstance(text, str):
+        return False
+    try:
+        parse_axis(kind, text, lambda _: ())
+    except ValueError:
+        return True
+    return False
+
+
+INPUTS = {"XY Input: Manual XY Entry": AxisInput(lambda given, slot: given.get("plot_type"), _makes_no_sense)}
+"""What their widgets show of the axis, by class_type."""

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from engine.authoring import Output
 from engine.context import RunContext
 from engine.sockets import Combo, Float, Int, String
-from nodes.efficiency.axes import CHECKPOINT_KINDS, LORA_KINDS, LORA_PLOT_KINDS, LORA_STRENGTHS, axis, float_ramp
+from nodes.efficiency.axes.inputs import AxisInput, Widgets, always, chosen, chosen_pair, names_none
+from nodes.efficiency.axes.ramps import axis, float_ramp
 from nodes.efficiency.batches import BatchMax, BatchPath, BatchSort, Subdirectories, batch_files, listed
 from nodes.efficiency.face import node
 from nodes.efficiency.loaders import VaeFile
@@ -20,6 +21,18 @@ from nodes.efficiency.xy_inputs import CATEGORY, Axis
 from nodes.types import weights
 
 Count = Annotated[int, Int(default=3, min=0, max=50, step=1)]
+
+# The kinds that a widget chooses between; those of X and Y where it chooses both.
+_CHECKPOINTS = {"Base": "Checkpoint", "Refiner": "Refiner"}
+_LORAS = {"LoRA Names": "LoRA", "LoRA Names+Weights": "LoRA", "LoRA Batch": "LoRA Stacks"}
+_STRENGTHS = "X: Model Strength, Y: Clip Strength"
+_LORA_PLOTS = {
+    "X: LoRA Batch, Y: LoRA Weight": ("LoRA Batch", "LoRA Wt"),
+    "X: LoRA Batch, Y: Model Strength": ("LoRA Batch", "LoRA MStr"),
+    "X: LoRA Batch, Y: Clip Strength": ("LoRA Batch", "LoRA CStr"),
+    _STRENGTHS: ("LoRA MStr", "LoRA CStr"),
+}
+
 _BATCH = frozenset({"batch_path", "subdirectories", "batch_sort", "batch_max"})
 
 
@@ -94,7 +107,7 @@ _CHECKPOINT_IDLE = {"Ckpt Names": ("clip_skip", "vae_name"), "Ckpt Names+ClipSki
 @slots(**_CHECKPOINT_COLUMNS)
 def CheckpointAxis(
     *,
-    target_ckpt: Annotated[str, Combo(tuple(CHECKPOINT_KINDS))],
+    target_ckpt: Annotated[str, Combo(tuple(_CHECKPOINTS))],
     input_mode: Annotated[str, Combo(_CHECKPOINT_MODES)],
     batch_path: BatchPath,
     subdirectories: Subdirectories,
@@ -118,7 +131,7 @@ def CheckpointAxis(
         clip_skip: Where its text encoder stops; -1 is the last layer.
         vae_name: A VAE, or the one in the checkpoint.
     """
-    kind = CHECKPOINT_KINDS[target_ckpt]
+    kind = _CHECKPOINTS[target_ckpt]
     if input_mode == "Checkpoint Batch":
         names = batch_files(context.folders, "checkpoints", batch_path, subdirectories, batch_sort, batch_max)
         return axis(kind, [(name, None, None) for name in names])
@@ -138,7 +151,7 @@ _LORA_COLUMNS: dict[str, Any] = {"lora_name": LoraFile, "model_str": LoraStrengt
 @slots(**_LORA_COLUMNS)
 def LoraAxis(
     *,
-    input_mode: Annotated[str, Combo(tuple(LORA_KINDS))],
+    input_mode: Annotated[str, Combo(tuple(_LORAS))],
     batch_path: BatchPath,
     subdirectories: Subdirectories,
     batch_sort: BatchSort,
@@ -173,14 +186,14 @@ def LoraAxis(
         entries = [Lora(name, model_strength, clip_strength) for name, _, _ in slots[:lora_count] if name != NONE]
     else:
         entries = [Lora(*entry) for entry in slots[:lora_count] if entry[0] != NONE]
-    return axis(LORA_KINDS[input_mode], [(entry, *(lora_stack or ())) for entry in entries])
+    return axis(_LORAS[input_mode], [(entry, *(lora_stack or ())) for entry in entries])
 
 
 def _unused_in_plot(constants: Mapping[str, Any]) -> frozenset[str]:
     mode = constants.get("input_mode")
-    if mode == LORA_STRENGTHS:
+    if mode == _STRENGTHS:
         return frozenset({"X_batch_path", "X_subdirectories", "X_batch_sort"})
-    return frozenset({"lora_name", "X_first_value", "X_last_value"} if mode in LORA_PLOT_KINDS else ())
+    return frozenset({"lora_name", "X_first_value", "X_last_value"} if mode in _LORA_PLOTS else ())
 
 
 @node(
@@ -191,7 +204,7 @@ def _unused_in_plot(constants: Mapping[str, Any]) -> frozenset[str]:
 )
 def LoraPlot(
     *,
-    input_mode: Annotated[str, Combo(tuple(LORA_PLOT_KINDS))],
+    input_mode: Annotated[str, Combo(tuple(_LORA_PLOTS))],
     lora_name: LoraFile,
     model_strength: LoraStrength,
     clip_strength: LoraStrength,
@@ -225,9 +238,9 @@ def LoraPlot(
         Y_last_value: Y's last strength.
         lora_stack: LoRAs that every cell has too.
     """
-    x_kind, y_kind = LORA_PLOT_KINDS[input_mode]
+    x_kind, y_kind = _LORA_PLOTS[input_mode]
     stack = tuple(lora_stack or ())
-    if input_mode == LORA_STRENGTHS:
+    if input_mode == _STRENGTHS:
         if lora_name == NONE:
             return None, None
         x = [Lora(lora_name, value, None) for value in float_ramp(X_first_value, X_last_value, X_batch_count)]
@@ -266,3 +279,17 @@ def LoraStacksAxis(
     """
     stacks = (lora_stack_1, lora_stack_2, lora_stack_3, lora_stack_4, lora_stack_5)
     return axis("LoRA Stacks", [stack for stack in stacks if stack])
+
+
+def _names_no_lora(given: Widgets, slot: int) -> bool:
+    return (given.get("input_mode"), given.get("lora_name")) == (_STRENGTHS, NONE)
+
+
+INPUTS = {
+    "XY Input: VAE": AxisInput(always("VAE"), names_none("vae_count", "vae_name")),
+    "XY Input: Checkpoint": AxisInput(chosen("target_ckpt", _CHECKPOINTS), names_none("ckpt_count", "ckpt_name")),
+    "XY Input: LoRA": AxisInput(chosen("input_mode", _LORAS), names_none("lora_count", "lora_name")),
+    "XY Input: LoRA Plot": AxisInput(chosen_pair("input_mode", _LORA_PLOTS), _names_no_lora),
+    "XY Input: LoRA Stacks": AxisInput(always("LoRA Stacks")),
+}
+"""What their widgets show of the axis, by class_type."""

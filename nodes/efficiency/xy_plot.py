@@ -7,7 +7,9 @@ from typing import Annotated
 from engine.authoring import UniqueId
 from engine.context import RunContext
 from engine.sockets import Combo, Int
-from nodes.efficiency.axes import check_plot, plot_problems
+from nodes.efficiency.axes.rules import plot_problems
+from nodes.efficiency.axes.table import KINDS
+from nodes.efficiency.axes.written import check_plot
 from nodes.efficiency.errors import BadScript
 from nodes.efficiency.face import node
 from nodes.efficiency.values import NOTHING, XY, DependenciesValue, Script, ScriptValue, XYPlot, XYValue
@@ -64,9 +66,6 @@ def XyPlot(
 
 
 def _without_what_the_other_decides(axis: XY, other: XY) -> XY:
-    """Samplers without their schedulers beside an axis of schedulers, checkpoints without VAEs beside one of VAEs."""
-    if (axis.kind, other.kind) == ("Sampler", "Scheduler"):
-        return XY(axis.kind, tuple((sampler, None) for sampler, _ in axis.values))
-    if (axis.kind, other.kind) == ("Checkpoint", "VAE"):
-        return XY(axis.kind, tuple((name, clip_skip, None) for name, clip_skip, _ in axis.values))
-    return axis
+    """Samplers without their schedulers beside an axis of schedulers, and the like."""
+    left = KINDS[axis.kind].beside.get(other.kind)
+    return axis if left is None else XY(axis.kind, tuple(map(left, axis.values)))

@@ -12,15 +12,11 @@ from hypothesis import strategies as st
 from engine.prompt import Link, Prompt
 from engine.registry import Registry
 from engine.validation import validate
-from nodes.efficiency.axes import (
-    DISALLOWED,
-    check_axes,
-    float_ramp,
-    int_ramp,
-    merge_control_nets,
-    merge_loras,
-    plot_problems,
-)
+from nodes.efficiency.axes.kind import SAMPLERS
+from nodes.efficiency.axes.loras import merge_loras
+from nodes.efficiency.axes.ramps import float_ramp, int_ramp
+from nodes.efficiency.axes.rules import check_axes, plot_problems
+from nodes.efficiency.axes.table import KINDS
 from nodes.efficiency.errors import BadScript
 from nodes.efficiency.values import NOTHING, XY, ControlNetUse, Lora, XYPlot
 
@@ -133,7 +129,7 @@ def plot_of(x: XY, y: XY) -> XYPlot:
 def test_the_message_names_the_samplers_that_can() -> None:
     with pytest.raises(BadScript, match=r"not for KSampler Adv. \(Efficient\) but for KSampler \(Efficient\)$"):
         check_axes("KSampler Adv. (Efficient)", plot_of(XY("Denoise", (1.0,)), NOTHING))
-    assert set(DISALLOWED) == set(_TABLE)
+    assert set(SAMPLERS) == set(_TABLE)
 
 
 # Cells whose axes decide parts of one thing
@@ -150,7 +146,9 @@ def test_the_loras_of_a_cell() -> None:
 def test_the_control_nets_of_a_cell() -> None:
     net, image = Link("1", 0), Link("2", 0)
     x, y = ControlNetUse(net, image, 0.5, 0.0, 1.0), ControlNetUse(net, image, 1.0, 0.25, 1.0)
-    assert merge_control_nets((x,), (y,), "ControlNetStart%") == (ControlNetUse(net, image, 0.5, 0.25, 1.0),)
+    share = KINDS["ControlNetStart%"].share
+    assert share is not None
+    assert share.merged((x,), (y,)) == (ControlNetUse(net, image, 0.5, 0.25, 1.0),)
 
 
 # Workflows as they are written

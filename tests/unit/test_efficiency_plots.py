@@ -9,7 +9,7 @@ import pytest
 from engine.errors import WeftError
 from engine.expansion import GraphBuilder
 from engine.links import Link
-from nodes.efficiency.axes import CONTROL_NET, DISALLOWED, ENCODED, LORA
+from nodes.efficiency.axes.control import SETTINGS
 from nodes.efficiency.cells import Encoders, add_plot
 from nodes.efficiency.labels import labels_of, shortened
 from nodes.efficiency.sampling import Refiner, Sampling
@@ -71,15 +71,6 @@ USE = ControlNetUse(Link("k", 0), Link("i", 0), 0.5, 0.1, 0.9)
 )
 def test_labels(kind: str, value: Any, label: str) -> None:
     assert labels_of(XY(kind, (value,)), 100) == (label,)
-
-
-def test_every_kind_has_a_label_and_an_effect() -> None:
-    from nodes.efficiency.cells import _APPLY
-    from nodes.efficiency.labels import _LABELS
-
-    kinds = ENCODED | set().union(*DISALLOWED.values())
-    assert kinds <= _LABELS.keys()
-    assert _LABELS.keys() - LORA <= _APPLY.keys()
 
 
 def test_an_axis_that_is_not_there_has_no_labels() -> None:
@@ -314,7 +305,7 @@ def test_stretches_of_a_schedule_are_axes() -> None:
 
 
 def test_control_nets_are_put_on_what_is_encoded_anew() -> None:
-    for kind in CONTROL_NET:
+    for kind in SETTINGS:
         (applied,) = Drawn(XY(kind, ((USE,),))).of("ControlNetApplyAdvanced")
         assert (applied["control_net"], applied["strength"]) == (Link("k", 0), 0.5)
 
