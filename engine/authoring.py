@@ -15,12 +15,12 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
 from engine.context import RunContext
-from engine.definition import InputSpec, NodeOptions, NodeSchema, OutputSpec, RunnableNode
+from engine.definition import InputSpec, Listing, NodeOptions, NodeSchema, OutputSpec, RunnableNode
 from engine.errors import DefinitionError
 from engine.expansion import Expanded, GraphBuilder
 from engine.links import LINK, LINKED
@@ -73,81 +73,35 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, kw_only=True)
-class NodeMark(NodeOptions):
-    """What `@node` was given; the rest is in the function."""
+class node(Listing, NodeOptions):
+    """`@node(category="image", ...)` marks a typed function as a node.
 
-    class_type: str | None
-    display_name: str | None
-    category: str
-    output_node: bool
-    python_module: str
-    deprecated: bool
-    experimental: bool
-
-
-def node(
-    *,
-    category: str,
-    display_name: str | None = None,
-    class_type: str | None = None,
-    output_node: bool = False,
-    version: int = 1,
-    python_module: str = "nodes",
-    fingerprint: Callable[..., Any] | None = None,
-    unused: Callable[..., Any] | None = None,
-    check: Callable[..., Any] | None = None,
-    deprecated: bool = False,
-    experimental: bool = False,
-    volatile: str = "",
-    queued: Callable[..., Mapping[str, Any]] | None = None,
-    lowers: Callable[..., Any] | None = None,
-    passes: Mapping[str, Callable[..., Any]] | None = None,
-) -> Callable[[Function], Function]:
-    """Mark a typed function as a node. Raise `version` whenever its output changes for the same inputs.
-
-    `fingerprint(folders, constants)` returns a list of plain data and Paths that joins the cache key, for what the
-    inputs do not show: a Path stands for the content of its file. `volatile` says why no cache may stand in for the
-    node: it is called in every run, and so is what takes from it. `unused(constants)` returns the names of inputs that
-    the others make meaningless: they are neither checked nor given. `check(seen)` yields (input name, message) for what
-    is wrong beyond a single input, before anything runs, a MissingFile in place of the message for a file that is not
-    there: `engine.definition.Seen`. `queued(constants, last, random)` gives the inputs that have another value in this
-    run; `last` are the constants of the run before, `random` gives floats in [0, 1). `lowers(site)` replaces the node
-    by others before anything is planned, and each of `passes` in a run that asks for it by name: `engine.lowering`.
+    All that can be said of one is a field of this record: of itself, of Listing (what the editor shows) or of
+    NodeOptions (how it runs).
     """
-    mark = NodeMark(
-        class_type=class_type,
-        display_name=display_name,
-        category=category,
-        output_node=output_node,
-        version=version,
-        python_module=python_module,
-        fingerprint=fingerprint,
-        unused=unused,
-        check=check,
-        deprecated=deprecated,
-        experimental=experimental,
-        volatile=volatile,
-        queued=queued,
-        lowers=lowers,
-        passes=passes or {},
-    )
 
-    def marked(function: Function) -> Function:
-        function.__weft_node__ = mark  # type: ignore[attr-defined]  # a mark on the author's own function
+    category: str = field()
+    """The menu that it stands in, as `sampling/custom`. It must be given."""
+
+    python_module: str = field(default="nodes", compare=False)
+
+    class_type: str = ""
+    """Its name in a workflow; default: the function's."""
+
+    def __call__(self, function: Function) -> Function:
+        function.__weft_node__ = self  # type: ignore[attr-defined]  # a mark on the author's own function
         return function
-
-    return marked
 
 
 def is_node(thing: object) -> bool:
     """Whether `@node` marked this function."""
-    return isinstance(getattr(thing, "__weft_node__", None), NodeMark)
+    return isinstance(getattr(thing, "__weft_node__", None), node)
 
 
 def read_function(function: Callable[..., Any]) -> RunnableNode:
     """The node that a function marked with `@node` is. Raises DefinitionError naming the parameter at fault."""
     mark = getattr(function, "__weft_node__", None)
-    if not isinstance(mark, NodeMark):
+    if not isinstance(mark, node):
         raise DefinitionError(f"{function!r} is not a node", hint="mark it with @node")
     class_type = mark.class_type or function.__name__
     try:
@@ -190,13 +144,8 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         class_type=class_type,
         inputs=(*inputs, *hidden),
         outputs=outputs,
-        display_name=mark.display_name or class_type,
-        category=mark.category,
         description=description,
-        python_module=mark.python_module,
-        output_node=mark.output_node,
-        deprecated=mark.deprecated,
-        experimental=mark.experimental,
+        **mark.listing() | {"display_name": mark.display_name or class_type},
     )
     return RunnableNode(
         schema,

@@ -7,7 +7,7 @@ be validated, converted and drawn for a custom node whose code is not there. Onl
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import islice, zip_longest
 from typing import Any, NamedTuple, Protocol
@@ -112,21 +112,35 @@ class NodeOptions:
     """As `lowers`, each in a run that asks for it by name."""
 
 
-@dataclass(frozen=True)
-class NodeSchema:
-    """What object_info says of a node class. Two are equal if they say the same, however they were made."""
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """How the editor lists a node class: what object_info says of it beside its inputs and outputs."""
 
-    class_type: str
-    inputs: tuple[InputSpec, ...]
-    outputs: tuple[OutputSpec, ...]
     display_name: str = ""
     category: str = ""
-    description: str = field(default="", compare=False)
     python_module: str = field(default="", compare=False)
     output_node: bool = False
     deprecated: bool = False
     experimental: bool = False
     api_node: bool = False
+
+    def listing(self) -> dict[str, Any]:
+        """The fields of this record, of whatever record they are part of, by name."""
+        return {each.name: getattr(self, each.name) for each in fields(Listing)}
+
+
+FLAGS = ("output_node", "deprecated", "experimental", "api_node")
+"""What is so or not, in the Listing and in object_info; a V1 class has them as attributes in capitals."""
+
+
+@dataclass(frozen=True)
+class NodeSchema(Listing):
+    """What object_info says of a node class. Two are equal if they say the same, however they were made."""
+
+    class_type: str
+    inputs: tuple[InputSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    description: str = field(default="", compare=False)
 
     @cached_property
     def by_name(self) -> dict[str, InputSpec]:
@@ -176,8 +190,7 @@ class NodeSchema:
         }
         if any(out.tooltip for out in self.outputs):
             info["output_tooltips"] = [out.tooltip for out in self.outputs]
-        flags = {"deprecated": self.deprecated, "experimental": self.experimental, "api_node": self.api_node}
-        return info | {name: True for name, on in flags.items() if on}
+        return info | {name: True for name in FLAGS if getattr(self, name)}
 
     @classmethod
     def from_object_info(cls, class_type: str, info: Mapping[str, Any]) -> NodeSchema:
@@ -196,10 +209,7 @@ class NodeSchema:
                 category=info.get("category") or "",
                 description=info.get("description") or "",
                 python_module=info.get("python_module") or "",
-                output_node=bool(info.get("output_node")),
-                deprecated=bool(info.get("deprecated")),
-                experimental=bool(info.get("experimental")),
-                api_node=bool(info.get("api_node")),
+                **{name: bool(info.get(name)) for name in FLAGS},
             )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise DefinitionError(f"object_info entry {class_type!r} is not as ComfyUI writes it: {error!r}") from error

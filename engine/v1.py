@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.definition import (
+    FLAGS,
     HIDDEN_TYPES,
     DescribedNode,
     InputSpec,
@@ -60,10 +61,7 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
         category=getattr(cls, "CATEGORY", "sd"),
         description=getattr(cls, "DESCRIPTION", "") or "",
         python_module=str(getattr(cls, "RELATIVE_PYTHON_MODULE", "nodes")),
-        output_node=bool(getattr(cls, "OUTPUT_NODE", False)),
-        deprecated=bool(getattr(cls, "DEPRECATED", False)),
-        experimental=bool(getattr(cls, "EXPERIMENTAL", False)),
-        api_node=bool(getattr(cls, "API_NODE", False)),
+        **{name: bool(getattr(cls, name.upper(), False)) for name in FLAGS},
     )
     unsupported = list(_unsupported(cls, function, inputs, outputs))
     if unsupported:

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any, Optional
 
 import pytest
 
 from engine.authoring import UI, Hidden, Output, UniqueId, is_node, node, read_function
 from engine.context import RunContext
-from engine.definition import InputSpec, OutputSpec
+from engine.definition import InputSpec, Listing, NodeOptions, OutputSpec
 from engine.errors import DefinitionError
 from engine.sockets import Combo, Files, Int, Socket
 
@@ -97,6 +98,22 @@ def test_names_can_be_given() -> None:
     schema = read_function(named).schema
     assert (schema.class_type, schema.display_name, schema.python_module) == ("Other Name", "Shown", "pack")
     assert schema.description == ""
+
+
+def test_all_that_node_is_given_arrives() -> None:
+    said: dict[str, Any] = {f.name: True if f.type == "bool" else f"my {f.name}" for f in fields(Listing)}
+    told: dict[str, Any] = {f.name: object() for f in fields(NodeOptions)}
+
+    def Told() -> None: ...
+
+    read = read_function(node(**said, **told)(Told))
+    assert {name: getattr(read.schema, name) for name in said} == said
+    assert {name: getattr(read.options, name) for name in told} == told
+
+
+def test_a_category_must_be_given() -> None:
+    with pytest.raises(TypeError, match="category"):
+        node()  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
