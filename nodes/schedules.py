@@ -185,7 +185,7 @@ def AlignYourStepsScheduler(
         steps: How many steps the whole schedule has; other numbers than 10 are interpolated.
         denoise: The share of the schedule that is kept, from its end; 0 keeps none.
     """
-    from nodes.diffusion.spacings import align_your_steps
+    from nodes.diffusion.aligned import align_your_steps
 
     return align_your_steps(model_type, steps, denoise)
 

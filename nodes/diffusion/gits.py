@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from nodes.diffusion.aligned import align_your_steps, interpolated, last_steps
 from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.spacings import align_your_steps, interpolated, last_steps
 
 MOST_STEPS = 20
 

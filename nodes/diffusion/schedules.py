@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.errors import DiffusionError, finite_number, nearest, whole_number
+from nodes.diffusion.gits import published
 from nodes.diffusion.names import PUBLISHED_SCHEDULERS
 from nodes.diffusion.spellings import scheduler_meant
 
@@ -124,8 +125,6 @@ def schedule(sampling: ModelSampling, scheduler: str, steps: int) -> Tensor:
         raise UnknownScheduler(f"unknown scheduler {scheduler!r}{f'; {meant}' if meant else nearest(scheduler, known)}")
     whole_number("steps", steps, 1)
     if scheduler in PUBLISHED_SCHEDULERS:
-        from nodes.diffusion.gits import published  # which builds on this module
-
         return published(scheduler, steps)
     return SCHEDULERS[scheduler](sampling, steps)
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from nodes.diffusion import sigmas as ops
 from nodes.diffusion import spacings
+from nodes.diffusion.aligned import align_your_steps
 from nodes.diffusion.denoiser import ModelSampling
 from nodes.diffusion.errors import DiffusionError
 from nodes.diffusion.gits import LEVELS, PICKS, gits
@@ -31,7 +32,7 @@ DESCENDING: dict[str, Any] = {
     "vp": lambda steps: spacings.vp(steps, 19.9, 0.1, 0.001),
     "sd_turbo": lambda steps: spacings.sd_turbo(TABLE, steps, 1.0),
     "beta_sampling": lambda steps: spacings.beta_sampling(TABLE, steps, 0.5, 0.7),
-    "align_your_steps": lambda steps: spacings.align_your_steps("SDXL", steps),
+    "align_your_steps": lambda steps: align_your_steps("SDXL", steps),
     "gits": lambda steps: gits(1.2, steps),
 }
 
@@ -59,7 +60,7 @@ def test_steps_0(name: str) -> None:
         (lambda: spacings.exponential(5, 10.0, 0.0), "sigma_min must be above 0 here, got 0.0"),
         (lambda: spacings.polyexponential(5, 0.0, 0.1, 1.0), "sigma_max must be above 0 here, got 0.0"),
         (lambda: spacings.beta_sampling(TABLE, 5, 0.0, 0.6), "alpha must be above 0 here, got 0.0"),
-        (lambda: spacings.align_your_steps("SDLX", 10), "no aligned steps for 'SDLX'; did you mean 'SDXL'"),
+        (lambda: align_your_steps("SDLX", 10), "no aligned steps for 'SDLX'; did you mean 'SDXL'"),
         (lambda: gits(1.2, 1), "a GITS schedule has at least 2 steps, got 1"),
         (lambda: gits(1.22, 10), "no GITS schedule for coefficient 1.22; there are 0.80, 0.85"),
         (lambda: gits(1.15, 19), "no GITS schedule is known for coefficient 1.15 and 19 steps"),
@@ -90,14 +91,14 @@ def test_aligned_steps_are_the_published_levels() -> None:
     }
     for model_type, expected in published.items():
         # The page rounds to three digits, and a timestep is 0.4 % of a sigma.
-        assert spacings.align_your_steps(model_type, 10).tolist() == pytest.approx(expected, rel=0.02, abs=1e-6)
+        assert align_your_steps(model_type, 10).tolist() == pytest.approx(expected, rel=0.02, abs=1e-6)
 
 
 def test_the_last_part_of_a_published_schedule() -> None:
-    whole = spacings.align_your_steps("SD1", 10)
-    assert torch.equal(spacings.align_your_steps("SD1", 10, 0.25), whole[-3:]), "round() is to even"
+    whole = align_your_steps("SD1", 10)
+    assert torch.equal(align_your_steps("SD1", 10, 0.25), whole[-3:]), "round() is to even"
     assert torch.equal(gits(1.0, 10, 0.3), gits(1.0, 10)[-4:])
-    assert len(spacings.align_your_steps("SD1", 10, 0.0)) == len(gits(1.0, 10, 0.0)) == 0
+    assert len(align_your_steps("SD1", 10, 0.0)) == len(gits(1.0, 10, 0.0)) == 0
 
 
 def test_every_gits_schedule() -> None:
