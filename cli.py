@@ -135,6 +135,7 @@ def run(
             sampling=sampling,
             prompt_schedule=prompt_schedule,
             cache=MemoryCache() if count > 1 or len(workflows) > 1 else None,
+            warn=answer.notice,
         )
         run_all(
             session,
@@ -187,6 +188,7 @@ def plan(
             output=output,
             sampling=sampling,
             prompt_schedule=prompt_schedule,
+            warn=answer.notice,
         )
         wanted = targets_of(targets, only)
         part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
@@ -223,7 +225,7 @@ def validate(
     with answering(context.obj, as_json=as_json) as answer:
         from engine.api import Session, targets_of
 
-        session = Session(models=models or None, input=input, object_info=object_info)
+        session = Session(models=models or None, input=input, object_info=object_info, warn=answer.notice)
         wanted = targets_of(targets, only)
         part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
         prompt = session.read(workflow, changes, ui=ui, **part)
@@ -271,7 +273,7 @@ def convert(
         from engine.api import Session
         from engine.folders import write_whole
 
-        session = Session(object_info=object_info)
+        session = Session(object_info=object_info, warn=answer.notice)
         document, notes = session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)
         for note in notes:
             answer.warn(str(note))
@@ -309,11 +311,11 @@ def nodes(
         settings = Settings.load({"models": models or None, "input": input})
         check_models(settings)
         folders = Folders(**{name: getattr(settings, name) for name in ("models", "input", "output", "temp")})
-        registry = Registry.discover()
+        registry = Registry.discover(answer.notice)
         if name is None:
-            found = [one for one in registry.schemas() if not one.internal]
+            found = [one for one in registry.schemas(answer.notice) if not one.internal]
         else:
-            found = find(registry, name)
+            found = find(registry, name, answer.notice)
         if as_json:
             answer.document({one.class_type: object_info(one, folders) for one in found})
         else:
@@ -341,7 +343,7 @@ def explain(
         from engine.testing.instrument import find_instrument
         from engine.testing.reports import explanation
 
-        found = explaining.explain(one, other, Registry.discover(), find_instrument)
+        found = explaining.explain(one, other, Registry.discover(answer.notice), lambda: find_instrument(answer.notice))
         for note in (*found.before.damage, *found.now.damage):
             answer.warn(str(note))
         if as_json:

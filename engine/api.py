@@ -20,7 +20,7 @@ from engine.cancel import CancelToken
 from engine.context import RunContext
 from engine.digests import Digests
 from engine.documents import finite
-from engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageError, did_you_mean
+from engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageError, Warn, did_you_mean, python_warning
 from engine.events import Observer
 from engine.executor import LocalExecutor, RunResult, Spare, Watch
 from engine.folders import INPUT, Folders
@@ -199,7 +199,10 @@ def _collector_paused() -> Iterator[None]:
 
 
 class Session:
-    """Folders, settings, registry and cache of one or more runs: what the API and the command line are made of."""
+    """Folders, settings, registry and cache of one or more runs: what the API and the command line are made of.
+
+    `warn` is told of what is no affair of one run: node packs that cannot be loaded, a folder that is not used.
+    """
 
     def __init__(
         self,
@@ -208,12 +211,13 @@ class Session:
         object_info: PathLike | Mapping[str, Any] | None = None,
         cache: Cache | None = None,
         sources: Mapping[str, str] | None = None,
+        warn: Warn = python_warning,
         **settings: Any,
     ) -> None:
         self.settings = Settings.load(settings, sources=sources)
         self._given = {name for name, value in settings.items() if value is not None}
         check_models(self.settings)
-        self.registry = registry if registry is not None else Registry.discover()
+        self.registry = registry if registry is not None else Registry.discover(warn)
         if object_info is not None:
             self.registry = self.registry.copy().add_object_info(_object_info(object_info))
         self.cache: Cache = cache if cache is not None else NoCache()
@@ -224,6 +228,7 @@ class Session:
             input=self.settings.input,
             output=self.settings.output,
             temp=self.settings.temp,
+            warn=warn,
         )
 
     @_collector_paused()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -254,6 +255,19 @@ class Interrupted(WeftError):
 
     def __init__(self, message: str = "interrupted", *, hint: str = "") -> None:
         super().__init__(message, hint=hint)
+
+
+Warn = Callable[[str], None]
+"""Is told, in a sentence, of what stops nothing."""
+
+
+class WeftWarning(UserWarning):
+    """What Weft has to say where nobody asked to be told."""
+
+
+def python_warning(message: str) -> None:
+    """The `warn` of callers that give none; Python says the same sentence once."""
+    warnings.warn(message, WeftWarning, stacklevel=2)
 
 
 def is_plain(error: BaseException | None) -> bool:

@@ -6,7 +6,6 @@ Nothing here follows a name out of its folder: `..`, an absolute path or a drive
 from __future__ import annotations
 
 import errno
-import logging
 import os
 import re
 import stat
@@ -26,12 +25,12 @@ from engine.errors import (
     OutsideFolder,
     UnusableName,
     UsageError,
+    Warn,
     file_meant,
     looked_in,
+    python_warning,
 )
 from engine.settings import own_temp
-
-log = logging.getLogger("weft")
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ico", ".jfif")
@@ -56,12 +55,15 @@ class Folders:
     that are shipped with Weft.
     """
 
-    def __init__(self, *, models: Sequence[Path], input: Path, output: Path, temp: Path) -> None:
+    def __init__(
+        self, *, models: Sequence[Path], input: Path, output: Path, temp: Path, warn: Warn = python_warning
+    ) -> None:
         # Absolute: what a run wrote is still there when the process has gone to another folder.
         self.models = tuple(root.absolute() for root in models)
         self.input = input.absolute()
         self.output = output.absolute()
         self.temp = temp.absolute()
+        self._warn = warn
         self._extra: list[tuple[str, Path, bool]] = []
         for root in self.models:
             for file in dict.fromkeys((root / EXTRA_PATHS, root.parent / EXTRA_PATHS)):
@@ -213,7 +215,7 @@ class Folders:
         The default one for `temp` is made here, for its user alone; where somebody else has made it, there is another.
         """
         if kind == "temp" and self.temp == own_temp():
-            self.temp = _private(self.temp)
+            self.temp = _private(self.temp, self._warn)
         return {"output": self.output, "temp": self.temp}[kind]
 
     def is_preview(self, file: Path) -> bool:
@@ -237,7 +239,7 @@ class Folders:
         return NumberedFiles(self.output_folder(kind), inside.parent, inside.name)
 
 
-def _private(folder: Path) -> Path:
+def _private(folder: Path, warn: Warn) -> Path:
     """The folder, made if need be and closed to others; a new one, with a warning, where it is a link or not ours."""
     if os.name == "nt":  # no owners there, and the folder for temporary files is the user's own
         return folder
@@ -249,7 +251,7 @@ def _private(folder: Path) -> Path:
             folder.chmod(0o700)
         return folder
     other = Path(tempfile.mkdtemp(prefix=f"{folder.name}-"))
-    log.warning("%s is a link or belongs to somebody else, so previews go to %s", folder, other)
+    warn(f"{folder} is a link or belongs to somebody else, so previews go to {other}")
     return other
 
 

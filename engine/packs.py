@@ -6,12 +6,9 @@ pack brings, `module:attribute`, that is imported when it is first needed: findi
 
 from __future__ import annotations
 
-import logging
 import sys
-import threading
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from importlib.metadata import EntryPoint
@@ -29,8 +26,6 @@ DISPLAY_NAMES = "NODE_DISPLAY_NAME_MAPPINGS"
 
 CHECKOUT = Path(__file__).parents[1] / "pyproject.toml"
 """Where Weft's own pack is declared, if this is a checkout."""
-
-_log = logging.getLogger("weft")
 
 Source = NodeSchema | RunnableNode | str | type | Callable[..., Any]
 """What can be registered: a schema, a node, a `@node` function, a V1 class, or `module:attribute` naming one."""
@@ -87,17 +82,6 @@ class Packs:
         return cls(tuple(packs), tuple(broken))
 
 
-def tell(message: str) -> None:
-    """Warn of something about the installed packs, once in a process: a process may discover them many times."""
-    if message not in _told:
-        _told.add(message)
-        _log.warning(message)
-
-
-_told: set[str] = set()
-_loading = threading.RLock()
-
-
 def resolve(place: str) -> Any:
     """What stands at `module:attribute`, or the module. Raises DefinitionError."""
     module, colon, attribute = place.partition(":")
@@ -125,9 +109,7 @@ def _called(entry: EntryPoint) -> str:
 
 def _load(entry: EntryPoint) -> Any:
     try:
-        # What packs print when they are imported is no result of a command. Stdout is the process's: one at a time.
-        with _loading, redirect_stdout(sys.stderr):
-            return entry.load()
+        return entry.load()
     except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
         raise DefinitionError(f"{_called(entry)} cannot be loaded: {type(error).__name__}: {error}") from error
 

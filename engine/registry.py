@@ -11,8 +11,8 @@ from weakref import WeakKeyDictionary
 
 from engine.authoring import is_node, read_function
 from engine.definition import DescribedNode, NodeOptions, NodeSchema, RunnableNode
-from engine.errors import DefinitionError, WeftError, did_you_mean
-from engine.packs import NODES, Packs, Source, resolve, tell
+from engine.errors import DefinitionError, Warn, WeftError, did_you_mean, python_warning
+from engine.packs import NODES, Packs, Source, resolve
 
 HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs"
 _MAX_HINTS = 100
@@ -63,22 +63,22 @@ class Registry:
         return self._packs
 
     @classmethod
-    def discover(cls) -> Registry:
+    def discover(cls, warn: Warn = python_warning) -> Registry:
         """A registry of every installed pack.
 
-        A pack that cannot be loaded is told of and left out, and so is a class that two packs claim: a workflow that
-        needs such a class is told why it is missing. Raises DefinitionError where no pack is left.
+        `warn` is told of a pack that cannot be loaded and is left out, and of a class that two packs claim: a workflow
+        that needs such a class is told why it is missing. Raises DefinitionError where no pack is left.
         """
         packs = Packs.installed().with_mappings()
         registry = cls(packs=packs)
         registry.broken = list(packs.broken)
         for message in packs.broken:
-            tell(message)
+            warn(message)
         for pack in packs:
             for class_type in [name for name in pack.nodes if name in registry._owners]:
                 owners = f"{registry._owners[class_type]!r} and {pack.name!r}"
                 registry._faults[class_type] = f"{class_type!r} is in two packs: {owners}"
-                tell(f"{registry._faults[class_type]}; it is left out")
+                warn(f"{registry._faults[class_type]}; it is left out")
             nodes = {name: source for name, source in pack.nodes.items() if name not in registry._faults}
             registry.add(nodes)
             registry._owners.update(dict.fromkeys(pack.nodes, pack.name))
@@ -176,13 +176,13 @@ class Registry:
         self._nodes[class_type] = node
         return node
 
-    def schemas(self) -> Iterator[NodeSchema]:
-        """Every class that can be had; the others are told of and left out."""
+    def schemas(self, warn: Warn = python_warning) -> Iterator[NodeSchema]:
+        """Every class that can be had; `warn` is told of the others."""
         for class_type in self:
             if class_type in self:
                 yield self[class_type]
             else:
-                tell(f"{self._faults[class_type]}; it is left out")
+                warn(f"{self._faults[class_type]}; it is left out")
 
     def unknown(self, class_type: str) -> tuple[str, str]:
         """What to say of a class that cannot be had, and a hint: the nearest name, and the packs that did not load."""

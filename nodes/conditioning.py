@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from engine.authoring import node
+from engine.context import RunContext
 from engine.definition import Seen
 from engine.errors import MissingFile
 from engine.folders import Folders
@@ -60,14 +61,16 @@ def _check_of(inputs: Sequence[str]) -> Callable[[Seen], Iterator[tuple[str, Mis
 
 
 @node(display_name="CLIP Text Encode (Prompt)", category="conditioning", **prompts("text"))
-def CLIPTextEncode(*, text: Annotated[str, String(multiline=True, dynamicPrompts=True)], clip: Clip) -> Conditioning:
+def CLIPTextEncode(
+    *, text: Annotated[str, String(multiline=True, dynamicPrompts=True)], clip: Clip, context: RunContext
+) -> Conditioning:
     """Encode a prompt. `(red:1.3)` weighs words, `embedding:name` brings in a textual inversion.
 
     Args:
         text: The prompt.
         clip: The text encoders of a checkpoint.
     """
-    return require(clip, "text encoder").encode(text)
+    return require(clip, "text encoder").encode(text, context.warn)
 
 
 @node(category="conditioning", display_name="CLIP Set Last Layer")

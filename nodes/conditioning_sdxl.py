@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from engine.authoring import node
+from engine.context import RunContext
 from engine.sockets import Float, Int, String
 from nodes.conditioning import prompts, require
 from nodes.types import Clip, Conditioning
@@ -28,6 +29,7 @@ def CLIPTextEncodeSDXL(
     target_height: Side,
     text_g: Prompt,
     text_l: Prompt,
+    context: RunContext,
 ) -> Conditioning:
     """Encode a prompt for each of SDXL's two text encoders, and say which sizes the model is to imagine.
 
@@ -42,7 +44,7 @@ def CLIPTextEncodeSDXL(
         text_g: The prompt for the larger encoder, OpenCLIP bigG.
         text_l: The prompt for the smaller encoder, CLIP L.
     """
-    encoded = require(clip, "text encoder").encode_each({"clip_l": text_l, "clip_g": text_g})
+    encoded = require(clip, "text encoder").encode_each({"clip_l": text_l, "clip_g": text_g}, context.warn)
     return _with(
         encoded,
         width=width,
@@ -62,6 +64,7 @@ def CLIPTextEncodeSDXLRefiner(
     height: Side,
     text: Prompt,
     clip: Clip,
+    context: RunContext,
 ) -> Conditioning:
     """Encode a prompt for SDXL's refiner, and say which size and beauty the model is to imagine.
 
@@ -72,7 +75,8 @@ def CLIPTextEncodeSDXLRefiner(
         text: The prompt.
         clip: The text encoder of the refiner's checkpoint.
     """
-    return _with(require(clip, "text encoder").encode(text), aesthetic_score=ascore, width=width, height=height)
+    encoded = require(clip, "text encoder").encode(text, context.warn)
+    return _with(encoded, aesthetic_score=ascore, width=width, height=height)
 
 
 def _with(conditioning: list[Any], **values: float) -> list[Any]:

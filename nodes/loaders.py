@@ -248,15 +248,14 @@ def device_memory(context: RunContext) -> DeviceMemory:
 
 
 def embeddings_of(context: RunContext) -> EmbeddingLookup:
-    """The embeddings of the run's folders, and what its settings say of those that are not there."""
+    """The embeddings of the run's folders, and what its settings say of those that are not there.
+
+    It goes with the text encoders into the cache, and so holds nothing of the run.
+    """
     from nodes.diffusion.mentions import EmbeddingLookup
 
-    def missing(name: str) -> None:
-        raise context.folders.missing_embedding(name)
-
-    if context.settings.missing_embeddings == "warn":
-        return EmbeddingLookup(context.folders.embedding)
-    return EmbeddingLookup(context.folders.embedding, missing)
+    folders, lenient = context.folders, context.settings.missing_embeddings == "warn"
+    return EmbeddingLookup(folders.embedding, None if lenient else folders.missing_embedding)
 
 
 class Place(NamedTuple):

@@ -33,7 +33,7 @@ def answering(stop: Stop, *, as_json: bool = False, as_events: bool = False, qui
     answer.stop.leave = lambda: os._exit(answer.failed(Interrupted()))
     code = 0
     try:
-        with _libraries_silenced(answer):
+        with _libraries_silenced(), _prints_diverted(quiet):
             yield answer
     except (KeyboardInterrupt, Exception) as error:
         try:
@@ -71,6 +71,7 @@ class Answer:
         """The workflows that have not begun, where there are several."""
         self.failures = 0
         self.warnings: list[events.NodeWarning] = []
+        self._noticed: set[str] = set()
 
     def document(self, data: Mapping[str, Any]) -> None:
         """Write one JSON document; what a third-party node put into it and JSON does not know, as text."""
@@ -82,7 +83,7 @@ class Answer:
 
     @contextmanager
     def watching(self) -> Iterator[list[events.Observer]]:
-        """The observers of a run. Meanwhile, what nodes print goes to stderr: stdout is for results."""
+        """The observers of a run, which takes `token`."""
         if self.subject and not self.quiet and not self.as_events:
             self.err.line((self.subject, "bold"))
         with self.stack as stack:
@@ -91,8 +92,6 @@ class Answer:
                 observers.append(lambda event: self.record(event.to_json()))
             elif not self.quiet:
                 observers.append(stack.enter_context(Narrator(self.err)))
-            nowhere = stack.enter_context(open(os.devnull, "w"))  # noqa: SIM115  # the stack closes it
-            stack.enter_context(redirect_stdout(nowhere if self.quiet else sys.stderr))
             with self.listening(*observers) as told:
                 yield told
 
@@ -141,13 +140,16 @@ class Answer:
                 self.files.extend(event.files)
                 self.previews.extend(event.previews)
 
-    def logged(self, record: logging.LogRecord) -> None:
-        """A message of Weft's own logger; while a node runs, it is that node's warning."""
+    def notice(self, message: str) -> None:
+        """Warn, once in the command, of what is no affair of one run; while a node runs, it is that node's warning."""
+        if message in self._noticed:
+            return
+        self._noticed.add(message)
         if self.running is None:
-            self.warn(record.getMessage())
+            self.warn(message)
             return
         for observer in self.observers:
-            observer(events.NodeWarning(self.running.node_id, record.getMessage(), self.running.display_id))
+            observer(events.NodeWarning(self.running.node_id, message, self.running.display_id))
 
     def remark(self, message: str) -> None:
         """Say something about the runs as a whole where the warnings of nodes are said, in documents and events too."""
@@ -267,15 +269,6 @@ def _json(data: Mapping[str, Any], indent: int | None = None) -> str:
         return json.dumps(finite(data)[0], indent=indent, default=str) + "\n"
 
 
-class _LogHandler(logging.Handler):
-    def __init__(self, answer: Answer) -> None:
-        super().__init__(logging.WARNING)
-        self.answer = answer
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.answer.logged(record)
-
-
 _SILENCE = {
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
@@ -285,21 +278,29 @@ _SILENCE = {
 
 
 @contextmanager
-def _libraries_silenced(answer: Answer) -> Iterator[None]:
-    """Keep the warnings, logs and bars of libraries off the streams; those of Weft become warnings of the answer.
+def _libraries_silenced() -> Iterator[None]:
+    """Keep the warnings, logs and bars of libraries off the streams.
 
     What the user set, by `python -W` or in the environment, stands.
     """
     for name, value in _SILENCE.items():
         os.environ.setdefault(name, value)
-    handlers = {logging.getLogger(): logging.NullHandler(), logging.getLogger("weft"): _LogHandler(answer)}
-    for logger, handler in handlers.items():
-        logger.addHandler(handler)
+    nowhere = logging.NullHandler()
+    logging.getLogger().addHandler(nowhere)
     try:
         with warnings.catch_warnings():
             if not sys.warnoptions:
                 warnings.simplefilter("ignore")
             yield
     finally:
-        for logger, handler in handlers.items():
-            logger.removeHandler(handler)
+        logging.getLogger().removeHandler(nowhere)
+
+
+@contextmanager
+def _prints_diverted(quiet: bool) -> Iterator[None]:
+    """Send what nodes, packs and libraries print to stderr, or nowhere: stdout is for the answer, which holds it.
+
+    The command owns the process, and does this once for all of its runs; no run does it.
+    """
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere if quiet else sys.stderr):
+        yield

@@ -9,17 +9,17 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from engine.definition import InputSpec, NodeSchema
-from engine.errors import UsageError, did_you_mean, looked_in
+from engine.errors import UsageError, Warn, did_you_mean, looked_in, python_warning
 from engine.folders import Folders
 from engine.registry import HOW_CLASSES_GET_IN, Registry
 from engine.sockets import Combo, Files, type_name
 from engine.terminal.streams import Line
 
 
-def find(registry: Registry, text: str) -> list[NodeSchema]:
+def find(registry: Registry, text: str, warn: Warn = python_warning) -> list[NodeSchema]:
     """The class that is called so, by its class_type or its display name; else those that have the text in a name.
 
-    Raises UsageError where nothing has it.
+    Raises UsageError where nothing has it; `warn` is told of faulty classes, which are not searched.
     """
     if text in registry:
         return [registry[text]]
@@ -27,7 +27,7 @@ def find(registry: Registry, text: str) -> list[NodeSchema]:
     if text in set(registry):
         raise UsageError(fault, hint=hint)
     wanted = text.casefold()
-    known = [one for one in registry.schemas() if not one.internal]
+    known = [one for one in registry.schemas(warn) if not one.internal]
     called = [one for one in known if wanted in (one.class_type.casefold(), one.display_name.casefold())]
     found = called or [one for one in known if any(wanted in name.casefold() for name in _names(one))]
     if not found:

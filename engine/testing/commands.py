@@ -8,7 +8,7 @@ import sys
 import time
 import webbrowser
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +17,7 @@ from typing import Any
 from engine.errors import UsageError, WeftError, did_you_mean
 from engine.events import Event, NodeWarning, Observer
 from engine.folders import write_whole
+from engine.registry import Registry
 from engine.terminal.answer import Answer
 from engine.terminal.streams import uninterrupted
 from engine.testing import recording
@@ -92,11 +93,19 @@ def record(
         places[workflow] = place
     for place in places.values():
         _make_writable(place.parent)
-    instrument = find_instrument()
+    instrument, registry = find_instrument(answer.notice), Registry.discover(answer.notice)
     for workflow, place in places.items():
         how = How(sampling=options.sampling or "", overrides=tuple(overrides), targets=tuple(targets), keep=keep)
         with _watching(answer) as observers:
-            run = recording.ran(workflow, instrument, how, options=options, observers=observers, cancel=answer.token)
+            run = recording.ran(
+                workflow,
+                instrument,
+                how,
+                options=options,
+                registry=registry,
+                observers=observers,
+                cancel=answer.token,
+            )
         with uninterrupted():
             written = recording.keep(run, workflow, place, instrument, new=not force)
             size = sum(file.stat().st_size for file in written)
@@ -123,7 +132,7 @@ def _make_writable(folder: Path) -> None:
 
 @contextmanager
 def _watching(answer: Answer) -> Iterator[list[Observer]]:
-    """The observers of a run: its progress on a terminal, elsewhere its warnings. What nodes print goes to stderr."""
+    """The observers of a run: its progress on a terminal, elsewhere its warnings."""
     if answer.err.console is not None and not answer.quiet:
         with answer.watching() as observers:
             yield observers
@@ -133,16 +142,18 @@ def _watching(answer: Answer) -> Iterator[list[Observer]]:
         if isinstance(event, NodeWarning):
             answer.warn(f"node {event.node_id}: {event.message}")
 
-    with redirect_stdout(sys.stderr), answer.listening(warn) as observers:
+    with answer.listening(warn) as observers:
         yield observers
 
 
 @contextmanager
-def _checked(answer: Answer, case: Case, options: Options, instrument: Instrument) -> Iterator[Checked]:
+def _checked(
+    answer: Answer, case: Case, options: Options, instrument: Instrument, registry: Registry
+) -> Iterator[Checked]:
     """Check a case, and say how its run goes."""
     with (
         _watching(answer) as observers,
-        checked(case, options, instrument, observers=observers, cancel=answer.token) as found,
+        checked(case, options, instrument, registry=registry, observers=observers, cancel=answer.token) as found,
     ):
         yield found
 
@@ -151,11 +162,11 @@ def check(answer: Answer, paths: Sequence[Path], options: Options, reports: Repo
     """Check every case below the paths, say what was found, write the reports."""
     reports.check()
     cases = _collected(paths)
-    instrument = find_instrument()
+    instrument, registry = find_instrument(answer.notice), Registry.discover(answer.notice)
     started = time.perf_counter()
     verdicts: list[Verdict] = []
     for case in cases:
-        with _checked(answer, case, options, instrument) as found:
+        with _checked(answer, case, options, instrument, registry) as found:
             verdict = found.verdict if reports.page is not None else without_tensors(found.verdict)
         verdicts.append(verdict)
         _say(answer, verdict, reports)
@@ -168,7 +179,7 @@ def against(answer: Answer, paths: Sequence[Path], other: Path, options: Options
     cases = [case for case in _collected(paths) if case.golden.exists()]
     if not cases:
         raise NothingCollected("no goldens to compare", hint="weft test record WORKFLOW makes a golden")
-    instrument = find_instrument()
+    instrument = find_instrument(answer.notice)
     started = time.perf_counter()
     verdicts = []
     for case in cases:
@@ -207,7 +218,7 @@ def _recorded(name: str, shown: str, before: Golden, now: Golden, options: Optio
 def twice(answer: Answer, paths: Sequence[Path], options: Options, reports: Reports) -> None:
     """Run each workflow in two processes; nodes that do not give the same bits are not deterministic."""
     reports.check()
-    instrument = find_instrument()
+    instrument = find_instrument(answer.notice)
     started = time.perf_counter()
     verdicts = []
     for shown, workflow, how, found in _to_run(paths, options):
@@ -270,11 +281,11 @@ def accept(
         raise UsageError("--all is refused where CI=true: a person looks first", hint="name them with --only")
     _check_place(place)
     cases = [case for case in _collected(paths) if case.is_there]
-    instrument = find_instrument()
+    instrument, registry = find_instrument(answer.notice), Registry.discover(answer.notice)
     started = time.perf_counter()
     found: list[Checked] = []
     for case in cases:
-        with _checked(answer, case, options, instrument) as one:
+        with _checked(answer, case, options, instrument, registry) as one:
             found.append(one)
         if one.verdict.is_bad:
             _say(answer, one.verdict, Reports())

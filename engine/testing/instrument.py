@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from engine.errors import WeftError
-from engine.packs import tell
+from engine.errors import Warn, WeftError, python_warning
 
 ENTRY_POINTS = "weft.testing"
 
@@ -68,8 +67,8 @@ class Instrument(Protocol):
         """Where two tensors differ, as PNG."""
 
 
-def find_instrument() -> Instrument:
-    """The installed instrument; one that cannot be loaded is told of and left out.
+def find_instrument(warn: Warn = python_warning) -> Instrument:
+    """The installed instrument; `warn` is told of one that cannot be loaded and is left out.
 
     Raises WeftError where there is none, or several.
     """
@@ -80,7 +79,7 @@ def find_instrument() -> Instrument:
         try:
             found.append((entry.value, entry.load()))
         except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
-            tell(f"{ENTRY_POINTS} {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}")
+            warn(f"{ENTRY_POINTS} {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}")
     if len(found) != 1:
         names = ", ".join(value for value, _ in found) or "none"
         hint = "install Weft itself: pip install ." if not entries else "uninstall the others" if found else ""

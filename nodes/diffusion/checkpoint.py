@@ -12,7 +12,7 @@ import torch
 
 from nodes.diffusion import float8
 from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import CheckpointError, nearest
+from nodes.diffusion.errors import CheckpointError, Warn, nearest, python_warning
 from nodes.diffusion.families.known import not_a
 from nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
@@ -37,11 +37,9 @@ from nodes.diffusion.memory import DeviceMemory, resolve_dtype
 from nodes.diffusion.networks import (
     IGNORED,
     Part,
-    Warn,
     check,
     fill,
     in_file,
-    log,
     memory_of,
     text_part,
     unet_part,
@@ -82,7 +80,7 @@ def load_checkpoint(
     text_dtype: torch.dtype | None = None,
     vae_dtype: torch.dtype | None = None,
     embeddings: EmbeddingLookup | None = None,
-    warn: Warn = log.warning,
+    warn: Warn = python_warning,
 ) -> LoadedCheckpoint:
     """Open a single-file checkpoint, or a UNet alone, which then has neither clip nor vae.
 
@@ -112,7 +110,9 @@ def load_checkpoint(
     return LoadedCheckpoint(model, _clip(family, networks, embeddings), vae, family)
 
 
-def load_vae(path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype, warn: Warn = log.warning) -> Vae:
+def load_vae(
+    path: Path, *, device: torch.device | DeviceMemory, dtype: torch.dtype, warn: Warn = python_warning
+) -> Vae:
     """Open a VAE of its own, in any layout and under any prefix. Arguments and errors as `load_checkpoint`."""
     with in_file(path, warn) as tell:
         file = with_vae_of_its_own(WeightFile(path))
@@ -127,7 +127,7 @@ def load_unet(
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
     rounded: float8.Format | None = None,
-    warn: Warn = log.warning,
+    warn: Warn = python_warning,
 ) -> ModelPatcher:
     """Open the UNet of a file, in any layout and under any prefix; else as load_checkpoint.
 
@@ -164,7 +164,7 @@ def load_clip(
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
     embeddings: EmbeddingLookup | None = None,
-    warn: Warn = log.warning,
+    warn: Warn = python_warning,
 ) -> Clip:
     """Open text encoders of their own, one a file.
 
@@ -231,7 +231,7 @@ def plan_checkpoint(
     shapes: Mapping[str, tuple[int, ...]],
     metadata: Mapping[str, str] | None = None,
     read: Read | None = None,
-    warn: Warn = log.warning,
+    warn: Warn = python_warning,
 ) -> tuple[Family, tuple[Part, ...]]:
     """The family of a checkpoint and its networks, still without weights; every key and shape is checked.
 
@@ -249,7 +249,7 @@ def plan_checkpoint(
 
 
 def plan_vae(
-    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None, warn: Warn = log.warning
+    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None, warn: Warn = python_warning
 ) -> tuple[Part, ...]:
     """As `plan_checkpoint`, for a VAE of its own, whose keys have no prefix."""
     parts = (_vae(detect_vae(shapes, metadata), "", shapes, warn),)

@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.conditions import to_batch
-from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
 from nodes.diffusion.families.known import CONTROL_OF_DIFFUSERS, foreign, not_a
 from nodes.diffusion.families.sd.keymaps import controlnet_keymap, diffusers_shapes, read_controlnet
 from nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, PREFIX
 from nodes.diffusion.families.sd.layouts import with_control_of_its_own
 from nodes.diffusion.families.sd.releases import completed, kind_of, title_of
 from nodes.diffusion.landings import Landing, Shapes
-from nodes.diffusion.networks import Part, Warn, build, check, fill, in_file, log, memory_of
+from nodes.diffusion.networks import Part, build, check, fill, in_file, memory_of
 from nodes.diffusion.patcher import PatchedNetwork
 from nodes.diffusion.pixels import LATENT_PIXELS, resize
 from nodes.diffusion.weightfile import WeightFile
@@ -219,7 +219,7 @@ def load_controlnet(
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
     base: ModelPatcher | None = None,
-    warn: Warn = log.warning,
+    warn: Warn = python_warning,
 ) -> ControlNet:
     """Open a ControlNet in the original layout or in diffusers', under any prefix.
 
@@ -246,7 +246,7 @@ def load_controlnet(
     return ControlNet(PatchedNetwork(module, memory_of(device)), family)
 
 
-def plan_controlnet(shapes: Mapping[str, tuple[int, ...]], warn: Warn = log.warning) -> tuple[str, Part]:
+def plan_controlnet(shapes: Mapping[str, tuple[int, ...]], warn: Warn = python_warning) -> tuple[str, Part]:
     """The family of a ControlNet's file and its network, still without weights; every key and shape is checked.
 
     Raises:

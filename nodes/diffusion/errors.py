@@ -1,15 +1,20 @@
 """What can go wrong in the diffusion library, and how its messages help.
 
 Every error derives from DiffusionError, so a face catches one type. A message says what was got, what was
-expected, where, and the nearest name where a name is wrong.
+expected, where, and the nearest name where a name is wrong. What stops nothing is told to the `warn` that a function is
+given; where it is given none, it is a Python warning.
 """
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
+
+Warn = Callable[[str], None]
+"""Is told, in a sentence, of what stops nothing."""
 
 
 class DiffusionError(ValueError):
@@ -28,6 +33,15 @@ class PatchError(DiffusionError):
 
 class DeviceError(DiffusionError):
     """A device or a number format that this machine does not have."""
+
+
+class DiffusionWarning(UserWarning):
+    """What the diffusion library has to say where nobody asked to be told."""
+
+
+def python_warning(message: str) -> None:
+    """The `warn` of callers that give none."""
+    warnings.warn(message, DiffusionWarning, stacklevel=2)
 
 
 def whole_number(name: str, value: object, least: int | None = None) -> int:

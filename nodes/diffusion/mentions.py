@@ -5,22 +5,15 @@ As measured on ComfyUI 0.3.64 (parity/facts.md section 7).
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from nodes.diffusion.errors import Warn
 from nodes.diffusion.prompt_weights import parse_weights
 
-log = logging.getLogger("weft")
-
 MARK = "embedding:"
-
-
-def ignored(name: str) -> None:
-    """ComfyUI's way with an embedding that is not there."""
-    log.warning("no embedding %r: ignored" if name else "'embedding:%s' without a name: ignored", name)
 
 
 @dataclass(frozen=True)
@@ -28,14 +21,20 @@ class EmbeddingLookup:
     """Where the embeddings of prompts are.
 
     find: the name of an embedding, as a prompt writes it -> its file, or None.
-    missing: told of a name that has no file; raises where a prompt is not to be read without it.
+    refusal: the error for a name that has no file; None where a prompt is read without it, and warned about.
     """
 
     find: Callable[[str], Path | None]
-    missing: Callable[[str], None] = ignored
+    refusal: Callable[[str], Exception] | None = None
 
     def __call__(self, name: str) -> Path | None:
         return self.find(name)
+
+    def missing(self, name: str, warn: Warn) -> None:
+        """Raise for a name without a file, or warn of it, as ComfyUI does; an empty name is never more than that."""
+        if name and self.refusal is not None:
+            raise self.refusal(name)
+        warn(f"no embedding {name!r}: ignored" if name else f"{MARK!r} without a name: ignored")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ more. Every key of the file is accounted for: it lands in a network, is one of `
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.errors import CheckpointError
+from nodes.diffusion.errors import CheckpointError, Warn, python_warning
 from nodes.diffusion.families.sd.keymaps import clip_landings, unet_keymap, vae_landings
 from nodes.diffusion.families.sd.layouts import Weights
 from nodes.diffusion.families.sd.recognise import V_PREDICTION, ZERO_SNR
@@ -26,9 +25,6 @@ from nodes.diffusion.families.sd.releases import TextEncoderSpec
 from nodes.diffusion.landings import Landing, Shapes
 from nodes.diffusion.memory import DeviceMemory
 
-log = logging.getLogger("weft")
-
-Warn = Callable[[str], None]
 # The halves of a VAE and the layer that goes with each.
 _VAE_HALVES = {"encoder": "quant_conv", "decoder": "post_quant_conv"}
 
@@ -207,7 +203,7 @@ def memory_of(device: torch.device | DeviceMemory) -> DeviceMemory:
 
 
 @contextmanager
-def in_file(path: Path, warn: Warn = log.warning) -> Iterator[Warn]:
+def in_file(path: Path, warn: Warn = python_warning) -> Iterator[Warn]:
     """Errors say which file they are about, and so do the warnings that are given to what this gives."""
     name = Path(path).name
     try:

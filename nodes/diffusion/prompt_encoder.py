@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError, nearest
+from nodes.diffusion.errors import DiffusionError, Warn, nearest, python_warning
 from nodes.diffusion.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 from nodes.diffusion.text import CHUNK, Chunk, Token, chunk, encode_chunks, lay, read_groups
 
@@ -35,11 +35,13 @@ class Word:
     weight: float
 
 
-def encode_prompt(clip: Clip, text: str, normalization: str, interpretation: str) -> Conditioning:
+def encode_prompt(
+    clip: Clip, text: str, normalization: str, interpretation: str, warn: Warn = python_warning
+) -> Conditioning:
     """One prompt: `[[cond [1,T,C], {"pooled_output": [1,P] or None}]]`, float32 on the CPU, T as in `Clip.encode`.
 
     With `none` and `comfy`, cond equals that of `Clip.encode`. The pooled output is clip_g's and knows no weights;
-    where there is no such encoder it is None, as in the pack.
+    where there is no such encoder it is None, as in the pack. `warn` as in `Clip.encode`.
 
     Raises:
         DiffusionError: an unknown normalisation or interpretation, or a weight that is no number where one is needed.
@@ -50,7 +52,7 @@ def encode_prompt(clip: Clip, text: str, normalization: str, interpretation: str
     parts, pooled = [], None
     with torch.inference_mode():
         for encoder in clip.encoders:
-            words = read_words(text, encoder, clip.embeddings)
+            words = read_words(text, encoder, clip.embeddings, warn)
             if not plain:
                 _check_weights(words)
             reading = _Reading(encoder, clip.layer, normalise(words, normalization))
@@ -61,9 +63,11 @@ def encode_prompt(clip: Clip, text: str, normalization: str, interpretation: str
     return [[torch.cat([cond[:, :shortest] for cond in parts], dim=-1), {"pooled_output": pooled}]]
 
 
-def read_words(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None) -> list[Word]:
+def read_words(
+    text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None, warn: Warn = python_warning
+) -> list[Word]:
     """The words of a prompt as one encoder reads them; none is without tokens."""
-    groups = read_groups(text, encoder, embeddings)
+    groups = read_groups(text, encoder, embeddings, warn)
     return [Word(tuple(token for token, _ in group), group[0][1]) for group in groups if group]
 
 

@@ -5,7 +5,6 @@ Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from nodes.diffusion import continuous
 from nodes.diffusion.conditions import SamplingRun, resize_mask, to_batch
 from nodes.diffusion.continuous import Leftover
 from nodes.diffusion.denoiser import Denoiser
-from nodes.diffusion.errors import DiffusionError, whole_number
+from nodes.diffusion.errors import DiffusionError, Warn, python_warning, whole_number
 from nodes.diffusion.guidance import CFG, Guidance
 from nodes.diffusion.latents import samples_of
 from nodes.diffusion.noise import SEED_MAX, check_seed, prepare_noise
@@ -29,8 +28,6 @@ from nodes.diffusion.schedules import ksampler_schedule
 if TYPE_CHECKING:
     from nodes.diffusion.denoiser import ModelSampling
     from nodes.diffusion.patcher import ModelPatcher
-
-log = logging.getLogger("weft")
 
 # (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
 Callback = Callable[[int, int, Tensor, Tensor], None]
@@ -56,7 +53,7 @@ def ksample(
     force_full_denoise: bool = False,
     callback: Callback | None = None,
     mode: str = "comfy",
-    warn: Callable[[str], None] = log.warning,
+    warn: Warn = python_warning,
     noise_of: StartNoise = prepare_noise,
 ) -> dict[str, Any]:
     """Sample a latent as ComfyUI's KSampler and KSampler (Advanced) do.

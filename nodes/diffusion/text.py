@@ -7,7 +7,6 @@ through a text encoder (Radford et al. 2021) on its own. The rules are those mea
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -16,13 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from nodes.diffusion.embeddings import load_embedding
-from nodes.diffusion.errors import DiffusionError, nearest
-from nodes.diffusion.mentions import EmbeddingLookup, Mention, ignored, split_mentions
+from nodes.diffusion.errors import DiffusionError, Warn, nearest, python_warning
+from nodes.diffusion.mentions import EmbeddingLookup, Mention, split_mentions
 from nodes.diffusion.patcher import Patch, PatchedNetwork
 from nodes.diffusion.prompt_weights import parse_weights
 from nodes.diffusion.tokenizer import END, START, encode
-
-log = logging.getLogger("weft")
 
 CHUNK = 77  # start + 75 tokens + end
 LONG_GROUP = 8  # a group of so many tokens is split at the end of a chunk, a shorter one moves to the next
@@ -126,18 +123,18 @@ class Clip:
         """Bytes that this CLIP adds to the checkpoint it came from."""
         return sum(encoder.network.nbytes for encoder in self.encoders)
 
-    def encode(self, text: str) -> Conditioning:
+    def encode(self, text: str, warn: Warn = python_warning) -> Conditioning:
         """One prompt, read by every encoder: `[[cond [1,T,C], {"pooled_output": [1,P]}]]`, float32 on the CPU.
 
         T is 77 for each chunk of 75 tokens, at least one. Where embeddings give the encoders different numbers of
-        chunks, the longer output is cut.
+        chunks, the longer output is cut. `warn` is told of the embeddings that are left out.
 
         Raises:
             CheckpointError: an embedding file that cannot be read or is of another width.
         """
-        return self._encode([tokenize(text, encoder, self.embeddings) for encoder in self.encoders])
+        return self._encode([tokenize(text, encoder, self.embeddings, warn) for encoder in self.encoders])
 
-    def encode_each(self, texts: Mapping[str, str]) -> Conditioning:
+    def encode_each(self, texts: Mapping[str, str], warn: Warn = python_warning) -> Conditioning:
         """One prompt for each encoder, by its name; as `encode`, but the shorter are filled up with empty chunks.
 
         Raises:
@@ -146,7 +143,7 @@ class Clip:
         names = [encoder.name for encoder in self.encoders]
         if sorted(texts) != sorted(names):
             raise DiffusionError(f"texts for {sorted(texts)}, expected one for each of {sorted(names)}")
-        prompts = [tokenize(texts[encoder.name], encoder, self.embeddings) for encoder in self.encoders]
+        prompts = [tokenize(texts[encoder.name], encoder, self.embeddings, warn) for encoder in self.encoders]
         longest = max(map(len, prompts))
         return self._encode(
             [
@@ -165,19 +162,21 @@ class Clip:
         return [[cond, {"pooled_output": results[-1][1]}]]
 
 
-def tokenize(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None) -> list[Chunk]:
+def tokenize(
+    text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None, warn: Warn = python_warning
+) -> list[Chunk]:
     """A prompt as one encoder reads it: at least one chunk of 77 (id or vector, weight) pairs."""
-    return chunk(read_groups(text, encoder, embeddings), encoder.spec.pad_token)
+    return chunk(read_groups(text, encoder, embeddings, warn), encoder.spec.pad_token)
 
 
-def read_groups(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None) -> list[list[Token]]:
+def read_groups(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None, warn: Warn) -> list[list[Token]]:
     """The groups of tokens of a prompt: one for each weight segment, and one for each embedding within it."""
     groups: list[list[Token]] = []
     for segment, weight in parse_weights(text):
         for piece in split_mentions(segment, embeddings):
             if isinstance(piece, Mention) and piece.file is None and embeddings is not None:
-                (embeddings.missing if piece.name else ignored)(piece.name)
-            tokens = _vectors(piece, encoder) if isinstance(piece, Mention) else encode(piece)
+                embeddings.missing(piece.name, warn)
+            tokens = _vectors(piece, encoder, warn) if isinstance(piece, Mention) else encode(piece)
             groups.append([(token, weight) for token in tokens])
     return groups
 
@@ -281,7 +280,7 @@ def _embed(table: nn.Embedding, chunks: list[Chunk]) -> Tensor:
     return embedded
 
 
-def _vectors(mention: Mention, encoder: TextEncoder) -> list[Tensor]:
+def _vectors(mention: Mention, encoder: TextEncoder, warn: Warn) -> list[Tensor]:
     """The vectors of an embedding; none where there is no such file.
 
     Those of another width count as tokens here, and are left out when they would be encoded: left-over SD1.x embeddings
@@ -292,7 +291,7 @@ def _vectors(mention: Mention, encoder: TextEncoder) -> list[Tensor]:
     vectors = load_embedding(mention.file, encoder.name, encoder.width)
     if vectors.shape[1] != encoder.width:
         got = f"{vectors.shape[0]} vectors of width {vectors.shape[1]}"
-        log.warning("embedding %r has %s, %s takes %s: ignored", mention.file.name, got, encoder.name, encoder.width)
+        warn(f"embedding {mention.file.name!r} has {got}, {encoder.name} takes {encoder.width}: ignored")
     return list(vectors)
 
 

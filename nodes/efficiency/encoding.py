@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from engine.context import RunContext
 from engine.definition import INTERNAL
 from engine.sockets import Combo, Float, Int, String
 from nodes.conditioning import prompts, require
@@ -24,6 +25,7 @@ def EncodePrompt(
     text: Text,
     token_normalization: TokenNormalization,
     weight_interpretation: WeightInterpretation,
+    context: RunContext,
 ) -> Conditioning:
     """Encode a prompt whose weights are normalised and read as an Efficient Loader's widgets say.
 
@@ -35,7 +37,8 @@ def EncodePrompt(
     """
     from nodes.diffusion.prompt_encoder import encode_prompt
 
-    return encode_prompt(require(clip, "text encoder"), text, token_normalization, weight_interpretation)
+    clip = require(clip, "text encoder")
+    return encode_prompt(clip, text, token_normalization, weight_interpretation, context.warn)
 
 
 @node(class_type="weft.EncodePromptRefiner", category=INTERNAL, **prompts("text"), version=2)
@@ -48,6 +51,7 @@ def EncodePromptRefiner(
     ascore: Annotated[float, Float(default=6.0, min=0.0, max=1000.0, step=0.01)],
     width: Side,
     height: Side,
+    context: RunContext,
 ) -> Conditioning:
     """Encode a prompt for SDXL's refiner, which is also told a size and a beauty.
 
@@ -62,6 +66,7 @@ def EncodePromptRefiner(
     """
     from nodes.diffusion.prompt_encoder import encode_prompt
 
-    encoded = encode_prompt(require(clip, "text encoder"), text, token_normalization, weight_interpretation)
+    clip = require(clip, "text encoder")
+    encoded = encode_prompt(clip, text, token_normalization, weight_interpretation, context.warn)
     told = {"aesthetic_score": ascore, "width": width, "height": height}
     return [[cond, {**options, **told}] for cond, options in encoded]

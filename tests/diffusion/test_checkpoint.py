@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 import pickle
 import random
 import re
@@ -19,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from nodes.diffusion.checkpoint import IGNORED, load_checkpoint, load_vae, plan_checkpoint, plan_vae, read_tensors
-from nodes.diffusion.errors import CheckpointError, DiffusionError
+from nodes.diffusion.errors import CheckpointError, DiffusionError, DiffusionWarning
 from nodes.diffusion.export import save_vae
 from nodes.diffusion.memory import DeviceMemory
 from nodes.diffusion.weightfile import WeightFile
@@ -125,10 +124,11 @@ def test_many_keys_are_counted(tiny_shapes):
     assert re.match(rf"7 ignored keys: '{where}0', .*'{where}4', \.\.\.", told[0])
 
 
-def test_keys_beside_the_networks_are_warned_about(tiny_shapes, caplog):
-    with caplog.at_level(logging.WARNING, "weft"):
+def test_keys_beside_the_networks_are_warned_about(tiny_shapes):
+    with pytest.warns(DiffusionWarning) as told:
         plan_checkpoint({**tiny_shapes, "something.else": (1,), "lvlb_weights2": (1,)})
-    assert "2 ignored keys: 'lvlb_weights2', 'something.else', of no network here" in caplog.text
+    (message,) = [str(one.message) for one in told]
+    assert message == "2 ignored keys: 'lvlb_weights2', 'something.else', of no network here"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from engine.testing import recorder
 from engine.testing.commands import read_choice
 from nodes.diffusion import pixels
 
-from .conftest import Bench, simple
+from .conftest import Bench, node, simple
 
 Weft = Callable[..., tuple[int, str, str]]
 
@@ -216,12 +215,11 @@ def test_a_page_has_what_failed_first_and_closes_the_tables_of_what_passed(weft:
 
 
 def test_warnings_and_what_nodes_print_go_to_stderr(weft: Weft, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    bench.record(simple())
+    bench.record({**simple(), "5": node("SaveImageWebsocket", images=["3", 0])})
     scale = pixels.scale_image
 
     def talking(*arguments: Any) -> Any:
         print("a node talks")
-        logging.getLogger("weft").warning("a node warns")
         return scale(*arguments)
 
     monkeypatch.setattr(pixels, "scale_image", talking)
@@ -229,7 +227,7 @@ def test_warnings_and_what_nodes_print_go_to_stderr(weft: Weft, bench: Bench, mo
     assert code == 0
     json.loads(out)
     assert "a node talks" in err
-    assert "warning: a node warns" in err
+    assert "warning: node 5: there is no websocket here" in err
 
 
 def test_titles_in_a_page_are_text(weft: Weft, bench: Bench) -> None:

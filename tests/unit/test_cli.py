@@ -68,7 +68,7 @@ def CheckNoise(*, number: Number, context: RunContext) -> Number:
     print("printed by a node")
     warnings.warn("warned by a library")
     logging.getLogger("some.library").warning("logged by a library")
-    logging.getLogger("weft").warning("a key was not used")
+    context.warn("a key was not used")
     context.warn("a picture was cut")
     return number
 

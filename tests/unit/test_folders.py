@@ -556,8 +556,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "tmp"
 
 
-def previewing(tmp_path: Path, temp: Path | None = None) -> Folders:
-    return Folders(models=[], input=tmp_path, output=tmp_path / "output", temp=temp or own_temp())
+def previewing(tmp_path: Path, temp: Path | None = None, **more: Any) -> Folders:
+    return Folders(models=[], input=tmp_path, output=tmp_path / "output", temp=temp or own_temp(), **more)
 
 
 def test_the_folder_for_previews_is_closed_to_others(temporary: Path, tmp_path: Path) -> None:
@@ -572,7 +572,7 @@ def test_the_folder_for_previews_is_closed_to_others(temporary: Path, tmp_path: 
 
 @pytest.mark.parametrize("how", ["a link", "another owner", "a file"])
 def test_previews_do_not_follow_somebody_else(
-    how: str, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    how: str, temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if how == "a link":
         (temporary / "spy").mkdir()
@@ -584,16 +584,16 @@ def test_previews_do_not_follow_somebody_else(
         somebody = os.getuid() + 1
         monkeypatch.setattr(os, "getuid", lambda: somebody)
         own_temp().mkdir()  # by us, who are not that user
-    with caplog.at_level("WARNING", "weft"):
-        folders = previewing(tmp_path)
-        write(folders, "p", kind="temp")
-        write(folders, "p", kind="temp")
+    told: list[str] = []
+    folders = previewing(tmp_path, warn=told.append)
+    write(folders, "p", kind="temp")
+    write(folders, "p", kind="temp")
     assert folders.temp.parent == temporary
     assert folders.temp.name.startswith(f"{own_temp().name}-")
     assert mode_of(folders.temp) == 0o700
     assert sorted(path.name for path in folders.temp.iterdir()) == ["p_00001_.png", "p_00002_.png"]
-    assert len(caplog.records) == 1
-    assert str(own_temp()) in caplog.text
+    (message,) = told
+    assert str(own_temp()) in message
     assert everything_in(temporary / "spy") == []
 
 

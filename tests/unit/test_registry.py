@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Annotated, Any
 
 import pytest
 
+import cli
 from engine.authoring import node, read_function
 from engine.definition import NodeOptions, NodeSchema
-from engine.errors import DefinitionError
+from engine.errors import DefinitionError, WeftWarning
 from engine.overrides import find_node
 from engine.packs import Pack, Packs
 from engine.prompt import Prompt
@@ -178,12 +180,6 @@ def test_packs_are_found_by_their_entry_points(monkeypatch: pytest.MonkeyPatch) 
     assert list(Registry.discover()) == ["Invert", "Blur"]
 
 
-@pytest.fixture(autouse=True)
-def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test hears what is told once in a process."""
-    monkeypatch.setattr("engine.packs._told", set())
-
-
 @pytest.mark.parametrize(
     ("pack", "message"),
     [
@@ -192,18 +188,25 @@ def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ([Invert], "node pack 'bad' (bad:NODES): expected a mapping, got ["),
     ],
 )
-def test_a_pack_that_cannot_be_used_is_told_of_once_and_left_out(
-    pack: Any, message: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+def test_a_pack_that_cannot_be_used_is_told_of_and_left_out(
+    pack: Any, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    told: list[str] = []
     install(monkeypatch, Entry("bad", pack), Entry("good", {"Blur": Blur}))
-    for registry in (Registry.discover(), Registry.discover().copy()):
+    found = Registry.discover(told.append)
+    for registry in (found, found.copy()):
         assert list(registry) == ["Blur"]
         with pytest.raises(UnknownNode) as caught:
             registry["Invert"]
         assert message in caught.value.hint
         assert "pip install" in caught.value.hint
-    (told,) = caplog.messages
-    assert told.startswith(message)
+    assert [one.startswith(message) for one in told] == [True]
+
+
+def test_what_nobody_asked_to_be_told_is_a_python_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    install(monkeypatch, Entry("bad", ImportError("no numba")), Entry("good", {"Blur": Blur}))
+    with pytest.warns(WeftWarning, match="node pack 'bad' .* ImportError: no numba"):
+        Registry.discover()
 
 
 def test_without_any_pack_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +215,7 @@ def test_without_any_pack_nothing_can_be_done(monkeypatch: pytest.MonkeyPatch) -
         Registry.discover()
     install(monkeypatch, Entry("bad", ImportError("no torch")))
     with pytest.raises(DefinitionError, match="ImportError: no torch"):
-        Registry.discover()
+        Registry.discover([].append)
 
 
 def test_a_pack_brings_nodes_and_their_titles(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,13 +239,11 @@ def test_a_library_that_is_in_both_groups_is_read_as_a_pack(monkeypatch: pytest.
         ({"Invert": Invert}, "node pack 'bad' (bad:NODES): expected a Pack, got {"),
     ],
 )
-def test_a_broken_pack_is_told_of_and_the_others_stay(
-    pack: Any, message: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_pack_is_told_of_and_the_others_stay(pack: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
     install(monkeypatch, packs=(Entry("bad", pack), Entry("good", Pack(nodes={"Blur": Blur}))))
-    assert list(Registry.discover()) == ["Blur"]
-    (told,) = caplog.messages
-    assert told.startswith(message)
+    assert list(Registry.discover(told.append)) == ["Blur"]
+    assert [one.startswith(message) for one in told] == [True]
 
 
 def test_a_checkout_knows_its_own_pack_whatever_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,15 +264,16 @@ class Bad(Classic):
 
 
 def test_a_bad_class_is_left_out_and_the_others_stay(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    told: list[str] = []
     pack = {"Classic": Classic, "Bad": Bad, "Gone": "no_such_module:Gone", "Five": 5, "Blur": Blur}
     install(monkeypatch, Entry("mine", pack))
     registry = Registry.discover()
-    assert [one.class_type for one in registry.schemas()] == ["Classic", "Blur"]
-    assert [message.partition(":")[0] for message in caplog.messages] == ["node pack 'mine'"] * 3
-    assert "Bad" in caplog.messages[0]
-    assert "RuntimeError: boom; it is left out" in caplog.messages[0]
+    assert [one.class_type for one in registry.schemas(told.append)] == ["Classic", "Blur"]
+    assert [message.partition(":")[0] for message in told] == ["node pack 'mine'"] * 3
+    assert "Bad" in told[0]
+    assert "RuntimeError: boom; it is left out" in told[0]
     assert "Bad" not in registry
     message, _ = registry.unknown("Bad")
     assert message.startswith("node class 'Bad' cannot be used: node pack 'mine': Bad: INPUT_TYPES")
@@ -282,9 +284,8 @@ def test_a_bad_class_is_left_out_and_the_others_stay(
 def test_a_bad_class_is_an_issue_of_the_workflow_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Entry("mine", {"Classic": Classic, "Bad": Bad}), Entry("broken", ImportError("no numba")))
     nodes = {"1": {"class_type": "Bad"}, "2": {"class_type": "Other"}, "3": {"class_type": "Classic"}}
-    bad, other = (
-        issue for issue in validate(Prompt.parse(nodes), Registry.discover()) if issue.code == "missing_node_type"
-    )
+    registry = Registry.discover([].append)
+    bad, other = (issue for issue in validate(Prompt.parse(nodes), registry) if issue.code == "missing_node_type")
     assert (bad.node_id, other.node_id) == ("1", "2")
     assert "node pack 'mine': Bad: " in bad.message
     assert bad.message.endswith("RuntimeError: boom")
@@ -300,12 +301,13 @@ def test_a_dump_describes_a_class_that_is_faulty(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_class_of_two_packs_is_left_out_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    told: list[str] = []
     install(monkeypatch, Entry("one", {"X": Invert, "Invert": Invert}), Entry("two", {"X": Blur, "Blur": Blur}))
-    registry = Registry.discover()
-    assert [one.class_type for one in registry.schemas()] == ["Invert", "Blur"]
-    assert caplog.messages == ["'X' is in two packs: 'one' and 'two'; it is left out"]
+    registry = Registry.discover(told.append)
+    assert [one.class_type for one in registry.schemas([].append)] == ["Invert", "Blur"]
+    assert told == ["'X' is in two packs: 'one' and 'two'; it is left out"]
     assert registry.unknown("X")[0].endswith("cannot be used: 'X' is in two packs: 'one' and 'two'")
 
 
@@ -319,10 +321,14 @@ def test_a_pack_can_name_its_classes(monkeypatch: pytest.MonkeyPatch, module: Pa
     assert find_node(Prompt.parse({"4": {"class_type": "Classic"}}), "A classic", registry) == "4"
 
 
-def test_what_a_pack_prints_is_no_result(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_pack_prints_is_no_result_of_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     install(monkeypatch, Entry("one", {"Invert": Invert}))
-    Registry.discover()
-    assert capsys.readouterr() == ("", "### a banner, as packs print it\n")
+    assert cli.main(["nodes", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert list(json.loads(out)) == ["Invert"]
+    assert err == "### a banner, as packs print it\n"
 
 
 def test_the_built_in_nodes_are_an_installed_pack() -> None:

@@ -14,11 +14,14 @@ from typing import Annotated, Any
 import pytest
 
 import engine
+from engine import events
 from engine.authoring import node
 from engine.context import RunContext
-from engine.sockets import Files, Int, Socket
+from engine.errors import Interrupted
+from engine.sockets import Boolean, Files, Int, Socket
 
 THREADS, RUNS = 8, 250
+STEPS = 20
 NUMBERS = 7
 
 Number = Annotated[int, Int(default=1)]
@@ -81,6 +84,70 @@ def test_no_error_and_no_wrong_value(max_bytes: int | None, tmp_path: Path) -> N
         thread.join()
     assert failures == {}
     assert cache.used <= cache.max_bytes
+
+
+@node(category="test", output_node=True)
+def Talk(*, x: Number, cancelled: Annotated[bool, Boolean(default=False)], context: RunContext) -> Value:
+    """Prints, warns, writes and takes steps, all the while others do; stops half-way where it is told to."""
+    for step in range(STEPS):
+        print(f"run {x} at step {step}\n", end="")
+        context.warn(f"run {x} warns at step {step}")
+        if cancelled and step == STEPS // 2:
+            context.cancel(f"run {x} is stopped")
+        context.progress(step + 1, STEPS)
+        time.sleep(0)
+    with context.folders.numbered(f"run{x}").create(".txt") as (stream, path):
+        stream.write(str(x).encode())
+        context.wrote(path)
+    return x * 10
+
+
+def test_eight_runs_at_once_with_one_cache_do_not_see_each_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every second one is cancelled; warnings, events and files are each run's own, stdout is nobody's."""
+    cache = engine.MemoryCache()
+    nodes = engine.Registry().add(Talk)
+    session = engine.Session(registry=nodes, cache=cache, output=tmp_path)
+    heard: dict[int, list[events.Event]] = {x: [] for x in range(THREADS)}
+    ended: dict[int, Any] = {}
+    before, start = sys.stdout, threading.Barrier(THREADS)
+
+    def work(x: int) -> None:
+        inputs = {"x": x, "cancelled": x % 2 == 1}
+        plan = session.plan(session.read({str(x): {"class_type": "Talk", "inputs": inputs}}))
+        start.wait()
+        try:
+            ended[x] = session.execute(plan, [heard[x].append], cancel=engine.CancelToken())
+        except Interrupted as stopped:
+            ended[x] = stopped
+
+    threads = [threading.Thread(target=work, args=(x,)) for x in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sys.stdout is before
+    taken = {x: STEPS // 2 + 1 if x % 2 else STEPS for x in range(THREADS)}
+    lines = Counter(capsys.readouterr().out.splitlines())
+    assert lines == Counter(f"run {x} at step {step}" for x in range(THREADS) for step in range(taken[x]))
+    for x, found in ended.items():
+        messages = tuple((str(x), f"run {x} warns at step {step}") for step in range(taken[x]))
+        assert [event.message for event in heard[x] if isinstance(event, events.NodeWarning)] == [
+            message for _, message in messages
+        ]
+        assert {getattr(event, "node_id", str(x)) for event in heard[x]} == {str(x)}
+        last = heard[x][-1]
+        assert isinstance(last, events.RunFinished)
+        if x % 2:
+            assert (str(found), last.status, last.files) == (f"run {x} is stopped", "interrupted", ())
+        else:
+            assert (found.warnings, last.status) == (messages, "done")
+            assert [file.read_text() for file in found.files] == [str(x)]
+            assert found[str(x)] == (x * 10,)
+    assert len(list(tmp_path.iterdir())) == THREADS // 2
+    assert len(cache) == THREADS // 2
 
 
 def test_packs_loaded_by_several_leave_stdout_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
