@@ -271,7 +271,7 @@ def convert(
     """
     with answering(context.obj) as answer:
         from engine.api import Session
-        from engine.folders import write_whole
+        from engine.wholefiles import write_whole
 
         session = Session(object_info=object_info, warn=answer.notice)
         document, notes = session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)

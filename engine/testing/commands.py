@@ -16,7 +16,6 @@ from typing import Any
 
 from engine.errors import UsageError, WeftError, did_you_mean
 from engine.events import Event, NodeWarning, Observer
-from engine.folders import write_whole
 from engine.registry import Registry
 from engine.terminal.answer import Answer
 from engine.terminal.streams import uninterrupted
@@ -40,6 +39,7 @@ from engine.testing.reports.page import page
 from engine.testing.settings import Options, options_for
 from engine.testing.tolerances import EXACT
 from engine.testing.verdicts import PASSED, SKIPPED, Verdict, unneeded
+from engine.wholefiles import write_whole
 
 NOTHING_COLLECTED = 5
 

@@ -163,8 +163,8 @@ def weft_check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Check
             if found.verdict.first is not None and request.config.getoption("--weft-update"):
                 return _updated(found, instrument)
             if found.verdict.is_bad:
-                from engine.folders import write_whole
                 from engine.testing.reports.page import page
+                from engine.wholefiles import write_whole
 
                 place = tmp_path / f"{case.name}.html"
                 write_whole(place, page([found.verdict], found.verdict.seconds, instrument).encode())
