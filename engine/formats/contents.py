@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from engine.definition import InputSpec, NodeSchema
 from engine.errors import Issue
-from engine.formats.canvases import Board, Item
+from engine.formats.canvases import EditorGraph, EditorNode
 from engine.formats.legacy import asks_for_a_seed, migrate, misplaced
 from engine.formats.widgets import (
     Held,
@@ -46,7 +46,7 @@ class Shapes:
         self._registry = registry
         self._found: dict[str, Shape] = {}
 
-    def of(self, item: Item) -> Shape:
+    def of(self, item: EditorNode) -> Shape:
         """That of the class; where inputs unfold, what the node holds has a say. Empty where the class is not known."""
         schema = item.schema
         if schema is None:
@@ -73,7 +73,7 @@ def with_shown_widgets(schema: NodeSchema, node: Node) -> NodeSchema:
     return replace(schema, inputs=tuple(inputs))
 
 
-def fill(item: Item, shape: Shape) -> Iterator[Issue]:
+def fill(item: EditorNode, shape: Shape) -> Iterator[Issue]:
     """Set what the item's widgets hold, and the fault where that cannot be told; what was left out are notes."""
     saved, named = item.node.widgets_values, item.node.widgets_values_named
     if item.schema is not None:
@@ -89,16 +89,16 @@ def fill(item: Item, shape: Shape) -> Iterator[Issue]:
         yield item.issue("values_left_out", f"{_values(item)} that no widget of {taker} takes: {_shown(item)}")
 
 
-def _values(item: Item) -> str:
+def _values(item: EditorNode) -> str:
     count = len(item.held.left)
     return f"{count} saved value{'s' if count > 1 else ''}"
 
 
-def _shown(item: Item) -> str:
+def _shown(item: EditorNode) -> str:
     return ", ".join(map(str, item.held.left))
 
 
-def _fault(item: Item, shape: Shape) -> Issue | None:
+def _fault(item: EditorNode, shape: Shape) -> Issue | None:
     """Why it cannot be told what the node has: a type that is not understood, or values that might be anyone's."""
     for spec in shape.inputs:
         if isinstance(spec.socket, Unread):
@@ -125,7 +125,7 @@ def _fault(item: Item, shape: Shape) -> Issue | None:
     return item.issue("unknown_input_type", f"{message}: which value is whose cannot be told", unsaved[0].name)
 
 
-def _instance_values(body: Board, instance: Node) -> Held:
+def _instance_values(body: EditorGraph, instance: Node) -> Held:
     """The values of a subgraph instance's widgets; null stands for the inner node's own.
 
     They are in the order of the subgraph's inputs that show one, or have names. Saves of some frontends list the
@@ -147,7 +147,7 @@ def _instance_values(body: Board, instance: Node) -> Held:
     for owner, entry in zip(owners, entries, strict=True):
         if entry.value is None:
             continue
-        if isinstance(owner, tuple) and owner[0] in body.items:
+        if isinstance(owner, tuple) and owner[0] in body.nodes:
             held.shown[owner] = entry
         elif isinstance(owner, str) and owner in promoted and not promoted[owner].lost:
             held.values[owner] = plain(entry.value)

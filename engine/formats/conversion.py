@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Self
 from engine.definition import NodeSchema
 from engine.documents import pointer
 from engine.errors import InvalidWorkflow, Issue
-from engine.formats.canvases import Item, Port, Scope
+from engine.formats.canvases import EditorInput, EditorNode, GraphUse
 from engine.formats.controls import ControlWord, SeedControl, control_word
 from engine.formats.lookups import Widgets, is_filled, primitive_place
 from engine.formats.promotion import Home, shown
@@ -44,9 +44,9 @@ class Text(NamedTuple):
     through the wall of a subgraph `is_sent_as_it_is`.
     """
 
-    port: Port
+    port: EditorInput
     value: str
-    primitive: Item | None = None
+    primitive: EditorNode | None = None
     is_sent_as_it_is: bool = False
 
 
@@ -63,12 +63,12 @@ class ConvertedPrompt(Prompt):
         nodes: Mapping[str, PromptNode],
         *,
         extra_pnginfo: Mapping[str, Any],
-        items: Mapping[str, Item],
+        items: Mapping[str, EditorNode],
         notes: tuple[Issue, ...],
         controls: Mapping[tuple[str, str], SeedControl],
         texts: Mapping[tuple[str, str], Text],
         places: Mapping[tuple[str, str], str],
-        scopes: Sequence[Scope],
+        uses: Sequence[GraphUse],
         homes: Sequence[Home],
     ) -> None:
         super().__init__(nodes, extra_pnginfo=extra_pnginfo)
@@ -77,7 +77,7 @@ class ConvertedPrompt(Prompt):
         self._items = items
         self._texts = texts
         self._places = places
-        self._scopes = scopes
+        self._scopes = uses
         self._homes = homes
         self._changed: Mapping[str, Any] = {}
         self._drawn: Mapping[tuple[str, str], str] = {}
@@ -149,15 +149,15 @@ class ConvertedPrompt(Prompt):
         return {key for key, text in self._texts.items() if _names_files(self._items[key[0]], text.port)}
 
     @staticmethod
-    def is_dynamic(port: Port) -> bool:
+    def is_dynamic(port: EditorInput) -> bool:
         """Whether the text of a widget is a dynamic prompt."""
         socket = port.spec.socket if port.spec is not None else None
         return isinstance(socket, String) and bool(socket.options.get("dynamicPrompts"))
 
-    def origin(self, node_id: str, input_name: str) -> tuple[Item, Port | None]:
+    def origin(self, node_id: str, input_name: str) -> tuple[EditorNode, EditorInput | None]:
         """The node of the workflow that became this one, and its input of that name."""
         item = self._items[node_id]
-        return item, next((port for port in item.ports if port.name == input_name), None)
+        return item, next((port for port in item.inputs if port.name == input_name), None)
 
     def place(self, node_id: str, input_name: str) -> str:
         """The JSON pointer of the widget that an input's value stands in, through PrimitiveNodes and subgraphs."""
@@ -168,7 +168,7 @@ class ConvertedPrompt(Prompt):
         item = self._items.get(node_id)
         if item is None:
             return super().at(node_id, input_name)
-        port = next((port for port in item.ports if port.name == input_name), None)
+        port = next((port for port in item.inputs if port.name == input_name), None)
         linked = input_name is not None and type(self.nodes[node_id].inputs.get(input_name)) is Link
         if port is None or (linked and port.place is None):
             return item.pointer
@@ -223,23 +223,23 @@ class _Conversion:
     places: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def run(self) -> ConvertedPrompt:
-        board, notes = read(self.workflow, self.registry)
-        self.scopes = list(Scope(board).all())
-        self.widgets = Widgets(self.scopes, self.now)
+        graph, notes = read(self.workflow, self.registry)
+        self.uses = list(GraphUse(graph).all())
+        self.widgets = Widgets(self.uses, self.now)
         left_out = {} if self.keep_unknown else self.unneeded()
         if not self.keep_unknown:
             self.refuse_unknown(left_out)
         faults = [item.fault for item in self.running() if item.fault is not None]
         if faults:
             raise InvalidWorkflow(faults)
-        items: dict[str, Item] = {}
+        items: dict[str, EditorNode] = {}
         homes: list[Home] = []
         nodes: dict[str, PromptNode] = {}
         characters = 0
-        for scope in self.scopes:
-            for item in scope.board.items.values():
+        for use in self.uses:
+            for item in use.graph.nodes.values():
                 if item.runs and item.kind in (Kind.NODE, Kind.UNKNOWN) and item not in left_out:
-                    node_id = scope.id_of(item)
+                    node_id = use.id_of(item)
                     characters += len(node_id)
                     if characters > MAX_ID_CHARACTERS:
                         message = f"subgraphs are nested too deeply: node ids of over {MAX_ID_CHARACTERS:,} characters"
@@ -248,8 +248,8 @@ class _Conversion:
                         message = f"another node has the id {node_id!r}, too, once subgraphs are expanded"
                         raise InvalidWorkflow([item.issue("duplicate_node_id", message)])
                     items[node_id] = item
-                    homes.append(Home(node_id, item, scope))
-                    nodes[node_id] = self.node(scope, item)
+                    homes.append(Home(node_id, item, use))
+                    nodes[node_id] = self.node(use, item)
         prompt = ConvertedPrompt(
             {node_id: nodes[node_id] for node_id in sorted(nodes, key=_document_order)},
             extra_pnginfo={"workflow": self.workflow.document},
@@ -258,18 +258,18 @@ class _Conversion:
             controls=self.controls,
             texts=self.texts,
             places=self.places,
-            scopes=self.scopes,
+            uses=self.uses,
             homes=homes,
         )
         prompt.made = self.workflow.made
         return prompt.sent(self.now, self.choose)
 
-    def running(self) -> Iterator[Item]:
+    def running(self) -> Iterator[EditorNode]:
         """Every node that is in the prompt or leads to others, once."""
-        boards = {scope.board: None for scope in self.scopes}
-        return (item for board in boards for item in board.items.values() if item.runs)
+        graphs = {use.graph: None for use in self.uses}
+        return (item for graph in graphs for item in graph.nodes.values() if item.runs)
 
-    def unneeded(self) -> dict[Item, None]:
+    def unneeded(self) -> dict[EditorNode, None]:
         """The nodes of unknown classes that nothing known is fed by: most exist in the browser only.
 
         None where without them no output is left.
@@ -278,18 +278,18 @@ class _Conversion:
         if not any(item.schema is not None and item.schema.output_node for item in running):
             return {}
         fed = [item for item in running if item.kind in (Kind.NODE, Kind.INSTANCE)]
-        ports = [port for item in fed for port in item.ports]
-        ports += [port for scope in self.scopes for port in scope.board.results.values()]
-        needed: set[Item] = set()
+        ports = [port for item in fed for port in item.inputs]
+        ports += [port for use in self.uses for port in use.graph.results.values()]
+        needed: set[EditorNode] = set()
         while ports:
             origin = ports.pop().origin
             if origin is not None and origin not in needed:
                 needed.add(origin)
                 setters = origin.setters() if origin.kind is Kind.GETTER else ()
-                ports += [port for item in (origin, *setters) for port in item.ports]
+                ports += [port for item in (origin, *setters) for port in item.inputs]
         return {item: None for item in running if item.kind is Kind.UNKNOWN and item not in needed}
 
-    def refuse_unknown(self, left_out: Collection[Item]) -> None:
+    def refuse_unknown(self, left_out: Collection[EditorNode]) -> None:
         unknown = [item for item in self.running() if item.kind is Kind.UNKNOWN and item not in left_out]
         if not unknown:
             return
@@ -304,14 +304,14 @@ class _Conversion:
         hint = f"unknown here: {shown}{more}; {HOW_CLASSES_GET_IN}; {convert}"
         raise InvalidWorkflow(issues, hint=hint)
 
-    def node(self, scope: Scope, item: Item) -> PromptNode:
+    def node(self, use: GraphUse, item: EditorNode) -> PromptNode:
         """The node with its inputs: widgets in schema order, then what is linked."""
         inputs: dict[str, Any] = dict(_unknown_values(item)) if item.kind is Kind.UNKNOWN else {}
         links: dict[str, Any] = {}
-        for port in item.ports:
-            found = self.wiring.resolve(scope, item, port)
+        for port in item.inputs:
+            found = self.wiring.resolve(use, item, port)
             if found is None and port.spec is not None:
-                found = shown_outside(scope, item, port.name)
+                found = shown_outside(use, item, port.name)
             if isinstance(found, Link):
                 links[port.name] = found
                 if port.spec is not None:
@@ -319,19 +319,21 @@ class _Conversion:
             elif isinstance(found, Literal):
                 value = self.widgets.written(found.fed, port.spec) if found.fed and port.spec else found.value
                 inputs[port.name] = constant(value)
-                self.note_text(scope, item, port, value, found)
-                self.note_control(scope, item, port, found)
+                self.note_text(use, item, port, value, found)
+                self.note_control(use, item, port, found)
             elif port.spec is not None and (value := self.widgets.value(item, port)) is not MISSING:
                 inputs[port.name] = constant(value)
-                self.note_text(scope, item, port, value, None)
-                self.note_control(scope, item, port, None)
+                self.note_text(use, item, port, value, None)
+                self.note_control(use, item, port, None)
         if item.schema is not None and item.schema.unfolds:
             inputs = _by_choices(item, item.schema, inputs)
         return PromptNode(class_type=item.class_type, inputs=inputs | links, _meta={"title": item.title})
 
-    def note_text(self, scope: Scope, item: Item, port: Port, value: Any, literal: Literal | None) -> None:
+    def note_text(
+        self, use: GraphUse, item: EditorNode, port: EditorInput, value: Any, literal: Literal | None
+    ) -> None:
         """Remember where a value comes from, and a text that is written anew for every run."""
-        key = scope.id_of(item), port.name
+        key = use.id_of(item), port.name
         primitive = literal.fed if literal else port.writer
         if literal is not None and literal.fed is None:
             self.places[key] = literal.place
@@ -344,7 +346,7 @@ class _Conversion:
         if filled is not None or (literal is None and is_rewritten):
             self.texts[key] = Text(port, value, filled, is_sent_as_it_is=literal is not None)
 
-    def note_control(self, scope: Scope, item: Item, port: Port, literal: Literal | None) -> None:
+    def note_control(self, use: GraphUse, item: EditorNode, port: EditorInput, literal: Literal | None) -> None:
         if port.spec is None:
             return
         primitive = literal.fed if literal else port.writer
@@ -359,28 +361,28 @@ class _Conversion:
             control = SeedControl(word, literal.place if literal else item.place_of(port.name))
         else:
             return
-        self.controls[scope.id_of(item), port.name] = control
+        self.controls[use.id_of(item), port.name] = control
 
 
-def _names_files(item: Item, port: Port) -> bool:
+def _names_files(item: EditorNode, port: EditorInput) -> bool:
     """Whether the editor replaces the tokens in a widget's text."""
     return port.name == FILE_NAME and item.class_type in FILE_NAMERS
 
 
-def _expanded(item: Item, name: str, text: str, choose: Choose) -> str:
+def _expanded(item: EditorNode, name: str, text: str, choose: Choose) -> str:
     try:
         return expand(text, choose)
     except ValueError as error:
         raise InvalidWorkflow([item.issue("invalid_dynamic_prompt", str(error), name)]) from error
 
 
-def _by_choices(item: Item, schema: NodeSchema, inputs: dict[str, Any]) -> dict[str, Any]:
+def _by_choices(item: EditorNode, schema: NodeSchema, inputs: dict[str, Any]) -> dict[str, Any]:
     """The inputs that belong to the choices as they are sent: an instance, or a primitive, may choose otherwise.
 
     What the saved choice brought goes then, and what the new one brings has its default.
     """
     declared = schema.given(inputs)
-    saved = {port.name for port in item.ports if port.spec is not None}
+    saved = {port.name for port in item.inputs if port.spec is not None}
     inputs = {name: value for name, value in inputs.items() if name in declared or name not in saved}
     while True:
         defaults = {
@@ -399,11 +401,11 @@ def _document_order(node_id: str) -> tuple[int, int]:
     return (0, int(node_id)) if is_index else (1, 0)
 
 
-def _left_out(item: Item) -> Issue:
+def _left_out(item: EditorNode) -> Issue:
     return item.issue("node_left_out", f"unknown node class {item.class_type!r}; left out, since nothing is fed by it")
 
 
-def _unknown_values(item: Item) -> Iterator[tuple[str, Any]]:
+def _unknown_values(item: EditorNode) -> Iterator[tuple[str, Any]]:
     """The values of a node whose class is not known: by name if saved so, else `UNKNOWN`, `UNKNOWN_1`, ..."""
     for index, entry in enumerate(Saved(item.node.widgets_values, item.node.widgets_values_named).listed):
         if not entry.is_editors_own:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from engine.errors import Issue
-from engine.formats.canvases import MUTED, Board, Item, Port, compatible
+from engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, compatible
 from engine.formats.virtual import Kind
 
 _PATTERNS = ("title_regex", "input_regex", "group_regex")
@@ -32,16 +32,16 @@ _SAME, _OTHER = (True, 1), (2,)
 """How a restriction to the same group or colour is saved, and one to any other."""
 
 
-def broadcast(board: Board) -> Iterator[Issue]:
-    """Link the free ports of the board to what is sent to them; notes tell of what could not be."""
-    links = board.canvas.extra.get("ue_links")
+def broadcast(graph: EditorGraph) -> Iterator[Issue]:
+    """Link the free inputs of the graph to what is sent to them; notes tell of what could not be."""
+    links = graph.canvas.extra.get("ue_links")
     if isinstance(links, list) and links:
         for link in links:
             if isinstance(link, Mapping):
-                yield from _enter(board, link)
+                yield from _enter(graph, link)
         return
     senders: list[_Sender] = []
-    for item in board.items.values():
+    for item in graph.nodes.values():
         found = list(_senders(item)) if item.runs and len(senders) < MAX_SENDERS else []
         strange = [name for name, value in _properties(item).items() if name not in _KNOWN and value]
         bad = [text for sender in found[:1] for text in sender.patterns.values() if not _is_pattern(text)]
@@ -51,21 +51,21 @@ def broadcast(board: Board) -> Iterator[Issue]:
             yield item.issue("invalid_pattern", f"it sends nothing: {bad[0]!r:.80} is no pattern that is searched for")
         else:
             senders += found
-    for item in board.items.values() if senders else ():
+    for item in graph.nodes.values() if senders else ():
         if item.kind in (Kind.NODE, Kind.UNKNOWN, Kind.INSTANCE) and item.node.mode != MUTED:
-            for port in filter(_is_free, item.ports):
+            for port in filter(_is_free, item.inputs):
                 if _takes(item, port):
                     yield from _link(item, port, [sender for sender in senders if sender.reaches(item, port)])
 
 
-def _enter(board: Board, link: Mapping[str, Any]) -> Iterator[Issue]:
+def _enter(graph: EditorGraph, link: Mapping[str, Any]) -> Iterator[Issue]:
     """One of the links that a save names."""
-    target, origin = (board.items.get(str(link.get(end))) for end in ("downstream", "upstream"))
+    target, origin = (graph.nodes.get(str(link.get(end))) for end in ("downstream", "upstream"))
     slot = link.get("upstream_slot")
     if target is None:
         return
     place = link.get("downstream_slot")
-    port = next((port for port in target.ports if type(place) is int and port.place == place), None)
+    port = next((port for port in target.inputs if type(place) is int and port.place == place), None)
     if port is None or origin is None or type(slot) is not int:
         message = f"what was sent to its input {place} everywhere is not there; read as not linked"
         yield target.issue("dangling_link", message, port.name if port else None)
@@ -73,7 +73,7 @@ def _enter(board: Board, link: Mapping[str, Any]) -> Iterator[Issue]:
         port.origin, port.slot = origin, origin.moved.get(slot, slot)
 
 
-def _link(item: Item, port: Port, found: list[_Sender]) -> Iterator[Issue]:
+def _link(item: EditorNode, port: EditorInput, found: list[_Sender]) -> Iterator[Issue]:
     """Link a port to the sender of the highest priority; of two with the same, to none."""
     best = [sender for sender in found if sender.priority == max(each.priority for each in found)]
     if len({(sender.source.origin, sender.source.slot, sender.source.panel) for sender in best}) > 1:
@@ -88,8 +88,8 @@ def _link(item: Item, port: Port, found: list[_Sender]) -> Iterator[Issue]:
 class _Sender:
     """One thing that a node sends: what `source` is linked to; `alone`: it sends no other of the type."""
 
-    item: Item
-    source: Port
+    item: EditorNode
+    source: EditorInput
     io_type: str
     target: str
     alone: bool
@@ -108,7 +108,7 @@ class _Sender:
         ]
         return (virtual.priority if virtual else 0) + sum(map(bool, restrictions))
 
-    def reaches(self, item: Item, port: Port) -> bool:
+    def reaches(self, item: EditorNode, port: EditorInput) -> bool:
         """Whether an input gets it, if no other sender is preferred."""
         combo = port.io_type == "COMBO" and self.io_type == "STRING" and self._setting("string_to_combo")
         if "*" in (port.io_type, self.io_type) or not (compatible(port.io_type, self.io_type) or combo):
@@ -143,15 +143,15 @@ class _Sender:
         return {name: text for name, text in found.items() if isinstance(text, str) and text not in ("", ".*")}
 
 
-def _senders(item: Item) -> Iterator[_Sender]:
+def _senders(item: EditorNode) -> Iterator[_Sender]:
     """What a node sends: each thing that is linked to it, or its own value."""
     if item.virtual is None or (item.kind is not Kind.BROADCAST and not item.virtual.targets):
         return
     targets = item.virtual.targets
     if item.kind is not Kind.BROADCAST:
-        yield _Sender(item, Port("", "*", origin=item), "INT", targets[0], alone=True)
+        yield _Sender(item, EditorInput("", "*", origin=item), "INT", targets[0], alone=True)
         return
-    sources = [(port, _type_of(port, item)) for port in item.ports]
+    sources = [(port, _type_of(port, item)) for port in item.inputs]
     for place, (port, io_type) in enumerate(sources):
         if not _is_free(port):
             target = targets[place] if place < len(targets) else ""
@@ -159,13 +159,13 @@ def _senders(item: Item) -> Iterator[_Sender]:
             yield _Sender(item, port, io_type, target, alone)
 
 
-def _type_of(port: Port, sender: Item) -> str:
+def _type_of(port: EditorInput, sender: EditorNode) -> str:
     """The type of what is linked to a broadcasting node; the pack names the input by it."""
     if port.origin is not None and 0 <= port.slot < len(port.origin.outputs):
         found = port.origin.outputs[port.slot]
         if found not in ("*", ""):
             return found
-    panels = sender.board.canvas.inputs
+    panels = sender.graph.canvas.inputs
     if port.panel is not None and isinstance(panels[port.panel].io_type, str):
         return str(panels[port.panel].io_type)
     return port.io_type if port.io_type not in ("*", "") else port.name
@@ -179,11 +179,11 @@ def _is_pattern(text: str) -> bool:
     return len(text) <= 1000 and not _RUNAWAY.search(text)
 
 
-def _is_free(port: Port) -> bool:
+def _is_free(port: EditorInput) -> bool:
     return port.origin is None and port.panel is None
 
 
-def _takes(item: Item, port: Port) -> bool:
+def _takes(item: EditorNode, port: EditorInput) -> bool:
     """Whether an input may be sent something: sockets unless they are closed, widgets only where they are opened.
 
     Editors before 1.16 list no input for a widget, unless it was made a socket.
@@ -198,10 +198,10 @@ def _takes(item: Item, port: Port) -> bool:
     opened = properties.get("widget_ue_connectable")
     if isinstance(opened, Mapping):
         return bool(opened.get(port.name))
-    return slot is not None and slot.widget is not None and not item.board.canvas.extra.get("frontendVersion")
+    return slot is not None and slot.widget is not None and not item.graph.canvas.extra.get("frontendVersion")
 
 
-def _properties(item: Item) -> Mapping[str, Any]:
+def _properties(item: EditorNode) -> Mapping[str, Any]:
     found = item.node.properties.get("ue_properties")
     return found if isinstance(found, Mapping) else {}
 
@@ -213,12 +213,12 @@ def _alike(one: str, other: str) -> bool:
     return bool(short) and (long.startswith(short) or long.endswith(short))
 
 
-def _groups(item: Item) -> dict[int, str]:
+def _groups(item: EditorNode) -> dict[int, str]:
     """The groups in whose frames the middle of the node stands: their titles, by number."""
     x, y, width, height = (*_pair(item.node.pos), *_pair(item.node.size))
     middle = x + width / 2, y + height / 2
     found = {}
-    for number, group in enumerate(item.board.canvas.groups):
+    for number, group in enumerate(item.graph.canvas.groups):
         if isinstance(group, Mapping) and isinstance(group.get("bounding"), list) and len(group["bounding"]) == 4:
             left, top, across, down = map(_number, group["bounding"])
             if left <= middle[0] <= left + across and top <= middle[1] <= top + down:

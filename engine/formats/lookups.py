@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from engine.definition import InputSpec
-from engine.formats.canvases import Item, Port, Scope
+from engine.formats.canvases import EditorInput, EditorNode, GraphUse
 from engine.formats.texts import fill_in
 from engine.formats.virtual import Kind
 from engine.formats.widgets import MISSING, fed
@@ -20,11 +20,11 @@ from engine.formats.wiring import primitive_value
 class Widgets:
     """The widgets of a workflow at one moment. `changed` are values that are others than the saved ones, by place."""
 
-    scopes: Sequence[Scope]
+    uses: Sequence[GraphUse]
     now: datetime
     changed: Mapping[str, Any] = field(default_factory=dict)
 
-    def value(self, item: Item, port: Port) -> Any:
+    def value(self, item: EditorNode, port: EditorInput) -> Any:
         """What the widget holds, or what a PrimitiveNode wrote into it; MISSING where it holds nothing."""
         place = item.place_of(port.name)
         if place in self.changed:
@@ -34,11 +34,11 @@ class Widgets:
             return item.held.values.get(port.name, MISSING)
         return self.written(primitive, port.spec)
 
-    def primitive(self, item: Item) -> Any:
+    def primitive(self, item: EditorNode) -> Any:
         """The value of a PrimitiveNode; None where it was saved without."""
         return self.changed.get(primitive_place(item), primitive_value(item))
 
-    def written(self, primitive: Item, spec: InputSpec) -> Any:
+    def written(self, primitive: EditorNode, spec: InputSpec) -> Any:
         """What a PrimitiveNode writes into a widget."""
         value = self.primitive(primitive)
         if is_filled(primitive):
@@ -60,14 +60,14 @@ class Widgets:
             return self.changed.get(item.place_of(widget), item.held.values.get(widget)) if item else None
         return self.primitive(port.writer)
 
-    def _find(self, name: str, widget: str) -> tuple[Item | None, Port | None]:
+    def _find(self, name: str, widget: str) -> tuple[EditorNode | None, EditorInput | None]:
         item = self._by_search_name.get(name) or self._by_title.get(name)
-        ports = item.ports if item else []
+        ports = item.inputs if item else []
         return item, next((port for port in ports if port.name == widget and port.spec is not None), None)
 
     @cached_property
-    def _by_search_name(self) -> dict[str, Item]:
-        found: dict[str, Item] = {}
+    def _by_search_name(self) -> dict[str, EditorNode]:
+        found: dict[str, EditorNode] = {}
         for item in self._items():
             name = item.node.properties.get("Node name for S&R")
             if isinstance(name, str):
@@ -75,23 +75,23 @@ class Widgets:
         return found
 
     @cached_property
-    def _by_title(self) -> dict[str, Item]:
-        found: dict[str, Item] = {}
+    def _by_title(self) -> dict[str, EditorNode]:
+        found: dict[str, EditorNode] = {}
         for item in self._items():
             found.setdefault(item.title, item)
         return found
 
-    def _items(self) -> Iterator[Item]:
-        return (item for scope in self.scopes for item in scope.board.items.values())
+    def _items(self) -> Iterator[EditorNode]:
+        return (item for use in self.uses for item in use.graph.nodes.values())
 
 
-def is_filled(primitive: Item) -> bool:
+def is_filled(primitive: EditorNode) -> bool:
     """Whether tokens are replaced in what a PrimitiveNode writes."""
     return isinstance(primitive_value(primitive), str) and bool(
         primitive.node.properties.get("Run widget replace on values")
     )
 
 
-def primitive_place(primitive: Item) -> str:
+def primitive_place(primitive: EditorNode) -> str:
     """The JSON pointer of a PrimitiveNode's value."""
     return primitive.pointer + "/widgets_values/0"

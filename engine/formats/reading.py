@@ -1,4 +1,4 @@
-"""Workflow + Registry -> Boards: which class each node is, its sockets and widgets, what is promoted.
+"""Workflow + Registry -> EditorGraphs: which class each node is, its sockets and widgets, what is promoted.
 
 Nothing here recurses, so subgraphs may be nested as deep as they like; how many nodes they expand to is bounded.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.documents import kind_of, pointer
 from engine.errors import InvalidWorkflow, Issue
-from engine.formats.canvases import MUTED, Board, Item, Port, Promoted
+from engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, Promoted
 from engine.formats.contents import Shape, Shapes, fill, with_shown_widgets
 from engine.formats.everywhere import broadcast
 from engine.formats.groupnodes import group_canvas, group_name
@@ -33,8 +33,8 @@ _FIRST_BLOCKING = (1, 28)
 """The editor's version from which on nothing is taken to go through a muted reroute: in 1.27 it does, in 1.58 not."""
 
 
-def read(workflow: Workflow, registry: Registry) -> tuple[Board, list[Issue]]:
-    """The workflow's own board, and notes: what is broken there and left out, as the editor leaves it out.
+def read(workflow: Workflow, registry: Registry) -> tuple[EditorGraph, list[Issue]]:
+    """The workflow's own graph, and notes: what is broken there and left out, as the editor leaves it out.
 
     Raises InvalidWorkflow with every node that cannot be read: ids that stand twice, subgraphs that are not defined or
     contain themselves, `widgets_values` of another kind, more nodes than MAX_NODES.
@@ -48,13 +48,13 @@ class _Reader:
         self.shapes = Shapes(registry)
         self.issues: list[Issue] = []
         self.notes: list[Issue] = []
-        self.root = Board(workflow.canvas, "")
-        self.boards = [self.root]
+        self.root = EditorGraph(workflow.canvas, "")
+        self.graphs = [self.root]
         groups = workflow.canvas.extra.get("groupNodes")
         self.groups: dict[str, Any] = groups if isinstance(groups, dict) else {}
         self.muted_blocks = _version(workflow.canvas.extra.get("frontendVersion")) >= _FIRST_BLOCKING
         self.definitions: dict[str, tuple[str, Canvas]] = {}
-        self.by_definition: dict[str, Board] = {}
+        self.by_definition: dict[str, EditorGraph] = {}
         self.count = 0
         for place, canvas in workflow.definitions():
             if canvas.id in self.definitions:
@@ -63,15 +63,15 @@ class _Reader:
             elif canvas.id is not None:
                 self.definitions[canvas.id] = (place, canvas)
 
-    def read(self) -> tuple[Board, list[Issue]]:
-        for board in self.boards:  # grows while it is read
-            self.place_items(board)
+    def read(self) -> tuple[EditorGraph, list[Issue]]:
+        for graph in self.graphs:  # grows while it is read
+            self.place_items(graph)
         inner_first = self.inner_first()
         if self.issues:
             raise InvalidWorkflow(self.issues)
-        for board in inner_first:
-            self.connect(board)
-            self.weigh(board)
+        for graph in inner_first:
+            self.connect(graph)
+            self.weigh(graph)
         if self.root.size > MAX_NODES:
             self.refuse_size(self.root.size)
         if self.issues:
@@ -83,33 +83,33 @@ class _Reader:
         message = f"with its subgraphs expanded the workflow has {found} nodes; {MAX_NODES:,} is the most that is read"
         raise InvalidWorkflow([*self.issues, Issue("too_many_nodes", message)])
 
-    def place_items(self, board: Board) -> None:
-        self.count += len(board.canvas.nodes)
+    def place_items(self, graph: EditorGraph) -> None:
+        self.count += len(graph.canvas.nodes)
         if self.count > MAX_NODES:
             self.refuse_size(self.count)
-        for index, node in enumerate(board.canvas.nodes):
-            item = self.item(board, node, f"{board.pointer}/nodes/{index}")
-            if node.id in board.items:
-                other = board.items[node.id].title
+        for index, node in enumerate(graph.canvas.nodes):
+            item = self.item(graph, node, f"{graph.pointer}/nodes/{index}")
+            if node.id in graph.nodes:
+                other = graph.nodes[node.id].title
                 self.issues.append(item.issue("duplicate_node_id", f"node {node.id} stands twice", details=other))
             elif node.widgets_values is not None and not isinstance(node.widgets_values, list | dict):
                 got = kind_of(node.widgets_values)
                 message = f"widgets_values: expected a list or an object, got {got}"
                 self.issues.append(item.issue("invalid_widgets_values", message))
             else:
-                board.items[node.id] = item
+                graph.nodes[node.id] = item
                 if item.kind is Kind.SETTER and (name := item.name) is not None:
-                    first = board.setters.setdefault(name, item)
+                    first = graph.setters.setdefault(name, item)
                     if first is not item:
                         message = f"node {first.node.id} sets {name!r}, too; that one counts"
                         self.notes.append(item.issue("ambiguous_name", message))
 
-    def item(self, board: Board, node: Node, place: str) -> Item:
+    def item(self, graph: EditorGraph, node: Node, place: str) -> EditorNode:
         """The node with its class or subgraph found."""
         class_type = node.type
         if class_type in RENAMED and class_type not in self.registry:
             class_type = RENAMED[class_type]
-        item = Item(node, board, place, Kind.UNKNOWN, class_type)
+        item = EditorNode(node, graph, place, Kind.UNKNOWN, class_type)
         virtual = VIRTUAL.get(class_type)
         if virtual is not None and not (virtual.on_servers and class_type in self.registry):
             item.kind, item.virtual = virtual.kind, virtual
@@ -124,98 +124,98 @@ class _Reader:
             self.issues.append(item.issue("undefined_subgraph", f"its subgraph {class_type} is not in the workflow"))
         return item
 
-    def subgraph(self, definition_id: str, instance: Item) -> Board:
+    def subgraph(self, definition_id: str, instance: EditorNode) -> EditorGraph:
         if definition_id not in self.by_definition:
             place, canvas = self.definitions[definition_id]
-            board = self.by_definition[definition_id] = Board(canvas, place, None, instance)
-            self.boards.append(board)
+            graph = self.by_definition[definition_id] = EditorGraph(canvas, place, None, instance)
+            self.graphs.append(graph)
         return self.by_definition[definition_id]
 
-    def group(self, name: str, instance: Item) -> Board | None:
-        outer: Item | None = instance
+    def group(self, name: str, instance: EditorNode) -> EditorGraph | None:
+        outer: EditorNode | None = instance
         while outer is not None:
-            if outer.board.group == name:
+            if outer.graph.group == name:
                 self.issues.append(instance.issue("recursive_subgraph", f"group {name!r} contains itself"))
                 return None
-            outer = outer.board.instance
+            outer = outer.graph.instance
         try:
             canvas, shares = group_canvas(self.groups[name], instance.node, self.registry)
         except (ValueError, TypeError) as error:
             message = f"group {name!r} is not as the editor writes it: {error!s:.300}"
             self.issues.append(instance.issue("unreadable_group", message))
             return None
-        board = Board(canvas, pointer("extra", "groupNodes", name), name, instance, shares=shares)
-        self.boards.append(board)
-        return board
+        graph = EditorGraph(canvas, pointer("extra", "groupNodes", name), name, instance, shares=shares)
+        self.graphs.append(graph)
+        return graph
 
-    def inner_first(self) -> list[Board]:
-        """Every board after those of its subgraphs. A subgraph that contains itself becomes an issue."""
-        order: list[Board] = []
-        open_: set[Board] = {self.root}
-        done: set[Board] = set()
-        path = [(self.root, iter(list(self.root.items.values())))]
+    def inner_first(self) -> list[EditorGraph]:
+        """Every graph after those of its subgraphs. A subgraph that contains itself becomes an issue."""
+        order: list[EditorGraph] = []
+        open_: set[EditorGraph] = {self.root}
+        done: set[EditorGraph] = set()
+        path = [(self.root, iter(list(self.root.nodes.values())))]
         while path:
-            board, items = path[-1]
+            graph, items = path[-1]
             for item in items:
                 if item.body in open_:
                     name = item.body.canvas.name or item.class_type
                     self.issues.append(item.issue("recursive_subgraph", f"subgraph {name!r} contains itself"))
                 elif item.body is not None and item.body not in done:
                     open_.add(item.body)
-                    path.append((item.body, iter(list(item.body.items.values()))))
+                    path.append((item.body, iter(list(item.body.nodes.values()))))
                     break
             else:
                 path.pop()
-                open_.discard(board)
-                done.add(board)
-                order.append(board)
+                open_.discard(graph)
+                done.add(graph)
+                order.append(graph)
         return order
 
-    def connect(self, board: Board) -> None:
-        """Give every item its ports, outputs and values, and the board what it promotes."""
-        wires = {wire.id: wire for wire in board.canvas.links}
-        self.note_ambiguous(board, wires)
-        restored = self.restored_links(board) if board is self.root else {}
-        for item in board.items.values():
+    def connect(self, graph: EditorGraph) -> None:
+        """Give every item its inputs, outputs and values, and the graph what it promotes."""
+        wires = {wire.id: wire for wire in graph.canvas.links}
+        self.note_ambiguous(graph, wires)
+        restored = self.restored_links(graph) if graph is self.root else {}
+        for item in graph.nodes.values():
             self.read_outputs(item)
-        ends: dict[str, tuple[Item, Port]] = {}
-        for item in board.items.values():
+        ends: dict[str, tuple[EditorNode, EditorInput]] = {}
+        for item in graph.nodes.values():
             linked = restored.get(item.node.id, {})
             shape = self.shapes.of(item)
-            for port, link in self.ports(item, shape, linked):
-                item.ports.append(port)
+            for port, link in self.inputs(item, shape, linked):
+                item.inputs.append(port)
                 if link is not None:
-                    self.lead(board, item, port, link, wires.get(link))
+                    self.lead(graph, item, port, link, wires.get(link))
                     ends.setdefault(link, (item, port))
             self.notes += fill(item, shape)
-        self.notes += broadcast(board)
+        self.notes += broadcast(graph)
         shown = {
             slot.link: (item.node.id, slot.name)
-            for item in board.items.values()
+            for item in graph.nodes.values()
             for slot in item.node.inputs
             if slot.link is not None and slot.widget_name is not None
         }
-        for index, panel in enumerate(board.canvas.inputs):
+        for index, panel in enumerate(graph.canvas.inputs):
             links = panel.link_ids or [
                 wire.id for wire in wires.values() if (wire.origin_id, wire.origin_slot) == (INPUT_PANEL, index)
             ]
             for link in links:
                 if link in shown and (link not in ends or ends[link][1].spec is None):
                     # The editor that saved it had a widget there, so there is a value for it.
-                    board.promoted[index] = Promoted(None, *shown[link], lost=link not in ends)
+                    graph.promoted[index] = Promoted(None, *shown[link], lost=link not in ends)
                     break
                 if link in ends and (spec := ends[link][1].spec) is not None:
-                    board.promoted[index] = Promoted(spec, ends[link][0].node.id, ends[link][1].name)
+                    graph.promoted[index] = Promoted(spec, ends[link][0].node.id, ends[link][1].name)
                     break
-        self.read_results(board, wires)
+        self.read_results(graph, wires)
 
-    def weigh(self, board: Board) -> None:
-        """How much one use of the board adds; those inside it are weighed."""
-        for item in board.items.values():
+    def weigh(self, graph: EditorGraph) -> None:
+        """How much one use of the graph adds; those inside it are weighed."""
+        for item in graph.nodes.values():
             if item.runs:
-                board.size += 1 + (item.body.size if item.body else 0)
+                graph.size += 1 + (item.body.size if item.body else 0)
 
-    def read_outputs(self, item: Item) -> None:
+    def read_outputs(self, item: EditorNode) -> None:
         saved = [_type(slot.io_type) for slot in item.node.outputs]
         if item.body is not None:
             item.outputs = [_type(panel.io_type) for panel in item.body.canvas.outputs]
@@ -230,7 +230,9 @@ class _Reader:
                 today = {output.name: index for index, output in enumerate(item.schema.outputs)}
                 item.moved = {old: today[slot.name] for old, slot in enumerate(item.node.outputs) if slot.name in today}
 
-    def ports(self, item: Item, shape: Shape, restored: dict[int, str]) -> Iterable[tuple[Port, str | None]]:
+    def inputs(
+        self, item: EditorNode, shape: Shape, restored: dict[int, str]
+    ) -> Iterable[tuple[EditorInput, str | None]]:
         """The item's inputs with their links' ids, in the editor's order: sockets, widgets, what else is saved.
 
         Names, types and widgets are the schema's; which link it is, the save's, found by name.
@@ -239,7 +241,7 @@ class _Reader:
         for place, slot in enumerate(item.node.inputs):
             saved.setdefault(slot.name, (place, slot))
 
-        def with_link(port: Port) -> tuple[Port, str | None]:
+        def with_link(port: EditorInput) -> tuple[EditorInput, str | None]:
             if port.name not in saved:
                 return port, None
             port.place, slot = saved[port.name]
@@ -248,41 +250,41 @@ class _Reader:
         if item.body is not None:
             for index, panel in enumerate(item.body.canvas.inputs):
                 promoted = item.body.promoted.get(index)
-                yield with_link(Port(panel.name, _type(panel.io_type), promoted.spec if promoted else None))
+                yield with_link(EditorInput(panel.name, _type(panel.io_type), promoted.spec if promoted else None))
             return
         if item.virtual is not None:  # its inputs may share a name
             for place, slot in enumerate(item.node.inputs):
                 link = slot.link if slot.link is not None else restored.get(place)
-                yield Port(slot.name, _type(slot.io_type), place=place), link
+                yield EditorInput(slot.name, _type(slot.io_type), place=place), link
             return
         widgets = {spec.name for spec in shape.inputs if is_widget(spec)}
         for spec in shape.inputs:
             io_type = type_name(spec.socket.io_type)
             if isinstance(spec.socket, MatchType):
                 io_type = _type(saved[spec.name][1].io_type) if spec.name in saved else "*"
-            yield with_link(Port(spec.name, io_type, spec if spec.name in widgets else None))
+            yield with_link(EditorInput(spec.name, io_type, spec if spec.name in widgets else None))
         known = {spec.name for spec in shape.inputs}
         for name, (_, slot) in saved.items():
             stale = item.schema is not None and slot.widget is not None and slot.widget_name not in widgets
             if name not in known and not stale:
-                yield with_link(Port(name, _type(slot.io_type)))
+                yield with_link(EditorInput(name, _type(slot.io_type)))
 
-    def lead(self, board: Board, item: Item, port: Port, link: str, wire: Wire | None) -> None:
-        """Point a port on the board at what its link comes from; a link from nowhere becomes a note on the item."""
+    def lead(self, graph: EditorGraph, item: EditorNode, port: EditorInput, link: str, wire: Wire | None) -> None:
+        """Point an input of the graph at what its link comes from; a link from nowhere becomes a note on the item."""
         if wire is None:
             message = f"linked by {link}, which is no link of the workflow; read as not linked"
             self.notes.append(item.issue("dangling_link", message, port.name))
-        elif wire.origin_id == INPUT_PANEL and board is not self.root:
-            if 0 <= wire.origin_slot < len(board.canvas.inputs):
+        elif wire.origin_id == INPUT_PANEL and graph is not self.root:
+            if 0 <= wire.origin_slot < len(graph.canvas.inputs):
                 port.panel = wire.origin_slot
             else:
                 message = f"linked to input {wire.origin_slot} of the subgraph, which it does not have"
                 self.notes.append(item.issue("missing_slot", f"{message}; read as not linked", port.name))
-        elif wire.origin_id not in board.items:
+        elif wire.origin_id not in graph.nodes:
             message = f"linked to node {wire.origin_id}, which is not there; read as not linked"
             self.notes.append(item.issue("dangling_link", message, port.name))
         else:
-            port.origin = board.items[wire.origin_id]
+            port.origin = graph.nodes[wire.origin_id]
             port.slot = port.origin.moved.get(wire.origin_slot, wire.origin_slot)
             if port.origin.kind is Kind.GETTER and next(port.origin.setters(), None) is None:
                 message = f"linked to node {wire.origin_id}, and nothing sets {port.origin.name!r}; read as not linked"
@@ -291,23 +293,23 @@ class _Reader:
                 message = f"linked to output {port.slot} of node {wire.origin_id}, which it does not have"
                 self.notes.append(item.issue("missing_slot", message, port.name))
 
-    def note_ambiguous(self, board: Board, wires: dict[str, Wire]) -> None:
+    def note_ambiguous(self, graph: EditorGraph, wires: dict[str, Wire]) -> None:
         """A link id that stands for two links: the last one counts."""
-        for wire in board.canvas.links:
+        for wire in graph.canvas.links:
             kept = wires[wire.id]
             if (wire.origin_id, wire.origin_slot) != (kept.origin_id, kept.origin_slot):
                 message = f"two links have the id {wire.id}; the one from node {kept.origin_id} is read"
-                self.notes.append(Issue("duplicate_link_id", message, pointer=board.pointer + "/links"))
+                self.notes.append(Issue("duplicate_link_id", message, pointer=graph.pointer + "/links"))
 
-    def restored_links(self, board: Board) -> dict[str, dict[int, str]]:
+    def restored_links(self, graph: EditorGraph) -> dict[str, dict[int, str]]:
         """Links that the table and the origin have and only the target lacks: the editor enters them there."""
 
         def at(sockets: list[Slot], place: Any) -> Slot | None:
             return sockets[place] if type(place) is int and 0 <= place < len(sockets) else None
 
         restored: dict[str, dict[int, str]] = {}
-        for wire in board.canvas.links:
-            target, origin = board.items.get(wire.target_id or ""), board.items.get(wire.origin_id)
+        for wire in graph.canvas.links:
+            target, origin = graph.nodes.get(wire.target_id or ""), graph.nodes.get(wire.origin_id)
             if target is None or origin is None:
                 continue
             socket, output = at(target.node.inputs, wire.target_slot), at(origin.node.outputs, wire.origin_slot)
@@ -315,17 +317,17 @@ class _Reader:
                 restored.setdefault(target.node.id, {})[wire.target_slot] = wire.id
         return restored
 
-    def read_results(self, board: Board, wires: dict[str, Wire]) -> None:
-        """The ports into the output panel. Where an output has several links, the first counts."""
+    def read_results(self, graph: EditorGraph, wires: dict[str, Wire]) -> None:
+        """What leads into the output panel. Where an output has several links, the first counts."""
         into: dict[int, list[Wire]] = {}
         for wire in wires.values():
             if wire.target_id == OUTPUT_PANEL and type(wire.target_slot) is int:
                 into.setdefault(wire.target_slot, []).append(wire)
-        for index, panel in enumerate(board.canvas.outputs):
+        for index, panel in enumerate(graph.canvas.outputs):
             found = [wires[link] for link in panel.link_ids if link in wires] or into.get(index, [])
-            if found and board.instance is not None:
-                port = board.results[index] = Port(panel.name, _type(panel.io_type))
-                self.lead(board, board.instance, port, found[0].id, found[0])
+            if found and graph.instance is not None:
+                port = graph.results[index] = EditorInput(panel.name, _type(panel.io_type))
+                self.lead(graph, graph.instance, port, found[0].id, found[0])
 
 
 def _version(value: Any) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from uuid import NAMESPACE_OID, uuid5
 from engine.documents import set_at, value_at
 from engine.envelopes import is_workflow
 from engine.errors import InvalidWorkflow, UnreadableWorkflow
-from engine.formats.canvases import BYPASSED, MUTED, Item, Port
+from engine.formats.canvases import BYPASSED, MUTED, EditorInput, EditorNode
 from engine.formats.conversion import ConvertedPrompt, to_prompt
 from engine.formats.editor import EXTRA_SLOTS, escape_dynamic, looks_old, to_workflow, unwrapped
 from engine.formats.widgets import MISSING, default_of, slots
@@ -78,7 +78,7 @@ def _uses_apart(document: Document) -> Document | None:
     """The workflow in which each use of a subgraph has a graph of its own; None where no graph is used twice."""
     apart = deepcopy(document)
     graphs = (apart.get("definitions") or {}).get("subgraphs") or []
-    by_id = {graph.get("id"): graph for graph in graphs}
+    by_id = {each.get("id"): each for each in graphs}
     seen: set[Any] = set()
     for node in apart["nodes"]:
         name = node.get("type")
@@ -172,7 +172,7 @@ class _Revision:
             else:
                 raise LookupError(name)
 
-    def put(self, item: Item, port: Port, node_id: str, value: Any) -> None:
+    def put(self, item: EditorNode, port: EditorInput, node_id: str, value: Any) -> None:
         place, own = self.before.place(node_id, port.name), item.place_of(port.name)
         was_linked = type(self.before.nodes[node_id].inputs.get(port.name)) is Link
         agreed = all(_equal(value, other) for other in self.users.get(place, ()))
@@ -195,11 +195,11 @@ class _Revision:
         except LookupError:
             self.spell_out(item, held)
             return
-        named = value_at(self.document, item.pointer).get(_NAMED) if item.board.group is None else None
+        named = value_at(self.document, item.pointer).get(_NAMED) if item.graph.group is None else None
         if isinstance(named, dict) and port.name in named:
             named[port.name] = value
 
-    def spell_out(self, item: Item, held: Mapping[str, Any]) -> None:
+    def spell_out(self, item: EditorNode, held: Mapping[str, Any]) -> None:
         """Write what a node's widgets hold: by name where the save has names, else in the order of the class."""
         node = value_at(self.document, item.pointer)
         node.pop(_NAMED, None)
@@ -218,11 +218,11 @@ class _Revision:
                 values.append(item.held.controls.get(name, extra) if slot.role == "control" else extra)
         node["widgets_values"] = [*values, None] if looks_old(item.schema, len(values)) else values
 
-    def cut(self, item: Item, port: Port) -> None:
+    def cut(self, item: EditorNode, port: EditorInput) -> None:
         """Take an input's link away: from the input, its origin and the table."""
         if port.place is None:
             return
-        canvas = value_at(self.document, item.board.pointer)
+        canvas = value_at(self.document, item.graph.pointer)
         value_at(self.document, item.pointer)["inputs"][port.place]["link"] = None
         table = canvas.get("links") or []
         into = (item.node.id, port.place)
@@ -236,12 +236,12 @@ class _Revision:
             if panel.get("linkIds"):
                 panel["linkIds"] = [link for link in panel["linkIds"] if link not in gone]
 
-    def connect(self, item: Item, port: Port, node_id: str, link: Link) -> None:
+    def connect(self, item: EditorNode, port: EditorInput, node_id: str, link: Link) -> None:
         """Link an input to another node's output on the same canvas."""
         source, _ = self.before.origin(link.node_id, "")
-        if source.board is not item.board or _outside(link.node_id) != _outside(node_id):
+        if source.graph is not item.graph or _outside(link.node_id) != _outside(node_id):
             raise LookupError(link.node_id)
-        canvas = value_at(self.document, item.board.pointer)
+        canvas = value_at(self.document, item.graph.pointer)
         node, origin = value_at(self.document, item.pointer), value_at(self.document, source.pointer)
         table = canvas.setdefault("links", [])
         number = 1 + max((_end(row, "id") for row in table if isinstance(_end(row, "id"), int)), default=0)
@@ -253,7 +253,7 @@ class _Revision:
         output = origin["outputs"][link.slot]  # IndexError is a LookupError
         output["links"] = [*(output.get("links") or ()), number]
         row = [number, origin["id"], link.slot, node["id"], place, output.get("type", "*")]
-        as_objects = isinstance(next(iter(table), None), dict) or item.board.pointer != ""
+        as_objects = isinstance(next(iter(table), None), dict) or item.graph.pointer != ""
         table.append(dict(zip(_ROW, row, strict=True)) if as_objects else row)
         if isinstance(canvas.get("last_link_id"), int):
             canvas["last_link_id"] = max(canvas["last_link_id"], number)
