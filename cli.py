@@ -1,4 +1,4 @@
-"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`; `weft test` is engine.testing.app.
+"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`; `weft test` is weft.engine.testing.app.
 
 The only place that puts the parts together.
 
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from engine.errors import Interrupted, UsageError
-from engine.terminal.answer import Answer, answering
-from engine.terminal.options import (
+from weft.engine.errors import Interrupted, UsageError
+from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.options import (
     BypassOption,
     DeviceOption,
     DtypeOption,
@@ -42,11 +42,11 @@ from engine.terminal.options import (
     WorkflowArgument,
     WorkflowsArgument,
 )
-from engine.terminal.streams import stoppable
-from engine.testing.app import app as test_app
+from weft.engine.terminal.streams import stoppable
+from weft.engine.testing.app import app as test_app
 
 if TYPE_CHECKING:
-    from engine.settings import Settings
+    from weft.engine.settings import Settings
 
 app = typer.Typer(
     name="weft",
@@ -121,9 +121,9 @@ def run(
     with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
         if as_json and as_events:
             raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
-        from engine.api import Session, targets_of
-        from engine.cache import MemoryCache
-        from engine.terminal.batches import run_all
+        from weft.engine.api import Session, targets_of
+        from weft.engine.cache.memory import MemoryCache
+        from weft.engine.terminal.batches import run_all
 
         targets_of(targets, only)  # refuses both
         session = Session(
@@ -179,8 +179,8 @@ def plan(
     Prompt schedules are shown as the stages that they become.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from engine.api import Session, targets_of
-        from engine.terminal.itinerary import itinerary
+        from weft.engine.api import Session, targets_of
+        from weft.engine.terminal.itinerary import itinerary
 
         session = Session(
             models=models or None,
@@ -223,7 +223,7 @@ def validate(
     Exit code 3 for an invalid workflow, 4 where nothing but files is missing.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from engine.api import Session, targets_of
+        from weft.engine.api import Session, targets_of
 
         session = Session(models=models or None, input=input, object_info=object_info, warn=answer.notice)
         wanted = targets_of(targets, only)
@@ -270,8 +270,8 @@ def convert(
     Seeds are never changed. What cannot be kept is warned about on stderr.
     """
     with answering(context.obj) as answer:
-        from engine.api import Session
-        from engine.wholefiles import write_whole
+        from weft.engine.api import Session
+        from weft.engine.wholefiles import write_whole
 
         session = Session(object_info=object_info, warn=answer.notice)
         document, notes = session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)
@@ -302,11 +302,11 @@ def nodes(
     A name that no class has is searched for, in class names, titles and categories.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        # Not engine.api: a list of nodes needs no graph, and networkx takes a third of the time.
-        from engine.folders import Folders
-        from engine.registry import Registry
-        from engine.settings import Settings, check_models
-        from engine.terminal.catalogue import find, object_info, page, table
+        # Not weft.engine.api: a list of nodes needs no graph, and networkx takes a third of the time.
+        from weft.engine.folders import Folders
+        from weft.engine.schema.registry import Registry
+        from weft.engine.settings import Settings, check_models
+        from weft.engine.terminal.catalogue import find, object_info, page, table
 
         settings = Settings.load({"models": models or None, "input": input})
         check_models(settings)
@@ -338,10 +338,10 @@ def explain(
 ) -> None:
     """Say why two pictures differ: workflows, seeds, models, sampling mode and version, from what the files carry."""
     with answering(context.obj, as_json=as_json) as answer:
-        from engine.registry import Registry
-        from engine.testing import explaining
-        from engine.testing.instrument import find_instrument
-        from engine.testing.reports import explanation
+        from weft.engine.schema.registry import Registry
+        from weft.engine.testing import explaining
+        from weft.engine.testing.instrument import find_instrument
+        from weft.engine.testing.reports import explanation
 
         found = explaining.explain(one, other, Registry.discover(answer.notice), lambda: find_instrument(answer.notice))
         for note in (*found.before.damage, *found.now.damage):
@@ -361,9 +361,9 @@ app.add_typer(test_app, name="test")
 def _require_device(settings: Settings) -> None:
     """Raise UsageError for a GPU that is not there, before anything is loaded."""
     if settings.device.startswith("cuda"):
-        from engine.settings import another_device
-        from nodes.diffusion.errors import DeviceError
-        from nodes.diffusion.memory import resolve_device
+        from weft.engine.settings import another_device
+        from weft.nodes.diffusion.errors import DeviceError
+        from weft.nodes.diffusion.weights.memory import resolve_device
 
         try:
             resolve_device(settings.device)

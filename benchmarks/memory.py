@@ -53,24 +53,22 @@ def workflow(lora: bool) -> dict[str, Any]:
 def measure(case: str, models: Path) -> dict[str, float]:
     """Run one case in this process: seconds and peak resident bytes."""
     sys.path.insert(0, str(ROOT))
-    import engine
+    import weft
 
     result: dict[str, float] = {}
     if case == "imports":
         import diffusers.models
         import transformers.models.clip
 
-        from nodes.diffusion import checkpoint, sample  # noqa: F401
-
         assert diffusers.models.UNet2DConditionModel
         assert transformers.models.clip.CLIPTextModel
     elif case == "load":
         loader = {node_id: node for node_id, node in workflow(lora=False).items() if node_id == "1"}
         started = time.perf_counter()
-        result["load_seconds"] = engine.run(loader, models=models, device="cpu", targets=["1"]).timings["1"]
+        result["load_seconds"] = weft.run(loader, models=models, device="cpu", targets=["1"]).timings["1"]
         result["run_seconds"] = time.perf_counter() - started
     else:
-        from engine.events import Event, NodeFinished, NodeStarted
+        from weft.engine.events import Event, NodeFinished, NodeStarted
 
         def observe(event: Event) -> None:
             if isinstance(event, NodeStarted | NodeFinished) and event.node_id == "5":
@@ -79,7 +77,7 @@ def measure(case: str, models: Path) -> dict[str, float]:
                 Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
 
         prompt = workflow(lora=case == "lora_switch")
-        engine.run(prompt, models=models, device="cpu", targets=["1", "7"], observers=[observe])
+        weft.run(prompt, models=models, device="cpu", targets=["1", "7"], observers=[observe])
         result["added_bytes"] = resident("VmHWM") - result["first_stage_bytes"]
     result["peak_bytes"] = max(result.get("peak_bytes", 0), result.get("first_stage_bytes", 0), resident("VmHWM"))
     return result
@@ -99,8 +97,8 @@ def patched_bytes(models: Path, shapes: dict[str, tuple[int, ...]]) -> int:
 
     from safetensors import safe_open
 
-    from nodes.diffusion.families.sd.keymaps import unet_keymap
-    from nodes.diffusion.families.sd.recognise import detect
+    from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
+    from weft.nodes.diffusion.families.sd.recognise import detect
 
     with safe_open(models / "loras" / "weft-pixel.safetensors", "pt") as file:
         layers = {key.partition(".")[0] for key in file.keys()}  # noqa: SIM118

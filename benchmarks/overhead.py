@@ -2,7 +2,7 @@
 
     python benchmarks/overhead.py [--json] [--quick]
 
-Each figure is the whole of `engine.run` on a dict: parse, validate, plan, execute. Cold: an empty cache; cached: the
+Each figure is the whole of `weft.run` on a dict: parse, validate, plan, execute. Cold: an empty cache; cached: the
 same prompt again; changed: the last node's input differs. Exit code 1 where a bound is broken:
 
 * at most 60 us a node from 100 nodes on (ComfyUI: 10,000 us a node at 300 in a chain, and it refuses 989);
@@ -30,9 +30,9 @@ from typing import Annotated, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import engine
-from engine import MemoryCache, Registry, node
-from engine.sockets import Int, Socket
+import weft
+from weft import MemoryCache, Registry, node
+from weft.engine.schema.sockets import Int, Socket
 
 Number = Annotated[int, Socket("NUMBER")]
 Delta = Annotated[int, Int(default=1, min=-1_000_000, max=1_000_000)]
@@ -134,7 +134,7 @@ def measure(graph: Graph, repeats: int) -> dict[str, float]:
 
 
 def run(graph: Graph, registry: Registry, cache: MemoryCache) -> None:
-    engine.run(graph, registry=registry, cache=cache)
+    weft.run(graph, registry=registry, cache=cache)
 
 
 def rows(sizes: tuple[int, ...], longest: int) -> Iterator[dict[str, Any]]:

@@ -39,10 +39,10 @@ class Timed:
 
 def rows(workflow: Path, models: Path, runs: int) -> Iterator[dict[str, float]]:
     """CPU seconds of a run without recorder, of one with it, and inside the recorder; the first pair is not counted."""
-    from engine.api import Session
-    from engine.testing.instrument import find_instrument
-    from engine.testing.recorder import Recorder
-    from engine.testing.writing import wanted
+    from weft.engine.api import Session
+    from weft.engine.testing.instrument import find_instrument
+    from weft.engine.testing.recorder import Recorder
+    from weft.engine.testing.writing import wanted
 
     instrument = find_instrument()
     with tempfile.TemporaryDirectory() as place:

@@ -40,9 +40,9 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflows")]
 import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-import engine  # noqa: E402
-from engine.cache import MemoryCache  # noqa: E402
-from engine.events import Event, Progress  # noqa: E402
+import weft  # noqa: E402
+from weft.engine.cache.memory import MemoryCache  # noqa: E402
+from weft.engine.events import Event, Progress  # noqa: E402
 
 OUTSIDE = 0.02
 RESIDENT_GROWTH = 32 << 20
@@ -101,9 +101,9 @@ class Bench:
 
     def run(
         self, prompt: Mapping[str, Any], *targets: str, observers: Sequence[Callable[[Event], None]] = ()
-    ) -> engine.RunResult:
+    ) -> weft.RunResult:
         """Run a workflow; what a run before computed comes from the cache."""
-        return engine.run(prompt, targets=targets, cache=self._cache, observers=observers, **self._options)
+        return weft.run(prompt, targets=targets, cache=self._cache, observers=observers, **self._options)
 
 
 @contextmanager
@@ -275,7 +275,7 @@ def write_controlnet(file: Path, unet: Mapping[str, Any]) -> None:
     from random_models import random_weights
     from safetensors.torch import save_file
 
-    from nodes.diffusion.families.sd.keymaps import controlnet_keymap
+    from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap
 
     shared = ("in_channels", "block_out_channels", "layers_per_block", "down_block_types", "cross_attention_dim")
     net = {name: unet[name] for name in shared} | {"conditioning_embedding_out_channels": (16, 32, 96, 256)}
@@ -297,7 +297,7 @@ def main() -> int:
     arguments = parser.parse_args()
     from random_models import write_models
 
-    from nodes.diffusion.families.sd.recognise import detect
+    from weft.nodes.diffusion.families.sd.recognise import detect
 
     shapes = {key: tuple(shape) for key, shape in json.loads(arguments.shapes.read_text())["keys"].items()}
     with tempfile.TemporaryDirectory() as folder:

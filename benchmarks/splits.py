@@ -20,9 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "workflows")]
 
-import engine  # noqa: E402
-from engine.cache import MemoryCache  # noqa: E402
-from nodes.diffusion.names import SAMPLER_NAMES  # noqa: E402
+import weft  # noqa: E402
+from weft.engine.cache.memory import MemoryCache  # noqa: E402
+from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES  # noqa: E402
 
 PAGE = ROOT / "docs" / "sampling.md"
 BEGIN, END = "<!-- splits: made by benchmarks/splits.py -->", "<!-- end of splits -->"
@@ -53,7 +53,7 @@ def graph(sampler: str) -> dict[str, Any]:
 
 
 def difference(sampler: str, mode: str, models: Path, cache: MemoryCache) -> float:
-    result = engine.run(graph(sampler), models=models, device="cpu", sampling=mode, targets=["5", "7"], cache=cache)
+    result = weft.run(graph(sampler), models=models, device="cpu", sampling=mode, targets=["5", "7"], cache=cache)
     single, chain = (result[node_id][0]["samples"] for node_id in ("5", "7"))
     return ((single - chain).abs().max() / single.abs().max()).item()
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import engine
+import weft
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = ROOT / "workflows"
@@ -25,12 +25,12 @@ MORE = (("sampling_modes", "continuous", "continuous-"),)
 def draw(folder: Path, models: Path) -> list[Path]:
     """Run every graph and put its pictures into `folder`; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    cache = engine.MemoryCache()
+    cache = weft.MemoryCache()
     made: list[Path] = []
     plain = [(file.stem, "comfy", "") for file in sorted(WORKFLOWS.glob("*.json")) if file.name.count(".") == 1]
     for name, sampling, beginning in (*plain, *MORE):
         with tempfile.TemporaryDirectory() as output:
-            result = engine.run(
+            result = weft.run(
                 WORKFLOWS / f"{name}.json",
                 models=models,
                 input=WORKFLOWS / "input",

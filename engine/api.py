@@ -1,4 +1,4 @@
-"""The Python API, stable: `engine.run`, `engine.convert`, `engine.validate`."""
+"""The Python API, stable: `weft.run`, `weft.convert`, `weft.validate`."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import making, selection
-from engine import overrides as _overrides
-from engine.cache import Cache, NoCache
-from engine.cancel import CancelToken
-from engine.context import RunContext
-from engine.digests import Digests
-from engine.documents import finite
-from engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageError, Warn, did_you_mean, python_warning
-from engine.events import Observer
-from engine.executor import LocalExecutor, RunResult, Spare, Watch
-from engine.folders import INPUT, Folders
-from engine.formats.sources import Source, load
-from engine.lowering import Lowered, checked
-from engine.overrides import Overrides
-from engine.plan import ExecutionPlan, make_plan
-from engine.prompt import Prompt, decoded, read_json
-from engine.queueing import queued, resolving
-from engine.registry import HOW_CLASSES_GET_IN, Registry
-from engine.settings import Settings, check_models
-from engine.signature import canonical
-from engine.sockets import Files
-from engine.validation import FILE_PREFIX, undeclared
+from weft.engine.cache.memory import Cache, NoCache
+from weft.engine.cancel import CancelToken
+from weft.engine.context import RunContext
+from weft.engine.documents import finite
+from weft.engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageError, Warn, did_you_mean, python_warning
+from weft.engine.events import Observer
+from weft.engine.folders import INPUT, Folders
+from weft.engine.formats import making, selection
+from weft.engine.formats.sources import Source, load
+from weft.engine.planning.digests import Digests
+from weft.engine.planning.lowering import Lowered, checked
+from weft.engine.planning.plan import ExecutionPlan, make_plan
+from weft.engine.planning.signature import canonical
+from weft.engine.running.executor import LocalExecutor, RunResult, Spare, Watch
+from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
+from weft.engine.schema.sockets import Files
+from weft.engine.settings import Settings, check_models
+from weft.engine.workflow import overrides as _overrides
+from weft.engine.workflow.overrides import Overrides
+from weft.engine.workflow.prompt import Prompt, decoded, read_json
+from weft.engine.workflow.queueing import queued, resolving
+from weft.engine.workflow.validation import FILE_PREFIX, undeclared
 
 PathLike = str | os.PathLike[str]
 Workflow = Source
 
 if TYPE_CHECKING:
-    from engine.formats.workflow import Workflow as UiWorkflow
+    from weft.engine.formats.workflow import Workflow as UiWorkflow
 
 
 def run(
@@ -246,7 +246,7 @@ class Session:
     ) -> Prompt:
         """The prompt that the workflow is or that the editor would make of it, with the overrides in place.
 
-        `seed`, `only`, `bypass` and `mute` as in engine.run; an override of a seed goes before `seed`. What `only`
+        `seed`, `only`, `bypass` and `mute` as in weft.run; an override of a seed goes before `seed`. What `only`
         names are targets of the plan, too.
         """
         _check_nodes(only=only, bypass=bypass, mute=mute)
@@ -262,14 +262,14 @@ class Session:
             changes = {key: value for key, value in changes.items() if key[0] in prompt.nodes}
         if seed is None:
             return prompt
-        from engine.formats.runs import with_seed
+        from weft.engine.formats.runs import with_seed
 
         return with_seed(prompt, self.registry, seed, random.random, keep=changes)
 
     def _converted(self, loaded: Prompt | UiWorkflow, *, keep_unknown: bool) -> Prompt:
         if isinstance(loaded, Prompt):
             return loaded
-        from engine.formats.conversion import to_prompt
+        from weft.engine.formats.conversion import to_prompt
 
         try:
             return to_prompt(loaded, self.registry, keep_unknown=keep_unknown)
@@ -296,7 +296,7 @@ class Session:
     def convert(
         self, workflow: Workflow, to: str, *, ui: bool = False, keep_unknown: bool = False
     ) -> tuple[dict[str, Any], Sequence[Issue]]:
-        """The document of `engine.convert`, and what was lost on the way."""
+        """The document of `weft.convert`, and what was lost on the way."""
         if to not in FORMATS:
             raise UsageError(f"unknown format {to!r}: expected api or ui", hint=did_you_mean(to, FORMATS))
         loaded = load(workflow, ui=ui)
@@ -308,7 +308,7 @@ class Session:
         elif not isinstance(loaded, Prompt):
             document, notes = loaded.dump(), [*loaded.notes, *making.forgotten(loaded)]
         else:
-            from engine.formats.editor import losses, to_workflow
+            from weft.engine.formats.editor import losses, to_workflow
 
             document = to_workflow(loaded, self.registry, keep_unknown=keep_unknown)
             notes = [*loaded.notes, *losses(loaded, document, self.registry), *making.forgotten(loaded)]
@@ -321,8 +321,8 @@ class Session:
 
         Raises UsageError for a prompt in API format that was read without `seed`: nothing says how its seeds change.
         """
-        from engine.formats.conversion import ConvertedPrompt
-        from engine.formats.runs import advance
+        from weft.engine.formats.conversion import ConvertedPrompt
+        from weft.engine.formats.runs import advance
 
         said = prompt.controls or isinstance(prompt, ConvertedPrompt) or resolving(prompt, self.registry)
         if not said:
@@ -338,7 +338,7 @@ class Session:
 
     def seeds(self, prompt: Prompt) -> dict[str, Any]:
         """The seeds, and the other values that control_after_generate is about, by NODE.INPUT."""
-        from engine.formats.runs import controlled
+        from weft.engine.formats.runs import controlled
 
         return {f"{node_id}.{name}": value for (node_id, name), value in controlled(prompt, self.registry).items()}
 
@@ -348,7 +348,7 @@ class Session:
         return [_overrides.find_node(prompt, str(target), self.registry) for target in targets]
 
     def issues(self, prompt: Prompt, targets: Iterable[str] = (), *, executable: bool = True) -> list[Issue]:
-        """Every problem that keeps the prompt from running; `executable` as in engine.validation."""
+        """Every problem that keeps the prompt from running; `executable` as in weft.engine.workflow.validation."""
         return self._lowered(prompt, self.resolve_targets(prompt, targets), executable=executable)[1]
 
     def refusal(self, prompt: Prompt, issues: Sequence[Issue], targets: Iterable[str] = ()) -> InvalidWorkflow:
@@ -423,7 +423,7 @@ class Session:
 
     def carried(self, prompt: Prompt) -> dict[str, Any]:
         """What files carry beside the prompt: a workflow that gives this very prompt, and what else came with it."""
-        from engine.formats.written import workflow_of
+        from weft.engine.formats.written import workflow_of
 
         document = workflow_of(prompt, self.registry)
         others = {name: value for name, value in prompt.extra_pnginfo.items() if name != "workflow"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.errors import Interrupted
+from weft.engine.errors import Interrupted
 
 
 class CancelToken:

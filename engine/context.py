@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.cancel import CancelToken
-from engine.events import Event, NodeWarning, Observer, Preview, Progress
-from engine.folders import Folders
-from engine.settings import Settings
+from weft.engine.cancel import CancelToken
+from weft.engine.events import Event, NodeWarning, Observer, Preview, Progress
+from weft.engine.folders import Folders
+from weft.engine.settings import Settings
 
 SAMPLING_VERSION = 1
 """Raised whenever a sampling mode gives other numbers for the same workflow."""

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UsageError
+from weft.engine.errors import UsageError
 
 MAX_TOML = 1 << 20
 """Bytes of a TOML file that is read; a pyproject.toml has some thousands."""

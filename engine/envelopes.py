@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from engine.documents import pointer
-from engine.errors import UnreadableWorkflow
+from weft.engine.documents import pointer
+from weft.engine.errors import UnreadableWorkflow
 
 _CERTAIN = ("prompt", "api")
 """The keys that mean a prompt, whatever is under them."""

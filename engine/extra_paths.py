@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from engine.documents import kind_of, names_a_place, read_text
-from engine.errors import UsageError
+from weft.engine.documents import kind_of, names_a_place, read_text
+from weft.engine.errors import UsageError
 
 FILE = "extra_model_paths.yaml"
 MAX_EXTRA_PATHS = 1 << 16

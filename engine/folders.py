@@ -17,8 +17,8 @@ from itertools import chain
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from engine import extra_paths
-from engine.errors import (
+from weft.engine import extra_paths
+from weft.engine.errors import (
     MissingEmbedding,
     MissingFile,
     OutsideFolder,
@@ -29,8 +29,8 @@ from engine.errors import (
     looked_in,
     python_warning,
 )
-from engine.numbered import NumberedFiles
-from engine.settings import own_temp
+from weft.engine.numbered import NumberedFiles
+from weft.engine.settings import own_temp
 
 MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin", ".pkl")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ico", ".jfif")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from engine.wholefiles import discard
+from weft.engine.wholefiles import discard
 
 
 class NumberedFiles:

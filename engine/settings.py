@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
-from engine.documents import names_a_place, read_toml
-from engine.errors import UsageError, did_you_mean
+from weft.engine.documents import names_a_place, read_toml
+from weft.engine.errors import UsageError, did_you_mean
 
 SETTINGS_FILE = "weft.toml"
 SamplingMode = Literal["comfy", "continuous"]

@@ -6,7 +6,7 @@ LIBRARIES = ("torch",)
 """What the nodes of a file import when they are called, where the file does not say otherwise."""
 
 _FILES = {
-    "nodes.loaders": (
+    "weft.nodes.loaders": (
         "CLIPLoader",
         "CheckpointLoaderSimple",
         "DualCLIPLoader",
@@ -15,12 +15,12 @@ _FILES = {
         "UNETLoader",
         "VAELoader",
     ),
-    "nodes.configs": ("CheckpointLoader",),
-    "nodes.conditioning": ("CLIPSetLastLayer", "CLIPTextEncode"),
-    "nodes.conditioning_sdxl": ("CLIPTextEncodeSDXL", "CLIPTextEncodeSDXLRefiner"),
-    "nodes.control": ("ControlNetApply", "ControlNetApplyAdvanced", "ControlNetLoader", "DiffControlNetLoader"),
-    "nodes.editing": ("InstructPixToPixConditioning",),
-    "nodes.merging": (
+    "weft.nodes.configs": ("CheckpointLoader",),
+    "weft.nodes.conditioning": ("CLIPSetLastLayer", "CLIPTextEncode"),
+    "weft.nodes.conditioning_sdxl": ("CLIPTextEncodeSDXL", "CLIPTextEncodeSDXLRefiner"),
+    "weft.nodes.control": ("ControlNetApply", "ControlNetApplyAdvanced", "ControlNetLoader", "DiffControlNetLoader"),
+    "weft.nodes.editing": ("InstructPixToPixConditioning",),
+    "weft.nodes.merging": (
         "CLIPMergeAdd",
         "CLIPMergeSimple",
         "CLIPMergeSubtract",
@@ -29,10 +29,10 @@ _FILES = {
         "ModelMergeSimple",
         "ModelMergeSubtract",
     ),
-    "nodes.saving": ("CLIPSave", "CheckpointSave", "ModelSave", "VAESave"),
-    "nodes.prompt_schedule": ("KSamplerPromptSchedule",),
-    "nodes.sampling": ("KSampler", "KSamplerAdvanced"),
-    "nodes.latent": (
+    "weft.nodes.saving": ("CLIPSave", "CheckpointSave", "ModelSave", "VAESave"),
+    "weft.nodes.prompt_schedule": ("KSamplerPromptSchedule",),
+    "weft.nodes.sampling": ("KSampler", "KSamplerAdvanced"),
+    "weft.nodes.latent": (
         "EmptyLatentImage",
         "LatentUpscale",
         "LatentUpscaleBy",
@@ -43,8 +43,8 @@ _FILES = {
         "VAEEncode",
         "VAEEncodeTiled",
     ),
-    "nodes.animation": ("SaveAnimatedPNG", "SaveAnimatedWEBP"),
-    "nodes.image": (
+    "weft.nodes.animation": ("SaveAnimatedPNG", "SaveAnimatedWEBP"),
+    "weft.nodes.image": (
         "GetImageSize",
         "ImageInvert",
         "ImageScale",
@@ -54,7 +54,7 @@ _FILES = {
         "SaveImage",
         "SaveImageWebsocket",
     ),
-    "nodes.mask": (
+    "weft.nodes.mask": (
         "CropMask",
         "FeatherMask",
         "GrowMask",
@@ -67,7 +67,7 @@ _FILES = {
         "SolidMask",
         "ThresholdMask",
     ),
-    "nodes.conditioning_ops": (
+    "weft.nodes.conditioning_ops": (
         "ConditioningAverage",
         "ConditioningCombine",
         "ConditioningConcat",
@@ -78,8 +78,8 @@ _FILES = {
         "ConditioningSetTimestepRange",
         "ConditioningZeroOut",
     ),
-    "nodes.inpaint": ("InpaintModelConditioning", "SetLatentNoiseMask", "VAEEncodeForInpaint"),
-    "nodes.latent_ops": (
+    "weft.nodes.inpaint": ("InpaintModelConditioning", "SetLatentNoiseMask", "VAEEncodeForInpaint"),
+    "weft.nodes.latent_ops": (
         "LatentAdd",
         "LatentBatch",
         "LatentBatchSeedBehavior",
@@ -92,14 +92,14 @@ _FILES = {
         "LatentSubtract",
         "RepeatLatentBatch",
     ),
-    "nodes.compositing": (
+    "weft.nodes.compositing": (
         "ImageBlend",
         "ImageCompositeMasked",
         "LatentBlend",
         "LatentComposite",
         "LatentCompositeMasked",
     ),
-    "nodes.image_ops": (
+    "weft.nodes.image_ops": (
         "EmptyImage",
         "ImageBatch",
         "ImageBlur",
@@ -109,7 +109,7 @@ _FILES = {
         "ImageScaleToTotalPixels",
         "ImageSharpen",
     ),
-    "nodes.custom_sampling": (
+    "weft.nodes.custom_sampling": (
         "AddNoise",
         "BasicGuider",
         "CFGGuider",
@@ -120,7 +120,7 @@ _FILES = {
         "SamplerCustom",
         "SamplerCustomAdvanced",
     ),
-    "nodes.custom_samplers": (
+    "weft.nodes.custom_samplers": (
         "KSamplerSelect",
         "SamplerDPMAdaptative",
         "SamplerDPMPP_2M_SDE",
@@ -135,7 +135,7 @@ _FILES = {
         "SamplerLMS",
         "SamplerSASolver",
     ),
-    "nodes.schedules": (
+    "weft.nodes.schedules": (
         "AlignYourStepsScheduler",
         "BasicScheduler",
         "BetaSamplingScheduler",
@@ -147,7 +147,7 @@ _FILES = {
         "SDTurboScheduler",
         "VPScheduler",
     ),
-    "nodes.sigma_ops": (
+    "weft.nodes.sigma_ops": (
         "ExtendIntermediateSigmas",
         "FlipSigmas",
         "SamplingPercentToSigma",
@@ -155,8 +155,8 @@ _FILES = {
         "SplitSigmas",
         "SplitSigmasDenoise",
     ),
-    "nodes.model_sampling": ("ModelSamplingContinuousEDM", "ModelSamplingDiscrete"),
-    "nodes.model_patches": (
+    "weft.nodes.model_sampling": ("ModelSamplingContinuousEDM", "ModelSamplingDiscrete"),
+    "weft.nodes.model_patches": (
         "DifferentialDiffusion",
         "FreeU",
         "FreeU_V2",
@@ -168,14 +168,14 @@ _FILES = {
         "SelfAttentionGuidance",
         "TomePatchModel",
     ),
-    "nodes.primitives": (
+    "weft.nodes.primitives": (
         "PrimitiveBoolean",
         "PrimitiveFloat",
         "PrimitiveInt",
         "PrimitiveString",
         "PrimitiveStringMultiline",
     ),
-    "nodes.testing": (
+    "weft.nodes.testing": (
         "AssertContainsColor",
         "AssertEqual",
         "AssertExecuted",
@@ -186,48 +186,48 @@ _FILES = {
         "TestDefinition",
         "TestImageGenerator",
     ),
-    "nodes.text": ("PreviewAny", "StringConcatenate"),
-    "nodes.upscale": ("ImageUpscaleWithModel", "UpscaleModelLoader"),
+    "weft.nodes.text": ("PreviewAny", "StringConcatenate"),
+    "weft.nodes.upscale": ("ImageUpscaleWithModel", "UpscaleModelLoader"),
 }
 
 # Classes whose name is no identifier: class_type -> the function's name, by file.
 _NAMED: dict[str, dict[str, str]] = {
-    "nodes.primitives": {"Seed (rgthree)": "SeedRgthree"},
-    "nodes.efficiency.encoding": {
+    "weft.nodes.primitives": {"Seed (rgthree)": "SeedRgthree"},
+    "weft.nodes.efficiency.encoding": {
         "weft.EncodePrompt": "EncodePrompt",
         "weft.EncodePromptRefiner": "EncodePromptRefiner",
     },
-    "nodes.efficiency.loaders": {
+    "weft.nodes.efficiency.loaders": {
         "Eff. Loader SDXL": "EfficientLoaderSdxl",
         "Efficient Loader": "EfficientLoader",
     },
-    "nodes.efficiency.pictures": {
+    "weft.nodes.efficiency.pictures": {
         "weft.CollectCells": "CollectCells",
         "weft.DrawPlot": "DrawPlot",
         "weft.NoPicture": "NoPicture",
         "weft.ResizeTo": "ResizeTo",
     },
-    "nodes.efficiency.samplers": {
+    "weft.nodes.efficiency.samplers": {
         "KSampler (Efficient)": "KSamplerEfficient",
         "KSampler Adv. (Efficient)": "KSamplerAdvEfficient",
         "KSampler SDXL (Eff.)": "KSamplerSdxlEff",
     },
-    "nodes.efficiency.stackers": {
+    "weft.nodes.efficiency.stackers": {
         "Apply ControlNet Stack": "ApplyControlNetStack",
         "Control Net Stacker": "ControlNetStacker",
         "LoRA Stack to String converter": "LoraStackToString",
         "LoRA Stacker": "LoraStacker",
     },
-    "nodes.efficiency.tuples": {
+    "weft.nodes.efficiency.tuples": {
         "Pack SDXL Tuple": "PackSdxlTuple",
         "Unpack SDXL Tuple": "UnpackSdxlTuple",
         "weft.PackSdxl": "PackSdxl",
     },
-    "nodes.efficiency.xy_control": {
+    "weft.nodes.efficiency.xy_control": {
         "XY Input: Control Net": "ControlNetAxis",
         "XY Input: Control Net Plot": "ControlNetPlot",
     },
-    "nodes.efficiency.xy_inputs": {
+    "weft.nodes.efficiency.xy_inputs": {
         "XY Input: Add/Return Noise": "NoiseAxis",
         "XY Input: Aesthetic Score": "AscoreAxis",
         "XY Input: CFG Scale": "CfgAxis",
@@ -239,32 +239,32 @@ _NAMED: dict[str, dict[str, str]] = {
         "XY Input: Seeds++ Batch": "SeedsAxis",
         "XY Input: Steps": "StepsAxis",
     },
-    "nodes.efficiency.xy_manual": {
+    "weft.nodes.efficiency.xy_manual": {
         "Join XY Inputs of Same Type": "JoinAxes",
         "Manual XY Entry Info": "ManualEntryInfo",
         "XY Input: Manual XY Entry": "ManualEntry",
     },
-    "nodes.efficiency.xy_models": {
+    "weft.nodes.efficiency.xy_models": {
         "XY Input: Checkpoint": "CheckpointAxis",
         "XY Input: LoRA": "LoraAxis",
         "XY Input: LoRA Plot": "LoraPlot",
         "XY Input: LoRA Stacks": "LoraStacksAxis",
         "XY Input: VAE": "VaeAxis",
     },
-    "nodes.efficiency.xy_plot": {"XY Plot": "XyPlot"},
-    "nodes.efficiency.expressions": {
+    "weft.nodes.efficiency.xy_plot": {"XY Plot": "XyPlot"},
+    "weft.nodes.efficiency.expressions": {
         "Evaluate Floats": "EvaluateFloats",
         "Evaluate Integers": "EvaluateIntegers",
         "Evaluate Strings": "EvaluateStrings",
     },
-    "nodes.efficiency.overlay": {"Image Overlay": "ImageOverlay"},
-    "nodes.efficiency.passes": {
+    "weft.nodes.efficiency.overlay": {"Image Overlay": "ImageOverlay"},
+    "weft.nodes.efficiency.passes": {
         "weft.LatentUpscaleWithModel": "LatentUpscaleWithModel",
         "weft.NoiseKSampler": "NoiseKSampler",
         "weft.NoiseKSamplerAdvanced": "NoiseKSamplerAdvanced",
         "weft.TiledKSampler": "TiledKSampler",
     },
-    "nodes.efficiency.scripts": {
+    "weft.nodes.efficiency.scripts": {
         "HighRes-Fix Script": "HighResFixScript",
         "Noise Control Script": "NoiseControlScript",
         "Tiled Upscaler Script": "TiledUpscalerScript",

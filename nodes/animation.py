@@ -9,11 +9,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Annotated, Any
 
-from engine.authoring import UI, ExtraPnginfo, PromptJson, node
-from engine.context import RunContext
-from engine.definition import Seen
-from engine.sockets import Boolean, Combo, Float, Int, String
-from nodes.types import Image
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
+from weft.engine.schema.node import Seen
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int, String
+from weft.nodes.types import Image
 
 _MODULE = "comfy_extras.nodes_images"
 _CATEGORY = "image/animation"
@@ -111,7 +111,7 @@ def _extra(extra_pnginfo: Mapping[str, Any], context: RunContext) -> dict[str, A
 
 def _duration(fps: float, most: int) -> int:
     """Milliseconds that a frame is shown. Raises DiffusionError for more than the format can say."""
-    from nodes.diffusion.errors import DiffusionError
+    from weft.nodes.diffusion.errors import DiffusionError
 
     milliseconds = int(1000 / fps)
     if milliseconds > most:
@@ -127,7 +127,7 @@ def _save(images: Any, prefix: str, suffix: str, write: Write, context: RunConte
     """One file of all the pictures of a batch, numbered on from what is there."""
     from PIL import Image as PILImage
 
-    from nodes.diffusion.pixels import to_uint8
+    from weft.nodes.diffusion.values.pixels import to_uint8
 
     _, height, width, _ = images.shape
     frames = [PILImage.fromarray(frame.numpy()) for frame in to_uint8(images)]

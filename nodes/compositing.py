@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.sockets import Boolean, Combo, Float, Int
-from nodes.types import Image, Latent, Mask
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int
+from weft.nodes.types import Image, Latent, Mask
 
 LatentOffset = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
@@ -27,8 +27,8 @@ def LatentComposite(
         y: Pixels from the top.
         feather: Pixels over which it fades in, at sides inside the latent below.
     """
-    from nodes.diffusion.compositing import paste_feathered
-    from nodes.diffusion.latents import samples_of
+    from weft.nodes.diffusion.values.compositing import paste_feathered
+    from weft.nodes.diffusion.values.latents import samples_of
 
     below, above = samples_of(samples_to), samples_of(samples_from)
     return {**samples_to, "samples": paste_feathered(below, above, x // 8, y // 8, feather // 8)}
@@ -54,8 +54,8 @@ def LatentCompositeMasked(
         resize_source: Resize the source to the destination first.
         mask: Where the source is seen; resized to the source. Everywhere without one.
     """
-    from nodes.diffusion.compositing import paste
-    from nodes.diffusion.latents import samples_of
+    from weft.nodes.diffusion.values.compositing import paste
+    from weft.nodes.diffusion.values.latents import samples_of
 
     below, above = samples_of(destination), samples_of(source)
     return {**destination, "samples": paste(below, above, x // 8, y // 8, mask, resize_source)}
@@ -75,8 +75,8 @@ def ImageCompositeMasked(
         resize_source: Resize the source to the destination first.
         mask: Where the source is seen; resized to the source. Everywhere without one.
     """
-    from nodes.diffusion.compositing import paste, with_channels
-    from nodes.diffusion.pixels import check_images
+    from weft.nodes.diffusion.values.compositing import paste, with_channels
+    from weft.nodes.diffusion.values.pixels import check_images
 
     check_images(destination, source)
     above = with_channels(source, destination.shape[-1]).movedim(-1, 1)
@@ -97,8 +97,8 @@ def LatentBlend(
         samples2: The second; resized to the first.
         blend_factor: The share of the first.
     """
-    from nodes.diffusion.compositing import blend_latents
-    from nodes.diffusion.latents import samples_of
+    from weft.nodes.diffusion.values.compositing import blend_latents
+    from weft.nodes.diffusion.values.latents import samples_of
 
     return {**samples1, "samples": blend_latents(samples_of(samples1), samples_of(samples2), blend_factor)}
 
@@ -119,6 +119,6 @@ def ImageBlend(
         blend_factor: The share of the blend; 0 leaves the first picture as it is.
         blend_mode: How the two are blended.
     """
-    from nodes.diffusion.compositing import blend_images
+    from weft.nodes.diffusion.values.compositing import blend_images
 
     return blend_images(image1, image2, blend_factor, blend_mode)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-from engine.authoring import node
-from engine.context import RunContext
-from engine.definition import Seen
-from engine.errors import MissingFile
-from engine.folders import Folders
-from engine.sockets import Int, String
-from nodes.diffusion.mentions import mentions
-from nodes.types import Clip, Conditioning
+from weft.engine.context import RunContext
+from weft.engine.errors import MissingFile
+from weft.engine.folders import Folders
+from weft.engine.schema.authoring import node
+from weft.engine.schema.node import Seen
+from weft.engine.schema.sockets import Int, String
+from weft.nodes.diffusion.text.mentions import mentions
+from weft.nodes.types import Clip, Conditioning
 
 
 def prompts(*inputs: str) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def CLIPSetLastLayer(
 def require(part: Any, name: str) -> Any:
     """`part`, where the checkpoint had one. Raises DiffusionError where it had none."""
     if part is None:
-        from nodes.diffusion.errors import DiffusionError
+        from weft.nodes.diffusion.errors import DiffusionError
 
         raise DiffusionError(f"the checkpoint that this comes from holds no {name}; load one from another file")
     return part

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.context import RunContext
-from engine.sockets import Combo, Float, Int
-from nodes.types import Conditioning, Mask
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Combo, Float, Int
+from weft.nodes.types import Conditioning, Mask
 
 Strength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
 Pixels = Annotated[int, Int(default=64, min=64, max=16384, step=8)]
@@ -42,7 +42,7 @@ def ConditioningAverage(
         conditioning_from: The prompt that is mixed in, the first one if it is several.
         conditioning_to_strength: The share of conditioning_to; at 1 nothing is mixed in.
     """
-    from nodes.diffusion.prompt_mix import average
+    from weft.nodes.diffusion.text.prompt_mix import average
 
     _tell_unused(conditioning_from, context)
     return average(conditioning_to, conditioning_from, conditioning_to_strength)
@@ -58,7 +58,7 @@ def ConditioningConcat(
         conditioning_to: The prompts that grow; areas and the like are theirs.
         conditioning_from: The prompt that is appended, the first one if it is several.
     """
-    from nodes.diffusion.prompt_mix import concat
+    from weft.nodes.diffusion.text.prompt_mix import concat
 
     _tell_unused(conditioning_from, context)
     return concat(conditioning_to, conditioning_from)
@@ -71,7 +71,7 @@ def ConditioningZeroOut(*, conditioning: Conditioning) -> Conditioning:
     Args:
         conditioning: The prompts; only their options remain.
     """
-    from nodes.diffusion.prompt_mix import zero_out
+    from weft.nodes.diffusion.text.prompt_mix import zero_out
 
     return zero_out(conditioning)
 
@@ -90,7 +90,7 @@ def ConditioningSetArea(
         y: Pixels from the top of the picture to the box.
         strength: How much it counts beside other prompts that act at the same place.
     """
-    from nodes.diffusion.prompt_mix import with_options
+    from weft.nodes.diffusion.text.prompt_mix import with_options
 
     area = (height // 8, width // 8, y // 8, x // 8)
     return with_options(conditioning, area=area, strength=strength, set_area_to_bounds=False)
@@ -110,7 +110,7 @@ def ConditioningSetAreaPercentage(
         y: From the top of the picture to the box, as a share of the picture's height.
         strength: How much it counts beside other prompts that act at the same place.
     """
-    from nodes.diffusion.prompt_mix import with_options
+    from weft.nodes.diffusion.text.prompt_mix import with_options
 
     area = ("percentage", height, width, y, x)
     return with_options(conditioning, area=area, strength=strength, set_area_to_bounds=False)
@@ -124,7 +124,7 @@ def ConditioningSetAreaStrength(*, conditioning: Conditioning, strength: Strengt
         conditioning: The prompts.
         strength: The weight of its prediction in the average.
     """
-    from nodes.diffusion.prompt_mix import with_options
+    from weft.nodes.diffusion.text.prompt_mix import with_options
 
     return with_options(conditioning, strength=strength)
 
@@ -145,8 +145,8 @@ def ConditioningSetMask(
         strength: How much it counts beside other prompts that act at the same place.
         set_cond_area: mask bounds predicts the box around the mask alone: faster, and blind to what is outside.
     """
-    from nodes.diffusion.masks import as_masks
-    from nodes.diffusion.prompt_mix import with_options
+    from weft.nodes.diffusion.text.prompt_mix import with_options
+    from weft.nodes.diffusion.values.masks import as_masks
 
     bounds = set_cond_area == "mask bounds"
     return with_options(conditioning, mask=as_masks(mask), set_area_to_bounds=bounds, mask_strength=strength)
@@ -166,7 +166,7 @@ def ConditioningSetTimestepRange(
         start: From here on, as a share of the model's noise levels: 0 is full noise.
         end: Up to here; 1 is the finished picture.
     """
-    from nodes.diffusion.prompt_mix import with_options
+    from weft.nodes.diffusion.text.prompt_mix import with_options
 
     return with_options(conditioning, start_percent=start, end_percent=end)
 

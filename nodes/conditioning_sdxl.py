@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from engine.authoring import node
-from engine.context import RunContext
-from engine.sockets import Float, Int, String
-from nodes.conditioning import prompts, require
-from nodes.types import Clip, Conditioning
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Float, Int, String
+from weft.nodes.conditioning import prompts, require
+from weft.nodes.types import Clip, Conditioning
 
 Prompt = Annotated[str, String(multiline=True, dynamicPrompts=True)]
 Side = Annotated[int, Int(default=1024, min=0, max=16384)]

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from engine.authoring import node
-from engine.context import RunContext
-from engine.sockets import Files
-from nodes.conditioning import require
-from nodes.loaders import LIBRARIES as LIBRARIES
-from nodes.loaders import CheckpointLoaderSimple
-from nodes.types import Clip, Model, Vae, weights
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Files
+from weft.nodes.conditioning import require
+from weft.nodes.loaders import LIBRARIES as LIBRARIES
+from weft.nodes.loaders import CheckpointLoaderSimple
+from weft.nodes.types import Clip, Model, Vae, weights
 
 # The configurations that come with ComfyUI: what each says of the model's target and of the text encoder's last layer.
 # Everything else in them, the file of weights says itself.
@@ -53,7 +53,7 @@ def CheckpointLoader(
     model, clip, vae = CheckpointLoaderSimple(ckpt_name=ckpt_name, context=context)
     # As in ComfyUI, eps is never forced: what the file itself shows to be a v model stays one.
     if config.get("parameterization") == "v":
-        from nodes.diffusion.patches.sampling import discrete
+        from weft.nodes.diffusion.sampling.patches.sampling import discrete
 
         model = discrete(model, "v_prediction", zero_snr=False)
     if config.get("layer") is not None:
@@ -65,7 +65,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     """The two things in a configuration of CompVis' form; a DiffusionError says what is missing in it."""
     import yaml
 
-    from nodes.diffusion.errors import DiffusionError
+    from weft.nodes.diffusion.errors import DiffusionError
 
     try:
         params = yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["params"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from engine.authoring import Output, node
-from engine.context import RunContext
-from engine.sockets import Float
-from nodes.loaders import place
-from nodes.types import Conditioning, ControlNet, Image, Model, Vae, weights
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.sockets import Float
+from weft.nodes.loaders import place
+from weft.nodes.types import Conditioning, ControlNet, Image, Model, Vae, weights
 
 ControlNetFile = Annotated[str, weights("controlnet")]
 ControlStrength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
@@ -47,7 +47,7 @@ def ControlNetApply(
         image: The picture, prepared as the network expects it: edges, depth, poses.
         strength: How much it steers; 0 leaves the conditioning as it is.
     """
-    from nodes.diffusion.control import with_control
+    from weft.nodes.diffusion.sampling.control import with_control
 
     return with_control([conditioning], control_net, image, strength, for_all=True)[0]
 
@@ -76,14 +76,14 @@ def ControlNetApplyAdvanced(
         end_percent: Where it ends.
         vae: Not used: the ControlNets of Stable Diffusion read pixels.
     """
-    from nodes.diffusion.control import with_control
+    from weft.nodes.diffusion.sampling.control import with_control
 
     changed = with_control([positive, negative], control_net, image, strength, start_percent, end_percent)
     return changed[0], changed[1]
 
 
 def _load(name: str, base: Any, context: RunContext) -> Any:
-    from nodes.diffusion.control import load_controlnet
+    from weft.nodes.diffusion.sampling.control import load_controlnet
 
     where = place(context)
     path = context.folders.find("controlnet", name)

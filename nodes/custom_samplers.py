@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.sockets import Boolean, Combo, Float, Int
-from nodes.types import Model, Sampler, SamplerName
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int
+from weft.nodes.types import Model, Sampler, SamplerName
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 ADVANCED_MODULE = "comfy_extras.nodes_advanced_samplers"
@@ -23,7 +23,7 @@ def KSamplerSelect(*, sampler_name: SamplerName) -> Sampler:
     Args:
         sampler_name: The algorithm that solves the steps.
     """
-    from nodes.diffusion.samplers import find_sampler
+    from weft.nodes.diffusion.sampling.samplers import find_sampler
 
     return find_sampler(sampler_name)
 
@@ -36,7 +36,7 @@ def SamplerEulerAncestral(*, eta: Unrounded, s_noise: Unrounded) -> Sampler:
         eta: The share of fresh noise; 0 adds none.
         s_noise: What the fresh noise is multiplied with.
     """
-    from nodes.diffusion.custom_samplers import with_options
+    from weft.nodes.diffusion.sampling.custom_samplers import with_options
 
     return with_options("euler_ancestral", eta=eta, s_noise=s_noise)
 
@@ -53,7 +53,7 @@ def SamplerEulerAncestralCFGPP(
         eta: The share of fresh noise; 0 adds none.
         s_noise: What the fresh noise is multiplied with.
     """
-    from nodes.diffusion.custom_samplers import with_options
+    from weft.nodes.diffusion.sampling.custom_samplers import with_options
 
     return with_options("euler_ancestral_cfg_pp", eta=eta, s_noise=s_noise)
 
@@ -65,7 +65,7 @@ def SamplerLMS(*, order: Annotated[int, Int(default=4, min=1, max=100)]) -> Samp
     Args:
         order: How many predictions, the newest included, make a step.
     """
-    from nodes.diffusion.custom_samplers import with_options
+    from weft.nodes.diffusion.sampling.custom_samplers import with_options
 
     return with_options("lms", order=order)
 
@@ -79,7 +79,7 @@ def SamplerDPMPP_3M_SDE(*, eta: Unrounded, s_noise: Unrounded, noise_device: Noi
         s_noise: What the noise is multiplied with.
         noise_device: cpu for the same noise on every machine, gpu for noise drawn where the model is.
     """
-    from nodes.diffusion.custom_samplers import with_noise_device
+    from weft.nodes.diffusion.sampling.custom_samplers import with_noise_device
 
     return with_noise_device("dpmpp_3m_sde", noise_device, eta=eta, s_noise=s_noise)
 
@@ -100,7 +100,7 @@ def SamplerDPMPP_2M_SDE(
         s_noise: What the noise is multiplied with.
         noise_device: cpu for the same noise on every machine, gpu for noise drawn where the model is.
     """
-    from nodes.diffusion.custom_samplers import with_noise_device
+    from weft.nodes.diffusion.sampling.custom_samplers import with_noise_device
 
     return with_noise_device("dpmpp_2m_sde", noise_device, eta=eta, s_noise=s_noise, solver_type=solver_type)
 
@@ -121,7 +121,7 @@ def SamplerDPMPP_SDE(
         r: Where in the step the second evaluation lies; 0 is refused.
         noise_device: cpu for the same noise on every machine, gpu for noise drawn where the model is.
     """
-    from nodes.diffusion.custom_samplers import with_noise_device
+    from weft.nodes.diffusion.sampling.custom_samplers import with_noise_device
 
     return with_noise_device("dpmpp_sde", noise_device, eta=eta, s_noise=s_noise, r=r)
 
@@ -134,7 +134,7 @@ def SamplerDPMPP_2S_Ancestral(*, eta: Unrounded, s_noise: Unrounded) -> Sampler:
         eta: The share of fresh noise; 0 adds none.
         s_noise: What the fresh noise is multiplied with.
     """
-    from nodes.diffusion.custom_samplers import with_options
+    from weft.nodes.diffusion.sampling.custom_samplers import with_options
 
     return with_options("dpmpp_2s_ancestral", eta=eta, s_noise=s_noise)
 
@@ -167,7 +167,7 @@ def SamplerDPMAdaptative(
         eta: The share of fresh noise; 0 adds none.
         s_noise: What the fresh noise is multiplied with.
     """
-    from nodes.diffusion.custom_samplers import with_options
+    from weft.nodes.diffusion.sampling.custom_samplers import with_options
 
     return with_options(
         "dpm_adaptive",
@@ -200,7 +200,7 @@ def SamplerER_SDE(
         eta: The share of noise of Reverse-time SDE: 0 is the ODE. The other types leave it out.
         s_noise: What the noise is multiplied with.
     """
-    from nodes.diffusion.custom_samplers import with_options
+    from weft.nodes.diffusion.sampling.custom_samplers import with_options
 
     return with_options("er_sde", solver_type=solver_type, max_stage=max_stage, eta=eta, s_noise=s_noise)
 
@@ -231,7 +231,7 @@ def SamplerSASolver(
         use_pece: Evaluate the model again after the correction, at twice the cost.
         simple_order_2: Use simpler weights where the order is 2.
     """
-    from nodes.diffusion.custom_samplers import sa_solver_of
+    from weft.nodes.diffusion.sampling.custom_samplers import sa_solver_of
 
     return sa_solver_of(
         model.sampling,
@@ -262,7 +262,7 @@ def SamplerLCMUpscale(
         scale_steps: Over how many steps it grows; -1 for about the first half.
         upscale_method: How the latent is resized.
     """
-    from nodes.diffusion.custom_samplers import lcm_upscale
+    from weft.nodes.diffusion.sampling.custom_samplers import lcm_upscale
 
     return lcm_upscale(scale_ratio, scale_steps, upscale_method)
 
@@ -274,6 +274,6 @@ def SamplerEulerCFGpp(*, version: Annotated[str, Combo(("regular", "alternative"
     Args:
         version: regular is the sampler euler_cfg_pp; alternative corrects the guided slope instead.
     """
-    from nodes.diffusion.custom_samplers import euler_cfg_pp
+    from weft.nodes.diffusion.sampling.custom_samplers import euler_cfg_pp
 
     return euler_cfg_pp(version)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import Output, node
-from engine.context import RunContext
-from engine.sockets import Boolean, Combo, Float
-from nodes.sampling import reporter
-from nodes.types import Cfg, Conditioning, Guider, Latent, Model, Noise, Sampler, Seed, Sigmas
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.sockets import Boolean, Combo, Float
+from weft.nodes.sampling import reporter
+from weft.nodes.types import Cfg, Conditioning, Guider, Latent, Model, Noise, Sampler, Seed, Sigmas
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 PERP_NEG_MODULE = "comfy_extras.nodes_perpneg"
@@ -43,9 +43,9 @@ def SamplerCustom(
         sigmas: The noise levels to pass; without a step in it the latent comes back as it is.
         latent_image: The latent to start from.
     """
-    from nodes.diffusion import guiders
-    from nodes.diffusion.custom import custom_sample
-    from nodes.diffusion.guidance import CFG
+    from weft.nodes.diffusion.sampling import guiders
+    from weft.nodes.diffusion.sampling.custom import custom_sample
+    from weft.nodes.diffusion.sampling.guidance import CFG
 
     noise = guiders.RandomNoise(noise_seed) if add_noise else guiders.NoNoise(noise_seed)
     guider = guiders.Guider(model, CFG(positive, negative, cfg))
@@ -65,7 +65,7 @@ def SamplerCustomAdvanced(
         sigmas: The noise levels to pass; without a step in it the latent comes back as it is.
         latent_image: The latent to start from.
     """
-    from nodes.diffusion.custom import custom_sample
+    from weft.nodes.diffusion.sampling.custom import custom_sample
 
     return custom_sample(guider, sampler, sigmas, noise, latent_image, callback=reporter(context))
 
@@ -80,7 +80,7 @@ def AddNoise(*, model: Model, noise: Noise, sigmas: Sigmas, latent_image: Latent
         sigmas: The level is the difference of the first and the last, or the only one; empty adds nothing.
         latent_image: The latent.
     """
-    from nodes.diffusion.custom import add_noise
+    from weft.nodes.diffusion.sampling.custom import add_noise
 
     return add_noise(model, noise, sigmas, latent_image)
 
@@ -92,7 +92,7 @@ def RandomNoise(*, noise_seed: Seed) -> Noise:
     Args:
         noise_seed: Decides the noise, also that of samplers that add some on their way.
     """
-    from nodes.diffusion.guiders import RandomNoise
+    from weft.nodes.diffusion.sampling.guiders import RandomNoise
 
     return RandomNoise(noise_seed)
 
@@ -100,7 +100,7 @@ def RandomNoise(*, noise_seed: Seed) -> Noise:
 @node(category="sampling/custom_sampling/noise", python_module=MODULE)
 def DisableNoise() -> Noise:
     """No noise at the start, for a latent that is noisy already."""
-    from nodes.diffusion.guiders import NoNoise
+    from weft.nodes.diffusion.sampling.guiders import NoNoise
 
     return NoNoise()
 
@@ -113,8 +113,8 @@ def BasicGuider(*, model: Model, conditioning: Conditioning) -> Guider:
         model: The diffusion model.
         conditioning: What should be in the picture.
     """
-    from nodes.diffusion.guidance import CFG
-    from nodes.diffusion.guiders import Guider
+    from weft.nodes.diffusion.sampling.guidance import CFG
+    from weft.nodes.diffusion.sampling.guiders import Guider
 
     return Guider(model, CFG(conditioning, [], 1.0))
 
@@ -129,8 +129,8 @@ def CFGGuider(*, model: Model, positive: Conditioning, negative: Conditioning, c
         negative: What should not.
         cfg: How strongly the prompts steer; 1 leaves the negative conditioning out.
     """
-    from nodes.diffusion.guidance import CFG
-    from nodes.diffusion.guiders import Guider
+    from weft.nodes.diffusion.sampling.guidance import CFG
+    from weft.nodes.diffusion.sampling.guiders import Guider
 
     return Guider(model, CFG(positive, negative, cfg))
 
@@ -157,7 +157,7 @@ def DualCFGGuider(
         cfg_cond2_negative: How strongly to go from the negative to the second prompt.
         style: regular adds both directions; nested takes the first one's result as the positive of the other.
     """
-    from nodes.diffusion.guiders import DualCFG, Guider
+    from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider
 
     return Guider(model, DualCFG(cond1, cond2, negative, cfg_conds, cfg_cond2_negative, style))
 
@@ -182,6 +182,6 @@ def PerpNegGuider(
         cfg: How strongly the prompts steer.
         neg_scale: How strongly the negative prompt steers beside the positive one.
     """
-    from nodes.diffusion.guiders import Guider, PerpNegCFG
+    from weft.nodes.diffusion.sampling.guiders import Guider, PerpNegCFG
 
     return Guider(model, PerpNegCFG(positive, negative, empty_conditioning, cfg, neg_scale))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from engine.authoring import Output, node
-from nodes.conditioning import require
-from nodes.types import Conditioning, Image, Latent, Vae
+from weft.engine.schema.authoring import Output, node
+from weft.nodes.conditioning import require
+from weft.nodes.types import Conditioning, Image, Latent, Vae
 
 
 @node(category="conditioning/instructpix2pix", python_module="comfy_extras.nodes_ip2p")

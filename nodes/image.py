@@ -8,10 +8,10 @@ import string
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from engine.authoring import UI, ExtraPnginfo, Output, PromptJson, UniqueId, node
-from engine.context import RunContext
-from engine.sockets import Combo, Files, Float, Int, String
-from nodes.types import Crop, Image, Mask
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import UI, ExtraPnginfo, Output, PromptJson, UniqueId, node
+from weft.engine.schema.sockets import Combo, Files, Float, Int, String
+from weft.nodes.types import Crop, Image, Mask
 
 IMAGE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 UpscaleMethod = Annotated[str, Combo(IMAGE_METHODS)]
@@ -25,7 +25,7 @@ def LoadImage(*, image: ImageFile, context: RunContext) -> tuple[Image, Mask]:
     Args:
         image: A file in the input folder; `name [output]` takes it from the output folder.
     """
-    from nodes.diffusion.imagefile import load_image
+    from weft.nodes.diffusion.values.imagefile import load_image
 
     return load_image(context.folders.find("input", image), context.settings.max_pixels)
 
@@ -109,7 +109,7 @@ def ImageScale(
         height: Height in pixels; 0 keeps the proportions.
         crop: Cut to the new proportions instead of stretching.
     """
-    from nodes.diffusion.pixels import scale_image
+    from weft.nodes.diffusion.values.pixels import scale_image
 
     return scale_image(image, width, height, upscale_method, crop)
 
@@ -128,7 +128,7 @@ def ImageScaleBy(
         upscale_method: How to interpolate.
         scale_by: The factor for both sides.
     """
-    from nodes.diffusion.pixels import scale_image_by
+    from weft.nodes.diffusion.values.pixels import scale_image_by
 
     return scale_image_by(image, scale_by, upscale_method)
 
@@ -162,7 +162,7 @@ def _save(
     from PIL import Image as PILImage
     from PIL.PngImagePlugin import PngInfo
 
-    from nodes.diffusion.pixels import to_uint8
+    from weft.nodes.diffusion.values.pixels import to_uint8
 
     info = PngInfo()
     for name, value in {**metadata, "weft": context.provenance}.items():

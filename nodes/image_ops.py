@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.sockets import Combo, Float, Int
-from nodes.image import IMAGE_METHODS
-from nodes.types import Image, Mask
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Combo, Float, Int
+from weft.nodes.image import IMAGE_METHODS
+from weft.nodes.types import Image, Mask
 
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
@@ -31,7 +31,7 @@ def EmptyImage(
         batch_size: How many.
         color: Red * 65536 + green * 256 + blue, each 0 to 255.
     """
-    from nodes.diffusion.canvas import empty_image
+    from weft.nodes.diffusion.values.canvas import empty_image
 
     return empty_image(width, height, batch_size, color)
 
@@ -44,7 +44,7 @@ def ImageBatch(*, image1: Image, image2: Image) -> Image:
         image1: The first batch.
         image2: The batch that follows; resized to the first.
     """
-    from nodes.diffusion.canvas import join_images
+    from weft.nodes.diffusion.values.canvas import join_images
 
     return join_images(image1, image2)
 
@@ -63,7 +63,7 @@ def ImageFromBatch(
         batch_index: The first one taken, counted from 0; the last one if there are not so many.
         length: How many, as far as there are.
     """
-    from nodes.diffusion.canvas import images_from_batch
+    from weft.nodes.diffusion.values.canvas import images_from_batch
 
     return images_from_batch(image, batch_index, length)
 
@@ -79,7 +79,7 @@ def ImageCrop(*, image: Image, width: Side, height: Side, x: Offset, y: Offset) 
         x: Pixels from the left to the box.
         y: Pixels from the top to the box.
     """
-    from nodes.diffusion.canvas import crop_image
+    from weft.nodes.diffusion.values.canvas import crop_image
 
     return crop_image(image, width, height, x, y)
 
@@ -104,7 +104,7 @@ def ImagePadForOutpaint(
         bottom: Pixels added below.
         feathering: Pixels over which the mask fades into the picture.
     """
-    from nodes.diffusion.canvas import pad_for_outpaint
+    from weft.nodes.diffusion.values.canvas import pad_for_outpaint
 
     return pad_for_outpaint(image, left, top, right, bottom, feathering)
 
@@ -123,7 +123,7 @@ def ImageScaleToTotalPixels(
         upscale_method: How to interpolate.
         megapixels: How many times 1024 x 1024 pixels.
     """
-    from nodes.diffusion.canvas import scale_to_megapixels
+    from weft.nodes.diffusion.values.canvas import scale_to_megapixels
 
     return scale_to_megapixels(image, megapixels, upscale_method)
 
@@ -142,7 +142,7 @@ def ImageBlur(
         blur_radius: How far a pixel reaches, in pixels.
         sigma: How evenly the pixels within the radius count.
     """
-    from nodes.diffusion.filters import blur
+    from weft.nodes.diffusion.values.filters import blur
 
     return blur(image, blur_radius, sigma)
 
@@ -163,6 +163,6 @@ def ImageSharpen(
         sigma: How evenly the pixels within the radius count.
         alpha: How much; 0 changes nothing.
     """
-    from nodes.diffusion.filters import sharpen
+    from weft.nodes.diffusion.values.filters import sharpen
 
     return sharpen(image, sharpen_radius, sigma, alpha)

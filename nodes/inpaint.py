@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import Output, node
-from engine.sockets import Boolean, Int
-from nodes.conditioning import require
-from nodes.types import Conditioning, Image, Latent, Mask, Vae
+from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.sockets import Boolean, Int
+from weft.nodes.conditioning import require
+from weft.nodes.types import Conditioning, Image, Latent, Mask, Vae
 
 
 @node(display_name="VAE Encode (for Inpainting)", category="latent/inpaint")
@@ -22,7 +22,7 @@ def VAEEncodeForInpaint(
         mask: What is painted anew; resized to the pictures.
         grow_mask_by: Pixels by which the sampled part exceeds the mask, so that no seam shows.
     """
-    from nodes.diffusion.inpaint import encode_for_inpaint
+    from weft.nodes.diffusion.sampling.inpaint import encode_for_inpaint
 
     return encode_for_inpaint(require(vae, "VAE"), pixels, mask, grow_mask_by)
 
@@ -35,7 +35,7 @@ def SetLatentNoiseMask(*, samples: Latent, mask: Mask) -> Latent:
         samples: The latents.
         mask: Where to sample; resized to the latents.
     """
-    from nodes.diffusion.masks import as_masks
+    from weft.nodes.diffusion.values.masks import as_masks
 
     return {**samples, "noise_mask": as_masks(mask)[:, None]}
 
@@ -64,8 +64,8 @@ def InpaintModelConditioning(
         mask: What is painted anew; resized to the pictures.
         noise_mask: Also confine sampling to the mask. Better with some models, worse with others.
     """
-    from nodes.diffusion.inpaint import inpaint_conditions
-    from nodes.diffusion.prompt_mix import with_options
+    from weft.nodes.diffusion.sampling.inpaint import inpaint_conditions
+    from weft.nodes.diffusion.text.prompt_mix import with_options
 
     samples, shown, cropped = inpaint_conditions(require(vae, "VAE"), pixels, mask)
     latent = {"samples": samples, "noise_mask": cropped} if noise_mask else {"samples": samples}

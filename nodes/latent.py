@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from engine.authoring import UI, ExtraPnginfo, PromptJson, node
-from engine.context import RunContext
-from engine.sockets import Combo, Files, Float, Int, String
-from nodes.conditioning import require
-from nodes.types import Crop, Image, Latent, Vae
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
+from weft.engine.schema.sockets import Combo, Files, Float, Int, String
+from weft.nodes.conditioning import require
+from weft.nodes.types import Crop, Image, Latent, Vae
 
 LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 UpscaleMethod = Annotated[str, Combo(LATENT_METHODS)]
@@ -56,7 +56,7 @@ def VAEDecode(*, samples: Latent, vae: Vae) -> Image:
         samples: The latents.
         vae: The VAE that decodes them.
     """
-    from nodes.diffusion.latents import samples_of
+    from weft.nodes.diffusion.values.latents import samples_of
 
     return require(vae, "VAE").decode(samples_of(samples))
 
@@ -82,7 +82,7 @@ def VAEDecodeTiled(
         temporal_size: For VAEs of videos alone: frames decoded at once.
         temporal_overlap: For VAEs of videos alone: frames that neighbouring stretches share.
     """
-    from nodes.diffusion.latents import samples_of
+    from weft.nodes.diffusion.values.latents import samples_of
 
     vae = require(vae, "VAE")
     cell, overlap = vae.downscale, min(overlap, tile_size // 4)
@@ -131,8 +131,8 @@ def LatentUpscale(
         height: Height in pixels; 0 keeps the proportions.
         crop: Cut to the new proportions instead of stretching.
     """
-    from nodes.diffusion.latents import samples_of
-    from nodes.diffusion.pixels import upscale_latent
+    from weft.nodes.diffusion.values.latents import samples_of
+    from weft.nodes.diffusion.values.pixels import upscale_latent
 
     return {**samples, "samples": upscale_latent(samples_of(samples), width, height, upscale_method, crop)}
 
@@ -151,8 +151,8 @@ def LatentUpscaleBy(
         upscale_method: How to interpolate.
         scale_by: The factor for both sides.
     """
-    from nodes.diffusion.latents import samples_of
-    from nodes.diffusion.pixels import upscale_by
+    from weft.nodes.diffusion.values.latents import samples_of
+    from weft.nodes.diffusion.values.pixels import upscale_by
 
     return {**samples, "samples": upscale_by(samples_of(samples), scale_by, upscale_method)}
 
@@ -164,7 +164,7 @@ def LoadLatent(*, latent: Annotated[str, Files("input", suffixes=(".latent",))],
     Args:
         latent: A .latent file in the input folder.
     """
-    from nodes.diffusion.latentfile import read_latent
+    from weft.nodes.diffusion.values.latentfile import read_latent
 
     return {"samples": read_latent(context.folders.find("input", latent, (".latent",)))}
 
@@ -184,8 +184,8 @@ def SaveLatent(
         samples: The latent.
         filename_prefix: Subfolder and beginning of the file's name.
     """
-    from nodes.diffusion.latentfile import latent_bytes
-    from nodes.diffusion.latents import samples_of
+    from weft.nodes.diffusion.values.latentfile import latent_bytes
+    from weft.nodes.diffusion.values.latents import samples_of
 
     metadata: dict[str, Any] = {"prompt": prompt, **extra_pnginfo, "weft": context.provenance}
     content = latent_bytes(samples_of(samples), {name: json.dumps(value) for name, value in metadata.items()})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.sockets import Combo, Float, Int
-from nodes.types import Latent
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Combo, Float, Int
+from weft.nodes.types import Latent
 
 Amount = Annotated[int, Int(default=1, min=1, max=64)]
 Pixels = Annotated[int, Int(default=512, min=64, max=16384, step=8)]
@@ -21,7 +21,7 @@ def LatentBatch(*, samples1: Latent, samples2: Latent) -> Latent:
         samples1: The first batch.
         samples2: The batch that follows; resized to the first.
     """
-    from nodes.diffusion.latents import join
+    from weft.nodes.diffusion.values.latents import join
 
     return join(samples1, samples2)
 
@@ -37,7 +37,7 @@ def LatentFromBatch(
         batch_index: The first one taken, counted from 0; the last one if there are not so many.
         length: How many, as far as there are.
     """
-    from nodes.diffusion.latents import from_batch
+    from weft.nodes.diffusion.values.latents import from_batch
 
     return from_batch(samples, batch_index, length)
 
@@ -50,7 +50,7 @@ def RepeatLatentBatch(*, samples: Latent, amount: Amount) -> Latent:
         samples: The batch.
         amount: How many times it stands in the result.
     """
-    from nodes.diffusion.latents import repeat
+    from weft.nodes.diffusion.values.latents import repeat
 
     return repeat(samples, amount)
 
@@ -65,7 +65,7 @@ def LatentBatchSeedBehavior(
         samples: The batch.
         seed_behavior: random for noise of their own, fixed for the noise of the first one.
     """
-    from nodes.diffusion.latents import seed_behavior as with_seed_behavior
+    from weft.nodes.diffusion.values.latents import seed_behavior as with_seed_behavior
 
     return with_seed_behavior(samples, seed_behavior)
 
@@ -80,7 +80,7 @@ def LatentRotate(
         samples: The latents.
         rotation: By how much.
     """
-    from nodes.diffusion.latents import rotate, samples_of
+    from weft.nodes.diffusion.values.latents import rotate, samples_of
 
     return {**samples, "samples": rotate(samples_of(samples), rotation)}
 
@@ -95,7 +95,7 @@ def LatentFlip(
         samples: The latents.
         flip_method: vertically puts the top at the bottom, horizontally the left side at the right.
     """
-    from nodes.diffusion.latents import flip, samples_of
+    from weft.nodes.diffusion.values.latents import flip, samples_of
 
     return {**samples, "samples": flip(samples_of(samples), flip_method)}
 
@@ -111,7 +111,7 @@ def LatentCrop(*, samples: Latent, width: Pixels, height: Pixels, x: Offset, y: 
         x: Pixels from the left to the box; at least 64 pixels remain to its right.
         y: Pixels from the top to the box; at least 64 pixels remain below it.
     """
-    from nodes.diffusion.latents import crop, samples_of
+    from weft.nodes.diffusion.values.latents import crop, samples_of
 
     return {**samples, "samples": crop(samples_of(samples), width, height, x, y)}
 
@@ -124,7 +124,7 @@ def LatentAdd(*, samples1: Latent, samples2: Latent) -> Latent:
         samples1: The latents added to.
         samples2: What is added; resized to the first, and repeated or cut to their number.
     """
-    from nodes.diffusion.latents import fit, samples_of
+    from weft.nodes.diffusion.values.latents import fit, samples_of
 
     first = samples_of(samples1)
     return {**samples1, "samples": first + fit(samples_of(samples2), first)}
@@ -138,7 +138,7 @@ def LatentSubtract(*, samples1: Latent, samples2: Latent) -> Latent:
         samples1: The latents subtracted from.
         samples2: What is subtracted; resized to the first, and repeated or cut to their number.
     """
-    from nodes.diffusion.latents import fit, samples_of
+    from weft.nodes.diffusion.values.latents import fit, samples_of
 
     first = samples_of(samples1)
     return {**samples1, "samples": first - fit(samples_of(samples2), first)}
@@ -154,7 +154,7 @@ def LatentMultiply(
         samples: The latents.
         multiplier: The number.
     """
-    from nodes.diffusion.latents import samples_of
+    from weft.nodes.diffusion.values.latents import samples_of
 
     return {**samples, "samples": samples_of(samples) * multiplier}
 
@@ -173,7 +173,7 @@ def LatentInterpolate(
         samples2: The second; resized to the first, and repeated or cut to their number.
         ratio: The share of the first.
     """
-    from nodes.diffusion.latents import fit, interpolate, samples_of
+    from weft.nodes.diffusion.values.latents import fit, interpolate, samples_of
 
     first = samples_of(samples1)
     return {**samples1, "samples": interpolate(first, fit(samples_of(samples2), first), ratio)}

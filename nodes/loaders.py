@@ -6,32 +6,32 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from engine.authoring import node
-from engine.context import RunContext
-from engine.definition import Seen
-from engine.errors import MissingFile
-from engine.folders import Folders
-from engine.sockets import Combo
-from nodes.types import Clip, LoraStrength, Model, Vae, weights
+from weft.engine.context import RunContext
+from weft.engine.errors import MissingFile
+from weft.engine.folders import Folders
+from weft.engine.schema.authoring import node
+from weft.engine.schema.node import Seen
+from weft.engine.schema.sockets import Combo
+from weft.nodes.types import Clip, LoraStrength, Model, Vae, weights
 
 LIBRARIES = (
     "torch",
     "diffusers.models.unets.unet_2d_condition",
     "diffusers.models.autoencoders.autoencoder_kl",
     "transformers.models.clip.modeling_clip",
-    "nodes.diffusion.checkpoint",
+    "weft.nodes.diffusion.weights.checkpoint",
 )
 
 if TYPE_CHECKING:
     import torch
 
-    from nodes.diffusion.lora import LoraReport
-    from nodes.diffusion.memory import DeviceMemory
-    from nodes.diffusion.mentions import EmbeddingLookup
+    from weft.nodes.diffusion.text.mentions import EmbeddingLookup
+    from weft.nodes.diffusion.weights.lora import LoraReport
+    from weft.nodes.diffusion.weights.memory import DeviceMemory
 
 ClipFile = Annotated[str, weights("text_encoders")]
 ClipDevice = Annotated[str, Combo(("default", "cpu"), advanced=True)]
-# What ComfyUI knows; nodes.diffusion.checkpoint has those that Weft supports.
+# What ComfyUI knows; weft.nodes.diffusion.weights.checkpoint has those that Weft supports.
 CLIP_TYPES = (
     "stable_diffusion",
     "stable_cascade",
@@ -68,7 +68,7 @@ def CheckpointLoaderSimple(
     Args:
         ckpt_name: A file below the checkpoints folders.
     """
-    from nodes.diffusion.checkpoint import load_checkpoint
+    from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 
     where = place(context)
     loaded = load_checkpoint(
@@ -127,9 +127,9 @@ def VAELoader(
         vae_name: A file below the vae folders; taesd and taesdxl are small ones, whose files are in vae_approx;
             pixel_space has no file: its latents are the pixels, three channels in -1..1.
     """
-    from nodes.diffusion.checkpoint import load_vae
-    from nodes.diffusion.tiny_vae import load_tiny_vae
-    from nodes.diffusion.vae import PixelVae
+    from weft.nodes.diffusion.values.tiny_vae import load_tiny_vae
+    from weft.nodes.diffusion.values.vae import PixelVae
+    from weft.nodes.diffusion.weights.checkpoint import load_vae
 
     if vae_name == _PIXEL_SPACE:
         return PixelVae()
@@ -153,8 +153,8 @@ def UNETLoader(
         unet_name: A file below the diffusion_models folders.
         weight_dtype: fp8_e4m3fn and fp8_e5m2 round the weights to 8 bits; default leaves them as the run has them.
     """
-    from nodes.diffusion.checkpoint import load_unet
-    from nodes.diffusion.float8 import FORMATS
+    from weft.nodes.diffusion.weights.checkpoint import load_unet
+    from weft.nodes.diffusion.weights.float8 import FORMATS
 
     where = place(context)
     return load_unet(
@@ -242,7 +242,7 @@ def LoraLoaderModelOnly(
 
 def device_memory(context: RunContext) -> DeviceMemory:
     """The memory of the run's device, shared by every model of the run."""
-    from nodes.diffusion.memory import DeviceMemory, resolve_device
+    from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device
 
     return context.shared("device memory", lambda: DeviceMemory(resolve_device(context.settings.device)))
 
@@ -252,7 +252,7 @@ def embeddings_of(context: RunContext) -> EmbeddingLookup:
 
     It goes with the text encoders into the cache, and so holds nothing of the run.
     """
-    from nodes.diffusion.mentions import EmbeddingLookup
+    from weft.nodes.diffusion.text.mentions import EmbeddingLookup
 
     folders, lenient = context.folders, context.settings.missing_embeddings == "warn"
     return EmbeddingLookup(folders.embedding, None if lenient else folders.missing_embedding)
@@ -271,7 +271,7 @@ def place(context: RunContext, device: str = "default") -> Place:
     """The place that the run's settings name; device "cpu" keeps off the GPU."""
     import torch
 
-    from nodes.diffusion.memory import DeviceMemory, resolve_dtype
+    from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_dtype
 
     memory = DeviceMemory(torch.device("cpu")) if device == "cpu" else device_memory(context)
     name = context.settings.dtype
@@ -280,7 +280,7 @@ def place(context: RunContext, device: str = "default") -> Place:
 
 
 def _text_encoders(names: list[str], kind: str, device: str, context: RunContext) -> Any:
-    from nodes.diffusion.checkpoint import load_clip
+    from weft.nodes.diffusion.weights.checkpoint import load_clip
 
     where = place(context, device)
     return load_clip(
@@ -298,7 +298,7 @@ def _with_lora(
 ) -> tuple[Any, Any]:
     if strength_model == 0 and strength_clip == 0:
         return model, clip
-    from nodes.diffusion.lora import apply_lora, load_lora
+    from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
 
     lora = load_lora(context.folders.find("loras", name))
     model, clip, report = apply_lora(model, clip, lora, strength_model, strength_clip)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import UI, ExtraPnginfo, PromptJson, node
-from engine.context import RunContext
-from engine.sockets import Boolean, Combo, Float, Int
-from nodes.image import ImageFile, preview
-from nodes.types import Image, Mask
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int
+from weft.nodes.image import ImageFile, preview
+from weft.nodes.types import Image, Mask
 
 EXTRAS = "comfy_extras.nodes_mask"
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
@@ -25,7 +25,7 @@ def LoadImageMask(
         image: A file in the input folder.
         channel: alpha is inverted: what is transparent is masked.
     """
-    from nodes.diffusion.imagefile import load_mask
+    from weft.nodes.diffusion.values.imagefile import load_mask
 
     return load_mask(context.folders.find("input", image), channel, context.settings.max_pixels)
 
@@ -41,7 +41,7 @@ def SolidMask(
         width: Width in pixels.
         height: Height in pixels.
     """
-    from nodes.diffusion.masks import solid
+    from weft.nodes.diffusion.values.masks import solid
 
     return solid(value, width, height)
 
@@ -53,7 +53,7 @@ def InvertMask(*, mask: Mask) -> Mask:
     Args:
         mask: The mask.
     """
-    from nodes.diffusion.masks import invert
+    from weft.nodes.diffusion.values.masks import invert
 
     return invert(mask)
 
@@ -69,7 +69,7 @@ def CropMask(*, mask: Mask, x: Offset, y: Offset, width: Side, height: Side) -> 
         width: Width of the box in pixels.
         height: Height of the box in pixels.
     """
-    from nodes.diffusion.masks import crop
+    from weft.nodes.diffusion.values.masks import crop
 
     return crop(mask, x, y, width, height)
 
@@ -92,7 +92,7 @@ def MaskComposite(
         y: Pixels from the top.
         operation: and, or and xor take values up to a half as not masked.
     """
-    from nodes.diffusion.masks import composite
+    from weft.nodes.diffusion.values.masks import composite
 
     return composite(destination, source, x, y, operation)
 
@@ -108,7 +108,7 @@ def FeatherMask(*, mask: Mask, left: Offset, top: Offset, right: Offset, bottom:
         right: Pixels at the right.
         bottom: Pixels at the bottom.
     """
-    from nodes.diffusion.masks import feather
+    from weft.nodes.diffusion.values.masks import feather
 
     return feather(mask, left, top, right, bottom)
 
@@ -127,7 +127,7 @@ def GrowMask(
         expand: By how many pixels; negative shrinks.
         tapered_corners: Grow to a diamond rather than to a square.
     """
-    from nodes.diffusion.masks import grow
+    from weft.nodes.diffusion.values.masks import grow
 
     return grow(mask, expand, tapered_corners)
 
@@ -150,7 +150,7 @@ def MaskToImage(*, mask: Mask) -> Image:
     Args:
         mask: The mask; white is masked.
     """
-    from nodes.diffusion.masks import to_image
+    from weft.nodes.diffusion.values.masks import to_image
 
     return to_image(mask)
 
@@ -163,7 +163,7 @@ def ImageToMask(*, image: Image, channel: Annotated[str, Combo(("red", "green", 
         image: The pictures.
         channel: Which channel; alpha is taken as it is, so that what is opaque is masked.
     """
-    from nodes.diffusion.masks import from_image
+    from weft.nodes.diffusion.values.masks import from_image
 
     return from_image(image, channel)
 
@@ -175,6 +175,6 @@ def MaskPreview(*, mask: Mask, prompt: PromptJson, extra_pnginfo: ExtraPnginfo, 
     Args:
         mask: The masks; white is masked.
     """
-    from nodes.diffusion.masks import to_image
+    from weft.nodes.diffusion.values.masks import to_image
 
     return preview(to_image(mask), {"prompt": prompt, **extra_pnginfo}, context)

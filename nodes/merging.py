@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from engine.authoring import node
-from engine.context import RunContext
-from engine.sockets import Float
-from nodes.conditioning import require
-from nodes.types import Clip, Model
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Float
+from weft.nodes.conditioning import require
+from weft.nodes.types import Clip, Model
 
 Ratio = Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
 Multiplier = Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)]
@@ -27,7 +27,7 @@ def ModelMergeSimple(*, model1: Model, model2: Model, ratio: Ratio, context: Run
         model2: The model that a ratio of 0 gives.
         ratio: The share of model1.
     """
-    from nodes.diffusion.merge import weighted
+    from weft.nodes.diffusion.weights.merge import weighted
 
     return _merged(model1, model2, lambda name: weighted(ratio), context)
 
@@ -45,7 +45,7 @@ def ModelMergeBlocks(
         middle: The share of model1 in the middle block.
         out: The share of model1 in the output blocks.
     """
-    from nodes.diffusion.merge import by_block
+    from weft.nodes.diffusion.weights.merge import by_block
 
     return _merged(model1, model2, by_block({"input": input, "middle": middle, "out": out}), context)
 
@@ -58,7 +58,7 @@ def ModelMergeAdd(*, model1: Model, model2: Model, context: RunContext) -> Model
         model1: The one model, whose schedule and options the result has.
         model2: The other.
     """
-    from nodes.diffusion.merge import added
+    from weft.nodes.diffusion.weights.merge import added
 
     return _merged(model1, model2, lambda name: added(), context)
 
@@ -72,7 +72,7 @@ def ModelMergeSubtract(*, model1: Model, model2: Model, multiplier: Multiplier, 
         model2: The model that is subtracted.
         multiplier: What the difference is multiplied with.
     """
-    from nodes.diffusion.merge import subtracted
+    from weft.nodes.diffusion.weights.merge import subtracted
 
     return _merged(model1, model2, lambda name: subtracted(multiplier), context)
 
@@ -86,7 +86,7 @@ def CLIPMergeSimple(*, clip1: Clip, clip2: Clip, ratio: Ratio) -> Clip:
         clip2: The text encoders that a ratio of 0 gives.
         ratio: The share of clip1.
     """
-    from nodes.diffusion.merge import weighted
+    from weft.nodes.diffusion.weights.merge import weighted
 
     return _merged_clip(clip1, clip2, weighted(ratio))
 
@@ -99,7 +99,7 @@ def CLIPMergeAdd(*, clip1: Clip, clip2: Clip) -> Clip:
         clip1: The one.
         clip2: The other.
     """
-    from nodes.diffusion.merge import added
+    from weft.nodes.diffusion.weights.merge import added
 
     return _merged_clip(clip1, clip2, added())
 
@@ -113,13 +113,13 @@ def CLIPMergeSubtract(*, clip1: Clip, clip2: Clip, multiplier: Multiplier) -> Cl
         clip2: The text encoders that are subtracted.
         multiplier: What the difference is multiplied with.
     """
-    from nodes.diffusion.merge import subtracted
+    from weft.nodes.diffusion.weights.merge import subtracted
 
     return _merged_clip(clip1, clip2, subtracted(multiplier))
 
 
 def _merged(model1: Any, model2: Any, shares: Callable[[str], tuple[float, float]], context: RunContext) -> Any:
-    from nodes.diffusion.merge import merge_models
+    from weft.nodes.diffusion.weights.merge import merge_models
 
     merged, left = merge_models(model1, model2, shares)
     if left:
@@ -128,6 +128,6 @@ def _merged(model1: Any, model2: Any, shares: Callable[[str], tuple[float, float
 
 
 def _merged_clip(clip1: Any, clip2: Any, shares: tuple[float, float]) -> Any:
-    from nodes.diffusion.merge import merge_clips
+    from weft.nodes.diffusion.weights.merge import merge_clips
 
     return merge_clips(require(clip1, "text encoder"), require(clip2, "text encoder"), shares)

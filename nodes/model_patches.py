@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.sockets import Boolean, Combo, Float, Int
-from nodes.types import Conditioning, Model
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int
+from weft.nodes.types import Conditioning, Model
 
 UNET = "model_patches/unet"
 TESTING = "_for_testing"
@@ -23,7 +23,7 @@ def RescaleCFG(*, model: Model, multiplier: Annotated[float, Float(default=0.7, 
         model: The diffusion model.
         multiplier: The share of the rescaled prediction; 0 changes nothing.
     """
-    from nodes.diffusion.patches.guidance import rescale_cfg
+    from weft.nodes.diffusion.sampling.patches.guidance import rescale_cfg
 
     return rescale_cfg(model, multiplier)
 
@@ -46,7 +46,7 @@ def FreeU(
         s1: Factor of the shortcuts' low frequencies in the innermost blocks.
         s2: Factor of the shortcuts' low frequencies in the blocks around them.
     """
-    from nodes.diffusion.patches.blocks import free_u
+    from weft.nodes.diffusion.sampling.patches.blocks import free_u
 
     return free_u(model, b1, b2, s1, s2)
 
@@ -69,7 +69,7 @@ def FreeU_V2(
         s1: Factor of the shortcuts' low frequencies in the innermost blocks.
         s2: Factor of the shortcuts' low frequencies in the blocks around them.
     """
-    from nodes.diffusion.patches.blocks import free_u_v2
+    from weft.nodes.diffusion.sampling.patches.blocks import free_u_v2
 
     return free_u_v2(model, b1, b2, s1, s2)
 
@@ -102,7 +102,7 @@ def PatchModelAddDownscale(
         downscale_method: How the features are made smaller.
         upscale_method: How they are brought back to the size of the next shortcut.
     """
-    from nodes.diffusion.patches.blocks import deep_shrink
+    from weft.nodes.diffusion.sampling.patches.blocks import deep_shrink
 
     return deep_shrink(
         model,
@@ -135,7 +135,7 @@ def SelfAttentionGuidance(
         scale: How strongly to steer.
         blur_sigma: How far to blur, in latent pixels.
     """
-    from nodes.diffusion.patches.guidance import self_attention_guidance
+    from weft.nodes.diffusion.sampling.patches.guidance import self_attention_guidance
 
     return self_attention_guidance(model, scale, blur_sigma)
 
@@ -150,7 +150,7 @@ def PerturbedAttentionGuidance(
         model: The diffusion model.
         scale: How strongly to steer; 0 does not.
     """
-    from nodes.diffusion.patches.guidance import perturbed_attention_guidance
+    from weft.nodes.diffusion.sampling.patches.guidance import perturbed_attention_guidance
 
     return perturbed_attention_guidance(model, scale)
 
@@ -175,7 +175,7 @@ def PerpNeg(
         empty_conditioning: An empty prompt, from which both directions are measured.
         neg_scale: How strongly the negative prompt steers beside the positive one.
     """
-    from nodes.diffusion.patches.guidance import perp_neg
+    from weft.nodes.diffusion.sampling.patches.guidance import perp_neg
 
     return perp_neg(model, empty_conditioning, neg_scale)
 
@@ -188,7 +188,7 @@ def TomePatchModel(*, model: Model, ratio: Annotated[float, Float(default=0.3, m
         model: The diffusion model.
         ratio: The share of tokens that is merged into others.
     """
-    from nodes.diffusion.patches.attention import merge_tokens
+    from weft.nodes.diffusion.sampling.patches.attention import merge_tokens
 
     return merge_tokens(model, ratio)
 
@@ -211,7 +211,7 @@ def HyperTile(
         max_depth: How many more resolutions than the outermost are tiled.
         scale_depth: Make tiles larger at inner resolutions.
     """
-    from nodes.diffusion.patches.attention import hyper_tile
+    from weft.nodes.diffusion.sampling.patches.attention import hyper_tile
 
     return hyper_tile(model, tile_size, swap_size, max_depth, scale_depth)
 
@@ -232,6 +232,6 @@ def DifferentialDiffusion(
         model: The diffusion model.
         strength: 1 thresholds the mask at each step, less mixes in the mask as it is; 0 counts as 1.
     """
-    from nodes.diffusion.patches.mask import differential_diffusion
+    from weft.nodes.diffusion.sampling.patches.mask import differential_diffusion
 
     return differential_diffusion(model, strength)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.sockets import Boolean, Combo, Float
-from nodes.types import Model
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Boolean, Combo, Float
+from weft.nodes.types import Model
 
 MODULE = "comfy_extras.nodes_model_advanced"
 CATEGORY = "advanced/model"
@@ -27,7 +27,7 @@ def ModelSamplingDiscrete(
             an input that is not scaled.
         zsnr: The model was trained until nothing but noise was left.
     """
-    from nodes.diffusion.patches.sampling import discrete
+    from weft.nodes.diffusion.sampling.patches.sampling import discrete
 
     return discrete(model, sampling, zsnr)
 
@@ -54,6 +54,6 @@ def ModelSamplingContinuousEDM(
         sigma_max: The highest noise level.
         sigma_min: The lowest; above 0.
     """
-    from nodes.diffusion.patches.sampling import continuous
+    from weft.nodes.diffusion.sampling.patches.sampling import continuous
 
     return continuous(model, sampling, sigma_max, sigma_min)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.packs import Pack
-from nodes import NODES
+from weft.engine.schema.packs import Pack
+from weft.nodes import NODES
 
 PACK = Pack(nodes=NODES)

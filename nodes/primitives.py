@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from engine.authoring import Output, node
-from engine.sockets import Boolean, Float, Int, String
+from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.sockets import Boolean, Float, Int, String
 
 LIBRARIES: tuple[str, ...] = ()
 

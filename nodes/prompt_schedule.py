@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from engine.authoring import node
-from engine.links import Link
-from engine.sockets import Combo, Int, String
-from nodes.diffusion.prompt_schedule import (
+from weft.engine.links import Link
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Combo, Int, String
+from weft.nodes.diffusion.text.prompt_schedule import (
     LoraSchedule,
     ScheduleError,
     Strengths,
@@ -24,10 +24,10 @@ from nodes.diffusion.prompt_schedule import (
     strengths_at,
     stretches,
 )
-from nodes.types import Cfg, Clip, Latent, Model, SamplerName, SchedulerName, Seed, Steps
+from weft.nodes.types import Cfg, Clip, Latent, Model, SamplerName, SchedulerName, Seed, Steps
 
 if TYPE_CHECKING:
-    from engine.lowering import Site
+    from weft.engine.planning.lowering import Site
 
 BEYOND = 10_000
 """An end_at_step beyond any schedule."""

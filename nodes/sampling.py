@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from engine.authoring import node
-from engine.context import RunContext
-from engine.sockets import Combo, Float, Int
-from nodes.prompt_schedule import by_prompts
-from nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Combo, Float, Int
+from weft.nodes.prompt_schedule import by_prompts
+from weft.nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
 
 
 @node(display_name="KSampler", category="sampling", passes={"prompt_schedule": by_prompts})
@@ -41,7 +41,7 @@ def KSampler(
         latent_image: The latent to start from.
         denoise: The share of the schedule that is run, from its end; below 1 the start shows through.
     """
-    from nodes.diffusion.sample import ksample
+    from weft.nodes.diffusion.sampling.sample import ksample
 
     return ksample(
         model,
@@ -95,7 +95,7 @@ def KSamplerAdvanced(
         end_at_step: Where to stop; at or beyond the last step, the schedule is finished.
         return_with_leftover_noise: enable to hand the noise of an early stop on to the next stage.
     """
-    from nodes.diffusion.sample import ksample
+    from weft.nodes.diffusion.sampling.sample import ksample
 
     return ksample(
         model,

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Annotated, Any
 
-from engine.authoring import ExtraPnginfo, PromptJson, node
-from engine.context import RunContext
-from engine.sockets import String
-from nodes.conditioning import require
-from nodes.types import Clip, Model, Vae
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import ExtraPnginfo, PromptJson, node
+from weft.engine.schema.sockets import String
+from weft.nodes.conditioning import require
+from weft.nodes.types import Clip, Model, Vae
 
 _CATEGORY = "advanced/model_merging"
 _MODULE = "comfy_extras.nodes_model_merging"
@@ -37,7 +37,7 @@ def CheckpointSave(
         vae: The VAE.
         filename_prefix: Subfolder of the output folder and beginning of the file's name.
     """
-    from nodes.diffusion.export import save_model
+    from weft.nodes.diffusion.weights.export import save_model
 
     text, autoencoder = require(clip, "text encoder"), require(vae, "VAE")
     metadata = _metadata(prompt, extra_pnginfo, context)
@@ -63,7 +63,7 @@ def ModelSave(
         model: The diffusion model.
         filename_prefix: Subfolder of the output folder and beginning of the file's name.
     """
-    from nodes.diffusion.export import save_model
+    from weft.nodes.diffusion.weights.export import save_model
 
     metadata = _metadata(prompt, extra_pnginfo, context)
     _write(
@@ -109,14 +109,14 @@ def VAESave(
         vae: The VAE.
         filename_prefix: Subfolder of the output folder and beginning of the file's name.
     """
-    from nodes.diffusion.export import save_vae
+    from weft.nodes.diffusion.weights.export import save_vae
 
     metadata = _metadata(prompt, extra_pnginfo, context)
     _write(filename_prefix, lambda stream, path: save_vae(stream, require(vae, "VAE"), metadata), context)
 
 
 def _saver(encoder: Any, metadata: dict[str, str]) -> Callable[[IO[bytes], Path], None]:
-    from nodes.diffusion.export import save_clip
+    from weft.nodes.diffusion.weights.export import save_clip
 
     return lambda stream, path: save_clip(stream, encoder, metadata)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.sockets import Combo, Float, Int
-from nodes.types import Model, SchedulerName, Sigmas, Steps
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Combo, Float, Int
+from weft.nodes.types import Model, SchedulerName, Sigmas, Steps
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 CATEGORY = "sampling/custom_sampling/schedulers"
@@ -26,7 +26,7 @@ def BasicScheduler(*, model: Model, scheduler: SchedulerName, steps: Steps, deno
         steps: How many steps are kept, from the end.
         denoise: The share that the kept steps are of the whole schedule; 0 keeps none.
     """
-    from nodes.diffusion.spacings import basic
+    from weft.nodes.diffusion.sampling.spacings import basic
 
     return basic(model.sampling, scheduler, steps, denoise)
 
@@ -47,7 +47,7 @@ def KarrasScheduler(
         sigma_min: The lowest before 0.
         rho: How far the steps gather at low noise; above 0.
     """
-    from nodes.diffusion.spacings import karras
+    from weft.nodes.diffusion.sampling.spacings import karras
 
     return karras(steps, sigma_max, sigma_min, rho)
 
@@ -61,7 +61,7 @@ def ExponentialScheduler(*, steps: Steps, sigma_max: SigmaMax, sigma_min: SigmaM
         sigma_max: The highest noise level; above 0.
         sigma_min: The lowest before 0; above 0.
     """
-    from nodes.diffusion.spacings import exponential
+    from weft.nodes.diffusion.sampling.spacings import exponential
 
     return exponential(steps, sigma_max, sigma_min)
 
@@ -82,7 +82,7 @@ def PolyexponentialScheduler(
         sigma_min: The lowest before 0; above 0.
         rho: Above 1 more steps at low noise, below 1 more at high noise.
     """
-    from nodes.diffusion.spacings import polyexponential
+    from weft.nodes.diffusion.sampling.spacings import polyexponential
 
     return polyexponential(steps, sigma_max, sigma_min, rho)
 
@@ -105,7 +105,7 @@ def LaplaceScheduler(
         mu: The logarithm of the level in the middle.
         beta: How widely the levels spread.
     """
-    from nodes.diffusion.spacings import laplace
+    from weft.nodes.diffusion.sampling.spacings import laplace
 
     return laplace(steps, sigma_max, sigma_min, mu, beta)
 
@@ -126,7 +126,7 @@ def VPScheduler(
         beta_min: The rate of noise at time 0.
         eps_s: The time of the last level before 0.
     """
-    from nodes.diffusion.spacings import vp
+    from weft.nodes.diffusion.sampling.spacings import vp
 
     return vp(steps, beta_d, beta_min, eps_s)
 
@@ -147,7 +147,7 @@ def BetaSamplingScheduler(
         alpha: Lower for more steps at high noise; above 0.
         beta: Lower for more steps at low noise; above 0.
     """
-    from nodes.diffusion.spacings import beta_sampling
+    from weft.nodes.diffusion.sampling.spacings import beta_sampling
 
     return beta_sampling(model.sampling, steps, alpha, beta)
 
@@ -166,7 +166,7 @@ def SDTurboScheduler(
         steps: How many of the ten.
         denoise: The share of the ten that is left when the run starts.
     """
-    from nodes.diffusion.spacings import sd_turbo
+    from weft.nodes.diffusion.sampling.spacings import sd_turbo
 
     return sd_turbo(model.sampling, steps, denoise)
 
@@ -185,7 +185,7 @@ def AlignYourStepsScheduler(
         steps: How many steps the whole schedule has; other numbers than 10 are interpolated.
         denoise: The share of the schedule that is kept, from its end; 0 keeps none.
     """
-    from nodes.diffusion.aligned import align_your_steps
+    from weft.nodes.diffusion.sampling.aligned import align_your_steps
 
     return align_your_steps(model_type, steps, denoise)
 
@@ -204,6 +204,6 @@ def GITSScheduler(
         steps: How many steps the whole schedule has; more than 20 are interpolated.
         denoise: The share of the schedule that is kept, from its end; 0 keeps none.
     """
-    from nodes.diffusion.gits import gits
+    from weft.nodes.diffusion.sampling.gits import gits
 
     return gits(coeff, steps, denoise)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import Output, node
-from engine.sockets import Boolean, Combo, Float, Int
-from nodes.types import Model, Sigmas
+from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int
+from weft.nodes.types import Model, Sigmas
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 CATEGORY = "sampling/custom_sampling/sigmas"
@@ -22,7 +22,7 @@ def SplitSigmas(*, sigmas: Sigmas, step: Annotated[int, Int(default=0, min=0, ma
         sigmas: The schedule.
         step: Where the second sampler takes over, counted from 0.
     """
-    from nodes.diffusion.sigmas import check_sigmas, split
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, split
 
     return split(check_sigmas(sigmas), step)
 
@@ -37,7 +37,7 @@ def SplitSigmasDenoise(
         sigmas: The schedule.
         denoise: The share of the steps that the second sampler does; at 0 neither has any.
     """
-    from nodes.diffusion.sigmas import check_sigmas, split_denoise
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, split_denoise
 
     return split_denoise(check_sigmas(sigmas), denoise)
 
@@ -49,7 +49,7 @@ def FlipSigmas(*, sigmas: Sigmas) -> Sigmas:
     Args:
         sigmas: The schedule.
     """
-    from nodes.diffusion.sigmas import check_sigmas, flip
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, flip
 
     return flip(check_sigmas(sigmas))
 
@@ -66,7 +66,7 @@ def SetFirstSigma(
         sigmas: The schedule.
         sigma: The first noise level.
     """
-    from nodes.diffusion.sigmas import check_sigmas, with_first
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, with_first
 
     return with_first(check_sigmas(sigmas), sigma)
 
@@ -89,7 +89,7 @@ def ExtendIntermediateSigmas(
         end_at_sigma: The lowest noise level at which a divided step may begin.
         spacing: How the new levels lie in a step; cosine nearer to its end, sine nearer to its start.
     """
-    from nodes.diffusion.sigmas import check_sigmas, extended
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, extended
 
     return extended(check_sigmas(sigmas), steps, start_at_sigma, end_at_sigma, spacing)
 
@@ -108,6 +108,6 @@ def SamplingPercentToSigma(
         sampling_percent: The share, 0 for pure noise.
         return_actual_sigma: At 0 and 1 give the model's highest and lowest level, not the open ends used by ranges.
     """
-    from nodes.diffusion.sigmas import percent_to_sigma
+    from weft.nodes.diffusion.sampling.sigmas import percent_to_sigma
 
     return percent_to_sigma(model.sampling, sampling_percent, return_actual_sigma)

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import UI, WithLink, node
-from engine.context import RunContext
-from engine.links import Linked
-from engine.sockets import Boolean, Combo, Float, Int, Socket, String
-from nodes.types import Anything, Image
+from weft.engine.context import RunContext
+from weft.engine.links import Linked
+from weft.engine.schema.authoring import UI, WithLink, node
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int, Socket, String
+from weft.nodes.types import Anything, Image
 
 Side = Annotated[int, Int(default=512, min=64, max=4096, step=8)]
 Length = Annotated[int, Int(default=-1, min=-1, max=16384)]
@@ -32,7 +32,7 @@ def TestImageGenerator(
         height: Height in pixels.
         seed: The seed of the noise.
     """
-    from nodes.diffusion.assertions import draw
+    from weft.nodes.diffusion.testing.assertions import draw
 
     return draw(image_type, width, height, seed)
 
@@ -44,7 +44,7 @@ def AssertExecuted(*, input: Annotated[Linked, Socket("*"), WithLink()], context
     Args:
         input: What the node gives that must have been called.
     """
-    from nodes.diffusion.assertions import AssertionFailed
+    from weft.nodes.diffusion.testing.assertions import AssertionFailed
 
     if not isinstance(input, Linked):
         raise AssertionFailed(f"expected a link to the node that must be called, got {input!r:.100}")
@@ -80,7 +80,7 @@ def AssertEqual(*, input1: Anything, input2: Anything) -> UI:
         input1: The one value.
         input2: The other value.
     """
-    from nodes.diffusion.assertions import AssertionFailed, difference
+    from weft.nodes.diffusion.testing.assertions import AssertionFailed, difference
 
     found = difference(input1, input2)
     if found:
@@ -96,7 +96,7 @@ def AssertNotEqual(*, input1: Anything, input2: Anything) -> UI:
         input1: The one value.
         input2: The other value.
     """
-    from nodes.diffusion.assertions import AssertionFailed, difference
+    from weft.nodes.diffusion.testing.assertions import AssertionFailed, difference
 
     found = difference(input1, input2)
     if not found:
@@ -121,7 +121,7 @@ def AssertImageMatch(
         delta: The share of the 64 bits of a picture that may differ.
         hash_function: dhash compares the brightness of neighbours in 9 x 8 pixels.
     """
-    from nodes.diffusion.assertions import match_hashes
+    from weft.nodes.diffusion.testing.assertions import match_hashes
 
     return UI(text=[match_hashes(image, perceptual_hash, delta)])
 
@@ -142,7 +142,7 @@ def AssertContainsColor(
         tolerance: How far a pixel may be from the colour, as a distance in red, green and blue from 0 to 255.
         min_pixels: So many pixels must have it, counted over all pictures.
     """
-    from nodes.diffusion.assertions import count_color
+    from weft.nodes.diffusion.testing.assertions import count_color
 
     return UI(text=[count_color(image, color, tolerance, min_pixels)])
 
@@ -158,7 +158,7 @@ def AssertTensorShape(*, tensor: Anything, batch: Length, height: Length, width:
         width: Width; -1 is any.
         channels: How many channels; -1 is any.
     """
-    from nodes.diffusion.assertions import check_shape
+    from weft.nodes.diffusion.testing.assertions import check_shape
 
     return UI(text=[check_shape(tensor, (batch, height, width, channels))])
 
@@ -177,6 +177,6 @@ def AssertInRange(
         min_value: The smallest value that it may have.
         max_value: The largest value that it may have.
     """
-    from nodes.diffusion.assertions import check_range
+    from weft.nodes.diffusion.testing.assertions import check_range
 
     return UI(text=[check_range(tensor, min_value, max_value)])

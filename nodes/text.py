@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from engine.authoring import UI, node
-from engine.sockets import String
-from nodes.types import Anything
+from weft.engine.schema.authoring import UI, node
+from weft.engine.schema.sockets import String
+from weft.nodes.types import Anything
 
 LIBRARIES: tuple[str, ...] = ()
 

@@ -9,9 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from engine.sockets import Combo, Files, Float, Int, Socket
-from nodes.diffusion.names import SAMPLER_NAMES, SCHEDULER_NAMES
-from nodes.diffusion.spellings import sampler_meant, scheduler_meant
+from weft.engine.schema.sockets import Combo, Files, Float, Int, Socket
+from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
+from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
 
 Image = Annotated[Any, Socket("IMAGE")]
 """float32 [B,H,W,C], 0..1, C 3 (or 4 with alpha), on the CPU."""
@@ -26,31 +26,31 @@ Conditioning = Annotated[list[Any], Socket("CONDITIONING")]
 """[[float32 [B,T,C], {"pooled_output"?: [B,P], "area"?, "mask"?, "strength"?, ...}], ...]."""
 
 Model = Annotated[Any, Socket("MODEL")]
-"""A nodes.diffusion.patcher.ModelPatcher."""
+"""A weft.nodes.diffusion.weights.patcher.ModelPatcher."""
 
 Clip = Annotated[Any, Socket("CLIP")]
-"""A nodes.diffusion.text.Clip."""
+"""A weft.nodes.diffusion.text.clip.Clip."""
 
 Vae = Annotated[Any, Socket("VAE")]
-"""A nodes.diffusion.vae.Vae."""
+"""A weft.nodes.diffusion.values.vae.Vae."""
 
 ControlNet = Annotated[Any, Socket("CONTROL_NET")]
-"""A nodes.diffusion.control.ControlNet."""
+"""A weft.nodes.diffusion.sampling.control.ControlNet."""
 
 UpscaleModel = Annotated[Any, Socket("UPSCALE_MODEL")]
-"""A nodes.diffusion.upscale_models.UpscaleModel."""
+"""A weft.nodes.diffusion.values.upscale_models.UpscaleModel."""
 
 Sampler = Annotated[Any, Socket("SAMPLER")]
-"""A nodes.diffusion.samplers.interface.Sampler."""
+"""A weft.nodes.diffusion.sampling.samplers.interface.Sampler."""
 
 Sigmas = Annotated[Any, Socket("SIGMAS")]
 """float32 [n+1] on the CPU: the noise levels that n steps pass, highest first."""
 
 Guider = Annotated[Any, Socket("GUIDER")]
-"""A nodes.diffusion.guiders.Guider: a model and the way to steer it."""
+"""A weft.nodes.diffusion.sampling.guiders.Guider: a model and the way to steer it."""
 
 Noise = Annotated[Any, Socket("NOISE")]
-"""A nodes.diffusion.guiders.Noise: `seed` and `generate_noise(latent)`."""
+"""A weft.nodes.diffusion.sampling.guiders.Noise: `seed` and `generate_noise(latent)`."""
 
 Anything = Annotated[Any, Socket("*")]
 """Whatever another node gives."""
@@ -79,9 +79,9 @@ def _another_family(path: Path) -> str:
 @lru_cache(maxsize=256)
 def _foreign(path: Path, mtime_ns: int, size: int) -> str:
     """What the file is, if nothing here can use it; a file whose header cannot be read is the loader's to refuse."""
-    from nodes.diffusion.errors import CheckpointError
-    from nodes.diffusion.families.known import foreign
-    from nodes.diffusion.header import first_bytes, is_safetensors, read_header
+    from weft.nodes.diffusion.errors import CheckpointError
+    from weft.nodes.diffusion.families.known import foreign
+    from weft.nodes.diffusion.weights.header import first_bytes, is_safetensors, read_header
 
     try:
         start, size = first_bytes(path)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import node
-from engine.context import RunContext
-from engine.sockets import Files
-from nodes.loaders import device_memory
-from nodes.types import Image, UpscaleModel
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Files
+from weft.nodes.loaders import device_memory
+from weft.nodes.types import Image, UpscaleModel
 
 MODULE = "comfy_extras.nodes_upscale_model"
 
@@ -22,7 +22,7 @@ def UpscaleModelLoader(
     Args:
         model_name: A file below the upscale_models folders; a .pth is opened without running anything in it.
     """
-    from nodes.diffusion.upscale_models import load_upscale_model
+    from weft.nodes.diffusion.values.upscale_models import load_upscale_model
 
     return load_upscale_model(context.folders.find("upscale_models", model_name), device=device_memory(context))
 

@@ -257,7 +257,7 @@ class _Written:
 
 def _child(asked: dict[str, Any], said: Path) -> int:
     """The exit code of the command, in a forked process."""
-    from cli import main
+    from weft.cli import main
 
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(said / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
@@ -304,7 +304,7 @@ def _warm() -> None:
     """Import all that commands import, once; what they say of it goes nowhere."""
     from contextlib import redirect_stdout
 
-    from cli import main
+    from weft.cli import main
 
     with tempfile.TemporaryDirectory() as place, redirect_stdout(io.StringIO()):
         before = os.getcwd()

@@ -94,8 +94,8 @@ READ, REFUSED = "read", "refused"
 
 def outcome(target: Target, files: Mapping[str, bytes], folder: Path, most: int) -> str:
     """READ, REFUSED, or else what is wrong with how the files are read. `most`: bytes that it may take."""
-    from engine.errors import InvalidWorkflow, WeftError
-    from nodes.diffusion.errors import DiffusionError
+    from weft.engine.errors import InvalidWorkflow, WeftError
+    from weft.nodes.diffusion.errors import DiffusionError
 
     for name, content in files.items():
         (folder / name).write_bytes(content)
@@ -191,7 +191,7 @@ def _embeddings() -> list[Sample]:
 def _latents() -> list[Sample]:
     import torch
 
-    from nodes.diffusion.latentfile import latent_bytes
+    from weft.nodes.diffusion.values.latentfile import latent_bytes
 
     content = latent_bytes(torch.ones(1, 4, 2, 2), {"prompt": "{}"})
     return [Sample(_split(content), _safetensors("x.latent"))]
@@ -268,8 +268,8 @@ def _pictures() -> list[Sample]:
 
 
 def _read_picture(path: Path) -> None:
-    from nodes.diffusion.errors import DiffusionError
-    from nodes.diffusion.imagefile import load_image, load_mask
+    from weft.nodes.diffusion.errors import DiffusionError
+    from weft.nodes.diffusion.values.imagefile import load_image, load_mask
 
     with contextlib.suppress(DiffusionError):
         load_mask(path, "alpha", PIXELS)
@@ -311,20 +311,20 @@ def _yaml(data: Any) -> dict[str, bytes]:
 
 
 def _read_extra_paths(path: Path) -> None:
-    from engine.folders import Folders
+    from weft.engine.folders import Folders
 
     places = {name: path.parent / name for name in ("input", "output", "temp")}
     Folders(models=[path.parent / "models"], **places).folders("checkpoints")
 
 
 def _read_settings(path: Path) -> None:
-    from engine.settings import Settings
+    from weft.engine.settings import Settings
 
     Settings.load({}, folder=path.parent)
 
 
 def _read_options(path: Path) -> None:
-    from engine.testing.settings import options_for
+    from weft.engine.testing.settings import options_for
 
     options_for(path.parent)
 
@@ -333,7 +333,7 @@ def _read_options(path: Path) -> None:
 
 
 def _golden(data: Any) -> dict[str, bytes]:
-    from engine.testing.goldens import self_digest
+    from weft.engine.testing.goldens import self_digest
 
     document = data["document"]
     if isinstance(document, dict):
@@ -343,7 +343,7 @@ def _golden(data: Any) -> dict[str, bytes]:
 
 
 def _goldens() -> list[Sample]:
-    from nodes.diffusion import measures
+    from weft.nodes.diffusion.testing import measures
 
     measures.MAX_PIXELS = PIXELS
     folder = ROOT / "workflows"
@@ -352,8 +352,8 @@ def _goldens() -> list[Sample]:
 
 
 def _read_golden(path: Path) -> None:
-    from engine.testing.goldens import read_golden
-    from engine.testing.instrument import find_instrument
+    from weft.engine.testing.goldens import read_golden
+    from weft.engine.testing.instrument import find_instrument
 
     read_golden(path, find_instrument())
 
@@ -418,8 +418,8 @@ def _mp4(comment: bytes) -> bytes:
 
 def _read_workflow(path: Path) -> None:
     """All that is done with a workflow before it runs."""
-    from engine.api import Session
-    from engine.errors import WeftError
+    from weft.engine.api import Session
+    from weft.engine.errors import WeftError
 
     if "session" not in _KEPT:
         _KEPT["session"] = Session()
@@ -454,20 +454,20 @@ def _documents_of(name: str, text: str) -> Callable[[], list[Sample]]:
 
 
 def _read_weights(path: Path) -> None:
-    from nodes.diffusion.weightfile import read_tensors
+    from weft.nodes.diffusion.weights.weightfile import read_tensors
 
     for tensor in read_tensors(path).values():
         tensor.float().sum()
 
 
 def _read_embedding(path: Path) -> None:
-    from nodes.diffusion.embeddings import load_embedding
+    from weft.nodes.diffusion.text.embeddings import load_embedding
 
     load_embedding(path, "clip_l", 8)
 
 
 def _read_latent(path: Path) -> None:
-    from nodes.diffusion.latentfile import read_latent
+    from weft.nodes.diffusion.values.latentfile import read_latent
 
     read_latent(path)
 

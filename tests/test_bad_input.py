@@ -19,9 +19,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from cli import main
-from engine.registry import Registry
-from engine.sockets import Files
+from weft.cli import main
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Files
 
 WORKFLOWS = Path(__file__).resolve().parent.parent / "workflows"
 Edit = Callable[[dict[str, Any]], Any]

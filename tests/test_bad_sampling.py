@@ -15,15 +15,15 @@ import pytest
 import torch
 from torch import Tensor
 
-import engine
-from engine.authoring import node
-from engine.cache import MemoryCache
-from engine.errors import InvalidWorkflow, NodeFailed, is_plain
-from engine.registry import Registry
-from engine.sockets import Int
-from nodes.diffusion.pixels import resize
-from nodes.diffusion.sample import _Watch
-from nodes.types import Anything, Model
+import weft
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.errors import InvalidWorkflow, NodeFailed, is_plain
+from weft.engine.schema.authoring import node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Int
+from weft.nodes.diffusion.sampling.sample import _Watch
+from weft.nodes.diffusion.values.pixels import resize
+from weft.nodes.types import Anything, Model
 
 NAN = float("nan")
 KSAMPLER = {
@@ -76,7 +76,7 @@ def models(random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
     spec.loader.exec_module(benchmark)
     from safetensors import safe_open
 
-    from nodes.diffusion.families.sd.recognise import detect
+    from weft.nodes.diffusion.families.sd.recognise import detect
 
     with safe_open(random_models / "checkpoints" / "weft-tiny.safetensors", "pt") as file:
         unet = detect({key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}).unet  # noqa: SIM118
@@ -112,7 +112,7 @@ def Poison(*, model: Model, number: Annotated[int, Int()]) -> Model:
     return clone
 
 
-Run = Callable[..., engine.RunResult]
+Run = Callable[..., weft.RunResult]
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def run(models: list[Path], cache: MemoryCache, tmp_path: Path) -> Run:
 
     def run_node(
         target: str, linked: Mapping[str, Any] | None = None, more: Mapping[str, Any] | None = None, **inputs: Any
-    ) -> engine.RunResult:
+    ) -> weft.RunResult:
         nodes: dict[str, Any] = {
             node_id: {"class_type": name, "inputs": dict(given)} for node_id, (name, given) in NODES.items()
         }
@@ -133,12 +133,12 @@ def run(models: list[Path], cache: MemoryCache, tmp_path: Path) -> Run:
             nodes[f"given {name}"] = {"class_type": "Given", "inputs": {"number": len(VALUES) - 1}}
             nodes[target]["inputs"][name] = [f"given {name}", 0]
         options: dict[str, Any] = {"models": models, "output": tmp_path, "device": "cpu", "cache": cache}
-        return engine.run(nodes, targets=[target], registry=registry, **options)
+        return weft.run(nodes, targets=[target], registry=registry, **options)
 
     return run_node
 
 
-def samples(result: engine.RunResult, node_id: str = "5") -> Tensor:
+def samples(result: weft.RunResult, node_id: str = "5") -> Tensor:
     found: Tensor = result[node_id][0]["samples"]
     return found
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from engine.testing.goldens import read_golden
-from engine.testing.instrument import find_instrument
+from weft.engine.testing.goldens import read_golden
+from weft.engine.testing.instrument import find_instrument
 
 from .faults import FAULTS, FOREIGN, Ended, Weft
 

@@ -63,10 +63,19 @@ def test_contract_is_kept(name: str, kept: tuple[dict[str, bool], str]) -> None:
 
 VIOLATIONS = {
     "the engine knows neither torch nor nodes": ("engine/errors.py", "def late():\n    import torch\n"),
-    "the layers of the formats, top first": ("engine/formats/texts.py", "from engine.formats.editor import losses\n"),
-    "the layers of the engine core, top first": ("engine/sockets.py", "import engine.executor\n"),
-    "the diffusion library knows neither engine nor faces": ("nodes/diffusion/names.py", "from engine import errors\n"),
-    "a face knows the engine's authoring side only": ("nodes/latent.py", "from engine.plan import make_plan\n"),
+    "the layers of the formats, top first": (
+        "engine/formats/texts.py",
+        "from weft.engine.formats.editor import losses\n",
+    ),
+    "the layers of the engine core, top first": ("engine/schema/sockets.py", "import weft.engine.running.executor\n"),
+    "the diffusion library knows neither engine nor faces": (
+        "nodes/diffusion/sampling/names.py",
+        "from weft.engine import errors\n",
+    ),
+    "a face knows the engine's authoring side only": (
+        "nodes/latent.py",
+        "from weft.engine.planning.plan import make_plan\n",
+    ),
 }
 
 
@@ -92,7 +101,7 @@ def test_contract_can_fail(name: str, broken: dict[str, bool]) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if "faces" in name or "face " in name])
 def test_every_face_is_named(name: str) -> None:
     (contract,) = (contract for contract in CONTRACTS if contract["name"] == name)
-    side = "forbidden_modules" if contract["source_modules"] == ["nodes.diffusion"] else "source_modules"
+    side = "forbidden_modules" if contract["source_modules"] == ["weft.nodes.diffusion"] else "source_modules"
     assert {f"nodes.{face}" for face in (*FACES, *FACE_PACKAGES)} <= set(contract[side])
     packages = {file.parent.name for file in (ROOT / "nodes").glob("*/__init__.py")}
     assert packages == {*FACE_PACKAGES, "diffusion"}

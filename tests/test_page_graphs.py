@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-import engine
+import weft
 
 STEPS: dict[str, Any] = {"steps": 20, "cfg": 2, "sampler_name": "euler", "scheduler": "karras"}
 
@@ -32,7 +32,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "1": node("CheckpointLoaderSimple", ckpt_name="weft-tiny.safetensors"),
         "2": node("VAESave", vae=["1", 2], filename_prefix="vae/small"),
     }
-    engine.run(prompt, models=folder, output=folder, device="cpu")
+    weft.run(prompt, models=folder, output=folder, device="cpu")
     return folder
 
 
@@ -49,7 +49,7 @@ def run(models: Path, output: Path, **graph: Any) -> Any:
     for name in last:
         named[f"{name}d"] = node("VAEDecode", samples=[name, 0], vae=["10", 0])
         named[f"{name}s"] = node("SaveImage", images=[f"{name}d", 0], filename_prefix=name)
-    return engine.run({**shared, **named}, models=models, output=output, device="cpu", targets=last)
+    return weft.run({**shared, **named}, models=models, output=output, device="cpu", targets=last)
 
 
 def samples(result: Any, node_id: str) -> torch.Tensor:

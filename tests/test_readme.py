@@ -21,8 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from cli import main
-from engine.settings import Settings
+from weft.cli import main
+from weft.engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/python.md")

@@ -84,28 +84,28 @@ COMMANDS = [
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
 def test_commands_that_only_look_load_nothing_heavy(arguments: tuple[str, ...], folder: Path) -> None:
-    code = f"from cli import main\ncode = main({list(arguments)!r})\nassert code == 0, code"
+    code = f"from weft.cli import main\ncode = main({list(arguments)!r})\nassert code == 0, code"
     assert HEAVY.isdisjoint(loaded(code, folder))
 
 
 def test_an_invalid_workflow_is_refused_without_torch(folder: Path) -> None:
-    code = "from cli import main\nassert main(['run', 'bad.json']) == 3"
+    code = "from weft.cli import main\nassert main(['run', 'bad.json']) == 3"
     assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)
 
 
 def test_without_a_golden_there_is_nothing_to_test_and_no_torch(folder: Path) -> None:
-    code = "from cli import main\nassert main(['test']) == 5\nassert main(['test', 'record', 'absent.json']) == 2"
+    code = "from weft.cli import main\nassert main(['test']) == 5\nassert main(['test', 'record', 'absent.json']) == 2"
     assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)
 
 
 @pytest.mark.parametrize(
     "code",
     [
-        "import engine",
-        "import engine\nfor name in engine.__all__:\n    getattr(engine, name)",
-        "import nodes",
-        "import nodes.types, nodes.loaders, nodes.conditioning, nodes.sampling, nodes.latent, nodes.image, nodes.mask",
-        "import engine\nassert engine.validate('w.json') == []",
+        "import weft",
+        "import weft\nfor name in engine.__all__:\n    getattr(engine, name)",
+        "from weft import nodes",
+        "import weft.nodes.types, weft.nodes.loaders, weft.nodes.conditioning, weft.nodes.sampling, weft.nodes.latent, weft.nodes.image, weft.nodes.mask",
+        "import weft\nassert weft.validate('w.json') == []",
     ],
 )
 def test_importing_loads_nothing_heavy(code: str, folder: Path) -> None:
@@ -114,15 +114,13 @@ def test_importing_loads_nothing_heavy(code: str, folder: Path) -> None:
 
 
 def test_importing_the_engine_imports_next_to_nothing(folder: Path) -> None:
-    ours = {
-        name for name in loaded("import engine", folder) if name.partition(".")[0] in ("engine", "nodes", "pydantic")
-    }
+    ours = {name for name in loaded("import weft", folder) if name.partition(".")[0] in ("engine", "nodes", "pydantic")}
     assert ours == {"engine"}
 
 
 RUN = """
-import engine
-result = engine.run({prompt!r}, targets={targets!r}, device="cpu")
+import weft
+result = weft.run({prompt!r}, targets={targets!r}, device="cpu")
 """
 
 

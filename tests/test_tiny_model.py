@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 
-from engine.folders import Folders
+from weft.engine.folders import Folders
 
 MODELS = Path(__file__).resolve().parents[1] / "workflows" / "models"
 FILES = (

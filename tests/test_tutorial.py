@@ -16,9 +16,9 @@ import torch
 from PIL import Image, ImageSequence
 from torch import Tensor
 
-import engine
-from engine.executor import RunResult
-from nodes.diffusion.imagefile import load_image
+import weft
+from weft.engine.running.executor import RunResult
+from weft.nodes.diffusion.values.imagefile import load_image
 
 WORKFLOWS = Path(__file__).resolve().parent.parent / "workflows"
 TRAINING = WORKFLOWS / "models" / "training"
@@ -28,15 +28,15 @@ Runner = Callable[..., RunResult]
 
 
 @pytest.fixture(scope="module")
-def shared_cache() -> engine.MemoryCache:
-    return engine.MemoryCache()
+def shared_cache() -> weft.MemoryCache:
+    return weft.MemoryCache()
 
 
 @pytest.fixture
-def run(tmp_path: Path, shared_cache: engine.MemoryCache) -> Runner:
+def run(tmp_path: Path, shared_cache: weft.MemoryCache) -> Runner:
     def run_workflow(name: str, **options: Any) -> RunResult:
         places = {"input": WORKFLOWS / "input", "models": WORKFLOWS / "models", "output": tmp_path, "device": "cpu"}
-        return engine.run(WORKFLOWS / f"{name}.json", **{"cache": shared_cache, **places, **options})
+        return weft.run(WORKFLOWS / f"{name}.json", **{"cache": shared_cache, **places, **options})
 
     return run_workflow
 
@@ -97,7 +97,7 @@ def likeness(images: Tensor, others: Tensor) -> Tensor:
 def test_txt2img_draws_what_it_is_told(run: Runner, see: Any) -> None:
     result = run("txt2img", targets=["5", "6"])
     assert seen(see(result["6"][0])) == ["red apple"]
-    again = run("txt2img", targets=["5"], cache=engine.MemoryCache())
+    again = run("txt2img", targets=["5"], cache=weft.MemoryCache())
     other = run("txt2img", targets=["5", "6"], overrides={"5.seed": 8})
     assert torch.equal(samples(again, "5"), samples(result, "5"))
     assert distance(samples(other, "5"), samples(result, "5")) > 0.1

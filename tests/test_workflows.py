@@ -10,8 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-import engine
-from engine.formats.editor import TITLE_HEIGHT
+import weft
+from weft.engine.formats.editor import TITLE_HEIGHT
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS, IMAGES = ROOT / "workflows", ROOT / "docs" / "images"
@@ -46,11 +46,11 @@ def test_there_are_fifteen() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_format_becomes_the_other(name: str) -> None:
     prompt = prompt_of(name)
-    converted = engine.convert(WORKFLOWS / f"{name}.json")
+    converted = weft.convert(WORKFLOWS / f"{name}.json")
     assert converted == prompt
-    drawn = engine.convert(prompt, to="ui")
-    assert inputs(engine.convert(drawn)) == inputs(prompt)
-    assert engine.validate(prompt, input=WORKFLOWS / "input") == []
+    drawn = weft.convert(prompt, to="ui")
+    assert inputs(weft.convert(drawn)) == inputs(prompt)
+    assert weft.validate(prompt, input=WORKFLOWS / "input") == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,8 +88,8 @@ def test_the_editor_opens_a_tidy_graph_with_a_note(name: str) -> None:
 def test_both_formats_give_the_same_tensors(name: str, random_models: Path, tmp_path: Path) -> None:
     options = {"models": random_models, "input": WORKFLOWS / "input", "output": tmp_path, "device": "cpu"}
     decoded = [key for key, node in prompt_of(name).items() if node["class_type"] == "VAEDecode"]
-    first = engine.run(WORKFLOWS / f"{name}.api.json", targets=decoded, **options)
-    second = engine.run(WORKFLOWS / f"{name}.json", targets=decoded, **options)
+    first = weft.run(WORKFLOWS / f"{name}.api.json", targets=decoded, **options)
+    second = weft.run(WORKFLOWS / f"{name}.json", targets=decoded, **options)
     assert not second.cached
     for key in decoded:
         assert torch.equal(first[key][0], second[key][0])
@@ -97,11 +97,11 @@ def test_both_formats_give_the_same_tensors(name: str, random_models: Path, tmp_
 
 def test_a_picture_carries_both_formats_and_runs_again(random_models: Path, tmp_path: Path) -> None:
     options = {"models": random_models, "device": "cpu"}
-    (first,) = engine.run(WORKFLOWS / "txt2img.json", output=tmp_path / "a", **options).files
+    (first,) = weft.run(WORKFLOWS / "txt2img.json", output=tmp_path / "a", **options).files
     with Image.open(first) as picture:
         assert inputs(json.loads(picture.text["prompt"])) == inputs(prompt_of("txt2img"))
         assert json.loads(picture.text["workflow"]) == document_of("txt2img")
         pixels = picture.tobytes()
-    (second,) = engine.run(first, output=tmp_path / "b", **options).files
+    (second,) = weft.run(first, output=tmp_path / "b", **options).files
     with Image.open(second) as picture:
         assert picture.tobytes() == pixels

@@ -48,7 +48,7 @@ def tiny_shapes() -> dict[str, tuple[int, ...]]:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
-    from nodes.diffusion.families.sd.keymaps import clip_landings, unet_keymap, vae_keymap
+    from weft.nodes.diffusion.families.sd.keymaps import clip_landings, unet_keymap, vae_keymap
 
     with torch.device("meta"):
         unet = UNet2DConditionModel(**UNET)
@@ -88,8 +88,8 @@ def random_weights(shapes: Mapping[str, tuple[int, ...]], *, seed: int = 0) -> d
 
 def random_lora(shapes: Mapping[str, tuple[int, ...]], *, rank: int = 4, seed: int = 1) -> dict[str, Tensor]:
     """A LoRA, kohya names, for the attention projections of the UNet that `shapes` describe."""
-    from nodes.diffusion.families.sd.keymaps import unet_keymap
-    from nodes.diffusion.families.sd.recognise import detect
+    from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
+    from weft.nodes.diffusion.families.sd.recognise import detect
 
     generator = torch.Generator().manual_seed(seed)
     lora = {}

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.definition import InputSpec, NodeSchema
-from engine.documents import pointer
-from engine.errors import Issue
-from engine.formats.virtual import Kind, Virtual
-from engine.formats.widgets import Held
-from engine.formats.workflow import Canvas, Node
+from weft.engine.documents import pointer
+from weft.engine.errors import Issue
+from weft.engine.formats.virtual import Kind, Virtual
+from weft.engine.formats.widgets import Held
+from weft.engine.formats.workflow import Canvas, Node
+from weft.engine.schema.node import InputSpec, NodeSchema
 
 MUTED, BYPASSED = 2, 4
 MAX_PATH = 100

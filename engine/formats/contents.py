@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from engine.definition import InputSpec, NodeSchema
-from engine.errors import Issue
-from engine.formats.canvases import EditorGraph, EditorNode
-from engine.formats.legacy import asks_for_a_seed, migrate, misplaced
-from engine.formats.widgets import (
+from weft.engine.errors import Issue
+from weft.engine.formats.canvases import EditorGraph, EditorNode
+from weft.engine.formats.legacy import asks_for_a_seed, migrate, misplaced
+from weft.engine.formats.widgets import (
     Held,
     Saved,
     WidgetSlot,
@@ -20,9 +19,10 @@ from engine.formats.widgets import (
     slots,
     unfolded,
 )
-from engine.formats.workflow import Node
-from engine.registry import Registry
-from engine.sockets import DynamicCombo, Opaque, Unread, type_name
+from weft.engine.formats.workflow import Node
+from weft.engine.schema.node import InputSpec, NodeSchema
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import DynamicCombo, Opaque, Unread, type_name
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from engine.definition import InputSpec
-from engine.formats.widgets import SEED_NAMES, as_number, plain
-from engine.sockets import Combo, Number
+from weft.engine.formats.widgets import SEED_NAMES, as_number, plain
+from weft.engine.schema.node import InputSpec
+from weft.engine.schema.sockets import Combo, Number
 
 MAX_RANDOM = 2**50
 """The largest seed that randomize gives: what JavaScript's random numbers can fill."""

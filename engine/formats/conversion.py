@@ -12,22 +12,22 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple, Self
 
-from engine.definition import NodeSchema
-from engine.documents import pointer
-from engine.errors import InvalidWorkflow, Issue
-from engine.formats.canvases import EditorInput, EditorNode, GraphUse
-from engine.formats.controls import ControlWord, SeedControl, control_word
-from engine.formats.lookups import Widgets, is_filled, primitive_place
-from engine.formats.promotion import Home, shown
-from engine.formats.reading import read
-from engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option, has_choices
-from engine.formats.virtual import Kind
-from engine.formats.widgets import MISSING, Saved, constant, default_of, has_control, is_widget, plain
-from engine.formats.wiring import Literal, Wiring, primitive_value, shown_outside
-from engine.formats.workflow import Workflow
-from engine.prompt import Link, Prompt, PromptNode, Shown
-from engine.registry import HOW_CLASSES_GET_IN, Registry
-from engine.sockets import String
+from weft.engine.documents import pointer
+from weft.engine.errors import InvalidWorkflow, Issue
+from weft.engine.formats.canvases import EditorInput, EditorNode, GraphUse
+from weft.engine.formats.controls import ControlWord, SeedControl, control_word
+from weft.engine.formats.lookups import Widgets, is_filled, primitive_place
+from weft.engine.formats.promotion import Home, shown
+from weft.engine.formats.reading import read
+from weft.engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option, has_choices
+from weft.engine.formats.virtual import Kind
+from weft.engine.formats.widgets import MISSING, Saved, constant, default_of, has_control, is_widget, plain
+from weft.engine.formats.wiring import Literal, Wiring, primitive_value, shown_outside
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.node import NodeSchema
+from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
+from weft.engine.schema.sockets import String
+from weft.engine.workflow.prompt import Link, Prompt, PromptNode, Shown
 
 MAX_ID_CHARACTERS = 32_000_000
 """The most characters that all node ids of a prompt may have: those of nested subgraphs are paths."""

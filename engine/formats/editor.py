@@ -12,17 +12,17 @@ from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
-from engine.definition import InputSpec, NodeSchema
-from engine.errors import InvalidWorkflow, Issue
-from engine.formats.conversion import to_prompt
-from engine.formats.frames import frames_of
-from engine.formats.layout import Key, Place, Size, Wire, arrange
-from engine.formats.virtual import VIRTUAL
-from engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, says_nothing, slots
-from engine.formats.workflow import Workflow
-from engine.prompt import Link, Prompt, PromptNode
-from engine.registry import Registry
-from engine.sockets import String, type_name
+from weft.engine.errors import InvalidWorkflow, Issue
+from weft.engine.formats.conversion import to_prompt
+from weft.engine.formats.frames import frames_of
+from weft.engine.formats.layout import Key, Place, Size, Wire, arrange
+from weft.engine.formats.virtual import VIRTUAL
+from weft.engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, says_nothing, slots
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.node import InputSpec, NodeSchema
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import String, type_name
+from weft.engine.workflow.prompt import Link, Prompt, PromptNode
 
 TITLE_HEIGHT = 30.0
 _SLOT_HEIGHT = 20.0

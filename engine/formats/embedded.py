@@ -2,7 +2,7 @@
 
 PNG: text chunks `prompt` and `workflow`. JPEG and WebP: Exif, as `prompt:{...}` in Model and `workflow:{...}` in Make,
 and, from other writers, the same in ImageDescription or UserComment. FLAC: Vorbis comments. MP4: keys of these names,
-or a comment that is a JSON object with both. The files are read by hand: `engine.formats.containers` says why.
+or a comment that is a JSON object with both. The files are read by hand: `weft.engine.formats.containers` says why.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from engine.errors import UnreadableWorkflow
-from engine.formats import containers
-from engine.formats.containers import Damaged, Source, Text
-from engine.prompt import read_json
+from weft.engine.errors import UnreadableWorkflow
+from weft.engine.formats import containers
+from weft.engine.formats.containers import Damaged, Source, Text
+from weft.engine.workflow.prompt import read_json
 
 HEAD = 16
 """How many of the first bytes of a file tell what it is."""

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from engine.errors import Issue
-from engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, compatible
-from engine.formats.virtual import Kind
+from weft.engine.errors import Issue
+from weft.engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, compatible
+from weft.engine.formats.virtual import Kind
 
 _PATTERNS = ("title_regex", "input_regex", "group_regex")
 _KNOWN = {

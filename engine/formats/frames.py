@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from engine.formats.layout import Group
-from engine.prompt import Prompt
+from weft.engine.formats.layout import Group
+from weft.engine.workflow.prompt import Prompt
 
 _MAX_FRAMES = 1000
 _MAX_DEPTH = 8

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.definition import NodeSchema
-from engine.formats.widgets import is_widget, slots
-from engine.formats.workflow import Canvas, Node
-from engine.registry import Registry
+from weft.engine.formats.widgets import is_widget, slots
+from weft.engine.formats.workflow import Canvas, Node
+from weft.engine.schema.node import NodeSchema
+from weft.engine.schema.registry import Registry
 
 _PREFIXES = ("workflow/", "workflow>")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from engine.formats.widgets import SEED_NAMES, WidgetSlot
-from engine.sockets import Combo, Number
+from weft.engine.formats.widgets import SEED_NAMES, WidgetSlot
+from weft.engine.schema.sockets import Combo, Number
 
 RENAMED = {
     "T2IAdapterLoader": "ControlNetLoader",

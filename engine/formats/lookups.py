@@ -8,12 +8,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from engine.definition import InputSpec
-from engine.formats.canvases import EditorInput, EditorNode, GraphUse
-from engine.formats.texts import fill_in
-from engine.formats.virtual import Kind
-from engine.formats.widgets import MISSING, fed
-from engine.formats.wiring import primitive_value
+from weft.engine.formats.canvases import EditorInput, EditorNode, GraphUse
+from weft.engine.formats.texts import fill_in
+from weft.engine.formats.virtual import Kind
+from weft.engine.formats.widgets import MISSING, fed
+from weft.engine.formats.wiring import primitive_value
+from weft.engine.schema.node import InputSpec
 
 
 @dataclass(frozen=True)

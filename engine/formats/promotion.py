@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from engine.formats.canvases import EditorInput, EditorNode, GraphUse
-from engine.formats.lookups import primitive_place
-from engine.formats.virtual import Kind
-from engine.prompt import Shown
+from weft.engine.formats.canvases import EditorInput, EditorNode, GraphUse
+from weft.engine.formats.lookups import primitive_place
+from weft.engine.formats.virtual import Kind
+from weft.engine.workflow.prompt import Shown
 
 
 class Home(NamedTuple):

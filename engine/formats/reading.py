@@ -9,18 +9,18 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from engine.documents import kind_of, pointer
-from engine.errors import InvalidWorkflow, Issue
-from engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, Promoted
-from engine.formats.contents import Shape, Shapes, fill, with_shown_widgets
-from engine.formats.everywhere import broadcast
-from engine.formats.groupnodes import group_canvas, group_name
-from engine.formats.legacy import NAMED_OUTPUTS, RENAMED
-from engine.formats.virtual import PASSAGES, VIRTUAL, Kind
-from engine.formats.widgets import is_widget
-from engine.formats.workflow import Canvas, Node, Slot, Wire, Workflow
-from engine.registry import Registry
-from engine.sockets import MATCH_TYPE, MatchType, type_name
+from weft.engine.documents import kind_of, pointer
+from weft.engine.errors import InvalidWorkflow, Issue
+from weft.engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, Promoted
+from weft.engine.formats.contents import Shape, Shapes, fill, with_shown_widgets
+from weft.engine.formats.everywhere import broadcast
+from weft.engine.formats.groupnodes import group_canvas, group_name
+from weft.engine.formats.legacy import NAMED_OUTPUTS, RENAMED
+from weft.engine.formats.virtual import PASSAGES, VIRTUAL, Kind
+from weft.engine.formats.widgets import is_widget
+from weft.engine.formats.workflow import Canvas, Node, Slot, Wire, Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import MATCH_TYPE, MatchType, type_name
 
 INPUT_PANEL, OUTPUT_PANEL = "-10", "-20"
 """The ids that a subgraph's own inputs and outputs have in its links."""

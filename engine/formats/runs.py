@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from engine.errors import UsageError, did_you_mean
-from engine.formats.controls import ControlWord, SeedControl, next_seed
-from engine.formats.widgets import MISSING, SEED_NAMES, has_control
-from engine.prompt import Link, Prompt
-from engine.registry import Registry
-from engine.sockets import Int
+from weft.engine.errors import UsageError, did_you_mean
+from weft.engine.formats.controls import ControlWord, SeedControl, next_seed
+from weft.engine.formats.widgets import MISSING, SEED_NAMES, has_control
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Int
+from weft.engine.workflow.prompt import Link, Prompt
 
 Random = Callable[[], float]
 """Gives floats in [0, 1)."""

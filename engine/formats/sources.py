@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.documents import kind_of
-from engine.envelopes import is_workflow, opened
-from engine.errors import Issue, UnreadableWorkflow, UsageError
-from engine.formats import embedded
-from engine.formats.workflow import Workflow
-from engine.prompt import MAX_BYTES, Prompt, decoded, read_json
+from weft.engine.documents import kind_of
+from weft.engine.envelopes import is_workflow, opened
+from weft.engine.errors import Issue, UnreadableWorkflow, UsageError
+from weft.engine.formats import embedded
+from weft.engine.formats.workflow import Workflow
+from weft.engine.workflow.prompt import MAX_BYTES, Prompt, decoded, read_json
 
 STDIN = "-"
 Source = str | os.PathLike[str] | Mapping[str, Any] | Prompt | Workflow

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any, Literal, NamedTuple
 
-from engine.definition import InputSpec, NodeSchema
-from engine.sockets import Boolean, Combo, DynamicCombo, Files, Float, Int, Number, Socket, String
+from weft.engine.schema.node import InputSpec, NodeSchema
+from weft.engine.schema.sockets import Boolean, Combo, DynamicCombo, Files, Float, Int, Number, Socket, String
 
 SEED_NAMES = ("seed", "noise_seed")
 # What the editor adds to the inputs that a class declares: its buttons, players, previews and control words.

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from engine.documents import pointer
-from engine.errors import InvalidWorkflow
-from engine.formats.canvases import BYPASSED, MUTED, EditorInput, EditorNode, GraphUse
-from engine.formats.virtual import PASSAGES, Kind
-from engine.formats.widgets import plain
-from engine.prompt import Link
+from weft.engine.documents import pointer
+from weft.engine.errors import InvalidWorkflow
+from weft.engine.formats.canvases import BYPASSED, MUTED, EditorInput, EditorNode, GraphUse
+from weft.engine.formats.virtual import PASSAGES, Kind
+from weft.engine.formats.widgets import plain
+from weft.engine.workflow.prompt import Link
 
 
 @dataclass(frozen=True)

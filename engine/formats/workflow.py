@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from engine.documents import is_deeper, kind_of, pointer
-from engine.errors import Issue, UnreadableWorkflow
+from weft.engine.documents import is_deeper, kind_of, pointer
+from weft.engine.errors import Issue, UnreadableWorkflow
 
 MAX_DEPTH = 100
 """How deeply lists and objects of a document may be nested; the deepest ones people share have about 15 levels."""

@@ -13,16 +13,16 @@ from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from engine.documents import set_at, value_at
-from engine.envelopes import is_workflow
-from engine.errors import InvalidWorkflow, UnreadableWorkflow
-from engine.formats.canvases import BYPASSED, MUTED, EditorInput, EditorNode
-from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.editor import EXTRA_SLOTS, escape_dynamic, looks_old, to_workflow, unwrapped
-from engine.formats.widgets import MISSING, default_of, slots
-from engine.formats.workflow import Workflow
-from engine.prompt import Link, Prompt
-from engine.registry import Registry
+from weft.engine.documents import set_at, value_at
+from weft.engine.envelopes import is_workflow
+from weft.engine.errors import InvalidWorkflow, UnreadableWorkflow
+from weft.engine.formats.canvases import BYPASSED, MUTED, EditorInput, EditorNode
+from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
+from weft.engine.formats.editor import EXTRA_SLOTS, escape_dynamic, looks_old, to_workflow, unwrapped
+from weft.engine.formats.widgets import MISSING, default_of, slots
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Link, Prompt
 
 Document = dict[str, Any]
 _Key = tuple[str, str]

@@ -14,16 +14,16 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine import events
-from engine.cancel import CancelToken
-from engine.documents import finite
-from engine.errors import Interrupted, UsageError, WeftError, one_line
-from engine.terminal.progress import Narrator
-from engine.terminal.streams import READER_GONE, Stop, Stream
-from engine.terminal.words import error_json, explain, shown, where
+from weft.engine import events
+from weft.engine.cancel import CancelToken
+from weft.engine.documents import finite
+from weft.engine.errors import Interrupted, UsageError, WeftError, one_line
+from weft.engine.terminal.progress import Narrator
+from weft.engine.terminal.streams import READER_GONE, Stop, Stream
+from weft.engine.terminal.words import error_json, explain, shown, where
 
 if TYPE_CHECKING:
-    from engine.executor import RunResult
+    from weft.engine.running.executor import RunResult
 
 
 @contextmanager

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from engine.errors import Interrupted, InvalidWorkflow
-from engine.terminal.answer import Answer
+from weft.engine.errors import Interrupted, InvalidWorkflow
+from weft.engine.terminal.answer import Answer
 
 if TYPE_CHECKING:
-    from engine.api import Session
-    from engine.prompt import Prompt
-    from engine.settings import Settings
+    from weft.engine.api import Session
+    from weft.engine.settings import Settings
+    from weft.engine.workflow.prompt import Prompt
 
 Read = Callable[[str, Sequence[str]], "Prompt"]
 """Reads a workflow; with nodes, nothing but these and what they depend on."""

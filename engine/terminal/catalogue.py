@@ -8,12 +8,12 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from engine.definition import InputSpec, NodeSchema
-from engine.errors import UsageError, Warn, did_you_mean, looked_in, python_warning
-from engine.folders import Folders
-from engine.registry import HOW_CLASSES_GET_IN, Registry
-from engine.sockets import Combo, Files, type_name
-from engine.terminal.streams import Line
+from weft.engine.errors import UsageError, Warn, did_you_mean, looked_in, python_warning
+from weft.engine.folders import Folders
+from weft.engine.schema.node import InputSpec, NodeSchema
+from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
+from weft.engine.schema.sockets import Combo, Files, type_name
+from weft.engine.terminal.streams import Line
 
 
 def find(registry: Registry, text: str, warn: Warn = python_warning) -> list[NodeSchema]:

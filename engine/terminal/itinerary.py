@@ -7,12 +7,12 @@ import shutil
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from engine.links import Link
-from engine.overrides import title_of
-from engine.terminal.streams import Line
+from weft.engine.links import Link
+from weft.engine.terminal.streams import Line
+from weft.engine.workflow.overrides import title_of
 
 if TYPE_CHECKING:
-    from engine.plan import ExecutionPlan, Step
+    from weft.engine.planning.plan import ExecutionPlan, Step
 
 _LONGEST = 60
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from engine import events
-from engine.errors import one_line
-from engine.terminal.streams import Stream
-from engine.terminal.words import seconds_text, where
+from weft.engine import events
+from weft.engine.errors import one_line
+from weft.engine.terminal.streams import Stream
+from weft.engine.terminal.words import seconds_text, where
 
 if TYPE_CHECKING:
     from rich.console import Console

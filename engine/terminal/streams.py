@@ -13,8 +13,8 @@ from functools import cached_property
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from engine.cancel import CancelToken
-from engine.errors import CONTROL, WeftError, one_line
+from weft.engine.cancel import CancelToken
+from weft.engine.errors import CONTROL, WeftError, one_line
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,12 +6,21 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftError, is_plain, of_machine, one_line
-from engine.terminal.streams import Line
+from weft.engine.errors import (
+    Interrupted,
+    InvalidWorkflow,
+    Issue,
+    NodeFailed,
+    WeftError,
+    is_plain,
+    of_machine,
+    one_line,
+)
+from weft.engine.terminal.streams import Line
 
 if TYPE_CHECKING:
-    from engine.definition import NodeSchema
-    from engine.executor import RunResult
+    from weft.engine.running.executor import RunResult
+    from weft.engine.schema.node import NodeSchema
 
 
 def where(node_id: str, title: str) -> str:
@@ -86,7 +95,7 @@ def error_json(error: BaseException) -> dict[str, Any]:
 
 def shown(node_id: str, schema: NodeSchema, result: RunResult) -> Iterator[str]:
     """What a kept node has to show besides files: its texts, or what a target's values are."""
-    from engine.call import describe
+    from weft.engine.running.call import describe
 
     texts = result.ui.get(node_id, {}).get("text", ())
     yield from ((str(text) for text in texts) if isinstance(texts, list | tuple) else (str(texts),))

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from engine.errors import UsageError
-from engine.terminal.answer import answering
-from engine.terminal.groups import Defaulting
-from engine.terminal.options import (
+from weft.engine.errors import UsageError
+from weft.engine.terminal.answer import answering
+from weft.engine.terminal.groups import Defaulting
+from weft.engine.terminal.options import (
     DeviceOption,
     DtypeOption,
     InputOption,
@@ -82,8 +82,8 @@ def check(
     with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
         if twice and against is not None:
             raise UsageError("--twice and --against exclude each other")
-        from engine.testing import commands
-        from engine.testing.settings import Options
+        from weft.engine.testing import commands
+        from weft.engine.testing.settings import Options
 
         options = Options(_roots(models), input, device, dtype, sampling, tolerance)
         reports = commands.Reports(junit, html, verbose)
@@ -117,8 +117,8 @@ def record(
 ) -> None:
     """Run workflows and write what they gave beside them: NAME.golden.json, small tensors, pictures."""
     with answering(context.obj) as answer:
-        from engine.testing import commands
-        from engine.testing.settings import Options
+        from weft.engine.testing import commands
+        from weft.engine.testing.settings import Options
 
         commands.record(
             answer,
@@ -153,8 +153,8 @@ def accept(
 ) -> None:
     """Look at what changed on a page, then update the goldens that are named: --only, --all, or asked at a terminal."""
     with answering(context.obj) as answer:
-        from engine.testing import commands
-        from engine.testing.settings import Options
+        from weft.engine.testing import commands
+        from weft.engine.testing.settings import Options
 
         options = Options(_roots(models), input, device, dtype, sampling, tolerance)
         commands.accept(answer, paths or [], options, html, only=only or (), everything=everything)

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.documents import read_toml
-from engine.errors import UsageError, did_you_mean
-from engine.testing.instrument import Instrument
-from engine.testing.records import Leaf, TensorLeaf, ValueRecord
-from engine.testing.running import Run
-from engine.testing.verdicts import Asserted, number
+from weft.engine.documents import read_toml
+from weft.engine.errors import UsageError, did_you_mean
+from weft.engine.testing.instrument import Instrument
+from weft.engine.testing.records import Leaf, TensorLeaf, ValueRecord
+from weft.engine.testing.running import Run
+from weft.engine.testing.verdicts import Asserted, number
 
 _TOP: Mapping[str, type[Any]] = {
     "workflow": str, "set": list, "targets": list, "sampling": str, "runs": int, "markers": list, "assert": list,

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.definition import NodeSchema
-from engine.errors import InvalidWorkflow, Issue, UnreadableWorkflow
-from engine.formats import embedded
-from engine.formats.sources import load
-from engine.graph import Graph
-from engine.overrides import title_of
-from engine.prompt import Link, Prompt
-from engine.registry import Registry
-from engine.signature import canonical
-from engine.sockets import Files
-from engine.testing.records import NodeRecord
-from engine.validation import constants, validate
+from weft.engine.errors import InvalidWorkflow, Issue, UnreadableWorkflow
+from weft.engine.formats import embedded
+from weft.engine.formats.sources import load
+from weft.engine.planning.signature import canonical
+from weft.engine.schema.node import NodeSchema
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Files
+from weft.engine.testing.records import NodeRecord
+from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.overrides import title_of
+from weft.engine.workflow.prompt import Link, Prompt
+from weft.engine.workflow.validation import constants, validate
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def read_made(path: Path, registry: Registry) -> Made:
     Raises UnreadableWorkflow for one that is not there or carries no workflow, InvalidWorkflow for a workflow that is
     broken: nobody could draw it.
     """
-    from engine.formats.conversion import to_prompt
+    from weft.engine.formats.conversion import to_prompt
 
     try:
         found = embedded.read(path) if embedded.is_container(path) else None

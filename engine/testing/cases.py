@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import UsageError, did_you_mean
-from engine.testing.framework import carries, is_test
-from engine.testing.goldens import SUFFIX
+from weft.engine.errors import UsageError, did_you_mean
+from weft.engine.testing.framework import carries, is_test
+from weft.engine.testing.goldens import SUFFIX
 
 ASSERTIONS = ".test.toml"
 _ENDS = (SUFFIX, ASSERTIONS)

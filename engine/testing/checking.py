@@ -7,24 +7,24 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.cache import Cache
-from engine.cancel import CancelToken
-from engine.errors import Interrupted, UsageError, WeftError
-from engine.events import Observer
-from engine.registry import Registry
-from engine.testing.assertions import Assertions, evaluate, read_assertions
-from engine.testing.cases import Case, workflow_of
-from engine.testing.comparison import Side, compare
-from engine.testing.framework import NeedsGpu
-from engine.testing.goldens import BrokenGolden, Golden, How, read_golden
-from engine.testing.instrument import Instrument
-from engine.testing.matching import match
-from engine.testing.records import TensorLeaf
-from engine.testing.running import Run, performed
-from engine.testing.settings import Options, options_for
-from engine.testing.tolerances import Tolerances, distance, read_rules
-from engine.testing.verdicts import HELD, RAN, UNSEEN, Asserted, Comparison, Divergence, NodeVerdict, Verdict
-from engine.testing.writing import wanted
+from weft.engine.cache.memory import Cache
+from weft.engine.cancel import CancelToken
+from weft.engine.errors import Interrupted, UsageError, WeftError
+from weft.engine.events import Observer
+from weft.engine.schema.registry import Registry
+from weft.engine.testing.assertions import Assertions, evaluate, read_assertions
+from weft.engine.testing.cases import Case, workflow_of
+from weft.engine.testing.comparison import Side, compare
+from weft.engine.testing.framework import NeedsGpu
+from weft.engine.testing.goldens import BrokenGolden, Golden, How, read_golden
+from weft.engine.testing.instrument import Instrument
+from weft.engine.testing.matching import match
+from weft.engine.testing.records import TensorLeaf
+from weft.engine.testing.running import Run, performed
+from weft.engine.testing.settings import Options, options_for
+from weft.engine.testing.tolerances import Tolerances, distance, read_rules
+from weft.engine.testing.verdicts import HELD, RAN, UNSEEN, Asserted, Comparison, Divergence, NodeVerdict, Verdict
+from weft.engine.testing.writing import wanted
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from engine.v1 import pack_digest
+from weft.engine.schema.v1 import pack_digest
 
 OWN = "weft"
 _OWN_PACKAGES = ("engine", "nodes")

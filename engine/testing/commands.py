@@ -14,32 +14,24 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from engine.errors import UsageError, WeftError, did_you_mean
-from engine.events import Event, NodeWarning, Observer
-from engine.registry import Registry
-from engine.terminal.answer import Answer
-from engine.terminal.streams import uninterrupted
-from engine.testing import recording
-from engine.testing.cases import ASSERTIONS, Case, discover, workflow_of
-from engine.testing.checking import Checked, checked, compared
-from engine.testing.comparison import Side
-from engine.testing.goldens import (
-    KEEPING,
-    SUFFIX,
-    Golden,
-    How,
-    golden_path,
-    read_document,
-    read_golden,
-)
-from engine.testing.instrument import Instrument, find_instrument
-from engine.testing.reports import terminal
-from engine.testing.reports.junit import junit
-from engine.testing.reports.page import page
-from engine.testing.settings import Options, options_for
-from engine.testing.tolerances import EXACT
-from engine.testing.verdicts import PASSED, SKIPPED, Verdict, unneeded
-from engine.wholefiles import write_whole
+from weft.engine.errors import UsageError, WeftError, did_you_mean
+from weft.engine.events import Event, NodeWarning, Observer
+from weft.engine.schema.registry import Registry
+from weft.engine.terminal.answer import Answer
+from weft.engine.terminal.streams import uninterrupted
+from weft.engine.testing import recording
+from weft.engine.testing.cases import ASSERTIONS, Case, discover, workflow_of
+from weft.engine.testing.checking import Checked, checked, compared
+from weft.engine.testing.comparison import Side
+from weft.engine.testing.goldens import KEEPING, SUFFIX, Golden, How, golden_path, read_document, read_golden
+from weft.engine.testing.instrument import Instrument, find_instrument
+from weft.engine.testing.reports import terminal
+from weft.engine.testing.reports.junit import junit
+from weft.engine.testing.reports.page import page
+from weft.engine.testing.settings import Options, options_for
+from weft.engine.testing.tolerances import EXACT
+from weft.engine.testing.verdicts import PASSED, SKIPPED, Verdict, unneeded
+from weft.engine.wholefiles import write_whole
 
 NOTHING_COLLECTED = 5
 

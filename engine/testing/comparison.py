@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from engine.testing.code import OWN
-from engine.testing.instrument import Instrument, Tensor
-from engine.testing.matching import Change, changes, match
-from engine.testing.records import Leaf, NodeRecord, PlainLeaf, Recording, TensorLeaf, ValueRecord
-from engine.testing.tolerances import LOWER, Allowance, Distance, Tolerances
-from engine.testing.verdicts import (
+from weft.engine.testing.code import OWN
+from weft.engine.testing.instrument import Instrument, Tensor
+from weft.engine.testing.matching import Change, changes, match
+from weft.engine.testing.records import Leaf, NodeRecord, PlainLeaf, Recording, TensorLeaf, ValueRecord
+from weft.engine.testing.tolerances import LOWER, Allowance, Distance, Tolerances
+from weft.engine.testing.verdicts import (
     BAD,
     CHANGED,
     DIVERGED,

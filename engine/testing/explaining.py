@@ -10,15 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from engine.definition import NodeSchema
-from engine.formats.widgets import SEED_NAMES, has_control
-from engine.registry import Registry
-from engine.sockets import Files
-from engine.testing.carried import MODEL_FILE, Made, read_made, schema_of
-from engine.testing.instrument import Instrument
-from engine.testing.matching import Change, changes, match
-from engine.testing.records import NodeRecord, short
-from engine.validation import FILE_PREFIX
+from weft.engine.formats.widgets import SEED_NAMES, has_control
+from weft.engine.schema.node import NodeSchema
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Files
+from weft.engine.testing.carried import MODEL_FILE, Made, read_made, schema_of
+from weft.engine.testing.instrument import Instrument
+from weft.engine.testing.matching import Change, changes, match
+from weft.engine.testing.records import NodeRecord, short
+from weft.engine.workflow.validation import FILE_PREFIX
 
 KINDS: Mapping[str, str] = {
     "workflow": "another workflow",

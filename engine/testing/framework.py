@@ -11,11 +11,11 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.errors import UnreadableWorkflow, UsageError, WeftError
-from engine.formats.sources import load
-from engine.prompt import MAX_BYTES, Prompt
-from engine.registry import Registry
-from engine.validation import constants
+from weft.engine.errors import UnreadableWorkflow, UsageError, WeftError
+from weft.engine.formats.sources import load
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import MAX_BYTES, Prompt
+from weft.engine.workflow.validation import constants
 
 DEFINITION = "TestDefinition"
 EXECUTED = "AssertExecuted"

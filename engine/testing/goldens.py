@@ -5,7 +5,7 @@
     NAME.golden.NODE.N.DIGEST.png     the pictures that output nodes wrote
 
 A file beside it is named after what is in it, so that a new golden never touches a file of the old one
-(engine.testing.writing); version 1 had the names without DIGEST. `digest` in the golden covers all of it but
+(weft.engine.testing.writing); version 1 had the names without DIGEST. `digest` in the golden covers all of it but
 `tolerances`, which is there to be edited by hand; every tensor and picture is checked against the digest under which
 the golden has it.
 """
@@ -22,10 +22,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from engine.errors import UsageError, one_line
-from engine.testing.instrument import Instrument, Tensor
-from engine.testing.locks import locked
-from engine.testing.records import GOLDEN_VERSION, Birth, NodeRecord, Record, Recording
+from weft.engine.errors import UsageError, one_line
+from weft.engine.testing.instrument import Instrument, Tensor
+from weft.engine.testing.locks import locked
+from weft.engine.testing.records import GOLDEN_VERSION, Birth, NodeRecord, Record, Recording
 
 FORMAT = "weft-golden"
 SUFFIX = ".golden.json"

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from engine.errors import Warn, WeftError, python_warning
+from weft.engine.errors import Warn, WeftError, python_warning
 
 ENTRY_POINTS = "weft.testing"
 
@@ -22,7 +22,7 @@ class Tally(Protocol):
 
 
 class Instrument(Protocol):
-    """See nodes.diffusion.measures, which is one."""
+    """See weft.nodes.diffusion.testing.measures, which is one."""
 
     def tensor(self, value: Any) -> Tensor | None:
         """The value as a tensor, or None for what is none."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from engine.errors import WeftError
+from weft.engine.errors import WeftError
 
 try:
     import fcntl

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from engine.testing.records import NodeRecord, short
+from weft.engine.testing.records import NodeRecord, short
 
 Nodes = Mapping[str, NodeRecord]
 

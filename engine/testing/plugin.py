@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from engine.executor import RunResult
-    from engine.testing.cases import Case
-    from engine.testing.checking import Checked
-    from engine.testing.verdicts import Verdict
+    from weft.engine.running.executor import RunResult
+    from weft.engine.testing.cases import Case
+    from weft.engine.testing.checking import Checked
+    from weft.engine.testing.verdicts import Verdict
 
 GOLDEN, ASSERTIONS = ".golden.json", ".test.toml"
 
@@ -50,7 +50,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         golden = file_path.with_name(file_path.name.removesuffix(ASSERTIONS) + GOLDEN)
         return None if golden.exists() else WorkflowFile.from_parent(parent, path=file_path)
     if file_path.suffix == ".json" and _may_assert(file_path):
-        from engine.testing.cases import stands_alone
+        from weft.engine.testing.cases import stands_alone
 
         return WorkflowFile.from_parent(parent, path=file_path) if stands_alone(file_path) else None
     return None
@@ -69,7 +69,7 @@ class WorkflowFile(pytest.File):
     """A golden, an assertions file, or a workflow with assertion nodes."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        from engine.testing.cases import case_of
+        from weft.engine.testing.cases import case_of
 
         case = case_of(self.path)
         item: pytest.Item = WorkflowItem.from_parent(self, name=case.name, callobj=_test(case))
@@ -87,8 +87,8 @@ class WorkflowItem(pytest.Function):
 
 
 def _markers(case: Case) -> tuple[str, ...]:
-    from engine.errors import UsageError
-    from engine.testing.assertions import read_assertions
+    from weft.engine.errors import UsageError
+    from weft.engine.testing.assertions import read_assertions
 
     try:
         return read_assertions(case.assertions).markers if case.assertions.exists() else ()
@@ -125,7 +125,7 @@ def pytest_report_teststatus(report: pytest.TestReport) -> tuple[str, str, str] 
 
 def failures(verdict: Verdict) -> Iterator[tuple[str, str]]:
     """The subtests of a workflow: name, and what is wrong (empty: nothing)."""
-    from engine.testing.reports.terminal import divergence_lines, text_of
+    from weft.engine.testing.reports.terminal import divergence_lines, text_of
 
     if verdict.error:
         yield verdict.subject, verdict.error
@@ -151,9 +151,9 @@ class Check(Protocol):
 @pytest.fixture
 def weft_check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Check]:
     """Checks a case; what its run wrote stays until the test ends."""
-    from engine.testing.checking import checked
-    from engine.testing.instrument import find_instrument
-    from engine.testing.settings import Options
+    from weft.engine.testing.checking import checked
+    from weft.engine.testing.instrument import find_instrument
+    from weft.engine.testing.settings import Options
 
     instrument = find_instrument()
     with ExitStack() as stack:
@@ -163,8 +163,8 @@ def weft_check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Check
             if found.verdict.first is not None and request.config.getoption("--weft-update"):
                 return _updated(found, instrument)
             if found.verdict.is_bad:
-                from engine.testing.reports.page import page
-                from engine.wholefiles import write_whole
+                from weft.engine.testing.reports.page import page
+                from weft.engine.wholefiles import write_whole
 
                 place = tmp_path / f"{case.name}.html"
                 write_whole(place, page([found.verdict], found.verdict.seconds, instrument).encode())
@@ -178,8 +178,8 @@ def _updated(found: Checked, instrument: Any) -> Verdict:
     """The verdict on what differed, once the golden is what was got."""
     from dataclasses import replace
 
-    from engine.testing.recording import keep
-    from engine.testing.verdicts import Comparison
+    from weft.engine.testing.recording import keep
+    from weft.engine.testing.verdicts import Comparison
 
     if found.run is None or found.golden is None or found.workflow is None or found.run.failed:
         return found.verdict
@@ -188,24 +188,24 @@ def _updated(found: Checked, instrument: Any) -> Verdict:
 
 
 class RunWorkflow(Protocol):
-    """engine.run, with the folders of [tool.weft.test] and an output folder of the test's own."""
+    """weft.run, with the folders of [tool.weft.test] and an output folder of the test's own."""
 
     def __call__(self, workflow: str | Path | dict[str, Any], **options: Any) -> RunResult: ...
 
 
 @pytest.fixture
 def weft_run(tmp_path: Path) -> RunWorkflow:
-    """Runs a workflow as engine.run does; models, input, device, ... as [tool.weft.test] says, output in tmp_path."""
+    """Runs a workflow as weft.run does; models, input, device, ... as [tool.weft.test] says, output in tmp_path."""
 
     def run(workflow: str | Path | dict[str, Any], **options: Any) -> RunResult:
-        import engine
-        from engine.testing.settings import options_for
+        import weft
+        from weft.engine.testing.settings import options_for
 
         folder = Path.cwd() if isinstance(workflow, dict) else Path(workflow).parent
         said = options_for(folder)
         names = ("models", "input", "device", "dtype", "sampling")
         configured = {name: getattr(said, name) for name in names if getattr(said, name) is not None}
-        return engine.run(workflow, **{"output": tmp_path / "output", **configured, **options})
+        return weft.run(workflow, **{"output": tmp_path / "output", **configured, **options})
 
     return run
 
@@ -222,9 +222,9 @@ def weft_golden(weft_check: Check, request: pytest.FixtureRequest) -> CheckGolde
 
     def check(workflow: str | Path) -> Verdict:
         __tracebackhide__ = True
-        from engine.testing.cases import named
-        from engine.testing.instrument import find_instrument
-        from engine.testing.recording import record
+        from weft.engine.testing.cases import named
+        from weft.engine.testing.instrument import find_instrument
+        from weft.engine.testing.recording import record
 
         path = Path(workflow)
         case = named(path)

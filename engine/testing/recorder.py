@@ -9,18 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from engine.cache import Entry
-from engine.context import SAMPLING_VERSION
-from engine.digests import Digests, hash_file
-from engine.folders import Folders
-from engine.plan import Step
-from engine.prompt import Link
-from engine.settings import Settings
-from engine.signature import KEY_VERSION, canonical
-from engine.sockets import Files
-from engine.testing.code import digest_of, pack_of
-from engine.testing.instrument import Instrument, Tensor
-from engine.testing.records import (
+from weft.engine.cache.memory import Entry
+from weft.engine.context import SAMPLING_VERSION
+from weft.engine.folders import Folders
+from weft.engine.planning.digests import Digests, hash_file
+from weft.engine.planning.plan import Step
+from weft.engine.planning.signature import KEY_VERSION, canonical
+from weft.engine.schema.sockets import Files
+from weft.engine.settings import Settings
+from weft.engine.testing.code import digest_of, pack_of
+from weft.engine.testing.instrument import Instrument, Tensor
+from weft.engine.testing.records import (
     Birth,
     Leaf,
     NodeRecord,
@@ -30,6 +29,7 @@ from engine.testing.records import (
     TensorLeaf,
     ValueRecord,
 )
+from weft.engine.workflow.prompt import Link
 
 INDEPENDENT = "no: self-made. It holds what this engine gave on the day of recording, right or wrong"
 

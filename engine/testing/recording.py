@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.cancel import CancelToken
-from engine.errors import WeftError
-from engine.events import Observer
-from engine.registry import Registry
-from engine.testing.goldens import How, golden_path
-from engine.testing.instrument import Instrument
-from engine.testing.running import Run, performed
-from engine.testing.settings import Options, options_for
-from engine.testing.writing import wanted, write_golden
+from weft.engine.cancel import CancelToken
+from weft.engine.errors import WeftError
+from weft.engine.events import Observer
+from weft.engine.schema.registry import Registry
+from weft.engine.testing.goldens import How, golden_path
+from weft.engine.testing.instrument import Instrument
+from weft.engine.testing.running import Run, performed
+from weft.engine.testing.settings import Options, options_for
+from weft.engine.testing.writing import wanted, write_golden
 
 
 def record(workflow: Path, instrument: Instrument, *, how: How | None = None, **more: Any) -> list[Path]:

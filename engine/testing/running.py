@@ -10,24 +10,24 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from engine import events
-from engine.api import Session
-from engine.cache import Cache, MemoryCache
-from engine.cancel import CancelToken
-from engine.errors import Interrupted, NodeFailed, UsageError
-from engine.overrides import find_node
-from engine.plan import Step
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.settings import Settings, another_device
-from engine.testing.comparison import Side
-from engine.testing.framework import ASSERTIONS, Definition, NeedsGpu, definition_of, passing
-from engine.testing.goldens import How
-from engine.testing.instrument import Instrument, Tally, Tensor
-from engine.testing.recorder import Recorder
-from engine.testing.records import Recording, TensorLeaf
-from engine.testing.settings import Options
-from engine.testing.verdicts import FAILED, UNSEEN, NodeVerdict
+from weft.engine import events
+from weft.engine.api import Session
+from weft.engine.cache.memory import Cache, MemoryCache
+from weft.engine.cancel import CancelToken
+from weft.engine.errors import Interrupted, NodeFailed, UsageError
+from weft.engine.planning.plan import Step
+from weft.engine.schema.registry import Registry
+from weft.engine.settings import Settings, another_device
+from weft.engine.testing.comparison import Side
+from weft.engine.testing.framework import ASSERTIONS, Definition, NeedsGpu, definition_of, passing
+from weft.engine.testing.goldens import How
+from weft.engine.testing.instrument import Instrument, Tally, Tensor
+from weft.engine.testing.recorder import Recorder
+from weft.engine.testing.records import Recording, TensorLeaf
+from weft.engine.testing.settings import Options
+from weft.engine.testing.verdicts import FAILED, UNSEEN, NodeVerdict
+from weft.engine.workflow.overrides import find_node
+from weft.engine.workflow.prompt import Prompt
 
 Wants = Callable[[str, TensorLeaf], bool]
 
@@ -118,7 +118,7 @@ def performed(
     """Run a workflow `runs` times (with a cache in memory from the second on) and give the last run.
 
     What it wrote is there until the block ends. A node that raises is part of what the run gave; what keeps a workflow
-    from running at all is raised as by engine.run. `defined`: what the workflow says of itself as a test holds, and
+    from running at all is raised as by weft.run. `defined`: what the workflow says of itself as a test holds, and
     NeedsGpu is raised where it asks for one in vain.
     """
     with TemporaryDirectory(prefix="weft-test-") as place:

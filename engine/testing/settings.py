@@ -9,10 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from engine.digests import Marks
-from engine.documents import names_a_place, read_toml
-from engine.errors import UsageError, did_you_mean
-from engine.testing.tolerances import Rule, check_class, read_rules
+from weft.engine.documents import names_a_place, read_toml
+from weft.engine.errors import UsageError, did_you_mean
+from weft.engine.planning.digests import Marks
+from weft.engine.testing.tolerances import Rule, check_class, read_rules
 
 _PATHS = ("models", "input")
 _TEXTS = ("device", "dtype", "sampling")

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from engine.errors import UsageError, did_you_mean
-from engine.testing.records import Birth, NodeRecord
+from weft.engine.errors import UsageError, did_you_mean
+from weft.engine.testing.records import Birth, NodeRecord
 
 EXACT, CLOSE, DEVICE, PERCEPTUAL = CLASSES = ("exact", "close", "device", "perceptual")
 

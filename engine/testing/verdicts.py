@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.testing.instrument import Tensor
-from engine.testing.matching import Change
-from engine.testing.records import Birth, NodeRecord, label
+from weft.engine.testing.instrument import Tensor
+from weft.engine.testing.matching import Change
+from weft.engine.testing.records import Birth, NodeRecord, label
 
 SAME, WITHIN, CHANGED, DIVERGED = "same", "within", "changed", "diverged"
 FAILED, NEW, MISSING, UNSEEN, RAN, HELD = "failed", "new", "missing", "unseen", "ran", "held"

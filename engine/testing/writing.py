@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from engine.errors import UsageError, WeftError
-from engine.testing.goldens import FORMAT, KEEPING, Document, How, self_digest
-from engine.testing.instrument import Instrument, Tensor
-from engine.testing.locks import locked
-from engine.testing.records import GOLDEN_VERSION, NodeRecord, Recording, TensorLeaf
-from engine.wholefiles import write_whole
+from weft.engine.errors import UsageError, WeftError
+from weft.engine.testing.goldens import FORMAT, KEEPING, Document, How, self_digest
+from weft.engine.testing.instrument import Instrument, Tensor
+from weft.engine.testing.locks import locked
+from weft.engine.testing.records import GOLDEN_VERSION, NodeRecord, Recording, TensorLeaf
+from weft.engine.wholefiles import write_whole
 
 SMALL = 256 << 10
 """Bytes of a tensor that is kept unless all or none is asked for: a 128 x 128 picture, the latent of 1024 x 1024."""

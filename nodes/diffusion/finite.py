@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError
 
 
 def finite(module: nn.Module, compute: Callable[[Any, Tensor], Tensor], what: str) -> Callable[[Tensor], Tensor]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Annotated, Any
 
-from engine.errors import MissingFile, OutsideFolder, did_you_mean, looked_in
-from engine.folders import Folders
-from engine.sockets import Boolean, Combo, Int, String
+from weft.engine.errors import MissingFile, OutsideFolder, did_you_mean, looked_in
+from weft.engine.folders import Folders
+from weft.engine.schema.sockets import Boolean, Combo, Int, String
 
 SUFFIXES = (".safetensors", ".ckpt", ".pt")
 

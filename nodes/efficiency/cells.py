@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from nodes.efficiency.axes.kind import Cell
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.labels import labels_of, shortened
-from nodes.efficiency.loading import (
+from weft.engine.links import Link
+from weft.engine.schema.expansion import GraphBuilder
+from weft.nodes.efficiency.axes.kind import Cell
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.labels import labels_of, shortened
+from weft.nodes.efficiency.loading import (
     BAKED_VAE,
     Loaded,
     add_checkpoint,
@@ -20,8 +20,8 @@ from nodes.efficiency.loading import (
     add_refiner,
     add_refiner_prompts,
 )
-from nodes.efficiency.sampling import Refiner, Sampling, add_sampling
-from nodes.efficiency.values import XY, Dependencies, XYPlot
+from weft.nodes.efficiency.sampling import Refiner, Sampling, add_sampling
+from weft.nodes.efficiency.values import XY, Dependencies, XYPlot
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.context import RunContext
-from engine.definition import INTERNAL
-from engine.sockets import Combo, Float, Int, String
-from nodes.conditioning import prompts, require
-from nodes.diffusion.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
-from nodes.efficiency.face import node
-from nodes.types import Clip, Conditioning
+from weft.engine.context import RunContext
+from weft.engine.schema.node import INTERNAL
+from weft.engine.schema.sockets import Combo, Float, Int, String
+from weft.nodes.conditioning import prompts, require
+from weft.nodes.diffusion.sampling.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
+from weft.nodes.efficiency.face import node
+from weft.nodes.types import Clip, Conditioning
 
 Text = Annotated[str, String(multiline=True)]
 TokenNormalization = Annotated[str, Combo(TOKEN_NORMALIZATIONS)]
@@ -35,7 +35,7 @@ def EncodePrompt(
         token_normalization: How weights are evened out between words of different length.
         weight_interpretation: What a weight does.
     """
-    from nodes.diffusion.prompt_encoder import encode_prompt
+    from weft.nodes.diffusion.text.prompt_encoder import encode_prompt
 
     clip = require(clip, "text encoder")
     return encode_prompt(clip, text, token_normalization, weight_interpretation, context.warn)
@@ -64,7 +64,7 @@ def EncodePromptRefiner(
         width: Width of the picture in pixels.
         height: Height of the picture.
     """
-    from nodes.diffusion.prompt_encoder import encode_prompt
+    from weft.nodes.diffusion.text.prompt_encoder import encode_prompt
 
     clip = require(clip, "text encoder")
     encoded = encode_prompt(clip, text, token_normalization, weight_interpretation, context.warn)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.errors import WeftError
+from weft.engine.errors import WeftError
 
 
 class BadScript(WeftError):

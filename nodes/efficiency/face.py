@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import functools
 
-from engine import authoring
+from weft.engine.schema import authoring
 
 node = functools.partial(authoring.node, python_module="weft")

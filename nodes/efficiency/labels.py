@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.values import NOTHING, XY
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.values import NOTHING, XY
 
 
 def labels_of(axis: XY, seed: int) -> tuple[str, ...]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.errors import MissingFile
-from engine.folders import Folders
-from nodes.efficiency.errors import BadScript
+from weft.engine.errors import MissingFile
+from weft.engine.folders import Folders
+from weft.nodes.efficiency.errors import BadScript
 
 FOLDER = "latent_upscale_models"
 SOURCE = "https://huggingface.co/city96/SD-Latent-Upscaler"

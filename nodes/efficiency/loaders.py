@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from engine.authoring import Output, PromptJson, UniqueId
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from engine.sockets import Float, Int, String
-from nodes.conditioning import prompts
-from nodes.efficiency.encoding import TokenNormalization, WeightInterpretation
-from nodes.efficiency.face import node
-from nodes.efficiency.loading import BAKED_VAE, NONE, add_checkpoint, add_prompts, add_refiner, add_refiner_prompts
-from nodes.efficiency.stackers import LoraFile, LoraStrength
-from nodes.efficiency.values import (
+from weft.engine.links import Link
+from weft.engine.schema.authoring import Output, PromptJson, UniqueId
+from weft.engine.schema.expansion import GraphBuilder
+from weft.engine.schema.sockets import Float, Int, String
+from weft.nodes.conditioning import prompts
+from weft.nodes.efficiency.encoding import TokenNormalization, WeightInterpretation
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.loading import BAKED_VAE, NONE, add_checkpoint, add_prompts, add_refiner, add_refiner_prompts
+from weft.nodes.efficiency.stackers import LoraFile, LoraStrength
+from weft.nodes.efficiency.values import (
     ControlNetStackValue,
     Dependencies,
     DependenciesValue,
@@ -21,7 +21,7 @@ from nodes.efficiency.values import (
     LoraStackValue,
     SdxlTupleValue,
 )
-from nodes.types import Clip, Conditioning, Latent, Model, Vae, weights
+from weft.nodes.types import Clip, Conditioning, Latent, Model, Vae, weights
 
 CATEGORY = "Efficiency Nodes/Loaders"
 CLIP_SLOT = 5  # of Efficient Loader

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from nodes.efficiency.values import ControlNetUse, Lora
+from weft.engine.links import Link
+from weft.engine.schema.expansion import GraphBuilder
+from weft.nodes.efficiency.values import ControlNetUse, Lora
 
 BAKED_VAE = "Baked VAE"
 NONE = "None"

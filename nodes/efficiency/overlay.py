@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.sockets import Combo, Float, Int
-from nodes.efficiency.face import node
-from nodes.types import Image, Mask
+from weft.engine.schema.sockets import Combo, Float, Int
+from weft.nodes.efficiency.face import node
+from weft.nodes.types import Image, Mask
 
 RESIZES = ("None", "Fit", "Resize by rescale_factor", "Resize to width & heigth")
 Side = Annotated[int, Int(default=512, min=0, max=16384, step=64)]
@@ -45,7 +45,7 @@ def ImageOverlay(
         opacity: How transparent it is, in spite of the name: 0 covers what is below, 100 cannot be seen.
         optional_mask: Where it is not seen; resized to it.
     """
-    from nodes.diffusion.overlay import overlay
+    from weft.nodes.diffusion.values.overlay import overlay
 
     return overlay(
         base_image,

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from engine.context import RunContext
-from engine.definition import INTERNAL
-from engine.sockets import Boolean, Combo, Float, Int
-from nodes.efficiency.face import node
-from nodes.efficiency.latent_weights import LEARNED_UPSCALERS, find_weights, fingerprint, nearest_factor
-from nodes.loaders import device_memory
-from nodes.sampling import reporter, warner
-from nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, Seed, Steps
+from weft.engine.context import RunContext
+from weft.engine.schema.node import INTERNAL
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, find_weights, fingerprint, nearest_factor
+from weft.nodes.loaders import device_memory
+from weft.nodes.sampling import reporter, warner
+from weft.nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, Seed, Steps
 
 RNG_SOURCES = ("cpu", "gpu", "nv")
 STRATEGIES = ("random", "random strict", "padded", "simple")
@@ -67,7 +67,7 @@ def NoiseKSampler(
         variation_seed: That seed.
         weight: The share of that noise.
     """
-    from nodes.diffusion.sample import ksample
+    from weft.nodes.diffusion.sampling.sample import ksample
 
     return ksample(
         model,
@@ -130,7 +130,7 @@ def NoiseKSamplerAdvanced(
         variation_seed: That seed.
         weight: The share of that noise.
     """
-    from nodes.diffusion.sample import ksample
+    from weft.nodes.diffusion.sampling.sample import ksample
 
     return ksample(
         model,
@@ -154,7 +154,7 @@ def NoiseKSamplerAdvanced(
 
 
 def _noise(source: str, add_seed_noise: bool, variation_seed: int, weight: float, context: RunContext) -> Any:
-    from nodes.diffusion.noise_control import NoiseControl
+    from weft.nodes.diffusion.sampling.noise_control import NoiseControl
 
     return NoiseControl(source, variation_seed if add_seed_noise else None, weight, device_memory(context).device)
 
@@ -200,8 +200,8 @@ def TiledKSampler(
         variation_seed: That seed.
         weight: The share of that noise.
     """
-    from nodes.diffusion.pixels import LATENT_PIXELS
-    from nodes.diffusion.tiled_sampling import sample_tiled
+    from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled
+    from weft.nodes.diffusion.values.pixels import LATENT_PIXELS
 
     return sample_tiled(
         model,
@@ -236,7 +236,7 @@ def LatentUpscaleWithModel(
         upscaler: Which network; its weights are looked for in the latent_upscale_models folders.
         scale_by: The factor; the nearest of 1.25, 1.5 and 2 is taken.
     """
-    from nodes.diffusion.latent_upscalers import upscale_with
+    from weft.nodes.diffusion.values.latent_upscalers import upscale_with
 
     factor = nearest_factor(scale_by)
     return upscale_with(find_weights(context.folders, upscaler, factor), samples, factor, device_memory(context))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from engine.definition import INTERNAL
-from engine.sockets import Boolean, Float, Int, Socket
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.face import node
-from nodes.types import Image, Latent
+from weft.engine.schema.node import INTERNAL
+from weft.engine.schema.sockets import Boolean, Float, Int, Socket
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.face import node
+from weft.nodes.types import Image, Latent
 
 Labels = Annotated[tuple[str, ...], Socket("LABELS")]
 
@@ -35,7 +35,7 @@ def ResizeTo(
         original: The picture before.
         scale_by: How many times its size.
     """
-    from nodes.diffusion.pixels import scale_image_by
+    from weft.nodes.diffusion.values.pixels import scale_image_by
 
     return scale_image_by(image, scale_by * original.shape[2] / image.shape[2], "nearest-exact")
 
@@ -95,6 +95,6 @@ def DrawPlot(
         spacing: Pixels between cells.
         vertical_labels: Y labels are turned by a quarter.
     """
-    from nodes.diffusion.plot import draw_plot
+    from weft.nodes.diffusion.values.plot import draw_plot
 
     return draw_plot(images, list(x_labels), list(y_labels), spacing=spacing, vertical_labels=vertical_labels)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from engine.authoring import ExtraPnginfo, Output, PromptJson, RawLink, UniqueId, WithLink
-from engine.context import RunContext
-from engine.expansion import GraphBuilder
-from engine.links import Link, Linked
-from engine.sockets import Combo, Float, Int, Socket
-from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES
-from nodes.diffusion.spellings import scheduler_meant
-from nodes.efficiency.axes.rules import check_axes
-from nodes.efficiency.axes.written import check_sampler
-from nodes.efficiency.cells import Encoders, add_plot
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.face import node
-from nodes.efficiency.sampling import NO_PICTURE, Refiner, Sampling, add_sampling
-from nodes.efficiency.values import Script, ScriptValue, SdxlTupleValue
-from nodes.types import Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
+from weft.engine.context import RunContext
+from weft.engine.links import Link, Linked
+from weft.engine.schema.authoring import ExtraPnginfo, Output, PromptJson, RawLink, UniqueId, WithLink
+from weft.engine.schema.expansion import GraphBuilder
+from weft.engine.schema.sockets import Combo, Float, Int, Socket
+from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES
+from weft.nodes.diffusion.sampling.spellings import scheduler_meant
+from weft.nodes.efficiency.axes.rules import check_axes
+from weft.nodes.efficiency.axes.written import check_sampler
+from weft.nodes.efficiency.cells import Encoders, add_plot
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.sampling import NO_PICTURE, Refiner, Sampling, add_sampling
+from weft.nodes.efficiency.values import Script, ScriptValue, SdxlTupleValue
+from weft.nodes.types import Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
 
 CATEGORY = "Efficiency Nodes/Sampling"
 PREVIEWS = ("auto", "latent2rgb", "taesd", "none")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.values import HighResFix, NoiseControl, Script, TiledUpscale
+from weft.engine.links import Link
+from weft.engine.schema.expansion import GraphBuilder
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.values import HighResFix, NoiseControl, Script, TiledUpscale
 
 TILE = 320
 """Side in pixels of the tiles of `true (tiled)`."""

@@ -10,15 +10,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar
 
-from engine.context import RunContext
-from engine.definition import Seen
-from engine.sockets import Boolean, Combo, Files, Float, Int
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.face import node
-from nodes.efficiency.latent_weights import LEARNED_UPSCALERS, UNSUPPORTED
-from nodes.efficiency.values import HighResFix, NoiseControl, Script, ScriptValue, TiledUpscale
-from nodes.latent import LATENT_METHODS
-from nodes.types import Seed, weights
+from weft.engine.context import RunContext
+from weft.engine.schema.node import Seen
+from weft.engine.schema.sockets import Boolean, Combo, Files, Float, Int
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, UNSUPPORTED
+from weft.nodes.efficiency.values import HighResFix, NoiseControl, Script, ScriptValue, TiledUpscale
+from weft.nodes.latent import LATENT_METHODS
+from weft.nodes.types import Seed, weights
 
 CATEGORY = "Efficiency Nodes/Scripts"
 SAME_CHECKPOINT = "(use same)"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from engine.authoring import Output, RawLink
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from engine.sockets import Combo, Float, Int, Socket, String
-from nodes.efficiency.face import node
-from nodes.efficiency.loading import NONE, add_control_nets
-from nodes.efficiency.slots import MAX_SLOTS, beyond, slots
-from nodes.efficiency.values import ControlNetStackValue, ControlNetUse, Lora, LoraStackValue
-from nodes.types import Conditioning, weights
+from weft.engine.links import Link
+from weft.engine.schema.authoring import Output, RawLink
+from weft.engine.schema.expansion import GraphBuilder
+from weft.engine.schema.sockets import Combo, Float, Int, Socket, String
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.loading import NONE, add_control_nets
+from weft.nodes.efficiency.slots import MAX_SLOTS, beyond, slots
+from weft.nodes.efficiency.values import ControlNetStackValue, ControlNetUse, Lora, LoraStackValue
+from weft.nodes.types import Conditioning, weights
 
 CATEGORY = "Efficiency Nodes/Stackers"
 

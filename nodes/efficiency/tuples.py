@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import Output
-from engine.definition import INTERNAL
-from nodes.efficiency.face import node
-from nodes.efficiency.values import SdxlTuple, SdxlTupleValue
-from nodes.types import Clip, Conditioning, Model
+from weft.engine.schema.authoring import Output
+from weft.engine.schema.node import INTERNAL
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.values import SdxlTuple, SdxlTupleValue
+from weft.nodes.types import Clip, Conditioning, Model
 
 CATEGORY = "Efficiency Nodes/Misc"
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple
 
-from engine.links import Link
-from engine.sockets import Socket
+from weft.engine.links import Link
+from weft.engine.schema.sockets import Socket
 
 
 class Lora(NamedTuple):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from engine.authoring import Output
-from engine.sockets import Combo, Float
-from nodes.efficiency.axes.control import SETTINGS
-from nodes.efficiency.axes.inputs import AxisInput, chosen, chosen_pair
-from nodes.efficiency.axes.ramps import axis, float_ramp
-from nodes.efficiency.face import node
-from nodes.efficiency.stackers import ControlNetLink, ImageLink, Percent, Strength
-from nodes.efficiency.values import ControlNetStackValue, ControlNetUse, XYValue
-from nodes.efficiency.xy_inputs import CATEGORY, Axis, BatchCount
+from weft.engine.schema.authoring import Output
+from weft.engine.schema.sockets import Combo, Float
+from weft.nodes.efficiency.axes.control import SETTINGS
+from weft.nodes.efficiency.axes.inputs import AxisInput, chosen, chosen_pair
+from weft.nodes.efficiency.axes.ramps import axis, float_ramp
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.stackers import ControlNetLink, ImageLink, Percent, Strength
+from weft.nodes.efficiency.values import ControlNetStackValue, ControlNetUse, XYValue
+from weft.nodes.efficiency.xy_inputs import CATEGORY, Axis, BatchCount
 
 Start = Annotated[float, Float(default=0.0, **Percent)]
 End = Annotated[float, Float(default=1.0, **Percent)]

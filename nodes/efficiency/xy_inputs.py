@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from engine.authoring import Output
-from engine.sockets import Combo, Float, Int, String
-from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
-from nodes.diffusion.spellings import sampler_meant, scheduler_meant
-from nodes.efficiency.axes.inputs import AxisInput, Widgets, always, chosen, names_none
-from nodes.efficiency.axes.ramps import axis, float_ramp, int_ramp
-from nodes.efficiency.face import node
-from nodes.efficiency.loading import NONE
-from nodes.efficiency.slots import slots, unused_slots
-from nodes.efficiency.values import XYValue
+from weft.engine.schema.authoring import Output
+from weft.engine.schema.sockets import Combo, Float, Int, String
+from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
+from weft.nodes.efficiency.axes.inputs import AxisInput, Widgets, always, chosen, names_none
+from weft.nodes.efficiency.axes.ramps import axis, float_ramp, int_ramp
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.loading import NONE
+from weft.nodes.efficiency.slots import slots, unused_slots
+from weft.nodes.efficiency.values import XYValue
 
 CATEGORY = "Efficiency Nodes/XY Inputs"
 

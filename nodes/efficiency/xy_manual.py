@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from engine.context import RunContext
-from engine.folders import Folders
-from engine.sockets import Combo, String
-from nodes.efficiency.axes.inputs import AxisInput, Widgets
-from nodes.efficiency.axes.manual import MANUAL_KINDS, folder_named, parse_axis
-from nodes.efficiency.axes.ramps import axis
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.face import node
-from nodes.efficiency.values import XYValue
-from nodes.efficiency.xy_inputs import CATEGORY, Axis
+from weft.engine.context import RunContext
+from weft.engine.folders import Folders
+from weft.engine.schema.sockets import Combo, String
+from weft.nodes.efficiency.axes.inputs import AxisInput, Widgets
+from weft.nodes.efficiency.axes.manual import MANUAL_KINDS, folder_named, parse_axis
+from weft.nodes.efficiency.axes.ramps import axis
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.values import XYValue
+from weft.nodes.efficiency.xy_inputs import CATEGORY, Axis
 
 HELP = """Entries stand between semicolons; line breaks mean nothing.
 

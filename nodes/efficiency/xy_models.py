@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from engine.authoring import Output
-from engine.context import RunContext
-from engine.sockets import Combo, Float, Int, String
-from nodes.efficiency.axes.inputs import AxisInput, Widgets, always, chosen, chosen_pair, names_none
-from nodes.efficiency.axes.ramps import axis, float_ramp
-from nodes.efficiency.batches import BatchMax, BatchPath, BatchSort, Subdirectories, batch_files, listed
-from nodes.efficiency.face import node
-from nodes.efficiency.loaders import VaeFile
-from nodes.efficiency.loading import BAKED_VAE, NONE
-from nodes.efficiency.slots import beyond, slots
-from nodes.efficiency.stackers import LoraFile, LoraStrength
-from nodes.efficiency.values import Lora, LoraStackValue, XYValue
-from nodes.efficiency.xy_inputs import CATEGORY, Axis
-from nodes.types import weights
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import Output
+from weft.engine.schema.sockets import Combo, Float, Int, String
+from weft.nodes.efficiency.axes.inputs import AxisInput, Widgets, always, chosen, chosen_pair, names_none
+from weft.nodes.efficiency.axes.ramps import axis, float_ramp
+from weft.nodes.efficiency.batches import BatchMax, BatchPath, BatchSort, Subdirectories, batch_files, listed
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.loaders import VaeFile
+from weft.nodes.efficiency.loading import BAKED_VAE, NONE
+from weft.nodes.efficiency.slots import beyond, slots
+from weft.nodes.efficiency.stackers import LoraFile, LoraStrength
+from weft.nodes.efficiency.values import Lora, LoraStackValue, XYValue
+from weft.nodes.efficiency.xy_inputs import CATEGORY, Axis
+from weft.nodes.types import weights
 
 Count = Annotated[int, Int(default=3, min=0, max=50, step=1)]
 

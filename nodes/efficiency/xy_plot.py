@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from engine.authoring import UniqueId
-from engine.context import RunContext
-from engine.sockets import Combo, Int
-from nodes.efficiency.axes.rules import plot_problems
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.axes.written import check_plot
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.face import node
-from nodes.efficiency.values import NOTHING, XY, DependenciesValue, Script, ScriptValue, XYPlot, XYValue
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import UniqueId
+from weft.engine.schema.sockets import Combo, Int
+from weft.nodes.efficiency.axes.rules import plot_problems
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.axes.written import check_plot
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.face import node
+from weft.nodes.efficiency.values import NOTHING, XY, DependenciesValue, Script, ScriptValue, XYPlot, XYValue
 
 CATEGORY = "Efficiency Nodes/Scripts"
 

@@ -17,7 +17,7 @@ from importlib.metadata import files
 from pathlib import Path
 from typing import Any
 
-from engine.envelopes import is_workflow
+from weft.engine.envelopes import is_workflow
 
 FOLDER = Path(__file__).resolve().parent
 TEMPLATES = "comfyui-workflow-templates-json"

@@ -15,14 +15,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidWorkflow, UnreadableWorkflow
-from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.runs import advance
-from engine.formats.workflow import Workflow
-from engine.formats.written import workflow_of
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.validation import undeclared, validate
+from weft.engine.errors import InvalidWorkflow, UnreadableWorkflow
+from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
+from weft.engine.formats.runs import advance
+from weft.engine.formats.workflow import Workflow
+from weft.engine.formats.written import workflow_of
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.validation import undeclared, validate
 
 from ..reference.store import document
 from .judge import isomorphic, relaxed
@@ -175,11 +175,11 @@ def test_no_input_is_called_a_slip(corpus: dict[str, Pair], object_info: Json) -
 
 PROCESS = """
 import json, sys, time
-from engine.formats.conversion import to_prompt
-from engine.prompt import read_json
-from engine.registry import Registry
-from engine.formats.workflow import Workflow
-from engine.formats.written import workflow_of
+from weft.engine.formats.conversion import to_prompt
+from weft.engine.workflow.prompt import read_json
+from weft.engine.schema.registry import Registry
+from weft.engine.formats.workflow import Workflow
+from weft.engine.formats.written import workflow_of
 document, dump = (read_json(open(name, encoding="utf-8").read(), name) for name in sys.argv[1:])
 prompt = to_prompt(Workflow.parse(document), Registry.discover().add_object_info(dump))
 json.dumps(prompt.to_json())

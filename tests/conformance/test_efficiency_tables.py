@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from engine.registry import Registry
-from engine.sockets import Combo, Files, Socket
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Combo, Files, Socket
 
 REGISTRY = Registry.discover()
 MAX = 16384

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine.definition import NodeSchema
-from engine.registry import Registry
-from engine.sockets import Combo, Files
+from weft.engine.schema.node import NodeSchema
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Combo, Files
 
 from ..reference.store import document
 
@@ -51,8 +51,8 @@ def test_the_pack_names_every_node_of_its_files() -> None:
     """nodes/__init__.py lists the classes by hand, so that none is imported before it is used."""
     import importlib
 
-    from engine.authoring import is_node
-    from nodes import NODES
+    from weft.engine.schema.authoring import is_node
+    from weft.nodes import NODES
 
     for module_name in {source.partition(":")[0] for source in NODES.values()}:
         module = importlib.import_module(module_name)

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from engine.formats.conversion import to_prompt
-from engine.formats.editor import losses, to_workflow
-from engine.formats.workflow import Workflow
-from engine.prompt import Prompt
-from engine.registry import Registry
+from weft.engine.formats.conversion import to_prompt
+from weft.engine.formats.editor import losses, to_workflow
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Prompt
 
 from ..reference.store import document
 from .judge import exact, relaxed

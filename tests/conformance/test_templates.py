@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidWorkflow
-from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.workflow import Node, Workflow
-from engine.prompt import Link
-from engine.registry import Registry
-from engine.validation import validate
+from weft.engine.errors import InvalidWorkflow
+from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
+from weft.engine.formats.workflow import Node, Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Link
+from weft.engine.workflow.validation import validate
 
 from ..reference.store import document
 from .pairs import templates

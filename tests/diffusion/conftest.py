@@ -13,9 +13,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from nodes.diffusion.families.sd.releases import KINDS, completed
-from nodes.diffusion.landings import as_landed
-from nodes.diffusion.networks import Part, text_part, unet_part, vae_part
+from weft.nodes.diffusion.families.sd.releases import KINDS, completed
+from weft.nodes.diffusion.weights.landings import as_landed
+from weft.nodes.diffusion.weights.networks import Part, text_part, unet_part, vae_part
 
 ROOT = Path(__file__).resolve().parents[2]
 Shapes = dict[str, tuple[int, ...]]
@@ -136,7 +136,7 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory, weights_of: Any) -
 @pytest.fixture(scope="session")
 def open_checkpoint(make_checkpoint: MakeCheckpoint) -> Callable[..., Any]:
     """Makes and opens a small checkpoint, float32 on the CPU; arguments as make_checkpoint's. One each is kept."""
-    from nodes.diffusion.checkpoint import load_checkpoint
+    from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 
     opened: dict[Path, Any] = {}
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from nodes.diffusion.families.sd.recognise import detect
-from nodes.diffusion.weightfile import WeightFile
+from weft.nodes.diffusion.families.sd.recognise import detect
+from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 STEPS = 6
 

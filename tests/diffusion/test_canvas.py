@@ -7,7 +7,8 @@ import itertools
 import pytest
 import torch
 
-from nodes.diffusion.canvas import (
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values.canvas import (
     crop_image,
     empty_image,
     images_from_batch,
@@ -15,7 +16,6 @@ from nodes.diffusion.canvas import (
     pad_for_outpaint,
     scale_to_megapixels,
 )
-from nodes.diffusion.errors import DiffusionError
 
 
 def test_empty_image() -> None:

@@ -17,11 +17,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from nodes.diffusion.checkpoint import IGNORED, load_checkpoint, load_vae, plan_checkpoint, plan_vae, read_tensors
-from nodes.diffusion.errors import CheckpointError, DiffusionError, DiffusionWarning
-from nodes.diffusion.export import save_vae
-from nodes.diffusion.memory import DeviceMemory
-from nodes.diffusion.weightfile import WeightFile
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, DiffusionWarning
+from weft.nodes.diffusion.weights.checkpoint import (
+    IGNORED,
+    load_checkpoint,
+    load_vae,
+    plan_checkpoint,
+    plan_vae,
+    read_tensors,
+)
+from weft.nodes.diffusion.weights.export import save_vae
+from weft.nodes.diffusion.weights.memory import DeviceMemory
+from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 from ..reference.store import document, units
 
@@ -359,7 +366,7 @@ def test_content_counts_not_the_name(tmp_path):
 
 
 def test_windows_of_a_file_do_not_change_what_is_read(checkpoints, monkeypatch):
-    from nodes.diffusion import weightfile
+    from weft.nodes.diffusion.weights import weightfile
 
     path = checkpoints / "tiny_sd15.safetensors"
     whole = load_file(path)

@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nodes.diffusion.compositing import BLENDS, blend_images, blend_latents, paste, paste_feathered, with_channels
-from nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values.compositing import (
+    BLENDS,
+    blend_images,
+    blend_latents,
+    paste,
+    paste_feathered,
+    with_channels,
+)
 
 ones, zeros = torch.ones, torch.zeros
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import Condition, SamplingRun, add_twins, resize_mask, resolve, to_batch
-from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, add_twins, resize_mask, resolve, to_batch
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
 
 H, W = 16, 12
 

@@ -11,16 +11,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.conditions import SamplingRun, resolve_sides
-from nodes.diffusion.control import Control, ControlNet, load_controlnet, plan_controlnet, with_control
-from nodes.diffusion.denoiser import Denoiser
-from nodes.diffusion.errors import CheckpointError, DiffusionError
-from nodes.diffusion.families.sd.keymaps import controlnet_keymap, read_controlnet
-from nodes.diffusion.guidance import CFG
-from nodes.diffusion.landings import Shapes
-from nodes.diffusion.memory import DeviceMemory
-from nodes.diffusion.sample import ksample
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap, read_controlnet
+from weft.nodes.diffusion.sampling.conditions import SamplingRun, resolve_sides
+from weft.nodes.diffusion.sampling.control import Control, ControlNet, load_controlnet, plan_controlnet, with_control
+from weft.nodes.diffusion.sampling.denoiser import Denoiser
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
+from weft.nodes.diffusion.weights.landings import Shapes
+from weft.nodes.diffusion.weights.memory import DeviceMemory
 
 CPU = torch.device("cpu")
 EVERYTHING: dict[str, Any] = {"device": CPU, "dtype": torch.float32}

@@ -10,18 +10,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion import custom_samplers
-from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.custom import add_noise, custom_sample
-from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance import CFG
-from nodes.diffusion.guiders import DualCFG, Guider, NoNoise, PerpNegCFG, RandomNoise
-from nodes.diffusion.latent_format import LatentFormat
-from nodes.diffusion.noise import PatchRandom
-from nodes.diffusion.sample import ksample
-from nodes.diffusion.samplers import find_sampler
-from nodes.diffusion.spacings import basic
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.sampling import custom_samplers
+from weft.nodes.diffusion.sampling.custom import add_noise, custom_sample
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider, NoNoise, PerpNegCFG, RandomNoise
+from weft.nodes.diffusion.sampling.noise import PatchRandom
+from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.sampling.samplers import find_sampler
+from weft.nodes.diffusion.sampling.spacings import basic
+from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 
 EMPTY = {"samples": torch.zeros(1, 4, 8, 8)}
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.checkpoint import load_checkpoint
-from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 
 from ..reference.store import units
 

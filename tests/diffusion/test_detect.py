@@ -7,9 +7,9 @@ import json
 import pytest
 import torch
 
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.families.known import describe
-from nodes.diffusion.families.sd.recognise import CONFIG_KEY, detect, detect_vae
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.families.known import describe
+from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY, detect, detect_vae
 
 from ..reference.store import document
 
@@ -33,7 +33,7 @@ def sdxl(parity):
 
 @pytest.fixture(scope="module")
 def tiny(parity):
-    from nodes.diffusion.weightfile import WeightFile
+    from weft.nodes.diffusion.weights.weightfile import WeightFile
 
     def shapes(name):
         return WeightFile(parity / "models" / "checkpoints" / f"{name}.safetensors").shapes
@@ -267,7 +267,7 @@ def test_wrong_statements_are_refused(tiny, stated, words):
 
 
 def test_a_vae_of_its_own(parity):
-    from nodes.diffusion.weightfile import WeightFile
+    from weft.nodes.diffusion.weights.weightfile import WeightFile
 
     shapes = WeightFile(parity / "models" / "vae" / "tiny_vae.safetensors").shapes
     assert detect_vae(shapes)["block_out_channels"] == (32, 64, 128, 128)

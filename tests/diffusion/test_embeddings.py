@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nodes.diffusion.embeddings import load_embedding, lookup_in
-from nodes.diffusion.errors import CheckpointError, DiffusionError
-from nodes.diffusion.mentions import Mention, mentions, split_mentions
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.text.embeddings import load_embedding, lookup_in
+from weft.nodes.diffusion.text.mentions import Mention, mentions, split_mentions
 
 FILE = Path("a.pt")
 

@@ -14,14 +14,14 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
-from nodes.diffusion.checkpoint import load_checkpoint, load_clip, load_unet, load_vae
-from nodes.diffusion.errors import CheckpointError, DiffusionError
-from nodes.diffusion.export import save_clip, save_model, save_vae
-from nodes.diffusion.lora import apply_lora, load_lora
-from nodes.diffusion.merge import merge_models, weighted
-from nodes.diffusion.patcher import PatchedNetwork
-from nodes.diffusion.text import TextEncoder
-from nodes.diffusion.weightfile import Stored, WeightFile, write_safetensors
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.text.clip import TextEncoder
+from weft.nodes.diffusion.weights.checkpoint import load_checkpoint, load_clip, load_unet, load_vae
+from weft.nodes.diffusion.weights.export import save_clip, save_model, save_vae
+from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
+from weft.nodes.diffusion.weights.merge import merge_models, weighted
+from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.weightfile import Stored, WeightFile, write_safetensors
 
 Open = Callable[..., Any]
 CPU = torch.device("cpu")

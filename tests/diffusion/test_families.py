@@ -12,10 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from nodes.diffusion.checkpoint import load_checkpoint, load_clip, load_unet
-from nodes.diffusion.errors import CheckpointError, DiffusionError
-from nodes.diffusion.families.sd.releases import KINDS, title_of
-from nodes.diffusion.sample import ksample
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.families.sd.releases import KINDS, title_of
+from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.weights.checkpoint import load_checkpoint, load_clip, load_unet
 
 CPU = torch.device("cpu")
 EVERYTHING: dict[str, Any] = {"device": CPU, "dtype": torch.float32}
@@ -77,7 +77,7 @@ def test_sd2_is_told_by_its_numbers(make_checkpoint: Callable[..., Path], monkey
     """The rule at work on a file; the real key and bound: test_detect."""
     from dataclasses import replace
 
-    from nodes.diffusion.families.sd import releases
+    from weft.nodes.diffusion.families.sd import releases
 
     rows = []
     for kind in KINDS:

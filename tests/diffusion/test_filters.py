@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.filters import blur, gaussian, sharpen
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values.filters import blur, gaussian, sharpen
 
 
 @pytest.mark.parametrize("radius", [1, 3, 6])

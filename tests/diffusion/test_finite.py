@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.finite import finite
-from nodes.diffusion.patcher import PatchedNetwork
-from nodes.diffusion.pixels import to_uint8
-from nodes.diffusion.upscale_models import UpscaleModel
-from nodes.diffusion.vae import Vae
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.finite import finite
+from weft.nodes.diffusion.values.pixels import to_uint8
+from weft.nodes.diffusion.values.upscale_models import UpscaleModel
+from weft.nodes.diffusion.values.vae import Vae
+from weft.nodes.diffusion.weights.patcher import PatchedNetwork
 
 VALUE = torch.tensor(2.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.float8 import FORMATS, Format, nearest, seeded
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.weights.float8 import FORMATS, Format, nearest, seeded
 
 FORMS = pytest.mark.parametrize("form", {form.dtype: form for form in FORMATS.values()}.values(), ids=str)
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import SamplingRun
-from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.guidance import CFG, CFGDenoiser
+from weft.nodes.diffusion.sampling.conditions import SamplingRun
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG, CFGDenoiser
 
 SIGMA = torch.tensor(2.0)
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import SamplingRun
-from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance import CFG, Guidance
-from nodes.diffusion.guiders import DualCFG, Guider, NoNoise, PerpNegCFG, RandomNoise
-from nodes.diffusion.noise import prepare_noise
-from nodes.diffusion.patches.guidance import perpendicular
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.conditions import SamplingRun
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG, Guidance
+from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider, NoNoise, PerpNegCFG, RandomNoise
+from weft.nodes.diffusion.sampling.noise import prepare_noise
+from weft.nodes.diffusion.sampling.patches.guidance import perpendicular
 
 SIGMA = torch.tensor(2.0)
 

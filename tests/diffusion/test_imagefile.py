@@ -14,9 +14,9 @@ import pytest
 import torch
 from PIL import Image
 
-from nodes.diffusion import imagefile
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.imagefile import load_image, load_mask
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values import imagefile
+from weft.nodes.diffusion.values.imagefile import load_image, load_mask
 
 from ..reference.store import goldens
 

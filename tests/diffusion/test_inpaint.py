@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.inpaint import encode_for_inpaint, inpaint_conditions
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.inpaint import encode_for_inpaint, inpaint_conditions
 
 
 class Pixels:

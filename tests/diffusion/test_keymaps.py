@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.families.sd.keymaps import (
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.families.sd.keymaps import (
     clip_landings,
     read_clip,
     read_unet,
@@ -15,9 +15,9 @@ from nodes.diffusion.families.sd.keymaps import (
     vae_keymap,
     vae_landings,
 )
-from nodes.diffusion.families.sd.keymaps.clip import third, transposed
-from nodes.diffusion.families.sd.keymaps.vae import as_matrix
-from nodes.diffusion.landings import Shapes
+from weft.nodes.diffusion.families.sd.keymaps.clip import third, transposed
+from weft.nodes.diffusion.families.sd.keymaps.vae import as_matrix
+from weft.nodes.diffusion.weights.landings import Shapes
 
 from ..reference.store import document
 

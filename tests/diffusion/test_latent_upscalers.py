@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nodes.diffusion.errors import CheckpointError, DiffusionError
-from nodes.diffusion.latent_upscalers import upscale_with
-from nodes.diffusion.memory import DeviceMemory
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.values.latent_upscalers import upscale_with
+from weft.nodes.diffusion.weights.memory import DeviceMemory
 
 MEMORY = DeviceMemory(torch.device("cpu"))
 LATENT = {"samples": torch.randn(2, 4, 8, 12, generator=torch.Generator().manual_seed(1)), "batch_index": [0, 1]}

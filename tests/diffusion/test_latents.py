@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion import latents
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.noise import prepare_noise
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.noise import prepare_noise
+from weft.nodes.diffusion.values import latents
 
 
 def latent(batch: int = 3, height: int = 8, width: int = 8, **more: Any) -> dict[str, Any]:

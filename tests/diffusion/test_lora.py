@@ -13,10 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.errors import CheckpointError, PatchError
-from nodes.diffusion.lora import apply_lora, load_lora
-from nodes.diffusion.lora_formats import ENDINGS, FORMATS, Inert, build_patch, split_key
+from weft.nodes.diffusion.errors import CheckpointError, PatchError
+from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
+from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
+from weft.nodes.diffusion.weights.lora_formats import ENDINGS, FORMATS, Inert, build_patch, split_key
 
 CONV, LINEAR = torch.Size((6, 4, 3, 3)), torch.Size((6, 4))
 

@@ -6,8 +6,8 @@ import pytest
 import scipy.ndimage
 import torch
 
-from nodes.diffusion import masks
-from nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values import masks
 
 
 @pytest.mark.parametrize("tapered", [True, False])

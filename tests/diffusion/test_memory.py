@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import nn
 
-from nodes.diffusion.errors import DeviceError
-from nodes.diffusion.memory import DeviceMemory, resolve_device, resolve_dtype
-from nodes.diffusion.patcher import PatchedNetwork
+from weft.nodes.diffusion.errors import DeviceError
+from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device, resolve_dtype
+from weft.nodes.diffusion.weights.patcher import PatchedNetwork
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 
@@ -111,7 +111,7 @@ def memory(device, monkeypatch):
         moved = torch.empty_like(tensor, device=target)
         torch.utils.swap_tensors(tensor, nn.Parameter(moved, requires_grad=False))
 
-    monkeypatch.setattr("nodes.diffusion.memory._move", move)
+    monkeypatch.setattr("weft.nodes.diffusion.weights.memory._move", move)
     return DeviceMemory(torch.device("meta"), headroom=10, free=device.free)
 
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import PatchError
-from nodes.diffusion.lora import apply_lora, load_lora
-from nodes.diffusion.merge import added, by_block, merge_clips, merge_models, subtracted, weighted
+from weft.nodes.diffusion.errors import PatchError
+from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
+from weft.nodes.diffusion.weights.merge import added, by_block, merge_clips, merge_models, subtracted, weighted
 
 Open = Callable[..., Any]
 NAME = "mid_block.resnets.0.conv1.weight"
@@ -104,7 +104,7 @@ def test_what_a_cache_counts(pair: tuple[Any, Any]) -> None:
 
 def test_loras_below_and_above_a_merge(parity: Any) -> None:
     """A merge takes the other model's patches in, unrounded, and what comes behind it is applied to the result."""
-    from nodes.diffusion.checkpoint import load_checkpoint
+    from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 
     path = parity / "models" / "checkpoints" / "tiny_sd15.safetensors"
     model = load_checkpoint(path, device=torch.device("cpu"), dtype=torch.float16).model
@@ -139,7 +139,7 @@ def test_models_of_two_families(open_checkpoint: Open) -> None:
 
 
 def test_models_of_two_sizes(open_checkpoint: Open, parity: Any) -> None:
-    from nodes.diffusion.checkpoint import load_checkpoint
+    from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 
     path = parity / "models" / "checkpoints" / "tiny_sd15.safetensors"
     larger = load_checkpoint(path, device=torch.device("cpu"), dtype=torch.float32).model

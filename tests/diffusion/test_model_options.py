@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import SamplingRun
-from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance import CFG, CFGDenoiser
-from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.conditions import SamplingRun
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG, CFGDenoiser
+from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
 
 SIGMA = torch.tensor(2.0)
 X = torch.zeros(1, 4, 8, 8)

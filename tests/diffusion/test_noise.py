@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.noise import LevelRandom, PatchRandom, SequentialNoise, prepare_noise
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.noise import LevelRandom, PatchRandom, SequentialNoise, prepare_noise
 
 from ..reference.store import units
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.noise import brownian_noise, brownian_noise_on_device
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.noise import brownian_noise, brownian_noise_on_device
 
 from ..reference.store import units
 

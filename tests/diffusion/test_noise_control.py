@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.noise import prepare_noise
-from nodes.diffusion.noise_control import SOURCES, NoiseControl
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.noise import prepare_noise
+from weft.nodes.diffusion.sampling.noise_control import SOURCES, NoiseControl
 
 ONE = torch.zeros(1, 4, 8, 8)
 THREE = torch.zeros(3, 4, 8, 8)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.imagefile import load_image
-from nodes.diffusion.overlay import overlay
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values.imagefile import load_image
+from weft.nodes.diffusion.values.overlay import overlay
 
 from ..reference.store import goldens
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import nn
 
-from nodes.diffusion.errors import PatchError
-from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
+from weft.nodes.diffusion.errors import PatchError
+from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,7 @@ def test_add_patches_applies_what_the_network_has_and_says_so():
 
 
 def test_a_twin_of_the_real_networks_computes_what_a_copy_with_new_weights_computes(parity):
-    from nodes.diffusion.checkpoint import load_checkpoint
+    from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 
     path = parity / "models" / "checkpoints" / "tiny_sdxl.safetensors"
     loaded = load_checkpoint(path, device=torch.device("cpu"), dtype=torch.float32)

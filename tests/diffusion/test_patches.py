@@ -14,17 +14,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.conditions import SamplingRun
-from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance import CFG
-from nodes.diffusion.latent_format import PLAYGROUND, LatentFormat
-from nodes.diffusion.noise import PatchRandom
-from nodes.diffusion.patcher import ModelPatcher
-from nodes.diffusion.patches import attention, blocks, guidance, mask, sampling
-from nodes.diffusion.patches.attention import Matching, Tile, Tiles
-from nodes.diffusion.sample import ksample
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.latent_format import PLAYGROUND, LatentFormat
+from weft.nodes.diffusion.sampling.conditions import SamplingRun
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.noise import PatchRandom
+from weft.nodes.diffusion.sampling.patches import attention, blocks, guidance, mask, sampling
+from weft.nodes.diffusion.sampling.patches.attention import Matching, Tile, Tiles
+from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 Patch = Callable[[ModelPatcher], ModelPatcher]
 

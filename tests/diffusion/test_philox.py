@@ -6,7 +6,7 @@ import numpy
 import pytest
 import torch
 
-from nodes.diffusion.philox import PhiloxGenerator, philox
+from weft.nodes.diffusion.sampling.philox import PhiloxGenerator, philox
 
 FULL = 0xFFFFFFFF
 

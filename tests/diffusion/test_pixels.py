@@ -8,10 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.imagefile import load_image
-from nodes.diffusion.latentfile import read_latent
-from nodes.diffusion.pixels import METHODS, resize, scale_image, scale_image_by, to_uint8, upscale_by, upscale_latent
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values.imagefile import load_image
+from weft.nodes.diffusion.values.latentfile import read_latent
+from weft.nodes.diffusion.values.pixels import (
+    METHODS,
+    resize,
+    scale_image,
+    scale_image_by,
+    to_uint8,
+    upscale_by,
+    upscale_latent,
+)
 
 from ..reference.store import goldens
 

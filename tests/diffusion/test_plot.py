@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion import plot
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.plot import draw_plot, shortened
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values import plot
+from weft.nodes.diffusion.values.plot import draw_plot, shortened
 
 
 def cells(count: int, height: int = 60, width: int = 90, channels: int = 3) -> Tensor:

@@ -11,12 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
-from nodes.diffusion.patcher import PatchedNetwork
-from nodes.diffusion.prompt_encoder import MASK_TOKEN, Word, encode_prompt, normalise, read_words
-from nodes.diffusion.text import Clip, TextEncoder, encode_chunks, tokenize
-from nodes.diffusion.tokenizer import END
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
+from weft.nodes.diffusion.text.clip import Clip, TextEncoder, encode_chunks, tokenize
+from weft.nodes.diffusion.text.prompt_encoder import MASK_TOKEN, Word, encode_prompt, normalise, read_words
+from weft.nodes.diffusion.text.tokenizer import END
+from weft.nodes.diffusion.weights.patcher import PatchedNetwork
 
 WEIGHTED = "a (red:1.4) cat on ((green) grass:0.6), [x] (sky:1.2)"
 LONG = "an (old:0.7) castle, " * 12 + "(end of the prompt:1.3)"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.prompt_mix import average, concat, with_options, zero_out
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.text.prompt_mix import average, concat, with_options, zero_out
 
 
 def entry(value: float, tokens: int = 4, width: int = 3, **options: Any) -> list[Any]:

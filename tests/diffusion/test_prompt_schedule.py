@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.diffusion.prompt_schedule import (
+from weft.nodes.diffusion.text.prompt_schedule import (
     MAX_DEPTH,
     ScheduleError,
     Strengths,

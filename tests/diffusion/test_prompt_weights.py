@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.diffusion.prompt_weights import parse_weights
+from weft.nodes.diffusion.text.prompt_weights import parse_weights
 
 
 @pytest.mark.parametrize(

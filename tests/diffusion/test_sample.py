@@ -12,14 +12,14 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.noise import prepare_noise
-from nodes.diffusion.patcher import ModelPatcher
-from nodes.diffusion.sample import Inpaint, cut, ksample
-from nodes.diffusion.samplers import SAMPLERS, UnknownSampler
-from nodes.diffusion.schedules import UnknownScheduler
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.noise import prepare_noise
+from weft.nodes.diffusion.sampling.sample import Inpaint, cut, ksample
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS, UnknownSampler
+from weft.nodes.diffusion.sampling.schedules import UnknownScheduler
+from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 from ..reference.store import goldens, units
 

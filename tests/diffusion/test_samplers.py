@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.conditions import SamplingRun
-from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.guidance import CFG
-from nodes.diffusion.names import SAMPLER_NAMES
-from nodes.diffusion.sample import ksample
-from nodes.diffusion.samplers import SAMPLERS, UnknownSampler, find_sampler
-from nodes.diffusion.samplers.ancestral import ancestral_step
-from nodes.diffusion.schedules import SCHEDULERS, ksampler_schedule
+from weft.nodes.diffusion.sampling.conditions import SamplingRun
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS, UnknownSampler, find_sampler
+from weft.nodes.diffusion.sampling.samplers.ancestral import ancestral_step
+from weft.nodes.diffusion.sampling.schedules import SCHEDULERS, ksampler_schedule
+from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 
 from ..reference.store import units
 

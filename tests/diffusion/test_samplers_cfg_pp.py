@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.conditions import SamplingRun
-from nodes.diffusion.denoiser import Denoiser, ModelSampling
-from nodes.diffusion.guidance import CFG
-from nodes.diffusion.sample import Inpaint
-from nodes.diffusion.samplers import SAMPLERS
-from nodes.diffusion.samplers.interface import GuidedDenoiser
-from nodes.diffusion.schedules import karras
+from weft.nodes.diffusion.sampling.conditions import SamplingRun
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.sample import Inpaint
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
+from weft.nodes.diffusion.sampling.schedules import karras
 
 SAMPLING = ModelSampling.discrete()
 SIGMA = torch.tensor(2.0)

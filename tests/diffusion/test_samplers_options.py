@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion.checkpoint import LoadedCheckpoint, load_checkpoint
-from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guidance import CFG
-from nodes.diffusion.noise import prepare_noise
-from nodes.diffusion.sample import sample
-from nodes.diffusion.samplers import SAMPLERS
-from nodes.diffusion.schedules import ksampler_schedule, schedule
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.noise import prepare_noise
+from weft.nodes.diffusion.sampling.sample import sample
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.schedules import ksampler_schedule, schedule
+from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 
 from ..reference.store import goldens
 

@@ -15,10 +15,10 @@ import torch
 from scipy.integrate import quad
 from torch import Tensor
 
-from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.samplers import SAMPLERS, sa_solver
-from nodes.diffusion.schedules import karras
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS, sa_solver
+from weft.nodes.diffusion.sampling.schedules import karras
 
 SPREAD = 0.5
 HIGH, LOW = 3.0, 0.5

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.names import SAMPLER_NAMES, SCHEDULER_NAMES
-from nodes.diffusion.samplers import SAMPLERS
-from nodes.diffusion.schedules import SCHEDULERS, UnknownScheduler, ksampler_schedule, schedule
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.schedules import SCHEDULERS, UnknownScheduler, ksampler_schedule, schedule
 
 from ..reference.store import document, units
 
@@ -105,6 +105,6 @@ def test_names() -> None:
 
 
 def test_names_without_torch() -> None:
-    code = "import sys, nodes.diffusion.names; sys.exit('torch' in sys.modules)"
+    code = "import sys, weft.nodes.diffusion.sampling.names; sys.exit('torch' in sys.modules)"
     root = Path(__file__).resolve().parents[2]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 0

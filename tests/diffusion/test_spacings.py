@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion import sigmas as ops
-from nodes.diffusion import spacings
-from nodes.diffusion.aligned import align_your_steps
-from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.gits import LEVELS, PICKS, gits
-from nodes.diffusion.schedules import UnknownScheduler
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling import sigmas as ops
+from weft.nodes.diffusion.sampling import spacings
+from weft.nodes.diffusion.sampling.aligned import align_your_steps
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.gits import LEVELS, PICKS, gits
+from weft.nodes.diffusion.sampling.schedules import UnknownScheduler
 
 from ..reference.store import units
 

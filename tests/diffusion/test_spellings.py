@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.names import SAMPLER_NAMES
-from nodes.diffusion.samplers import find_sampler
-from nodes.diffusion.spellings import sampler_meant, scheduler_meant
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.samplers import find_sampler
+from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
 
 # The web UI's labels before and since 1.9, InvokeAI's and diffusers' names, and what people make of them.
 SAMPLERS = {

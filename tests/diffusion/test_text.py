@@ -9,13 +9,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from nodes.diffusion.checkpoint import load_checkpoint
-from nodes.diffusion.embeddings import lookup_in
-from nodes.diffusion.errors import DiffusionError, DiffusionWarning
-from nodes.diffusion.mentions import EmbeddingLookup
-from nodes.diffusion.patcher import PatchedNetwork
-from nodes.diffusion.text import Clip, TextEncoder, chunk, encode_chunks, tokenize
-from nodes.diffusion.tokenizer import END, START
+from weft.nodes.diffusion.errors import DiffusionError, DiffusionWarning
+from weft.nodes.diffusion.text.clip import Clip, TextEncoder, chunk, encode_chunks, tokenize
+from weft.nodes.diffusion.text.embeddings import lookup_in
+from weft.nodes.diffusion.text.mentions import EmbeddingLookup
+from weft.nodes.diffusion.text.tokenizer import END, START
+from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
+from weft.nodes.diffusion.weights.patcher import PatchedNetwork
 
 from ..reference.store import document, goldens, units
 
@@ -259,7 +259,7 @@ def checkpoints(parity: Path):
 
 def run(prompt: dict, node: str, checkpoints: dict[str, Clip], loras: Path):
     """The CLIP or CONDITIONING of a node: the engine in small."""
-    from nodes.diffusion.lora import apply_lora, load_lora
+    from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
 
     inputs = prompt[node]["inputs"]
     kind = prompt[node]["class_type"]

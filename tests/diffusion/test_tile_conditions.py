@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.diffusion.control import Control, ControlNet, load_controlnet, with_control
-from nodes.diffusion.tile_conditions import TiledConditionings
-from nodes.diffusion.tiles import Span, Tile
+from weft.nodes.diffusion.sampling.control import Control, ControlNet, load_controlnet, with_control
+from weft.nodes.diffusion.sampling.tile_conditions import TiledConditionings
+from weft.nodes.diffusion.sampling.tiles import Span, Tile
 
 HEIGHT, WIDTH = 24, 40
 CONTEXT = torch.zeros(1, 77, 8)

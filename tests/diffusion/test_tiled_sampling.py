@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from nodes.diffusion import tiled_sampling
-from nodes.diffusion.checkpoint import load_checkpoint
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.patcher import ModelPatcher
-from nodes.diffusion.sample import ksample
-from nodes.diffusion.tiled_sampling import sample_tiled
-from nodes.diffusion.tiles import STRATEGIES, Pass, passes
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling import tiled_sampling
+from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled
+from weft.nodes.diffusion.sampling.tiles import STRATEGIES, Pass, passes
+from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 CONTEXT = torch.randn(1, 77, 64, generator=torch.Generator().manual_seed(1))
 HOW: dict[str, Any] = {

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nodes.diffusion.tiles import STRATEGIES, Pass, Span, enlarged, grid, interiors, passes
+from weft.nodes.diffusion.sampling.tiles import STRATEGIES, Pass, Span, enlarged, grid, interiors, passes
 
 STEPS = range(3, 7)
 sides = st.integers(1, 60)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.tiling import mean_over_tilings, three_shapes
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values.tiling import mean_over_tilings, three_shapes
 
 
 def doubled(part: Tensor) -> Tensor:

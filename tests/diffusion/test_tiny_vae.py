@@ -10,10 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-import engine
-from engine.errors import NodeFailed
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.tiny_vae import load_tiny_vae
+import weft
+from weft.engine.errors import NodeFailed
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.values.tiny_vae import load_tiny_vae
 
 CPU = torch.device("cpu")
 
@@ -47,7 +47,7 @@ def test_there_and_back(network: torch.nn.Module, models: Path) -> None:
         "3": {"class_type": "VAEEncode", "inputs": {"pixels": ["2", 0], "vae": ["1", 0]}},
         "4": {"class_type": "VAEDecode", "inputs": {"samples": ["3", 0], "vae": ["1", 0]}},
     }
-    result = engine.run(prompt, models=models, targets=["2", "3", "4"], device="cpu")
+    result = weft.run(prompt, models=models, targets=["2", "3", "4"], device="cpu")
     pixels = result["2"][0].movedim(-1, 1) * 2 - 1
     latent = network.encoder(pixels)
     torch.testing.assert_close(result["3"][0]["samples"], latent / 0.18215)
@@ -57,7 +57,7 @@ def test_there_and_back(network: torch.nn.Module, models: Path) -> None:
 
 def test_files_that_are_not_there_are_an_issue(models: Path) -> None:
     prompt = {"1": {"class_type": "VAELoader", "inputs": {"vae_name": "taesdxl"}}}
-    [issue] = engine.validate(prompt, models=models, targets=["1"])
+    [issue] = weft.validate(prompt, models=models, targets=["1"])
     assert issue.missing_file
     assert "taesdxl_encoder" in str(issue)
 
@@ -74,7 +74,7 @@ def test_other_files_of_the_name_are_another_vae(network: torch.nn.Module, model
     """A cached one would draw with the files of before."""
     folder = tmp_path / "models" / "vae_approx"
     shutil.copytree(models / "vae_approx", folder)
-    session = engine.Session(models=(folder.parent,), cache=engine.MemoryCache())
+    session = weft.Session(models=(folder.parent,), cache=weft.MemoryCache())
     prompt = session.read({"1": {"class_type": "VAELoader", "inputs": {"vae_name": "taesd"}}})
     session.execute(session.plan(prompt, ["1"]))
     assert not any(step.runs for step in session.plan(prompt, ["1"]).steps)
@@ -89,5 +89,5 @@ def test_it_is_not_saved_as_a_vae(models: Path, tmp_path: Path) -> None:
         "2": {"class_type": "VAESave", "inputs": {"vae": ["1", 0], "filename_prefix": "tiny"}},
     }
     with pytest.raises(NodeFailed, match="TAESD"):
-        engine.run(prompt, models=models, output=tmp_path, device="cpu")
+        weft.run(prompt, models=models, output=tmp_path, device="cpu")
     assert not list(tmp_path.rglob("*.safetensors"))

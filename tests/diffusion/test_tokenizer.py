@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nodes.diffusion import tokenizer
-from nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.text import tokenizer
 
 PHOTO = [320, 1125, 539, 320, 2368]
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.checkpoint import load_checkpoint
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.families.sd import unet
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.sd import unet
+from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 
 
 def loaded(parity: Path, name: str) -> nn.Module:

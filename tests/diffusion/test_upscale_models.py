@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from nodes.diffusion import upscale_models
-from nodes.diffusion.errors import CheckpointError, DiffusionError
-from nodes.diffusion.upscale_models import UpscaleModel, load_upscale_model, plan_upscale_model
-from nodes.diffusion.upscale_networks import CompactNet, RRDBNet
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.values import upscale_models
+from weft.nodes.diffusion.values.upscale_models import UpscaleModel, load_upscale_model, plan_upscale_model
+from weft.nodes.diffusion.values.upscale_networks import CompactNet, RRDBNet
 
 CPU = torch.device("cpu")
 IMAGE = torch.rand(2, 9, 7, 3, generator=torch.Generator().manual_seed(3))

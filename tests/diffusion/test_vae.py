@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from nodes.diffusion.checkpoint import load_checkpoint, load_vae
-from nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.weights.checkpoint import load_checkpoint, load_vae
 
 from ..reference.store import goldens
 from ..reference.store import units as reference_units

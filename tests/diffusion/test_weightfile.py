@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import torch
 
-from nodes.diffusion import weightfile
-from nodes.diffusion.embeddings import load_embedding
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.weightfile import WeightFile
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.text.embeddings import load_embedding
+from weft.nodes.diffusion.weights import weightfile
+from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 
 def refused(path: Path) -> str:

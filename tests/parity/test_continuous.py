@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-import engine
-from engine.cache import MemoryCache
-from nodes.diffusion.samplers import SAMPLERS
+import weft
+from weft.engine.cache.memory import MemoryCache
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 
 STEPS = 20
 CUTTABLE = [name for name, sampler in SAMPLERS.items() if not sampler.own_steps]
@@ -63,15 +63,15 @@ def cache() -> MemoryCache:
 
 @pytest.fixture
 def run(parity: Path, tmp_path: Path, cache: MemoryCache) -> Any:
-    def run_prompt(prompt: dict[str, Any], *targets: str, **options: Any) -> engine.RunResult:
+    def run_prompt(prompt: dict[str, Any], *targets: str, **options: Any) -> weft.RunResult:
         given = {"cache": cache, "sampling": "continuous", **options}
         folders = {"models": parity / "models", "input": parity / "input", "output": tmp_path}
-        return engine.run(prompt, targets=targets, device="cpu", **folders, **given)
+        return weft.run(prompt, targets=targets, device="cpu", **folders, **given)
 
     return run_prompt
 
 
-def samples(result: engine.RunResult, node_id: str) -> torch.Tensor:
+def samples(result: weft.RunResult, node_id: str) -> torch.Tensor:
     found: torch.Tensor = result[node_id][0]["samples"]
     return found
 

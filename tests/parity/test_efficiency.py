@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 import torch
 
-import engine
-from engine import events
-from engine.cache import Cache, Entry, MemoryCache
-from engine.errors import InvalidWorkflow, NodeFailed
-from engine.events import Event
-from engine.executor import RunResult
-from engine.registry import Registry
-from nodes.diffusion.names import SAMPLER_NAMES
+import weft
+from weft.engine import events
+from weft.engine.cache.memory import Cache, Entry, MemoryCache
+from weft.engine.errors import InvalidWorkflow, NodeFailed
+from weft.engine.events import Event
+from weft.engine.running.executor import RunResult
+from weft.engine.schema.registry import Registry
+from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
 
 UPSCALER = "tiny_x4.safetensors"
 LORAS = ("tiny_lora_kohya.safetensors", "tiny_locon.safetensors")
@@ -49,7 +49,7 @@ class Runner:
 
     def __call__(self, prompt: Prompt, *targets: str, cache: Cache | None = None, mode: str = "comfy") -> RunResult:
         self.events = []
-        return engine.run(
+        return weft.run(
             prompt,
             models=self.parity / "models",
             input=self.parity / "input",
@@ -589,11 +589,11 @@ def test_the_loras_are_applied_in_their_order(run: Runner) -> None:
 @pytest.fixture
 def evaluations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often the diffusion model was evaluated, and a checkpoint file read."""
-    import nodes.diffusion.checkpoint
-    from nodes.diffusion.denoiser import Denoiser
+    import weft.nodes.diffusion.weights.checkpoint
+    from weft.nodes.diffusion.sampling.denoiser import Denoiser
 
     counts: Counter[str] = Counter()
-    evaluate, load = Denoiser.__call__, nodes.diffusion.checkpoint.load_checkpoint
+    evaluate, load = Denoiser.__call__, weft.nodes.diffusion.weights.checkpoint.load_checkpoint
 
     def counted(self: Any, *arguments: Any, **options: Any) -> Any:
         counts["model"] += 1
@@ -604,13 +604,13 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         return load(*arguments, **options)
 
     monkeypatch.setattr(Denoiser, "__call__", counted)
-    monkeypatch.setattr(nodes.diffusion.checkpoint, "load_checkpoint", counted_load)
+    monkeypatch.setattr(weft.nodes.diffusion.weights.checkpoint, "load_checkpoint", counted_load)
     yield counts
 
 
 def test_a_plot_computes_nothing_twice(run: Runner, evaluations: Counter[str]) -> None:
     """5 x 5 over CFG, in a run that keeps no cache: 25 cells, 15 of them distinct."""
-    from engine.cache import NoCache
+    from weft.engine.cache.memory import NoCache
 
     result = run(plot(manual("CFG Scale", "3;5;5;7;7"), steps(1, 5, 5)), "s", cache=NoCache())
     counts = run.counts()
@@ -664,7 +664,7 @@ def test_a_flip_turns_the_grid(run: Runner) -> None:
 
 def test_models_are_switched_as_seldom_as_possible(run: Runner) -> None:
     """Checkpoints run across, but are made one after the other; progress tells the cell."""
-    from engine.cache import NoCache
+    from weft.engine.cache.memory import NoCache
 
     checkpoints = manual("Checkpoint", "tiny_sd15.safetensors;tiny_sdxl.safetensors")
     run(plot(checkpoints, cfg(3, 7, 3)), "s", cache=NoCache())
@@ -771,7 +771,7 @@ def test_a_seed_beyond_the_last_is_an_error(run: Runner) -> None:
 
 
 def test_cells_of_two_sizes_are_refused() -> None:
-    from nodes.efficiency.pictures import CollectCells
+    from weft.nodes.efficiency.pictures import CollectCells
 
     latent = {"samples": torch.zeros(1, 4, 8, 8)}
     pictures = {"image_0": torch.zeros(1, 64, 64, 3), "image_1": torch.zeros(1, 64, 96, 3)}

@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import torch
 
-import engine
-from engine.cache import MemoryCache
-from engine.errors import InvalidWorkflow, NodeFailed
-from engine.executor import RunResult
-from engine.registry import Registry
+import weft
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.errors import InvalidWorkflow, NodeFailed
+from weft.engine.running.executor import RunResult
+from weft.engine.schema.registry import Registry
 
 from ..reference.store import goldens
 from .reference import compared_tensors, flat
@@ -98,7 +98,7 @@ def run(parity: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     cache, registry, output = MemoryCache(), Registry.discover(), tmp_path_factory.mktemp("output")
 
     def run(prompt: dict[str, Any], targets: list[str]) -> RunResult:
-        return engine.run(
+        return weft.run(
             prompt,
             models=parity / "models",
             input=parity / "input",

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-import engine
-from engine.api import Session
-from engine.cache import MemoryCache
-from engine.errors import InvalidWorkflow, NodeFailed, UnreadableWorkflow
-from engine.prompt import Prompt
-from engine.registry import Registry
+import weft
+from weft.engine.api import Session
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.errors import InvalidWorkflow, NodeFailed, UnreadableWorkflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Prompt
 
 from ..reference.fuzz import VALIDATION, graphs, judge, rows
 from .reference import flat
@@ -64,7 +64,7 @@ def shares(
     folders: dict[str, Any] = {"models": parity / "models", "input": parity / "input", "output": output}
     options: dict[str, Any] = {"device": "cpu", "dtype": "float32", "missing_embeddings": "warn"}
     try:
-        result = engine.run(
+        result = weft.run(
             graph["prompt"], targets=graph["targets"], cache=cache, registry=registry, **options, **folders
         )
     except (NodeFailed, InvalidWorkflow) as error:

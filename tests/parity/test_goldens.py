@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-import engine
-from engine.cache import MemoryCache
-from engine.registry import Registry
+import weft
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.schema.registry import Registry
 
 from ..reference.store import Golden, goldens
 from .reference import compared_tensors
@@ -46,7 +46,7 @@ def limit_of(golden: Golden) -> float:
 def compared(golden: Golden, parity: Path, output: Path, cache: MemoryCache, registry: Registry) -> dict[str, float]:
     """Runs a workflow; how far each of its tensors is from the golden's."""
     folders: dict[str, Any] = {"models": parity / "models", "input": parity / "input", "output": output}
-    result = engine.run(
+    result = weft.run(
         dict(golden.prompt),
         device="cpu",
         targets=golden.targets,
@@ -97,7 +97,7 @@ def rounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patched weights of text encoders are rounded to float16."""
     from torch import nn
 
-    from nodes.diffusion.patcher import PatchedNetwork
+    from weft.nodes.diffusion.weights.patcher import PatchedNetwork
 
     exact = PatchedNetwork._patched
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-import engine
-from engine.cache import MemoryCache
+import weft
+from weft.engine.cache.memory import MemoryCache
 
 from ..reference.store import goldens
 
@@ -117,7 +117,7 @@ def test_the_distance_is_comfyuis(
         node["inputs"] = {name: value for name, value in inputs.items() if value is not None}
     target = sampled(prompt)
     folders: dict[str, Any] = {"models": parity / "models", "input": parity / "input", "output": tmp_path}
-    got = engine.run(prompt, device="cpu", targets=[target], cache=cache, **folders)[target][0]["samples"]
+    got = weft.run(prompt, device="cpu", targets=[target], cache=cache, **folders)[target][0]["samples"]
 
     reference = goldens("comfyui")[golden]
     expected = reference.tensors[f"{sampled(reference.copy_of_prompt())}.0.samples"].whole

@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
-import engine
-from engine.cache import MemoryCache
+import weft
+from weft.engine.cache.memory import MemoryCache
 
 STEPS = 6
 # One of each kind: no memory, a history, a history and noise on one path, corrector of its own.
@@ -80,9 +80,9 @@ def caches() -> dict[str, MemoryCache]:
 
 @pytest.fixture
 def run(parity: Path, tmp_path: Path, caches: dict[str, MemoryCache]) -> Any:
-    def run_prompt(prompt: Json, *targets: str, cache: str = "", **options: Any) -> engine.RunResult:
+    def run_prompt(prompt: Json, *targets: str, cache: str = "", **options: Any) -> weft.RunResult:
         given = {"cache": caches[cache], "models": parity / "models", "output": tmp_path, **options}
-        return engine.run(prompt, targets=targets, device="cpu", **given)
+        return weft.run(prompt, targets=targets, device="cpu", **given)
 
     return run_prompt
 

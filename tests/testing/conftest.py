@@ -12,14 +12,14 @@ import numpy
 import pytest
 from PIL import Image
 
-from engine.registry import Registry
-from engine.testing.cases import case_of
-from engine.testing.checking import checked
-from engine.testing.goldens import How, golden_path
-from engine.testing.instrument import Instrument, find_instrument
-from engine.testing.recording import record
-from engine.testing.settings import Options
-from engine.testing.verdicts import Verdict
+from weft.engine.schema.registry import Registry
+from weft.engine.testing.cases import case_of
+from weft.engine.testing.checking import checked
+from weft.engine.testing.goldens import How, golden_path
+from weft.engine.testing.instrument import Instrument, find_instrument
+from weft.engine.testing.recording import record
+from weft.engine.testing.settings import Options
+from weft.engine.testing.verdicts import Verdict
 
 
 @pytest.fixture(autouse=True)

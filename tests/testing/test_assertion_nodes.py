@@ -11,17 +11,17 @@ import pytest
 import torch
 from PIL import Image
 
-import engine
-from cli import main
-from engine.api import Session
-from engine.authoring import Output, node
-from engine.cache import MemoryCache
-from engine.errors import NodeFailed
-from engine.executor import RunResult
-from engine.formats.widgets import default_of
-from engine.registry import Registry
-from engine.sockets import Socket, String
-from nodes.diffusion.assertions import HASH_BITS, AssertionFailed, dhash, difference, draw, read_color
+import weft
+from weft.cli import main
+from weft.engine.api import Session
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.errors import NodeFailed
+from weft.engine.formats.widgets import default_of
+from weft.engine.running.executor import RunResult
+from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Socket, String
+from weft.nodes.diffusion.testing.assertions import HASH_BITS, AssertionFailed, dhash, difference, draw, read_color
 
 from .conftest import node as made
 
@@ -141,7 +141,7 @@ def holds(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Any:
             monkeypatch.setitem(VALUES, f"v{number}", value)
             prompt[str(number)] = made("Value", name=f"v{number}")
             given[name] = [str(number), 0]
-        shown = engine.run({**prompt, "9": made(class_type, **given)}, registry=registry).ui["9"]["text"]
+        shown = weft.run({**prompt, "9": made(class_type, **given)}, registry=registry).ui["9"]["text"]
         assert len(shown) == 1
         return str(shown[0])
 
@@ -339,7 +339,7 @@ def watched() -> dict[str, Any]:
 
 
 def run(prompt: dict[str, Any], cache: MemoryCache, **options: Any) -> RunResult:
-    return engine.run(prompt, cache=cache, **options)
+    return weft.run(prompt, cache=cache, **options)
 
 
 def test_what_the_cache_serves_was_not_executed() -> None:
@@ -377,7 +377,7 @@ def test_a_node_that_shares_what_the_cache_served_was_not_executed_either() -> N
 
 def test_it_wants_a_link(registry: Registry) -> None:
     with pytest.raises(NodeFailed, match="expected a link to the node that must be called, got 5"):
-        engine.run({"1": made("AssertExecuted", input=5)}, registry=registry, targets=["1"])
+        weft.run({"1": made("AssertExecuted", input=5)}, registry=registry, targets=["1"])
 
 
 def test_weft_run_twice_in_one_process(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine.errors import UsageError
-from engine.testing.assertions import CHECKS, read_assertions
-from engine.testing.verdicts import DIFFERENT, PASSED
+from weft.engine.errors import UsageError
+from weft.engine.testing.assertions import CHECKS, read_assertions
+from weft.engine.testing.verdicts import DIFFERENT, PASSED
 
 from .conftest import Bench, drawing, node, simple
 

@@ -13,12 +13,12 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
-import cli
-from cli import main
-from engine.errors import UsageError
-from engine.testing import recorder
-from engine.testing.commands import read_choice
-from nodes.diffusion import pixels
+from weft import cli
+from weft.cli import main
+from weft.engine.errors import UsageError
+from weft.engine.testing import recorder
+from weft.engine.testing.commands import read_choice
+from weft.nodes.diffusion.values import pixels
 
 from .conftest import Bench, node, simple
 
@@ -269,7 +269,7 @@ def test_two_recordings_are_compared_without_a_run(weft: Weft, bench: Bench) -> 
 def test_the_second_process_takes_no_code_from_the_current_folder(
     weft: Weft, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only what PYTHONPATH says; `import cli` there would find the file that is planted here."""
+    """Only what PYTHONPATH says; `from weft import cli` there would find the file that is planted here."""
     bench.write(simple())
     (bench.folder / "cli.py").write_text("raise SystemExit('planted')")
     commands: list[list[str]] = []

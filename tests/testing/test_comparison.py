@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import torch
 
-from engine.testing.comparison import Side, compare
-from engine.testing.instrument import Instrument
-from engine.testing.records import NodeRecord, OpaqueLeaf, PlainLeaf, Recording, TensorLeaf, ValueRecord
-from engine.testing.tolerances import CLOSE, EXACT, Distance, Rule, Tolerances
-from engine.testing.verdicts import CHANGED, DIVERGED, SAME, UNSEEN, WITHIN, Comparison, Verdict, unneeded
-from nodes.diffusion import measures
+from weft.engine.testing.comparison import Side, compare
+from weft.engine.testing.instrument import Instrument
+from weft.engine.testing.records import NodeRecord, OpaqueLeaf, PlainLeaf, Recording, TensorLeaf, ValueRecord
+from weft.engine.testing.tolerances import CLOSE, EXACT, Distance, Rule, Tolerances
+from weft.engine.testing.verdicts import CHANGED, DIVERGED, SAME, UNSEEN, WITHIN, Comparison, Verdict, unneeded
+from weft.nodes.diffusion.testing import measures
 
 from .test_tolerances import BIRTH
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from engine.testing.goldens import SUFFIX, read_golden
-from engine.testing.instrument import Instrument
+from weft.engine.testing.goldens import SUFFIX, read_golden
+from weft.engine.testing.instrument import Instrument
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WORKFLOWS = ROOT / "workflows"

@@ -14,8 +14,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from cli import main
-from engine.testing.explaining import KINDS, excerpts
+from weft.cli import main
+from weft.engine.testing.explaining import KINDS, excerpts
 
 from .conftest import drawing, node, simple
 

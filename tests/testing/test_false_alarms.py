@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.cache import MemoryCache
-from engine.testing.cases import case_of
-from engine.testing.checking import checked
-from engine.testing.tolerances import CLOSE, EXACT
-from engine.testing.verdicts import PASSED, SAME
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.testing.cases import case_of
+from weft.engine.testing.checking import checked
+from weft.engine.testing.tolerances import CLOSE, EXACT
+from weft.engine.testing.verdicts import PASSED, SAME
 
 from .conftest import Bench, drawing, node, simple
 
@@ -76,9 +76,9 @@ def test_twice_names_a_node_that_is_not(bench: Bench, tmp_path: Path) -> None:
     (pack / "dice.py").write_text(
         "import os\n"
         "from typing import Annotated\n"
-        "from engine.authoring import node\n"
-        "from engine.sockets import Socket\n"
-        "from nodes.types import Image\n"
+        "from weft.engine.schema.authoring import node\n"
+        "from weft.engine.schema.sockets import Socket\n"
+        "from weft.nodes.types import Image\n"
         "@node(category='test')\n"
         "def Grain(*, image: Image) -> Image:\n"
         "    import torch\n"

@@ -10,10 +10,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cli import main
-from engine.api import Session
-from engine.testing import framework
-from engine.testing.cases import discover
+from weft.cli import main
+from weft.engine.api import Session
+from weft.engine.testing import framework
+from weft.engine.testing.cases import discover
 
 from .conftest import node
 
@@ -329,7 +329,7 @@ def test_a_test_that_takes_too_long_fails_and_says_so(weft: Weft, monkeypatch: p
 
 def test_a_node_that_takes_too_long_by_itself_is_waited_for(weft: Weft, monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is looked at between nodes and steps; what ended late has failed all the same."""
-    from engine.testing import running
+    from weft.engine.testing import running
 
     monkeypatch.setattr(running._Watcher, "_watch_time", lambda self, place: None)
     monkeypatch.setattr(framework, "SECONDS", 0)

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from engine.testing.goldens import BrokenGolden, golden_path, read_golden, self_digest
-from engine.testing.records import GOLDEN_VERSION
-from engine.testing.verdicts import BROKEN, PASSED
-from engine.testing.writing import SMALL
+from weft.engine.testing.goldens import BrokenGolden, golden_path, read_golden, self_digest
+from weft.engine.testing.records import GOLDEN_VERSION
+from weft.engine.testing.verdicts import BROKEN, PASSED
+from weft.engine.testing.writing import SMALL
 
 from .conftest import Bench, node, simple
 

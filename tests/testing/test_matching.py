@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine.testing.matching import changes, match
-from engine.testing.records import NodeRecord
+from weft.engine.testing.matching import changes, match
+from weft.engine.testing.records import NodeRecord
 
 
 def record(class_type: str, key: str, **fields: Any) -> NodeRecord:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nodes.diffusion import measures
-from nodes.diffusion.tally import counting, evaluated
+from weft.nodes.diffusion.sampling.tally import counting, evaluated
+from weft.nodes.diffusion.testing import measures
 
 
 def test_digest_tells_bits_dtype_and_shape_apart() -> None:

@@ -17,14 +17,14 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from engine.authoring import node as as_node
-from engine.authoring import read_function
-from engine.registry import Registry
-from engine.testing.settings import Options
-from engine.testing.verdicts import PASSED, Verdict
-from nodes.diffusion import samplers
-from nodes.diffusion.samplers.interface import Sampler
-from nodes.types import Image as Picture
+from weft.engine.schema.authoring import node as as_node
+from weft.engine.schema.authoring import read_function
+from weft.engine.schema.registry import Registry
+from weft.engine.testing.settings import Options
+from weft.engine.testing.verdicts import PASSED, Verdict
+from weft.nodes.diffusion.sampling import samplers
+from weft.nodes.diffusion.sampling.samplers.interface import Sampler
+from weft.nodes.types import Image as Picture
 
 from .conftest import Bench, drawing, node
 
@@ -287,8 +287,8 @@ def two_threads(world: World) -> None:
 
 
 def placed_elsewhere(world: World) -> None:
-    from engine.formats.editor import to_workflow
-    from engine.prompt import Prompt
+    from weft.engine.formats.editor import to_workflow
+    from weft.engine.workflow.prompt import Prompt
 
     document = to_workflow(Prompt.parse(copy.deepcopy(world.workflow)), Registry.discover())
     for number, box in enumerate(document["nodes"]):

@@ -8,17 +8,17 @@ from typing import Annotated, Any
 import pytest
 import torch
 
-from engine.api import Session
-from engine.authoring import UI, node
-from engine.cache import MemoryCache
-from engine.context import RunContext
-from engine.expansion import Expanded, GraphBuilder
-from engine.registry import Registry
-from engine.sockets import Files, Int, Socket
-from engine.testing.instrument import Instrument
-from engine.testing.recorder import Recorder
-from engine.testing.records import NodeRecord, TensorLeaf
-from engine.v1 import pack_digest
+from weft.engine.api import Session
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import UI, node
+from weft.engine.schema.expansion import Expanded, GraphBuilder
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Files, Int, Socket
+from weft.engine.schema.v1 import pack_digest
+from weft.engine.testing.instrument import Instrument
+from weft.engine.testing.recorder import Recorder
+from weft.engine.testing.records import NodeRecord, TensorLeaf
 
 Thing = Annotated[Any, Socket("THING")]
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
-from cli import main
-from engine.errors import UsageError
-from engine.testing.records import Birth, NodeRecord
-from engine.testing.tolerances import (
+from weft.cli import main
+from weft.engine.errors import UsageError
+from weft.engine.testing.records import Birth, NodeRecord
+from weft.engine.testing.tolerances import (
     CLASSES,
     CLOSE,
     DEVICE,

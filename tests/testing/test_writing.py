@@ -13,14 +13,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import UsageError, WeftError
-from engine.testing import locks, writing
-from engine.testing.goldens import golden_path, read_document, read_golden, self_digest
-from engine.testing.locks import locked
-from engine.testing.recording import keep, ran, record
-from engine.testing.verdicts import PASSED
-from engine.testing.writing import json_text
-from nodes.diffusion import measures
+from weft.engine.errors import UsageError, WeftError
+from weft.engine.testing import locks, writing
+from weft.engine.testing.goldens import golden_path, read_document, read_golden, self_digest
+from weft.engine.testing.locks import locked
+from weft.engine.testing.recording import keep, ran, record
+from weft.engine.testing.verdicts import PASSED
+from weft.engine.testing.writing import json_text
+from weft.nodes.diffusion.testing import measures
 
 from .conftest import Bench, node, simple
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine.context import RunContext
-from engine.folders import Folders
-from engine.settings import Settings
+from weft.engine.context import RunContext
+from weft.engine.folders import Folders
+from weft.engine.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -10,13 +10,13 @@ from typing import Annotated, Any
 
 import pytest
 
-import engine
-from engine import InvalidWorkflow, MemoryCache, Registry, Session, node
-from engine.authoring import UI, ExtraPnginfo, PromptJson
-from engine.context import RunContext
-from engine.errors import NodeFailed, UnreadableWorkflow, UsageError
-from engine.events import Event
-from engine.sockets import Files, Int, Socket
+import weft
+from weft import InvalidWorkflow, MemoryCache, Registry, Session, node
+from weft.engine.context import RunContext
+from weft.engine.errors import NodeFailed, UnreadableWorkflow, UsageError
+from weft.engine.events import Event
+from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson
+from weft.engine.schema.sockets import Files, Int, Socket
 
 Number = Annotated[int, Socket("NUMBER")]
 
@@ -65,13 +65,13 @@ def inputs_of(prompt: Any) -> dict[str, Any]:
 
 def test_run(registry: Registry, tmp_path: Path) -> None:
     before = copy.deepcopy(PROMPT)
-    result = engine.run(PROMPT, registry=registry, output=tmp_path / "out")
+    result = weft.run(PROMPT, registry=registry, output=tmp_path / "out")
     assert before == PROMPT
     (file,) = result.files
     assert file == tmp_path / "out" / "number_00001_.json"
     written = json.loads(file.read_text())
     assert (written["number"], written["prompt"]) == (4, PROMPT)
-    assert inputs_of(engine.convert(written["extra"]["workflow"], registry=registry)) == inputs_of(PROMPT)
+    assert inputs_of(weft.convert(written["extra"]["workflow"], registry=registry)) == inputs_of(PROMPT)
     assert result.ui["3"] == {"seen": ["auto", "auto", "comfy"]}
 
 
@@ -94,19 +94,19 @@ def as_posted(tmp_path: Path) -> dict[str, Any]:
 
 @pytest.mark.parametrize("form", [as_text, as_path, as_path_text, as_posted])
 def test_forms_of_a_workflow(form: Callable[[Path], Any], registry: Registry, tmp_path: Path) -> None:
-    assert engine.validate(form(tmp_path), registry=registry) == []
-    (file,) = engine.run(form(tmp_path), registry=registry).files
+    assert weft.validate(form(tmp_path), registry=registry) == []
+    (file,) = weft.run(form(tmp_path), registry=registry).files
     assert file == tmp_path / "output" / "number_00001_.json"  # the default folder
     extra = json.loads(file.read_text())["extra"]
-    assert inputs_of(engine.convert(extra["workflow"], registry=registry)) == inputs_of(PROMPT)
+    assert inputs_of(weft.convert(extra["workflow"], registry=registry)) == inputs_of(PROMPT)
     assert extra.keys() == ({"workflow", "note"} if form is as_posted else {"workflow"})
 
 
 def test_overrides(registry: Registry) -> None:
-    result = engine.run(PROMPT, registry=registry, overrides=["The Number.value=20"], targets=["2"])
+    result = weft.run(PROMPT, registry=registry, overrides=["The Number.value=20"], targets=["2"])
     assert result["2"] == (10,)
     assert json.loads(result.files[0].read_text())["prompt"]["1"]["inputs"] == {"value": 20}
-    result = engine.run(PROMPT, registry=registry, overrides={"1.value": 30}, targets=["Half", "The Number"])
+    result = weft.run(PROMPT, registry=registry, overrides={"1.value": 30}, targets=["Half", "The Number"])
     assert (result["2"], result["1"]) == ((15,), (30,))
 
 
@@ -123,16 +123,16 @@ def test_an_input_file_given_for_the_run_may_lie_anywhere(registry: Registry, tm
     prompt = {**PROMPT, "1": {"class_type": "Read", "inputs": {"file": "eight.txt"}}}
     cache = MemoryCache()
     for given in (file, str(file), "photos/eight.txt"):
-        result = engine.run(prompt, registry=registry, overrides={"1.file": given}, targets=["2"], cache=cache)
+        result = weft.run(prompt, registry=registry, overrides={"1.file": given}, targets=["2"], cache=cache)
         assert result["2"] == (4,)
     file.write_text("100")
-    result = engine.run(prompt, registry=registry, overrides={"1.file": file}, targets=["2"], cache=cache)
+    result = weft.run(prompt, registry=registry, overrides={"1.file": file}, targets=["2"], cache=cache)
     assert result["2"] == (50,), "its content counts"
     again = json.loads(result.files[0].read_text())["prompt"]
-    (issue,) = engine.validate(again, registry=registry)
+    (issue,) = weft.validate(again, registry=registry)
     assert not issue.missing_file
     assert f"given for the run it is read: --set 1.file={file}" in issue.hint
-    assert engine.validate(again, registry=registry, overrides={"1.file": str(file)}) == []
+    assert weft.validate(again, registry=registry, overrides={"1.file": str(file)}) == []
 
 
 def test_models_in_several_folders(registry: Registry, tmp_path: Path) -> None:
@@ -141,53 +141,53 @@ def test_models_in_several_folders(registry: Registry, tmp_path: Path) -> None:
     prompt = {"1": {"class_type": "Size", "inputs": {"file": "c.ckpt"}}}
     (tmp_path / "a").mkdir()
     for models in (tmp_path / "b", str(tmp_path / "b"), [tmp_path / "a", str(tmp_path / "b")]):
-        assert engine.run(prompt, registry=registry, models=models, targets=["1"])["1"] == (5,)
-        assert engine.validate(prompt, registry=registry, models=models, targets=["1"]) == []
+        assert weft.run(prompt, registry=registry, models=models, targets=["1"])["1"] == (5,)
+        assert weft.validate(prompt, registry=registry, models=models, targets=["1"]) == []
     with pytest.raises(InvalidWorkflow) as caught:
-        engine.run(prompt, registry=registry, targets=["1"])
+        weft.run(prompt, registry=registry, targets=["1"])
     assert caught.value.exit_code == 4
 
 
 def test_arguments_become_settings(registry: Registry, tmp_path: Path) -> None:
-    result = engine.run(PROMPT, registry=registry, device="cpu", dtype="bfloat16", sampling="comfy")
+    result = weft.run(PROMPT, registry=registry, device="cpu", dtype="bfloat16", sampling="comfy")
     assert result.ui["3"] == {"seen": ["cpu", "bfloat16", "comfy"]}
     (tmp_path / "weft.toml").write_text('device = "cuda:1"\noutput = "there"')
-    result = engine.run(PROMPT, registry=registry, device="auto")
+    result = weft.run(PROMPT, registry=registry, device="auto")
     assert result.ui["3"] == {"seen": ["cuda:1", "auto", "comfy"]}
     assert result.files[0].parent == tmp_path / "there"
     (tmp_path / "weft.toml").write_text('sampling = "continuous"')
     for given, seen in ((None, "continuous"), ("comfy", "comfy")):
-        result = engine.run(PROMPT, registry=registry, sampling=given)
+        result = weft.run(PROMPT, registry=registry, sampling=given)
         assert result.ui["3"]["seen"][2] == seen, "an argument beats the file, no argument does not"
 
 
 def test_a_cache_serves_several_runs(registry: Registry) -> None:
     cache = MemoryCache()
-    engine.run(PROMPT, registry=registry, cache=cache)
-    again = engine.run(PROMPT, registry=registry, cache=cache)
+    weft.run(PROMPT, registry=registry, cache=cache)
+    again = weft.run(PROMPT, registry=registry, cache=cache)
     assert (again.cached, again.timings) == (("3",), {})
-    changed = engine.run(PROMPT, registry=registry, cache=cache, output="elsewhere")
+    changed = weft.run(PROMPT, registry=registry, cache=cache, output="elsewhere")
     assert (changed.cached, list(changed.timings)) == (("2",), ["3"])
-    assert engine.run(PROMPT, registry=registry, cache=cache, dtype="float16").cached == ()
+    assert weft.run(PROMPT, registry=registry, cache=cache, dtype="float16").cached == ()
 
 
 def test_without_a_cache_everything_runs(registry: Registry) -> None:
     for _ in range(2):
-        assert list(engine.run(PROMPT, registry=registry).timings) == ["1", "2", "3"]
+        assert list(weft.run(PROMPT, registry=registry).timings) == ["1", "2", "3"]
 
 
 def test_observers(registry: Registry) -> None:
     seen: list[Event] = []
-    engine.run(PROMPT, registry=registry, observers=[seen.append])
+    weft.run(PROMPT, registry=registry, observers=[seen.append])
     assert type(seen[0]).__name__ == "RunStarted"
     assert type(seen[-1]).__name__ == "RunFinished"
 
 
 def test_issues(registry: Registry) -> None:
-    issues = engine.validate(PROMPT, registry=registry, overrides=["1.value=101"])
+    issues = weft.validate(PROMPT, registry=registry, overrides=["1.value=101"])
     assert [issue.code for issue in issues] == ["value_bigger_than_max"]
     with pytest.raises(InvalidWorkflow) as caught:
-        engine.run(PROMPT, registry=registry, overrides=["1.value=101"])
+        weft.run(PROMPT, registry=registry, overrides=["1.value=101"])
     assert list(caught.value.issues) == issues
     assert not Path("output").exists()
 
@@ -214,7 +214,7 @@ def test_issues(registry: Registry) -> None:
 )
 def test_errors(workflow: Any, options: dict[str, Any], error: type[Exception], registry: Registry) -> None:
     with pytest.raises(error):
-        engine.run(workflow, registry=registry, **options)
+        weft.run(workflow, registry=registry, **options)
 
 
 def test_a_session_runs_several(registry: Registry) -> None:
@@ -228,14 +228,14 @@ def test_a_session_runs_several(registry: Registry) -> None:
 
 def test_nodes_may_come_from_a_generator(registry: Registry, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert engine.run(PROMPT, registry=registry, output=out, only=(name for name in ["2"]))["2"] == (4,)
-    assert engine.run(PROMPT, registry=registry, output=out, targets=(name for name in ["1"]))["1"] == (8,)
+    assert weft.run(PROMPT, registry=registry, output=out, only=(name for name in ["2"]))["2"] == (4,)
+    assert weft.run(PROMPT, registry=registry, output=out, targets=(name for name in ["1"]))["1"] == (8,)
     with pytest.raises(UsageError, match="only: expected a list"):
-        engine.run(PROMPT, registry=registry, output=out, only="2")
+        weft.run(PROMPT, registry=registry, output=out, only="2")
 
 
 def test_the_signature_is_stable() -> None:
-    parameters = inspect.signature(engine.run).parameters
+    parameters = inspect.signature(weft.run).parameters
     assert {name: parameter.default for name, parameter in parameters.items()} == {
         "workflow": inspect.Parameter.empty,
         "overrides": None,

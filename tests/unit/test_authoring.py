@@ -5,11 +5,11 @@ from typing import Annotated, Any, Optional
 
 import pytest
 
-from engine.authoring import UI, Hidden, Output, UniqueId, is_node, node, read_function
-from engine.context import RunContext
-from engine.definition import InputSpec, Listing, NodeOptions, OutputSpec
-from engine.errors import DefinitionError
-from engine.sockets import Combo, Files, Int, Socket
+from weft.engine.context import RunContext
+from weft.engine.errors import DefinitionError
+from weft.engine.schema.authoring import UI, Hidden, Output, UniqueId, is_node, node, read_function
+from weft.engine.schema.node import InputSpec, Listing, NodeOptions, OutputSpec
+from weft.engine.schema.sockets import Combo, Files, Int, Socket
 
 Image = Annotated[Any, Socket("IMAGE")]
 Steps = Annotated[int, Int(default=20, min=1)]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cache import Cache, Entry, MemoryCache, NoCache, Recipe, parts_of
+from weft.engine.cache.memory import Cache, Entry, MemoryCache, NoCache, Recipe, parts_of
 
 
 class Tensor:

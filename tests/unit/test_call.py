@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import UI, ExtraPnginfo, Hidden, PromptJson, UniqueId, node
-from engine.cache import Entry
-from engine.call import call_node, describe
-from engine.context import RunContext
-from engine.errors import Interrupted, MissingFile, NodeFailed, WeftError
-from engine.plan import Step
-from engine.prompt import Link
-from engine.registry import Registry
-from engine.signature import CacheKey
-from engine.sockets import Int, Socket
+from weft.engine.cache.memory import Entry
+from weft.engine.context import RunContext
+from weft.engine.errors import Interrupted, MissingFile, NodeFailed, WeftError
+from weft.engine.planning.plan import Step
+from weft.engine.planning.signature import CacheKey
+from weft.engine.running.call import call_node, describe
+from weft.engine.schema.authoring import UI, ExtraPnginfo, Hidden, PromptJson, UniqueId, node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Int, Socket
+from weft.engine.workflow.prompt import Link
 
 Image = Annotated[Any, Socket("IMAGE")]
 Number = Annotated[int, Int()]
@@ -203,9 +203,9 @@ def test_an_error_of_the_engine_itself_has_no_frames(call: Call) -> None:
 
 
 def test_a_folder_whose_name_begins_like_the_engine_s_is_the_author_s(call: Call, tmp_path: Path) -> None:
-    import engine.call
+    import weft.engine.running.call
 
-    file = engine.call._ENGINE.rstrip("/") + "_pack/nodes.py"
+    file = weft.engine.running.call._ENGINE.rstrip("/") + "_pack/nodes.py"
     namespace: dict[str, Any] = {}
     exec(compile("def boom():\n    raise ValueError('x')\n", file, "exec"), namespace)
     assert file in failure(call, namespace["boom"]).author_traceback

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from engine.cancel import CancelToken
-from engine.errors import Interrupted
-from engine.terminal.streams import stoppable
+from weft.engine.cancel import CancelToken
+from weft.engine.errors import Interrupted
+from weft.engine.terminal.streams import stoppable
 
 
 def test_the_first_reason_stands() -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine.definition import INTERNAL, NodeSchema
-from engine.errors import UsageError
-from engine.registry import Registry
-from engine.terminal.catalogue import find
+from weft.engine.errors import UsageError
+from weft.engine.schema.node import INTERNAL, NodeSchema
+from weft.engine.schema.registry import Registry
+from weft.engine.terminal.catalogue import find
 
 CLASSES = (
     NodeSchema("LoraLoader", (), (), display_name="Load LoRA", category="loaders"),

@@ -17,17 +17,17 @@ from typing import Any
 
 import pytest
 
-import cli
-from cli import main
+from weft import cli
+from weft.cli import main
 
 CLI = Path(cli.__file__)
 PACK = '''
 import logging, sys, time, warnings
 from typing import Annotated
 
-from engine.authoring import UI, node
-from engine.context import RunContext
-from engine.sockets import Combo, Files, Float, Int, Socket, String
+from weft.engine.schema.authoring import UI, node
+from weft.engine.context import RunContext
+from weft.engine.schema.sockets import Combo, Files, Float, Int, Socket, String
 
 Number = Annotated[int, Socket("NUMBER")]
 
@@ -411,7 +411,7 @@ def test_a_bug_of_weft_keeps_its_traceback(home: Home, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("engine.api.make_plan", broken)
+    monkeypatch.setattr("weft.engine.api.make_plan", broken)
     code, _, err = home.weft("run", home.chain())
     assert code == 1
     assert "Traceback" in err
@@ -424,7 +424,7 @@ def test_what_the_machine_does_to_weft_is_no_bug(error: Exception, home: Home, m
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("engine.api.make_plan", broken)
+    monkeypatch.setattr("weft.engine.api.make_plan", broken)
     code, out, err = home.weft("run", home.chain())
     assert (code, out) == (1, "")
     assert err in ("error: not enough memory\n", "error: No space left on device\n")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from cli import main
+from weft.cli import main
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 API = WORKFLOWS / "txt2img.api.json"

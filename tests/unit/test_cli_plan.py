@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli import main
+from weft.cli import main
 
 Json = dict[str, Any]
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from engine.cancel import CancelToken
-from engine.context import RunContext
-from engine.errors import Interrupted
-from engine.events import Event, NodeWarning, Preview, Progress
+from weft.engine.cancel import CancelToken
+from weft.engine.context import RunContext
+from weft.engine.errors import Interrupted
+from weft.engine.events import Event, NodeWarning, Preview, Progress
 
 Make = Callable[..., RunContext]
 

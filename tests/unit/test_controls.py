@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.definition import InputSpec
-from engine.formats.controls import ControlWord, control_word, next_seed
-from engine.formats.widgets import MISSING
-from engine.sockets import socket_from
+from weft.engine.formats.controls import ControlWord, control_word, next_seed
+from weft.engine.formats.widgets import MISSING
+from weft.engine.schema.node import InputSpec
+from weft.engine.schema.sockets import socket_from
 
 FIXED, INCREMENT, DECREMENT, RANDOMIZE = ControlWord
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidWorkflow
-from engine.formats.controls import ControlWord, SeedControl
-from engine.formats.conversion import ConvertedPrompt, seed_controls, to_prompt
-from engine.formats.runs import advance
-from engine.formats.workflow import Workflow
-from engine.formats.written import workflow_of
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.validation import validate
+from weft.engine.errors import InvalidWorkflow
+from weft.engine.formats.controls import ControlWord, SeedControl
+from weft.engine.formats.conversion import ConvertedPrompt, seed_controls, to_prompt
+from weft.engine.formats.runs import advance
+from weft.engine.formats.workflow import Workflow
+from weft.engine.formats.written import workflow_of
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.validation import validate
 
 SEED = ["INT", {"default": 0, "min": 0, "max": 2**64 - 1, "control_after_generate": True}]
 TEXT = ["STRING", {"multiline": True, "dynamicPrompts": True}]

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import Output, PromptJson, UniqueId, node, read_function
-from engine.definition import InputSpec, NodeSchema, OutputSpec, read_inputs
-from engine.errors import DefinitionError
-from engine.sockets import Combo, Float, Int, Socket, String
-from engine.v1 import read_class
+from weft.engine.errors import DefinitionError
+from weft.engine.schema.authoring import Output, PromptJson, UniqueId, node, read_function
+from weft.engine.schema.node import InputSpec, NodeSchema, OutputSpec, read_inputs
+from weft.engine.schema.sockets import Combo, Float, Int, Socket, String
+from weft.engine.schema.v1 import read_class
 
 from ..reference.store import document
 

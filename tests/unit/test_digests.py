@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import digests as digests_module
-from engine.digests import Digests, Marks, hash_file
+from weft.engine.planning import digests as digests_module
+from weft.engine.planning.digests import Digests, Marks, hash_file
 
 OLD = time.time_ns() - 10**12
 LATER_S = 3  # when what is written now has settled

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.documents import finite
+from weft.engine.documents import finite
 
 INF = math.inf
 

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.errors import InvalidWorkflow
-from engine.formats.conversion import to_prompt
-from engine.formats.editor import escape_dynamic, losses, to_workflow
-from engine.formats.texts import expand
-from engine.formats.workflow import Workflow
-from engine.prompt import Prompt
-from engine.registry import Registry
+from weft.engine.errors import InvalidWorkflow
+from weft.engine.formats.conversion import to_prompt
+from weft.engine.formats.editor import escape_dynamic, losses, to_workflow
+from weft.engine.formats.texts import expand
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Prompt
 
 Json = dict[str, Any]
 

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.prompt import Link, Prompt
-from engine.registry import Registry
-from engine.validation import validate
-from nodes.efficiency.axes.kind import SAMPLERS
-from nodes.efficiency.axes.loras import merge_loras
-from nodes.efficiency.axes.ramps import float_ramp, int_ramp
-from nodes.efficiency.axes.rules import check_axes, plot_problems
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.values import NOTHING, XY, ControlNetUse, Lora, XYPlot
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Link, Prompt
+from weft.engine.workflow.validation import validate
+from weft.nodes.efficiency.axes.kind import SAMPLERS
+from weft.nodes.efficiency.axes.loras import merge_loras
+from weft.nodes.efficiency.axes.ramps import float_ramp, int_ramp
+from weft.nodes.efficiency.axes.rules import check_axes, plot_problems
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.values import NOTHING, XY, ControlNetUse, Lora, XYPlot
 
 REGISTRY = Registry.discover()
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import MissingFile, OutsideFolder
-from engine.folders import Folders
-from nodes.efficiency.batches import batch_files, listed
+from weft.engine.errors import MissingFile, OutsideFolder
+from weft.engine.folders import Folders
+from weft.nodes.efficiency.batches import batch_files, listed
 
 ALL = -1
 

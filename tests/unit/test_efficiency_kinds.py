@@ -6,22 +6,22 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.context import RunContext
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from engine.registry import Registry
-from nodes.efficiency.axes.entries import real
-from nodes.efficiency.axes.kind import REGULAR, SAMPLERS, AxisKind, Grammar, sets, titled
-from nodes.efficiency.axes.manual import MANUAL_KINDS, parse_axis
-from nodes.efficiency.axes.rules import plot_problems, sampler_problems
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.axes.written import INPUTS
-from nodes.efficiency.cells import Encoders, add_plot
-from nodes.efficiency.labels import labels_of
-from nodes.efficiency.sampling import Sampling
-from nodes.efficiency.values import NOTHING, XY, Script
-from nodes.efficiency.xy_manual import HELP, JoinAxes
-from nodes.efficiency.xy_plot import XyPlot
+from weft.engine.context import RunContext
+from weft.engine.links import Link
+from weft.engine.schema.expansion import GraphBuilder
+from weft.engine.schema.registry import Registry
+from weft.nodes.efficiency.axes.entries import real
+from weft.nodes.efficiency.axes.kind import REGULAR, SAMPLERS, AxisKind, Grammar, sets, titled
+from weft.nodes.efficiency.axes.manual import MANUAL_KINDS, parse_axis
+from weft.nodes.efficiency.axes.rules import plot_problems, sampler_problems
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.axes.written import INPUTS
+from weft.nodes.efficiency.cells import Encoders, add_plot
+from weft.nodes.efficiency.labels import labels_of
+from weft.nodes.efficiency.sampling import Sampling
+from weft.nodes.efficiency.values import NOTHING, XY, Script
+from weft.nodes.efficiency.xy_manual import HELP, JoinAxes
+from weft.nodes.efficiency.xy_plot import XyPlot
 
 TOY = AxisKind(
     "Toy",

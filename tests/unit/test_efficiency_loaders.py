@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-import engine
-from engine.cache import MemoryCache
-from engine.events import Event, NodeStarted
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from engine.registry import Registry
-from nodes.efficiency.encoding import EncodePrompt, EncodePromptRefiner
-from nodes.efficiency.loading import add_checkpoint, add_control_nets, add_prompts, add_refiner_prompts
-from nodes.efficiency.values import ControlNetUse, Dependencies, Lora
+import weft
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.events import Event, NodeStarted
+from weft.engine.links import Link
+from weft.engine.schema.expansion import GraphBuilder
+from weft.engine.schema.registry import Registry
+from weft.nodes.efficiency.encoding import EncodePrompt, EncodePromptRefiner
+from weft.nodes.efficiency.loading import add_checkpoint, add_control_nets, add_prompts, add_refiner_prompts
+from weft.nodes.efficiency.values import ControlNetUse, Dependencies, Lora
 
 CHECKPOINT, LORA = "weft-tiny.safetensors", "weft-pixel.safetensors"
 
@@ -191,7 +191,7 @@ def test_a_refiner_is_told_size_and_score(monkeypatch: pytest.MonkeyPatch) -> No
     def encode_prompt(clip: Any, *given: str) -> list[Any]:
         return [[(clip, *given), {"pooled_output": 1}]]
 
-    monkeypatch.setattr("nodes.diffusion.prompt_encoder.encode_prompt", encode_prompt)
+    monkeypatch.setattr("weft.nodes.diffusion.text.prompt_encoder.encode_prompt", encode_prompt)
     encoding = {"clip": "C", "text": "t", "token_normalization": "mean", "weight_interpretation": "compel"}
     [[cond, options]] = EncodePromptRefiner(**encoding, ascore=6.5, width=64, height=128)
     assert cond == ("C", "t", "mean", "compel")
@@ -239,7 +239,7 @@ def run(workflow: dict[str, Any], models: Path, targets: list[str], cache: Memor
         if isinstance(event, NodeStarted):
             called.append(event.class_type)
 
-    found = engine.run(workflow, models=models, targets=targets, cache=cache, device="cpu", observers=[watch])
+    found = weft.run(workflow, models=models, targets=targets, cache=cache, device="cpu", observers=[watch])
     return found, called
 
 
@@ -294,5 +294,5 @@ def test_a_checkpoint_without_a_text_encoder_is_told(workflow: dict[str, Any], r
     kept = {name: tensor for name, tensor in weights.items() if not name.startswith("cond_stage_model")}
     save_file(kept, Path("bare") / "checkpoints" / "bare.safetensors")
     loader = {"2": {"class_type": "Efficient Loader", "inputs": {**LOADER, "ckpt_name": "bare.safetensors"}}}
-    with pytest.raises(engine.NodeFailed, match="holds no text encoder"):
+    with pytest.raises(weft.NodeFailed, match="holds no text encoder"):
         run(loader, Path("bare"), ["2"], MemoryCache())

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nodes.efficiency.axes.manual import MANUAL_KINDS, parse_axis
-from nodes.efficiency.values import NOTHING
+from weft.nodes.efficiency.axes.manual import MANUAL_KINDS, parse_axis
+from weft.nodes.efficiency.values import NOTHING
 
 A, B = "a.safetensors", "style/b.safetensors"
 FILES = {

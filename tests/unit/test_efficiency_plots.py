@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from engine.errors import WeftError
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from nodes.efficiency.axes.control import SETTINGS
-from nodes.efficiency.cells import Encoders, add_plot
-from nodes.efficiency.labels import labels_of, shortened
-from nodes.efficiency.sampling import Refiner, Sampling
-from nodes.efficiency.values import (
+from weft.engine.errors import WeftError
+from weft.engine.links import Link
+from weft.engine.schema.expansion import GraphBuilder
+from weft.nodes.efficiency.axes.control import SETTINGS
+from weft.nodes.efficiency.cells import Encoders, add_plot
+from weft.nodes.efficiency.labels import labels_of, shortened
+from weft.nodes.efficiency.sampling import Refiner, Sampling
+from weft.nodes.efficiency.values import (
     NOTHING,
     XY,
     ControlNetUse,

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from engine.context import RunContext
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from engine.registry import Registry
-from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
+from weft.engine.context import RunContext
+from weft.engine.links import Link
+from weft.engine.schema.expansion import GraphBuilder
+from weft.engine.schema.registry import Registry
+from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
 
 REGISTRY = Registry.discover()
 MakeContext = Callable[..., RunContext]

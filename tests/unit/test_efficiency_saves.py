@@ -10,14 +10,14 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-import engine
-from engine.api import Session
-from engine.errors import InvalidWorkflow
-from engine.folders import Folders
-from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.workflow import Workflow
-from engine.registry import Registry
-from engine.validation import validate
+import weft
+from weft.engine.api import Session
+from weft.engine.errors import InvalidWorkflow
+from weft.engine.folders import Folders
+from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.validation import validate
 
 REGISTRY = Registry.discover()
 SEEDS = {
@@ -76,7 +76,7 @@ def test_a_picture_with_the_buttons_null(tmp_path: Path) -> None:
     notes = PngInfo()
     notes.add_text("workflow", json.dumps(save("KSampler (Efficient)", saved)))
     Image.new("RGB", (8, 8)).save(tmp_path / "saved.png", pnginfo=notes)
-    found = engine.convert(tmp_path / "saved.png")["1"]["inputs"]
+    found = weft.convert(tmp_path / "saved.png")["1"]["inputs"]
     assert list(found.values()) == [1234, 20, 7.5, "dpmpp_2s_ancestral", "karras", 0.5, "auto", "true"]
     assert list(found)[:3] == ["seed", "steps", "cfg"]
 
@@ -218,8 +218,8 @@ def test_what_is_saved_today_comes_back(class_type: str) -> None:
     """From a prompt to the editor's form and back: every class, every widget in its place."""
     values = example(class_type)
     prompt = {"1": {"class_type": class_type, "inputs": values}}
-    document = engine.convert(prompt, to="ui")
-    assert engine.convert(document)["1"]["inputs"] == values
+    document = weft.convert(prompt, to="ui")
+    assert weft.convert(document)["1"]["inputs"] == values
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,15 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import node, read_function
-from engine.expansion import GraphBuilder
-from engine.links import Link
-from engine.registry import Registry
-from engine.sockets import Int, Socket
-from nodes.efficiency.slots import beyond, slots, unused_slots
-from nodes.efficiency.stackers import ApplyControlNetStack, ControlNetStacker, LoraStackToString
-from nodes.efficiency.tuples import PackSdxl, PackSdxlTuple, UnpackSdxlTuple
-from nodes.efficiency.values import ControlNetUse, Lora
+from weft.engine.links import Link
+from weft.engine.schema.authoring import node, read_function
+from weft.engine.schema.expansion import GraphBuilder
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Int, Socket
+from weft.nodes.efficiency.slots import beyond, slots, unused_slots
+from weft.nodes.efficiency.stackers import ApplyControlNetStack, ControlNetStacker, LoraStackToString
+from weft.nodes.efficiency.tuples import PackSdxl, PackSdxlTuple, UnpackSdxlTuple
+from weft.nodes.efficiency.values import ControlNetUse, Lora
 
 REGISTRY = Registry.discover()
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from engine.context import RunContext
-from engine.links import Link
-from engine.registry import Registry
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.values import NOTHING, XY, ControlNetUse, Dependencies, Lora, Script
-from nodes.efficiency.xy_manual import JoinAxes, ManualEntry
-from nodes.efficiency.xy_plot import XyPlot
+from weft.engine.context import RunContext
+from weft.engine.links import Link
+from weft.engine.schema.registry import Registry
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.values import NOTHING, XY, ControlNetUse, Dependencies, Lora, Script
+from weft.nodes.efficiency.xy_manual import JoinAxes, ManualEntry
+from weft.nodes.efficiency.xy_plot import XyPlot
 
 REGISTRY = Registry.discover()
 MakeContext = Callable[..., RunContext]

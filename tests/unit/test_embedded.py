@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine.errors import UnreadableWorkflow
-from engine.formats import containers
-from engine.formats.embedded import Embedded, is_container, read
+from weft.engine.errors import UnreadableWorkflow
+from weft.engine.formats import containers
+from weft.engine.formats.embedded import Embedded, is_container, read
 
 PROMPT = {"1": {"class_type": "Möwe", "inputs": {"seed": 7}}}
 WORKFLOW = {"nodes": [], "links": [], "version": 0.4}

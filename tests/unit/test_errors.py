@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import errors
-from engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftError
+from weft.engine import errors
+from weft.engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftError
 
 
 @pytest.mark.parametrize(

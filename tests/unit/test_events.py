@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from engine import events
-from engine.events import Event
+from weft.engine import events
+from weft.engine.events import Event
 
 
 class Picture:

@@ -12,20 +12,20 @@ from typing import Annotated, Any
 
 import pytest
 
-import engine
-from engine import events
-from engine.authoring import UI, node
-from engine.cache import Cache, MemoryCache, NoCache
-from engine.context import RunContext
-from engine.digests import Digests
-from engine.errors import Interrupted, NodeFailed, WeftError
-from engine.events import Event
-from engine.executor import LocalExecutor, RunResult
-from engine.folders import Folders
-from engine.plan import ExecutionPlan, make_plan
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.sockets import Files, Int, Socket
+import weft
+from weft.engine import events
+from weft.engine.cache.memory import Cache, MemoryCache, NoCache
+from weft.engine.context import RunContext
+from weft.engine.errors import Interrupted, NodeFailed, WeftError
+from weft.engine.events import Event
+from weft.engine.folders import Folders
+from weft.engine.planning.digests import Digests
+from weft.engine.planning.plan import ExecutionPlan, make_plan
+from weft.engine.running.executor import LocalExecutor, RunResult
+from weft.engine.schema.authoring import UI, node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Files, Int, Socket
+from weft.engine.workflow.prompt import Prompt
 
 Image = Annotated[Any, Socket("IMAGE")]
 Number = Annotated[int, Int()]
@@ -639,7 +639,7 @@ def test_libraries_are_loaded_before_the_node_and_count_for_no_node(
     monkeypatch.setitem(sys.modules, "weft_uses", module)
     Uses.__module__ = "weft_uses"
     told: list[Any] = []
-    result = engine.run(
+    result = weft.run(
         {"1": {"class_type": "Uses", "inputs": {}}}, registry=Registry({"Uses": Uses}), observers=[told.append]
     )
     names = [type(event).__name__ for event in told]

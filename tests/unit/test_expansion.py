@@ -6,21 +6,21 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine import events
-from engine.authoring import UI, RawLink, UniqueId, WithLink, node
-from engine.cache import Cache, MemoryCache, NoCache
-from engine.context import RunContext
-from engine.digests import Digests
-from engine.errors import Interrupted, NodeFailed, WeftError
-from engine.events import Event
-from engine.executor import LocalExecutor, RunResult
-from engine.expansion import Expanded, GraphBuilder
-from engine.folders import Folders
-from engine.links import Link, Linked
-from engine.plan import ExecutionPlan, make_plan
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.sockets import Files, Int, Socket, String
+from weft.engine import events
+from weft.engine.cache.memory import Cache, MemoryCache, NoCache
+from weft.engine.context import RunContext
+from weft.engine.errors import Interrupted, NodeFailed, WeftError
+from weft.engine.events import Event
+from weft.engine.folders import Folders
+from weft.engine.links import Link, Linked
+from weft.engine.planning.digests import Digests
+from weft.engine.planning.plan import ExecutionPlan, make_plan
+from weft.engine.running.executor import LocalExecutor, RunResult
+from weft.engine.schema.authoring import UI, RawLink, UniqueId, WithLink, node
+from weft.engine.schema.expansion import Expanded, GraphBuilder
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Files, Int, Socket, String
+from weft.engine.workflow.prompt import Prompt
 
 Value = Annotated[Any, Socket("VALUE")]
 ValueLink = Annotated[Link, Socket("VALUE"), RawLink()]
@@ -661,8 +661,8 @@ def test_a_blue_print_of_v1(folders: Folders, make_context: Callable[..., RunCon
 def test_inside_is_told_on_the_terminal(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
     import sys
 
-    from engine.terminal.progress import Narrator
-    from engine.terminal.streams import Stop, Stream
+    from weft.engine.terminal.progress import Narrator
+    from weft.engine.terminal.streams import Stop, Stream
 
     runner.run(SAMPLE)
     with Narrator(Stream(sys.stderr, Stop())) as narrator:

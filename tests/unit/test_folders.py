@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import folders as folders_module
-from engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError
-from engine.folders import LONGEST_NAME, Folders
-from engine.settings import own_temp
+from weft.engine import folders as folders_module
+from weft.engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError
+from weft.engine.folders import LONGEST_NAME, Folders
+from weft.engine.settings import own_temp
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -625,7 +625,7 @@ def mode_of(path: Path) -> int:
 WRITER = """
 import sys
 from pathlib import Path
-from engine.folders import Folders
+from weft.engine.folders import Folders
 here = Path(sys.argv[1])
 folders = Folders(models=[], input=here, output=here, temp=here)
 print("ready", flush=True)

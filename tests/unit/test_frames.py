@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.formats.frames import Frame, frames_of
-from engine.prompt import Prompt
+from weft.engine.formats.frames import Frame, frames_of
+from weft.engine.workflow.prompt import Prompt
 
 
 def group(title: str, *bounding: float, **look: Any) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.graph import Graph
-from engine.prompt import Prompt
+from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.prompt import Prompt
 
 Links = dict[str, list[str]]
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.formats.layout import Group, Key, Place, Size, Wire, arrange
+from weft.engine.formats.layout import Group, Key, Place, Size, Wire, arrange
 
 BOX = Size(200, 100)
 

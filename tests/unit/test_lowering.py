@@ -8,17 +8,17 @@ from typing import Annotated, Any
 
 import pytest
 
-import engine
-from engine import InvalidWorkflow, MemoryCache, Registry, Session, node
-from engine.authoring import UI, PromptJson
-from engine.context import RunContext
-from engine.errors import DefinitionError, Issue, NodeFailed, UsageError
-from engine.events import Event, NodeStarted, NodeWarning
-from engine.folders import Folders
-from engine.links import Link
-from engine.lowering import Site, checked, lower
-from engine.prompt import Prompt
-from engine.sockets import Files, Int, Socket, String
+import weft
+from weft import InvalidWorkflow, MemoryCache, Registry, Session, node
+from weft.engine.context import RunContext
+from weft.engine.errors import DefinitionError, Issue, NodeFailed, UsageError
+from weft.engine.events import Event, NodeStarted, NodeWarning
+from weft.engine.folders import Folders
+from weft.engine.links import Link
+from weft.engine.planning.lowering import Site, checked, lower
+from weft.engine.schema.authoring import UI, PromptJson
+from weft.engine.schema.sockets import Files, Int, Socket, String
+from weft.engine.workflow.prompt import Prompt
 
 Number = Annotated[int, Socket("NUMBER")]
 Whole = Annotated[int, Int(default=1, min=0, max=100)]
@@ -207,8 +207,8 @@ def test_nothing_is_lowered_that_depends_on_what_is_wrong() -> None:
 # --- a run
 
 
-def run(prompt: dict[str, Any] = PROMPT, **options: Any) -> engine.RunResult:
-    return engine.run(prompt, registry=REGISTRY, **options)
+def run(prompt: dict[str, Any] = PROMPT, **options: Any) -> weft.RunResult:
+    return weft.run(prompt, registry=REGISTRY, **options)
 
 
 def test_a_run_takes_the_settings_and_keeps_the_workflow() -> None:
@@ -265,7 +265,7 @@ def test_a_plan_shows_the_parts() -> None:
 
 def test_issues_come_from_every_door() -> None:
     bad = changed("2", numbers="x")
-    (issue,) = engine.validate(bad, registry=REGISTRY)
+    (issue,) = weft.validate(bad, registry=REGISTRY)
     assert issue.node_id == "2"
     with pytest.raises(InvalidWorkflow, match="'x' is no number"):
         run(bad)

@@ -10,12 +10,12 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-import engine
-from engine.api import Session
-from engine.authoring import UI, node
-from engine.context import SAMPLING_VERSION, RunContext
-from engine.registry import Registry
-from engine.sockets import Int
+import weft
+from weft.engine.api import Session
+from weft.engine.context import SAMPLING_VERSION, RunContext
+from weft.engine.schema.authoring import UI, node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Int
 
 
 @node(category="test", output_node=True)
@@ -25,7 +25,7 @@ def Show(*, value: Annotated[int, Int(default=1)], context: RunContext) -> UI:
 
 REGISTRY = Registry().add([Show])
 PROMPT = {"1": {"class_type": "Show", "inputs": {"value": 5}}}
-WORKFLOW = engine.convert(PROMPT, to="ui", registry=REGISTRY)
+WORKFLOW = weft.convert(PROMPT, to="ui", registry=REGISTRY)
 
 
 def picture(made: Any = None, **texts: str) -> Path:
@@ -41,7 +41,7 @@ def picture(made: Any = None, **texts: str) -> Path:
 
 def ran(source: Any, **options: Any) -> tuple[list[Any], list[str]]:
     """The mode that a run had, and what was said about it."""
-    result = engine.run(source, registry=REGISTRY, **options)
+    result = weft.run(source, registry=REGISTRY, **options)
     told = [message for _, message in result.warnings if "schedule in it" not in message]
     mode: list[Any] = list(result.ui["1"]["mode"])
     return mode, told

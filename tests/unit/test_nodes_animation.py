@@ -11,10 +11,10 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-import engine
-from engine.errors import Interrupted
-from engine.formats.embedded import read
-from nodes.animation import SaveAnimatedPNG, SaveAnimatedWEBP
+import weft
+from weft.engine.errors import Interrupted
+from weft.engine.formats.embedded import read
+from weft.nodes.animation import SaveAnimatedPNG, SaveAnimatedWEBP
 
 PROMPT = {"1": {"class_type": "Möwe", "inputs": {"seed": 2**60 + 1}}}
 WORKFLOW = {"nodes": [], "links": [], "version": 0.4}
@@ -142,7 +142,7 @@ def test_what_it_wrote_runs(class_type: str, tmp_path: Path) -> None:
             | KINDS["." + class_type.removeprefix("SaveAnimated").lower()][1],
         },
     }
-    (first,) = engine.run(prompt, output=tmp_path / "a").files
-    (second,) = engine.run(first, output=tmp_path / "b").files
+    (first,) = weft.run(prompt, output=tmp_path / "a").files
+    (second,) = weft.run(first, output=tmp_path / "b").files
     assert frames(first)[0][:, 0, 0].tolist() == [[255, 128, 0], [0, 128, 255]]
     assert Path(first).read_bytes() == Path(second).read_bytes()

@@ -8,17 +8,17 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.api import Session
-from engine.authoring import node
-from engine.cache import NoCache
-from engine.digests import Digests
-from engine.folders import Folders
-from engine.plan import make_plan
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.sockets import String
-from engine.validation import validate
-from nodes.types import Anything, Clip
+from weft.engine.api import Session
+from weft.engine.cache.memory import NoCache
+from weft.engine.folders import Folders
+from weft.engine.planning.digests import Digests
+from weft.engine.planning.plan import make_plan
+from weft.engine.schema.authoring import node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import String
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.validation import validate
+from weft.nodes.types import Anything, Clip
 
 
 @node(category="test")

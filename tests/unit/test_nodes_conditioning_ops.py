@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from engine.context import RunContext
-from nodes import conditioning_ops as faces
+from weft.engine.context import RunContext
+from weft.nodes import conditioning_ops as faces
 
 PROMPT = [[torch.ones(1, 4, 3), {"pooled_output": torch.ones(1, 5)}]]
 

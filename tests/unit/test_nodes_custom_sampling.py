@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from nodes import custom_samplers, custom_sampling, model_patches, model_sampling, schedules, sigma_ops
-from nodes.diffusion.denoiser import ModelSampling
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.guiders import Guider, NoNoise, RandomNoise
-from nodes.diffusion.noise import brownian_noise, brownian_noise_on_device
-from nodes.diffusion.patcher import ModelPatcher, PatchedNetwork
-from nodes.diffusion.samplers import SAMPLERS
+from weft.nodes import custom_samplers, custom_sampling, model_patches, model_sampling, schedules, sigma_ops
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.guiders import Guider, NoNoise, RandomNoise
+from weft.nodes.diffusion.sampling.noise import brownian_noise, brownian_noise_on_device
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
 
 SIGMAS = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.0])
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from nodes.efficiency.evaluation import ExpressionError, evaluate
-from nodes.efficiency.expressions import EvaluateFloats, EvaluateIntegers, EvaluateStrings
+from weft.nodes.efficiency.evaluation import ExpressionError, evaluate
+from weft.nodes.efficiency.expressions import EvaluateFloats, EvaluateIntegers, EvaluateStrings
 
 from ..reference.store import Golden, goldens
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from engine.context import RunContext
-from nodes.latent import VAEDecodeTiled, VAEEncodeTiled
+from weft.engine.context import RunContext
+from weft.nodes.latent import VAEDecodeTiled, VAEEncodeTiled
 
 
 class Vae:

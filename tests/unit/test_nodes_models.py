@@ -13,9 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-import engine
-from engine.errors import InvalidWorkflow, NodeFailed
-from nodes import conditioning_sdxl, editing
+import weft
+from weft.engine.errors import InvalidWorkflow, NodeFailed
+from weft.nodes import conditioning_sdxl, editing
 
 CHECKPOINT = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}}
 LORA = {
@@ -35,7 +35,7 @@ def node(class_type: str, **inputs: Any) -> dict[str, Any]:
 
 
 def run(models: Path | list[Path], folder: Path, prompt: Mapping[str, Any], *targets: str) -> Any:
-    return engine.run(dict(prompt), models=models, output=folder, device="cpu", targets=targets)
+    return weft.run(dict(prompt), models=models, output=folder, device="cpu", targets=targets)
 
 
 def failure(models: Path, folder: Path, prompt: Mapping[str, Any], *targets: str) -> NodeFailed:
@@ -51,7 +51,7 @@ def test_each_part_of_a_checkpoint_has_its_number_format(
     random_models: Path, tmp_path: Path, dtype: str, others: str, vae: str
 ) -> None:
     """No VAE is float16: what SDXL's computes exceeds it, and the picture is black."""
-    result = engine.run(
+    result = weft.run(
         {"1": CHECKPOINT}, models=random_models, output=tmp_path, device="cpu", dtype=dtype, targets=["1"]
     )
     model, clip, autoencoder = result["1"]
@@ -179,7 +179,7 @@ def test_nothing_is_saved_outside_the_folder(random_models: Path, tmp_path: Path
 def test_saving_leaves_nothing_half_written(
     random_models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from nodes.diffusion import export
+    from weft.nodes.diffusion.weights import export
 
     def half(stream: Any, *args: Any, **options: Any) -> None:
         stream.write(b"half")
@@ -360,7 +360,7 @@ def test_a_control_without_a_file(random_models: Path, tmp_path: Path) -> None:
 
 def test_a_model_of_another_family_is_refused_before_the_run(tmp_path: Path) -> None:
     """By its header alone; names of parts are those of released files."""
-    import engine
+    import weft
 
     families = {
         "Wan": "blocks.0.cross_attn.k.weight patch_embedding.weight",
@@ -372,6 +372,6 @@ def test_a_model_of_another_family_is_refused_before_the_run(tmp_path: Path) -> 
         save_file({key: torch.zeros(1) for key in keys.split()}, file)
         inputs = {"unet_name": file.name, "weight_dtype": "default"}
         prompt = {"1": {"class_type": "UNETLoader", "inputs": inputs}}
-        [issue] = engine.validate(prompt, models=tmp_path, targets=["1"])
+        [issue] = weft.validate(prompt, models=tmp_path, targets=["1"])
         assert (issue.node_id, issue.input, issue.code) == ("1", "unet_name", "custom_validation_failed")
         assert name in issue.details

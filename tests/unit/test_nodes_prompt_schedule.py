@@ -6,12 +6,12 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import node
-from engine.errors import Issue
-from engine.lowering import Lowered, checked
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.sockets import Socket, String
+from weft.engine.errors import Issue
+from weft.engine.planning.lowering import Lowered, checked
+from weft.engine.schema.authoring import node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Socket, String
+from weft.engine.workflow.prompt import Prompt
 
 REGISTRY = Registry.discover()
 Json = dict[str, Any]

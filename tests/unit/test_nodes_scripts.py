@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from engine.context import RunContext
-from engine.errors import MissingFile
-from engine.folders import Folders
-from engine.settings import Settings
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.latent_weights import find_weights, fingerprint, nearest_factor
-from nodes.efficiency.scripts import HighResFixScript, NoiseControlScript, TiledUpscalerScript
-from nodes.efficiency.values import NoiseControl, Script
+from weft.engine.context import RunContext
+from weft.engine.errors import MissingFile
+from weft.engine.folders import Folders
+from weft.engine.settings import Settings
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.latent_weights import find_weights, fingerprint, nearest_factor
+from weft.nodes.efficiency.scripts import HighResFixScript, NoiseControlScript, TiledUpscalerScript
+from weft.nodes.efficiency.values import NoiseControl, Script
 
 HIRES: dict[str, Any] = {
     "upscale_type": "latent",

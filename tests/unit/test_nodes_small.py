@@ -9,9 +9,9 @@ import pytest
 import yaml
 from PIL import Image
 
-import engine
-from engine.errors import NodeFailed
-from nodes import configs
+import weft
+from weft.engine.errors import NodeFailed
+from weft.nodes import configs
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
@@ -19,7 +19,7 @@ def node(class_type: str, **inputs: Any) -> dict[str, Any]:
 
 
 def run(prompt: dict[str, Any], *targets: str, **options: Any) -> Any:
-    return engine.run(prompt, targets=targets, device="cpu", **options)
+    return weft.run(prompt, targets=targets, device="cpu", **options)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_pictures_for_a_websocket_become_files_in_every_run(tmp_path: Path) -> N
         "1": node("EmptyImage", width=8, height=8, batch_size=2, color=255),
         "2": node("SaveImageWebsocket", images=["1", 0]),
     }
-    cache = engine.MemoryCache()
+    cache = weft.MemoryCache()
     names = []
     for _ in range(2):
         result = run(prompt, output=tmp_path, cache=cache)
         names.append([Path(file).relative_to(tmp_path).as_posix() for file in result.files])
         assert result.warnings == (("2", "there is no websocket here: the pictures are written to the output folder"),)
     assert names == [["ComfyUI_00001_.png", "ComfyUI_00002_.png"], ["ComfyUI_00003_.png", "ComfyUI_00004_.png"]]
-    assert engine.validate(tmp_path / "ComfyUI_00001_.png") == []
+    assert weft.validate(tmp_path / "ComfyUI_00001_.png") == []
 
 
 class TestCheckpointLoader:
@@ -118,7 +118,7 @@ class TestCheckpointLoader:
 
     def test_a_configuration_that_is_not_there_is_an_issue(self, tmp_path: Path) -> None:
         prompt = {"1": node("CheckpointLoader", config_name="v1-inferense.yaml", ckpt_name="weft-tiny.safetensors")}
-        (issue,) = engine.validate(prompt, targets=["1"], models=tmp_path)
+        (issue,) = weft.validate(prompt, targets=["1"], models=tmp_path)
         assert issue.input == "config_name"
         assert issue.missing_file
 

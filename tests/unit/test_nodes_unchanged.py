@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from engine.authoring import CONTEXT
-from engine.registry import Registry
-from nodes import compositing, conditioning_ops, image_ops, inpaint, latent_ops, mask
+from weft.engine.schema.authoring import CONTEXT
+from weft.engine.schema.registry import Registry
+from weft.nodes import compositing, conditioning_ops, image_ops, inpaint, latent_ops, mask
 
 REGISTRY = Registry.discover()
 FILES = (compositing, conditioning_ops, image_ops, inpaint, latent_ops, mask)

@@ -4,12 +4,12 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import node
-from engine.errors import UsageError
-from engine.overrides import apply, find_node, title_of
-from engine.prompt import Link, Prompt
-from engine.registry import Registry
-from engine.sockets import Boolean, Combo, Files, Float, Int, Socket, String
+from weft.engine.errors import UsageError
+from weft.engine.schema.authoring import node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Boolean, Combo, Files, Float, Int, Socket, String
+from weft.engine.workflow.overrides import apply, find_node, title_of
+from weft.engine.workflow.prompt import Link, Prompt
 
 Image = Annotated[Any, Socket("IMAGE")]
 

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import pytest
 
-from engine.authoring import node
-from engine.cache import Entry, MemoryCache
-from engine.digests import Digests
-from engine.folders import Folders
-from engine.plan import ExecutionPlan, make_plan
-from engine.prompt import Link, Prompt
-from engine.registry import Registry
-from engine.sockets import Files, Int, Socket
+from weft.engine.cache.memory import Entry, MemoryCache
+from weft.engine.folders import Folders
+from weft.engine.planning.digests import Digests
+from weft.engine.planning.plan import ExecutionPlan, make_plan
+from weft.engine.schema.authoring import node
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Files, Int, Socket
+from weft.engine.workflow.prompt import Link, Prompt
 
 Image = Annotated[Any, Socket("IMAGE")]
 Number = Annotated[int, Int()]

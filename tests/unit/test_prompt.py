@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import UnreadableWorkflow
-from engine.prompt import MAX_DEPTH, Link, Prompt, as_link, read_json
+from weft.engine.errors import UnreadableWorkflow
+from weft.engine.workflow.prompt import MAX_DEPTH, Link, Prompt, as_link, read_json
 
 NODE = {"class_type": "X", "inputs": {"a": ["2", 0], "b": 5}, "_meta": {"title": "T"}}
 
@@ -265,7 +265,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 def test_a_text_of_too_many_values_is_not_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Inflated from some thousand bytes of a picture, it would take gigabytes."""
-    monkeypatch.setattr("engine.prompt.MAX_PARTS", 1_000)
+    monkeypatch.setattr("weft.engine.workflow.prompt.MAX_PARTS", 1_000)
     monkeypatch.setattr("json.loads", lambda *given, **more: pytest.fail("it was parsed"))
     with pytest.raises(UnreadableWorkflow, match="x has more than 1,000 values"):
         read_json('{"a": [' + "[]," * 500 + "0]}", "x")

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-import engine
-from engine.api import Session
-from engine.prompt import Prompt
-from engine.queueing import queued, resolving
-from engine.registry import Registry
+import weft
+from weft.engine.api import Session
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.queueing import queued, resolving
 
 REGISTRY = Registry.discover()
 
@@ -86,4 +86,4 @@ def test_the_buttons_of_a_save_are_no_control_word() -> None:
     prompt = session.read({"nodes": [node], "links": [], "version": 0.4})
     assert (prompt.nodes["1"].inputs, prompt.notes) == ({"seed": 470}, ())
     assert session.next(prompt).nodes["1"].inputs == {"seed": 470}
-    assert engine.convert({"nodes": [node], "links": [], "version": 0.4})["1"]["inputs"] == {"seed": 470}
+    assert weft.convert({"nodes": [node], "links": [], "version": 0.4})["1"]["inputs"] == {"seed": 470}

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 
 import pytest
 
-import cli
-from engine.authoring import node, read_function
-from engine.definition import NodeOptions, NodeSchema
-from engine.errors import DefinitionError, WeftWarning
-from engine.overrides import find_node
-from engine.packs import Pack, Packs
-from engine.prompt import Prompt
-from engine.registry import NotRunnable, Registry, UnknownNode
-from engine.sockets import Socket
-from engine.validation import validate
+from weft import cli
+from weft.engine.errors import DefinitionError, WeftWarning
+from weft.engine.schema.authoring import node, read_function
+from weft.engine.schema.node import NodeOptions, NodeSchema
+from weft.engine.schema.packs import Pack, Packs
+from weft.engine.schema.registry import NotRunnable, Registry, UnknownNode
+from weft.engine.schema.sockets import Socket
+from weft.engine.workflow.overrides import find_node
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.validation import validate
 
 Image = Annotated[Any, Socket("IMAGE")]
 
@@ -105,9 +105,9 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 SOURCE = """
 from __future__ import annotations
 from typing import Annotated, Any
-from engine.authoring import node
-from engine.sockets import Socket
-from engine.validation import validate
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Socket
+from weft.engine.workflow.validation import validate
 
 @node(category="test")
 def Invert(*, image: Annotated[Any, Socket("IMAGE")]) -> Annotated[Any, Socket("IMAGE")]:
@@ -172,7 +172,7 @@ def install(monkeypatch: pytest.MonkeyPatch, *entries: Entry, packs: tuple[Entry
     """As if nothing but these mappings of nodes and these packs were installed."""
     groups = {"weft.nodes": entries, "weft.packs": packs}
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: groups[group])
-    monkeypatch.setattr("engine.packs.CHECKOUT", Path("no/pyproject.toml"))
+    monkeypatch.setattr("weft.engine.schema.packs.CHECKOUT", Path("no/pyproject.toml"))
 
 
 def test_packs_are_found_by_their_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from engine.errors import UsageError
-from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.runs import advance, seeds, with_seed
-from engine.formats.workflow import Workflow
-from engine.overrides import apply
-from engine.prompt import Prompt
-from engine.registry import Registry
+from weft.engine.errors import UsageError
+from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
+from weft.engine.formats.runs import advance, seeds, with_seed
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.overrides import apply
+from weft.engine.workflow.prompt import Prompt
 
 REGISTRY = Registry.discover()
 ROOT = Path(__file__).parents[2]

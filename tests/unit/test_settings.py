@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from engine.errors import UsageError
-from engine.settings import Settings, check_models
+from weft.engine.errors import UsageError
+from weft.engine.settings import Settings, check_models
 
 
 def test_defaults() -> None:

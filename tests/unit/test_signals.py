@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from engine.terminal.streams import stoppable, uninterrupted
+from weft.engine.terminal.streams import stoppable, uninterrupted
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

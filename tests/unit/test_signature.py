@@ -13,17 +13,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.authoring import UniqueId, node, read_function
-from engine.cache import NoCache
-from engine.definition import RunnableNode
-from engine.digests import Digests
-from engine.folders import Folders
-from engine.plan import make_plan
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.signature import CacheKey, FileDigest, KeyMaker, canonical
-from engine.sockets import Files, Float, Int, Socket, String
-from engine.v1 import read_class
+from weft.engine.cache.memory import NoCache
+from weft.engine.folders import Folders
+from weft.engine.planning.digests import Digests
+from weft.engine.planning.plan import make_plan
+from weft.engine.planning.signature import CacheKey, FileDigest, KeyMaker, canonical
+from weft.engine.schema.authoring import UniqueId, node, read_function
+from weft.engine.schema.node import RunnableNode
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Files, Float, Int, Socket, String
+from weft.engine.schema.v1 import read_class
+from weft.engine.workflow.prompt import Prompt
 
 Image = Annotated[Any, Socket("IMAGE")]
 

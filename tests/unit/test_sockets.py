@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.sockets import Boolean, Combo, Files, Float, Int, Socket, String, fits, socket_from, type_name
+from weft.engine.schema.sockets import Boolean, Combo, Files, Float, Int, Socket, String, fits, socket_from, type_name
 
 
 class AnyType(str):

@@ -14,13 +14,13 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from engine.errors import UnreadableWorkflow
-from engine.formats import sources
-from engine.formats.conversion import to_prompt
-from engine.formats.sources import load
-from engine.formats.workflow import Workflow
-from engine.prompt import MAX_BYTES, Prompt, read_json
-from engine.registry import Registry
+from weft.engine.errors import UnreadableWorkflow
+from weft.engine.formats import sources
+from weft.engine.formats.conversion import to_prompt
+from weft.engine.formats.sources import load
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import MAX_BYTES, Prompt, read_json
 
 NODE = {"class_type": "X", "inputs": {"a": ["2", 0], "b": 5}, "_meta": {"title": "T"}}
 UI = {"version": 0.4, "nodes": [], "links": []}

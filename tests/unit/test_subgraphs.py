@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidWorkflow
-from engine.formats.controls import ControlWord
-from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.runs import advance
-from engine.formats.workflow import Workflow
-from engine.formats.written import workflow_of
-from engine.prompt import Prompt
-from engine.registry import Registry
+from weft.engine.errors import InvalidWorkflow
+from weft.engine.formats.controls import ControlWord
+from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
+from weft.engine.formats.runs import advance
+from weft.engine.formats.workflow import Workflow
+from weft.engine.formats.written import workflow_of
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Prompt
 
 SEED = ["INT", {"default": 0, "min": 0, "max": 2**64 - 1, "control_after_generate": True}]
 OBJECT_INFO: dict[str, Any] = {

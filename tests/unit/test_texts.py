@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.formats.texts import MAX_BLOCKS, as_text, expand, fill_in
+from weft.engine.formats.texts import MAX_BLOCKS, as_text, expand, fill_in
 
 NOW = datetime(2024, 1, 2, 3, 4, 5)
 

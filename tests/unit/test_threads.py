@@ -13,12 +13,12 @@ from typing import Annotated, Any
 
 import pytest
 
-import engine
-from engine import events
-from engine.authoring import node
-from engine.context import RunContext
-from engine.errors import Interrupted
-from engine.sockets import Boolean, Files, Int, Socket
+import weft
+from weft.engine import events
+from weft.engine.context import RunContext
+from weft.engine.errors import Interrupted
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Boolean, Files, Int, Socket
 
 THREADS, RUNS = 8, 250
 STEPS = 20
@@ -28,7 +28,7 @@ Number = Annotated[int, Int(default=1)]
 Value = Annotated[Any, Socket("VALUE")]
 
 
-def registry(factor: int) -> engine.Registry:
+def registry(factor: int) -> weft.Registry:
     @node(category="test")
     def Times(*, x: Number) -> Value:
         return x * factor
@@ -41,7 +41,7 @@ def registry(factor: int) -> engine.Registry:
     def Read(*, file: Annotated[str, Files("input", suffixes=(".txt",))], context: RunContext) -> Value:
         return int((context.folders.input / file).read_text()) * factor
 
-    return engine.Registry().add([Times, Add, Read])
+    return weft.Registry().add([Times, Add, Read])
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +57,7 @@ def hasty() -> Iterator[None]:
 def test_no_error_and_no_wrong_value(max_bytes: int | None, tmp_path: Path) -> None:
     (tmp_path / "input").mkdir()
     (tmp_path / "input" / "a.txt").write_text("5")
-    cache = engine.MemoryCache(max_bytes)
+    cache = weft.MemoryCache(max_bytes)
     registries = {factor: registry(factor) for factor in (10, 1000)}
     failures: Counter[str] = Counter()
 
@@ -71,7 +71,7 @@ def test_no_error_and_no_wrong_value(max_bytes: int | None, tmp_path: Path) -> N
                 "3": {"class_type": "Add", "inputs": {"a": ["1", 0], "b": ["2", 0]}},
             }
             try:
-                result = engine.run(graph, targets=["3"], registry=registries[factor], cache=cache)
+                result = weft.run(graph, targets=["3"], registry=registries[factor], cache=cache)
                 if result["3"] != ((x + 5) * factor,) or result.warnings:
                     failures[f"{result['3']} for {x} times {factor}, {result.warnings}"] += 1
             except Exception as error:  # whatever it is, it is counted
@@ -106,9 +106,9 @@ def test_eight_runs_at_once_with_one_cache_do_not_see_each_other(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every second one is cancelled; warnings, events and files are each run's own, stdout is nobody's."""
-    cache = engine.MemoryCache()
-    nodes = engine.Registry().add(Talk)
-    session = engine.Session(registry=nodes, cache=cache, output=tmp_path)
+    cache = weft.MemoryCache()
+    nodes = weft.Registry().add(Talk)
+    session = weft.Session(registry=nodes, cache=cache, output=tmp_path)
     heard: dict[int, list[events.Event]] = {x: [] for x in range(THREADS)}
     ended: dict[int, Any] = {}
     before, start = sys.stdout, threading.Barrier(THREADS)
@@ -118,7 +118,7 @@ def test_eight_runs_at_once_with_one_cache_do_not_see_each_other(
         plan = session.plan(session.read({str(x): {"class_type": "Talk", "inputs": inputs}}))
         start.wait()
         try:
-            ended[x] = session.execute(plan, [heard[x].append], cancel=engine.CancelToken())
+            ended[x] = session.execute(plan, [heard[x].append], cancel=weft.CancelToken())
         except Interrupted as stopped:
             ended[x] = stopped
 
@@ -158,7 +158,7 @@ def test_packs_loaded_by_several_leave_stdout_as_it_was(monkeypatch: pytest.Monk
     pack = SimpleNamespace(name="p", module="p", value="p", load=load)
     monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [pack] if group == "weft.nodes" else [])
     before = sys.stdout
-    threads = [threading.Thread(target=engine.Registry.discover) for _ in range(8)]
+    threads = [threading.Thread(target=weft.Registry.discover) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidWorkflow
-from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.editor import to_workflow
-from engine.formats.workflow import Workflow
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.sockets import Autogrow, DynamicCombo, Float, MatchType, Unread, socket_from
-from engine.validation import undeclared, validate
+from weft.engine.errors import InvalidWorkflow
+from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
+from weft.engine.formats.editor import to_workflow
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Autogrow, DynamicCombo, Float, MatchType, Unread, socket_from
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.validation import undeclared, validate
 
 Json = dict[str, Any]
 

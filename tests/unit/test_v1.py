@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.definition import DescribedNode, OutputSpec, RunnableNode
-from engine.errors import DefinitionError
-from engine.v1 import read_class, source_digest
+from weft.engine.errors import DefinitionError
+from weft.engine.schema.node import DescribedNode, OutputSpec, RunnableNode
+from weft.engine.schema.v1 import read_class, source_digest
 
 
 class Base:

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.authoring import PromptJson, node
-from engine.definition import NodeSchema, Seen
-from engine.errors import Issue
-from engine.folders import Folders
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.sockets import Boolean, Combo, Files, Float, Int, Socket, String
-from engine.validation import coerced, constant, output_nodes, undeclared, validate
+from weft.engine.errors import Issue
+from weft.engine.folders import Folders
+from weft.engine.schema.authoring import PromptJson, node
+from weft.engine.schema.node import NodeSchema, Seen
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Boolean, Combo, Files, Float, Int, Socket, String
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.validation import coerced, constant, output_nodes, undeclared, validate
 
 Image = Annotated[Any, Socket("IMAGE")]
 Mask = Annotated[Any, Socket("MASK")]

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from engine.errors import InvalidWorkflow
-from engine.formats.conversion import ConvertedPrompt, to_prompt
-from engine.formats.editor import to_workflow
-from engine.formats.runs import advance
-from engine.formats.virtual import VIRTUAL, Kind
-from engine.formats.workflow import Workflow
-from engine.prompt import Prompt
-from engine.registry import Registry
-from engine.validation import validate
+from weft.engine.errors import InvalidWorkflow
+from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
+from weft.engine.formats.editor import to_workflow
+from weft.engine.formats.runs import advance
+from weft.engine.formats.virtual import VIRTUAL, Kind
+from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.validation import validate
 
 Json = dict[str, Any]
 

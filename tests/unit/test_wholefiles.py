@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.wholefiles import write_whole
+from weft.engine.wholefiles import write_whole
 
 
 def touch(path: Path, content: bytes = b"") -> Path:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.definition import NodeSchema
-from engine.formats.legacy import migrate
-from engine.formats.widgets import MISSING, Saved, default_of, fed, hold, plain, slots
-from engine.sockets import Socket, socket_from
+from weft.engine.formats.legacy import migrate
+from weft.engine.formats.widgets import MISSING, Saved, default_of, fed, hold, plain, slots
+from weft.engine.schema.node import NodeSchema
+from weft.engine.schema.sockets import Socket, socket_from
 
 SAMPLER: dict[str, Any] = {
     "model": ["MODEL"],

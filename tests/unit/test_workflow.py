@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.envelopes import is_workflow
-from engine.errors import UnreadableWorkflow
-from engine.formats.workflow import Workflow
+from weft.engine.envelopes import is_workflow
+from weft.engine.errors import UnreadableWorkflow
+from weft.engine.formats.workflow import Workflow
 
 NODE = {"id": 1, "type": "X", "pos": [0, 0], "future": {"kept": [1.0, None]}}
 OLD = {"last_node_id": 1, "nodes": [NODE], "links": [[3, 1, 0, 2, 0, "A"]], "groups": [{"title": "g"}], "version": 0.4}

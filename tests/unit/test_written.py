@@ -12,17 +12,17 @@ from typing import Any
 
 import pytest
 
-from engine.api import Session
-from engine.errors import UsageError
-from engine.formats.conversion import to_prompt
-from engine.formats.runs import advance, with_seed
-from engine.formats.sources import load
-from engine.formats.workflow import Workflow
-from engine.formats.written import workflow_of
-from engine.overrides import apply
-from engine.prompt import Link, Prompt
-from engine.registry import Registry
-from engine.sockets import Boolean, Combo, Files, Number, String
+from weft.engine.api import Session
+from weft.engine.errors import UsageError
+from weft.engine.formats.conversion import to_prompt
+from weft.engine.formats.runs import advance, with_seed
+from weft.engine.formats.sources import load
+from weft.engine.formats.workflow import Workflow
+from weft.engine.formats.written import workflow_of
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import Boolean, Combo, Files, Number, String
+from weft.engine.workflow.overrides import apply
+from weft.engine.workflow.prompt import Link, Prompt
 
 REGISTRY = Registry.discover()
 ROOT = Path(__file__).parents[2]

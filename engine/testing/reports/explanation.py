@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from engine.terminal.streams import Line
-from engine.testing.explaining import DIFFERENT, EQUAL, KINDS, NO_PIXELS, RESIZED, Explanation
-from engine.testing.verdicts import number
+from weft.engine.terminal.streams import Line
+from weft.engine.testing.explaining import DIFFERENT, EQUAL, KINDS, NO_PIXELS, RESIZED, Explanation
+from weft.engine.testing.verdicts import number
 
 _SHOWN = 20
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
 
-from engine.testing.reports.terminal import divergence_lines, text_of
-from engine.testing.verdicts import Divergence, NodeVerdict, Verdict
+from weft.engine.testing.reports.terminal import divergence_lines, text_of
+from weft.engine.testing.verdicts import Divergence, NodeVerdict, Verdict
 
 
 def junit(verdicts: Sequence[Verdict]) -> bytes:

@@ -9,12 +9,12 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from engine.formats.layout import Size, Wire, arrange
-from engine.terminal.words import seconds_text
-from engine.testing.instrument import Instrument
-from engine.testing.records import Birth
-from engine.testing.reports.terminal import KINDS, finding_lines, text_of
-from engine.testing.verdicts import (
+from weft.engine.formats.layout import Size, Wire, arrange
+from weft.engine.terminal.words import seconds_text
+from weft.engine.testing.instrument import Instrument
+from weft.engine.testing.records import Birth
+from weft.engine.testing.reports.terminal import KINDS, finding_lines, text_of
+from weft.engine.testing.verdicts import (
     BAD,
     BROKEN,
     CHANGED,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.terminal.streams import Line
-from engine.terminal.words import seconds_text
-from engine.testing.verdicts import (
+from weft.engine.terminal.streams import Line
+from weft.engine.terminal.words import seconds_text
+from weft.engine.testing.verdicts import (
     BROKEN,
     DIFFERENT,
     DIVERGED,

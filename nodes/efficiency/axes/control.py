@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nodes.efficiency.axes.kind import AxisKind, Cell, Share, number
-from nodes.efficiency.values import ControlNetStack
+from weft.nodes.efficiency.axes.kind import AxisKind, Cell, Share, number
+from weft.nodes.efficiency.values import ControlNetStack
 
 SETTINGS = {"ControlNetStrength": "strength", "ControlNetStart%": "start_percent", "ControlNetEnd%": "end_percent"}
 """The setting that each kind varies: a field of ControlNetUse."""

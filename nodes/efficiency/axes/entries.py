@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from engine.errors import did_you_mean, file_meant
-from nodes.efficiency.axes.kind import Files
+from weft.engine.errors import did_you_mean, file_meant
+from weft.nodes.efficiency.axes.kind import Files
 
 Parse = Callable[[Sequence[str], Files], Sequence[Any]]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nodes.efficiency.loading import NONE
+from weft.nodes.efficiency.loading import NONE
 
 Widgets = Mapping[str, Any]
 """The constants of the node, as far as they are known."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from nodes.efficiency.sampling import Sampling
-from nodes.efficiency.values import ControlNetStack, Dependencies, LoraStack
+from weft.nodes.efficiency.sampling import Sampling
+from weft.nodes.efficiency.values import ControlNetStack, Dependencies, LoraStack
 
 REGULAR, ADVANCED, SDXL = "KSampler (Efficient)", "KSampler Adv. (Efficient)", "KSampler SDXL (Eff.)"
 SAMPLERS = (REGULAR, ADVANCED, SDXL)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from nodes.efficiency.axes.entries import fields, file, real_number, within
-from nodes.efficiency.axes.kind import AxisKind, Cell, Files, Grammar, Share, Stale, number, stem
-from nodes.efficiency.values import Lora, LoraStack
+from weft.nodes.efficiency.axes.entries import fields, file, real_number, within
+from weft.nodes.efficiency.axes.kind import AxisKind, Cell, Files, Grammar, Share, Stale, number, stem
+from weft.nodes.efficiency.values import Lora, LoraStack
 
 
 def merge_loras(x: LoraStack, y: LoraStack) -> LoraStack:

@@ -5,9 +5,9 @@ Line breaks mean nothing, and one semicolon at the end is dropped. What an entry
 
 from __future__ import annotations
 
-from nodes.efficiency.axes.kind import Files
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.values import NOTHING, XY
+from weft.nodes.efficiency.axes.kind import Files
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.values import NOTHING, XY
 
 MANUAL_KINDS = (NOTHING.kind, *(name for name, kind in KINDS.items() if kind.grammar is not None))
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nodes.efficiency.axes.entries import fields, file, whole, whole_number, within
-from nodes.efficiency.axes.kind import SDXL, AxisKind, Cell, Files, Grammar, stem
+from weft.nodes.efficiency.axes.entries import fields, file, whole, whole_number, within
+from weft.nodes.efficiency.axes.kind import SDXL, AxisKind, Cell, Files, Grammar, stem
 
 Checkpoint = tuple[str, int | None, str | None]
 """Name, clip skip and VAE; None keeps what the loader has."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nodes.efficiency.axes.kind import SDXL, AxisKind, Cell, Files, Grammar, titled
+from weft.nodes.efficiency.axes.kind import SDXL, AxisKind, Cell, Files, Grammar, titled
 
 Replacement = tuple[str, str | None]
 

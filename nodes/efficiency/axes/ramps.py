@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nodes.efficiency.values import XY
+from weft.nodes.efficiency.values import XY
 
 
 def float_ramp(first: float, last: float, count: int) -> list[float]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nodes.efficiency.axes.kind import SAMPLERS
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.errors import BadScript
-from nodes.efficiency.values import XYPlot
+from weft.nodes.efficiency.axes.kind import SAMPLERS
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.errors import BadScript
+from weft.nodes.efficiency.values import XYPlot
 
 
 def plot_problems(x: str, y: str, has_dependencies: bool) -> Iterator[tuple[str, str]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nodes.diffusion.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
-from nodes.diffusion.spellings import sampler_meant, scheduler_meant
-from nodes.efficiency.axes.entries import fields, file, known, real, whole, whole_number
-from nodes.efficiency.axes.kind import ADVANCED, REGULAR, SDXL, AxisKind, Cell, Files, Grammar, sets, stem, titled
+from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
+from weft.nodes.efficiency.axes.entries import fields, file, known, real, whole, whole_number
+from weft.nodes.efficiency.axes.kind import ADVANCED, REGULAR, SDXL, AxisKind, Cell, Files, Grammar, sets, stem, titled
 
 MAX_SEEDS = 50
 

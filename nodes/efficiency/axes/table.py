@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nodes.efficiency.axes import control, loras, models, prompts, sampling
-from nodes.efficiency.axes.kind import AxisKind
-from nodes.efficiency.values import NOTHING
+from weft.nodes.efficiency.axes import control, loras, models, prompts, sampling
+from weft.nodes.efficiency.axes.kind import AxisKind
+from weft.nodes.efficiency.values import NOTHING
 
 _NOTHING = AxisKind(NOTHING.kind, label=lambda value, seed: "", apply=lambda cell, value: None, both=True)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.definition import Seen
-from nodes.efficiency import xy_control, xy_inputs, xy_manual, xy_models
-from nodes.efficiency.axes.rules import plot_problems, sampler_problems
-from nodes.efficiency.axes.table import KINDS
-from nodes.efficiency.values import NOTHING
+from weft.engine.schema.node import Seen
+from weft.nodes.efficiency import xy_control, xy_inputs, xy_manual, xy_models
+from weft.nodes.efficiency.axes.rules import plot_problems, sampler_problems
+from weft.nodes.efficiency.axes.table import KINDS
+from weft.nodes.efficiency.values import NOTHING
 
 INPUTS = xy_inputs.INPUTS | xy_models.INPUTS | xy_control.INPUTS | xy_manual.INPUTS
 

@@ -17,13 +17,13 @@ from torch import Tensor, nn
 from train_unet import load_networks
 from words import known_tokens, whole_table
 
-from nodes.diffusion.families.sd.keymaps import unet_keymap, vae_landings
-from nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET_PREFIX
-from nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE_PREFIX
-from nodes.diffusion.families.sd.recognise import CONFIG_KEY
-from nodes.diffusion.families.sd.releases import CLIP_L
-from nodes.diffusion.landings import as_landed
-from nodes.diffusion.networks import text_landings
+from weft.nodes.diffusion.families.sd.keymaps import unet_keymap, vae_landings
+from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET_PREFIX
+from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE_PREFIX
+from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY
+from weft.nodes.diffusion.families.sd.releases import CLIP_L
+from weft.nodes.diffusion.weights.landings import as_landed
+from weft.nodes.diffusion.weights.networks import text_landings
 
 CHECKPOINT = MODELS / "checkpoints" / "weft-tiny.safetensors"
 DESCRIPTION = (

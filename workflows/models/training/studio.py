@@ -12,13 +12,13 @@ from torch import Tensor
 from train_embedding import EMBEDDING
 from train_lora import LORA
 
-from nodes.diffusion.checkpoint import load_checkpoint
-from nodes.diffusion.embeddings import lookup_in
-from nodes.diffusion.lora import apply_lora, load_lora
-from nodes.diffusion.patcher import ModelPatcher
-from nodes.diffusion.sample import ksample
-from nodes.diffusion.text import Clip
-from nodes.diffusion.vae import Vae
+from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.text.clip import Clip
+from weft.nodes.diffusion.text.embeddings import lookup_in
+from weft.nodes.diffusion.values.vae import Vae
+from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
+from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 STEPS = 20
 CFG = 2.0

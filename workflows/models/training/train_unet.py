@@ -21,7 +21,7 @@ from networks import LATENT_SCALE, new_text, new_unet, new_vae
 from torch import Tensor, nn
 from words import Words, with_strangers
 
-from nodes.diffusion.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,8 +13,8 @@ import torch
 from drawings import vocabulary
 from torch import Tensor, nn
 
-from nodes.diffusion.text import CHUNK
-from nodes.diffusion.tokenizer import END, START, encode
+from weft.nodes.diffusion.text.clip import CHUNK
+from weft.nodes.diffusion.text.tokenizer import END, START, encode
 
 TOKENS = 49408
 UNKNOWN = 0

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from nodes.diffusion.errors import DiffusionError
-from nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN
-from nodes.diffusion.pixels import resize
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN
+from weft.nodes.diffusion.values.pixels import resize
 
 if TYPE_CHECKING:
-    from nodes.diffusion.conditions import SamplingRun
+    from weft.nodes.diffusion.sampling.conditions import SamplingRun
 
 # A latent pixel of mid-grey, scaled, as the VAE of Stable Diffusion 1.x encodes it.
 GREY = (0.8223, -0.6876, 0.6364, 0.1380)

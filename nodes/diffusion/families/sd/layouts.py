@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
-from nodes.diffusion.families import known
-from nodes.diffusion.families.sd.keymaps import structure_of_unet, structure_of_vae, unet_keymap, vae_keymap
-from nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE
-from nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
-from nodes.diffusion.landings import Shapes
+from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.sd.keymaps import structure_of_unet, structure_of_vae, unet_keymap, vae_keymap
+from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE
+from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
+from weft.nodes.diffusion.weights.landings import Shapes
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -17,13 +17,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nodes.diffusion.errors import CheckpointError, nearest
-from nodes.diffusion.families.known import foreign, not_a
-from nodes.diffusion.families.sd.keymaps import read_clip, read_unet, read_vae
-from nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
-from nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
-from nodes.diffusion.families.sd.releases import KINDS, Family, Kind, TextEncoderSpec, completed, kind_of
-from nodes.diffusion.landings import Shapes
+from weft.nodes.diffusion.errors import CheckpointError, nearest
+from weft.nodes.diffusion.families.known import foreign, not_a
+from weft.nodes.diffusion.families.sd.keymaps import read_clip, read_unet, read_vae
+from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
+from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
+from weft.nodes.diffusion.families.sd.releases import KINDS, Family, Kind, TextEncoderSpec, completed, kind_of
+from weft.nodes.diffusion.weights.landings import Shapes
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -32,7 +32,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError
 
 Options = Mapping[str, Any]
 Block = tuple[str, int]

@@ -5,10 +5,10 @@ names. `read_*` goes the other way, from the shapes in a file to the keyword arg
 to the tensor on its way, where a file stores it in another form.
 """
 
-from nodes.diffusion.families.sd.keymaps.clip import clip_landings, read_clip
-from nodes.diffusion.families.sd.keymaps.controlnet import controlnet_keymap, diffusers_shapes, read_controlnet
-from nodes.diffusion.families.sd.keymaps.unet import read_unet, structure_of_unet, unet_keymap
-from nodes.diffusion.families.sd.keymaps.vae import read_vae, structure_of_vae, vae_keymap, vae_landings
+from weft.nodes.diffusion.families.sd.keymaps.clip import clip_landings, read_clip
+from weft.nodes.diffusion.families.sd.keymaps.controlnet import controlnet_keymap, diffusers_shapes, read_controlnet
+from weft.nodes.diffusion.families.sd.keymaps.unet import read_unet, structure_of_unet, unet_keymap
+from weft.nodes.diffusion.families.sd.keymaps.vae import read_vae, structure_of_vae, vae_keymap, vae_landings
 
 __all__ = [
     "clip_landings",

@@ -15,8 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.landings import Landing, Shapes, as_stored
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_stored
 
 _BOTH = (".weight", ".bias")
 _QKV = ("q_proj", "k_proj", "v_proj")

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.families.sd.keymaps.unet import encoder_keymap, read_encoder, structure_of_unet
-from nodes.diffusion.landings import Shapes
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.families.sd.keymaps.unet import encoder_keymap, read_encoder, structure_of_unet
+from weft.nodes.diffusion.weights.landings import Shapes
 
 PREFIX = "control_model."
 # A file that holds what to add to a UNet's weights has this key.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.landings import Shapes
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.weights.landings import Shapes
 
 PREFIX = "model.diffusion_model."
 _BOTH = (".weight", ".bias")

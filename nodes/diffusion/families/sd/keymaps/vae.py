@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import Tensor
 
-from nodes.diffusion.errors import CheckpointError
-from nodes.diffusion.landings import Landing, Shapes
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.weights.landings import Landing, Shapes
 
 PREFIX = "first_stage_model."
 _BOTH = (".weight", ".bias")

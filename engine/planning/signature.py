@@ -1,0 +1,219 @@
+"""The cache key: blake2b-256 over a canonical encoding of what a node computes from. Never str(), repr() or pickle.
+
+    key(node) = blake2b-256(canonical([KEY_VERSION, class_type, implementation]) + canonical([inputs, ...]))
+
+where ... is the node's id, its fingerprint and its IS_CHANGED, for classes that have them. The implementation is the
+version that an installed pack states (a V1 class: the digest of the pack's files). Code that was put into a registry by
+hand has beside it what tells it from any other code that this process has had: such keys are good for the process.
+Ids, titles and positions are not in it: the same subgraph under other ids has the same keys. Only an input that gets
+its Link has the id of its source there, since the id is what the node computes from. A volatile key belongs to
+this run alone, and so do the keys of everything below it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from weft.engine.folders import Folders
+from weft.engine.planning.digests import Digests, Sighting
+from weft.engine.schema.node import RunnableNode
+from weft.engine.schema.sockets import Files
+from weft.engine.workflow.prompt import Link
+
+KEY_VERSION = 1
+UNNAMED = "+"
+
+
+class CacheKey(NamedTuple):
+    """32 bytes, and why they are good for this run only (empty: they are good for ever)."""
+
+    digest: bytes
+    volatile: str = ""
+
+
+class FileDigest(NamedTuple):
+    """Stands in a key for the content of a file."""
+
+    digest: bytes
+
+
+class _LinkedKey(NamedTuple):
+    digest: bytes
+    slot: int
+
+
+class KeyMaker:
+    """Makes the keys of one run's nodes, parents first.
+
+    `files` has the files whose content is in a node's key, as they were then, by node id and by `FOLDER/NAME`; those
+    of its fingerprint by UNNAMED and their place in it.
+    """
+
+    def __init__(self, folders: Folders, digests: Digests) -> None:
+        self.files: dict[str, dict[str, Sighting]] = {}
+        self._folders = folders
+        self._digests = digests
+        self._heads: dict[tuple[str, str, str], bytes] = {}
+
+    def touched(self, node_id: str) -> list[Path]:
+        """The files that somebody has touched since the node's key was made: what it read may be something else."""
+        return [seen.path for seen in self.files.get(node_id, {}).values() if not self._digests.holds(seen)]
+
+    def key(
+        self, node_id: str, node: RunnableNode, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
+    ) -> CacheKey:
+        """The key of one node. `inputs` are coerced constants and Links; `parents` holds the keys of linked nodes."""
+        options, links = node.options, node.links
+        by_name = node.schema.given(inputs)
+        volatile = options.volatile
+        keyed: dict[str, Any] = {}
+        for name, value in inputs.items():
+            socket = by_name[name].socket if name in by_name else None
+            if type(value) is Link:
+                parent = parents[value.node_id]
+                if parent.volatile:
+                    volatile = f"node {value.node_id} is volatile"
+                elif isinstance(socket, Files):
+                    volatile = f"input {name!r} names a file that is known only when node {value.node_id} has run"
+                linked = _LinkedKey(parent.digest, value.slot)
+                keyed[name] = (linked, value.node_id) if name in links else linked
+            elif isinstance(socket, Files) and value not in socket.extra_choices:
+                path = self._folders.find(socket.folder, value, socket.suffixes)
+                keyed[name] = self._file(node_id, f"{socket.folder}/{value}", path)
+            else:
+                keyed[name] = value
+        parts: list[Any] = [keyed]
+        if node.by_node_id:
+            parts.append(node_id)
+        if options.fingerprint is not None:
+            constants = {name: value for name, value in inputs.items() if type(value) is not Link}
+            found = options.fingerprint(self._folders, constants)
+            parts.append(
+                [
+                    self._file(node_id, f"{UNNAMED}{number}", item) if isinstance(item, Path) else item
+                    for number, item in enumerate(found)
+                ]
+            )
+        if options.is_changed is not None:
+            changed, reason = _is_changed(options.is_changed, inputs)
+            volatile = reason or volatile
+            parts.append(changed)
+        if volatile:
+            return CacheKey(os.urandom(32), volatile)
+        try:
+            encoded = self._head(node) + canonical(parts)
+        except TypeError as error:
+            return CacheKey(os.urandom(32), f"an input has no canonical form: {error}")
+        return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest())
+
+    def _head(self, node: RunnableNode) -> bytes:
+        """The part of a key that all nodes of a class share."""
+        class_type, version, code = node.schema.class_type, node.version, node.code
+        head = self._heads.get((class_type, version, code))
+        if head is None:
+            told = [KEY_VERSION, class_type, version, code] if code else [KEY_VERSION, class_type, version]
+            head = self._heads[class_type, version, code] = canonical(told)
+        return head
+
+    def _file(self, node_id: str, name: str, path: Path) -> FileDigest:
+        seen = self.files.setdefault(node_id, {})[name] = self._digests.see(path)
+        return FileDigest(seen.digest)
+
+
+def _is_changed(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[Any, str]:
+    """ComfyUI's IS_CHANGED: what it returns joins the key; NaN or an exception makes the node volatile."""
+    given = {name: None if type(value) is Link else value for name, value in inputs.items()}
+    try:
+        changed = function(**given)
+    except Exception as error:  # the author's code: whatever it raises has the one meaning that ComfyUI gives it
+        return None, f"IS_CHANGED raised {type(error).__name__}: {error}"
+    if isinstance(changed, float) and changed != changed:
+        return None, "IS_CHANGED returned NaN"
+    return changed, ""
+
+
+def canonical(value: Any) -> bytes:
+    """Bytes that are equal exactly for equal values of equal type: 1, 1.0, True and "1" all differ, and [1] and (1,).
+
+    Takes None, bool, int, float, str, bytes, lists, tuples, dicts with text keys (in any order), and the parts of keys.
+    Raises TypeError for everything else, also where it is nested too deeply.
+    """
+    pieces: list[bytes] = []
+    try:
+        _encode(value, pieces.append)
+    except RecursionError as error:
+        raise TypeError("nested too deeply") from error
+    return b"".join(pieces)
+
+
+Write = Callable[[bytes], None]
+
+
+def _encode(value: Any, write: Write) -> None:
+    encoder = _ENCODERS.get(type(value))
+    if encoder is None:
+        raise TypeError(f"{type(value).__module__}.{type(value).__qualname__}")
+    encoder(value, write)
+
+
+def _encode_int(value: int, write: Write) -> None:
+    write(b"i%d;" % value)
+
+
+def _encode_float(value: float, write: Write) -> None:
+    # Every NaN is the same NaN; 0.0 and -0.0 differ.
+    write(b"f" + (struct.pack(">d", value) if value == value else b"\x7f\xf8" + b"\0" * 6))
+
+
+def _encode_str(value: str, write: Write) -> None:
+    encoded = value.encode("utf-8", "surrogatepass")
+    write(b"s%d:" % len(encoded) + encoded)
+
+
+def _encode_bytes(value: bytes, write: Write) -> None:
+    write(b"b%d:" % len(value) + value)
+
+
+def _encode_list(value: list[Any], write: Write) -> None:
+    write(b"l%d[" % len(value))
+    for item in value:
+        _encode(item, write)
+
+
+def _encode_tuple(value: tuple[Any, ...], write: Write) -> None:
+    write(b"u%d[" % len(value))
+    for item in value:
+        _encode(item, write)
+
+
+def _encode_dict(value: dict[str, Any], write: Write) -> None:
+    write(b"d%d{" % len(value))
+    for name in sorted(value):
+        if type(name) is not str:
+            raise TypeError(f"a dict with a key of type {type(name).__qualname__}")
+        _encode_str(name, write)
+        _encode(value[name], write)
+
+
+def _encode_link(value: _LinkedKey, write: Write) -> None:
+    write(b"L%d:" % value.slot + value.digest)
+
+
+_ENCODERS: dict[type, Callable[[Any, Write], None]] = {
+    type(None): lambda value, write: write(b"n"),
+    bool: lambda value, write: write(b"t" if value else b"F"),
+    int: _encode_int,
+    float: _encode_float,
+    str: _encode_str,
+    bytes: _encode_bytes,
+    list: _encode_list,
+    tuple: _encode_tuple,
+    dict: _encode_dict,
+    _LinkedKey: _encode_link,
+    FileDigest: lambda value, write: write(b"D" + value.digest),
+}

@@ -1,0 +1,152 @@
+"""One node call: gather the inputs, call, check what came back. The one error boundary around node code."""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from weft.engine.cache.memory import Entry
+from weft.engine.context import RunContext
+from weft.engine.errors import Interrupted, MissingFile, NodeFailed, is_plain, of_machine
+from weft.engine.links import LINKED, Link, Linked
+from weft.engine.planning.plan import Step
+from weft.engine.schema import authoring
+from weft.engine.schema.expansion import GraphBuilder
+
+_ENGINE = str(Path(__file__).resolve().parent) + os.sep
+
+
+class Expansion(NamedTuple):
+    """What a node returned that expands: the graph, its results (values, and links into it), its own ui and files."""
+
+    graph: Mapping[str, Any]
+    results: tuple[Any, ...]
+    ui: Mapping[str, Any]
+    files: tuple[Path, ...]
+
+
+def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunContext) -> Entry | Expansion:
+    """Call the step's node. `outputs` holds the slots of every node that it takes a value from.
+
+    Raises NodeFailed for whatever the node raises, Interrupted, KeyboardInterrupt and what an observer raised as they
+    are.
+    """
+    lent = step.node.links
+    inputs = {
+        name: outputs[value.node_id][value.slot] if type(value) is Link and name not in lent else value
+        for name, value in step.inputs.items()
+    }
+    for name, how in lent.items():
+        if how == LINKED and type(link := inputs.get(name)) is Link:
+            inputs[name] = Linked(outputs[link.node_id][link.slot], link)
+    files: list[Path] = []
+    try:
+        if step.node.injected:
+            view = context.for_node(step.node_id, step.display_id)
+            files = view.files
+            for name, kind in step.node.injected.items():
+                inputs[name] = _injected(kind, view)
+        return _entry(step, step.node.call(**inputs), tuple(files))
+    except Interrupted:
+        raise
+    except Exception as error:
+        context.surface()
+        raise failure(step, error, inputs) from error
+
+
+def _injected(kind: str, view: RunContext) -> Any:
+    match kind:
+        case authoring.CONTEXT:
+            return view
+        case "PROMPT":
+            return view.prompt
+        case "EXTRA_PNGINFO":
+            return view.extra_pnginfo
+        case "UNIQUE_ID":
+            return view.node_id
+        case authoring.GRAPH:
+            # As ComfyUI numbers them: the node, the place in a list of calls, the graph, the node inside.
+            return GraphBuilder(f"{view.node_id}.0.0.")
+    return None
+
+
+def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansion:
+    """The slots and the ui in what a node returned. Raises TypeError or ValueError where it is not what it declares."""
+    ui: Mapping[str, Any] = {}
+    graph: Any = None
+    if isinstance(result, Mapping):
+        graph = result.get("expand")
+        if graph is not None and not isinstance(graph, Mapping):
+            raise TypeError(f"the node expanded into a {type(graph).__name__}, expected nodes by id")
+        ui = result.get("ui") or {}
+        if not isinstance(ui, Mapping):
+            raise TypeError(f"the node returned a ui of type {type(ui).__name__}, expected lists by name")
+        result = result.get("result")
+    if result is None:
+        result = ()
+    if not isinstance(result, tuple | list):
+        raise TypeError(f"the node returned {type(result).__name__}, expected a tuple of outputs")
+    declared = step.schema.outputs
+    if len(result) != len(declared):
+        raise ValueError(f"the node returned {len(result)} outputs, it declares {len(declared)}")
+    return Entry(tuple(result), ui, files) if graph is None else Expansion(graph, tuple(result), ui, files)
+
+
+def failure(step: Step, error: Exception, inputs: Mapping[str, Any]) -> NodeFailed:
+    """The NodeFailed for what a node raised, or for what cannot be made of its expansion."""
+    message = of_machine(error) or str(error) or type(error).__name__
+    failed = NodeFailed(
+        message if is_plain(error) else f"{type(error).__name__}: {message}",
+        node_id=step.node_id,
+        class_type=step.schema.class_type,
+        title=step.title,
+        inputs={name: describe(value) for name, value in inputs.items() if name not in step.node.injected},
+        author_traceback=_author_traceback(error),
+    )
+    if isinstance(error, MissingFile):
+        failed.exit_code = MissingFile.exit_code
+    return failed
+
+
+def _author_traceback(error: Exception) -> str:
+    """The traceback, with its causes, without the engine's own frames: what the node's author wants to read."""
+    report = traceback.TracebackException.from_exception(error)
+    part: traceback.TracebackException | None = report
+    while part is not None:
+        part.stack[:] = [frame for frame in part.stack if not frame.filename.startswith(_ENGINE)]
+        part = part.__cause__ or part.__context__
+    return "".join(report.format())
+
+
+def describe(value: Any, depth: int = 4) -> str:
+    """A value in a message: the shape and dtype of a tensor, the form of a container, short values as they are.
+
+    Containers are opened `depth` levels deep.
+    """
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple):
+        sizes = ",".join(str(size) for size in shape)
+        return f"{type(value).__name__}[{sizes}] {str(getattr(value, 'dtype', '')).removeprefix('torch.')}".rstrip()
+    if isinstance(value, dict | list | tuple):
+        return _describe_parts(value, depth)
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"a whole number of {value.bit_length()} bits"
+    if value is None or isinstance(value, bool | int | float | str):
+        text = repr(value[:100] if isinstance(value, str) else value)
+        return text if len(text) <= 80 else text[:77] + "..."
+    return type(value).__name__
+
+
+def _describe_parts(value: dict[Any, Any] | list[Any] | tuple[Any, ...], depth: int) -> str:
+    if not depth:
+        return "..."
+    if isinstance(value, dict):
+        parts = [f"{name}: {describe(item, depth - 1)}" for name, item in islice(value.items(), 8)]
+    else:
+        parts = [describe(item, depth - 1) for item in value[:4]]
+    shown = ", ".join([*parts, *["..."][: len(value) - len(parts)]])
+    return f"{{{shown}}}" if isinstance(value, dict) else f"[{shown}]"

@@ -1,0 +1,244 @@
+"""`@node`: a typed function is a node.
+
+The signature is INPUT_TYPES turned sideways: keyword-only parameters in the editor's order, each annotated with a
+socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
+the optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets
+links that the class does not declare; the return annotation is RETURN_TYPES; the docstring is the description, its
+`Args:` are the tooltips. The decorator only marks: a Registry registers, and the RunnableNode is built when somebody
+first asks for it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from weft.engine.context import RunContext
+from weft.engine.errors import DefinitionError
+from weft.engine.links import LINK, LINKED
+from weft.engine.schema.expansion import Expanded, GraphBuilder
+from weft.engine.schema.node import InputSpec, Listing, NodeOptions, NodeSchema, OutputSpec, RunnableNode
+from weft.engine.schema.sockets import Socket
+
+CONTEXT = "CONTEXT"
+GRAPH = "GRAPH"
+_INJECTED: dict[Any, str] = {RunContext: CONTEXT, GraphBuilder: GRAPH}
+
+
+class Hidden:
+    """Marks a parameter that the engine fills: `Annotated[dict, Hidden("PROMPT")]`."""
+
+    def __init__(self, io_type: str) -> None:
+        self.io_type = io_type
+
+
+class RawLink:
+    """Marks an input that gets its Link instead of the value: `Annotated[Link, Socket("MODEL"), RawLink()]`.
+
+    The source runs only when something takes its value: a node of the graph that this node expands into.
+    """
+
+    how = LINK
+
+
+class WithLink(RawLink):
+    """Marks an input that gets a Linked: the value and its Link."""
+
+    how = LINKED
+
+
+class Output:
+    """Names an output slot, or says that it is a list: `Annotated[Latent, Output("denoised_output")]`."""
+
+    def __init__(self, name: str, *, is_list: bool = False) -> None:
+        self.name = name
+        self.is_list = is_list
+
+
+class UI(dict[str, list[Any]]):
+    """What an output node returns: lists by kind, as ComfyUI's `ui`: `UI(images=[{"filename": ..., ...}])`."""
+
+
+PromptJson = Annotated[dict[str, Any], Hidden("PROMPT")]
+ExtraPnginfo = Annotated[dict[str, Any], Hidden("EXTRA_PNGINFO")]
+UniqueId = Annotated[str, Hidden("UNIQUE_ID")]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True)
+class node(Listing, NodeOptions):
+    """`@node(category="image", ...)` marks a typed function as a node.
+
+    All that can be said of one is a field of this record: of itself, of Listing (what the editor shows) or of
+    NodeOptions (how it runs).
+    """
+
+    category: str = field()
+    """The menu that it stands in, as `sampling/custom`. It must be given."""
+
+    python_module: str = field(default="nodes", compare=False)
+
+    class_type: str = ""
+    """Its name in a workflow; default: the function's."""
+
+    def __call__(self, function: Function) -> Function:
+        function.__weft_node__ = self  # type: ignore[attr-defined]  # a mark on the author's own function
+        return function
+
+
+def is_node(thing: object) -> bool:
+    """Whether `@node` marked this function."""
+    return isinstance(getattr(thing, "__weft_node__", None), node)
+
+
+def read_function(function: Callable[..., Any]) -> RunnableNode:
+    """The node that a function marked with `@node` is. Raises DefinitionError naming the parameter at fault."""
+    mark = getattr(function, "__weft_node__", None)
+    if not isinstance(mark, node):
+        raise DefinitionError(f"{function!r} is not a node", hint="mark it with @node")
+    class_type = mark.class_type or function.__name__
+    try:
+        hints = typing.get_type_hints(function, include_extras=True)
+    except NameError as error:
+        hint = "annotations are read in the module: what they name must stand there"
+        raise DefinitionError(f"{class_type}: {error}", hint=hint) from error
+    description, tooltips = _read_docstring(inspect.getdoc(function) or "")
+    inputs: list[InputSpec] = []
+    hidden: list[InputSpec] = []
+    injected: dict[str, str] = {}
+    links: dict[str, str] = {}
+    for parameter in inspect.signature(function).parameters.values():
+        name = parameter.name
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            continue  # links that the class does not declare
+        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+            raise DefinitionError(f"{class_type}: parameter {name!r} must be keyword-only", hint="put a * before it")
+        annotation = hints.get(name)
+        if annotation in (RunContext, GraphBuilder):
+            injected[name] = _INJECTED[annotation]
+            continue
+        marker = _marker(annotation, (Socket, Hidden))
+        if marker is None:
+            raise DefinitionError(f"{class_type}: parameter {name!r} has no socket", hint="Annotated[int, Int(...)]")
+        if isinstance(marker, Hidden):
+            injected[name] = marker.io_type
+            hidden.append(InputSpec(name, Socket(marker.io_type), "hidden"))
+            continue
+        raw = _marker(annotation, (RawLink,))
+        if raw is not None:
+            links[name] = raw.how
+        section = "required" if parameter.default is inspect.Parameter.empty else "optional"
+        inputs.append(InputSpec(name, _with_tooltip(marker, tooltips.get(name)), section))
+    inputs.sort(key=lambda spec: spec.section == "optional")
+    if "return" not in hints:
+        raise DefinitionError(f"{class_type}: the function says not what it returns", hint="-> Image, -> UI, -> None")
+    outputs, wrap = _read_outputs(class_type, hints["return"])
+    schema = NodeSchema(
+        class_type=class_type,
+        inputs=(*inputs, *hidden),
+        outputs=outputs,
+        description=description,
+        **mark.listing() | {"display_name": mark.display_name or class_type},
+    )
+    return RunnableNode(
+        schema,
+        call=_filled(wrap(function), inputs) if mark.unused else wrap(function),
+        options=mark,
+        injected=injected,
+        links=links,
+        module=function.__module__,
+        libraries=_libraries(function.__module__ or ""),
+    )
+
+
+def _libraries(module: str) -> tuple[str, ...]:
+    """What the file of a node, else its pack, says in LIBRARIES: modules that its nodes import when they are called."""
+    for name in (module, module.partition(".")[0]):
+        place = sys.modules.get(name)
+        if place is not None and "LIBRARIES" in vars(place):
+            return tuple(place.LIBRARIES)
+    return ()
+
+
+def _filled(call: Callable[..., Any], inputs: Sequence[InputSpec]) -> Callable[..., Any]:
+    """The call with None for the inputs that were left out as unused."""
+    nothing = dict.fromkeys(spec.name for spec in inputs if spec.section == "required")
+    return lambda **given: call(**{**nothing, **given})
+
+
+def _marker(annotation: Any, kinds: tuple[type, ...]) -> Any:
+    """The last metadata of `annotation` of one of the kinds: what stands outermost in nested Annotated wins.
+
+    `Mask | None` is read as Mask: what None stands for is the function's own affair.
+    """
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        kept = [item for item in typing.get_args(annotation) if item is not type(None)]
+        annotation = kept[0] if len(kept) == 1 else None
+    found = [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, kinds)]
+    return found[-1] if found else None
+
+
+def _with_tooltip(socket: Socket, tooltip: str | None) -> Socket:
+    if tooltip is None or "tooltip" in socket.options:
+        return socket
+    documented = object.__new__(type(socket))
+    for owner in type(socket).__mro__:
+        for slot in getattr(owner, "__slots__", ()):
+            setattr(documented, slot, getattr(socket, slot))
+    documented.options = {**socket.options, "tooltip": tooltip}
+    return documented
+
+
+def _read_outputs(
+    class_type: str, annotation: Any
+) -> tuple[tuple[OutputSpec, ...], Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """The output slots of a return annotation, and what turns the function's value into the engine's form."""
+    if annotation is type(None):
+        return (), lambda function: function
+    if annotation is UI:
+        return (), lambda function: lambda **inputs: _shown(function(**inputs))
+    if typing.get_origin(annotation) is tuple:
+        return tuple(_output(class_type, item) for item in typing.get_args(annotation)), lambda function: function
+    return (_output(class_type, annotation),), lambda function: lambda **inputs: _single(function(**inputs))
+
+
+def _shown(value: Any) -> Any:
+    return value if isinstance(value, Expanded) else {"ui": value}
+
+
+def _single(value: Any) -> Any:
+    return value if isinstance(value, Expanded) else (value,)
+
+
+def _output(class_type: str, annotation: Any) -> OutputSpec:
+    socket = _marker(annotation, (Socket,))
+    if socket is None:
+        raise DefinitionError(f"{class_type}: return type {annotation!r} has no socket", hint="return an alias: Latent")
+    named = _marker(annotation, (Output,))
+    io_type = socket.io_type
+    name = named.name if named else ("COMBO" if isinstance(io_type, tuple) else io_type)
+    return OutputSpec(name, io_type, bool(named and named.is_list))
+
+
+def _read_docstring(text: str) -> tuple[str, dict[str, str]]:
+    """The description (the text before `Args:`) and the tooltips (one `name: text` entry an argument)."""
+    description, _, rest = text.partition("\nArgs:\n")
+    tooltips: dict[str, str] = {}
+    name = ""
+    for line in rest.splitlines():
+        if line and not line[0].isspace():
+            break  # the next section: Returns, Raises
+        entry = re.match(r"\s{1,4}(\w+): (.+)", line)
+        if entry:
+            name = entry[1]
+            tooltips[name] = entry[2].strip()
+        elif name and line.strip():
+            tooltips[name] += " " + line.strip()
+    return " ".join(description.split()), tooltips

@@ -1,0 +1,134 @@
+"""What node libraries give the engine: packs, each a `Pack`, found through the entry-point group `weft.packs`.
+
+A library that has nothing but nodes may name their mapping in the group `weft.nodes` instead. Where text names what a
+pack brings, `module:attribute`, that is imported when it is first needed: finding packs must cost next to nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+from weft.engine.errors import DefinitionError
+from weft.engine.schema.node import NodeSchema, RunnableNode
+
+PACKS, NODES = "weft.packs", "weft.nodes"
+"""The entry-point groups of packs, and of mappings of nodes."""
+
+DISPLAY_NAMES = "NODE_DISPLAY_NAME_MAPPINGS"
+"""ComfyUI's name for what a library's module calls its classes, by class_type."""
+
+CHECKOUT = Path(__file__).parents[1] / "pyproject.toml"
+"""Where Weft's own pack is declared, if this is a checkout."""
+
+Source = NodeSchema | RunnableNode | str | type | Callable[..., Any]
+"""What can be registered: a schema, a node, a `@node` function, a V1 class, or `module:attribute` naming one."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A node library, as the engine sees it; everything is optional.
+
+    `nodes` are its classes by class_type, `titles` what it calls them, where their sources do not say. `name` is its
+    entry point's.
+    """
+
+    nodes: Mapping[str, Source] = field(default_factory=dict)
+    titles: Mapping[str, str] = field(default_factory=dict)
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Packs:
+    """The packs in force, in the order in which they were found; `broken` says which could not be loaded, and why."""
+
+    all: tuple[Pack, ...] = ()
+    broken: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Pack]:
+        return iter(self.all)
+
+    @classmethod
+    def installed(cls) -> Packs:
+        """Those of the group `weft.packs`; one that cannot be loaded is among the broken, and left out."""
+        return cls._found((entry, _pack) for entry in _entries())
+
+    def with_mappings(self) -> Packs:
+        """These, and the mappings of the group `weft.nodes`.
+
+        A name that a pack has is passed over: a library may name its nodes there for versions that know no packs.
+        """
+        from importlib.metadata import entry_points
+
+        names = {pack.name for pack in self}
+        found = self._found((entry, _mapping) for entry in entry_points(group=NODES) if entry.name not in names)
+        return Packs((*self.all, *found.all), (*self.broken, *found.broken))
+
+    @classmethod
+    def _found(cls, entries: Iterable[tuple[EntryPoint, Callable[[EntryPoint, Any], Pack]]]) -> Packs:
+        packs: list[Pack] = []
+        broken: list[str] = []
+        for entry, read in entries:
+            try:
+                packs.append(replace(read(entry, _load(entry)), name=entry.name))
+            except DefinitionError as error:
+                broken.append(error.message)
+        return cls(tuple(packs), tuple(broken))
+
+
+def resolve(place: str) -> Any:
+    """What stands at `module:attribute`, or the module. Raises DefinitionError."""
+    module, colon, attribute = place.partition(":")
+    try:
+        found = import_module(module)
+        return getattr(found, attribute) if colon else found
+    except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
+        raise DefinitionError(f"{place!r}: {type(error).__name__}: {error}") from error
+
+
+def _entries() -> Iterable[EntryPoint]:
+    """The entry points of packs, those of Weft's own checkout too where its installation is older than they are."""
+    from importlib.metadata import entry_points
+
+    found = list(entry_points(group=PACKS))
+    if not any(entry.name == "builtin" for entry in found) and CHECKOUT.is_file():
+        declared = tomllib.loads(CHECKOUT.read_text(encoding="utf-8"))["project"]["entry-points"].get(PACKS, {})
+        found = [*(EntryPoint(name, value, PACKS) for name, value in declared.items()), *found]
+    return found
+
+
+def _called(entry: EntryPoint) -> str:
+    return f"node pack {entry.name!r} ({entry.value})"
+
+
+def _load(entry: EntryPoint) -> Any:
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
+        raise DefinitionError(f"{_called(entry)} cannot be loaded: {type(error).__name__}: {error}") from error
+
+
+def _pack(entry: EntryPoint, found: Any) -> Pack:
+    if not isinstance(found, Pack):
+        raise DefinitionError(f"{_called(entry)}: expected a Pack, got {found!r:.200}")
+    return found
+
+
+def _mapping(entry: EntryPoint, found: Any) -> Pack:
+    try:
+        nodes: Any = dict(found) if isinstance(found, Mapping) else None
+    except Exception as error:  # a mapping of the pack's own
+        raise DefinitionError(f"{_called(entry)} cannot be loaded: {type(error).__name__}: {error}") from error
+    if nodes is None:
+        raise DefinitionError(f"{_called(entry)}: expected a mapping, got {found!r:.200}")
+    titles = getattr(sys.modules.get(entry.module), DISPLAY_NAMES, None)
+    if not isinstance(titles, Mapping):
+        titles = {}
+    said = {name: title for name, title in titles.items() if name in nodes and isinstance(title, str) and title}
+    return Pack(nodes, said)

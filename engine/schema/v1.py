@@ -1,0 +1,131 @@
+"""ComfyUI's V1 class protocol, read into a RunnableNode. The only file that knows of V1, and the only hasattr."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from weft.engine.errors import DefinitionError
+from weft.engine.links import LINK, LINK_FIRST, Link
+from weft.engine.schema.node import (
+    FLAGS,
+    HIDDEN_TYPES,
+    DescribedNode,
+    InputSpec,
+    NodeOptions,
+    NodeSchema,
+    OutputSpec,
+    RunnableNode,
+    read_inputs,
+    read_outputs,
+)
+
+_OUTPUT_ATTRIBUTES = ("RETURN_TYPES", "RETURN_NAMES", "OUTPUT_IS_LIST", "OUTPUT_TOOLTIPS")
+
+
+def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
+    """Read a class with INPUT_TYPES, RETURN_TYPES and FUNCTION: a DescribedNode where it asks for what Weft has not.
+
+    Raises DefinitionError naming what is wrong with it.
+    """
+    for attribute in ("INPUT_TYPES", "RETURN_TYPES", "FUNCTION"):
+        if not hasattr(cls, attribute):
+            raise DefinitionError(f"{class_type}: the class has no {attribute}")
+    try:
+        inputs = read_inputs(cls.INPUT_TYPES())  # type: ignore[attr-defined]  # the protocol of V1, checked above
+        outputs = read_outputs(*(getattr(cls, name, None) for name in _OUTPUT_ATTRIBUTES))
+        function = getattr(cls, cls.FUNCTION)  # type: ignore[attr-defined]  # checked above
+    except Exception as error:  # the author's code: it may raise anything
+        what = f"{type(error).__name__}: {error}"
+        raise DefinitionError(f"{class_type}: INPUT_TYPES, RETURN_TYPES or FUNCTION cannot be read: {what}") from error
+    injected = {
+        spec.name: str(spec.socket.io_type)
+        for spec in inputs
+        if spec.section == "hidden" and spec.socket.io_type in HIDDEN_TYPES
+    }
+    # ComfyUI runs the source of a raw link first, unless it is a lazy input too.
+    links = {
+        spec.name: LINK if spec.socket.options.get("lazy") else LINK_FIRST
+        for spec in inputs
+        if spec.socket.options.get("rawLink")
+    }
+    schema = NodeSchema(
+        class_type=class_type,
+        inputs=inputs,
+        outputs=outputs,
+        display_name=class_type,
+        category=getattr(cls, "CATEGORY", "sd"),
+        description=getattr(cls, "DESCRIPTION", "") or "",
+        python_module=str(getattr(cls, "RELATIVE_PYTHON_MODULE", "nodes")),
+        **{name: bool(getattr(cls, name.upper(), False)) for name in FLAGS},
+    )
+    unsupported = list(_unsupported(cls, function, inputs, outputs))
+    if unsupported:
+        return DescribedNode(schema, f"it uses {', '.join(unsupported)}, which Weft does not carry out yet")
+    return RunnableNode(
+        schema,
+        call=_caller(cls, links),
+        options=NodeOptions(
+            version=source_digest(cls),
+            is_changed=getattr(cls, "IS_CHANGED", None),
+            by_node_id=bool(getattr(cls, "NOT_IDEMPOTENT", False)),
+        ),
+        injected=injected,
+        links=links,
+        module=cls.__module__,
+    )
+
+
+def _unsupported(cls: type, function: Any, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec]) -> Iterator[str]:
+    """What the engine does not carry out: such a class is refused, because a silent difference is worse."""
+    yield from (name for name in ("INPUT_IS_LIST", "check_lazy_status", "VALIDATE_INPUTS") if getattr(cls, name, False))
+    if any(output.is_list for output in outputs):
+        yield "OUTPUT_IS_LIST"
+    if inspect.iscoroutinefunction(function):
+        yield "an async function"
+    for spec in inputs:
+        if spec.section == "hidden" and spec.socket.io_type == "DYNPROMPT":
+            yield f"DYNPROMPT ({spec.name})"
+
+
+def _caller(cls: Any, links: Collection[str]) -> Callable[..., Any]:
+    def call(**inputs: Any) -> Any:
+        for name in links:
+            if type(link := inputs.get(name)) is Link:
+                inputs[name] = list(link)
+        return getattr(cls(), cls.FUNCTION)(**inputs)
+
+    return call
+
+
+def source_digest(cls: type) -> str:
+    """A digest of the .py files of the pack that defines the class: its version, for want of a declared one.
+
+    A class without a file (typed into a session) is new each time it is read: nothing tells whether its code is what it
+    was.
+    """
+    try:
+        return pack_digest(cls.__module__, Path(inspect.getfile(cls)))
+    except (TypeError, OSError):
+        return f"session:{os.urandom(16).hex()}"
+
+
+def pack_digest(module: str, file: Path) -> str:
+    """A digest of the .py files of the pack of a module, which stands in `file`. Raises OSError.
+
+    A pack is the outermost package of the module, or else that one file.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    root = file.parent
+    package = module.split(".")[: None if file.name == "__init__.py" else -1]
+    for name in reversed(package[1:]):
+        if root.name != name:
+            break
+        root = root.parent
+    for source in sorted(root.rglob("*.py")) if package else [file]:
+        digest.update(source.relative_to(root).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    return digest.hexdigest()

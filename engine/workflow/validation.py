@@ -1,0 +1,387 @@
+"""Prompt + Registry -> every Issue. Pure: nothing is run, nothing is changed, and it never stops at the first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from shlex import quote
+from typing import Any
+
+from weft.engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
+from weft.engine.folders import INPUT, Folders
+from weft.engine.formats.widgets import says_nothing
+from weft.engine.schema.node import InputSpec, NodeOptions, NodeSchema, RunnableNode
+from weft.engine.schema.registry import Registry
+from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Socket, Unread, fits, type_name
+from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.overrides import title_of
+from weft.engine.workflow.prompt import Link, Prompt, PromptNode
+
+
+def validate(
+    prompt: Prompt,
+    registry: Registry,
+    *,
+    folders: Folders | None = None,
+    targets: Iterable[str] = (),
+    executable: bool = True,
+    passes: Collection[str] = (),
+    lenient: Collection[str] = (),
+) -> list[Issue]:
+    """Everything that keeps the prompt from running, with ComfyUI's error types.
+
+    As in ComfyUI, a class must be known for every node, and everything else is checked only where an output node or
+    one of `targets` needs it. Without `folders`, names of files are not looked up. `executable=False` also accepts
+    classes of which only the description is known. `passes` are those that are still to come (`weft.engine.planning.lowering`);
+    `lenient` are the codes of what a class may find wrong and is let be.
+    """
+    given = _Validation(prompt, registry, folders, tuple(targets), executable, passes, lenient)
+    return list(given.issues())
+
+
+def output_nodes(prompt: Prompt, registry: Registry) -> list[str]:
+    """The ids of the nodes that are outputs by their class, in the order of the document."""
+    return [
+        node_id
+        for node_id, node in prompt.nodes.items()
+        if node.class_type in registry and registry[node.class_type].output_node
+    ]
+
+
+FILE_PREFIX = "filename_prefix"
+"""ComfyUI's name for the input that says what an output node's files are called, below the output folder."""
+
+_MAX_HINTS = 100
+
+
+def constant(value: Any) -> Any:
+    """A constant of the prompt without its wrapping: a list is written `{"__value__": [...]}`."""
+    if type(value) is dict and len(value) == 1 and "__value__" in value:
+        return value["__value__"]
+    return value
+
+
+def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
+    """The inputs that a node gets: declared ones, coerced, and undeclared links; undeclared constants are dropped.
+
+    So are the inputs that are meaningless beside the others.
+    """
+    by_name = node.schema.given(given)
+    inputs: dict[str, Any] = {}
+    left_out = unused(given, node.schema, node.options)
+    for name, value in given.items():
+        if name in left_out:
+            continue
+        if type(value) is Link:
+            inputs[name] = value
+        elif name in by_name:
+            inputs[name] = by_name[name].socket.coerce(constant(value))
+    return inputs
+
+
+def unused(given: Mapping[str, Any], schema: NodeSchema, options: NodeOptions) -> Collection[str]:
+    """The inputs of which the class says that the others make them meaningless."""
+    return options.unused(constants(given, schema)) if options.unused is not None else ()
+
+
+def constants(given: Mapping[str, Any], schema: NodeSchema) -> dict[str, Any]:
+    """The declared inputs that are no links, coerced, as far as they can be."""
+    by_name = schema.given(given)
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in by_name and type(value) is not Link and type(value) is not list:
+            with suppress(ValueError, TypeError, OverflowError):
+                found[name] = by_name[name].socket.coerce(constant(value))
+    return found
+
+
+def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
+    """The constants that nodes are given and their classes do not declare: they have no effect, here as in ComfyUI.
+
+    Not those that the editor adds by itself, nor empty texts, which say nothing.
+    """
+    for node_id, node in prompt.nodes.items():
+        if node.class_type not in registry:
+            continue
+        schema = registry[node.class_type]
+        declared = {*schema.given(node.inputs), *(spec.name for spec in schema.inputs)}
+        for name, value in node.inputs.items():
+            if name in declared or type(value) is Link or says_nothing(name, value):
+                continue
+            message = f"{name!r} is no input of {node.class_type}, so its value has no effect"
+            yield Issue(
+                "undeclared_input",
+                message,
+                node_id=node_id,
+                class_type=node.class_type,
+                title=title_of(prompt, node_id, registry),
+                hint=did_you_mean(name, declared),
+                pointer=prompt.at(node_id, name),
+            )
+
+
+class _Seen:
+    """A node of the prompt as a node's own check sees it: weft.engine.schema.node.Seen."""
+
+    def __init__(
+        self,
+        node: PromptNode,
+        prompt: Prompt,
+        registry: Registry,
+        folders: Folders | None,
+        passes: Collection[str],
+        slot: int = -1,
+    ) -> None:
+        self.class_type = node.class_type
+        self.constants = constants(node.inputs, registry[node.class_type])
+        self.links = [name for name, _ in node.links]
+        self.slot = slot
+        self.folders = folders
+        self.passes = passes
+        self._inputs, self._prompt, self._registry = node.inputs, prompt, registry
+
+    def source(self, name: str) -> _Seen | None:
+        link = self._inputs.get(name)
+        if type(link) is not Link or link.node_id not in self._prompt.nodes:
+            return None
+        node = self._prompt.nodes[link.node_id]
+        if node.class_type not in self._registry:
+            return None
+        return _Seen(node, self._prompt, self._registry, self.folders, self.passes, link.slot)
+
+
+def _brief(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class _Validation:
+    def __init__(
+        self,
+        prompt: Prompt,
+        registry: Registry,
+        folders: Folders | None,
+        targets: tuple[str, ...],
+        executable: bool,
+        passes: Collection[str],
+        lenient: Collection[str],
+    ) -> None:
+        self.prompt = prompt
+        self.registry = registry
+        self.folders = folders
+        self.targets = targets
+        self.executable = executable
+        self.passes = passes
+        self.lenient = lenient
+        self.hints: dict[tuple[str, int], str] = {}
+
+    def near(self, name: str, choices: Iterable[Any]) -> str:
+        """Did-you-mean for the first names that need one: a thousand searches would take minutes and help nobody."""
+        search = name, id(choices)
+        if search not in self.hints and len(self.hints) < _MAX_HINTS:
+            self.hints[search] = did_you_mean(name, map(str, choices))
+        return self.hints.get(search, "")
+
+    def issue(self, node_id: str, code: str, message: str, input_name: str | None = None, **more: Any) -> Issue:
+        return Issue(
+            code=code,
+            message=message,
+            node_id=node_id,
+            class_type=self.prompt.nodes[node_id].class_type,
+            title=title_of(self.prompt, node_id, self.registry),
+            input=input_name,
+            pointer=self.prompt.at(node_id, input_name),
+            **more,
+        )
+
+    def issues(self) -> Iterator[Issue]:
+        nodes = self.prompt.nodes
+        for node_id, node in nodes.items():
+            if node.class_type not in self.registry:
+                message, hint = self.registry.unknown(node.class_type)
+                message = message[:1].upper() + message[1:]
+                yield self.issue(node_id, "missing_node_type", message, details=f"Node ID '#{node_id}'", hint=hint)
+        wanted = [*output_nodes(self.prompt, self.registry), *(node for node in self.targets if node in nodes)]
+        if not wanted:
+            hint = "add SaveImage or PreviewImage, or name a target"
+            yield Issue("prompt_no_outputs", "Prompt has no outputs", hint=hint, pointer=self.prompt.pointer)
+            # With nothing to run, all of it is checked: the writer of the graph is not done yet.
+            wanted = list(nodes)
+        graph = Graph(self.prompt)
+        needed = graph.needed(wanted)
+        for node_id, node in nodes.items():
+            if node_id in needed and node.class_type in self.registry:
+                yield from self.node_issues(node_id, node, self.registry[node.class_type])
+        for cycle in graph.cycles():
+            if cycle[0] in needed:
+                names = [f'{node_id} "{title_of(self.prompt, node_id, self.registry)}"' for node_id in cycle]
+                path = " -> ".join([*names, names[0]])
+                yield self.issue(cycle[0], "dependency_cycle", "Nodes wait for each other", details=path)
+
+    def node_issues(self, node_id: str, node: PromptNode, schema: NodeSchema) -> Iterator[Issue]:
+        unavailable = self.registry.unavailable(node.class_type)
+        if self.executable and unavailable:
+            message = f"{node.class_type} cannot be run"
+            yield self.issue(node_id, "not_executable", message, details=unavailable)
+        inputs, options = node.inputs, self.registry.options(node.class_type)
+        left_out = unused(inputs, schema, options)
+        declared = schema.given(inputs)
+        for name, spec in declared.items():
+            if name in left_out:
+                continue
+            if isinstance(spec.socket, Unread):
+                message = f"{name!r} is of type {type_name(spec.socket.io_type)}, which is not known here"
+                yield self.issue(node_id, "unknown_input_type", message, name)
+            elif name not in inputs:
+                if spec.section == "required":
+                    yield self.missing(node_id, node, declared, spec)
+            elif type(inputs[name]) is Link or type(inputs[name]) is list:
+                yield from self.link_issues(node_id, spec.name, inputs[name], spec)
+            elif not spec.socket.takes_values:
+                message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
+                hint = f"it takes {type_name(spec.socket.accepts)} from another node, got {_brief(inputs[name])}"
+                extra = self.extra(spec, received_value=inputs[name])
+                yield self.issue(node_id, "bad_linked_input", message, name, details=name, hint=hint, extra=extra)
+            else:
+                yield from self.value_issues(node_id, spec, constant(inputs[name]))
+        for name, value in inputs.items():
+            # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
+            if type(value) is Link and name not in declared:
+                yield from self.link_issues(node_id, name, value, None)
+        if options.check is not None:
+            for name, found in options.check(_Seen(node, self.prompt, self.registry, self.folders, self.passes)):
+                if isinstance(found, str):
+                    yield self.issue(node_id, "custom_validation_failed", found, name)
+                elif found.code not in self.lenient:
+                    yield self.issue(node_id, found.code, found.message, name, hint=found.hint, missing_file=True)
+
+    def missing(self, node_id: str, node: PromptNode, declared: Mapping[str, InputSpec], spec: InputSpec) -> Issue:
+        stray = [name for name in node.inputs if name not in declared]
+        found = nearest(spec.name, stray)
+        hint = f"the node has an input {found!r}, which its class does not declare" if found else ""
+        hint = hint or "; ".join(self.fillings(spec.socket))
+        extra = {"input_name": spec.name}
+        code, message = "required_input_missing", "Required input is missing"
+        return self.issue(node_id, code, message, spec.name, details=spec.name, hint=hint, extra=extra)
+
+    def fillings(self, socket: Socket) -> Iterator[str]:
+        """What an input that is missing could be given."""
+        if not socket.is_widget:
+            yield f"it takes {type_name(socket.io_type)} from another node"
+            return
+        if socket.options.get("default") is not None:
+            yield f"its default is {_brief(socket.options['default'])}"
+        choices: Sequence[Any] = socket.choices or () if isinstance(socket, Combo) else ()
+        if isinstance(socket, Files) and self.folders is not None:
+            choices = [*socket.extra_choices, *self.folders.files(socket.folder, socket.suffixes)]
+        if choices:
+            more = f", and {len(choices) - SHOWN_CHOICES} more" if len(choices) > SHOWN_CHOICES else ""
+            yield f"one of {', '.join(map(_brief, choices[:SHOWN_CHOICES]))}{more}"
+
+    def link_issues(self, node_id: str, name: str, link: Any, spec: InputSpec | None) -> Iterator[Issue]:
+        nodes = self.prompt.nodes
+        code = "bad_linked_input"
+        if type(link) is list:
+            message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
+            hint = f'got {_brief(link)}; a list as a value is written {{"__value__": [...]}}'
+            extra = self.extra(spec, name, received_value=link)
+            yield self.issue(node_id, code, message, name, details=name, hint=hint, extra=extra)
+            return
+        source = nodes.get(link.node_id)
+        if source is None:
+            message, hint = f"Linked node {link.node_id!r} does not exist", self.near(link.node_id, nodes)
+            extra = self.extra(spec, name, received_value=list(link))
+            yield self.issue(node_id, code, message, name, details=name, hint=hint, extra=extra)
+            return
+        if source.class_type not in self.registry:
+            return
+        outputs = self.registry[source.class_type].outputs
+        if not 0 <= link.slot < len(outputs):
+            slots = ", ".join(f"{slot} {out.name}" for slot, out in enumerate(outputs)) or "none"
+            message = f"Linked node {link.node_id!r} ({source.class_type}) has no output slot {link.slot}"
+            extra = self.extra(spec, name, received_value=list(link))
+            yield self.issue(node_id, code, message, name, details=name, hint=f"its slots: {slots}", extra=extra)
+            return
+        received = outputs[link.slot].io_type
+        if spec is not None and not fits(received, spec.socket.accepts):
+            wanted = type_name(spec.socket.accepts)
+            details = f"{name}, received_type({type_name(received)}) mismatch input_type({wanted})"
+            fitting = [f"slot {slot}" for slot, out in enumerate(outputs) if fits(out.io_type, spec.socket.accepts)]
+            hint = f"{wanted} is {', '.join(fitting)} of node {link.node_id}" if fitting else ""
+            extra = self.extra(spec, received_type=type_name(received), linked_node=list(link))
+            message = "Return type mismatch between linked nodes"
+            yield self.issue(node_id, "return_type_mismatch", message, name, details=details, hint=hint, extra=extra)
+
+    def value_issues(self, node_id: str, spec: InputSpec, value: Any) -> Iterator[Issue]:
+        name, socket = spec.name, spec.socket
+        try:
+            coerced = socket.coerce(value)
+        except (ValueError, TypeError, OverflowError) as error:
+            message = f"Failed to convert an input value to a {type_name(socket.io_type)} value"
+            extra = self.extra(spec, received_value=value, exception_message=str(error))
+            yield self.issue(
+                node_id, "invalid_input_type", message, name, details=f"{name}, {value}, {error}", extra=extra
+            )
+            return
+        if isinstance(socket, Files):
+            yield from self.file_issues(node_id, spec, socket, coerced)
+            return
+        if name == FILE_PREFIX and self.folders is not None and isinstance(coerced, str):
+            try:
+                self.folders.check_prefix(coerced)
+            except UnusableName as error:
+                extra = self.extra(spec, received_value=value)
+                yield self.issue(node_id, "custom_validation_failed", error.message, name, hint=error.hint, extra=extra)
+        for code, message, details in socket.problems(name, coerced):
+            hint = ""
+            if isinstance(socket, Combo) and code == "value_not_in_list":
+                hint = self.choice_meant(node_id, socket, str(coerced))
+            extra = self.extra(spec, received_value=value)
+            yield self.issue(node_id, code, message, name, details=details, hint=hint, extra=extra)
+
+    def choice_meant(self, node_id: str, socket: Combo, value: str) -> str:
+        """Which choice was meant, and where all stand that the message does not spell out."""
+        choices = socket.choices or ()
+        hints = [(socket.meant(value) if socket.meant else "") or self.near(value, choices)]
+        if len(choices) > SHOWN_CHOICES:
+            hints.append(f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists all {len(choices)}")
+        return "; ".join(filter(None, hints))
+
+    def file_issues(self, node_id: str, spec: InputSpec, socket: Files, value: Any) -> Iterator[Issue]:
+        if value in socket.extra_choices or self.folders is None:
+            return
+        code, message = "value_not_in_list", "Value not in list"
+        if socket.folder == INPUT:  # ComfyUI's loaders look for these themselves
+            code, message = "custom_validation_failed", "Invalid file"
+        extra = self.extra(spec, received_value=value)
+        if not isinstance(value, str):
+            details = f"{spec.name}: expected the name of a file, got {value!r}"
+            yield self.issue(node_id, code, message, spec.name, details=details, extra=extra)
+            return
+        try:
+            path = self.folders.find(socket.folder, value, socket.suffixes)
+        except (MissingFile, OutsideFolder) as error:
+            missing = isinstance(error, MissingFile)
+            listing = f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists the files"
+            hints = [error.hint] if "did you mean" in error.hint or not missing else [error.hint, listing]
+            if socket.folder == INPUT and os.path.isabs(value) and "\0" not in value:
+                hints.append(f"given for the run it is read: --set {quote(f'{node_id}.{spec.name}={value}')}")
+            yield self.issue(
+                node_id, code, message, spec.name, details=error.message, hint="; ".join(filter(None, hints)),
+                extra=extra, missing_file=missing,
+            )  # fmt: skip
+            return
+        refused = socket.refuses(path) if socket.refuses is not None else ""
+        if refused:
+            code, message = "custom_validation_failed", f"{value} cannot be used here"
+            yield self.issue(node_id, code, message, spec.name, details=refused, extra=extra)
+
+    def extra(self, spec: InputSpec | None, name: str = "", **more: Any) -> dict[str, Any]:
+        """ComfyUI's extra_info: over 20 choices, the input's config is left out; an undeclared input has none."""
+        if spec is None:
+            return {"input_name": name, **more}
+        config: Any = spec.socket.to_object_info()
+        if isinstance(spec.socket, Combo) and len(spec.socket.choices or ()) > SHOWN_CHOICES:
+            config = None
+        return {"input_name": spec.name, "input_config": config, **more}

@@ -1,0 +1,317 @@
+"""Conditions: what steers a run, where in the latent, how much and when.
+
+A conditioning is ComfyUI's list of [tensor [b,T,C], dict]. `resolve` reads one once a run; nothing here runs per step.
+Keys read: pooled_output; width, height, crop_w, crop_h, target_width, target_height, aesthetic_score (SDXL); area,
+strength; mask, mask_strength, set_area_to_bounds; start_percent, end_percent; concat_latent_image, concat_mask
+(inpainting and editing UNets, see concat.py); control, control_apply_to_uncond. Semantics: parity/facts.md section 6.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.sd.concat import CONCATENATIONS
+from weft.nodes.diffusion.sampling.denoiser import Denoiser
+from weft.nodes.diffusion.values.masks import as_masks
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.sampling.control import BoundControl, Control
+
+Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
+
+# What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
+NOT_APPLIED = ("gligen", "hooks", "unclip_conditioning")
+
+# How much people liked a picture, as the SDXL refiner was told in training: what is assumed of each side (Podell 2023).
+AESTHETIC_SCORES = {"negative": 2.5, "middle": 2.5, "empty": 2.5}
+AESTHETIC_SCORE = 6.0
+
+
+@dataclass(frozen=True, eq=False)
+class SamplingRun:
+    """What is being sampled: the denoiser, and the shape [B,C,h,w] and device of its latent.
+
+    latent_scale: from a latent as nodes know it to the network's. latent: the one that the run starts from, scaled.
+    noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
+    options: the model's model_options. sigmas, seed, batch_index: the run's. in_stages: it may be a stage of a longer
+    run, which is to make the random choices of the whole one.
+    """
+
+    denoiser: Denoiser
+    shape: tuple[int, ...]
+    device: torch.device
+    latent_scale: float = 1.0
+    latent: Tensor | None = None
+    noise_mask: Tensor | None = None
+    held: ExitStack = field(default_factory=ExitStack)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    sigmas: Tensor | None = None
+    seed: int = 0
+    batch_index: Sequence[int] | None = None
+    in_stages: bool = False
+    _bound: dict[Control, BoundControl] = field(default_factory=dict)
+
+    def control(self, control: Control) -> BoundControl:
+        """A control made ready for this run, once, so that conditions that share one can share a call."""
+        if control not in self._bound:
+            self._bound[control] = control.bind(self)
+        return self._bound[control]
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """One entry of a conditioning, ready for the network.
+
+    context: [b,T,C], and added: SDXL's vectors, [b,...] each, both on the device, in the network's dtype.
+    concat: [b,c,h,w] channels behind the latent's, at its size, or None.
+    area: where it acts, perhaps beyond the latent's edge; None for everywhere.
+    mask: [m,h,w] at latent size on the device, or None.
+    sigma_start, sigma_end: it acts at the noise levels between them, both included.
+    control: what steers the network's inner layers, None for nothing. control_for_all: the other sides get it too.
+    """
+
+    context: Tensor
+    added: Mapping[str, Tensor]
+    concat: Tensor | None = None
+    area: Area | None = None
+    strength: float = 1.0
+    mask: Tensor | None = None
+    mask_strength: float = 1.0
+    sigma_start: float = math.inf
+    sigma_end: float = 0.0
+    control: BoundControl | None = None
+    control_for_all: bool = False
+
+    def active(self, sigma: float) -> bool:
+        """Whether it acts at this noise level."""
+        return self.sigma_end <= sigma <= self.sigma_start
+
+    def box(self, height: int, width: int) -> Area:
+        """Where it acts in a latent of this size: the area, cut at the edge."""
+        h, w, y, x = self.area or (height, width, 0, 0)
+        return min(h, height - y), min(w, width - x), y, x
+
+    def weight(self, batch: int, height: int, width: int) -> Tensor | float:
+        """How much it counts at each latent pixel of its box: a number, or a tensor that broadcasts to [batch,C,h,w].
+
+        A mask weighs by itself. An area without one fades in over up to 8 pixels at the sides inside the latent.
+        """
+        h, w, y, x = self.box(height, width)
+        if self.mask is not None:
+            mask = to_batch(self.mask[:batch, None, y : y + h, x : x + w], batch)
+            return mask * (self.mask_strength * self.strength)
+        if self.area is None:
+            return self.strength
+        return (self.strength * _fade(h, y, height)[:, None] * _fade(w, x, width)).to(self.context.device)[None, None]
+
+
+def resolve(conditioning: Sequence[Any], side: str, run: SamplingRun) -> list[Condition]:
+    """The conditions of one side ("positive", "negative") of a run.
+
+    Raises DiffusionError naming side and entry where one does not fit the network or the latent.
+    """
+    if not isinstance(conditioning, list | tuple):
+        got = type(conditioning).__name__
+        raise DiffusionError(f"{side} conditioning: expected a list of [tensor, options], got {got}")
+    resolved = []
+    for i, entry in enumerate(conditioning):
+        try:
+            if not isinstance(entry, list | tuple) or len(entry) != 2 or not isinstance(entry[1], Mapping):
+                raise DiffusionError(f"expected [tensor, options], got {type(entry).__name__}")
+            context, options = entry
+            resolved.append(_resolve_entry(context, options, side, run))
+        except DiffusionError as error:
+            raise DiffusionError(f"{side} conditioning, entry {i}: {error}") from None
+    return resolved
+
+
+def resolve_sides(sides: Mapping[str, Sequence[Any]], run: SamplingRun) -> list[list[Condition]]:
+    """The conditions of all sides of a run, in their order, with what one side gives to another: twins and controls.
+
+    Args:
+        sides: conditionings by side; what "positive" says about the others counts.
+
+    Raises DiffusionError as `resolve`.
+    """
+    resolved = {side: resolve(conditioning, side, run) for side, conditioning in sides.items()}
+    for side, conditions in resolved.items():
+        for other in resolved:
+            if other != side:
+                add_twins(conditions, resolved[other])
+    for side, conditions in resolved.items():
+        if side != "positive":
+            share_controls(resolved.get("positive", []), conditions)
+    return list(resolved.values())
+
+
+def share_controls(positive: Sequence[Condition], other: list[Condition]) -> None:
+    """Put the controls that the positive side has for all sides on the conditions of another side.
+
+    Only conditions without area give and get one, in turn, the last winning; a side that has one of its own gets none.
+    """
+    controls = [c.control for c in positive if c.area is None and c.control is not None and c.control_for_all]
+    places = [place for place, condition in enumerate(other) if condition.area is None]
+    if not places or any(other[place].control is not None for place in places):
+        return
+    for number, control in enumerate(controls):
+        place = places[number % len(places)]
+        other[place] = replace(other[place], control=control)
+
+
+def add_twins(source: Sequence[Condition], other: list[Condition]) -> None:
+    """Give `other` a condition for each area in `source`, so that both sides are compared on the same crop.
+
+    The twin acts where, when and as much as the area does, with the prompt of the smallest condition in `other` that
+    contains the area; none is added where that condition has this very area.
+    """
+    for condition in source:
+        if condition.area is None:
+            continue
+        containing = [c for c in other if c.area is None or _contains(c.area, condition.area)]
+        if not containing:
+            continue
+        smallest = min(containing, key=lambda c: math.inf if c.area is None else c.area[0] * c.area[1])
+        if smallest.area != condition.area:
+            twin = replace(condition, context=smallest.context, added=smallest.added, concat=smallest.concat)
+            other.append(twin)
+
+
+def to_batch(tensor: Tensor, batch: int) -> Tensor:
+    """The tensor repeated, or cut, to `batch` items."""
+    if tensor.shape[0] == 1:
+        return tensor.expand(batch, *tensor.shape[1:])
+    repeats = -(-batch // tensor.shape[0])
+    return tensor.repeat(repeats, *[1] * (tensor.dim() - 1))[:batch]
+
+
+def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask [h,w], [m,h,w] or [m,1,h,w] as [m,height,width] float32, bilinear, not rounded."""
+    mask = as_masks(mask).float()[:, None]
+    if mask.shape[-2:] != (height, width):
+        mask = torch.nn.functional.interpolate(mask, size=(height, width), mode="bilinear")
+    return mask[:, 0]
+
+
+def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Condition:
+    not_applied = [key for key in NOT_APPLIED if options.get(key) is not None]
+    if not_applied:
+        raise DiffusionError(f"{not_applied[0]!r} is not supported yet")
+    denoiser, (_, _, height, width) = run.denoiser, run.shape
+    _check_context(context, denoiser)
+    mask = options.get("mask")
+    if mask is not None:
+        mask = resize_mask(mask, height, width)
+    area = absolute_area(options["area"], height, width) if options.get("area") is not None else None
+    if mask is not None and options.get("set_area_to_bounds"):
+        area = bounds_of(mask)
+    percent_to_sigma = denoiser.sampling.percent_to_sigma
+    start, end = options.get("start_percent"), options.get("end_percent")
+    control = options.get("control")
+    return Condition(
+        context=context.to(device=run.device, dtype=denoiser.dtype),
+        added=_added(options, side, run),
+        concat=CONCATENATIONS[denoiser.inputs](options, run),
+        area=area,
+        strength=float(options.get("strength", 1.0)),
+        mask=None if mask is None else mask.to(run.device),
+        mask_strength=float(options.get("mask_strength", 1.0)),
+        sigma_start=math.inf if start is None else percent_to_sigma(start),
+        sigma_end=0.0 if end is None else percent_to_sigma(end),
+        control=None if control is None else run.control(control),
+        control_for_all=bool(options.get("control_apply_to_uncond")),
+    )
+
+
+def _check_context(context: Tensor, denoiser: Denoiser) -> None:
+    if not isinstance(context, Tensor) or context.dim() != 3 or 0 in context.shape:
+        got = list(context.shape) if isinstance(context, Tensor) else type(context).__name__
+        raise DiffusionError(f"expected a tensor [batch, tokens, width], got {got}")
+    expected = denoiser.context_width
+    if context.shape[-1] != expected:
+        raise DiffusionError(
+            f"its width is {context.shape[-1]}, the model's cross attention takes {expected}: "
+            "the prompt was encoded by the text encoder of another model family; encode it with the CLIP of the "
+            "checkpoint that the model is from"
+        )
+
+
+def _added(options: Mapping[str, Any], side: str, run: SamplingRun) -> dict[str, Tensor]:
+    """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
+    pooled_width = run.denoiser.pooled_width
+    if pooled_width is None:
+        return {}
+    pooled = options.get("pooled_output")
+    if pooled is None:
+        raise DiffusionError(
+            f"the model needs a pooled_output of width {pooled_width}, and there is none; "
+            "encode the prompt with the CLIP of the checkpoint that the model is from"
+        )
+    if pooled.shape[-1] != pooled_width:
+        raise DiffusionError(
+            f"its pooled_output has width {pooled.shape[-1]}, the model takes {pooled_width}; "
+            "encode the prompt with the CLIP of the checkpoint that the model is from"
+        )
+    height = options.get("height", run.shape[2] * 8)
+    width = options.get("width", run.shape[3] * 8)
+    values = {
+        "height": height,
+        "width": width,
+        "crop_h": options.get("crop_h", 0),
+        "crop_w": options.get("crop_w", 0),
+        "target_height": options.get("target_height", height),
+        "target_width": options.get("target_width", width),
+        "aesthetic_score": options.get("aesthetic_score", AESTHETIC_SCORES.get(side, AESTHETIC_SCORE)),
+    }
+    sizes = [values[name] for name in run.denoiser.sizes]
+    return {
+        "text_embeds": pooled.reshape(-1, pooled_width).to(device=run.device, dtype=run.denoiser.dtype),
+        "time_ids": torch.tensor([sizes], dtype=torch.float32, device=run.device),
+    }
+
+
+def absolute_area(area: Sequence[Any], height: int, width: int) -> Area:
+    """From (h, w, y, x) in latent pixels or ("percentage", h, w, y, x) in shares; it may reach beyond the edge."""
+    if area[0] == "percentage":
+        _, h, w, y, x = area
+        # round() is to even at .5, as in ComfyUI.
+        area = (max(1, round(h * height)), max(1, round(w * width)), round(y * height), round(x * width))
+    h, w, y, x = area
+    if not (0 <= y < height and 0 <= x < width and h > 0 and w > 0):
+        raise DiffusionError(f"its area of {w}x{h} at x={x}, y={y} lies outside the latent of {width}x{height}")
+    return h, w, y, x
+
+
+def bounds_of(mask: Tensor) -> Area:
+    """The smallest box of at least 8x8 around what any mask of the batch marks; one of 8x8 for an empty mask."""
+    marked = (mask != 0).any(dim=0)
+    rows, columns = marked.any(dim=1).nonzero(), marked.any(dim=0).nonzero()
+    if not len(rows):
+        return 8, 8, 0, 0
+    y, x = int(rows[0]), int(columns[0])
+    return max(8, int(rows[-1]) - y + 1), max(8, int(columns[-1]) - x + 1), y, x
+
+
+def _fade(size: int, offset: int, total: int) -> Tensor:
+    """[size] weights along one axis: a ramp at each end that lies inside the latent, 1 elsewhere."""
+    weight = torch.ones(size)
+    ramp = min(8, size // 4)
+    for t in range(ramp):
+        if offset != 0:
+            weight[t] *= (t + 1) / ramp
+        if offset + size < total:
+            weight[size - 1 - t] *= (t + 1) / ramp
+    return weight
+
+
+def _contains(outer: Area, inner: Area) -> bool:
+    h, w, y, x = inner
+    outer_h, outer_w, outer_y, outer_x = outer
+    return outer_y <= y and outer_x <= x and y + h <= outer_y + outer_h and x + w <= outer_x + outer_w

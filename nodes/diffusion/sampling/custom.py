@@ -1,0 +1,97 @@
+"""Sampling with a schedule, sampler, guider and noise of one's own: SamplerCustom, SamplerCustomAdvanced, AddNoise.
+
+Semantics: parity/facts.md sections 3 and 4. Numbers: goldens cust_*, cadv_*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.guiders import Guider, Noise
+from weft.nodes.diffusion.sampling.sample import Callback, sample
+from weft.nodes.diffusion.sampling.samplers.interface import Sampler
+from weft.nodes.diffusion.sampling.sigmas import check_sigmas
+from weft.nodes.diffusion.values.latents import samples_of
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.weights.patcher import ModelPatcher
+
+Latent = dict[str, Any]
+
+
+def custom_sample(
+    guider: Guider,
+    sampler: Sampler,
+    sigmas: Tensor,
+    noise: Noise,
+    latent: Mapping[str, Any],
+    callback: Callback | None = None,
+) -> tuple[Latent, Latent]:
+    """Solve `sigmas` from the latent with noise.
+
+    Args:
+        sigmas: [n+1] for n steps. [] and [0.0] give the latent as it is, one sigma the latent with noise of its level.
+        noise: what is added at the start; its seed is that of the noise which the sampler adds on its way.
+        latent, callback: as ksample's.
+
+    Returns:
+        (the latent where the schedule ends, the last prediction of the noise-free latent), both as ksample's.
+
+    Raises:
+        DiffusionError: an input of another kind, NaN or infinity.
+    """
+    _check(guider, Guider, "a guider", "BasicGuider or CFGGuider")
+    _check(sampler, Sampler, "a sampler", "KSamplerSelect")
+    if not (hasattr(noise, "generate_noise") and hasattr(noise, "seed")):
+        raise DiffusionError(f"expected a noise (as RandomNoise gives), got {type(noise).__name__}")
+    sigmas = check_sigmas(sigmas)
+    samples = samples_of(latent)
+    if len(sigmas) < 2 and not sigmas.any():
+        return dict(latent), dict(latent)
+    start = noise.generate_noise(latent)
+    if start.shape != samples.shape:
+        raise DiffusionError(f"the noise is {list(start.shape)}, the latent {list(samples.shape)}")
+    last: list[Tensor] = []
+
+    def keep(step: int, total: int, x: Tensor, denoised: Tensor) -> None:
+        last[:] = [denoised]
+        if callback is not None:
+            callback(step, total, x, denoised)
+
+    result = sample(
+        guider.model,
+        guider.guidance,
+        samples,
+        start,
+        sigmas,
+        sampler,
+        seed=noise.seed,
+        noise_mask=latent.get("noise_mask"),
+        callback=keep,
+        batch_index=latent.get("batch_index"),
+    )
+    # A plain tensor, as sample gives.
+    denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result.clone()
+    return {**latent, "samples": result}, {**latent, "samples": denoised}
+
+
+def add_noise(model: ModelPatcher, noise: Noise, sigmas: Tensor, latent: Mapping[str, Any]) -> Latent:
+    """The latent with noise of the level between first and last sigma, or of the only one; without one, as it is."""
+    samples = samples_of(latent)
+    sigmas = check_sigmas(sigmas)
+    if not len(sigmas):
+        return dict(latent)
+    level = (sigmas[0] - sigmas[-1]).abs() if len(sigmas) > 1 else sigmas[0]
+    inner = model.process_latent_in(samples.to(device="cpu", dtype=torch.float32))
+    noised = model.process_latent_out(inner + noise.generate_noise(latent) * level)
+    return {**latent, "samples": noised.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)}
+
+
+def _check(value: object, kind: type, what: str, giver: str) -> None:
+    if not isinstance(value, kind):
+        raise DiffusionError(f"expected {what} (as {giver} gives), got {type(value).__name__}")

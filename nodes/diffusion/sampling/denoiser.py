@@ -1,0 +1,291 @@
+"""What a checkpoint's network means: sigma <-> timestep, input scaling, and from its output to a denoised latent.
+
+Notation of Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models": a noised latent is
+x = x0 + sigma * noise (variance exploding), whatever the network was trained on. This module alone knows better.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import DiffusionError, nearest
+from weft.nodes.diffusion.families.sd import unet
+from weft.nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN, SIZES
+from weft.nodes.diffusion.sampling.tally import evaluated
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from weft.nodes.diffusion.sampling.control import BoundControl
+
+# Channels that a UNet reads behind those of the latent: a mask and an image, or an image.
+CONCATENATED = {PLAIN: 0, INPAINT: 5, EDIT: 4}
+
+# Lin et al. 2023 end at a signal-to-noise ratio of 0; ComfyUI leaves this much, so that the top sigma is finite.
+LAST_ALPHA_CUMPROD = 4.8973451890853435e-08
+
+
+class Clock(Protocol):
+    """How a network counts noise levels. ends: the timesteps of its lowest and its highest one."""
+
+    ends: tuple[float, float]
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """The timestep that the network is given for a noise level, float32, of sigma's shape."""
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """The noise level of a fractional timestep, float32, of its shape."""
+
+
+class TableClock:
+    """Timesteps of a table of trained noise levels: a sigma is given the nearest one in log space.
+
+    stride: entry i of the table stands for timestep stride * (i + 1) - 1; more than 1 where a distilled network knows
+    only some of the levels (Luo et al. 2023, "LCM": every 20th).
+    """
+
+    def __init__(self, log_sigmas: Tensor, stride: int = 1) -> None:
+        self.log_sigmas = log_sigmas
+        self.stride = stride
+        self.ends = 0.0, float(stride * len(log_sigmas) - 1)
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """See Clock."""
+        index = (sigma.log()[..., None] - self.log_sigmas).abs().argmin(dim=-1)
+        return (self.stride * (index + 1) - 1).to(torch.float32)
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """See Clock. Log sigma is interpolated linearly, clamped to the ends of the table."""
+        t = ((timestep - (self.stride - 1)) / self.stride).clamp(0, len(self.log_sigmas) - 1)
+        low, high, weight = t.floor().long(), t.ceil().long(), t.frac()
+        return ((1.0 - weight) * self.log_sigmas[low] + weight * self.log_sigmas[high]).exp()
+
+
+class LogClock:
+    """The conditioning of Karras et al. 2022, table 1: log sigma / 4, for networks trained at any noise level."""
+
+    def __init__(self, sigma_min: float, sigma_max: float) -> None:
+        self.ends = 0.25 * math.log(sigma_min), 0.25 * math.log(sigma_max)
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """See Clock."""
+        return 0.25 * sigma.log()
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """See Clock."""
+        return (timestep / 0.25).exp()
+
+
+class ModelSampling:
+    """The noise levels that a network was trained at, and what its output stands for. Not changed once made.
+
+    sigmas: [T] on the CPU, ascending: the noise level of timestep 0 .. T-1. Given in any precision, kept in float32.
+    prediction: a key of PREDICTIONS.
+    sigma_data: the standard deviation of the data that the network was trained to see (Karras et al. 2022).
+    clock: how the network counts noise levels; by default the index in sigmas.
+    """
+
+    def __init__(
+        self, sigmas: Tensor, prediction: str = "eps", *, sigma_data: float = 1.0, clock: Clock | None = None
+    ) -> None:
+        if prediction not in PREDICTIONS:
+            raise DiffusionError(f"unknown prediction {prediction!r}{nearest(prediction, PREDICTIONS)}")
+        # The log is taken before rounding: a bit here decides which timestep a sigma halfway between two falls to.
+        self.sigmas = sigmas.float()
+        self.log_sigmas = sigmas.log().float()
+        self.prediction = prediction
+        self.sigma_data = sigma_data
+        self.sigma_min = float(self.sigmas[0])
+        self.sigma_max = float(self.sigmas[-1])
+        self.clock = TableClock(self.log_sigmas) if clock is None else clock
+
+    @classmethod
+    def discrete(
+        cls,
+        prediction: str = "eps",
+        *,
+        timesteps: int = 1000,
+        beta_start: float = 0.00085,
+        beta_end: float = 0.012,
+        zero_snr: bool = False,
+        distilled_steps: int | None = None,
+    ) -> ModelSampling:
+        """Stable Diffusion's schedule: betas linear in their square root (Rombach et al. 2022), in float64.
+
+        zero_snr: rescaled so that the last timestep is all but pure noise (Lin et al. 2023, "Common Diffusion Noise
+        Schedules and Sample Steps are Flawed", algorithm 1).
+        distilled_steps: of a network that was distilled to this many evenly spaced timesteps (LCM: 50).
+        """
+        betas = torch.linspace(beta_start**0.5, beta_end**0.5, timesteps, dtype=torch.float64) ** 2
+        alphas_cumprod = torch.cumprod(1.0 - betas, dim=0)
+        if zero_snr:
+            alphas_cumprod = _rescaled_to_zero_snr(alphas_cumprod)
+        sigmas = ((1.0 - alphas_cumprod) / alphas_cumprod) ** 0.5
+        if distilled_steps is None:
+            return cls(sigmas, prediction)
+        stride = timesteps // distilled_steps
+        # Rounded before the log, as ComfyUI does here: a sigma halfway between two levels falls as it does there.
+        kept = sigmas[stride - 1 :: stride].float()
+        return cls(kept, prediction, clock=TableClock(kept.log(), stride))
+
+    @classmethod
+    def continuous(
+        cls, prediction: str, *, sigma_min: float, sigma_max: float, sigma_data: float = 1.0
+    ) -> ModelSampling:
+        """The schedule of Karras et al. 2022 ("EDM"): any sigma from sigma_min to sigma_max."""
+        if not 0.0 < sigma_min < sigma_max:
+            raise DiffusionError(f"need 0 < sigma_min < sigma_max, got sigma_min {sigma_min}, sigma_max {sigma_max}")
+        sigmas = torch.linspace(math.log(sigma_min), math.log(sigma_max), 1000).exp()
+        return cls(sigmas, prediction, sigma_data=sigma_data, clock=LogClock(sigma_min, sigma_max))
+
+    def timestep(self, sigma: Tensor | float) -> Tensor:
+        """What the network is given for a noise level: float32, of sigma's shape."""
+        return self.clock.timestep(torch.as_tensor(sigma, dtype=torch.float32))
+
+    def sigma(self, timestep: Tensor | float) -> Tensor:
+        """Noise level of a fractional timestep."""
+        return self.clock.sigma(torch.as_tensor(timestep, dtype=torch.float32))
+
+    def percent_to_sigma(self, percent: float) -> float:
+        """Noise level at a share of the way from pure noise (0.0) to the image (1.0); the ends are open."""
+        if percent <= 0.0:
+            return 999999999.9
+        if percent >= 1.0:
+            return 0.0
+        low, high = self.clock.ends
+        return float(self.sigma(low + (1.0 - percent) * (high - low)))
+
+    def scale_input(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """x as the network expects it: at variance 1 for all but "img_to_img"."""
+        return PREDICTIONS[self.prediction].scale_input(self, x, sigma)
+
+    def denoised(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
+        """The network's estimate of the noise-free latent."""
+        return PREDICTIONS[self.prediction].denoised(self, x, output, sigma)
+
+    def add_noise(self, latent: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        """Where sampling starts: at the top of the schedule x has the variance of the network's own prior."""
+        return latent + noise * ((1.0 + sigma**2) ** 0.5 if self.is_top(sigma) else sigma)
+
+    def is_top(self, sigma: Tensor) -> bool:
+        """Whether sigma is the highest trained noise level (relative 1e-5) or above."""
+        return float(sigma) > self.sigma_max or math.isclose(float(sigma), self.sigma_max, rel_tol=1e-5)
+
+
+class Prediction(NamedTuple):
+    """What goes into a network, (sampling, x, sigma), and what comes out, (sampling, x, output, sigma) -> denoised."""
+
+    scale_input: Callable[[ModelSampling, Tensor, Tensor], Tensor]
+    denoised: Callable[[ModelSampling, Tensor, Tensor, Tensor], Tensor]
+
+
+def _to_unit_variance(sampling: ModelSampling, x: Tensor, sigma: Tensor) -> Tensor:
+    return x / (sigma**2 + sampling.sigma_data**2) ** 0.5
+
+
+def _from_noise(sampling: ModelSampling, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
+    return x - output * sigma
+
+
+def _from_velocity(sampling: ModelSampling, x: Tensor, output: Tensor, sigma: Tensor, sign: float = -1.0) -> Tensor:
+    data = sampling.sigma_data
+    variance = sigma**2 + data**2
+    return x * data**2 / variance + sign * output * sigma * data / variance**0.5
+
+
+def _from_consistency(sampling: ModelSampling, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
+    t, data = 10.0 * sampling.timestep(sigma), 0.5
+    skip, out = data**2 / (t**2 + data**2), t / (t**2 + data**2) ** 0.5
+    return out * (x - output * sigma) + skip * x
+
+
+PREDICTIONS: Mapping[str, Prediction] = {
+    # Ho et al. 2020: the network gives the noise.
+    "eps": Prediction(_to_unit_variance, _from_noise),
+    # Salimans & Ho 2022: the network gives v = alpha * noise - sigma * x0 of the variance-preserving process.
+    "v": Prediction(_to_unit_variance, _from_velocity),
+    # Karras et al. 2022, table 1: v with the other sign.
+    "edm": Prediction(_to_unit_variance, partial(_from_velocity, sign=1.0)),
+    # Luo et al. 2023, "Latent Consistency Models", section 4: noise; x itself where there is none.
+    "lcm": Prediction(_to_unit_variance, _from_consistency),
+    # The network gives the image.
+    "x0": Prediction(_to_unit_variance, lambda sampling, x, output, sigma: output),
+    # The image, from an input that is not scaled.
+    "img_to_img": Prediction(lambda sampling, x, sigma: x, lambda sampling, x, output, sigma: output),
+}
+
+
+def _rescaled_to_zero_snr(alphas_cumprod: Tensor) -> Tensor:
+    root = alphas_cumprod.sqrt()
+    first, last = root[0], root[-1]
+    rescaled = ((root - last) * (first / (first - last))) ** 2
+    rescaled[-1] = LAST_ALPHA_CUMPROD
+    return rescaled
+
+
+class Denoiser:
+    """A diffusers UNet2DConditionModel as denoised = f(x, sigma, context).
+
+    The network runs in the dtype of its parameters; everything outside stays float32.
+    inputs: what it reads beside the latent, a key of CONCATENATED. sizes: the numbers in its vector, see Family.
+    channels: of the latent. context_width: C of its cross attention. pooled_width: P of SDXL's pooled text, None where
+    it takes none.
+    """
+
+    def __init__(
+        self, network: nn.Module, sampling: ModelSampling, *, inputs: str = PLAIN, sizes: Sequence[str] = SIZES
+    ) -> None:
+        parameter = next(network.parameters())
+        self.network = network
+        self.sampling = sampling
+        self.inputs = inputs
+        self.sizes = tuple(sizes)
+        self.device = parameter.device
+        self.dtype = parameter.dtype
+        config: Any = network.config
+        self.channels: int = config.in_channels - CONCATENATED[inputs]
+        self.context_width: int = config.cross_attention_dim
+        # Its normalisation compares the values of a group, of which a single latent pixel then has but one.
+        self._needs_two = getattr(config, "norm_num_groups", 0) in getattr(config, "block_out_channels", ())[:1]
+        self.pooled_width: int | None = None
+        if config.addition_embed_type == "text_time":
+            embedded = len(self.sizes) * config.addition_time_embed_dim
+            self.pooled_width = config.projection_class_embeddings_input_dim - embedded
+
+    def __call__(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor] | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        concat: Tensor | None = None,
+        control: BoundControl | None = None,
+    ) -> Tensor:
+        """Denoise x [N,C,h,w] (float32) at noise level sigma (0-dim, CPU).
+
+        context: [N,T,C] in the network's dtype. added: SDXL's {"text_embeds": [N,P], "time_ids": [N,S]}.
+        options: the transformer_options of this call. concat: [N,c,h,w] behind the latent's channels, not scaled.
+        control: what steers the network's inner layers. Returns [N,C,h,w] float32 on x's device.
+        """
+        evaluated()
+        if self._needs_two and x[:, 0].numel() == 1:
+            raise DiffusionError("this model cannot take a latent or an area of 1x1 alone: it needs two latent pixels")
+        # float() reads a CPU tensor and full() writes a constant: nothing here waits for the device.
+        timestep = torch.full((x.shape[0],), float(self.sampling.timestep(sigma)), device=x.device)
+        scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
+        steered = {} if control is None else control.residuals(scaled, timestep, context, added, sigma)
+        sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
+        given = {"encoder_hidden_states": context, "added_cond_kwargs": added, **steered}
+        if options is not None and unet.is_patched(options):
+            output = unet.forward(self.network, sample, timestep, options, **given)
+        else:
+            output = self.network(sample, timestep, return_dict=False, **given)[0]
+        return self.sampling.denoised(x, output.float(), sigma)

@@ -1,0 +1,313 @@
+"""Guidance: from the conditions of both sides to the one prediction that a sampler follows.
+
+At every evaluation the active conditions run through the network in as few calls as possible and are averaged by weight
+on each side. Whatever does not change from step to step is built once and kept.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import finite_number
+from weft.nodes.diffusion.sampling.conditions import Area, Condition, SamplingRun, resolve, resolve_sides, to_batch
+from weft.nodes.diffusion.sampling.noise import LevelRandom, PatchRandom
+from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.sampling.control import BoundControl
+
+# A shorter context is repeated to the length of a longer one up to this factor; beyond it they run in separate calls.
+MAX_CONTEXT_REPEATS = 4
+
+
+class Guidance(Protocol):
+    """A way to steer a run: conditionings and scales, not yet tied to a network."""
+
+    def bind(self, run: SamplingRun) -> GuidedDenoiser:
+        """The guided network for one run. Raises DiffusionError where a conditioning does not fit it."""
+
+
+@dataclass(frozen=True, eq=False)
+class CFG:
+    """Classifier-free guidance (Ho & Salimans 2022): denoised = uncond + (cond - uncond) * scale.
+
+    positive, negative: conditionings. At scale 1 the negative side is evaluated only for who asks for it.
+    """
+
+    positive: Sequence[Any]
+    negative: Sequence[Any]
+    scale: float
+
+    def __post_init__(self) -> None:
+        finite_number("cfg", self.scale)
+
+    def bind(self, run: SamplingRun) -> CFGDenoiser:
+        """See Guidance."""
+        positive, negative = resolve_sides({"positive": self.positive, "negative": self.negative}, run)
+        return CFGDenoiser(run, positive, negative, self.scale)
+
+
+class CFGDenoiser:
+    """A denoiser under classifier-free guidance: see GuidedDenoiser."""
+
+    def __init__(
+        self, run: SamplingRun, positive: Sequence[Condition], negative: Sequence[Condition], scale: float
+    ) -> None:
+        self.sampling = run.denoiser.sampling
+        self._network = GuidedNetwork(run)
+        self._sides = positive, negative
+        self._scale = scale
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """See GuidedDenoiser."""
+        needed = not math.isclose(self._scale, 1.0) or bool(self._network.options.get("disable_cfg1_optimization"))
+        return self._guided(x, sigma, needed)[0]
+
+    def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """See GuidedDenoiser."""
+        return self._guided(x, sigma, True)
+
+    def _guided(self, x: Tensor, sigma: Tensor, both: bool) -> tuple[Tensor, Tensor]:
+        positive, negative = self._sides
+        evaluation = self._network.evaluation(x, sigma)
+        cond, uncond = evaluation.predict([positive, negative if both else []])
+        return evaluation.guide(positive, negative, cond, uncond, self._scale)
+
+
+class GuidedNetwork:
+    """The network of one run, for guidance and for the functions that model patches bring along.
+
+    options: the run's model_options. inner_options: its transformer_options, with "sample_sigmas", the schedule.
+    """
+
+    def __init__(self, run: SamplingRun) -> None:
+        self.run = run
+        self.sampling = run.denoiser.sampling
+        self.options = run.options
+        self.inner_options = {
+            **run.options.get("transformer_options", {}),
+            "sample_sigmas": run.sigmas,
+        }
+        random = LevelRandom if run.in_stages else PatchRandom
+        self._random = random(run.shape, run.seed, run.batch_index)
+        self._predictors: dict[tuple[tuple[int, ...], ...], Predictor] = {}
+        self._resolved: dict[int, tuple[Any, list[Condition]]] = {}
+
+    def resolve(self, conditioning: Sequence[Any], side: str) -> list[Condition]:
+        """The conditions of a conditioning, built once a run. side: what an error calls it."""
+        if id(conditioning) not in self._resolved:
+            # The conditioning is kept too: its id is the key.
+            self._resolved[id(conditioning)] = conditioning, resolve(conditioning, side, self.run)
+        return self._resolved[id(conditioning)][1]
+
+    def predict(
+        self, sides: Sequence[Sequence[Condition]], x: Tensor, sigma: Tensor, options: Mapping[str, Any]
+    ) -> list[Tensor]:
+        """The denoised prediction of each side; see Predictor. sigma: 0-dim, CPU."""
+        # A predictor keeps its conditions, so that their ids stay theirs.
+        key = tuple(tuple(id(condition) for condition in side) for side in sides)
+        if key not in self._predictors:
+            self._predictors[key] = Predictor(self.run, sides)
+        return self._predictors[key](x, sigma, options)
+
+    def evaluation(self, x: Tensor, sigma: Tensor) -> Evaluation:
+        """What belongs to one evaluation of the guided model."""
+        return Evaluation(self, x, sigma, self._random.at(float(sigma)))
+
+
+class Evaluation:
+    """One evaluation of the guided model at x and sigma.
+
+    options: model_options for it alone. Its transformer_options hold "scratch", a dict in which a function inside the
+    network leaves what a function behind it needs, and "random", whose `generator` is for random choices of either.
+
+    Functions of model_options, each ComfyUI's, are given one dict:
+        sampler_pre_cfg_function, a list: conds (both lists of conditions), conds_out (both predictions) -> conds_out
+        sampler_cfg_function: cond, uncond (x less the prediction) -> x less the guided prediction
+        sampler_post_cfg_function, a list: denoised, cond, uncond (lists of conditions) -> denoised
+    All get cond_scale, input (x), sigma and timestep ([B] on x's device), model (the GuidedNetwork), model_options, and
+    all but the first cond_denoised and uncond_denoised. `level`, sigma as a 0-dim CPU tensor, is what model.predict
+    takes: reading the others back would wait for the device.
+    """
+
+    def __init__(self, network: GuidedNetwork, x: Tensor, sigma: Tensor, random: PatchRandom) -> None:
+        inner = {**network.inner_options, "scratch": {}, "random": random}
+        self.options: dict[str, Any] = {**network.options, "transformer_options": inner}
+        self._network = network
+        self._x = x
+        self._sigma = sigma
+
+    def predict(self, sides: Sequence[Sequence[Condition]]) -> list[Tensor]:
+        """The denoised prediction of each side at this x and sigma; 0 for a side without conditions."""
+        return self._network.predict(sides, self._x, self._sigma, self.options)
+
+    def guide(
+        self,
+        positive: Sequence[Condition],
+        negative: Sequence[Condition],
+        cond: Tensor,
+        uncond: Tensor,
+        scale: float,
+    ) -> tuple[Tensor, Tensor]:
+        """(the guided prediction, the unguided one) from both sides' conditions and predictions."""
+        for function in self.options.get("sampler_pre_cfg_function", ()):
+            cond, uncond = function(self._args(scale, conds=[positive, negative], conds_out=[cond, uncond]))
+        predictions = {"cond_denoised": cond, "uncond_denoised": uncond}
+        combine = self.options.get("sampler_cfg_function")
+        if combine is None:
+            denoised = uncond + (cond - uncond) * scale
+        else:
+            x = self._x
+            denoised = x - combine(self._args(scale, cond=x - cond, uncond=x - uncond, **predictions))
+        return self.finish(denoised, scale, cond=positive, uncond=negative, **predictions), uncond
+
+    def finish(self, denoised: Tensor, scale: float, **values: Any) -> Tensor:
+        """The guided prediction after the functions that change it; values: what else they are told."""
+        for function in self.options.get("sampler_post_cfg_function", ()):
+            denoised = function(self._args(scale, denoised=denoised, **values))
+        return denoised
+
+    def _args(self, scale: float, **values: Any) -> dict[str, Any]:
+        sigma = torch.full((self._x.shape[0],), float(self._sigma), device=self._x.device)
+        return {
+            "cond_scale": scale,
+            "input": self._x,
+            "sigma": sigma,
+            "timestep": sigma,
+            "level": self._sigma,
+            "model": self._network,
+            "model_options": self.options,
+            **values,
+        }
+
+
+class Predictor:
+    """The weighted mean prediction of each of several lists of conditions, in as few network calls as possible."""
+
+    def __init__(self, run: SamplingRun, sides: Sequence[Sequence[Condition]]) -> None:
+        self._run = run
+        self._conditions = [(side, condition) for side, conditions in enumerate(sides) for condition in conditions]
+        self._sides = len(sides)
+        self._plans: dict[tuple[Any, ...], _Plan] = {}
+
+    def __call__(self, x: Tensor, sigma: Tensor, options: Mapping[str, Any]) -> list[Tensor]:
+        """Denoised predictions [B,C,h,w], one a side; 0 where no condition of the side acts. options: model_options."""
+        level = float(sigma)
+        active = tuple(condition.active(level) for _, condition in self._conditions)
+        key = (active, x.shape)
+        if key not in self._plans:
+            chosen = [pair for pair, on in zip(self._conditions, active, strict=True) if on]
+            self._plans[key] = _plan(chosen, self._sides, x)
+        plan = self._plans[key]
+        sums = [torch.zeros_like(x) for _ in range(self._sides)]
+        for call in plan.calls:
+            crops = [_crop(x, box) for box in call.boxes]
+            predicted = self._denoise(torch.cat(crops), sigma, call, options)
+            parts = zip(call.sides, call.boxes, call.weights, predicted.chunk(len(crops)), strict=True)
+            for side, (h, w, top, left), weight, part in parts:
+                sums[side][..., top : top + h, left : left + w] += part * weight
+        return [total / count for total, count in zip(sums, plan.counts, strict=True)]
+
+    def _denoise(self, x: Tensor, sigma: Tensor, call: _Call, options: Mapping[str, Any]) -> Tensor:
+        denoiser, added = self._run.denoiser, call.added or None
+        inner = {
+            **options.get("transformer_options", {}),
+            "cond_or_uncond": call.sides,
+            "sigmas": sigma.expand(x.shape[0]),
+        }
+        wrapper = options.get("model_function_wrapper")
+        if wrapper is None:
+            return denoiser(x, sigma, call.context, added, inner, concat=call.concat, control=call.control)
+
+        def apply_model(x: Tensor, timestep: Tensor, **c: Any) -> Tensor:
+            level = timestep.flatten()[0].cpu()
+            given = {"concat": c.get("c_concat"), "control": c.get("control")}
+            return denoiser(x, level, c["c_crossattn"], c.get("added"), c.get("transformer_options"), **given)
+
+        c: dict[str, Any] = {"c_crossattn": call.context, "added": added, "transformer_options": inner}
+        c |= {"c_concat": call.concat, "control": call.control}
+        timestep = torch.full((x.shape[0],), float(sigma), device=x.device)
+        return wrapper(apply_model, {"input": x, "timestep": timestep, "c": c, "cond_or_uncond": call.sides})
+
+
+@dataclass(frozen=True, eq=False)
+class _Call:
+    """One evaluation of the network: equal crops of x, one a condition, side by side in the batch.
+
+    control: one for all conditions of the call.
+    """
+
+    sides: list[int]
+    boxes: list[Area]
+    weights: list[Tensor | float]
+    context: Tensor
+    added: dict[str, Tensor]
+    concat: Tensor | None
+    control: BoundControl | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What to evaluate while one set of conditions is active. counts: the sum of weights, one tensor a side."""
+
+    calls: list[_Call]
+    counts: list[Tensor]
+
+
+def _plan(chosen: list[tuple[int, Condition]], sides: int, x: Tensor) -> _Plan:
+    batch, _, height, width = x.shape
+    # Not 0: where nothing acts the prediction is 0 / 1e-37 = 0.
+    counts = [torch.full((batch, 1, height, width), 1e-37, device=x.device) for _ in range(sides)]
+    calls = []
+    for group in _groups(chosen, height, width):
+        boxes = [condition.box(height, width) for _, condition in group]
+        weights = [condition.weight(batch, height, width) for _, condition in group]
+        for (side, _), (h, w, top, left), weight in zip(group, boxes, weights, strict=True):
+            counts[side][..., top : top + h, left : left + w] += weight
+        conditions = [condition for _, condition in group]
+        length = math.lcm(*(condition.context.shape[1] for condition in conditions))
+        # Repeating all tokens of a context changes nothing in softmax attention.
+        contexts = [c.context.repeat(1, length // c.context.shape[1], 1) for c in conditions]
+        added = {
+            key: torch.cat([to_batch(condition.added[key], batch) for condition in conditions])
+            for key in conditions[0].added
+        }
+        context = torch.cat([to_batch(context, batch) for context in contexts])
+        concat = None
+        if conditions[0].concat is not None:
+            cropped = [_crop(c.concat, box) for c, box in zip(conditions, boxes, strict=True) if c.concat is not None]
+            concat = torch.cat([to_batch(piece, batch) for piece in cropped])
+        sides_of_group = [side for side, _ in group]
+        calls.append(_Call(sides_of_group, boxes, weights, context, added, concat, conditions[0].control))
+    return _Plan(calls, counts)
+
+
+def _crop(samples: Tensor, box: Area) -> Tensor:
+    height, width, top, left = box
+    return samples[..., top : top + height, left : left + width]
+
+
+def _groups(chosen: list[tuple[int, Condition]], height: int, width: int) -> list[list[tuple[int, Condition]]]:
+    """Conditions that fit into one call: crops of one size, contexts that can be brought to one length, one control.
+
+    Each group lists the last first: uncond before cond, as ComfyUI batches them, so that rounding is the same.
+    """
+    groups: list[list[tuple[int, Condition]]] = []
+    for side, condition in chosen:
+        size = condition.box(height, width)[:2]
+        for group in groups:
+            lengths = [c.context.shape[1] for _, c in group] + [condition.context.shape[1]]
+            same_size = group[0][1].box(height, width)[:2] == size
+            same = same_size and group[0][1].control is condition.control
+            if same and math.lcm(*lengths) <= MAX_CONTEXT_REPEATS * min(lengths):
+                group.append((side, condition))
+                break
+        else:
+            groups.append([(side, condition)])
+    return [group[::-1] for group in groups]

@@ -1,0 +1,137 @@
+"""What stands beside a model's weights: functions that step into a run, by ComfyUI's names.
+
+Nodes here and third-party packs put their functions into `model_options` of a clone, with the same methods; a run reads
+them there and changes nothing, so equal models realise to one network whatever functions they carry.
+
+model_options:
+    transformer_options: inside the network, see nodes/diffusion/families/sd/unet.py
+    model_function_wrapper: around each network call, see Predictor in nodes/diffusion/sampling/guidance.py
+    sampler_pre_cfg_function, sampler_cfg_function, sampler_post_cfg_function, disable_cfg1_optimization: around
+        guidance, see Evaluation there
+    denoise_mask_function: on the noise mask at each evaluation, see Inpaint in nodes/diffusion/sampling/sample.py
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from weft.nodes.diffusion.errors import DiffusionError, nearest
+from weft.nodes.diffusion.families.sd import unet
+
+Function = Callable[..., Any]
+
+
+class ModelOptions:
+    """The methods of ComfyUI's MODEL that put a function into model_options. They change the object: clone it first."""
+
+    model_options: dict[str, Any]
+
+    def set_model_sampler_cfg_function(self, function: Function, disable_cfg1_optimization: bool = False) -> None:
+        """Combine both predictions with `function`, the last set; one of (cond, uncond, scale) is taken too."""
+        if len(inspect.signature(function).parameters) == 3:
+            self.model_options["sampler_cfg_function"] = lambda args: function(
+                args["cond"], args["uncond"], args["cond_scale"]
+            )
+        else:
+            self.model_options["sampler_cfg_function"] = function
+        self._evaluate_both(disable_cfg1_optimization)
+
+    def set_model_sampler_pre_cfg_function(self, function: Function, disable_cfg1_optimization: bool = False) -> None:
+        """Change both predictions before they are combined, behind the functions that do so already."""
+        self._append(self.model_options, "sampler_pre_cfg_function", function)
+        self._evaluate_both(disable_cfg1_optimization)
+
+    def set_model_sampler_post_cfg_function(self, function: Function, disable_cfg1_optimization: bool = False) -> None:
+        """Change the guided prediction, behind the functions that do so already."""
+        self._append(self.model_options, "sampler_post_cfg_function", function)
+        self._evaluate_both(disable_cfg1_optimization)
+
+    def set_model_unet_function_wrapper(self, function: Function) -> None:
+        """Call the network through `function`, the last set."""
+        self.model_options["model_function_wrapper"] = function
+
+    def set_model_denoise_mask_function(self, function: Function) -> None:
+        """Change the noise mask at each evaluation, with the function last set."""
+        self.model_options["denoise_mask_function"] = function
+
+    def set_model_patch(self, patch: Function, name: str) -> None:
+        """Step into the network at one of the places of families/sd/unet.py, behind those who are there already."""
+        known = (*unet.BLOCK_PATCHES, *unet.ATTENTION_PATCHES)
+        if name not in known:
+            raise DiffusionError(
+                f"no place {name!r} to patch a model{nearest(name, known)}; there are {', '.join(known)}"
+            )
+        self._append(self._inner.setdefault("patches", {}), name, patch)
+
+    def set_model_patch_replace(
+        self, patch: Function, name: str, block_name: str, number: int, transformer_index: int | None = None
+    ) -> None:
+        """Replace the attention `name` of a block, or of one transformer layer in it; the last set counts."""
+        if name not in unet.REPLACEABLE:
+            raise DiffusionError(f"cannot replace {name!r} in a model; there are {', '.join(unet.REPLACEABLE)}")
+        place = (block_name, number) if transformer_index is None else (block_name, number, transformer_index)
+        self._inner.setdefault("patches_replace", {}).setdefault(name, {})[place] = patch
+
+    def set_model_attn1_patch(self, patch: Function) -> None:
+        """See set_model_patch."""
+        self.set_model_patch(patch, "attn1_patch")
+
+    def set_model_attn2_patch(self, patch: Function) -> None:
+        """See set_model_patch."""
+        self.set_model_patch(patch, "attn2_patch")
+
+    def set_model_attn1_output_patch(self, patch: Function) -> None:
+        """See set_model_patch."""
+        self.set_model_patch(patch, "attn1_output_patch")
+
+    def set_model_attn2_output_patch(self, patch: Function) -> None:
+        """See set_model_patch."""
+        self.set_model_patch(patch, "attn2_output_patch")
+
+    def set_model_input_block_patch(self, patch: Function) -> None:
+        """See set_model_patch."""
+        self.set_model_patch(patch, "input_block_patch")
+
+    def set_model_input_block_patch_after_skip(self, patch: Function) -> None:
+        """See set_model_patch."""
+        self.set_model_patch(patch, "input_block_patch_after_skip")
+
+    def set_model_output_block_patch(self, patch: Function) -> None:
+        """See set_model_patch."""
+        self.set_model_patch(patch, "output_block_patch")
+
+    def set_model_attn1_replace(
+        self, patch: Function, block_name: str, number: int, transformer_index: int | None = None
+    ) -> None:
+        """See set_model_patch_replace."""
+        self.set_model_patch_replace(patch, "attn1", block_name, number, transformer_index)
+
+    def set_model_attn2_replace(
+        self, patch: Function, block_name: str, number: int, transformer_index: int | None = None
+    ) -> None:
+        """See set_model_patch_replace."""
+        self.set_model_patch_replace(patch, "attn2", block_name, number, transformer_index)
+
+    @property
+    def _inner(self) -> dict[str, Any]:
+        return self.model_options.setdefault("transformer_options", {})
+
+    def _evaluate_both(self, needed: bool) -> None:
+        if needed:
+            self.model_options["disable_cfg1_optimization"] = True
+
+    @staticmethod
+    def _append(options: dict[str, Any], name: str, function: Function) -> None:
+        # A new list: the one that stands there may be shared.
+        options[name] = [*options.get(name, ()), function]
+
+
+def copied(value: Any) -> Any:
+    """Options for a clone: containers copied all the way down, everything else shared (callables, tensors)."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value

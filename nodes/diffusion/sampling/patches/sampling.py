@@ -1,0 +1,63 @@
+"""Patches on a model's schedule and on what its output stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from weft.nodes.diffusion.errors import DiffusionError, nearest
+from weft.nodes.diffusion.families.latent_format import PLAYGROUND
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.weights.patcher import ModelPatcher
+
+# Luo et al. 2023, "Latent Consistency Models": distilled to every 20th of 1000 timesteps.
+LCM_STEPS = 50
+
+# ComfyUI's names -> arguments of ModelSampling.discrete.
+DISCRETE: Mapping[str, Mapping[str, Any]] = {
+    "eps": {"prediction": "eps"},
+    "v_prediction": {"prediction": "v"},
+    "lcm": {"prediction": "lcm", "distilled_steps": LCM_STEPS},
+    "x0": {"prediction": "x0"},
+    "img_to_img": {"prediction": "img_to_img"},
+}
+# ComfyUI's names -> arguments of ModelSampling.continuous.
+CONTINUOUS: Mapping[str, Mapping[str, Any]] = {
+    "v_prediction": {"prediction": "v"},
+    "edm": {"prediction": "edm", "sigma_data": 0.5},
+    "edm_playground_v2.5": {"prediction": "edm", "sigma_data": 0.5},
+    "eps": {"prediction": "eps"},
+}
+LATENT_FORMATS = {"edm_playground_v2.5": PLAYGROUND}
+OTHER_FAMILIES = {"cosmos_rflow": "NVIDIA's Cosmos"}
+
+
+def discrete(model: ModelPatcher, sampling: str, zero_snr: bool) -> ModelPatcher:
+    """The model read as one that was trained on Stable Diffusion's schedule with another target.
+
+    sampling: a key of DISCRETE. zero_snr: trained until pure noise, see ModelSampling.discrete.
+    """
+    clone = model.clone()
+    clone.sampling = ModelSampling.discrete(**_known(DISCRETE, sampling), zero_snr=zero_snr)
+    return clone
+
+
+def continuous(model: ModelPatcher, sampling: str, sigma_max: float, sigma_min: float) -> ModelPatcher:
+    """The model read as one that was trained at any noise level between two: Karras et al. 2022.
+
+    sampling: a key of CONTINUOUS.
+    """
+    if sampling in OTHER_FAMILIES:
+        raise DiffusionError(f"{sampling} is for {OTHER_FAMILIES[sampling]}; this is {model.family.name}")
+    clone = model.clone()
+    clone.sampling = ModelSampling.continuous(**_known(CONTINUOUS, sampling), sigma_min=sigma_min, sigma_max=sigma_max)
+    clone.latent_format = LATENT_FORMATS.get(sampling, model.latent_format)
+    return clone
+
+
+def _known(table: Mapping[str, Mapping[str, Any]], name: str) -> Mapping[str, Any]:
+    if name not in table:
+        raise DiffusionError(f"unknown sampling {name!r}{nearest(name, table)}; there are {', '.join(table)}")
+    return table[name]

@@ -1,0 +1,1 @@
+"""What `weft test` measures values with, and what its assertion nodes compute."""

@@ -1,0 +1,300 @@
+"""Text to conditioning: the CLIP socket.
+
+A prompt is cut into weight segments, these into tokens and embedding vectors, these into chunks of 77; each chunk goes
+through a text encoder (Radford et al. 2021) on its own. The rules are those measured on ComfyUI 0.3.64
+(parity/facts.md section 7) and held by the goldens clip_* and xl_clip_*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from weft.nodes.diffusion.errors import DiffusionError, Warn, nearest, python_warning
+from weft.nodes.diffusion.text.embeddings import load_embedding
+from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, split_mentions
+from weft.nodes.diffusion.text.prompt_weights import parse_weights
+from weft.nodes.diffusion.text.tokenizer import END, START, encode
+from weft.nodes.diffusion.weights.patcher import Patch, PatchedNetwork
+
+CHUNK = 77  # start + 75 tokens + end
+LONG_GROUP = 8  # a group of so many tokens is split at the end of a chunk, a shorter one moves to the next
+BATCH = 32  # chunks encoded at once: bounds the memory of a very long prompt
+
+Token = tuple["int | Tensor", float]  # an id or an embedding vector [width], and its weight
+Chunk = list[Token]
+# [[cond [1,T,C], {"pooled_output": [1,P]}]]
+Conditioning = list[list[Any]]
+T = TypeVar("T")
+
+
+class EncoderSpec(Protocol):
+    """How one family uses one text encoder; TextEncoderSpec of families.sd is one."""
+
+    @property
+    def pad_token(self) -> int:
+        """What fills a chunk behind its end mark: 49407 for clip_l, 0 for clip_g and clip_h."""
+
+    @property
+    def layer(self) -> int:
+        """The layer whose output conditions the UNet, counted from the end: -1 is the last."""
+
+    @property
+    def final_norm(self) -> bool:
+        """Whether the final layer norm is applied to a layer's output: SD1 and SD2 yes, SDXL no."""
+
+
+@dataclass(frozen=True)
+class TextEncoder:
+    """A CLIP text tower: transformers' CLIPTextModel, or ...WithProjection, whose pooled output is then projected."""
+
+    name: str
+    network: PatchedNetwork
+    spec: EncoderSpec
+
+    @property
+    def width(self) -> int:
+        """Channels of the tower."""
+        return _tower(self.network.base).embeddings.token_embedding.weight.shape[1]
+
+
+class Clip:
+    """The CLIP socket: text encoders with the patches on them, and how prompts are read. Immutable.
+
+    Args:
+        encoders: one for SD1 and SD2, (clip_l, clip_g) for SDXL: their outputs are joined along the channels, and the
+            pooled output is the last one's.
+        embeddings: finds the file of `embedding:NAME`; without it such words are plain text.
+        layer: what CLIPSetLastLayer asked for, -1 the last layer; None for each encoder's own.
+    """
+
+    def __init__(
+        self,
+        encoders: tuple[TextEncoder, ...],
+        embeddings: EmbeddingLookup | None = None,
+        layer: int | None = None,
+    ) -> None:
+        self.encoders = encoders
+        self.embeddings = embeddings
+        self.layer = layer
+
+    def clone(self) -> Clip:
+        """Another socket value over the same weights."""
+        return Clip(self.encoders, self.embeddings, self.layer)
+
+    def with_layer(self, stop_at_clip_layer: int) -> Clip:
+        """This CLIP, stopping at a layer counted from the end; beyond the first layer means the last one, normalised.
+
+        Raises:
+            DiffusionError: the number is not negative.
+        """
+        if stop_at_clip_layer >= 0:
+            raise DiffusionError(f"stop_at_clip_layer is {stop_at_clip_layer}, expected -1 (the last layer) or below")
+        return Clip(self.encoders, self.embeddings, stop_at_clip_layer)
+
+    def with_patches(self, patches: Mapping[str, Mapping[str, Patch]], strength: float) -> Clip:
+        """This CLIP with one more patch on each named parameter, by encoder name; itself at strength 0.
+
+        Raises:
+            DiffusionError: an encoder that is not there.
+            PatchError: a parameter that its network does not have.
+        """
+        names = [encoder.name for encoder in self.encoders]
+        for name in patches:
+            if name not in names:
+                raise DiffusionError(f"no text encoder {name!r} among {names}{nearest(name, names)}")
+        encoders = tuple(
+            replace(encoder, network=encoder.network.with_patches(patches.get(encoder.name, {}), strength))
+            for encoder in self.encoders
+        )
+        return Clip(encoders, self.embeddings, self.layer)
+
+    @property
+    def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
+        """As PatchedNetwork.memory_parts, of all encoders."""
+        return (part for encoder in self.encoders for part in encoder.network.memory_parts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that this CLIP adds to the checkpoint it came from."""
+        return sum(encoder.network.nbytes for encoder in self.encoders)
+
+    def encode(self, text: str, warn: Warn = python_warning) -> Conditioning:
+        """One prompt, read by every encoder: `[[cond [1,T,C], {"pooled_output": [1,P]}]]`, float32 on the CPU.
+
+        T is 77 for each chunk of 75 tokens, at least one. Where embeddings give the encoders different numbers of
+        chunks, the longer output is cut. `warn` is told of the embeddings that are left out.
+
+        Raises:
+            CheckpointError: an embedding file that cannot be read or is of another width.
+        """
+        return self._encode([tokenize(text, encoder, self.embeddings, warn) for encoder in self.encoders])
+
+    def encode_each(self, texts: Mapping[str, str], warn: Warn = python_warning) -> Conditioning:
+        """One prompt for each encoder, by its name; as `encode`, but the shorter are filled up with empty chunks.
+
+        Raises:
+            DiffusionError: the names are not those of the encoders.
+        """
+        names = [encoder.name for encoder in self.encoders]
+        if sorted(texts) != sorted(names):
+            raise DiffusionError(f"texts for {sorted(texts)}, expected one for each of {sorted(names)}")
+        prompts = [tokenize(texts[encoder.name], encoder, self.embeddings, warn) for encoder in self.encoders]
+        longest = max(map(len, prompts))
+        return self._encode(
+            [
+                chunks + [pad_chunk([], encoder.spec.pad_token)] * (longest - len(chunks))
+                for encoder, chunks in zip(self.encoders, prompts, strict=True)
+            ]
+        )
+
+    @torch.inference_mode()
+    def _encode(self, prompts: list[list[Chunk]]) -> Conditioning:
+        results = [
+            encode_chunks(encoder, chunks, self.layer) for encoder, chunks in zip(self.encoders, prompts, strict=True)
+        ]
+        shortest = min(cond.shape[1] for cond, _ in results)
+        cond = torch.cat([cond[:, :shortest] for cond, _ in results], dim=-1)
+        return [[cond, {"pooled_output": results[-1][1]}]]
+
+
+def tokenize(
+    text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None, warn: Warn = python_warning
+) -> list[Chunk]:
+    """A prompt as one encoder reads it: at least one chunk of 77 (id or vector, weight) pairs."""
+    return chunk(read_groups(text, encoder, embeddings, warn), encoder.spec.pad_token)
+
+
+def read_groups(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None, warn: Warn) -> list[list[Token]]:
+    """The groups of tokens of a prompt: one for each weight segment, and one for each embedding within it."""
+    groups: list[list[Token]] = []
+    for segment, weight in parse_weights(text):
+        for piece in split_mentions(segment, embeddings):
+            if isinstance(piece, Mention) and piece.file is None and embeddings is not None:
+                embeddings.missing(piece.name, warn)
+            tokens = _vectors(piece, encoder, warn) if isinstance(piece, Mention) else encode(piece)
+            groups.append([(token, weight) for token in tokens])
+    return groups
+
+
+def chunk(groups: Iterable[list[Token]], pad_token: int) -> list[Chunk]:
+    """Chunks of 77 of the groups' tokens, as `lay` distributes them."""
+    return [pad_chunk(tokens, pad_token) for tokens in lay(groups)]
+
+
+def lay(groups: Iterable[list[T]]) -> list[list[T]]:
+    """Lay groups into lists of at most 75: a short group is never torn apart, a long one fills what room there is."""
+    room = CHUNK - 2
+    chunks: list[list[T]] = [[]]
+    for group in groups:
+        start = 0
+        while start < len(group):
+            free = room - len(chunks[-1])
+            if len(group) - start > free:
+                if len(group) >= LONG_GROUP:
+                    chunks[-1] += group[start : start + free]
+                    start += free
+                chunks.append([])
+                continue
+            chunks[-1] += group[start:]
+            break
+    return chunks
+
+
+def pad_chunk(tokens: list[Token], pad_token: int) -> Chunk:
+    """At most 75 tokens between their marks, filled up to 77; marks and filling weigh 1."""
+    marked: Chunk = [(START, 1.0), *tokens, (END, 1.0)]
+    return marked + [(pad_token, 1.0)] * (CHUNK - len(marked))
+
+
+def encode_chunks(encoder: TextEncoder, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, Tensor]:
+    """Encode chunks and weigh their tokens: cond [1, 77 * chunks, C], pooled [1, P], float32 on the CPU.
+
+    A weight w other than 1 moves a token's output away from the empty prompt's at the same place: z0 + w * (z - z0).
+    Vectors of another width do not reach the encoder, and what is behind them moves up; the weights, as in ComfyUI,
+    stay at the places that they had.
+    """
+    weights = torch.tensor([[weight for _, weight in each] for each in chunks], dtype=torch.float64)
+    weighted = weights != 1.0
+    empty = [pad_chunk([], encoder.spec.pad_token)] if weighted.any() else []
+    hidden, pooled = _run(encoder, [_fitting(each, encoder) for each in chunks] + empty, layer)
+    if empty:
+        hidden, zero = hidden[:-1], hidden[-1:]
+        moved = (hidden - zero) * weights.float()[..., None] + zero
+        hidden = torch.where(weighted[..., None], moved, hidden)
+    return hidden.reshape(1, -1, hidden.shape[-1]), pooled
+
+
+def _fitting(tokens: Chunk, encoder: TextEncoder) -> Chunk:
+    """A chunk without the vectors that the encoder cannot take, filled up behind."""
+    kept = [(token, weight) for token, weight in tokens if isinstance(token, int) or len(token) == encoder.width]
+    return kept + [(encoder.spec.pad_token, 1.0)] * (len(tokens) - len(kept))
+
+
+def _run(encoder: TextEncoder, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, Tensor]:
+    """Hidden states [chunks, 77, C] and the first chunk's pooled output [1, P], float32 on the CPU."""
+    module = encoder.network.module()
+    states, pooled = [], []
+    for start in range(0, len(chunks), BATCH):
+        hidden, last = _forward(module, chunks[start : start + BATCH], encoder.spec, layer)
+        states.append(hidden.float().cpu())
+        pooled.append(last[:1].float().cpu())
+    return torch.cat(states), pooled[0]
+
+
+def _forward(module: nn.Module, chunks: list[Chunk], spec: EncoderSpec, layer: int | None) -> tuple[Tensor, Tensor]:
+    """One batch through the tower: [N, 77, C] of the layer asked for, [N, P] of the last layer at the end mark."""
+    tower = _tower(module)
+    layers = tower.encoder.layers
+    asked = spec.layer if layer is None else layer
+    stop = len(layers) + asked if -len(layers) <= asked < 0 else None  # None: the last layer, always normalised
+
+    state = tower.embeddings(inputs_embeds=_embed(tower.embeddings.token_embedding, chunks))
+    mask = torch.full((CHUNK, CHUNK), torch.finfo(state.dtype).min, dtype=state.dtype, device=state.device).triu(1)
+    chosen = None
+    for index, block in enumerate(layers):
+        state = block(state, mask[None, None])
+        if index == stop:
+            chosen = tower.final_layer_norm(state) if spec.final_norm else state
+    last = tower.final_layer_norm(state)
+
+    ends = [next(i for i, (token, _) in enumerate(each) if isinstance(token, int) and token == END) for each in chunks]
+    pooled = last[torch.arange(len(chunks)), ends]
+    projection = getattr(module, "text_projection", None)
+    return last if chosen is None else chosen, pooled if projection is None else projection(pooled)
+
+
+def _embed(table: nn.Embedding, chunks: list[Chunk]) -> Tensor:
+    """Token embeddings [N, 77, C], with the vectors of textual inversions in their places."""
+    weight = table.weight
+    ids = [[token if isinstance(token, int) else END for token, _ in each] for each in chunks]
+    embedded = table(torch.tensor(ids, device=weight.device))
+    for row, each in enumerate(chunks):
+        for column, (token, _) in enumerate(each):
+            if not isinstance(token, int):
+                embedded[row, column] = token.to(embedded)
+    return embedded
+
+
+def _vectors(mention: Mention, encoder: TextEncoder, warn: Warn) -> list[Tensor]:
+    """The vectors of an embedding; none where there is no such file.
+
+    Those of another width count as tokens here, and are left out when they would be encoded: left-over SD1.x embeddings
+    in SDXL prompts are common, and ComfyUI draws those pictures so.
+    """
+    if mention.file is None:
+        return []
+    vectors = load_embedding(mention.file, encoder.name, encoder.width)
+    if vectors.shape[1] != encoder.width:
+        got = f"{vectors.shape[0]} vectors of width {vectors.shape[1]}"
+        warn(f"embedding {mention.file.name!r} has {got}, {encoder.name} takes {encoder.width}: ignored")
+    return list(vectors)
+
+
+def _tower(module: nn.Module) -> Any:
+    """The tower inside ...WithProjection, or the module itself."""
+    return getattr(module, "text_model", module)

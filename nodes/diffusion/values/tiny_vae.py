@@ -1,0 +1,107 @@
+"""TAESD: small autoencoders by Ollin Boer Bohan that stand in for the VAE, for quick pictures.
+
+Encoder and decoder are files of their own, `taesd_encoder.*` and `taesd_decoder.*`. Their latents are those that the
+UNet sees; a node's are divided by the scale of the family (and shifted, where it has a shift).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.finite import finite
+from weft.nodes.diffusion.values.vae import Vae, on_network
+from weft.nodes.diffusion.weights.landings import Landing
+from weft.nodes.diffusion.weights.memory import DeviceMemory
+from weft.nodes.diffusion.weights.networks import Part, build, check, fill, in_file, memory_of
+from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.weightfile import WeightFile
+
+
+class Half(NamedTuple):
+    """How the layers of a half are numbered: diffusers' network has no clamp in front of the decoder."""
+
+    name: str
+    first: int
+
+
+HALVES = (Half("encoder", 0), Half("decoder", 1))
+
+
+class TinyVae(Vae):
+    """As Vae. `scale` is the family's latent scale."""
+
+    def __init__(self, network: PatchedNetwork, scale: float) -> None:
+        super().__init__(network)
+        self.scale = scale
+
+    @property
+    def downscale(self) -> int:
+        """Pixels along one side of a latent's cell."""
+        return 8
+
+    def check_whole(self) -> None:
+        """A TAESD is two files, and no VAE."""
+        raise DiffusionError("a TAESD is no VAE that can be saved: copy its two files")
+
+    def _encoder(self) -> Callable[[Tensor], Tensor]:
+        return finite(self.network.module(), self._encode, "TAESD's encoder")
+
+    def _decoder(self) -> Callable[[Tensor], Tensor]:
+        return finite(self.network.module(), self._decode, "TAESD's decoder")
+
+    @torch.inference_mode()
+    def _encode(self, module: Any, images: Tensor) -> Tensor:
+        latents: Tensor = module.encoder(on_network(images * 2.0 - 1.0, module))
+        return latents / self.scale
+
+    @torch.inference_mode()
+    def _decode(self, module: Any, latents: Tensor) -> Tensor:
+        pixels: Tensor = module.decoder(on_network(latents * self.scale, module))
+        return pixels.float()
+
+
+def load_tiny_vae(
+    files: Mapping[str, Path], scale: float, *, device: torch.device | DeviceMemory, dtype: torch.dtype
+) -> TinyVae:
+    """Open the two halves of a TAESD.
+
+    Args:
+        files: the file of `encoder` and that of `decoder`.
+        scale: the latent scale of its family: 0.18215 for SD 1.x and 2.x, 0.13025 for SDXL.
+
+    Raises:
+        CheckpointError: as load_checkpoint.
+    """
+    network = build("TAESD", _network, {})
+    for half in HALVES:
+        with in_file(files[half.name]) as tell:
+            file = WeightFile(files[half.name])
+            if "1.conv.0.weight" not in file.shapes and "3.conv.0.weight" not in file.shapes:
+                raise CheckpointError(f"no {half.name} of TAESD: it has no key '3.conv.0.weight'")
+            module = getattr(network, half.name)
+            part = Part(half.name, "", module, {_stored(name, half.first): (Landing(name),) for name in _names(module)})
+            check([part], file.shapes, tell)
+            fill(file, [part], {half.name: dtype})
+    return TinyVae(PatchedNetwork(network, memory_of(device)), scale)
+
+
+def _network(config: Any) -> Any:
+    from diffusers import AutoencoderTiny
+
+    return AutoencoderTiny(**config)
+
+
+def _names(module: nn.Module) -> list[str]:
+    return list(module.state_dict())
+
+
+def _stored(name: str, first: int) -> str:
+    """`layers.3.conv.0.weight` -> `3.conv.0.weight`, as the files have it, or one layer on."""
+    return re.sub(r"layers\.(\d+)\.", lambda found: f"{int(found[1]) + first}.", name)

@@ -1,0 +1,81 @@
+"""What the layouts share: the shapes of a file under one prefix, and the landing of a tensor."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import CheckpointError, nearest
+
+Shape = tuple[int, ...]
+
+
+def as_stored(tensor: Tensor) -> Tensor:
+    """The tensor itself: network and file agree on its form."""
+    return tensor
+
+
+@dataclass(frozen=True)
+class Landing:
+    """Where a stored tensor goes: the parameter's name, the change of form on the way (a view if possible), and back.
+
+    A key with several landings is cut into them, in their order.
+    """
+
+    target: str
+    change: Callable[[Tensor], Tensor] = as_stored
+    back: Callable[[Tensor], Tensor] = as_stored
+
+
+def as_landed(landings: Sequence[Landing], parameter: Callable[[str], Tensor]) -> Tensor:
+    """The tensor that a file stores for these landings: `change` undone. parameter: gives a network's, by its name."""
+    pieces = [landing.back(parameter(landing.target)) for landing in landings]
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+
+class Shapes:
+    """The shapes stored under one prefix, by the rest of their names."""
+
+    def __init__(self, shapes: Mapping[str, Shape], prefix: str = "") -> None:
+        self.prefix = prefix
+        self._shapes = {key[len(prefix) :]: tuple(shape) for key, shape in shapes.items() if key.startswith(prefix)}
+
+    def __bool__(self) -> bool:
+        return bool(self._shapes)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._shapes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def of(self, name: str, dims: int) -> Shape:
+        """The shape stored as `name`, which must have `dims` dimensions.
+
+        Raises:
+            CheckpointError: no such key, or other dimensions.
+        """
+        shape = self._shapes.get(name)
+        if shape is None:
+            raise CheckpointError(f"missing key {self.prefix + name!r}{nearest(name, self._shapes)}")
+        if len(shape) != dims:
+            raise CheckpointError(f"{self.prefix + name!r} has shape {list(shape)}, expected {dims} dimensions")
+        return shape
+
+    def first(self, pattern: str) -> Shape | None:
+        """The shape of the first key that the whole of `pattern` matches; None without one."""
+        matches = re.compile(pattern).fullmatch
+        return next((shape for name, shape in self._shapes.items() if matches(name)), None)
+
+    def indices(self, pattern: str) -> list[int]:
+        """The numbers, sorted and distinct, that the one group of `pattern` matches at the start of keys."""
+        matches = map(re.compile(pattern).match, self._shapes)
+        return sorted({int(match.group(1)) for match in matches if match})
+
+    def any(self, start: str) -> bool:
+        """Whether some key starts so."""
+        return any(name.startswith(start) for name in self._shapes)

@@ -1,0 +1,187 @@
+"""LoRA files: from a file to patches on a model and its text encoders.
+
+A file is read into layers, named as it names them (`lora_unet_down_blocks_0_...`, `unet.down_blocks.0....`,
+`lora_unet_input_blocks_1_...`). A network's parameters are offered under every name that trainers give them, so a
+lookup joins the two. The names stand in lora_names; what a layer's tensors mean, in lora_formats.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from torch import Tensor, nn
+
+from weft.nodes.diffusion.errors import CheckpointError, PatchError
+from weft.nodes.diffusion.families.sd.lora_names import canonical, is_of_text, text_names, unet_names
+from weft.nodes.diffusion.weights.lora_formats import OF_BIAS, SCALARS, Inert, build_patch, split_key
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.text.clip import Clip
+    from weft.nodes.diffusion.weights.lora_formats import LoraPatch
+    from weft.nodes.diffusion.weights.patcher import ModelPatcher
+
+UNET = "unet"
+
+
+@dataclass(frozen=True, eq=False)
+class Lora:
+    """A LoRA file: its tensors by layer and role, mapped from the file, and the keys that no format knows.
+
+    source: the path and the marks of the file: equal for the same content, as far as the file system tells.
+    """
+
+    path: Path
+    source: Hashable
+    layers: Mapping[str, Mapping[str, Tensor]]
+    unknown: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LoraReport:
+    """What became of a LoRA's layers.
+
+    matched: parameters of the model and text encoders that are patched, by layer, as "unet.conv_in.weight"; where a
+        layer changes weight and bias, the weight.
+    unmatched: layers and biases that no network here has, and keys that no format knows: their part is lost.
+    misfits: layers that a network here has, but of another shape, and why: their part is lost too, as in ComfyUI.
+    inert: layers that ComfyUI takes and leaves without effect, and so does this, and why.
+    left_out: layers for the text encoders where only a model was given, or for the model where only CLIP was.
+    """
+
+    matched: Mapping[str, str]
+    unmatched: tuple[str, ...]
+    misfits: Mapping[str, str]
+    inert: Mapping[str, str]
+    left_out: tuple[str, ...]
+
+
+def load_lora(path: Path) -> Lora:
+    """Open a LoRA file; its numbers are read when they are needed.
+
+    Raises:
+        CheckpointError: the file cannot be read, or no key of it is a LoRA's.
+    """
+    from weft.nodes.diffusion.weights.weightfile import read_tensors
+
+    path = Path(path).resolve()
+    # Before the numbers: those of a file that changes meanwhile are never taken for the new file's.
+    marks = _marks(path)
+    tensors = read_tensors(path)
+    layers: dict[str, dict[str, Tensor]] = {}
+    unknown = []
+    for key, tensor in tensors.items():
+        layer_and_role = split_key(key)
+        if layer_and_role is None:
+            unknown.append(key)
+        else:
+            layer, role = layer_and_role
+            layers.setdefault(layer, {})[role] = tensor
+    if not layers:
+        shown = ", ".join(map(repr, unknown[:3])) or "none at all"
+        raise CheckpointError(f"{path.name!r} is no LoRA: of its {len(unknown)} keys none is a LoRA's, but {shown}")
+    return Lora(path, (str(path), *marks), layers, tuple(unknown))
+
+
+def _marks(path: Path) -> tuple[int, ...]:
+    """What tells a file from what it was; nothing for one that is not there."""
+    if not path.is_file():
+        return ()
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def apply_lora(
+    model: ModelPatcher | None, clip: Clip | None, lora: Lora, strength_model: float, strength_clip: float
+) -> tuple[ModelPatcher | None, Clip | None, LoraReport]:
+    """Put a LoRA on a model, on its text encoders or on both, behind the patches they have.
+
+    The arguments are not changed; a strength of 0 patches nothing. A layer that does not fit is left out and reported.
+
+    Raises:
+        PatchError: none of its layers for what was given fits.
+    """
+    targets = dict(_targets(model, clip))
+    patches: dict[str, dict[str, LoraPatch]] = {}
+    matched: dict[str, str] = {}
+    misfits: dict[str, str] = {}
+    inert: dict[str, str] = {}
+    unmatched: list[str] = list(lora.unknown)
+    left_out: list[str] = []
+    for layer, tensors in lora.layers.items():
+        found = targets.get(canonical(layer))
+        if found is None:
+            (left_out if (clip if is_of_text(layer) else model) is None else unmatched).append(layer)
+            continue
+        network, module = found
+        for leaf, part in _by_parameter(tensors).items():
+            parameter = getattr(module.owner, leaf, None)
+            name = f"{module.path}.{leaf}"
+            if parameter is None:
+                unmatched.extend(f"{layer}.{role}" for role in part)
+                continue
+            try:
+                patch = build_patch(layer, part, (lora.source, layer, leaf), parameter.shape)
+            except PatchError as error:
+                (inert if isinstance(error, Inert) else misfits)[layer] = str(error)
+                continue
+            patches.setdefault(network, {})[name] = patch
+            matched.setdefault(layer, f"{network}.{name}")
+    report = LoraReport(matched, tuple(unmatched), misfits, inert, tuple(left_out))
+    if not matched and not inert and len(left_out) < len(lora.layers):
+        raise PatchError(_nothing_fits(lora, report))
+    if model is not None:
+        model = model.clone()
+        model.add_patches(patches.pop(UNET, {}), strength_model)
+    if clip is not None:
+        clip = clip.with_patches(patches, strength_clip)
+    return model, clip, report
+
+
+def _nothing_fits(lora: Lora, report: LoraReport) -> str:
+    """Why a LoRA does nothing: the first layer of another shape, or else the first names that are none here."""
+    of = f"of the {len(lora.layers)} layers of {lora.path.name!r} none fits (is it for another model?)"
+    if report.misfits:
+        return f"{of}: {next(iter(report.misfits.values()))}"
+    names = sorted(report.unmatched)
+    return f"{of}: its names are {', '.join(map(repr, names[:3]))}{', ...' if len(names) > 3 else ''}"
+
+
+def _by_parameter(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """What a layer's tensors change, "weight" or "bias", and with which of them."""
+    of_bias = {role: tensor for role, tensor in tensors.items() if role in OF_BIAS}
+    of_weight = {role: tensor for role, tensor in tensors.items() if role not in OF_BIAS}
+    if of_bias and not set(of_weight) - {*SCALARS}:
+        return {"bias": of_bias}
+    return {"weight": of_weight, **({"bias": of_bias} if of_bias else {})}
+
+
+class Target(NamedTuple):
+    """A module that may be changed, and its name in its network."""
+
+    path: str
+    owner: nn.Module
+
+
+def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, tuple[str, Target]]]:
+    """Every module with a weight, with the name of its network, under every name that a LoRA may give it."""
+    if model is not None:
+        from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
+
+        original = {new: old for old, new in unet_keymap(model.family.unet).items()}
+        for target in _modules(model.network.base):
+            old = original.get(f"{target.path}.weight")
+            for name in unet_names(target.path, old and old.removesuffix(".weight")):
+                yield name, (UNET, target)
+    for index, encoder in enumerate(clip.encoders if clip is not None else ()):
+        for target in _modules(encoder.network.base):
+            for name in text_names(target.path, encoder.name, index):
+                yield name, (encoder.name, target)
+
+
+def _modules(network: nn.Module) -> Iterator[Target]:
+    for path, module in network.named_modules():
+        if isinstance(getattr(module, "weight", None), nn.Parameter):
+            yield Target(path, module)

@@ -1,0 +1,148 @@
+"""Merges: a model whose weights are made of two models' weights, parameter by parameter.
+
+A merge is patches on the first model, so it costs nothing until it is used, and shares every weight that it leaves as
+it is. Arithmetic in float32 as in parity/facts.md section 11, held by the goldens merge_*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import PatchError
+from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
+from weft.nodes.diffusion.families.sd.releases import title_of
+from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.text.clip import Clip
+
+# (keep, share): the first model's weight times keep, and the second's times share.
+Shares = tuple[float, float]
+# The one weight whose shape may differ within a family: variants of it read more channels.
+FIRST = "conv_in.weight"
+
+
+@dataclass(frozen=True, eq=False)
+class MergePatch:
+    """weight * keep + the parameter of the same name in another network * share."""
+
+    name: str
+    other: PatchedNetwork
+    keep: float
+    share: float
+
+    @property
+    def identity(self) -> Hashable:
+        """See Patch."""
+        return "merge", self.other.weight_identity(self.name), self.keep, self.share
+
+    @property
+    def nbytes(self) -> int:
+        """See Patch: the other network's weights are its own."""
+        return 0
+
+    @property
+    def networks(self) -> tuple[PatchedNetwork, ...]:
+        """See Patch."""
+        return (self.other,)
+
+    def apply(self, weight: Tensor, strength: float) -> Tensor:
+        """See Patch. strength: how much of the other network comes in, 1 in a merge."""
+        kept = weight * self.keep
+        share = self.share * strength
+        return kept + self.other.weight(self.name, weight.device) * share if share else kept
+
+
+def weighted(ratio: float) -> Shares:
+    """`ratio` of the first model and the rest of the second."""
+    return ratio, 1.0 - ratio
+
+
+def added() -> Shares:
+    """Both models' weights."""
+    return 1.0, 1.0
+
+
+def subtracted(multiplier: float) -> Shares:
+    """The difference between the two, times a number."""
+    return multiplier, -multiplier
+
+
+def merge_models(
+    first: ModelPatcher, second: ModelPatcher, shares: Callable[[str], Shares]
+) -> tuple[ModelPatcher, list[str]]:
+    """The first model with its UNet's weights merged with the second's, patches and all.
+
+    Args:
+        shares: (keep, share) of a parameter, by its name in a single file ("input_blocks.1.0.in_layers.0.weight").
+
+    Returns:
+        The merged model, and the names of weights whose shapes differ, which keep to the first model's alone: the first
+        convolution, where one of the two reads more channels (an inpainting model).
+
+    Raises:
+        PatchError: models of two families or sizes.
+    """
+    names = [title_of(model.family.name) for model in (first, second)]
+    if first.family.name != second.family.name:
+        raise PatchError(f"a {names[0]} and a {names[1]} model cannot be merged")
+    originals = {new: old for old, new in unet_keymap(first.family.unet).items()}
+    patches, left = _patches(first.network, second.network, lambda name: shares(originals[name]), {FIRST})
+    merged = first.clone()
+    merged.add_patches(patches)
+    return merged, left
+
+
+def merge_clips(first: Clip, second: Clip, shares: Shares) -> Clip:
+    """The first CLIP with its weights merged with the second's, patches and all.
+
+    Raises:
+        PatchError: text encoders of two families or sizes.
+    """
+    names = [[encoder.name for encoder in clip.encoders] for clip in (first, second)]
+    if names[0] != names[1]:
+        raise PatchError(f"text encoders {' + '.join(names[0])} and {' + '.join(names[1])} cannot be merged")
+    pairs = zip(first.encoders, second.encoders, strict=True)
+    patches = {one.name: _patches(one.network, two.network, lambda name: shares, set())[0] for one, two in pairs}
+    return first.with_patches(patches, 1.0)
+
+
+def by_block(ratios: Mapping[str, float]) -> Callable[[str], Shares]:
+    """A ratio for each beginning of a name, of which the longest counts; the first for names that begin otherwise."""
+    default = next(iter(ratios.values()))
+
+    def shares(name: str) -> Shares:
+        begins = [begin for begin in ratios if name.startswith(begin)]
+        return weighted(ratios[max(begins, key=len)] if begins else default)
+
+    return shares
+
+
+def _patches(
+    first: PatchedNetwork, second: PatchedNetwork, shares: Callable[[str], Shares], may_differ: set[str]
+) -> tuple[dict[str, MergePatch], list[str]]:
+    """A patch for each parameter that the merge changes, and the parameters that keep to the first network's."""
+    shapes, others = (
+        {name: tuple(weight.shape) for name, weight in network.base.named_parameters()} for network in (first, second)
+    )
+    odd = sorted(shapes.keys() ^ others.keys())
+    if odd:
+        raise PatchError(f"models of different structure cannot be merged: {odd[0]!r} is in one alone")
+    patches, left = {}, []
+    for name, shape in shapes.items():
+        keep, share = shares(name)
+        if others[name] != shape:
+            if name not in may_differ or (others[name][0], *others[name][2:]) != (shape[0], *shape[2:]):
+                raise PatchError(
+                    f"models of different sizes cannot be merged: {name!r} is {list(shape)} in the first, "
+                    f"{list(others[name])} in the second"
+                )
+            left.append(name)
+            share = 0.0
+        if (keep, share) != (1.0, 0.0):
+            patches[name] = MergePatch(name, second, keep, share)
+    return patches, left

@@ -1,0 +1,56 @@
+"""Weft runs ComfyUI workflows without ComfyUI.
+
+The public API is what stands in `__all__`; each name is imported from its module when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from weft.engine.api import Session, convert, run, validate
+    from weft.engine.cache.memory import MemoryCache
+    from weft.engine.cancel import CancelToken
+    from weft.engine.errors import InvalidWorkflow, NodeFailed, WeftError
+    from weft.engine.running.executor import RunResult
+    from weft.engine.schema.authoring import node
+    from weft.engine.schema.registry import Registry
+
+_HOME = {
+    "run": "weft.engine.api",
+    "convert": "weft.engine.api",
+    "validate": "weft.engine.api",
+    "Session": "weft.engine.api",
+    "node": "weft.engine.schema.authoring",
+    "MemoryCache": "weft.engine.cache.memory",
+    "CancelToken": "weft.engine.cancel",
+    "WeftError": "weft.engine.errors",
+    "InvalidWorkflow": "weft.engine.errors",
+    "NodeFailed": "weft.engine.errors",
+    "RunResult": "weft.engine.running.executor",
+    "Registry": "weft.engine.schema.registry",
+}
+
+__all__ = [
+    "CancelToken",
+    "InvalidWorkflow",
+    "MemoryCache",
+    "NodeFailed",
+    "Registry",
+    "RunResult",
+    "Session",
+    "WeftError",
+    "convert",
+    "node",
+    "run",
+    "validate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'weft' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
