@@ -1,4 +1,4 @@
-"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`; `weft test` is weft.engine.testing.app.
+"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`; `weft test`: engine/testing/app.py.
 
 The only place that puts the parts together.
 

@@ -52,7 +52,7 @@ def workflow(lora: bool) -> dict[str, Any]:
 
 def measure(case: str, models: Path) -> dict[str, float]:
     """Run one case in this process: seconds and peak resident bytes."""
-    sys.path.insert(0, str(ROOT))
+    sys.path.insert(0, str(ROOT / "src"))
     import weft
 
     result: dict[str, float] = {}
@@ -119,7 +119,7 @@ def main() -> int:
     if arguments.case:
         print(json.dumps(measure(arguments.case, arguments.models)))
         return 0
-    sys.path[:0] = [str(ROOT), str(ROOT / "workflows")]
+    sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflows")]
     from random_models import write_models
 
     shapes = {key: tuple(shape) for key, shape in json.loads(arguments.shapes.read_text())["keys"].items()}

@@ -35,7 +35,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("WEFT_SHARED") or ROOT.parent / "shared")
-sys.path[:0] = [str(ROOT), str(ROOT / "workflows")]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflows")]
 
 import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402

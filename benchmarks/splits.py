@@ -18,7 +18,7 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "workflows")]
+sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflows")]
 
 import weft  # noqa: E402
 from weft.engine.cache.memory import MemoryCache  # noqa: E402

@@ -77,7 +77,7 @@ def measure(runs: int) -> dict[str, Any]:
         checkpoint.parent.mkdir(parents=True)
         checkpoint.write_bytes(b"")
         (folder / "workflow.json").write_text(json.dumps(workflow()))
-        command = [sys.executable, str(ROOT / "cli.py"), "validate", "workflow.json"]
+        command = [sys.executable, "-m", "weft.cli", "validate", "workflow.json"]
         cpu_seconds(command, folder)  # writes the .pyc files
         taken = sorted(cpu_seconds(command, folder) for _ in range(runs))
         empty = statistics.median(cpu_seconds([sys.executable, "-c", ""], folder) for _ in range(runs))

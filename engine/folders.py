@@ -36,7 +36,7 @@ MODEL_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pt2", ".pth", ".bin"
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ico", ".jfif")
 INPUT = "input"
 # The small models that come with Weft, in its source tree and installed.
-SHIPPED = Path(__file__).parents[1] / "workflows" / "models"
+SHIPPED = Path(__file__).resolve().parents[1] / "workflows" / "models"
 
 # Kinds that ComfyUI renamed or merged: files of the left kind are also looked for in the folders on the right.
 ALIASES: Mapping[str, tuple[str, ...]] = {

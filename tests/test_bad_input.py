@@ -237,7 +237,7 @@ def test_a_missing_image(weft: Weft) -> None:
 
 
 def test_ctrl_c_while_sampling(weft: Weft) -> None:
-    command = [sys.executable, str(WORKFLOWS.parent / "cli.py"), "run", str(WORKFLOWS / "txt2img.api.json")]
+    command = [sys.executable, "-m", "weft.cli", "run", str(WORKFLOWS / "txt2img.api.json")]
     options = ["--models", str(weft.models), "--output", "output", "--events", "--set", "5.steps=10000"]
     process = subprocess.Popen(
         [*command, *options], cwd=weft.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -46,7 +46,17 @@ def test_the_demo_draws_within_8_seconds(tmp_path: Path) -> None:
     for attempt in range(2):
         before = os.times()
         ran = subprocess.run(
-            [sys.executable, "-m", "cli", "run", *graphs, "--output", str(tmp_path / str(attempt)), "--device", "cpu"],
+            [
+                sys.executable,
+                "-m",
+                "weft.cli",
+                "run",
+                *graphs,
+                "--output",
+                str(tmp_path / str(attempt)),
+                "--device",
+                "cpu",
+            ],
             cwd=root,
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             capture_output=True,

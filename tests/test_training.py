@@ -88,7 +88,7 @@ def make(target: str, trial: Path) -> subprocess.Popen[str]:
     stamp = trial.parent / "venv" / ".installed"
     stamp.parent.mkdir(exist_ok=True)
     stamp.touch()
-    environment = {**os.environ, "WEFT_TRIAL": str(trial), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    environment = {**os.environ, "WEFT_TRIAL": str(trial), "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"}
     return subprocess.Popen(
         ["make", f"VENV={stamp.parent}", f"BIN={Path(sys.executable).parent}", target],
         cwd=ROOT,

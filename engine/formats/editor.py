@@ -17,12 +17,13 @@ from weft.engine.formats.conversion import to_prompt
 from weft.engine.formats.frames import frames_of
 from weft.engine.formats.layout import Key, Place, Size, Wire, arrange
 from weft.engine.formats.virtual import VIRTUAL
-from weft.engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, says_nothing, slots
+from weft.engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, slots
 from weft.engine.formats.workflow import Workflow
 from weft.engine.schema.node import InputSpec, NodeSchema
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import String, type_name
 from weft.engine.workflow.prompt import Link, Prompt, PromptNode
+from weft.engine.workflow.validation import says_nothing
 
 TITLE_HEIGHT = 30.0
 _SLOT_HEIGHT = 20.0

@@ -13,20 +13,6 @@ from weft.engine.schema.node import InputSpec, NodeSchema
 from weft.engine.schema.sockets import Boolean, Combo, DynamicCombo, Files, Float, Int, Number, Socket, String
 
 SEED_NAMES = ("seed", "noise_seed")
-# What the editor adds to the inputs that a class declares: its buttons, players, previews and control words.
-EDITORS_OWN = frozenset(
-    {
-        "audioUI", "choose file to upload", "control_after_generate", "control_before_generate",
-        "speak_and_recognation", "upload", "video-preview",
-    }
-)  # fmt: skip
-
-
-def says_nothing(name: str, value: Any) -> bool:
-    """Whether an undeclared input is the editor's own, or empty, as those of its players and previews are."""
-    return name in EDITORS_OWN or value is None or value == ""
-
-
 MISSING: Any = object()
 """No value; None is one, since a save may hold null."""
 

@@ -1,6 +1,6 @@
 """Prompt -> Prompt, before anything is planned: a node that stands for several others is replaced by them.
 
-A node class says so itself: `lowers`, always, or one of its `passes`, when the run asks for it (`weft.engine.schema.node`).
+A node class says so itself: `lowers`, always, or one of its `passes`, when the run asks for it (schema/node.py).
 Either is a pure function of a Site: it adds the nodes that do the work and returns what becomes of the node's outputs,
 a Link for each; a pass may return None and leave the node as it is. Nothing is run and torch is not needed, so a plan
 shows what a schedule means. New nodes are called `{node id}.{name}`, and what is wrong with one is said of the node

@@ -17,7 +17,7 @@ from weft.engine.planning.plan import Step
 from weft.engine.schema import authoring
 from weft.engine.schema.expansion import GraphBuilder
 
-_ENGINE = str(Path(__file__).resolve().parent) + os.sep
+_ENGINE = str(Path(__file__).parents[1]) + os.sep
 
 
 class Expansion(NamedTuple):

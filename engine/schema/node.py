@@ -68,7 +68,7 @@ class Seen(Protocol):
 
     @property
     def passes(self) -> Collection[str]:
-        """The passes that may still replace this node (`weft.engine.planning.lowering`): what they leave is checked again."""
+        """The passes that may still replace this node (planning/lowering.py): what they leave is checked again."""
 
     def source(self, name: str) -> Seen | None:
         """The node that the input is linked to; None for an input that is no link, or one that leads nowhere."""
@@ -221,9 +221,9 @@ class RunnableNode:
 
     `call` takes the inputs by name and returns a tuple of slots, or `{"ui":, "result":}`. `injected` maps a parameter
     to what the engine gives it (a hidden type, CONTEXT or GRAPH). `links` are the inputs that get their Link, and how
-    (`weft.engine.links`). `module` is where the class is written. `libraries` are modules that are imported before the node
-    is called, as a step of their own: they may take longer than it. `code`, which a Registry sets for what was put into
-    it by hand, joins the cache key: it tells this code from all other code that this process has had.
+    (`weft.engine.links`). `module` is where the class is written. `libraries` are modules that are imported before the
+    node is called, as a step of their own: they may take longer than it. `code`, which a Registry sets for what was put
+    into it by hand, joins the cache key: it tells this code from all other code that this process has had.
     """
 
     schema: NodeSchema

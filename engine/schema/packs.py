@@ -24,7 +24,7 @@ PACKS, NODES = "weft.packs", "weft.nodes"
 DISPLAY_NAMES = "NODE_DISPLAY_NAME_MAPPINGS"
 """ComfyUI's name for what a library's module calls its classes, by class_type."""
 
-CHECKOUT = Path(__file__).parents[1] / "pyproject.toml"
+CHECKOUT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 """Where Weft's own pack is declared, if this is a checkout."""
 
 Source = NodeSchema | RunnableNode | str | type | Callable[..., Any]

@@ -37,7 +37,7 @@ class Registry:
     `registry[class_type]` is the schema: all that validating, converting and drawing a workflow needs. The code, where
     there is any, is asked for by name: `registry.runnable(class_type)`. A class that came from an object_info has none.
 
-    They come from packs (`weft.engine.schema.packs`) or are put in by hand. A source given as text is imported when its class is
+    They come from packs (schema/packs.py) or are put in by hand. A source given as text is imported when its class is
     first asked for: running a workflow imports only the files it uses. `packs` are those in force for all that is no
     node, whichever classes are here; default: the installed ones. `broken` says which could not be loaded, and why.
 

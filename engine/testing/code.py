@@ -14,13 +14,13 @@ from pathlib import Path
 from weft.engine.schema.v1 import pack_digest
 
 OWN = "weft"
-_OWN_PACKAGES = ("engine", "nodes")
+_OWN_FOLDERS = ("engine", "nodes")
 
 
 def pack_of(module: str) -> str:
     """The outermost package of a module; empty for Weft's own, and for code of no module."""
     pack = module.partition(".")[0]
-    return "" if pack in _OWN_PACKAGES else pack
+    return "" if pack == OWN else pack
 
 
 @lru_cache(maxsize=256)
@@ -40,4 +40,4 @@ def digest_of(module: str, pack: str) -> Mapping[str, str]:
 @lru_cache(maxsize=1)
 def _own() -> str:
     root = Path(__file__).parents[1]
-    return "".join(pack_digest(name, root.with_name(name) / "__init__.py")[:16] for name in _OWN_PACKAGES)
+    return "".join(pack_digest(name, root.with_name(name) / "__init__.py")[:16] for name in _OWN_FOLDERS)

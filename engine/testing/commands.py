@@ -240,7 +240,7 @@ def _to_run(paths: Sequence[Path], options: Options) -> Iterator[tuple[str, Path
 def _in_a_process(workflow: Path, how: How, options: Options, folder: Path) -> Path:
     """Record a workflow in a process of its own; returns the golden. Raises WeftError with what the process said."""
     # By its place and with a safe path: neither `-m` nor a script may look for code in the current folder.
-    command = [sys.executable, "-P", str(Path(__file__).parents[2] / "cli.py")]
+    command = [sys.executable, "-P", str(Path(__file__).resolve().parents[2] / "cli.py")]
     command += ["test", "record", "--tensors", "all", "--output", str(folder)]
     for root in options.models or ():
         command += ["--models", str(root)]

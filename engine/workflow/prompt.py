@@ -90,7 +90,7 @@ class Prompt:
 
     `extra_pnginfo` is what goes into saved pictures beside the prompt (the UI workflow); `pointer` is the JSON pointer
     of the prompt inside the document that it came from; `notes` say what was wrong when it was read; `controls` say
-    what becomes of seeds after a run (weft.engine.formats.controls), by node id and input name; `made` is what a file of
+    what becomes of seeds after a run (formats/controls.py), by node id and input name; `made` is what a file of
     Weft's says of its making (RunContext.provenance).
     """
 

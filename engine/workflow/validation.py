@@ -10,13 +10,25 @@ from typing import Any
 
 from weft.engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from weft.engine.folders import INPUT, Folders
-from weft.engine.formats.widgets import says_nothing
 from weft.engine.schema.node import InputSpec, NodeOptions, NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Socket, Unread, fits, type_name
 from weft.engine.workflow.graph import Graph
 from weft.engine.workflow.overrides import title_of
 from weft.engine.workflow.prompt import Link, Prompt, PromptNode
+
+# What the editor adds to the inputs that a class declares: its buttons, players, previews and control words.
+EDITORS_OWN = frozenset(
+    {
+        "audioUI", "choose file to upload", "control_after_generate", "control_before_generate",
+        "speak_and_recognation", "upload", "video-preview",
+    }
+)  # fmt: skip
+
+
+def says_nothing(name: str, value: Any) -> bool:
+    """Whether an undeclared input is the editor's own, or empty, as those of its players and previews are."""
+    return name in EDITORS_OWN or value is None or value == ""
 
 
 def validate(
@@ -33,7 +45,7 @@ def validate(
 
     As in ComfyUI, a class must be known for every node, and everything else is checked only where an output node or
     one of `targets` needs it. Without `folders`, names of files are not looked up. `executable=False` also accepts
-    classes of which only the description is known. `passes` are those that are still to come (`weft.engine.planning.lowering`);
+    classes of which only the description is known. `passes` are those that are still to come (planning/lowering.py);
     `lenient` are the codes of what a class may find wrong and is let be.
     """
     given = _Validation(prompt, registry, folders, tuple(targets), executable, passes, lenient)

@@ -23,10 +23,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def elsewhere(bench: Bench, *arguments: str, threads: int = 1) -> subprocess.CompletedProcess[str]:
     """`weft test ...` in a process of its own."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT / "src")}
     assert bench.options.models is not None
     folders = ["--models", str(bench.options.models[0]), "--input", str(bench.options.input), "--device", "cpu"]
-    command = [sys.executable, "-m", "cli", "test", *arguments, *folders]
+    command = [sys.executable, "-m", "weft.cli", "test", *arguments, *folders]
     return subprocess.run(
         command, cwd=bench.folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )
@@ -88,8 +88,8 @@ def test_twice_names_a_node_that_is_not(bench: Bench, tmp_path: Path) -> None:
     workflow = simple()
     workflow["3"] = node("Grain", image=["2", 0])
     bench.write(workflow)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{pack}{os.pathsep}{ROOT}"}
-    command = [sys.executable, "-m", "cli", "test", "--twice", "w.json", "--input", str(bench.options.input)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": f"{pack}{os.pathsep}{ROOT / 'src'}"}
+    command = [sys.executable, "-m", "weft.cli", "test", "--twice", "w.json", "--input", str(bench.options.input)]
     ended = subprocess.run(
         command, cwd=bench.folder, env=environment, capture_output=True, text=True, timeout=600, check=False
     )

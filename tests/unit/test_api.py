@@ -262,10 +262,10 @@ def test_the_signature_is_stable() -> None:
 
 
 def test_public_names() -> None:
-    for name in engine.__all__:
-        assert getattr(engine, name) is not None
+    for name in weft.__all__:
+        assert getattr(weft, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
-        _ = engine.nonsense
+        _ = weft.nonsense
 
 
 def test_planning_leaves_the_garbage_collector_as_it_found_it(registry: Registry) -> None:
