@@ -21,7 +21,7 @@ from weft.engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageEr
 from weft.engine.events import Observer
 from weft.engine.folders import INPUT, Folders
 from weft.engine.formats import making, selection
-from weft.engine.formats.sources import Source, load
+from weft.engine.formats.sources import WorkflowSource, load
 from weft.engine.planning.digests import Digests
 from weft.engine.planning.lowering import Lowered, checked
 from weft.engine.planning.plan import ExecutionPlan, make_plan
@@ -37,14 +37,13 @@ from weft.engine.workflow.queueing import queued, resolving
 from weft.engine.workflow.validation import FILE_PREFIX, undeclared
 
 PathLike = str | os.PathLike[str]
-Workflow = Source
 
 if TYPE_CHECKING:
-    from weft.engine.formats.workflow import Workflow as UiWorkflow
+    from weft.engine.formats.workflow import Workflow
 
 
 def run(
-    workflow: Workflow,
+    workflow: WorkflowSource,
     *,
     overrides: Overrides | None = None,
     models: PathLike | Sequence[PathLike] | None = None,
@@ -118,7 +117,7 @@ def run(
 
 
 def validate(
-    workflow: Workflow,
+    workflow: WorkflowSource,
     *,
     overrides: Overrides | None = None,
     models: PathLike | Sequence[PathLike] | None = None,
@@ -140,7 +139,7 @@ def validate(
 
 
 def convert(
-    workflow: Workflow,
+    workflow: WorkflowSource,
     *,
     to: str = "api",
     object_info: PathLike | Mapping[str, Any] | None = None,
@@ -234,7 +233,7 @@ class Session:
     @_collector_paused()
     def read(
         self,
-        workflow: Workflow,
+        workflow: WorkflowSource,
         overrides: Overrides | None = None,
         *,
         ui: bool = False,
@@ -266,7 +265,7 @@ class Session:
 
         return with_seed(prompt, self.registry, seed, random.random, keep=changes)
 
-    def _converted(self, loaded: Prompt | UiWorkflow, *, keep_unknown: bool) -> Prompt:
+    def _converted(self, loaded: Prompt | Workflow, *, keep_unknown: bool) -> Prompt:
         if isinstance(loaded, Prompt):
             return loaded
         from weft.engine.formats.conversion import to_prompt
@@ -294,7 +293,7 @@ class Session:
         return found
 
     def convert(
-        self, workflow: Workflow, to: str, *, ui: bool = False, keep_unknown: bool = False
+        self, workflow: WorkflowSource, to: str, *, ui: bool = False, keep_unknown: bool = False
     ) -> tuple[dict[str, Any], Sequence[Issue]]:
         """The document of `weft.convert`, and what was lost on the way."""
         if to not in FORMATS:

@@ -13,7 +13,7 @@ from typing import Any
 
 from weft.engine.documents import pointer
 from weft.engine.errors import Issue
-from weft.engine.formats.virtual import Kind, Virtual
+from weft.engine.formats.virtual import NodeKind, Virtual
 from weft.engine.formats.widgets import Held
 from weft.engine.formats.workflow import Canvas, Node
 from weft.engine.schema.node import InputSpec, NodeSchema
@@ -41,7 +41,7 @@ class EditorInput:
     @property
     def writer(self) -> EditorNode | None:
         """The PrimitiveNode that writes into the widget, if any."""
-        return self.origin if self.origin is not None and self.origin.kind is Kind.PRIMITIVE else None
+        return self.origin if self.origin is not None and self.origin.kind is NodeKind.PRIMITIVE else None
 
 
 @dataclass(slots=True, eq=False)
@@ -57,7 +57,7 @@ class EditorNode:
     node: Node
     graph: EditorGraph
     pointer: str
-    kind: Kind
+    kind: NodeKind
     class_type: str
     schema: NodeSchema | None = None
     body: EditorGraph | None = None

@@ -2,7 +2,7 @@
 
 Read with the standard library alone: the engine may not import an imaging library, and none is needed, since only
 headers and text are read, by seeking from one to the next. Pixels and sound are never decoded. What a file says of its
-own lengths is believed only as far as it reaches: `Source` counts every byte that is read or inflated.
+own lengths is believed only as far as it reaches: `MeteredFile` counts every byte that is read or inflated.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Text:
     load: Callable[[], str]
 
 
-class Source:
+class MeteredFile:
     """A file to take pieces from; it keeps account of how many and how much."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -69,13 +69,13 @@ def decoded(data: bytes) -> str:
         return data.decode("latin-1")
 
 
-def png_size(source: Source) -> str:
+def png_size(source: MeteredFile) -> str:
     """`512x512`, as the header says."""
     width, height = struct.unpack(">II", source.read(16, 8, "the header"))
     return f"{width}x{height}"
 
 
-def png(source: Source) -> Iterator[Text]:
+def png(source: MeteredFile) -> Iterator[Text]:
     """The text chunks of a PNG (PNG specification, 11.3.4): tEXt, zTXt, iTXt, and Exif; ComfyUI's own comf."""
     position = 8
     while True:
@@ -95,11 +95,11 @@ def png(source: Source) -> Iterator[Text]:
         position = body + length + 4
 
 
-def _ago(source: Source, body: int) -> str:
+def _ago(source: MeteredFile, body: int) -> str:
     return f"after {max(source.size - body, 0):,}"
 
 
-def _png_text(source: Source, kind: bytes, keyword: str, body: int, length: int) -> Callable[[], str]:
+def _png_text(source: MeteredFile, kind: bytes, keyword: str, body: int, length: int) -> Callable[[], str]:
     what = f"text chunk {keyword!r}"
 
     def load() -> str:
@@ -111,15 +111,15 @@ def _png_text(source: Source, kind: bytes, keyword: str, body: int, length: int)
     return load
 
 
-def _plain(source: Source, data: bytes, what: str) -> bytes:
+def _plain(source: MeteredFile, data: bytes, what: str) -> bytes:
     return data
 
 
-def _compressed(source: Source, data: bytes, what: str) -> bytes:
+def _compressed(source: MeteredFile, data: bytes, what: str) -> bytes:
     return _inflated(source, data[1:], what)
 
 
-def _international(source: Source, data: bytes, what: str) -> bytes:
+def _international(source: MeteredFile, data: bytes, what: str) -> bytes:
     compressed, data = data[:1] == b"\1", data[2:]
     text = data.partition(b"\0")[2].partition(b"\0")[2]  # after the language and the translated keyword
     return _inflated(source, text, what) if compressed else text
@@ -129,7 +129,7 @@ def _international(source: Source, data: bytes, what: str) -> bytes:
 _PNG_TEXTS = {b"tEXt": _plain, b"zTXt": _compressed, b"iTXt": _international, b"comf": _plain}
 
 
-def _inflated(source: Source, data: bytes, what: str) -> bytes:
+def _inflated(source: MeteredFile, data: bytes, what: str) -> bytes:
     inflater = zlib.decompressobj()
     try:
         text = inflater.decompress(data, MAX_BYTES)
@@ -143,7 +143,7 @@ def _inflated(source: Source, data: bytes, what: str) -> bytes:
     return text
 
 
-def jpeg(source: Source) -> Iterator[Text]:
+def jpeg(source: MeteredFile) -> Iterator[Text]:
     """The Exif segments and comments of a JPEG (ITU T.81, annex B), up to the picture itself."""
     position = 2
     while True:
@@ -167,7 +167,7 @@ def jpeg(source: Source) -> Iterator[Text]:
         position += 2 + length
 
 
-def webp(source: Source) -> Iterator[Text]:
+def webp(source: MeteredFile) -> Iterator[Text]:
     """The Exif chunks of a WebP (RFC 9649)."""
     end, position = 8 + struct.unpack("<I", source.read(4, 4, "the header"))[0], 12
     while position + 8 <= end:
@@ -185,7 +185,7 @@ _EXIF_IFD = 0x8769
 _BYTE_TYPES = (1, 2, 7, 129)  # bytes, ASCII, undefined, UTF-8
 
 
-def exif(source: Source, data: bytes) -> Iterator[Text]:
+def exif(source: MeteredFile, data: bytes) -> Iterator[Text]:
     """The texts of the first directory of a TIFF block and of its Exif directory (Exif 2.32, 4.6)."""
     data = data.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
@@ -219,7 +219,7 @@ def _unpacked(form: str, data: bytes, offset: int) -> int:
     return value
 
 
-def _text(source: Source, name: str, data: bytes, start: int = 0, length: int | None = None) -> Text:
+def _text(source: MeteredFile, name: str, data: bytes, start: int = 0, length: int | None = None) -> Text:
     """A text inside a block that is in memory; many may claim the same bytes, so each is paid for when it is loaded."""
     end = len(data) if length is None else start + length
 
@@ -233,7 +233,7 @@ def _text(source: Source, name: str, data: bytes, start: int = 0, length: int | 
 _BYTE_ORDERS = {b"{\0": "utf-16-le", b"\0{": "utf-16-be", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-def _comment(source: Source, name: str, data: bytes, start: int, length: int, order: str) -> Text:
+def _comment(source: MeteredFile, name: str, data: bytes, start: int, length: int, order: str) -> Text:
     """UserComment: eight bytes name its encoding. Writers disagree on the byte order of UNICODE; the text tells."""
     code = data[start : start + min(length, 8)]
     if code == b"UNICODE\0":
@@ -250,7 +250,7 @@ def _comment(source: Source, name: str, data: bytes, start: int, length: int, or
     return _text(source, name, data, start + skipped, length - skipped)
 
 
-def flac(source: Source) -> Iterator[Text]:
+def flac(source: MeteredFile) -> Iterator[Text]:
     """The Vorbis comments of a FLAC (RFC 9639, 8.6)."""
     position, last = 4, False
     while not last:
@@ -261,7 +261,7 @@ def flac(source: Source) -> Iterator[Text]:
         position += 4 + length
 
 
-def _vorbis(source: Source, data: bytes) -> Iterator[Text]:
+def _vorbis(source: MeteredFile, data: bytes) -> Iterator[Text]:
     def length(offset: int) -> int:
         if offset + 4 > len(data):
             raise Damaged(f"its comments of {len(data):,} bytes end before byte {offset + 4:,}")
@@ -279,7 +279,7 @@ def _vorbis(source: Source, data: bytes) -> Iterator[Text]:
         offset += 4 + size
 
 
-def mp4(source: Source) -> Iterator[Text]:
+def mp4(source: MeteredFile) -> Iterator[Text]:
     """The metadata of an MP4 or QuickTime file: `moov/udta/meta/ilst`, `moov/meta` with keys, and `©cmt` in udta.
 
     ISO/IEC 14496-12, and QuickTime's metadata atoms.
@@ -296,7 +296,7 @@ def mp4(source: Source) -> Iterator[Text]:
 _Box = tuple[bytes, int, int]
 
 
-def _boxes(source: Source, start: int, end: int) -> Iterator[_Box]:
+def _boxes(source: MeteredFile, start: int, end: int) -> Iterator[_Box]:
     """The boxes between two places of the file: kind, and where the content starts and ends."""
     while start + 8 <= end:
         size, kind = struct.unpack(">I4s", source.read(start, 8, "a box's header"))
@@ -313,7 +313,7 @@ def _boxes(source: Source, start: int, end: int) -> Iterator[_Box]:
         start += size
 
 
-def _user_data(source: Source, start: int, end: int) -> Iterator[Text]:
+def _user_data(source: MeteredFile, start: int, end: int) -> Iterator[Text]:
     for kind, first, last in _boxes(source, start, end):
         if kind == b"meta":
             yield from _metadata(source, first, last)
@@ -321,7 +321,7 @@ def _user_data(source: Source, start: int, end: int) -> Iterator[Text]:
             yield from _payload(source, "comment", first + 4, last)
 
 
-def _metadata(source: Source, start: int, end: int) -> Iterator[Text]:
+def _metadata(source: MeteredFile, start: int, end: int) -> Iterator[Text]:
     # ISO's box has a version before its boxes, QuickTime's has none.
     if end - start >= 8 and source.read(start + 4, 4, "a box's header") != b"hdlr":
         start += 4
@@ -343,7 +343,7 @@ def _metadata(source: Source, start: int, end: int) -> Iterator[Text]:
 _ITEMS = {b"\xa9cmt": "comment", b"desc": "description", b"ldes": "description", b"\xa9des": "description"}
 
 
-def _payload(source: Source, name: str, start: int, end: int) -> Iterator[Text]:
+def _payload(source: MeteredFile, name: str, start: int, end: int) -> Iterator[Text]:
     if start <= end:
         first = source.read(start, min(end - start, 16), name)
         yield Text(name, first, lambda: decoded(source.read(start, end - start, name)))

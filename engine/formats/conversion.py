@@ -20,14 +20,14 @@ from weft.engine.formats.lookups import Widgets, is_filled, primitive_place
 from weft.engine.formats.promotion import Home, shown
 from weft.engine.formats.reading import read
 from weft.engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option, has_choices
-from weft.engine.formats.virtual import Kind
-from weft.engine.formats.widgets import MISSING, Saved, constant, default_of, has_control, is_widget, plain
+from weft.engine.formats.virtual import NodeKind
+from weft.engine.formats.widgets import MISSING, Saved, default_of, has_control, is_widget, plain
 from weft.engine.formats.wiring import Literal, Wiring, primitive_value, shown_outside
 from weft.engine.formats.workflow import Workflow
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
 from weft.engine.schema.sockets import String
-from weft.engine.workflow.prompt import Link, Prompt, PromptNode, Shown
+from weft.engine.workflow.prompt import Link, Prompt, PromptNode, Shown, wrapped
 
 MAX_ID_CHARACTERS = 32_000_000
 """The most characters that all node ids of a prompt may have: those of nested subgraphs are paths."""
@@ -238,7 +238,7 @@ class _Conversion:
         characters = 0
         for use in self.uses:
             for item in use.graph.nodes.values():
-                if item.runs and item.kind in (Kind.NODE, Kind.UNKNOWN) and item not in left_out:
+                if item.runs and item.kind in (NodeKind.NODE, NodeKind.UNKNOWN) and item not in left_out:
                     node_id = use.id_of(item)
                     characters += len(node_id)
                     if characters > MAX_ID_CHARACTERS:
@@ -277,7 +277,7 @@ class _Conversion:
         running = list(self.running())
         if not any(item.schema is not None and item.schema.output_node for item in running):
             return {}
-        fed = [item for item in running if item.kind in (Kind.NODE, Kind.INSTANCE)]
+        fed = [item for item in running if item.kind in (NodeKind.NODE, NodeKind.INSTANCE)]
         ports = [port for item in fed for port in item.inputs]
         ports += [port for use in self.uses for port in use.graph.results.values()]
         needed: set[EditorNode] = set()
@@ -285,12 +285,12 @@ class _Conversion:
             origin = ports.pop().origin
             if origin is not None and origin not in needed:
                 needed.add(origin)
-                setters = origin.setters() if origin.kind is Kind.GETTER else ()
+                setters = origin.setters() if origin.kind is NodeKind.GETTER else ()
                 ports += [port for item in (origin, *setters) for port in item.inputs]
-        return {item: None for item in running if item.kind is Kind.UNKNOWN and item not in needed}
+        return {item: None for item in running if item.kind is NodeKind.UNKNOWN and item not in needed}
 
     def refuse_unknown(self, left_out: Collection[EditorNode]) -> None:
-        unknown = [item for item in self.running() if item.kind is Kind.UNKNOWN and item not in left_out]
+        unknown = [item for item in self.running() if item.kind is NodeKind.UNKNOWN and item not in left_out]
         if not unknown:
             return
         types = list({item.class_type: None for item in unknown})
@@ -306,7 +306,7 @@ class _Conversion:
 
     def node(self, use: GraphUse, item: EditorNode) -> PromptNode:
         """The node with its inputs: widgets in schema order, then what is linked."""
-        inputs: dict[str, Any] = dict(_unknown_values(item)) if item.kind is Kind.UNKNOWN else {}
+        inputs: dict[str, Any] = dict(_unknown_values(item)) if item.kind is NodeKind.UNKNOWN else {}
         links: dict[str, Any] = {}
         for port in item.inputs:
             found = self.wiring.resolve(use, item, port)
@@ -318,11 +318,11 @@ class _Conversion:
                     inputs[port.name] = found  # keeps the place that its value would have
             elif isinstance(found, Literal):
                 value = self.widgets.written(found.fed, port.spec) if found.fed and port.spec else found.value
-                inputs[port.name] = constant(value)
+                inputs[port.name] = wrapped(value)
                 self.note_text(use, item, port, value, found)
                 self.note_control(use, item, port, found)
             elif port.spec is not None and (value := self.widgets.value(item, port)) is not MISSING:
-                inputs[port.name] = constant(value)
+                inputs[port.name] = wrapped(value)
                 self.note_text(use, item, port, value, None)
                 self.note_control(use, item, port, None)
         if item.schema is not None and item.schema.unfolds:
@@ -386,7 +386,7 @@ def _by_choices(item: EditorNode, schema: NodeSchema, inputs: dict[str, Any]) ->
     inputs = {name: value for name, value in inputs.items() if name in declared or name not in saved}
     while True:
         defaults = {
-            name: constant(default)
+            name: wrapped(default)
             for name, spec in schema.given(inputs).items()
             if name not in inputs and is_widget(spec) and (default := default_of(spec.socket)) is not MISSING
         }
@@ -409,4 +409,4 @@ def _unknown_values(item: EditorNode) -> Iterator[tuple[str, Any]]:
     """The values of a node whose class is not known: by name if saved so, else `UNKNOWN`, `UNKNOWN_1`, ..."""
     for index, entry in enumerate(Saved(item.node.widgets_values, item.node.widgets_values_named).listed):
         if not entry.is_editors_own:
-            yield entry.name or (f"UNKNOWN_{index}" if index else "UNKNOWN"), constant(plain(entry.value))
+            yield entry.name or (f"UNKNOWN_{index}" if index else "UNKNOWN"), wrapped(plain(entry.value))

@@ -149,7 +149,7 @@ class _Node:
         """`widgets_values`: by position, or by name where the class, and so the order, is not known."""
         if self.schema is None:
             inputs = self.node.inputs.items()
-            return {name: unwrapped(value) for name, value in inputs if type(value) is not Link}
+            return {name: bare_list(value) for name, value in inputs if type(value) is not Link}
         layout = slots(self.specs.values())
         values = [self._value(slot.spec) if slot.role == "value" else EXTRA_SLOTS[slot.role] for slot in layout]
         # What is beyond the last widget is ignored.
@@ -160,7 +160,7 @@ class _Node:
         if value is MISSING or type(value) is Link:
             default = default_of(spec.socket)
             return None if default is MISSING else default
-        return escape_dynamic(value) if isinstance(value, str) and _is_dynamic(spec) else unwrapped(value)
+        return escape_dynamic(value) if isinstance(value, str) and _is_dynamic(spec) else bare_list(value)
 
     def size(self) -> Size:
         """About the size that the editor will give it, title included."""
@@ -225,7 +225,7 @@ def _is_dynamic(spec: InputSpec) -> bool:
     return isinstance(spec.socket, String) and bool(spec.socket.options.get("dynamicPrompts"))
 
 
-def unwrapped(value: Any) -> Any:
+def bare_list(value: Any) -> Any:
     """A list stands in a prompt as `{"__value__": [...]}`, in `widgets_values` as itself."""
     if isinstance(value, dict) and value.keys() == {"__value__"} and isinstance(value["__value__"], list):
         return value["__value__"]

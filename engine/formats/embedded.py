@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from weft.engine.errors import UnreadableWorkflow
 from weft.engine.formats import containers
-from weft.engine.formats.containers import Damaged, Source, Text
+from weft.engine.formats.containers import Damaged, MeteredFile, Text
 from weft.engine.workflow.prompt import read_json
 
 HEAD = 16
@@ -51,7 +51,7 @@ class Embedded:
 class _Container:
     kind: str
     matches: Callable[[bytes], bool]
-    texts: Callable[[Source], Iterator[Text]] | None = None
+    texts: Callable[[MeteredFile], Iterator[Text]] | None = None
     noun: str = "metadata"
 
 
@@ -142,7 +142,7 @@ def _read(stream: BinaryIO, name: str) -> Embedded:
     if container.texts is None:
         known = ", ".join(other.kind for other in _CONTAINERS if other.texts is not None)
         raise UnreadableWorkflow(f"{name} is {_a(container.kind)}; workflows are read from {known}")
-    source = Source(stream)
+    source = MeteredFile(stream)
     texts: list[Text] = []
     damage: Damaged | None = None
     try:
@@ -220,7 +220,7 @@ def _keep_both(values: dict[str, dict[str, Any]], text: Text, name: str) -> None
                 _keep(values, key.lower(), value, name)
 
 
-def _nothing(container: _Container, source: Source, found: tuple[str, ...], name: str) -> UnreadableWorkflow:
+def _nothing(container: _Container, source: MeteredFile, found: tuple[str, ...], name: str) -> UnreadableWorkflow:
     """The error for a file that is whole and holds neither."""
     what = _a(container.kind)
     if container.kind == "PNG":

@@ -14,7 +14,7 @@ from typing import Any
 
 from weft.engine.errors import Issue
 from weft.engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, compatible
-from weft.engine.formats.virtual import Kind
+from weft.engine.formats.virtual import NodeKind
 
 _PATTERNS = ("title_regex", "input_regex", "group_regex")
 _KNOWN = {
@@ -52,7 +52,7 @@ def broadcast(graph: EditorGraph) -> Iterator[Issue]:
         else:
             senders += found
     for item in graph.nodes.values() if senders else ():
-        if item.kind in (Kind.NODE, Kind.UNKNOWN, Kind.INSTANCE) and item.node.mode != MUTED:
+        if item.kind in (NodeKind.NODE, NodeKind.UNKNOWN, NodeKind.INSTANCE) and item.node.mode != MUTED:
             for port in filter(_is_free, item.inputs):
                 if _takes(item, port):
                     yield from _link(item, port, [sender for sender in senders if sender.reaches(item, port)])
@@ -137,7 +137,7 @@ class _Sender:
     @cached_property
     def patterns(self) -> dict[str, str]:
         """What titles, inputs and groups must match; `.*` restricts nothing."""
-        saved = self.item.node.widgets_values if self.item.kind is Kind.BROADCAST else None
+        saved = self.item.node.widgets_values if self.item.kind is NodeKind.BROADCAST else None
         widgets = dict(zip(_PATTERNS, saved, strict=False)) if isinstance(saved, list) else {}
         found = {name: _properties(self.item).get(name) or widgets.get(name) for name in _PATTERNS}
         return {name: text for name, text in found.items() if isinstance(text, str) and text not in ("", ".*")}
@@ -145,16 +145,16 @@ class _Sender:
 
 def _senders(item: EditorNode) -> Iterator[_Sender]:
     """What a node sends: each thing that is linked to it, or its own value."""
-    if item.virtual is None or (item.kind is not Kind.BROADCAST and not item.virtual.targets):
+    if item.virtual is None or (item.kind is not NodeKind.BROADCAST and not item.virtual.patterns):
         return
-    targets = item.virtual.targets
-    if item.kind is not Kind.BROADCAST:
-        yield _Sender(item, EditorInput("", "*", origin=item), "INT", targets[0], alone=True)
+    patterns = item.virtual.patterns
+    if item.kind is not NodeKind.BROADCAST:
+        yield _Sender(item, EditorInput("", "*", origin=item), "INT", patterns[0], alone=True)
         return
     sources = [(port, _type_of(port, item)) for port in item.inputs]
     for place, (port, io_type) in enumerate(sources):
         if not _is_free(port):
-            target = targets[place] if place < len(targets) else ""
+            target = patterns[place] if place < len(patterns) else ""
             alone = bool(target) or [kind for each, kind in sources if not _is_free(each)].count(io_type) == 1
             yield _Sender(item, port, io_type, target, alone)
 

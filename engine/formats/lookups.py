@@ -10,7 +10,7 @@ from typing import Any
 
 from weft.engine.formats.canvases import EditorInput, EditorNode, GraphUse
 from weft.engine.formats.texts import fill_in
-from weft.engine.formats.virtual import Kind
+from weft.engine.formats.virtual import NodeKind
 from weft.engine.formats.widgets import MISSING, fed
 from weft.engine.formats.wiring import primitive_value
 from weft.engine.schema.node import InputSpec
@@ -49,7 +49,7 @@ class Widgets:
         """The value of a widget, by its node's name for search and replace, else by its title; None: not there."""
         item, port = self._find(name, widget)
         if item is None or port is None:
-            return self.primitive(item) if item and item.kind is Kind.PRIMITIVE and widget == "value" else None
+            return self.primitive(item) if item and item.kind is NodeKind.PRIMITIVE and widget == "value" else None
         found = self.value(item, port)
         return None if found is MISSING else found
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from weft.engine.formats.canvases import EditorInput, EditorNode, GraphUse
 from weft.engine.formats.lookups import primitive_place
-from weft.engine.formats.virtual import Kind
+from weft.engine.formats.virtual import NodeKind
 from weft.engine.workflow.prompt import Shown
 
 
@@ -29,7 +29,7 @@ def shown(homes: Iterable[Home], uses: Iterable[GraphUse], places: Mapping[tuple
         for item in use.graph.nodes.values():
             if item.body is not None and item.runs:
                 found[use.id_of(item)] = Shown(item.node.name or item.body.canvas.name or item.class_type, {})
-            elif item.kind is Kind.PRIMITIVE:
+            elif item.kind is NodeKind.PRIMITIVE:
                 inputs = fed.get(primitive_place(item), [])
                 found[use.id_of(item)] = Shown(item.title, {"value": {"": inputs}} if inputs else {})
     for home in homes:
@@ -64,9 +64,11 @@ def _around(home: Home, port: EditorInput) -> Iterator[tuple[str, list[str], str
 
 def _through_reroutes(port: EditorInput) -> EditorInput:
     seen: set[int] = set()
-    while port.origin is not None and port.origin.kind is Kind.REROUTE and port.origin.inputs and id(port) not in seen:
+    while (origin := port.origin) is not None and origin.kind is NodeKind.REROUTE and origin.inputs:
+        if id(port) in seen:
+            break
         seen.add(id(port))
-        port = port.origin.inputs[0]
+        port = origin.inputs[0]
     return port
 
 

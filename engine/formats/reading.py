@@ -16,7 +16,7 @@ from weft.engine.formats.contents import Shape, Shapes, fill, with_shown_widgets
 from weft.engine.formats.everywhere import broadcast
 from weft.engine.formats.groupnodes import group_canvas, group_name
 from weft.engine.formats.legacy import NAMED_OUTPUTS, RENAMED
-from weft.engine.formats.virtual import PASSAGES, VIRTUAL, Kind
+from weft.engine.formats.virtual import PASSAGES, VIRTUAL, NodeKind
 from weft.engine.formats.widgets import is_widget
 from weft.engine.formats.workflow import Canvas, Node, Slot, Wire, Workflow
 from weft.engine.schema.registry import Registry
@@ -98,7 +98,7 @@ class _Reader:
                 self.issues.append(item.issue("invalid_widgets_values", message))
             else:
                 graph.nodes[node.id] = item
-                if item.kind is Kind.SETTER and (name := item.name) is not None:
+                if item.kind is NodeKind.SETTER and (name := item.name) is not None:
                     first = graph.setters.setdefault(name, item)
                     if first is not item:
                         message = f"node {first.node.id} sets {name!r}, too; that one counts"
@@ -109,18 +109,18 @@ class _Reader:
         class_type = node.type
         if class_type in RENAMED and class_type not in self.registry:
             class_type = RENAMED[class_type]
-        item = EditorNode(node, graph, place, Kind.UNKNOWN, class_type)
+        item = EditorNode(node, graph, place, NodeKind.UNKNOWN, class_type)
         virtual = VIRTUAL.get(class_type)
         if virtual is not None and not (virtual.on_servers and class_type in self.registry):
             item.kind, item.virtual = virtual.kind, virtual
             item.blocks = item.kind in PASSAGES and node.mode == MUTED and self.muted_blocks
         if class_type in self.definitions:
-            item.kind, item.body = Kind.INSTANCE, self.subgraph(class_type, item)
+            item.kind, item.body = NodeKind.INSTANCE, self.subgraph(class_type, item)
         elif (name := group_name(class_type)) is not None and name in self.groups:
-            item.kind, item.body = Kind.INSTANCE, self.group(name, item)
-        elif item.kind is Kind.UNKNOWN and class_type in self.registry:
-            item.kind, item.schema = Kind.NODE, with_shown_widgets(self.registry[class_type], node)
-        elif item.kind is Kind.UNKNOWN and _UUID.fullmatch(class_type) and item.runs:
+            item.kind, item.body = NodeKind.INSTANCE, self.group(name, item)
+        elif item.kind is NodeKind.UNKNOWN and class_type in self.registry:
+            item.kind, item.schema = NodeKind.NODE, with_shown_widgets(self.registry[class_type], node)
+        elif item.kind is NodeKind.UNKNOWN and _UUID.fullmatch(class_type) and item.runs:
             self.issues.append(item.issue("undefined_subgraph", f"its subgraph {class_type} is not in the workflow"))
         return item
 
@@ -286,7 +286,7 @@ class _Reader:
         else:
             port.origin = graph.nodes[wire.origin_id]
             port.slot = port.origin.moved.get(wire.origin_slot, wire.origin_slot)
-            if port.origin.kind is Kind.GETTER and next(port.origin.setters(), None) is None:
+            if port.origin.kind is NodeKind.GETTER and next(port.origin.setters(), None) is None:
                 message = f"linked to node {wire.origin_id}, and nothing sets {port.origin.name!r}; read as not linked"
                 self.notes.append(item.issue("dangling_link", message, port.name))
             if port.origin.virtual is None and not 0 <= port.slot < len(port.origin.outputs):

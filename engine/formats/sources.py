@@ -18,10 +18,10 @@ from weft.engine.formats.workflow import Workflow
 from weft.engine.workflow.prompt import MAX_BYTES, Prompt, decoded, read_json
 
 STDIN = "-"
-Source = str | os.PathLike[str] | Mapping[str, Any] | Prompt | Workflow
+WorkflowSource = str | os.PathLike[str] | Mapping[str, Any] | Prompt | Workflow
 
 
-def load(source: Source, *, ui: bool = False) -> Prompt | Workflow:
+def load(source: WorkflowSource, *, ui: bool = False) -> Prompt | Workflow:
     """The prompt or the workflow in a file, a JSON text or a dict. Raises UnreadableWorkflow saying what was found.
 
     A str that starts with `{` is JSON text, `-` is standard input, every other str is a path. Where a file holds both

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 
-class Kind(Enum):
+class NodeKind(Enum):
     """What becomes of a node: only NODE and UNKNOWN are ever in a prompt."""
 
     NODE = auto()
@@ -31,7 +31,7 @@ class Kind(Enum):
     """What is linked to it is linked to every free input that fits."""
 
 
-PASSAGES = (Kind.REROUTE, Kind.SETTER, Kind.GETTER)
+PASSAGES = (NodeKind.REROUTE, NodeKind.SETTER, NodeKind.GETTER)
 """What a link goes through."""
 
 
@@ -39,13 +39,13 @@ PASSAGES = (Kind.REROUTE, Kind.SETTER, Kind.GETTER)
 class Virtual:
     """A class of the browser's.
 
-    `targets` are the patterns that names of inputs must match to get what it broadcasts, for each of its own inputs;
+    `patterns` are those that names of inputs must match to get what it broadcasts, for each of its own inputs;
     `priority` decides between two that could. `on_servers` says that servers have a class of the name, which counts
     where it is known.
     """
 
-    kind: Kind
-    targets: tuple[str, ...] = ()
+    kind: NodeKind
+    patterns: tuple[str, ...] = ()
     priority: int = 0
     on_servers: bool = False
 
@@ -59,19 +59,19 @@ _NOTES = (
 )  # fmt: skip
 
 VIRTUAL: Mapping[str, Virtual] = {
-    **dict.fromkeys(_NOTES, Virtual(Kind.NOTE)),
-    "PrimitiveNode": Virtual(Kind.PRIMITIVE),
-    "Reroute": Virtual(Kind.REROUTE),
-    "Reroute (rgthree)": Virtual(Kind.REROUTE),
-    "SetNode": Virtual(Kind.SETTER),
-    "GetNode": Virtual(Kind.GETTER),
-    "easy setNode": Virtual(Kind.SETTER),
-    "easy getNode": Virtual(Kind.GETTER),
-    "Anything Everywhere": Virtual(Kind.BROADCAST),
-    "Anything Everywhere3": Virtual(Kind.BROADCAST),
-    "Anything Everywhere?": Virtual(Kind.BROADCAST, priority=10),
+    **dict.fromkeys(_NOTES, Virtual(NodeKind.NOTE)),
+    "PrimitiveNode": Virtual(NodeKind.PRIMITIVE),
+    "Reroute": Virtual(NodeKind.REROUTE),
+    "Reroute (rgthree)": Virtual(NodeKind.REROUTE),
+    "SetNode": Virtual(NodeKind.SETTER),
+    "GetNode": Virtual(NodeKind.GETTER),
+    "easy setNode": Virtual(NodeKind.SETTER),
+    "easy getNode": Virtual(NodeKind.GETTER),
+    "Anything Everywhere": Virtual(NodeKind.BROADCAST),
+    "Anything Everywhere3": Virtual(NodeKind.BROADCAST),
+    "Anything Everywhere?": Virtual(NodeKind.BROADCAST, priority=10),
     "Prompts Everywhere": Virtual(
-        Kind.BROADCAST, (r"(_|\b)pos(itive|_|\b)|^prompt|正面", r"(_|\b)neg(ative|_|\b)|负面"), priority=5
+        NodeKind.BROADCAST, (r"(_|\b)pos(itive|_|\b)|^prompt|正面", r"(_|\b)neg(ative|_|\b)|负面"), priority=5
     ),
-    "Seed Everywhere": Virtual(Kind.PRIMITIVE, ("seed|随机种",), priority=5, on_servers=True),
+    "Seed Everywhere": Virtual(NodeKind.PRIMITIVE, ("seed|随机种",), priority=5, on_servers=True),
 }

@@ -37,7 +37,7 @@ class WidgetSlot:
     role: Role = "value"
 
 
-class Entry(NamedTuple):
+class SavedValue(NamedTuple):
     """One saved value: where in `widgets_values` it stands (a name leads nowhere in a list), and its name or ""."""
 
     place: int | str
@@ -74,8 +74,8 @@ class Held:
     values: dict[str, Any] = field(default_factory=dict)
     controls: dict[str, Any] = field(default_factory=dict)
     places: dict[str, int | str] = field(default_factory=dict)
-    left: list[Entry] = field(default_factory=list)
-    shown: dict[tuple[str, str], Entry] = field(default_factory=dict)
+    left: list[SavedValue] = field(default_factory=list)
+    shown: dict[tuple[str, str], SavedValue] = field(default_factory=dict)
 
 
 def is_widget(spec: InputSpec) -> bool:
@@ -136,14 +136,14 @@ class Saved:
     def __init__(self, values: Any, named: Any = None) -> None:
         self.values = values if isinstance(values, list) else []
         by_name = values if isinstance(values, Mapping) else named if isinstance(named, Mapping) else {}
-        self._named = [Entry(name, name, value) for name, value in by_name.items()]
+        self._named = [SavedValue(name, name, value) for name, value in by_name.items()]
         self.has_names = not self.values
-        self.unread: Sequence[Entry] = ()
+        self.unread: Sequence[SavedValue] = ()
         if not self.values and not isinstance(values, Mapping):
             self.unread, self._named = self._named, []
         elif len(self._named) == len(self.values) and self._in_order():
             places = enumerate(zip(self._named, self.values, strict=True))
-            self._named = [Entry(place, entry.name, value) for place, (entry, value) in places]
+            self._named = [SavedValue(place, entry.name, value) for place, (entry, value) in places]
             self.has_names = True
 
     def _in_order(self) -> bool:
@@ -154,22 +154,24 @@ class Saved:
         )
 
     @property
-    def listed(self) -> Sequence[Entry]:
+    def listed(self) -> Sequence[SavedValue]:
         """Every entry, as far as it has a place."""
-        return self._named if self.has_names else [Entry(place, "", value) for place, value in enumerate(self.values)]
+        return (
+            self._named if self.has_names else [SavedValue(place, "", value) for place, value in enumerate(self.values)]
+        )
 
-    def entries(self, schema: NodeSchema, layout: Sequence[WidgetSlot]) -> Entries:
+    def entries(self, schema: NodeSchema, layout: Sequence[WidgetSlot]) -> SavedValues:
         """The entries as a node with this layout takes them."""
-        listed = [Entry(place, "", value) for place, value in _without_forced(schema, self.values)]
+        listed = [SavedValue(place, "", value) for place, value in _without_forced(schema, self.values)]
         surplus = [entry for entry in listed[len(layout) :] if not entry.is_empty]
         fits = len(listed) >= len(layout) and not surplus
-        return Entries(self._named if self.has_names or (self._named and not fits) else listed)
+        return SavedValues(self._named if self.has_names or (self._named and not fits) else listed)
 
 
-class Entries:
+class SavedValues:
     """The saved values of one node in their order."""
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[SavedValue]) -> None:
         self.all = entries
         self._index = {entry.name: index for index, entry in reversed([*enumerate(entries)]) if entry.name}
 
@@ -281,11 +283,6 @@ def plain(value: Any) -> Any:
     if not math.isfinite(value):
         return None
     return int(value) if value.is_integer() and abs(value) <= _SAFE_INTEGER else value
-
-
-def constant(value: Any) -> Any:
-    """A value as it is written in a prompt, where a bare list would be a link."""
-    return {"__value__": value} if isinstance(value, list) else value
 
 
 def fed(socket: Socket, value: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from weft.engine.documents import pointer
 from weft.engine.errors import InvalidWorkflow
 from weft.engine.formats.canvases import BYPASSED, MUTED, EditorInput, EditorNode, GraphUse
-from weft.engine.formats.virtual import PASSAGES, Kind
+from weft.engine.formats.virtual import PASSAGES, NodeKind
 from weft.engine.formats.widgets import plain
 from weft.engine.workflow.prompt import Link
 
@@ -87,7 +87,7 @@ def _from_port(state: _State, port: EditorInput) -> _State | Found:
         return _State(use.parent, use.instance, use.instance.inputs[port.panel], 0, state.wanted, True)
     if port.origin is None:
         return None
-    if port.origin.kind is Kind.PRIMITIVE:
+    if port.origin.kind is NodeKind.PRIMITIVE:
         if not state.open:
             return None
         value = primitive_value(port.origin)
@@ -104,10 +104,10 @@ def _from_output(state: _State) -> _State | Found:
     if item.node.mode == BYPASSED:
         port = item.passed_through(slot, state.wanted)
         return None if port is None else _State(use, item, port, 0, state.wanted, False)
-    if item.kind is Kind.INSTANCE and item.body is not None:
+    if item.kind is NodeKind.INSTANCE and item.body is not None:
         result = item.body.results.get(slot)
         return None if result is None else _State(use.inside(item, item.body), item, result, 0, state.wanted, False)
-    if item.kind in (Kind.NODE, Kind.UNKNOWN):
+    if item.kind in (NodeKind.NODE, NodeKind.UNKNOWN):
         return Link(use.id_of(item), slot)
     return None
 
@@ -116,7 +116,7 @@ def _through(state: _State) -> _State | None:
     """From the output of a node that stands for something else to what that is: a getter's setter may be outside."""
     use: GraphUse | None = state.use
     item: EditorNode | None = state.item
-    if state.item.kind is Kind.GETTER:
+    if state.item.kind is NodeKind.GETTER:
         item = None
         while use is not None and item is None:
             item = use.graph.setters.get(state.item.name or "")

@@ -18,7 +18,7 @@ from weft.engine.envelopes import is_workflow
 from weft.engine.errors import InvalidWorkflow, UnreadableWorkflow
 from weft.engine.formats.canvases import BYPASSED, MUTED, EditorInput, EditorNode
 from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
-from weft.engine.formats.editor import EXTRA_SLOTS, escape_dynamic, looks_old, to_workflow, unwrapped
+from weft.engine.formats.editor import EXTRA_SLOTS, bare_list, escape_dynamic, looks_old, to_workflow
 from weft.engine.formats.widgets import MISSING, default_of, slots
 from weft.engine.formats.workflow import Workflow
 from weft.engine.schema.registry import Registry
@@ -179,12 +179,12 @@ class _Revision:
         if was_linked or (place != own and not (self.shared and agreed)):
             self.cut(item, port)
         elif place != own:
-            set_at(self.document, place, unwrapped(value))
+            set_at(self.document, place, bare_list(value))
             return
         elif not agreed:
             raise LookupError(place)  # several uses of one subgraph, each with its own value
         is_dynamic = isinstance(value, str) and self.before.is_dynamic(port)
-        value = escape_dynamic(value) if is_dynamic else unwrapped(value)
+        value = escape_dynamic(value) if is_dynamic else bare_list(value)
         held = self.written.setdefault(item.pointer, dict(item.held.values))
         held[port.name] = value
         if self.whole:

@@ -25,7 +25,7 @@ from weft.engine.workflow.prompt import Prompt, PromptNode
 from weft.engine.workflow.validation import coerced, output_nodes, validate
 
 
-class Part(NamedTuple):
+class LoweredFrom(NamedTuple):
     """A node that another one became: `whole` is that node of the workflow, `node_id` and `input` say whose fault it is
     if something is wrong with this one (`input` None: the input of the same name)."""
 
@@ -44,7 +44,7 @@ class Lowered:
 
     prompt: Prompt
     source: Prompt
-    parts: Mapping[str, Part] = field(default_factory=dict)
+    parts: Mapping[str, LoweredFrom] = field(default_factory=dict)
     outputs: Mapping[str, tuple[Link, ...]] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     issues: tuple[Issue, ...] = ()
@@ -86,7 +86,7 @@ class Site:
         self.title = title_of(lowering.source, node_id, lowering.registry)
         self.inputs = coerced(inputs, node)
         self.made: dict[str, PromptNode] = {}
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, LoweredFrom] = {}
         self.settings: dict[str, str] = {}
         self.notes: list[Issue] = []
 
@@ -156,7 +156,7 @@ class Site:
             node_id += "_"
         meta = {"title": title} if title else {}
         self.made[node_id] = PromptNode(class_type=class_type, inputs=dict(inputs), _meta=meta)
-        self.parts[node_id] = Part(self.node_id, *(blame or (self.node_id, None)))
+        self.parts[node_id] = LoweredFrom(self.node_id, *(blame or (self.node_id, None)))
         return NodeRef(node_id)
 
 
@@ -220,7 +220,7 @@ class _Lowering:
         self.passes = passes
         self.nodes = dict(source.nodes)
         self.made: dict[str, dict[str, PromptNode]] = {}
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, LoweredFrom] = {}
         self.outputs: dict[str, tuple[Link, ...]] = {}
         self.settings: dict[str, str] = {}
         self.issues: list[Issue] = []

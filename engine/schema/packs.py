@@ -27,7 +27,7 @@ DISPLAY_NAMES = "NODE_DISPLAY_NAME_MAPPINGS"
 CHECKOUT = Path(__file__).resolve().parents[2] / "pyproject.toml"
 """Where Weft's own pack is declared, if this is a checkout."""
 
-Source = NodeSchema | RunnableNode | str | type | Callable[..., Any]
+NodeSource = NodeSchema | RunnableNode | str | type | Callable[..., Any]
 """What can be registered: a schema, a node, a `@node` function, a V1 class, or `module:attribute` naming one."""
 
 
@@ -39,7 +39,7 @@ class Pack:
     entry point's.
     """
 
-    nodes: Mapping[str, Source] = field(default_factory=dict)
+    nodes: Mapping[str, NodeSource] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
     name: str = ""
 

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from weft.engine.errors import DefinitionError, Warn, WeftError, did_you_mean, python_warning
 from weft.engine.schema.authoring import is_node, read_function
 from weft.engine.schema.node import DescribedNode, NodeOptions, NodeSchema, RunnableNode
-from weft.engine.schema.packs import NODES, Packs, Source, resolve
+from weft.engine.schema.packs import NODES, NodeSource, Packs, resolve
 
 HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs"
 _MAX_HINTS = 100
@@ -45,8 +45,8 @@ class Registry:
     functions of one name have different cache keys, unless it is one and the same function.
     """
 
-    def __init__(self, sources: Mapping[str, Source] | None = None, *, packs: Packs | None = None) -> None:
-        self._sources: dict[str, Source] = dict(sources or {})
+    def __init__(self, sources: Mapping[str, NodeSource] | None = None, *, packs: Packs | None = None) -> None:
+        self._sources: dict[str, NodeSource] = dict(sources or {})
         self._nodes: dict[str, RunnableNode | DescribedNode] = {}
         self._owners: dict[str, str] = {}
         self._titles: dict[str, str] = {}
@@ -88,7 +88,7 @@ class Registry:
             raise DefinitionError("; ".join(registry.broken) or "no node pack is installed", hint=hint)
         return registry
 
-    def add(self, sources: Mapping[str, Source] | Iterable[Callable[..., Any]] | Callable[..., Any]) -> Registry:
+    def add(self, sources: Mapping[str, NodeSource] | Iterable[Callable[..., Any]] | Callable[..., Any]) -> Registry:
         """Register a mapping of sources, or `@node` functions under their own names; returns self."""
         if not isinstance(sources, Mapping):
             functions: list[Any] = [sources] if callable(sources) else list(sources)
@@ -197,7 +197,7 @@ class Registry:
 _NO_OPTIONS = NodeOptions()
 
 
-def _read(class_type: str, source: Source, *, installed: bool) -> RunnableNode | DescribedNode:
+def _read(class_type: str, source: NodeSource, *, installed: bool) -> RunnableNode | DescribedNode:
     found: Any = _loaded(class_type, source) if isinstance(source, str) else source
     node: RunnableNode | DescribedNode
     if isinstance(found, RunnableNode):

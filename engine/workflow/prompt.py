@@ -30,6 +30,18 @@ MAX_DEPTH = 100
 """How deeply lists and objects inside one input may be nested; what walks them may then recurse."""
 
 
+def wrapped(value: Any) -> Any:
+    """A constant as it is written in a prompt, where a bare list would be a link: `{"__value__": [...]}`."""
+    return {"__value__": value} if isinstance(value, list) else value
+
+
+def unwrapped(value: Any) -> Any:
+    """A constant of a prompt as it is meant."""
+    if type(value) is dict and len(value) == 1 and "__value__" in value:
+        return value["__value__"]
+    return value
+
+
 class PromptNode(BaseModel):
     """One node of a prompt. In `inputs`, every link is a Link; what else is a list is a malformed link."""
 

@@ -15,7 +15,7 @@ from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Socket, Unread, fits, type_name
 from weft.engine.workflow.graph import Graph
 from weft.engine.workflow.overrides import title_of
-from weft.engine.workflow.prompt import Link, Prompt, PromptNode
+from weft.engine.workflow.prompt import Link, Prompt, PromptNode, unwrapped
 
 # What the editor adds to the inputs that a class declares: its buttons, players, previews and control words.
 EDITORS_OWN = frozenset(
@@ -67,13 +67,6 @@ FILE_PREFIX = "filename_prefix"
 _MAX_HINTS = 100
 
 
-def constant(value: Any) -> Any:
-    """A constant of the prompt without its wrapping: a list is written `{"__value__": [...]}`."""
-    if type(value) is dict and len(value) == 1 and "__value__" in value:
-        return value["__value__"]
-    return value
-
-
 def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
     """The inputs that a node gets: declared ones, coerced, and undeclared links; undeclared constants are dropped.
 
@@ -88,7 +81,7 @@ def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
         if type(value) is Link:
             inputs[name] = value
         elif name in by_name:
-            inputs[name] = by_name[name].socket.coerce(constant(value))
+            inputs[name] = by_name[name].socket.coerce(unwrapped(value))
     return inputs
 
 
@@ -104,7 +97,7 @@ def constants(given: Mapping[str, Any], schema: NodeSchema) -> dict[str, Any]:
     for name, value in given.items():
         if name in by_name and type(value) is not Link and type(value) is not list:
             with suppress(ValueError, TypeError, OverflowError):
-                found[name] = by_name[name].socket.coerce(constant(value))
+                found[name] = by_name[name].socket.coerce(unwrapped(value))
     return found
 
 
@@ -256,7 +249,7 @@ class _Validation:
                 extra = self.extra(spec, received_value=inputs[name])
                 yield self.issue(node_id, "bad_linked_input", message, name, details=name, hint=hint, extra=extra)
             else:
-                yield from self.value_issues(node_id, spec, constant(inputs[name]))
+                yield from self.value_issues(node_id, spec, unwrapped(inputs[name]))
         for name, value in inputs.items():
             # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
             if type(value) is Link and name not in declared:

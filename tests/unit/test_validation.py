@@ -17,8 +17,8 @@ from weft.engine.schema.authoring import PromptJson, node
 from weft.engine.schema.node import NodeSchema, Seen
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Boolean, Combo, Files, Float, Int, Socket, String
-from weft.engine.workflow.prompt import Prompt
-from weft.engine.workflow.validation import coerced, constant, output_nodes, undeclared, validate
+from weft.engine.workflow.prompt import Prompt, unwrapped
+from weft.engine.workflow.validation import coerced, output_nodes, undeclared, validate
 
 Image = Annotated[Any, Socket("IMAGE")]
 Mask = Annotated[Any, Socket("MASK")]
@@ -282,9 +282,9 @@ def test_hidden_inputs_are_not_asked_for(registry: Registry) -> None:
 
 
 def test_lists_as_values(registry: Registry) -> None:
-    assert constant({"__value__": [1]}) == [1]
-    assert constant({"__value__": [1], "more": 2}) == {"__value__": [1], "more": 2}
-    assert constant(5) == 5
+    assert unwrapped({"__value__": [1]}) == [1]
+    assert unwrapped({"__value__": [1], "more": 2}) == {"__value__": [1], "more": 2}
+    assert unwrapped(5) == 5
     assert issues_of(prompt_of(change={"text": {"__value__": [1, 2]}}), registry) == []
     assert issues_of(prompt_of(show={"image": {"__value__": [1]}}), registry) == []
     assert the_issue(prompt_of(make={"size": {"__value__": [1]}}), registry).code == "invalid_input_type"

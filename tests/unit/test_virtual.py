@@ -10,7 +10,7 @@ from weft.engine.errors import InvalidWorkflow
 from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
 from weft.engine.formats.editor import to_workflow
 from weft.engine.formats.runs import advance
-from weft.engine.formats.virtual import VIRTUAL, Kind
+from weft.engine.formats.virtual import VIRTUAL, NodeKind
 from weft.engine.formats.workflow import Workflow
 from weft.engine.schema.registry import Registry
 from weft.engine.workflow.prompt import Prompt
@@ -378,4 +378,8 @@ def test_what_is_not_understood_of_a_restriction_is_told(registry: Registry) -> 
 
 
 def test_every_virtual_kind_is_in_the_table() -> None:
-    assert {virtual.kind for virtual in VIRTUAL.values()} == set(Kind) - {Kind.NODE, Kind.UNKNOWN, Kind.INSTANCE}
+    assert {virtual.kind for virtual in VIRTUAL.values()} == set(NodeKind) - {
+        NodeKind.NODE,
+        NodeKind.UNKNOWN,
+        NodeKind.INSTANCE,
+    }
