@@ -9,10 +9,11 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -103,6 +104,63 @@ def test_every_face_is_named(name: str) -> None:
     assert {f"weft.nodes.{face}" for face in (*FACES, *FACE_PACKAGES)} <= set(contract[side])
     packages = {file.parent.name for file in (ROOT / "nodes").glob("*/__init__.py")}
     assert packages == {*FACE_PACKAGES, "diffusion"}
+
+
+def imported(tree: ast.AST, *, everywhere: bool) -> Iterator[str]:
+    """The modules that a file imports, and what it takes from them: `a.b.name`, as it is imported itself or in all."""
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        elif everywhere or not (
+            isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            or (isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test))
+        ):
+            yield from imported(child, everywhere=everywhere)
+
+
+def circles(files: Mapping[str, str], *, everywhere: bool) -> list[list[str]]:
+    """The groups of modules that import one another, given the text of each."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    for module, text in files.items():
+        for name in imported(ast.parse(text), everywhere=everywhere):
+            name = name.removeprefix("weft.")
+            while name and name not in files:
+                name = name.rpartition(".")[0]
+            if name and name != module:
+                graph.add_edge(module, name)
+    return [sorted(group) for group in nx.strongly_connected_components(graph) if len(group) > 1]
+
+
+def modules(package: str) -> dict[str, str]:
+    """The text of every module of a package, by name; a package's own is its `__init__`."""
+    found = {file.relative_to(ROOT).with_suffix(""): file.read_text() for file in (ROOT / package).rglob("*.py")}
+    return {".".join(part for part in path.parts if part != "__init__"): text for path, text in found.items()}
+
+
+@pytest.mark.parametrize(("package", "everywhere"), [("engine", True), ("nodes", False)])
+def test_no_modules_import_one_another(package: str, everywhere: bool) -> None:
+    """In the engine not even in a function or for a type; in the nodes not when they are imported."""
+    assert circles(modules(package), everywhere=everywhere) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "everywhere", "found"),
+    [
+        ("from a.y import thing", False, True),
+        ("import a.y", False, True),
+        ("from a import y", False, True),
+        ("from a.z import thing", False, False),
+        ("def f():\n    import a.y", True, True),
+        ("def f():\n    import a.y", False, False),
+        ("if TYPE_CHECKING:\n    import a.y", True, True),
+        ("if TYPE_CHECKING:\n    import a.y", False, False),
+    ],
+)
+def test_a_circle_is_found(text: str, everywhere: bool, found: bool) -> None:
+    files = {"a": "", "a.x": text, "a.y": "from a.x import thing", "a.z": ""}
+    assert circles(files, everywhere=everywhere) == ([["a.x", "a.y"]] if found else [])
 
 
 def imports_outside_functions(tree: ast.AST) -> Iterator[str]:
