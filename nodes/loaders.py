@@ -258,7 +258,7 @@ def embeddings_of(context: RunContext) -> EmbeddingLookup:
     return EmbeddingLookup(folders.embedding, None if lenient else folders.missing_embedding)
 
 
-class Place(NamedTuple):
+class Placement(NamedTuple):
     """Where the networks of a run compute, and in which number format each kind of them."""
 
     memory: DeviceMemory
@@ -267,7 +267,7 @@ class Place(NamedTuple):
     vae: torch.dtype
 
 
-def place(context: RunContext, device: str = "default") -> Place:
+def place(context: RunContext, device: str = "default") -> Placement:
     """The place that the run's settings name; device "cpu" keeps off the GPU."""
     import torch
 
@@ -276,7 +276,7 @@ def place(context: RunContext, device: str = "default") -> Place:
     memory = DeviceMemory(torch.device("cpu")) if device == "cpu" else device_memory(context)
     name = context.settings.dtype
     unet, text, vae = (resolve_dtype(name, memory.device, kind) for kind in ("unet", "text", "vae"))
-    return Place(memory, unet, text, vae)
+    return Placement(memory, unet, text, vae)
 
 
 def _text_encoders(names: list[str], kind: str, device: str, context: RunContext) -> Any:

@@ -25,7 +25,7 @@ class Damaged(ValueError):
 
 
 @dataclass(frozen=True)
-class Text:
+class FileText:
     """One text of a file: its name, its first bytes, and how to get it all. `load` raises Damaged."""
 
     name: str
@@ -75,7 +75,7 @@ def png_size(source: MeteredFile) -> str:
     return f"{width}x{height}"
 
 
-def png(source: MeteredFile) -> Iterator[Text]:
+def png(source: MeteredFile) -> Iterator[FileText]:
     """The text chunks of a PNG (PNG specification, 11.3.4): tEXt, zTXt, iTXt, and Exif; ComfyUI's own comf."""
     position = 8
     while True:
@@ -89,7 +89,7 @@ def png(source: MeteredFile) -> Iterator[Text]:
             yield from exif(source, source.read(body, length, "Exif"))
         elif kind in _PNG_TEXTS:
             keyword = decoded(source.read(body, min(length, 80), "a keyword").partition(b"\0")[0])
-            yield Text(keyword, b"", _png_text(source, kind, keyword, body, length))
+            yield FileText(keyword, b"", _png_text(source, kind, keyword, body, length))
         elif kind == b"IEND":
             return
         position = body + length + 4
@@ -143,7 +143,7 @@ def _inflated(source: MeteredFile, data: bytes, what: str) -> bytes:
     return text
 
 
-def jpeg(source: MeteredFile) -> Iterator[Text]:
+def jpeg(source: MeteredFile) -> Iterator[FileText]:
     """The Exif segments and comments of a JPEG (ITU T.81, annex B), up to the picture itself."""
     position = 2
     while True:
@@ -167,7 +167,7 @@ def jpeg(source: MeteredFile) -> Iterator[Text]:
         position += 2 + length
 
 
-def webp(source: MeteredFile) -> Iterator[Text]:
+def webp(source: MeteredFile) -> Iterator[FileText]:
     """The Exif chunks of a WebP (RFC 9649)."""
     end, position = 8 + struct.unpack("<I", source.read(4, 4, "the header"))[0], 12
     while position + 8 <= end:
@@ -185,7 +185,7 @@ _EXIF_IFD = 0x8769
 _BYTE_TYPES = (1, 2, 7, 129)  # bytes, ASCII, undefined, UTF-8
 
 
-def exif(source: MeteredFile, data: bytes) -> Iterator[Text]:
+def exif(source: MeteredFile, data: bytes) -> Iterator[FileText]:
     """The texts of the first directory of a TIFF block and of its Exif directory (Exif 2.32, 4.6)."""
     data = data.removeprefix(b"Exif\0\0")
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
@@ -219,7 +219,7 @@ def _unpacked(form: str, data: bytes, offset: int) -> int:
     return value
 
 
-def _text(source: MeteredFile, name: str, data: bytes, start: int = 0, length: int | None = None) -> Text:
+def _text(source: MeteredFile, name: str, data: bytes, start: int = 0, length: int | None = None) -> FileText:
     """A text inside a block that is in memory; many may claim the same bytes, so each is paid for when it is loaded."""
     end = len(data) if length is None else start + length
 
@@ -227,13 +227,13 @@ def _text(source: MeteredFile, name: str, data: bytes, start: int = 0, length: i
         source.spend(end - start, name)
         return decoded(data[start:end])
 
-    return Text(name, data[start : min(end, start + 16)], load)
+    return FileText(name, data[start : min(end, start + 16)], load)
 
 
 _BYTE_ORDERS = {b"{\0": "utf-16-le", b"\0{": "utf-16-be", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-def _comment(source: MeteredFile, name: str, data: bytes, start: int, length: int, order: str) -> Text:
+def _comment(source: MeteredFile, name: str, data: bytes, start: int, length: int, order: str) -> FileText:
     """UserComment: eight bytes name its encoding. Writers disagree on the byte order of UNICODE; the text tells."""
     code = data[start : start + min(length, 8)]
     if code == b"UNICODE\0":
@@ -245,12 +245,12 @@ def _comment(source: MeteredFile, name: str, data: bytes, start: int, length: in
             source.spend(length, name)
             return data[start + 8 : start + length].decode(encoding, "replace").rstrip("\0")
 
-        return Text(name, first.encode(errors="replace"), load)
+        return FileText(name, first.encode(errors="replace"), load)
     skipped = 8 if code in (b"ASCII\0\0\0", b"\0" * 8) else 0
     return _text(source, name, data, start + skipped, length - skipped)
 
 
-def flac(source: MeteredFile) -> Iterator[Text]:
+def flac(source: MeteredFile) -> Iterator[FileText]:
     """The Vorbis comments of a FLAC (RFC 9639, 8.6)."""
     position, last = 4, False
     while not last:
@@ -261,7 +261,7 @@ def flac(source: MeteredFile) -> Iterator[Text]:
         position += 4 + length
 
 
-def _vorbis(source: MeteredFile, data: bytes) -> Iterator[Text]:
+def _vorbis(source: MeteredFile, data: bytes) -> Iterator[FileText]:
     def length(offset: int) -> int:
         if offset + 4 > len(data):
             raise Damaged(f"its comments of {len(data):,} bytes end before byte {offset + 4:,}")
@@ -279,7 +279,7 @@ def _vorbis(source: MeteredFile, data: bytes) -> Iterator[Text]:
         offset += 4 + size
 
 
-def mp4(source: MeteredFile) -> Iterator[Text]:
+def mp4(source: MeteredFile) -> Iterator[FileText]:
     """The metadata of an MP4 or QuickTime file: `moov/udta/meta/ilst`, `moov/meta` with keys, and `©cmt` in udta.
 
     ISO/IEC 14496-12, and QuickTime's metadata atoms.
@@ -313,7 +313,7 @@ def _boxes(source: MeteredFile, start: int, end: int) -> Iterator[_Box]:
         start += size
 
 
-def _user_data(source: MeteredFile, start: int, end: int) -> Iterator[Text]:
+def _user_data(source: MeteredFile, start: int, end: int) -> Iterator[FileText]:
     for kind, first, last in _boxes(source, start, end):
         if kind == b"meta":
             yield from _metadata(source, first, last)
@@ -321,7 +321,7 @@ def _user_data(source: MeteredFile, start: int, end: int) -> Iterator[Text]:
             yield from _payload(source, "comment", first + 4, last)
 
 
-def _metadata(source: MeteredFile, start: int, end: int) -> Iterator[Text]:
+def _metadata(source: MeteredFile, start: int, end: int) -> Iterator[FileText]:
     # ISO's box has a version before its boxes, QuickTime's has none.
     if end - start >= 8 and source.read(start + 4, 4, "a box's header") != b"hdlr":
         start += 4
@@ -343,7 +343,7 @@ def _metadata(source: MeteredFile, start: int, end: int) -> Iterator[Text]:
 _ITEMS = {b"\xa9cmt": "comment", b"desc": "description", b"ldes": "description", b"\xa9des": "description"}
 
 
-def _payload(source: MeteredFile, name: str, start: int, end: int) -> Iterator[Text]:
+def _payload(source: MeteredFile, name: str, start: int, end: int) -> Iterator[FileText]:
     if start <= end:
         first = source.read(start, min(end - start, 16), name)
-        yield Text(name, first, lambda: decoded(source.read(start, end - start, name)))
+        yield FileText(name, first, lambda: decoded(source.read(start, end - start, name)))

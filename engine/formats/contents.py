@@ -26,36 +26,36 @@ from weft.engine.schema.sockets import DynamicCombo, Opaque, Unread, type_name
 
 
 @dataclass(frozen=True)
-class Shape:
+class NodeShape:
     """What a node has by its class: its inputs, sockets first, and what its `widgets_values` stand for."""
 
     inputs: tuple[InputSpec, ...] = ()
     layout: tuple[WidgetSlot, ...] = ()
 
     @classmethod
-    def of(cls, specs: Collection[InputSpec]) -> Shape:
+    def of(cls, specs: Collection[InputSpec]) -> NodeShape:
         """That of a node with these inputs."""
         inputs = (*(spec for spec in specs if not is_widget(spec)), *(spec for spec in specs if is_widget(spec)))
         return cls(inputs, slots(specs))
 
 
-class Shapes:
+class NodeShapes:
     """The shapes of nodes; those that only depend on the class are made once."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._found: dict[str, Shape] = {}
+        self._found: dict[str, NodeShape] = {}
 
-    def of(self, item: EditorNode) -> Shape:
+    def of(self, item: EditorNode) -> NodeShape:
         """That of the class; where inputs unfold, what the node holds has a say. Empty where the class is not known."""
         schema = item.schema
         if schema is None:
-            return Shape()
+            return NodeShape()
         if schema.unfolds or schema is not self._registry[item.class_type]:
             saved = Saved(item.node.widgets_values, item.node.widgets_values_named)
-            return Shape.of(unfolded(schema, saved, (slot.name for slot in item.node.inputs)).values())
+            return NodeShape.of(unfolded(schema, saved, (slot.name for slot in item.node.inputs)).values())
         if item.class_type not in self._found:
-            self._found[item.class_type] = Shape.of(schema.by_name.values())
+            self._found[item.class_type] = NodeShape.of(schema.by_name.values())
         return self._found[item.class_type]
 
 
@@ -73,7 +73,7 @@ def with_shown_widgets(schema: NodeSchema, node: Node) -> NodeSchema:
     return replace(schema, inputs=tuple(inputs))
 
 
-def fill(item: EditorNode, shape: Shape) -> Iterator[Issue]:
+def fill(item: EditorNode, shape: NodeShape) -> Iterator[Issue]:
     """Set what the item's widgets hold, and the fault where that cannot be told; what was left out are notes."""
     saved, named = item.node.widgets_values, item.node.widgets_values_named
     if item.schema is not None:
@@ -98,7 +98,7 @@ def _shown(item: EditorNode) -> str:
     return ", ".join(map(str, item.held.left))
 
 
-def _fault(item: EditorNode, shape: Shape) -> Issue | None:
+def _fault(item: EditorNode, shape: NodeShape) -> Issue | None:
     """Why it cannot be told what the node has: a type that is not understood, or values that might be anyone's."""
     for spec in shape.inputs:
         if isinstance(spec.socket, Unread):

@@ -37,7 +37,7 @@ FILE_NAME = "filename_prefix"
 _MAX_HINTS = 20
 
 
-class Text(NamedTuple):
+class QueuedText(NamedTuple):
     """A text that the editor writes anew whenever it queues the workflow, as its widget holds it.
 
     `primitive` is the PrimitiveNode that wrote it there and in whose text tokens are replaced, if any; what comes
@@ -66,7 +66,7 @@ class ConvertedPrompt(Prompt):
         items: Mapping[str, EditorNode],
         notes: tuple[Issue, ...],
         controls: Mapping[tuple[str, str], SeedControl],
-        texts: Mapping[tuple[str, str], Text],
+        texts: Mapping[tuple[str, str], QueuedText],
         places: Mapping[tuple[str, str], str],
         uses: Sequence[GraphUse],
         homes: Sequence[Home],
@@ -98,7 +98,7 @@ class ConvertedPrompt(Prompt):
             if port is not None and port.spec is not None and type(value) is not Link:
                 changed |= dict.fromkeys((item.place_of(key[1]), self.place(*key)), value)
                 if isinstance(value, str) and (self.is_dynamic(port) or _names_files(item, port)):
-                    texts[key] = Text(port, value)
+                    texts[key] = QueuedText(port, value)
         prompt._texts, prompt._changed, prompt._drawn = texts, changed, drawn
         return prompt.sent(datetime.now())
 
@@ -219,7 +219,7 @@ class _Conversion:
     choose: Choose
     wiring: Wiring = field(default_factory=Wiring)
     controls: dict[tuple[str, str], SeedControl] = field(default_factory=dict)
-    texts: dict[tuple[str, str], Text] = field(default_factory=dict)
+    texts: dict[tuple[str, str], QueuedText] = field(default_factory=dict)
     places: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def run(self) -> ConvertedPrompt:
@@ -344,7 +344,7 @@ class _Conversion:
         filled = primitive if primitive is not None and is_filled(primitive) else None
         is_rewritten = ConvertedPrompt.is_dynamic(port) or _names_files(item, port)
         if filled is not None or (literal is None and is_rewritten):
-            self.texts[key] = Text(port, value, filled, is_sent_as_it_is=literal is not None)
+            self.texts[key] = QueuedText(port, value, filled, is_sent_as_it_is=literal is not None)
 
     def note_control(self, use: GraphUse, item: EditorNode, port: EditorInput, literal: Literal | None) -> None:
         if port.spec is None:

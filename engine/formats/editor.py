@@ -15,7 +15,7 @@ from typing import Any
 from weft.engine.errors import InvalidWorkflow, Issue
 from weft.engine.formats.conversion import to_prompt
 from weft.engine.formats.frames import frames_of
-from weft.engine.formats.layout import Key, Place, Size, Wire, arrange
+from weft.engine.formats.layout import Edge, Key, Rectangle, Size, arrange
 from weft.engine.formats.virtual import VIRTUAL
 from weft.engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, slots
 from weft.engine.formats.workflow import Workflow
@@ -203,7 +203,7 @@ class _Node:
         usual = (self.schema.display_name if self.schema else "") or self.node.class_type
         return self.node.title if self.node.title != usual else None
 
-    def to_json(self, place: Place, order: int) -> dict[str, Any]:
+    def to_json(self, place: Rectangle, order: int) -> dict[str, Any]:
         registered = {name: self.node.meta[name] for name in ("cnr_id", "aux_id", "ver") if name in self.node.meta}
         return {
             "id": self.id,
@@ -288,10 +288,10 @@ def _connect(nodes: Mapping[str, _Node]) -> list[list[Any]]:
     return links
 
 
-def _place(nodes: Mapping[str, _Node], prompt: Prompt) -> tuple[dict[Key, Place], list[dict[str, Any]]]:
+def _place(nodes: Mapping[str, _Node], prompt: Prompt) -> tuple[dict[Key, Rectangle], list[dict[str, Any]]]:
     """Where nodes go, and the groups of the document around them."""
     wires = [
-        Wire(link.node_id, _row(link.slot), node_id, node.height_of(name))
+        Edge(link.node_id, _row(link.slot), node_id, node.height_of(name))
         for node_id, node in nodes.items()
         for name, link in node.node.links
     ]

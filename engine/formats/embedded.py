@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from weft.engine.errors import UnreadableWorkflow
 from weft.engine.formats import containers
-from weft.engine.formats.containers import Damaged, MeteredFile, Text
+from weft.engine.formats.containers import Damaged, FileText, MeteredFile
 from weft.engine.workflow.prompt import read_json
 
 HEAD = 16
@@ -51,7 +51,7 @@ class Embedded:
 class _Container:
     kind: str
     matches: Callable[[bytes], bool]
-    texts: Callable[[MeteredFile], Iterator[Text]] | None = None
+    texts: Callable[[MeteredFile], Iterator[FileText]] | None = None
     noun: str = "metadata"
 
 
@@ -143,7 +143,7 @@ def _read(stream: BinaryIO, name: str) -> Embedded:
         known = ", ".join(other.kind for other in _CONTAINERS if other.texts is not None)
         raise UnreadableWorkflow(f"{name} is {_a(container.kind)}; workflows are read from {known}")
     source = MeteredFile(stream)
-    texts: list[Text] = []
+    texts: list[FileText] = []
     damage: Damaged | None = None
     try:
         for text in container.texts(source):
@@ -167,14 +167,16 @@ def _container(head: bytes) -> _Container | None:
     return next((container for container in _CONTAINERS if container.matches(head)), None)
 
 
-def _values(texts: list[Text], kind: str, name: str) -> tuple[dict[str, dict[str, Any]], dict[str, UnreadableWorkflow]]:
+def _values(
+    texts: list[FileText], kind: str, name: str
+) -> tuple[dict[str, dict[str, Any]], dict[str, UnreadableWorkflow]]:
     """The objects called `prompt`, `workflow` and `weft`, and why those that cannot be read cannot."""
     # Of those with the same name only the last is loaded.
     wanted = {text.name.lower(): text for text in texts if text.name.lower() in _NAMES}
     values: dict[str, dict[str, Any]] = {}
     broken: dict[str, UnreadableWorkflow] = {}
 
-    def keep(key: str, text: Text, skip: int = 0) -> None:
+    def keep(key: str, text: FileText, skip: int = 0) -> None:
         try:
             _keep(values, key, text.load()[skip:], name)
         except UnreadableWorkflow as error:
@@ -208,7 +210,7 @@ def _keep(values: dict[str, dict[str, Any]], key: str, value: Any, name: str) ->
         values[key] = value
 
 
-def _keep_both(values: dict[str, dict[str, Any]], text: Text, name: str) -> None:
+def _keep_both(values: dict[str, dict[str, Any]], text: FileText, name: str) -> None:
     """A comment may be a JSON object that holds both; one that is not, is a comment."""
     try:
         document = read_json(text.load(), f"the {text.name} in {name}")

@@ -12,7 +12,7 @@ from typing import Any
 from weft.engine.documents import kind_of, pointer
 from weft.engine.errors import InvalidWorkflow, Issue
 from weft.engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, Promoted
-from weft.engine.formats.contents import Shape, Shapes, fill, with_shown_widgets
+from weft.engine.formats.contents import NodeShape, NodeShapes, fill, with_shown_widgets
 from weft.engine.formats.everywhere import broadcast
 from weft.engine.formats.groupnodes import group_canvas, group_name
 from weft.engine.formats.legacy import NAMED_OUTPUTS, RENAMED
@@ -45,7 +45,7 @@ def read(workflow: Workflow, registry: Registry) -> tuple[EditorGraph, list[Issu
 class _Reader:
     def __init__(self, workflow: Workflow, registry: Registry) -> None:
         self.registry = registry
-        self.shapes = Shapes(registry)
+        self.shapes = NodeShapes(registry)
         self.issues: list[Issue] = []
         self.notes: list[Issue] = []
         self.root = EditorGraph(workflow.canvas, "")
@@ -231,7 +231,7 @@ class _Reader:
                 item.moved = {old: today[slot.name] for old, slot in enumerate(item.node.outputs) if slot.name in today}
 
     def inputs(
-        self, item: EditorNode, shape: Shape, restored: dict[int, str]
+        self, item: EditorNode, shape: NodeShape, restored: dict[int, str]
     ) -> Iterable[tuple[EditorInput, str | None]]:
         """The item's inputs with their links' ids, in the editor's order: sockets, widgets, what else is saved.
 

@@ -15,7 +15,7 @@ Tensor = Any
 """What the instrument calls a tensor; here it is only passed on."""
 
 
-class Tally(Protocol):
+class Evaluations(Protocol):
     """A running count of network evaluations."""
 
     calls: int
@@ -57,7 +57,7 @@ class Instrument(Protocol):
     def environment(self, device: str, dtype: str) -> dict[str, Any]:
         """The fields of a Birth that decide the last bits. Raises ValueError for a device that is not there."""
 
-    def counter(self) -> AbstractContextManager[Tally]:
+    def counter(self) -> AbstractContextManager[Evaluations]:
         """Counts evaluations of denoising networks inside the block."""
 
     def png(self, value: Tensor) -> bytes:

@@ -99,7 +99,7 @@ def _markers(case: Case) -> tuple[str, ...]:
 def _test(case: Case) -> Any:
     """The test function of a case; pytest gives it the fixtures."""
 
-    def test(weft_check: Check, subtests: pytest.Subtests) -> None:
+    def test(weft_check: CaseCheck, subtests: pytest.Subtests) -> None:
         verdict = weft_check(case)
         if verdict.skipped:
             pytest.skip(verdict.skipped)
@@ -142,14 +142,14 @@ def failures(verdict: Verdict) -> Iterator[tuple[str, str]]:
         yield asserted.text, "" if asserted.holds else asserted.why
 
 
-class Check(Protocol):
+class CaseCheck(Protocol):
     """Checks a case, writes artefacts, accepts where --weft-update asks for it."""
 
     def __call__(self, case: Case) -> Verdict: ...
 
 
 @pytest.fixture
-def weft_check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Check]:
+def weft_check(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CaseCheck]:
     """Checks a case; what its run wrote stays until the test ends."""
     from weft.engine.testing.checking import checked
     from weft.engine.testing.instrument import find_instrument
@@ -217,7 +217,7 @@ class CheckGolden(Protocol):
 
 
 @pytest.fixture
-def weft_golden(weft_check: Check, request: pytest.FixtureRequest) -> CheckGolden:
+def weft_golden(weft_check: CaseCheck, request: pytest.FixtureRequest) -> CheckGolden:
     """Checks a workflow file against the golden beside it."""
 
     def check(workflow: str | Path) -> Verdict:

@@ -21,7 +21,7 @@ from weft.engine.settings import Settings, another_device
 from weft.engine.testing.comparison import Side
 from weft.engine.testing.framework import ASSERTIONS, Definition, NeedsGpu, definition_of, passing
 from weft.engine.testing.goldens import How
-from weft.engine.testing.instrument import Instrument, Tally, Tensor
+from weft.engine.testing.instrument import Evaluations, Instrument, Tensor
 from weft.engine.testing.recorder import Recorder
 from weft.engine.testing.records import Recording, TensorLeaf
 from weft.engine.testing.settings import Options
@@ -70,7 +70,7 @@ class _Watcher:
     `limit` is cancelled when the run has taken longer than it may; the run then says why it is `late`.
     """
 
-    def __init__(self, run: Run, tally: Tally, limit: CancelToken) -> None:
+    def __init__(self, run: Run, tally: Evaluations, limit: CancelToken) -> None:
         self.run = run
         self.tally = tally
         self.limit = limit

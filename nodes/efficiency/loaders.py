@@ -17,8 +17,8 @@ from weft.nodes.efficiency.values import (
     ControlNetStackValue,
     Dependencies,
     DependenciesValue,
-    Lora,
     LoraStackValue,
+    LoraUse,
     SdxlTupleValue,
 )
 from weft.nodes.types import Clip, Conditioning, Latent, Model, Vae, weights
@@ -80,7 +80,7 @@ def EfficientLoader(
         lora_stack: More LoRAs.
         cnet_stack: Control nets for both prompts.
     """
-    inline = () if lora_name == NONE else (Lora(lora_name, lora_model_strength, lora_clip_strength),)
+    inline = () if lora_name == NONE else (LoraUse(lora_name, lora_model_strength, lora_clip_strength),)
     loras = (*inline, *(lora_stack or ()))
     control_nets = tuple(cnet_stack or ())
     loaded = add_checkpoint(graph, ckpt_name, vae_name, clip_skip, loras)

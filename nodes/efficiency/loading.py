@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from weft.engine.links import Link
 from weft.engine.schema.expansion import GraphBuilder
-from weft.nodes.efficiency.values import ControlNetUse, Lora
+from weft.nodes.efficiency.values import ControlNetUse, LoraUse
 
 BAKED_VAE = "Baked VAE"
 NONE = "None"
@@ -25,7 +25,7 @@ class Loaded(NamedTuple):
 
 
 def add_checkpoint(
-    graph: GraphBuilder, ckpt_name: str, vae_name: str, clip_skip: int, loras: Iterable[Lora] = ()
+    graph: GraphBuilder, ckpt_name: str, vae_name: str, clip_skip: int, loras: Iterable[LoraUse] = ()
 ) -> Loaded:
     """Load a checkpoint, apply LoRAs in their order, skip layers, and take the VAE from its file or the checkpoint."""
     checkpoint = graph.add("CheckpointLoaderSimple", ckpt_name=ckpt_name, title=f"Load {ckpt_name}")

@@ -11,7 +11,7 @@ from typing import Any
 from weft.engine.links import Link
 from weft.engine.schema.expansion import GraphBuilder
 from weft.nodes.efficiency.errors import BadScript
-from weft.nodes.efficiency.values import HighResFix, NoiseControl, Script, TiledUpscale
+from weft.nodes.efficiency.values import HighResFix, NoiseScript, Script, TiledUpscale
 
 TILE = 320
 """Side in pixels of the tiles of `true (tiled)`."""
@@ -186,7 +186,7 @@ def _stretch(
     )[0]
 
 
-def _noise(noise: NoiseControl | None) -> dict[str, Any]:
+def _noise(noise: NoiseScript | None) -> dict[str, Any]:
     """The inputs of a sampler with noise of its own; none where the script changes nothing."""
     if noise is None or (noise.rng_source == "cpu" and not noise.add_seed_noise):
         return {}

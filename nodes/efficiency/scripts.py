@@ -16,7 +16,7 @@ from weft.engine.schema.sockets import Boolean, Combo, Files, Float, Int
 from weft.nodes.efficiency.errors import BadScript
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, UNSUPPORTED
-from weft.nodes.efficiency.values import HighResFix, NoiseControl, Script, ScriptValue, TiledUpscale
+from weft.nodes.efficiency.values import HighResFix, NoiseScript, Script, ScriptValue, TiledUpscale
 from weft.nodes.latent import LATENT_METHODS
 from weft.nodes.types import Seed, weights
 
@@ -78,7 +78,7 @@ def NoiseControlScript(
     """
     if cfg_denoiser:
         context.warn("cfg_denoiser is not supported: the script runs without it")
-    control = NoiseControl(rng_source, cfg_denoiser, add_seed_noise, seed or 0, weight or 0.0)
+    control = NoiseScript(rng_source, cfg_denoiser, add_seed_noise, seed or 0, weight or 0.0)
     return replace(script or Script(), noise=control)
 
 

@@ -12,7 +12,7 @@ from weft.engine.schema.sockets import Combo, Float, Int, Socket, String
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.loading import NONE, add_control_nets
 from weft.nodes.efficiency.slots import MAX_SLOTS, beyond, slots
-from weft.nodes.efficiency.values import ControlNetStackValue, ControlNetUse, Lora, LoraStackValue
+from weft.nodes.efficiency.values import ControlNetStackValue, ControlNetUse, LoraStackValue, LoraUse
 from weft.nodes.types import Conditioning, weights
 
 CATEGORY = "Efficiency Nodes/Stackers"
@@ -61,7 +61,7 @@ def LoraStacker(
         lora_stack: LoRAs to apply after these.
     """
     own = [
-        Lora(name, weight, weight) if input_mode == "simple" else Lora(name, model_strength, clip_strength)
+        LoraUse(name, weight, weight) if input_mode == "simple" else LoraUse(name, model_strength, clip_strength)
         for name, weight, model_strength, clip_strength in slots[:lora_count]
         if name != NONE
     ]

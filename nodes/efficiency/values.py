@@ -13,7 +13,7 @@ from weft.engine.links import Link
 from weft.engine.schema.sockets import Socket
 
 
-class Lora(NamedTuple):
+class LoraUse(NamedTuple):
     """A LoRA file and its strengths. In the axes of a LoRA plot, what the other axis decides is None."""
 
     name: str | None
@@ -21,7 +21,7 @@ class Lora(NamedTuple):
     clip_strength: float | None
 
 
-LoraStack = tuple[Lora, ...]
+LoraStack = tuple[LoraUse, ...]
 
 
 class ControlNetUse(NamedTuple):
@@ -78,7 +78,7 @@ class Dependencies:
 
 
 @dataclass(frozen=True)
-class NoiseControl:
+class NoiseScript:
     """`rng_source` is cpu, gpu or nv; with `add_seed_noise`, `weight` of the noise comes from `seed`."""
 
     rng_source: str
@@ -141,7 +141,7 @@ class XYPlot:
 class Script:
     """What a sampler does beside sampling. A script node makes a copy with its part added (dataclasses.replace)."""
 
-    noise: NoiseControl | None = None
+    noise: NoiseScript | None = None
     hiresfix: HighResFix | None = None
     tile: TiledUpscale | None = None
     xyplot: XYPlot | None = None

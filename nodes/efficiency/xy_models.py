@@ -16,7 +16,7 @@ from weft.nodes.efficiency.loaders import VaeFile
 from weft.nodes.efficiency.loading import BAKED_VAE, NONE
 from weft.nodes.efficiency.slots import beyond, slots
 from weft.nodes.efficiency.stackers import LoraFile, LoraStrength
-from weft.nodes.efficiency.values import Lora, LoraStackValue, XYValue
+from weft.nodes.efficiency.values import LoraStackValue, LoraUse, XYValue
 from weft.nodes.efficiency.xy_inputs import CATEGORY, Axis
 from weft.nodes.types import weights
 
@@ -181,11 +181,11 @@ def LoraAxis(
     """
     if input_mode == "LoRA Batch":
         names = batch_files(context.folders, "loras", batch_path, subdirectories, batch_sort, batch_max)
-        entries = [Lora(name, model_strength, clip_strength) for name in names]
+        entries = [LoraUse(name, model_strength, clip_strength) for name in names]
     elif input_mode == "LoRA Names":
-        entries = [Lora(name, model_strength, clip_strength) for name, _, _ in slots[:lora_count] if name != NONE]
+        entries = [LoraUse(name, model_strength, clip_strength) for name, _, _ in slots[:lora_count] if name != NONE]
     else:
-        entries = [Lora(*entry) for entry in slots[:lora_count] if entry[0] != NONE]
+        entries = [LoraUse(*entry) for entry in slots[:lora_count] if entry[0] != NONE]
     return axis(_LORAS[input_mode], [(entry, *(lora_stack or ())) for entry in entries])
 
 
@@ -243,15 +243,15 @@ def LoraPlot(
     if input_mode == _STRENGTHS:
         if lora_name == NONE:
             return None, None
-        x = [Lora(lora_name, value, None) for value in float_ramp(X_first_value, X_last_value, X_batch_count)]
+        x = [LoraUse(lora_name, value, None) for value in float_ramp(X_first_value, X_last_value, X_batch_count)]
         name = lora_name
     else:
         fixed_model = model_strength if y_kind == "LoRA CStr" else None
         fixed_clip = clip_strength if y_kind == "LoRA MStr" else None
         files = batch_files(context.folders, "loras", X_batch_path, X_subdirectories, X_batch_sort, X_batch_count)
-        x, name = [Lora(file, fixed_model, fixed_clip) for file in files], None
+        x, name = [LoraUse(file, fixed_model, fixed_clip) for file in files], None
     y = [
-        Lora(name, None if y_kind == "LoRA CStr" else value, None if y_kind == "LoRA MStr" else value)
+        LoraUse(name, None if y_kind == "LoRA CStr" else value, None if y_kind == "LoRA MStr" else value)
         for value in float_ramp(Y_first_value, Y_last_value, Y_batch_count)
     ]
     return axis(x_kind, [(lora, *stack) for lora in x]), axis(y_kind, [(lora, *stack) for lora in y])

@@ -6,26 +6,26 @@ import pytest
 import torch
 
 from weft.nodes.diffusion.errors import CheckpointError
-from weft.nodes.diffusion.weights.float8 import FORMATS, Format, nearest, seeded
+from weft.nodes.diffusion.weights.float8 import FORMATS, Float8, nearest, seeded
 
 FORMS = pytest.mark.parametrize("form", {form.dtype: form for form in FORMATS.values()}.values(), ids=str)
 
 
-def numbers(form: Format) -> torch.Tensor:
+def numbers(form: Float8) -> torch.Tensor:
     """Every finite number of a format, in order."""
     every = torch.arange(256, dtype=torch.uint8).view(form.dtype).float()
     return every[every.isfinite()].unique()
 
 
 @FORMS
-def test_numbers_of_the_format_stay(form: Format) -> None:
+def test_numbers_of_the_format_stay(form: Float8) -> None:
     every = numbers(form)
     assert torch.equal(nearest("w", every, form), every)
     assert torch.equal(seeded("w", every, form), every)
 
 
 @FORMS
-def test_a_number_becomes_one_of_its_neighbours_as_often_as_it_is_near(form: Format) -> None:
+def test_a_number_becomes_one_of_its_neighbours_as_often_as_it_is_near(form: Float8) -> None:
     every = numbers(form)
     below = every[every.diff(append=every[-1:]) > 0]
     above = every[1:]

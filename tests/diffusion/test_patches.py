@@ -21,7 +21,7 @@ from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.patches import attention, blocks, guidance, mask, sampling
-from weft.nodes.diffusion.sampling.patches.attention import Matching, Tile, Tiles
+from weft.nodes.diffusion.sampling.patches.attention import Matching, TiledAttention, Tiles
 from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
@@ -206,7 +206,7 @@ def test_depth_and_choice_of_tiles() -> None:
             "original_shape": [1, 4, *full],
             "random": PatchRandom((1, 4, *full), seed),
         }
-        tile = Tile(**({"size": 4, "choices": 1, "depth": 0, "grows": False} | settings))
+        tile = TiledAttention(**({"size": 4, "choices": 1, "depth": 0, "grows": False} | settings))
         x = torch.zeros(1, tokens[0] * tokens[1], 8)
         tile(x, x, x, options)
         return options["scratch"]["tiles"]
@@ -232,7 +232,7 @@ def test_only_queries_are_tiled() -> None:
         "random": PatchRandom((1, 4, 8, 8), 3),
     }
     x = torch.arange(64.0).reshape(1, 64, 1)
-    queries, keys, values = Tile(size=4, choices=1, depth=0, grows=False)(x, x, x, options)
+    queries, keys, values = TiledAttention(size=4, choices=1, depth=0, grows=False)(x, x, x, options)
     assert queries[0].flatten().tolist() == [8.0 * row + column for row in range(4) for column in range(4)]
     assert torch.equal(keys, x.reshape(4, 16, 1))
     assert torch.equal(values, keys)

@@ -18,7 +18,7 @@ from weft.nodes.efficiency.axes.ramps import float_ramp, int_ramp
 from weft.nodes.efficiency.axes.rules import check_axes, plot_problems
 from weft.nodes.efficiency.axes.table import KINDS
 from weft.nodes.efficiency.errors import BadScript
-from weft.nodes.efficiency.values import NOTHING, XY, ControlNetUse, Lora, XYPlot
+from weft.nodes.efficiency.values import NOTHING, XY, ControlNetUse, LoraUse, XYPlot
 
 REGISTRY = Registry.discover()
 
@@ -136,11 +136,11 @@ def test_the_message_names_the_samplers_that_can() -> None:
 
 
 def test_the_loras_of_a_cell() -> None:
-    other = Lora("b", 0.3, 0.4)
-    file, weight = (Lora("a", None, None), other), (Lora(None, 0.7, 0.7), other)
-    assert merge_loras(file, weight) == merge_loras(weight, file) == (Lora("a", 0.7, 0.7), other)
-    assert merge_loras((Lora("a", None, 0.2),), (Lora(None, 0.7, None),)) == (Lora("a", 0.7, 0.2),)
-    assert merge_loras((Lora("a", 0.0, None),), (Lora("a", None, None),)) == (Lora("a", 0.0, 1.0),)
+    other = LoraUse("b", 0.3, 0.4)
+    file, weight = (LoraUse("a", None, None), other), (LoraUse(None, 0.7, 0.7), other)
+    assert merge_loras(file, weight) == merge_loras(weight, file) == (LoraUse("a", 0.7, 0.7), other)
+    assert merge_loras((LoraUse("a", None, 0.2),), (LoraUse(None, 0.7, None),)) == (LoraUse("a", 0.7, 0.2),)
+    assert merge_loras((LoraUse("a", 0.0, None),), (LoraUse("a", None, None),)) == (LoraUse("a", 0.0, 1.0),)
 
 
 def test_the_control_nets_of_a_cell() -> None:

@@ -16,7 +16,7 @@ from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.registry import Registry
 from weft.nodes.efficiency.encoding import EncodePrompt, EncodePromptRefiner
 from weft.nodes.efficiency.loading import add_checkpoint, add_control_nets, add_prompts, add_refiner_prompts
-from weft.nodes.efficiency.values import ControlNetUse, Dependencies, Lora
+from weft.nodes.efficiency.values import ControlNetUse, Dependencies, LoraUse
 
 CHECKPOINT, LORA = "weft-tiny.safetensors", "weft-pixel.safetensors"
 
@@ -81,7 +81,7 @@ def test_what_a_loader_expands_into(registry: Registry) -> None:
 
 def test_loras_in_their_order_the_inline_one_first(registry: Registry) -> None:
     """Conformance point 12."""
-    stack = (Lora("b", 0.2, 0.3), Lora("c", 0.4, 0.5))
+    stack = (LoraUse("b", 0.2, 0.3), LoraUse("c", 0.4, 0.5))
     given = {**LOADER, "lora_name": "a", "lora_model_strength": 0.1, "lora_clip_strength": 0.0, "lora_stack": stack}
     outputs, graph = expand(registry, "Efficient Loader", given)
     loras = [node["inputs"] for node in graph.values() if node["class_type"] == "LoraLoader"]
@@ -89,7 +89,7 @@ def test_loras_in_their_order_the_inline_one_first(registry: Registry) -> None:
         ("a", 0.1, 0.0), ("b", 0.2, 0.3), ("c", 0.4, 0.5),
     ]  # fmt: skip
     assert [each["model"] for each in loras] == [Link("7.0.0.0", 0), Link("7.0.0.1", 0), Link("7.0.0.2", 0)]
-    assert outputs[6].loras == (Lora("a", 0.1, 0.0), *stack)
+    assert outputs[6].loras == (LoraUse("a", 0.1, 0.0), *stack)
     assert outputs[0] == Link("7.0.0.3", 0)
 
 
@@ -138,7 +138,7 @@ def test_dependencies_describe_the_loader(registry: Registry) -> None:
 
 
 def test_sdxl_without_a_refiner(registry: Registry) -> None:
-    outputs, graph = expand(registry, "Eff. Loader SDXL", {**SDXL, "lora_stack": (Lora("a", 1.0, 1.0),)})
+    outputs, graph = expand(registry, "Eff. Loader SDXL", {**SDXL, "lora_stack": (LoraUse("a", 1.0, 1.0),)})
     packed = graph[outputs[0].node_id]
     assert packed["class_type"] == "weft.PackSdxl"
     assert [name for name in packed["inputs"] if name.startswith("refiner")] == []
@@ -150,7 +150,7 @@ def test_sdxl_without_a_refiner(registry: Registry) -> None:
 def test_sdxl_with_a_refiner(registry: Registry) -> None:
     """The refiner has no LoRAs and no control nets; its prompts are told size and score."""
     use = ControlNetUse(Link("1", 0), Link("2", 0), 1.0, 0.0, 1.0)
-    given = {**SDXL, "refiner_ckpt_name": "r", "lora_stack": (Lora("a", 1.0, 1.0),), "cnet_stack": (use,)}
+    given = {**SDXL, "refiner_ckpt_name": "r", "lora_stack": (LoraUse("a", 1.0, 1.0),), "cnet_stack": (use,)}
     outputs, graph = expand(registry, "Eff. Loader SDXL", given)
     refined = [node["inputs"] for node in graph.values() if node["class_type"] == "weft.EncodePromptRefiner"]
     assert [(each["ascore"], each["width"], each["height"]) for each in refined] == [(6.5, 64, 128), (2.5, 64, 128)]
@@ -169,7 +169,7 @@ def test_a_plot_builds_the_same_nodes(registry: Registry) -> None:
     """What a cell makes anew has the inputs that the loader's own have: so the keys are equal."""
     _, made = expand(registry, "Efficient Loader", {**LOADER, "lora_name": "a"})
     graph = GraphBuilder("7.0.0.")
-    loaded = add_checkpoint(graph, CHECKPOINT, "Baked VAE", -2, (Lora("a", 1.0, 1.0),))
+    loaded = add_checkpoint(graph, CHECKPOINT, "Baked VAE", -2, (LoraUse("a", 1.0, 1.0),))
     add_prompts(graph, loaded.clip, "a (red:1.3) cat", "blurry", "none", "comfy")
     assert graph.nodes == {name: node for name, node in made.items() if node["class_type"] != "EmptyLatentImage"}
 
@@ -283,7 +283,7 @@ def test_slots_that_do_not_count_change_nothing(workflow: dict[str, Any], random
     again = {**workflow, "1": {"class_type": "LoRA Stacker", "inputs": {**workflow["1"]["inputs"], **stale}}}
     result, called = run(again, random_models, ["1"], cache)
     assert called == []
-    assert result["1"][0] == (Lora(LORA, 0.4, -0.3),)
+    assert result["1"][0] == (LoraUse(LORA, 0.4, -0.3),)
 
 
 def test_a_checkpoint_without_a_text_encoder_is_told(workflow: dict[str, Any], random_models: Path) -> None:

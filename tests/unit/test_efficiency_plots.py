@@ -19,8 +19,8 @@ from weft.nodes.efficiency.values import (
     ControlNetUse,
     Dependencies,
     HighResFix,
-    Lora,
-    NoiseControl,
+    LoraUse,
+    NoiseScript,
     Script,
     XYPlot,
 )
@@ -57,13 +57,13 @@ USE = ControlNetUse(Link("k", 0), Link("i", 0), 0.5, 0.1, 0.9)
         ("Refiner", ("r.safetensors", None, None), "Refiner: r"),
         ("Clip Skip", -2, "ClipSkip (-2)"),
         ("Clip Skip (Refiner)", -2, "RefClipSkip (-2)"),
-        ("LoRA", (Lora("l.safetensors", 1.0, 0.5),), "LoRA: l(1.0,0.5)"),
-        ("LoRA Stacks", (Lora("l.pt", 1.0, 1.0), Lora("m.pt", 0.5, 0.5)), "LoRA: l(1.0,1.0), LoRA: m(0.5,0.5)"),
+        ("LoRA", (LoraUse("l.safetensors", 1.0, 0.5),), "LoRA: l(1.0,0.5)"),
+        ("LoRA Stacks", (LoraUse("l.pt", 1.0, 1.0), LoraUse("m.pt", 0.5, 0.5)), "LoRA: l(1.0,1.0), LoRA: m(0.5,0.5)"),
         ("LoRA Stacks", (), "no LoRA"),
-        ("LoRA Batch", (Lora("l.safetensors", None, None),), "LoRA: l"),
-        ("LoRA Wt", (Lora(None, 0.5, 0.5),), "LoRA Wt: 0.5"),
-        ("LoRA MStr", (Lora(None, 0.5, None),), "LoRA MStr: 0.5"),
-        ("LoRA CStr", (Lora(None, None, 0.25),), "LoRA CStr: 0.25"),
+        ("LoRA Batch", (LoraUse("l.safetensors", None, None),), "LoRA: l"),
+        ("LoRA Wt", (LoraUse(None, 0.5, 0.5),), "LoRA Wt: 0.5"),
+        ("LoRA MStr", (LoraUse(None, 0.5, None),), "LoRA MStr: 0.5"),
+        ("LoRA CStr", (LoraUse(None, None, 0.25),), "LoRA CStr: 0.25"),
         ("ControlNetStrength", (USE,), "ControlNetStrength: 0.5"),
         ("ControlNetStart%", (USE,), "ControlNetStart%: 0.1"),
         ("ControlNetEnd%", (USE,), "ControlNetEnd%: 0.9"),
@@ -96,7 +96,7 @@ GIVEN = Dependencies(
     ascore=(6.0, 2.0),
     width=512,
     height=768,
-    loras=(Lora("own.safetensors", 1.0, 1.0),),
+    loras=(LoraUse("own.safetensors", 1.0, 1.0),),
     control_nets=(USE,),
 )
 
@@ -133,7 +133,7 @@ class Drawn:
 
 
 CKPT = XY("Checkpoint", (("a.safetensors", None, None), ("b.safetensors", -1, "v.safetensors")))
-LORAS = XY("LoRA", ((Lora("l.safetensors", 1.0, 1.0),), (Lora("m.safetensors", 1.0, 1.0),)))
+LORAS = XY("LoRA", ((LoraUse("l.safetensors", 1.0, 1.0),), (LoraUse("m.safetensors", 1.0, 1.0),)))
 VAES = XY("VAE", ("v.safetensors", "Baked VAE"))
 STEPS = XY("Steps", (1, 2))
 
@@ -179,8 +179,8 @@ def test_a_lora_axis_takes_the_place_of_the_loaders_loras() -> None:
 
 
 def test_two_axes_decide_one_lora() -> None:
-    files = XY("LoRA Batch", tuple((Lora(name, None, None),) for name in ("a.pt", "b.pt")))
-    weights = XY("LoRA Wt", tuple((Lora(None, weight, weight),) for weight in (0.5, 1.0)))
+    files = XY("LoRA Batch", tuple((LoraUse(name, None, None),) for name in ("a.pt", "b.pt")))
+    weights = XY("LoRA Wt", tuple((LoraUse(None, weight, weight),) for weight in (0.5, 1.0)))
     loras = [(item["lora_name"], item["strength_model"]) for item in Drawn(files, weights).of("LoraLoader")]
     assert sorted(loras) == [("a.pt", 0.5), ("a.pt", 1.0), ("b.pt", 0.5), ("b.pt", 1.0)]
     assert [name for name, _ in loras] == ["a.pt", "a.pt", "b.pt", "b.pt"], "one file after the other"
@@ -312,7 +312,7 @@ def test_control_nets_are_put_on_what_is_encoded_anew() -> None:
 
 def test_scripts_of_cells() -> None:
     fix = HighResFix("latent", None, "bislerp", "", 1.5, None, 3, 0.5, 2, None, 1.0, "_", False)
-    noise = NoiseControl("nv", False, True, 5, 0.5)
+    noise = NoiseScript("nv", False, True, 5, 0.5)
     drawn = Drawn(STEPS, script=Script(noise=noise, hiresfix=fix))
     assert len(drawn.of("LatentUpscaleBy")) == 4
     assert {

@@ -14,15 +14,15 @@ from weft.engine.schema.sockets import Int, Socket
 from weft.nodes.efficiency.slots import beyond, slots, unused_slots
 from weft.nodes.efficiency.stackers import ApplyControlNetStack, ControlNetStacker, LoraStackToString
 from weft.nodes.efficiency.tuples import PackSdxl, PackSdxlTuple, UnpackSdxlTuple
-from weft.nodes.efficiency.values import ControlNetUse, Lora
+from weft.nodes.efficiency.values import ControlNetUse, LoraUse
 
 REGISTRY = Registry.discover()
 
 
-def stacked(**inputs: Any) -> tuple[Lora, ...]:
+def stacked(**inputs: Any) -> tuple[LoraUse, ...]:
     """What a LoRA Stacker gives for the inputs that count."""
     runnable = REGISTRY.runnable("LoRA Stacker")
-    found: tuple[Lora, ...]
+    found: tuple[LoraUse, ...]
     (found,) = runnable.call(**inputs)
     return found
 
@@ -32,15 +32,15 @@ B = {"lora_name_2": "b", "lora_wt_2": 1.5, "model_str_2": 1.6, "clip_str_2": 1.7
 
 
 def test_simple_and_advanced() -> None:
-    assert stacked(input_mode="simple", lora_count=2, **A, **B) == (Lora("a", 0.5, 0.5), Lora("b", 1.5, 1.5))
-    assert stacked(input_mode="advanced", lora_count=2, **A, **B) == (Lora("a", 0.6, 0.7), Lora("b", 1.6, 1.7))
+    assert stacked(input_mode="simple", lora_count=2, **A, **B) == (LoraUse("a", 0.5, 0.5), LoraUse("b", 1.5, 1.5))
+    assert stacked(input_mode="advanced", lora_count=2, **A, **B) == (LoraUse("a", 0.6, 0.7), LoraUse("b", 1.6, 1.7))
 
 
 def test_own_entries_then_the_stack_without_what_is_none() -> None:
-    given = (Lora("x", 1.0, 1.0), Lora("None", 1.0, 1.0), Lora("a", 0.5, 0.5))
+    given = (LoraUse("x", 1.0, 1.0), LoraUse("None", 1.0, 1.0), LoraUse("a", 0.5, 0.5))
     found = stacked(input_mode="simple", lora_count=1, lora_stack=given, **A, **B)
-    assert found == (Lora("a", 0.5, 0.5), given[0], given[2])
-    assert stacked(input_mode="simple", lora_count=2, **A | {"lora_name_1": "None"}, **B) == (Lora("b", 1.5, 1.5),)
+    assert found == (LoraUse("a", 0.5, 0.5), given[0], given[2])
+    assert stacked(input_mode="simple", lora_count=2, **A | {"lora_name_1": "None"}, **B) == (LoraUse("b", 1.5, 1.5),)
     assert stacked(input_mode="simple", lora_count=0, **A) == ()
 
 
@@ -55,7 +55,7 @@ def test_what_is_not_looked_at() -> None:
 
 def test_a_stack_as_text() -> None:
     assert (
-        LoraStackToString(lora_stack=(Lora("a", 1.0, 0.5), Lora("b", 2.0, -1.0)))
+        LoraStackToString(lora_stack=(LoraUse("a", 1.0, 0.5), LoraUse("b", 2.0, -1.0)))
         == "<lora:a:1.0:0.5> <lora:b:2.0:-1.0>"
     )
     assert LoraStackToString(lora_stack=()) == ""

@@ -11,7 +11,7 @@ from weft.engine.context import RunContext
 from weft.engine.links import Link
 from weft.engine.schema.registry import Registry
 from weft.nodes.efficiency.errors import BadScript
-from weft.nodes.efficiency.values import NOTHING, XY, ControlNetUse, Dependencies, Lora, Script
+from weft.nodes.efficiency.values import NOTHING, XY, ControlNetUse, Dependencies, LoraUse, Script
 from weft.nodes.efficiency.xy_manual import JoinAxes, ManualEntry
 from weft.nodes.efficiency.xy_plot import XyPlot
 
@@ -83,15 +83,15 @@ def test_checkpoints(mode: str, first: tuple[Any, ...], make_context: MakeContex
     assert found == XY("Checkpoint", (first, second))
 
 
-STACK = (Lora("s", 0.1, 0.2),)
+STACK = (LoraUse("s", 0.1, 0.2),)
 
 
 def test_loras(make_context: MakeContext) -> None:
     given = {"lora_name_1": "a", "model_str_1": 0.5, "clip_str_1": 0.6, "lora_name_3": "c", "lora_stack": STACK}
     (found,) = call("XY Input: LoRA", make_context(), input_mode="LoRA Names+Weights", **given)
-    assert found == XY("LoRA", ((Lora("a", 0.5, 0.6), *STACK), (Lora("c", 1.0, 1.0), *STACK)))
+    assert found == XY("LoRA", ((LoraUse("a", 0.5, 0.6), *STACK), (LoraUse("c", 1.0, 1.0), *STACK)))
     (found,) = call("XY Input: LoRA", make_context(), input_mode="LoRA Names", model_strength=0.9, **given)
-    assert found == XY("LoRA", ((Lora("a", 0.9, 1.0), *STACK), (Lora("c", 0.9, 1.0), *STACK)))
+    assert found == XY("LoRA", ((LoraUse("a", 0.9, 1.0), *STACK), (LoraUse("c", 0.9, 1.0), *STACK)))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_batches(batch: RunContext) -> None:
     (found,) = call(
         "XY Input: LoRA", batch, input_mode="LoRA Batch", batch_path="x", clip_strength=0.5, lora_stack=STACK
     )
-    expected = [(Lora(f"x/{name}.safetensors", 1.0, 0.5), *STACK) for name in "ab"]
+    expected = [(LoraUse(f"x/{name}.safetensors", 1.0, 0.5), *STACK) for name in "ab"]
     assert found == XY("LoRA Stacks", tuple(expected))
     (found,) = call("XY Input: VAE", batch, input_mode="VAE Batch", batch_path="x", batch_sort="descending")
     assert found == XY("VAE", ("x/w.pt", "x/v.pt"))
@@ -120,12 +120,12 @@ def test_batches(batch: RunContext) -> None:
 @pytest.mark.parametrize(
     ("words", "kind", "first", "y"),
     [
-        ("LoRA Weight", "LoRA Wt", Lora("x/a.safetensors", None, None), Lora(None, 0.0, 0.0)),
-        ("Model Strength", "LoRA MStr", Lora("x/a.safetensors", None, 0.7), Lora(None, 0.0, None)),
-        ("Clip Strength", "LoRA CStr", Lora("x/a.safetensors", 0.6, None), Lora(None, None, 0.0)),
+        ("LoRA Weight", "LoRA Wt", LoraUse("x/a.safetensors", None, None), LoraUse(None, 0.0, 0.0)),
+        ("Model Strength", "LoRA MStr", LoraUse("x/a.safetensors", None, 0.7), LoraUse(None, 0.0, None)),
+        ("Clip Strength", "LoRA CStr", LoraUse("x/a.safetensors", 0.6, None), LoraUse(None, None, 0.0)),
     ],
 )
-def test_a_lora_plot_over_files(words: str, kind: str, first: Lora, y: Lora, batch: RunContext) -> None:
+def test_a_lora_plot_over_files(words: str, kind: str, first: LoraUse, y: LoraUse, batch: RunContext) -> None:
     given = {"X_batch_path": "x", "model_strength": 0.6, "clip_strength": 0.7, "lora_stack": STACK}
     x_axis, y_axis = call("XY Input: LoRA Plot", batch, input_mode=f"X: LoRA Batch, Y: {words}", **given)
     assert (x_axis.kind, len(x_axis.values), x_axis.values[0]) == ("LoRA Batch", 2, (first, *STACK))

@@ -14,7 +14,7 @@ from weft.engine.settings import Settings
 from weft.nodes.efficiency.errors import BadScript
 from weft.nodes.efficiency.latent_weights import find_weights, fingerprint, nearest_factor
 from weft.nodes.efficiency.scripts import HighResFixScript, NoiseControlScript, TiledUpscalerScript
-from weft.nodes.efficiency.values import NoiseControl, Script
+from weft.nodes.efficiency.values import NoiseScript, Script
 
 HIRES: dict[str, Any] = {
     "upscale_type": "latent",
@@ -67,7 +67,7 @@ def test_each_script_adds_its_part_and_leaves_what_it_was_given(context: RunCont
     noise = NoiseControlScript(**NOISE, context=context)
     both = HighResFixScript(**HIRES, script=noise)
     all_three = TiledUpscalerScript(**TILES, script=both)
-    assert noise == Script(noise=NoiseControl("nv", False, True, 4, 0.2))
+    assert noise == Script(noise=NoiseScript("nv", False, True, 4, 0.2))
     assert both.noise == noise.noise
     assert both.tile is None
     assert (all_three.noise, all_three.hiresfix) == (noise.noise, both.hiresfix)
@@ -77,7 +77,7 @@ def test_each_script_adds_its_part_and_leaves_what_it_was_given(context: RunCont
 def test_of_two_scripts_of_a_kind_the_last_counts(context: RunContext) -> None:
     first = NoiseControlScript(**NOISE, context=context)
     second = NoiseControlScript(**{**NOISE, "seed": 5}, script=first, context=context)
-    assert second == Script(noise=NoiseControl("nv", False, True, 5, 0.2))
+    assert second == Script(noise=NoiseScript("nv", False, True, 5, 0.2))
 
 
 def test_strategy_none_and_no_iterations_leave_a_script_out(context: RunContext) -> None:

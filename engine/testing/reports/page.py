@@ -9,7 +9,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from weft.engine.formats.layout import Size, Wire, arrange
+from weft.engine.formats.layout import Edge, Size, arrange
 from weft.engine.terminal.words import seconds_text
 from weft.engine.testing.instrument import Instrument
 from weft.engine.testing.records import Birth
@@ -138,7 +138,7 @@ def _graph(place: int, nodes: Sequence[NodeVerdict], begins: set[str]) -> str:
     if not known:
         return ""
     wires = [
-        Wire(source, _HEIGHT / 2, node.node_id, _HEIGHT / 2)
+        Edge(source, _HEIGHT / 2, node.node_id, _HEIGHT / 2)
         for node in nodes
         for source in node.sources
         if source in known

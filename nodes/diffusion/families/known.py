@@ -20,7 +20,7 @@ CONTROL_OF_DIFFUSERS = "controlnet_cond_embedding.conv_in.weight"
 TEXT = ("text_model.embeddings.token_embedding.weight", "embeddings.token_embedding.weight", "token_embedding.weight")
 
 
-class Known(NamedTuple):
+class KnownFile(NamedTuple):
     """A kind of file: what people call it, and what tells it.
 
     marks: pieces of names, each from the beginning of a part on: a file is of this kind if it has all that stand in one
@@ -31,8 +31,8 @@ class Known(NamedTuple):
     marks: tuple[tuple[str, ...], ...]
 
 
-def _known(title: str, *groups: str) -> Known:
-    return Known(title, tuple(tuple(f".{mark}" for mark in group.split()) for group in groups))
+def _known(title: str, *groups: str) -> KnownFile:
+    return KnownFile(title, tuple(tuple(f".{mark}" for mark in group.split()) for group in groups))
 
 
 # Networks that are none of Stable Diffusion 1.x to XL, the particular before the general.
@@ -151,7 +151,7 @@ _VOWELS = (*"AEIOU", "LTX")
 _FOREIGN = (
     *_OTHER_CONTROL,
     *(
-        Known(f"{'an' if known.title.startswith(_VOWELS) else 'a'} {known.title} model", known.marks)
+        KnownFile(f"{'an' if known.title.startswith(_VOWELS) else 'a'} {known.title} model", known.marks)
         for known in OTHER_FAMILIES
     ),
     *_OTHER_VAES,
@@ -210,7 +210,7 @@ def _pieces(names: Iterable[str]) -> str:
     return "".join(f".{name}\n" for name in names)
 
 
-def _match(table: Iterable[Known], pieces: str) -> str:
+def _match(table: Iterable[KnownFile], pieces: str) -> str:
     found = (known.title for known in table if any(all(mark in pieces for mark in group) for group in known.marks))
     return next(found, "")
 

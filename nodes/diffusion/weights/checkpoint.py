@@ -126,7 +126,7 @@ def load_unet(
     *,
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
-    rounded: float8.Format | None = None,
+    rounded: float8.Float8 | None = None,
     warn: Warn = python_warning,
 ) -> ModelPatcher:
     """Open the UNet of a file, in any layout and under any prefix; else as load_checkpoint.
@@ -152,7 +152,7 @@ def load_unet(
     return _model(network, family)
 
 
-def _rounded_again(stored: Mapping[str, str], form: float8.Format, name: str, weight: torch.Tensor) -> torch.Tensor:
+def _rounded_again(stored: Mapping[str, str], form: float8.Float8, name: str, weight: torch.Tensor) -> torch.Tensor:
     """stored: parameter -> its key in the file."""
     return float8.seeded(stored[name], weight, form)
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import CheckpointError
 
 
-class Format(NamedTuple):
+class Float8(NamedTuple):
     """mantissa: bits behind the leading one. lowest: the exponent of the smallest normal number."""
 
     dtype: torch.dtype
@@ -24,16 +24,16 @@ class Format(NamedTuple):
     lowest: int
 
 
-_E4M3 = Format(torch.float8_e4m3fn, 3, -6)
+_E4M3 = Float8(torch.float8_e4m3fn, 3, -6)
 # What UNETLoader's weight_dtype calls them; the fast one differs from the first only in how a GPU multiplies.
-FORMATS: Mapping[str, Format] = {
+FORMATS: Mapping[str, Float8] = {
     "fp8_e4m3fn": _E4M3,
     "fp8_e4m3fn_fast": _E4M3,
-    "fp8_e5m2": Format(torch.float8_e5m2, 2, -14),
+    "fp8_e5m2": Float8(torch.float8_e5m2, 2, -14),
 }
 
 
-def nearest(name: str, weight: Tensor, form: Format) -> Tensor:
+def nearest(name: str, weight: Tensor, form: Float8) -> Tensor:
     """The weight, each number the nearest one of the format; float32.
 
     Raises CheckpointError for a number beyond its range.
@@ -45,7 +45,7 @@ def nearest(name: str, weight: Tensor, form: Format) -> Tensor:
     return rounded
 
 
-def seeded(name: str, weight: Tensor, form: Format) -> Tensor:
+def seeded(name: str, weight: Tensor, form: Float8) -> Tensor:
     """The weight, each number one of the two of the format around it; float32.
 
     name: of the parameter in its file, without prefix; the same name rounds in the same way.

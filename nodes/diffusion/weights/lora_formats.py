@@ -75,7 +75,7 @@ class Use(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Format:
+class LoraFormat:
     """One way to spell a change.
 
     spellings: sets of roles, of which a layer has exactly one.
@@ -203,17 +203,17 @@ _HADA = _roles("hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b")
 _KRON_1 = (_roles("lokr_w1"), _roles("lokr_w1_a", "lokr_w1_b"))
 _KRON_2 = (_roles("lokr_w2"), _roles("lokr_w2_a", "lokr_w2_b"), _roles("lokr_t2", "lokr_w2_a", "lokr_w2_b"))
 
-FORMATS: Mapping[str, Format] = {
+FORMATS: Mapping[str, LoraFormat] = {
     # LoCon is LoRA on convolutions too, with or without the core of a Tucker decomposition.
-    "lora": Format((_roles("up", "down"), _roles("up", "down", "mid")), _lora, lambda f, shape: f["down"].shape[0]),
-    "loha": Format((_HADA, _HADA | {"hada_t1", "hada_t2"}), _loha, lambda f, shape: f["hada_w1_b"].shape[0]),
-    "lokr": Format(tuple(one | two for one in _KRON_1 for two in _KRON_2), _lokr, _lokr_rank),
-    "glora": Format((_roles("a1", "a2", "b1", "b2"),), _glora, _glora_rank),
-    "oft": Format((_roles("oft_blocks"), _roles("oft_blocks", "rescale")), _oft),
-    "diff": Format(tuple(_roles(role) for role in ("diff", "diff_b", "w_norm", "b_norm")), _difference),
+    "lora": LoraFormat((_roles("up", "down"), _roles("up", "down", "mid")), _lora, lambda f, shape: f["down"].shape[0]),
+    "loha": LoraFormat((_HADA, _HADA | {"hada_t1", "hada_t2"}), _loha, lambda f, shape: f["hada_w1_b"].shape[0]),
+    "lokr": LoraFormat(tuple(one | two for one in _KRON_1 for two in _KRON_2), _lokr, _lokr_rank),
+    "glora": LoraFormat((_roles("a1", "a2", "b1", "b2"),), _glora, _glora_rank),
+    "oft": LoraFormat((_roles("oft_blocks"), _roles("oft_blocks", "rescale")), _oft),
+    "diff": LoraFormat(tuple(_roles(role) for role in ("diff", "diff_b", "w_norm", "b_norm")), _difference),
 }
 # Spelled as OFT, with one dimension of the blocks more: the stages.
-_BOFT = Format(FORMATS["oft"].spellings, _boft)
+_BOFT = LoraFormat(FORMATS["oft"].spellings, _boft)
 
 
 @dataclass(frozen=True, eq=False)
@@ -227,7 +227,7 @@ class LoraPatch:
     """
 
     identity: Hashable
-    format: Format
+    format: LoraFormat
     factors: Factors
     scale: float
     alpha: float = 0.0
@@ -309,7 +309,7 @@ def _magnitudes(layer: str, tensors: Factors, shape: torch.Size) -> Tensor | Non
     return dora
 
 
-def _check_shape(layer: str, format_: Format, factors: Factors, shape: torch.Size) -> None:
+def _check_shape(layer: str, format_: LoraFormat, factors: Factors, shape: torch.Size) -> None:
     """Let the format make its change on the meta device, where only shapes are computed."""
     got = ", ".join(f"{role} {tuple(tensor.shape)}" for role, tensor in factors.items())
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 from weft.nodes.efficiency.axes.entries import fields, file, real_number, within
 from weft.nodes.efficiency.axes.kind import AxisKind, Cell, Files, Grammar, Share, Stale, number, stem
-from weft.nodes.efficiency.values import Lora, LoraStack
+from weft.nodes.efficiency.values import LoraStack, LoraUse
 
 
 def merge_loras(x: LoraStack, y: LoraStack) -> LoraStack:
@@ -15,7 +15,7 @@ def merge_loras(x: LoraStack, y: LoraStack) -> LoraStack:
     (name, model_strength, clip_strength), other = x[0], y[0]
     model_strength = other.model_strength if model_strength is None else model_strength
     clip_strength = other.clip_strength if clip_strength is None else clip_strength
-    head = Lora(
+    head = LoraUse(
         other.name if name is None else name,
         1.0 if model_strength is None else model_strength,
         1.0 if clip_strength is None else clip_strength,
@@ -37,7 +37,7 @@ def _entries(entries: Sequence[str], files: Files) -> list[LoraStack]:
         model, clip = (
             1.0 if text is None else within("strength", real_number(text), -10.0, 10.0) for text in strengths
         )
-        found.append((Lora(file("loras", name, files), model, clip),))
+        found.append((LoraUse(file("loras", name, files), model, clip),))
     return found
 
 
@@ -49,7 +49,7 @@ _PLOT = Share(
 )
 
 
-def _half(name: str, label: Callable[[Lora], Any], cost: int, *decides: str) -> AxisKind:
+def _half(name: str, label: Callable[[LoraUse], Any], cost: int, *decides: str) -> AxisKind:
     return AxisKind(
         name,
         label=lambda value, seed: f"{name.removesuffix(' Batch')}: {label(value[0])}",

@@ -40,7 +40,9 @@ def hyper_tile(model: ModelPatcher, tile_size: int, swap_size: int, max_depth: i
     max_depth: how many resolutions, from the outermost in, are tiled. scale_depth: tiles grow with depth.
     """
     clone = model.clone()
-    clone.set_model_attn1_patch(Tile(max(SMALLEST_TILE, tile_size) // LATENT_PIXELS, swap_size, max_depth, scale_depth))
+    clone.set_model_attn1_patch(
+        TiledAttention(max(SMALLEST_TILE, tile_size) // LATENT_PIXELS, swap_size, max_depth, scale_depth)
+    )
     clone.set_model_attn1_output_patch(untile)
     return clone
 
@@ -125,7 +127,7 @@ def _one_of_each_cell(size: tuple[int, int], generator: torch.Generator) -> tupl
 
 
 @dataclass(frozen=True)
-class Tile:
+class TiledAttention:
     """An attn1_patch. size: smallest side of a tile in latent pixels."""
 
     size: int
