@@ -110,9 +110,13 @@ class Issue:
 
 
 class WeftError(Exception):
-    """Whatever Weft refuses to do. `exit_code` is the command line's; `hint` says what would help."""
+    """Whatever Weft refuses to do. `exit_code` is the command line's; `hint` says what would help.
+
+    `kind` is its name in JSON; default: the class's.
+    """
 
     exit_code: int = 1
+    kind: str = ""
     plain: bool = True
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -125,7 +129,7 @@ class WeftError(Exception):
 
     def to_json(self) -> dict[str, Any]:
         """The error as plain JSON data."""
-        data: dict[str, Any] = {"error": type(self).__name__, "message": self.message}
+        data: dict[str, Any] = {"error": self.kind or type(self).__name__, "message": self.message}
         if self.hint:
             data["hint"] = self.hint
         return data
@@ -193,13 +197,14 @@ class InvalidWorkflow(WeftError):
         return {**super().to_json(), "issues": [issue.to_json() for issue in self.issues]}
 
 
-class NodeFailed(WeftError):
+class NodeError(WeftError):
     """A node raised. `__cause__` is what it raised; `author_traceback` leaves Weft's own frames out.
 
     `inputs` describes what the node was given: shapes and short values, never the tensors. `files` are those that the
     run had written, whole, when it failed.
     """
 
+    kind = "NodeFailed"
     files: tuple[Path, ...] = ()
 
     def __init__(
@@ -242,6 +247,10 @@ class NodeFailed(WeftError):
             "current_inputs": self.inputs,
             "traceback": self.author_traceback,
         }
+
+
+NodeFailed = NodeError
+"""What callers know it by, and `--json` too: `weft.NodeFailed`. The event of that moment is `events.NodeFailed`."""
 
 
 class Interrupted(WeftError):

@@ -17,7 +17,7 @@ from torch import Tensor
 
 import weft
 from weft.engine.cache.memory import MemoryCache
-from weft.engine.errors import InvalidWorkflow, NodeFailed, is_plain
+from weft.engine.errors import InvalidWorkflow, NodeError, is_plain
 from weft.engine.schema.authoring import node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Int
@@ -145,7 +145,7 @@ def samples(result: weft.RunResult, node_id: str = "5") -> Tensor:
 
 def failure(run: Run, target: str, *args: Any, **inputs: Any) -> str:
     """The message of the one node that fails: raised on purpose, by that node."""
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(NodeError) as caught:
         run(target, *args, **inputs)
     assert caught.value.node_id == target
     assert is_plain(caught.value.__cause__), caught.value.author_traceback

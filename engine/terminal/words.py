@@ -6,16 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from weft.engine.errors import (
-    Interrupted,
-    InvalidWorkflow,
-    Issue,
-    NodeFailed,
-    WeftError,
-    is_plain,
-    of_machine,
-    one_line,
-)
+from weft.engine.errors import Interrupted, InvalidWorkflow, Issue, NodeError, WeftError, is_plain, of_machine, one_line
 from weft.engine.terminal.streams import Line
 
 if TYPE_CHECKING:
@@ -35,7 +26,7 @@ def explain(error: BaseException) -> Iterator[Line]:
             yield [label, error.message, *_hint(error.hint)]
             for issue in error.issues:
                 yield ["  ", *_issue(issue)]
-        case NodeFailed():
+        case NodeError():
             yield [label, (error.where, "bold"), f" failed: {error.message}", *_hint(error.hint)]
             for name, value in error.inputs.items():
                 yield ["  ", (f"{name}: ", "dim"), value]

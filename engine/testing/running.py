@@ -14,7 +14,7 @@ from weft.engine import events
 from weft.engine.api import Session
 from weft.engine.cache.memory import Cache, MemoryCache
 from weft.engine.cancel import CancelToken
-from weft.engine.errors import Interrupted, NodeFailed, UsageError
+from weft.engine.errors import Interrupted, NodeError, UsageError
 from weft.engine.planning.plan import Step
 from weft.engine.schema.registry import Registry
 from weft.engine.settings import Settings, another_device
@@ -178,14 +178,14 @@ def _once(
         definition=definition,
     )
 
-    def failed(error: NodeFailed) -> None:
+    def failed(error: NodeError) -> None:
         step = next((step for step in plan.steps if step.node_id == error.node_id), None)
         if step is not None:
             recorder.failed(step)
         message = f"{error.message} ({error.hint})" if error.hint else error.message
         run.failed[error.node_id] = NodeVerdict(error.node_id, error.title, error.class_type, FAILED, message=message)
 
-    def spare(error: NodeFailed) -> bool:
+    def spare(error: NodeError) -> bool:
         if error.class_type in ASSERTIONS:
             failed(error)
         return error.class_type in ASSERTIONS
@@ -197,7 +197,7 @@ def _once(
         try:
             result = session.execute(plan, watching, watch=recorder, spare=spare, cancel=limit)
             run.cached = result.cached
-        except NodeFailed as error:
+        except NodeError as error:
             failed(error)
             run.ended = True
         except Interrupted:

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import weft
-from weft.engine.errors import NodeFailed
+from weft.engine.errors import NodeError
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.values.tiny_vae import load_tiny_vae
 
@@ -88,6 +88,6 @@ def test_it_is_not_saved_as_a_vae(models: Path, tmp_path: Path) -> None:
         "1": {"class_type": "VAELoader", "inputs": {"vae_name": "taesd"}},
         "2": {"class_type": "VAESave", "inputs": {"vae": ["1", 0], "filename_prefix": "tiny"}},
     }
-    with pytest.raises(NodeFailed, match="TAESD"):
+    with pytest.raises(NodeError, match="TAESD"):
         weft.run(prompt, models=models, output=tmp_path, device="cpu")
     assert not list(tmp_path.rglob("*.safetensors"))

@@ -17,7 +17,7 @@ import torch
 import weft
 from weft.engine import events
 from weft.engine.cache.memory import Cache, Entry, MemoryCache
-from weft.engine.errors import InvalidWorkflow, NodeFailed
+from weft.engine.errors import InvalidWorkflow, NodeError
 from weft.engine.events import Event
 from weft.engine.running.executor import RunResult
 from weft.engine.schema.registry import Registry
@@ -480,7 +480,7 @@ def test_a_warm_run_is_a_cold_run(change: str, run: Runner) -> None:
 def test_a_missing_vae_is_named(run: Runner) -> None:
     prompt = scripted(hires(upscale_type="both"))
     del prompt["s"]["inputs"]["optional_vae"]
-    with pytest.raises(NodeFailed, match="the HighRes-Fix Script works on pictures, and there is no VAE"):
+    with pytest.raises(NodeError, match="the HighRes-Fix Script works on pictures, and there is no VAE"):
         run(prompt, "s")
 
 
@@ -766,7 +766,7 @@ def test_a_seed_beyond_the_last_is_an_error(run: Runner) -> None:
     prompt = plot(cfg(3, 7, 2))
     prompt["s"]["inputs"]["seed"] = 2**64 - 1
     prompt["X"] = node("XY Input: Seeds++ Batch", batch_count=2)
-    with pytest.raises(NodeFailed, match="seed"):
+    with pytest.raises(NodeError, match="seed"):
         run(prompt, "s")
 
 

@@ -18,7 +18,7 @@ import torch
 
 import weft
 from weft.engine.cache.memory import MemoryCache
-from weft.engine.errors import InvalidWorkflow, NodeFailed
+from weft.engine.errors import InvalidWorkflow, NodeError
 from weft.engine.running.executor import RunResult
 from weft.engine.schema.registry import Registry
 
@@ -141,7 +141,7 @@ def test_golden(name: str, run: Run, record_property: Any) -> None:
 def test_a_defect_is_put_right(name: str, run: Run) -> None:
     defect, targets, prompt = DEFECTS[name], [*GOLDENS[name].targets], GOLDENS[name].copy_of_prompt()
     if isinstance(defect, Refused):
-        with pytest.raises((InvalidWorkflow, NodeFailed)) as caught:
+        with pytest.raises((InvalidWorkflow, NodeError)) as caught:
             run(prompt, targets)
         assert defect.message in str(caught.value)
         return
@@ -159,7 +159,7 @@ def test_a_defect_is_put_right(name: str, run: Run) -> None:
 def test_where_the_original_crashes(name: str, run: Run) -> None:
     prompt, message = CRASHING[name].copy_of_prompt(), CRASHED[name]
     if message:
-        with pytest.raises((NodeFailed, InvalidWorkflow)) as caught:
+        with pytest.raises((NodeError, InvalidWorkflow)) as caught:
             run(prompt, [])
         assert message in str(caught.value)
         return

@@ -12,7 +12,7 @@ import torch
 import weft
 from weft.engine.api import Session
 from weft.engine.cache.memory import MemoryCache
-from weft.engine.errors import InvalidWorkflow, NodeFailed, UnreadableWorkflow
+from weft.engine.errors import InvalidWorkflow, NodeError, UnreadableWorkflow
 from weft.engine.schema.registry import Registry
 from weft.engine.workflow.prompt import Prompt
 
@@ -67,7 +67,7 @@ def shares(
         result = weft.run(
             graph["prompt"], targets=graph["targets"], cache=cache, registry=registry, **options, **folders
         )
-    except (NodeFailed, InvalidWorkflow) as error:
+    except (NodeError, InvalidWorkflow) as error:
         return str(error)
     got: dict[str, torch.Tensor] = {}
     for node_id in graph["targets"]:

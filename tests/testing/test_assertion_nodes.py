@@ -15,7 +15,7 @@ import weft
 from weft.cli import main
 from weft.engine.api import Session
 from weft.engine.cache.memory import MemoryCache
-from weft.engine.errors import NodeFailed
+from weft.engine.errors import NodeError
 from weft.engine.formats.widgets import default_of
 from weft.engine.running.executor import RunResult
 from weft.engine.schema.authoring import Output, node
@@ -179,7 +179,7 @@ UNEQUAL = [
 @pytest.mark.parametrize(("one", "other"), EQUAL)
 def test_equal_values(one: Any, other: Any, holds: Any) -> None:
     assert holds("AssertEqual", input1=one, input2=other) == "equal"
-    with pytest.raises(NodeFailed, match="expected different values, got equal ones"):
+    with pytest.raises(NodeError, match="expected different values, got equal ones"):
         holds("AssertNotEqual", input1=one, input2=other)
 
 
@@ -187,7 +187,7 @@ def test_equal_values(one: Any, other: Any, holds: Any) -> None:
 def test_unequal_values(one: Any, other: Any, told: str, holds: Any) -> None:
     assert told in difference(one, other)
     assert told in holds("AssertNotEqual", input1=one, input2=other)
-    with pytest.raises(NodeFailed) as raised:
+    with pytest.raises(NodeError) as raised:
         holds("AssertEqual", input1=one, input2=other)
     assert raised.value.message == f"expected equal values, got other ones: {difference(one, other)}"
 
@@ -215,13 +215,13 @@ def test_the_hash_has_a_bit_for_each_pair_of_neighbours() -> None:
 def test_pictures_match_their_hash(holds: Any) -> None:
     shown = holds("AssertImageMatch", image=ramp(), perceptual_hash="1" * 61 + "000", delta=0.05)
     assert shown == "1 picture as remembered: at most 3 of 64 bits differ"
-    with pytest.raises(NodeFailed, match=r"picture 1 of 1 differs in 4 of 64 bits \(0.062\), more than delta 0.05"):
+    with pytest.raises(NodeError, match=r"picture 1 of 1 differs in 4 of 64 bits \(0.062\), more than delta 0.05"):
         holds("AssertImageMatch", image=ramp(), perceptual_hash="1" * 60 + "0000", delta=0.05)
 
 
 def test_every_picture_of_a_batch_is_looked_at(holds: Any) -> None:
     batch = torch.cat([ramp(), ramp(falling=True)])
-    with pytest.raises(NodeFailed, match="picture 2 of 2 differs in 64 of 64 bits"):
+    with pytest.raises(NodeError, match="picture 2 of 2 differs in 64 of 64 bits"):
         holds("AssertImageMatch", image=batch, perceptual_hash="1" * 64)
     both = f"{'1' * 64} {'0' * 64}"
     assert holds("AssertImageMatch", image=batch, perceptual_hash=both).startswith("2 pictures as remembered")
@@ -237,7 +237,7 @@ def test_every_picture_of_a_batch_is_looked_at(holds: Any) -> None:
     ],
 )
 def test_a_hash_that_is_none(text: str, told: str, holds: Any) -> None:
-    with pytest.raises(NodeFailed) as raised:
+    with pytest.raises(NodeError) as raised:
         holds("AssertImageMatch", image=ramp(), perceptual_hash=text)
     assert told in raised.value.message
 
@@ -251,7 +251,7 @@ def test_a_hash_that_is_none(text: str, told: str, holds: Any) -> None:
     ],
 )
 def test_what_is_no_picture(image: Any, told: str, holds: Any) -> None:
-    with pytest.raises(NodeFailed) as raised:
+    with pytest.raises(NodeError) as raised:
         holds("AssertImageMatch", image=image, perceptual_hash="1" * 64)
     assert raised.value.message == told
 
@@ -268,7 +268,7 @@ def test_colours(holds: Any) -> None:
     for color in ("#FF0000", "ff0000", "255,0,0", " 255, 0, 0 "):
         assert "3 pixels" in holds("AssertContainsColor", image=spot(), color=color, min_pixels=3)
     assert "2 pixels" in holds("AssertContainsColor", image=spot(), color="#FF0000", tolerance=8, min_pixels=2)
-    with pytest.raises(NodeFailed, match="expected at least 3 pixels within 8 of #FF0000, got 2"):
+    with pytest.raises(NodeError, match="expected at least 3 pixels within 8 of #FF0000, got 2"):
         holds("AssertContainsColor", image=spot(), color="#FF0000", tolerance=8, min_pixels=3)
 
 
@@ -281,10 +281,10 @@ def test_a_colour_that_is_none(color: str) -> None:
 def test_shapes(holds: Any) -> None:
     tensor = torch.zeros(2, 8, 16, 3)
     assert holds("AssertTensorShape", tensor=tensor, height=8, width=16) == "the shape is [2, 8, 16, 3]"
-    with pytest.raises(NodeFailed) as raised:
+    with pytest.raises(NodeError) as raised:
         holds("AssertTensorShape", tensor=tensor, batch=1, height=8, width=8, channels=3)
     assert raised.value.message == "expected batch 1, got 2; width 8, got 16: the shape is [2, 8, 16, 3]"
-    with pytest.raises(NodeFailed, match="expected 4 axes"):
+    with pytest.raises(NodeError, match="expected 4 axes"):
         holds("AssertTensorShape", tensor=torch.zeros(3), batch=-1, height=-1, width=-1, channels=-1)
 
 
@@ -301,10 +301,10 @@ def test_shapes(holds: Any) -> None:
 )
 def test_ranges(value: Any, told: str, holds: Any) -> None:
     assert holds("AssertInRange", tensor=torch.tensor([0, 1]), min_value=0.0, max_value=1.0).endswith("from 0 to 1")
-    with pytest.raises(NodeFailed) as raised:
+    with pytest.raises(NodeError) as raised:
         holds("AssertInRange", tensor=value, min_value=0.0, max_value=1.0)
     assert told in raised.value.message
-    with pytest.raises(NodeFailed, match="expected min_value up to max_value, got 2 and 1"):
+    with pytest.raises(NodeError, match="expected min_value up to max_value, got 2 and 1"):
         holds("AssertInRange", tensor=1.5, min_value=2.0, max_value=1.0)
 
 
@@ -346,7 +346,7 @@ def test_what_the_cache_serves_was_not_executed() -> None:
     cache = MemoryCache()
     result = run(watched(), cache, targets=["3"])
     assert result["3"][0].shape == (1, 64, 64, 3)
-    with pytest.raises(NodeFailed, match="expected node 2 to be called, got its outputs from the cache") as raised:
+    with pytest.raises(NodeError, match="expected node 2 to be called, got its outputs from the cache") as raised:
         run(watched(), cache)
     assert raised.value.node_id == "3"
 
@@ -370,13 +370,13 @@ def test_a_node_that_shares_what_the_cache_served_was_not_executed_either() -> N
     first = {name: watched()[name] for name in ("1", "2")}
     run(first, cache, targets=["2"])
     twin = {**first, "7": made("ImageInvert", image=["1", 0]), "8": made("AssertExecuted", input=["7", 0])}
-    with pytest.raises(NodeFailed, match="expected node 7 to be called"):
+    with pytest.raises(NodeError, match="expected node 7 to be called"):
         run(twin, cache, targets=["2", "8"])
     assert "8" in run(twin, MemoryCache(), targets=["2", "8"]), "computed in this run, by its twin"
 
 
 def test_it_wants_a_link(registry: Registry) -> None:
-    with pytest.raises(NodeFailed, match="expected a link to the node that must be called, got 5"):
+    with pytest.raises(NodeError, match="expected a link to the node that must be called, got 5"):
         weft.run({"1": made("AssertExecuted", input=5)}, registry=registry, targets=["1"])
 
 

@@ -13,7 +13,7 @@ import pytest
 import weft
 from weft import InvalidWorkflow, MemoryCache, Registry, Session, node
 from weft.engine.context import RunContext
-from weft.engine.errors import NodeFailed, UnreadableWorkflow, UsageError
+from weft.engine.errors import NodeError, UnreadableWorkflow, UsageError
 from weft.engine.events import Event
 from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson
 from weft.engine.schema.sockets import Files, Int, Socket
@@ -202,7 +202,7 @@ def test_issues(registry: Registry) -> None:
         (PROMPT, {"overrides": "1.value=3"}, UsageError),
         (PROMPT, {"overrides": ["9.value=3"]}, UsageError),
         (PROMPT, {"dtype": "int4"}, UsageError),
-        (PROMPT, {"overrides": ["1.value=9"]}, NodeFailed),
+        (PROMPT, {"overrides": ["1.value=9"]}, NodeError),
         (None, {}, UsageError),
         (b"{}", {}, UsageError),
         (PROMPT, {"observers": print}, UsageError),

@@ -10,7 +10,7 @@ import pytest
 
 from weft.engine.cache.memory import Entry
 from weft.engine.context import RunContext
-from weft.engine.errors import Interrupted, MissingFile, NodeFailed, WeftError
+from weft.engine.errors import Interrupted, MissingFile, NodeError, WeftError
 from weft.engine.planning.plan import Step
 from weft.engine.planning.signature import CacheKey
 from weft.engine.running.call import call_node, describe
@@ -72,9 +72,9 @@ def call(make_context: Callable[..., RunContext]) -> Call:
     return run
 
 
-def failure(call: Call, result: Any, **inputs: Any) -> NodeFailed:
+def failure(call: Call, result: Any, **inputs: Any) -> NodeError:
     RESULT[:] = [result]
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(NodeError) as caught:
         call("Returns", **inputs)
     return caught.value
 
@@ -141,7 +141,7 @@ def test_the_context_is_no_input(make_context: Callable[..., RunContext]) -> Non
         raise ValueError
 
     step = Step("7", "T", replace(REGISTRY.runnable("Injected"), call=broken), {"a": 1}, CacheKey(b""))
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(NodeError) as caught:
         call_node(step, {}, make_context())
     assert caught.value.inputs == {"a": "1"}, "what the engine injects is not the user's input"
     assert caught.value.message == "ValueError: ValueError"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from weft.engine import errors
-from weft.engine.errors import Interrupted, InvalidWorkflow, Issue, NodeFailed, WeftError
+from weft.engine.errors import Interrupted, InvalidWorkflow, Issue, NodeError, WeftError
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_invalid_workflow_says_everything() -> None:
 
 
 def test_node_failed() -> None:
-    error = NodeFailed(
+    error = NodeError(
         "boom", node_id="5", class_type="C", title="T", inputs={"x": "1"}, author_traceback="tb", hint="help"
     )
     error.__cause__ = KeyError("x")

@@ -16,7 +16,7 @@ import weft
 from weft.engine import events
 from weft.engine.cache.memory import Cache, MemoryCache, NoCache
 from weft.engine.context import RunContext
-from weft.engine.errors import Interrupted, NodeFailed, WeftError
+from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import Event
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests
@@ -329,17 +329,17 @@ def test_files_of_a_node_that_does_not_end_are_listed(stopped: bool, runner: Run
             raise KeyboardInterrupt from None
 
     WORLD.does = {3: stop}
-    with pytest.raises(Interrupted if stopped else NodeFailed) as caught:
+    with pytest.raises(Interrupted if stopped else NodeError) as caught:
         runner.run(graph((1,), (2, 1), (3, 1), save=(2, 3)))
     names = ["2.txt", "a.txt_00001_.txt", "b.txt_00001_.txt"]
-    assert isinstance(caught.value, Interrupted | NodeFailed)
+    assert isinstance(caught.value, Interrupted | NodeError)
     assert [path.name for path in caught.value.files] == names
     finished = runner.events[-1]
     assert isinstance(finished, events.RunFinished)
     assert finished.files == caught.value.files
     assert sorted(path.name for path in runner.folders.output.iterdir()) == names
     if not stopped:
-        assert isinstance(caught.value, NodeFailed)
+        assert isinstance(caught.value, NodeError)
         assert caught.value.message == f"No space left on device: {runner.folders.output / 'c_00001_.txt'}"
 
 
@@ -411,7 +411,7 @@ def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
     prompt = graph((1,), (2, 1), (3, 2), (4, 1), (5, 1), save=(3, 4, 5))
     told: list[str] = []
 
-    def spare(error: NodeFailed) -> bool:
+    def spare(error: NodeError) -> bool:
         told.append(error.node_id)
         return True
 
@@ -425,7 +425,7 @@ def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
     assert WORLD.alive() == set(), "what it would have taken is released"
     assert [event.status for event in seen if isinstance(event, events.RunFinished)] == ["failed"]
     WORLD.called.clear()
-    with pytest.raises(NodeFailed):
+    with pytest.raises(NodeError):
         LocalExecutor(spare=lambda error: False).run(runner.plan(prompt), runner.make_context())
 
 
@@ -434,7 +434,7 @@ def test_a_failure_that_others_wait_for_is_not_spared(runner: Runner) -> None:
         raise ValueError("no")
 
     WORLD.does = {2: fail}
-    with pytest.raises(NodeFailed):
+    with pytest.raises(NodeError):
         LocalExecutor(spare=lambda error: True).run(runner.plan(CHAIN), runner.make_context())
 
 
@@ -454,7 +454,7 @@ def test_the_context_knows_what_the_cache_served(runner: Runner) -> None:
 def test_a_failure_keeps_what_finished(runner: Runner) -> None:
     cache = MemoryCache()
     WORLD.does[3] = boom
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(NodeError) as caught:
         runner.run(CHAIN, cache)
     assert (caught.value.node_id, str(caught.value.__cause__)) == ("3", "boom")
     assert runner.names()[-3:] == ["NodeStarted 3", "NodeFailed 3", "RunFinished"]

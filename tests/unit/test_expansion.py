@@ -9,7 +9,7 @@ import pytest
 from weft.engine import events
 from weft.engine.cache.memory import Cache, MemoryCache, NoCache
 from weft.engine.context import RunContext
-from weft.engine.errors import Interrupted, NodeFailed, WeftError
+from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import Event
 from weft.engine.folders import Folders
 from weft.engine.links import Link, Linked
@@ -489,7 +489,7 @@ def test_what_is_no_graph(nodes: dict[str, Any], message: str, runner: Runner) -
         prompt["g"]["class_type"] = "Twin"
         nodes["x"]["class_type"] = "Twin"
         message = "expanded without end: node g.x is what node g is, with the same inputs"
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(NodeError) as caught:
         runner.run(prompt, "after")
     assert message in str(caught.value)
     assert str(caught.value).startswith('node g "Mine" failed: ')
@@ -520,7 +520,7 @@ def test_links_that_the_class_does_not_declare(runner: Runner) -> None:
 
 def test_an_id_that_the_run_has(runner: Runner) -> None:
     WORLD.grow = lambda **_: Expanded(result=(Link("m", 0),), expand={"m": MAKE})
-    with pytest.raises(NodeFailed, match="expanded into a node 'm', an id that this run has already"):
+    with pytest.raises(NodeError, match="expanded into a node 'm', an id that this run has already"):
         runner.run({"m": MAKE, "g": step("Grow", a=["m", 0])}, "g")
 
 
@@ -536,7 +536,7 @@ def test_a_name_given_twice() -> None:
 
 def test_the_number_of_outputs_is_held_to(runner: Runner) -> None:
     WORLD.grow = lambda graph, **_: graph.result(Big(1), Big(2))
-    with pytest.raises(NodeFailed, match="the node returned 2 outputs, it declares 1"):
+    with pytest.raises(NodeError, match="the node returned 2 outputs, it declares 1"):
         runner.run({"g": step("Grow")}, "g")
 
 
@@ -548,7 +548,7 @@ def test_an_error_inside_names_both_nodes(runner: Runner) -> None:
     WORLD.does = fail
     cache = MemoryCache()
     prompt = {**SAMPLE, "s": {**SAMPLE["s"], "_meta": {"title": "Mine"}}}
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(NodeError) as caught:
         runner.run(prompt, cache=cache)
     error = caught.value
     assert str(error) == ('node s "Mine", inside it node s.0.0.last "second stage" failed: RuntimeError: too hot')

@@ -11,7 +11,7 @@ import pytest
 import weft
 from weft import InvalidWorkflow, MemoryCache, Registry, Session, node
 from weft.engine.context import RunContext
-from weft.engine.errors import DefinitionError, Issue, NodeFailed, UsageError
+from weft.engine.errors import DefinitionError, Issue, NodeError, UsageError
 from weft.engine.events import Event, NodeStarted, NodeWarning
 from weft.engine.folders import Folders
 from weft.engine.links import Link
@@ -245,7 +245,7 @@ def test_what_observers_see() -> None:
 
 
 def test_the_error_of_a_part_names_its_node() -> None:
-    with pytest.raises(NodeFailed) as caught:
+    with pytest.raises(NodeError) as caught:
         run(changed("3", numbers="13"))
     assert str(caught.value).startswith('node 3.part1 "again: 13" failed: ValueError: unlucky')
 

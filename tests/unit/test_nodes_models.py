@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import weft
-from weft.engine.errors import InvalidWorkflow, NodeFailed
+from weft.engine.errors import InvalidWorkflow, NodeError
 from weft.nodes import conditioning_sdxl, editing
 
 CHECKPOINT = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}}
@@ -38,8 +38,8 @@ def run(models: Path | list[Path], folder: Path, prompt: Mapping[str, Any], *tar
     return weft.run(dict(prompt), models=models, output=folder, device="cpu", targets=targets)
 
 
-def failure(models: Path, folder: Path, prompt: Mapping[str, Any], *targets: str) -> NodeFailed:
-    with pytest.raises(NodeFailed) as raised:
+def failure(models: Path, folder: Path, prompt: Mapping[str, Any], *targets: str) -> NodeError:
+    with pytest.raises(NodeError) as raised:
         run(models, folder, prompt, *targets)
     return raised.value
 

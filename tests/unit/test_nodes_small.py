@@ -10,7 +10,7 @@ import yaml
 from PIL import Image
 
 import weft
-from weft.engine.errors import NodeFailed
+from weft.engine.errors import NodeError
 from weft.nodes import configs
 
 
@@ -113,7 +113,7 @@ class TestCheckpointLoader:
         assert (model.sampling.prediction, clip.layer) == ("v", -3)
         for text, message in {"model: {}": "is no configuration of a Stable Diffusion", "a: [": "is no YAML"}.items():
             (folder / "v.yaml").write_text(text)
-            with pytest.raises(NodeFailed, match=message):
+            with pytest.raises(NodeError, match=message):
                 load("mine/v.yaml")
 
     def test_a_configuration_that_is_not_there_is_an_issue(self, tmp_path: Path) -> None:
