@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from weft.engine.api import Session, convert, run, validate
     from weft.engine.cache.memory import MemoryCache
     from weft.engine.cancel import CancelToken
-    from weft.engine.errors import InvalidWorkflow, NodeFailed, WeftError
+    from weft.engine.errors import InvalidWorkflow, NodeError, NodeFailed, WeftError
     from weft.engine.running.executor import RunResult
     from weft.engine.schema.authoring import node
     from weft.engine.schema.registry import Registry
@@ -27,6 +27,7 @@ _HOME = {
     "CancelToken": "weft.engine.cancel",
     "WeftError": "weft.engine.errors",
     "InvalidWorkflow": "weft.engine.errors",
+    "NodeError": "weft.engine.errors",
     "NodeFailed": "weft.engine.errors",
     "RunResult": "weft.engine.running.executor",
     "Registry": "weft.engine.schema.registry",
@@ -36,6 +37,7 @@ __all__ = [
     "CancelToken",
     "InvalidWorkflow",
     "MemoryCache",
+    "NodeError",
     "NodeFailed",
     "Registry",
     "RunResult",
