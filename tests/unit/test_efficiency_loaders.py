@@ -187,14 +187,21 @@ def test_refiner_prompts_are_named_for_who_watches() -> None:
     assert titles == ["Encode the positive prompt for the refiner", "Encode the negative prompt for the refiner"]
 
 
-def test_a_refiner_is_told_size_and_score(monkeypatch: pytest.MonkeyPatch) -> None:
-    def encode_prompt(clip: Any, *given: str) -> list[Any]:
+def test_a_refiner_is_told_size_and_score(make_context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode_prompt(clip: Any, *given: Any) -> list[Any]:
         return [[(clip, *given), {"pooled_output": 1}]]
 
     monkeypatch.setattr("weft.nodes.diffusion.text.prompt_encoder.encode_prompt", encode_prompt)
-    encoding = {"clip": "C", "text": "t", "token_normalization": "mean", "weight_interpretation": "compel"}
+    context = make_context()
+    encoding: dict[str, Any] = {
+        "clip": "C",
+        "text": "t",
+        "token_normalization": "mean",
+        "weight_interpretation": "compel",
+    }
+    encoding["context"] = context
     [[cond, options]] = EncodePromptRefiner(**encoding, ascore=6.5, width=64, height=128)
-    assert cond == ("C", "t", "mean", "compel")
+    assert cond == ("C", "t", "mean", "compel", context.warn)
     assert options == {"pooled_output": 1, "aesthetic_score": 6.5, "width": 64, "height": 128}
     assert EncodePrompt(**encoding) == [[cond, {"pooled_output": 1}]]
 

@@ -315,20 +315,19 @@ def test_sdxl_prompts_need_both_encoders(random_models: Path, tmp_path: Path) ->
 class Texts:
     """A CLIP that gives back what it was asked."""
 
-    def encode(self, text: str) -> list[Any]:
+    def encode(self, text: str, warn: Any) -> list[Any]:
         return [[text, {"pooled_output": 1}]]
 
     encode_each = encode
 
 
-def test_numbers_beside_the_prompt() -> None:
+def test_numbers_beside_the_prompt(make_context: Any) -> None:
+    given = {"clip": Texts(), "context": make_context()}
     sizes = {"width": 1, "height": 2, "crop_w": 3, "crop_h": 4, "target_width": 5, "target_height": 6}
-    ((asked, options),) = conditioning_sdxl.CLIPTextEncodeSDXL(clip=Texts(), **sizes, text_g="g", text_l="l")
+    ((asked, options),) = conditioning_sdxl.CLIPTextEncodeSDXL(**given, **sizes, text_g="g", text_l="l")
     assert asked == {"clip_g": "g", "clip_l": "l"}
     assert options == {"pooled_output": 1, **sizes}
-    ((asked, options),) = conditioning_sdxl.CLIPTextEncodeSDXLRefiner(
-        clip=Texts(), text="t", ascore=7.5, width=1, height=2
-    )
+    ((asked, options),) = conditioning_sdxl.CLIPTextEncodeSDXLRefiner(**given, text="t", ascore=7.5, width=1, height=2)
     assert (asked, options) == ("t", {"pooled_output": 1, "aesthetic_score": 7.5, "width": 1, "height": 2})
 
 
