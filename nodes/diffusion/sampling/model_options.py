@@ -14,13 +14,64 @@ model_options:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
 from weft.nodes.diffusion.families.sd import unet
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from weft.nodes.diffusion.sampling.conditions import Condition
+    from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+    from weft.nodes.diffusion.sampling.guidance import GuidedNetwork
+
 Function = Callable[..., Any]
+
+
+class GuidanceArguments(TypedDict):
+    """What every function around guidance is given; see Evaluation."""
+
+    cond_scale: float
+    input: Tensor
+    sigma: Tensor
+    timestep: Tensor
+    level: Tensor
+    model: GuidedNetwork
+    model_options: dict[str, Any]
+    cond_denoised: Tensor
+    uncond_denoised: Tensor
+
+
+class CfgArguments(GuidanceArguments):
+    """What a sampler_cfg_function is given: cond and uncond are x less the predictions."""
+
+    cond: Tensor
+    uncond: Tensor
+
+
+class PostCfgArguments(GuidanceArguments):
+    """What a sampler_post_cfg_function is given: cond and uncond are the conditions of both sides."""
+
+    denoised: Tensor
+    cond: Sequence[Condition]
+    uncond: Sequence[Condition]
+
+
+class Sampled(Protocol):
+    """What is being sampled, as a denoise_mask_function sees it."""
+
+    @property
+    def sampling(self) -> ModelSampling:
+        """Its noise levels."""
+
+
+class MaskArguments(TypedDict):
+    """The extra_options of a denoise_mask_function. sigmas: the run's."""
+
+    model: Sampled
+    sigmas: Tensor
 
 
 class ModelOptions:
@@ -116,7 +167,8 @@ class ModelOptions:
 
     @property
     def _inner(self) -> dict[str, Any]:
-        return self.model_options.setdefault("transformer_options", {})
+        inner: dict[str, Any] = self.model_options.setdefault("transformer_options", {})
+        return inner
 
     def _evaluate_both(self, needed: bool) -> None:
         if needed:

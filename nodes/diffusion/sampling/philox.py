@@ -70,4 +70,5 @@ def _normal(x: Words, y: Words) -> NDArray[numpy.float32]:
     turn = float(numpy.float32(2.3283064e-10 * 6.2831855))
     u = x * step + step / 2
     v = y * turn + turn / 2
-    return (numpy.sqrt(-2.0 * numpy.log(u)) * numpy.sin(v)).astype(numpy.float32)
+    normal: NDArray[numpy.float64] = numpy.sqrt(-2.0 * numpy.log(u)) * numpy.sin(v)
+    return normal.astype(numpy.float32)

@@ -76,7 +76,7 @@ def _acts(options: Mapping[str, Any], tile: Tile) -> bool:
     return _meets(y, height, tile.rows.whole) and _meets(x, width, tile.columns.whole)
 
 
-def _meets(start: int, size: int, stretch: slice) -> bool:
+def _meets(start: int, size: int, stretch: slice[int, int]) -> bool:
     return start < stretch.stop and start + size > stretch.start
 
 

@@ -10,7 +10,7 @@ import hashlib
 import io
 import math
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -167,10 +167,10 @@ def _ssim(a: Tensor, b: Tensor) -> float | None:
 
     if min(a.shape[1:3]) < SSIM_SIDE or not (a.isfinite().all() and b.isfinite().all()):
         return None
+    similarity: Callable[..., float] = structural_similarity
     axis = -1 if a.ndim == 4 else None
     return min(
-        float(structural_similarity(x.numpy(), y.numpy(), channel_axis=axis, data_range=1.0))
-        for x, y in zip(a, b, strict=True)
+        float(similarity(x.numpy(), y.numpy(), channel_axis=axis, data_range=1.0)) for x, y in zip(a, b, strict=True)
     )
 
 

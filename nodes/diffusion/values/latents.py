@@ -125,7 +125,8 @@ def crop(samples: Tensor, width: int, height: int, x: int, y: int) -> Tensor:
 
 def interpolate(a: Tensor, b: Tensor, ratio: float) -> Tensor:
     """Between b (ratio 0) and a (1): length and direction of the channel vectors [B,C,h,w] are mixed apart."""
-    a_length, b_length = a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True)
+    a_length: Tensor = a.norm(dim=1, keepdim=True)
+    b_length: Tensor = b.norm(dim=1, keepdim=True)
     # A vector of length 0 has no direction: 0 / 0 counts as 0.
     way = torch.nan_to_num(a / a_length) * ratio + torch.nan_to_num(b / b_length) * (1.0 - ratio)
     way = torch.nan_to_num(way / way.norm(dim=1, keepdim=True))

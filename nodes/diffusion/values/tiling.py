@@ -60,7 +60,7 @@ def mean_over_tilings(
         return result
 
     means = []
-    for item in items.split(1):
+    for item in torch.split(items, 1):
         passes = [_one_tiling(item, counted, tile, at, overlap, scale) for tile, at in zip(tiles, corners, strict=True)]
         means.append(torch.stack(passes).sum(dim=0) / len(passes))
     return torch.cat(means)

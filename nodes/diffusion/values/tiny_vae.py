@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -92,10 +92,11 @@ def load_tiny_vae(
     return TinyVae(PatchedNetwork(network, memory_of(device)), scale)
 
 
-def _network(config: Any) -> Any:
+def _network(config: Mapping[str, Any]) -> nn.Module:
     from diffusers import AutoencoderTiny
 
-    return AutoencoderTiny(**config)
+    # diffusers does not say what its constructors take.
+    return cast("Callable[..., nn.Module]", AutoencoderTiny)(**config)
 
 
 def _names(module: nn.Module) -> list[str]:

@@ -124,7 +124,7 @@ def _glora(f: Factors, use: Use) -> Tensor:
     a, other_a, b, other_b = (f[role].flatten(1) for role in ("a1", "a2", "b1", "b2"))
     if not _glora_in_order(f, use.weight.shape):
         a, other_a, b, other_b = other_a, a, other_b, b
-    scaled = torch.tensordot(use.weight, a @ other_a, dims=([1], [0]))
+    scaled: Tensor = torch.tensordot(use.weight, a @ other_a, dims=([1], [0]))
     return scaled.movedim(-1, 1) + (b @ other_b).reshape(use.weight.shape)
 
 
@@ -146,7 +146,7 @@ def _oft(f: Factors, use: Use) -> Tensor:
     As in ComfyUI the strength counts twice, here and where the change is added; LyCORIS counts it once.
     """
     turns = _rotations(f["oft_blocks"], use)
-    blocks = use.weight.unflatten(0, turns.shape[:2])
+    blocks = torch.unflatten(use.weight, 0, turns.shape[:2])
     turned = torch.einsum("knm,kn...->km...", turns, blocks).flatten(0, 1)
     return use.strength * (_stretched(turned, f) - use.weight)
 
@@ -161,9 +161,10 @@ def _boft(f: Factors, use: Use) -> Tensor:
     turned = use.weight
     for stage, turns in enumerate(_rotations(f["oft_blocks"], use)):
         halves = (-1, 2, 2**stage * (size // 2))
-        mixed = turned.unflatten(0, halves).transpose(1, 2).flatten(0, 2).unflatten(0, (-1, size))
+        mixed = torch.unflatten(turned, 0, halves).transpose(1, 2).flatten(0, 2)
+        mixed = torch.unflatten(mixed, 0, (-1, size))
         mixed = torch.einsum("kij,kj...->ki...", torch.lerp(still, turns, use.strength), mixed)
-        turned = mixed.flatten(0, 1).unflatten(0, (-1, halves[2], 2)).transpose(1, 2).flatten(0, 2)
+        turned = torch.unflatten(mixed.flatten(0, 1), 0, (-1, halves[2], 2)).transpose(1, 2).flatten(0, 2)
     return _stretched(turned, f) - use.weight
 
 
@@ -174,10 +175,11 @@ def _rotations(blocks: Tensor, use: Use) -> Tensor:
     """
     skew = blocks - blocks.mT
     if use.alpha > 0:
-        norm = torch.linalg.vector_norm(skew) + 1e-8
+        norm: Tensor = torch.linalg.vector_norm(skew) + 1e-8
         skew = skew * (use.alpha / norm).clamp(max=1.0)
     still = torch.eye(blocks.shape[-1], device=blocks.device)
-    return (still + skew) @ torch.linalg.inv(still - skew)
+    inverse: Tensor = torch.linalg.inv(still - skew)
+    return (still + skew) @ inverse
 
 
 def _stretched(turned: Tensor, f: Factors) -> Tensor:
@@ -261,7 +263,7 @@ def _renormed(weight: Tensor, magnitudes: Tensor) -> Tensor:
     """The weight with its columns, or its rows where there is one magnitude for each row, brought to these lengths."""
     kept = 0 if _by_row(magnitudes, weight.shape) else 1
     others = [axis for axis in range(weight.ndim) if axis != kept]
-    length = torch.linalg.vector_norm(weight, dim=others, keepdim=True)
+    length: Tensor = torch.linalg.vector_norm(weight, dim=others, keepdim=True)
     return weight * (magnitudes.reshape(length.shape) / (length + torch.finfo(weight.dtype).eps))
 
 

@@ -174,12 +174,12 @@ class Tiles:
 
     def split(self, x: Tensor) -> Tensor:
         """[N,T,C] as [N * tiles,tokens of one,C]."""
-        x = x.unflatten(1, (self.down, self.height, self.across, self.width))
+        x = torch.unflatten(x, 1, (self.down, self.height, self.across, self.width))
         return x.transpose(2, 3).flatten(3, 4).flatten(0, 2)
 
     def join(self, x: Tensor) -> Tensor:
         """The inverse of split."""
-        x = x.unflatten(0, (-1, self.down, self.across)).unflatten(3, (self.height, self.width))
+        x = torch.unflatten(torch.unflatten(x, 0, (-1, self.down, self.across)), 3, (self.height, self.width))
         return x.transpose(2, 3).flatten(1, 4)
 
 

@@ -123,9 +123,10 @@ def _content(h: Tensor) -> Tensor:
 
 
 def _less_low_frequencies(x: Tensor, scale: float) -> Tensor:
-    spectrum = torch.fft.fftshift(torch.fft.fftn(x.float(), dim=(-2, -1)), dim=(-2, -1))
+    spectrum: Tensor = torch.fft.fftshift(torch.fft.fftn(x.float(), dim=(-2, -1)), dim=(-2, -1))
     row, column = x.shape[-2] // 2, x.shape[-1] // 2
     # A side of 1 gives the slice [-1:1], which holds its one entry.
     rows, columns = (slice(at - LOW_FREQUENCIES, at + LOW_FREQUENCIES) for at in (row, column))
     spectrum[..., rows, columns] *= scale
-    return torch.fft.ifftn(torch.fft.ifftshift(spectrum, dim=(-2, -1)), dim=(-2, -1)).real.to(x.dtype)
+    image: Tensor = torch.fft.ifftn(torch.fft.ifftshift(spectrum, dim=(-2, -1)), dim=(-2, -1))
+    return image.real.to(x.dtype)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.sampling.model_options import CfgArguments, PostCfgArguments
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 MIDDLE = ("middle", 0)
@@ -63,7 +64,7 @@ class RescaleCFG:
 
     multiplier: float
 
-    def __call__(self, args: Mapping[str, Any]) -> Tensor:
+    def __call__(self, args: CfgArguments) -> Tensor:
         x, sigma, scale = args["input"], args["level"], args["cond_scale"]
         variance = sigma**2 + 1.0
 
@@ -85,7 +86,7 @@ class PerpNeg:
     empty_conditioning: Sequence[Any]
     neg_scale: float
 
-    def __call__(self, args: Mapping[str, Any]) -> Tensor:
+    def __call__(self, args: CfgArguments) -> Tensor:
         network, x = args["model"], args["input"]
         empty = network.resolve(self.empty_conditioning, "empty")
         (nocond,) = network.predict([empty], x, args["level"], args["model_options"])
@@ -96,7 +97,8 @@ class PerpNeg:
 def perpendicular(cond: Tensor, uncond: Tensor, nocond: Tensor, neg_scale: float, scale: float) -> Tensor:
     """Perp-Neg's guided prediction from those of the positive, the negative and the empty prompt."""
     positive, negative = cond - nocond, uncond - nocond
-    along = (negative * positive).sum() / positive.norm() ** 2
+    length: Tensor = positive.norm()
+    along = (negative * positive).sum() / length**2
     return nocond + scale * (positive - neg_scale * (negative - along * positive))
 
 
@@ -106,7 +108,7 @@ class PerturbedAttentionGuidance:
 
     scale: float
 
-    def __call__(self, args: Mapping[str, Any]) -> Tensor:
+    def __call__(self, args: PostCfgArguments) -> Tensor:
         if self.scale == 0:
             return args["denoised"]
         options = _with_attention(args["model_options"], MIDDLE, only_values)
@@ -126,7 +128,7 @@ class SelfAttentionGuidance:
     scale: float
     blur_sigma: float
 
-    def __call__(self, args: Mapping[str, Any]) -> Tensor:
+    def __call__(self, args: PostCfgArguments) -> Tensor:
         kept = args["model_options"]["transformer_options"]["scratch"].pop("sag", None)
         uncond, x = args["uncond_denoised"], args["input"]
         if kept is None or min(x.shape[2:]) < SAG_SMALLEST:
@@ -140,14 +142,14 @@ class SelfAttentionGuidance:
     def _blurred(self, image: Tensor, attention: Tensor, size: tuple[int, int]) -> Tensor:
         """The image, blurred where tokens get more attention than they give."""
         seen = attention.mean(dim=1).sum(dim=1) > SAG_THRESHOLD
-        mask = interpolate(seen.unflatten(1, size)[:, None].to(image.dtype), image.shape[-2:])
+        mask = interpolate(torch.unflatten(seen, 1, size)[:, None].to(image.dtype), image.shape[-2:])
         return gaussian_blur(image, SAG_KERNEL, self.blur_sigma) * mask + image * (1 - mask)
 
 
 def keep_attention(q: Tensor, k: Tensor, v: Tensor, options: Mapping[str, Any]) -> Tensor:
     """Softmax attention that leaves the negative side's in the evaluation's scratch: [B,heads,T,T], and T as (h, w)."""
-    q, k, v = (part.unflatten(2, (options["n_heads"], -1)).transpose(1, 2) for part in (q, k, v))
-    attention = (q.float() @ k.float().transpose(2, 3) * options["dim_head"] ** -0.5).softmax(dim=-1)
+    q, k, v = (torch.unflatten(part, 2, (options["n_heads"], -1)).transpose(1, 2) for part in (q, k, v))
+    attention: Tensor = (q.float() @ k.float().transpose(2, 3) * options["dim_head"] ** -0.5).softmax(dim=-1)
     sides = options["cond_or_uncond"]
     if UNCOND in sides:
         kept = attention.chunk(len(sides))[sides.index(UNCOND)]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.sampling.model_options import MaskArguments
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 
@@ -28,7 +28,7 @@ class DifferentialDiffusion:
 
     strength: float
 
-    def __call__(self, sigma: Tensor, denoise_mask: Tensor, extra_options: Mapping[str, Any]) -> Tensor:
+    def __call__(self, sigma: Tensor, denoise_mask: Tensor, extra_options: MaskArguments) -> Tensor:
         """sigma: [1], CPU. extra_options: "model" with its sampling, "sigmas" of the run."""
         sampling, sigmas = extra_options["model"].sampling, extra_options["sigmas"]
         first = sampling.timestep(sigmas[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from weft.nodes.diffusion.sampling.noise import NoiseSource
@@ -16,6 +17,8 @@ BETA_D = 2 * (_LOG_LOW / 0.001 - _LOG_HIGH) / (0.001 - 1)
 BETA_MIN = _LOG_HIGH - BETA_D / 2
 
 MAX_ORDER = 3
+
+Grid = NDArray[numpy.float64]
 
 
 def deis(
@@ -41,7 +44,7 @@ def deis(
     return x
 
 
-def _coefficients(grid: numpy.ndarray, i: int, order: int) -> list[float]:
+def _coefficients(grid: Grid, i: int, order: int) -> list[float]:
     """For j < order the integral over step i of the Lagrange polynomial that is 1 at grid[i-j] and 0 at the others."""
     middle, half = (grid[i + 1] + grid[i]) / 2, (grid[i + 1] - grid[i]) / 2
     points, weights = numpy.polynomial.legendre.leggauss(32)
@@ -55,6 +58,7 @@ def _coefficients(grid: numpy.ndarray, i: int, order: int) -> list[float]:
     return coefficients
 
 
-def _time(sigma: numpy.ndarray) -> numpy.ndarray:
+def _time(sigma: Grid) -> Grid:
     """When the process has this noise level: 1 + sigma^2 = exp(BETA_MIN t + BETA_D t^2 / 2)."""
-    return (numpy.sqrt(BETA_MIN**2 + 2 * BETA_D * numpy.log1p(sigma**2)) - BETA_MIN) / BETA_D
+    time: Grid = (numpy.sqrt(BETA_MIN**2 + 2 * BETA_D * numpy.log1p(sigma**2)) - BETA_MIN) / BETA_D
+    return time

@@ -52,4 +52,4 @@ def _coefficient(grid: numpy.ndarray, i: int, j: int, order: int) -> float:
                 value *= (numpy.float32(tau) - grid[i - k]) / (grid[i - j] - grid[i - k])
         return float(value)
 
-    return quad(basis, grid[i], grid[i + 1], epsrel=1e-4)[0]
+    return float(quad(basis, grid[i], grid[i + 1], epsrel=1e-4)[0])
