@@ -59,7 +59,8 @@ class TextEncoder:
     @property
     def width(self) -> int:
         """Channels of the tower."""
-        return _tower(self.network.base).embeddings.token_embedding.weight.shape[1]
+        table: nn.Embedding = _tower(self.network.base).embeddings.token_embedding
+        return table.embedding_dim
 
 
 class Clip:
@@ -272,7 +273,7 @@ def _embed(table: nn.Embedding, chunks: list[Chunk]) -> Tensor:
     """Token embeddings [N, 77, C], with the vectors of textual inversions in their places."""
     weight = table.weight
     ids = [[token if isinstance(token, int) else END for token, _ in each] for each in chunks]
-    embedded = table(torch.tensor(ids, device=weight.device))
+    embedded: Tensor = table(torch.tensor(ids, device=weight.device))
     for row, each in enumerate(chunks):
         for column, (token, _) in enumerate(each):
             if not isinstance(token, int):
