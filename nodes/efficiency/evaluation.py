@@ -10,11 +10,12 @@ import ast
 import hashlib
 import random
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from simpleeval import BASIC_ALLOWED_ATTRS, DEFAULT_OPERATORS, InvalidExpression, SimpleEval, TypeNotSpecified
+
+from weft.nodes.diffusion.quiet import QUIET
 
 MAX_EXPRESSION = 4_000  # characters
 MAX_TEXT = 100_000  # characters of a text, entries of a list
@@ -99,8 +100,7 @@ class _Bounded(SimpleEval):
         self._depth = 0
 
     def eval(self, expr: str, previously_parsed: Any = None) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about strange escapes in the expression
+        with QUIET:  # about strange escapes in the expression
             tree = ast.parse(expr.strip(), mode="eval")
         self.expr = expr
         return self._eval(tree.body)

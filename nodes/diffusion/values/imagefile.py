@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
+from weft.nodes.diffusion.quiet import QUIET
 
 MAX_PIXELS = 1 << 27
 """The pixels of all frames of a file, 134 megapixels: as a picture they take 1.6 GB, while it is read twice that."""
@@ -106,13 +106,11 @@ def open_image(path: Path) -> Iterator[Image.Image]:
     if not path.is_file():
         raise DiffusionError(f"no such image file: {path}")
     try:
-        with warnings.catch_warnings():
-            # Pillow warns at half of what it refuses, and of odd metadata in images that it reads well.
-            warnings.simplefilter("ignore")
-            with _Reader(path) as stream, Image.open(stream) as image:
-                if image.format not in FORMATS:
-                    raise DiffusionError(f"{path.name} is {image.format}: expected one of {', '.join(FORMATS)}")
-                yield image
+        # Pillow warns at half of what it refuses, and of odd metadata in images that it reads well.
+        with QUIET, _Reader(path) as stream, Image.open(stream) as image:
+            if image.format not in FORMATS:
+                raise DiffusionError(f"{path.name} is {image.format}: expected one of {', '.join(FORMATS)}")
+            yield image
     except DiffusionError:
         raise
     except Image.DecompressionBombError as error:
