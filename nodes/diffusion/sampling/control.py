@@ -6,10 +6,10 @@ UNet's skip connections. Semantics: parity/facts.md section 6; numbers: goldens 
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -284,10 +284,11 @@ class ReadHint(nn.Module):
         return read
 
 
-def _controlnet(config: Mapping[str, Any]) -> Any:
+def _controlnet(config: Mapping[str, Any]) -> nn.Module:
     from diffusers import ControlNetModel
 
-    return ControlNetModel(**config)
+    # diffusers does not say what its constructors take.
+    return cast("Callable[..., nn.Module]", ControlNetModel)(**config)
 
 
 def _weights_below(base: ModelPatcher | None, part: Part) -> dict[str, Tensor]:

@@ -7,7 +7,7 @@ on each side. Whatever does not change from step to step is built once and kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -221,7 +221,7 @@ class Predictor:
             "cond_or_uncond": call.sides,
             "sigmas": sigma.expand(x.shape[0]),
         }
-        wrapper = options.get("model_function_wrapper")
+        wrapper: Callable[..., Tensor] | None = options.get("model_function_wrapper")
         if wrapper is None:
             return denoiser(x, sigma, call.context, added, inner, concat=call.concat, control=call.control)
 

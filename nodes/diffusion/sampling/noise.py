@@ -130,7 +130,8 @@ class BrownianNoise:
 
         origin = torch.zeros(self._like.shape, dtype=self._like.dtype, device=self._device)
         low, high = self._ends
-        return BrownianTree(low, origin, high, entropy=self._seed)
+        tree: Callable[[float, float], Tensor] = BrownianTree(low, origin, high, entropy=self._seed)
+        return tree
 
 
 class ShapedNoise:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -93,16 +93,19 @@ def text_landings(module: nn.Module, config: Mapping[str, Any], layout: str) -> 
     return {old: tuple(map(placed, new)) for old, new in clip_landings(config, layout).items()}
 
 
-def _unet(config: Mapping[str, Any]) -> Any:
+# diffusers does not say what its constructors take.
+
+
+def _unet(config: Mapping[str, Any]) -> nn.Module:
     from diffusers import UNet2DConditionModel
 
-    return UNet2DConditionModel(**config)
+    return cast("Callable[..., nn.Module]", UNet2DConditionModel)(**config)
 
 
-def _autoencoder(config: Mapping[str, Any]) -> Any:
+def _autoencoder(config: Mapping[str, Any]) -> nn.Module:
     from diffusers import AutoencoderKL
 
-    return AutoencoderKL(**config)
+    return cast("Callable[..., nn.Module]", AutoencoderKL)(**config)
 
 
 def _text_encoder(spec: TextEncoderSpec) -> Any:

@@ -116,7 +116,8 @@ def forward(
 
     if unet.conv_norm_out is not None:
         h = unet.conv_act(unet.conv_norm_out(h))
-    return unet.conv_out(h)
+    made: Tensor = unet.conv_out(h)
+    return made
 
 
 def attention(attn: nn.Module, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -128,7 +129,7 @@ def attention(attn: nn.Module, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 def split_heads(attn: nn.Module, x: Tensor) -> Tensor:
     """[N,T,C] as [N,heads,T,C/heads]."""
     heads: Any = attn.heads
-    return x.unflatten(2, (heads, -1)).transpose(1, 2)
+    return torch.unflatten(x, 2, (heads, -1)).transpose(1, 2)
 
 
 def _pairs(block: Any) -> list[tuple[Any, Any]]:
@@ -203,7 +204,8 @@ class _Walk:
         for patch in self._patches.get("middle_patch", ()):
             x = patch(x, options)
         x = self._attend("attn2", layer.attn2, layer.norm2(x), self._context, options) + x
-        return layer.ff(layer.norm3(x)) + x
+        fed: Tensor = layer.ff(layer.norm3(x))
+        return fed + x
 
     def _attend(self, name: str, attn: Any, x: Tensor, context: Tensor, options: dict[str, Any]) -> Tensor:
         options = {**options, "n_heads": attn.heads, "dim_head": attn.inner_dim // attn.heads}
@@ -232,4 +234,4 @@ def _tokens(x: Tensor) -> Tensor:
 
 def _map(x: Tensor, like: Tensor) -> Tensor:
     """[N,h*w,C] as a feature map of the height and width of `like`."""
-    return x.transpose(1, 2).unflatten(2, like.shape[-2:]).contiguous()
+    return torch.unflatten(x.transpose(1, 2), 2, like.shape[-2:]).contiguous()
