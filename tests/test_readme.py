@@ -27,7 +27,7 @@ from weft.engine.settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/python.md")
 COPIED = ("README.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", "cli.py")
-FOLDERS = ("engine", "nodes", "workflows", "docs")
+FOLDERS = ("engine", "nodes", "workflows", "docs", "src")
 STAMPS = (".installed", ".test")
 SLOW = re.compile(r"\b(make|pip)\b")
 FOR_A_SHELL = re.compile(r"[|<>;&$`*~]")
@@ -86,7 +86,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in COPIED:
         shutil.copy(ROOT / name, place)
     for name in FOLDERS:
-        shutil.copytree(ROOT / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / name, place / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     (place / "tests").mkdir()
     shutil.copy(ROOT / "tests" / "test_layers.py", place / "tests")
     # This environment under another name, whose stamps say that it is up to date.
