@@ -91,7 +91,7 @@ class Control:
 
     def bind(self, run: SamplingRun) -> BoundControl:
         """It and those before it, for one run. Raises DiffusionError where one is made for another UNet."""
-        return BoundControl([Link.of(control, run) for control in self.chain], run.shape[0])
+        return BoundControl([ActiveControl.of(control, run) for control in self.chain], run.shape[0])
 
     def read(self, module: nn.Module, height: int, width: int) -> Tensor:
         """What the network sees in the hint, [B,C,height,width] for a latent of this size, computed once."""
@@ -106,7 +106,7 @@ class Control:
 
 
 @dataclass(frozen=True, eq=False)
-class Link:
+class ActiveControl:
     """One control of a chain in one run: its network on the device, and the noise levels at which it acts."""
 
     control: Control
@@ -115,7 +115,7 @@ class Link:
     sigma_end: float
 
     @classmethod
-    def of(cls, control: Control, run: SamplingRun) -> Link:
+    def of(cls, control: Control, run: SamplingRun) -> ActiveControl:
         """Raises DiffusionError where the ControlNet is made for another UNet."""
         network = control.net.network
         _check_fit(network.base.config, run.denoiser.network.config, control.net.family)
@@ -136,7 +136,7 @@ class BoundControl:
     batch: items of the run's latent; a call of the network holds a multiple of it, one batch a condition.
     """
 
-    def __init__(self, links: Sequence[Link], batch: int) -> None:
+    def __init__(self, links: Sequence[ActiveControl], batch: int) -> None:
         self._links = tuple(links)
         self._batch = batch
 
@@ -163,7 +163,7 @@ class BoundControl:
         return {_SKIPS: tuple(skips), _MIDDLE: middle}
 
     def _run(
-        self, link: Link, sample: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor] | None
+        self, link: ActiveControl, sample: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor] | None
     ) -> list[Tensor]:
         module: Any = link.module
         dtype = next(module.parameters()).dtype
