@@ -102,7 +102,7 @@ def sample_tiled(
             mask[..., part.rows.kept_within, part.columns.kept_within] = 1.0
             inputs["noise_mask"] = mask
         here, not_here = conditionings.parts(part)
-        return ksample(
+        sampled = ksample(
             model,
             inputs,
             seed=seed,
@@ -117,7 +117,8 @@ def sample_tiled(
             add_noise=not noisy,
             callback=None if report is None else lambda step, of, x, denoised: report(next(done), amount),
             noise_of=lambda samples, seed, batch_index: noise[..., rows, columns],
-        )["samples"]
+        )
+        return samples_of(sampled)
 
     for each in plan:
         _sample_pass(x, each, run)
