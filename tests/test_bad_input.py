@@ -20,8 +20,10 @@ import torch
 from safetensors.torch import save_file
 
 from weft.cli import main
+from weft.engine.api import Session
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files
+from weft.engine.workflow.prompt import Prompt
 
 WORKFLOWS = Path(__file__).resolve().parent.parent / "workflows"
 Edit = Callable[[dict[str, Any]], Any]
@@ -138,20 +140,36 @@ def test_missing_checkpoint(weft: Weft) -> None:
 
 
 FILE_INPUTS = [
-    (class_type, name, spec.socket.folder)
+    (class_type, name)
     for class_type in REGISTRY
     for name, spec in REGISTRY[class_type].by_name.items()
     if isinstance(spec.socket, Files)
 ]
+OUTSIDE = ["../secret", "a/../../secret", "..\\secret", "/etc/hostname", "C:\\secret"]
 
 
-@pytest.mark.parametrize(("class_type", "name", "folder"), FILE_INPUTS)
-@pytest.mark.parametrize("path", ["../secret", "a/../../secret", "..\\secret", "/etc/hostname", "C:\\secret"])
-def test_no_file_input_leaves_its_folder(weft: Weft, class_type: str, name: str, folder: str, path: str) -> None:
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_no_file_input_leaves_its_folder(weft: Weft, path: str) -> None:
+    """Every file input of every class: a node each, in one workflow, whose problems are asked for as a run does."""
     for place in (weft.models, weft.folder):
         (place / "secret").write_text("secret")
-    node = {"class_type": class_type, "inputs": {name: path}}
-    code, error = weft.run(json.dumps({"1": node}), "--target", "1", "--input", str(weft.folder))
+    nodes = {
+        str(number): {"class_type": class_type, "inputs": {name: path}}
+        for number, (class_type, name) in enumerate(FILE_INPUTS)
+    }
+    session = Session(registry=REGISTRY, models=(weft.models,), input=weft.folder)
+    issues = session.issues(Prompt.parse(nodes), tuple(nodes))
+    refused = [(issue.class_type, issue.input) for issue in issues if "leaves its folder" in str(issue)]
+    assert refused == FILE_INPUTS
+    assert len(refused) > 250
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_no_file_is_read_outside_its_folder(weft: Weft, path: str) -> None:
+    """The same, as a user meets it."""
+    for place in (weft.models, weft.folder):
+        (place / "secret").write_text("secret")
+    code, error = weft.edited(replace("4", "image", path), "img2img", "--input", str(weft.folder))
     assert code == 3
     assert "leaves its folder" in error
 
