@@ -1,8 +1,9 @@
 """Every command in the README and in the tutorial works as it stands there.
 
-A block of commands is run in a copy of the checkout; `weft` inside this process, where nothing but arguments is to be
-read, else by a shell. Blocks that install or start a suite are slow, and borrow what this environment has installed: of
-the suites that they start only the collection, since this test is part of them.
+A block of commands is run in a copy of the checkout: `weft` inside this process, up to a pipe, and the rest by a shell.
+Of several blocks that say the same one is run, and what one command computed is there for the next ones. Two kinds are
+slow: blocks that install or start a suite, which borrow what this environment has installed (of the suites that they
+start only the collection, since this test is part of them), and the graph of 21 samplings, which has a golden.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import sys
 import sysconfig
 import tomllib
 from collections.abc import Iterator
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from weft.cli import main
+from weft.engine import api
+from weft.engine.cache.memory import MemoryCache
 from weft.engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,8 +34,9 @@ DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/python.md")
 COPIED = ("README.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", "cli.py")
 FOLDERS = ("engine", "nodes", "workflows", "docs", "src")
 STAMPS = (".installed", ".test")
-SLOW = re.compile(r"\b(make|pip)\b")
-FOR_A_SHELL = re.compile(r"[|<>;&$`*~]")
+SLOW = re.compile(r"\b(make|pip|prompt_sweep)\b")
+FOR_A_SHELL = re.compile(r"[<;&$`*]")
+PIPE = re.compile(r"((?:[^|>\"]|\"[^\"]*\")*)(?:([|>]) (.*))?")
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ def commands(block: Block) -> list[str]:
 
 
 def of_language(*languages: str) -> list[object]:
-    chosen = [block for block in BLOCKS if block.language in languages]
+    chosen = {tuple(commands(block)): block for block in reversed(BLOCKS) if block.language in languages}.values()
     return [
         pytest.param(block, id=str(block), marks=[pytest.mark.slow] * bool(SLOW.search(block.text))) for block in chosen
     ]
@@ -101,9 +107,15 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def computed() -> MemoryCache:
+    return MemoryCache()
+
+
 @pytest.fixture
-def checkout(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(copy: Path, computed: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The copy as the current folder, and what a command may look at in the environment."""
+    monkeypatch.setattr(api, "NoCache", lambda: computed)
     for name in [name for name in os.environ if name.startswith("WEFT_")]:
         monkeypatch.delenv(name)
     home = copy.parent / "home"
@@ -129,11 +141,20 @@ def checkout(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(command: str) -> None:
     """Run a command in the current folder; it must end well."""
-    words = shlex.split(command)
-    if words[0] == "weft" and not FOR_A_SHELL.search(command):
-        assert main(words[1:]) == 0, command
-        return
-    ended = subprocess.run(["bash", "-euo", "pipefail", "-c", command], capture_output=True, text=True, timeout=600)
+    given = ""
+    if command.startswith("weft ") and not FOR_A_SHELL.search(command):
+        found = PIPE.fullmatch(command)
+        assert found, command
+        weft, mark, rest = found.groups()
+        said = StringIO()
+        with redirect_stdout(said) if mark else nullcontext():
+            assert main([os.path.expanduser(word) for word in shlex.split(weft)[1:]]) == 0, command
+        if not mark:
+            return
+        command, given = f"cat {mark} {rest}", said.getvalue()
+    ended = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command], input=given, capture_output=True, text=True, timeout=600
+    )
     assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
 
 
