@@ -70,6 +70,7 @@ def test_the_demo_draws_within_8_seconds(tmp_path: Path) -> None:
     assert min(taken) < 8
 
 
+@pytest.mark.slow
 def test_validating_50_nodes_starts_within_400_milliseconds() -> None:
     found = benchmark("startup").measure(runs=3)
     print(found["cpu_s"])

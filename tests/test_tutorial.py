@@ -159,7 +159,9 @@ def test_the_later_the_switch_the_more_of_an_apple(run: Runner, see: Any) -> Non
     assert ((belief > 0.1) & (belief < 0.9)).any(), "some step mixes"
 
 
+@pytest.mark.slow
 def test_the_sweep_is_written_as_a_film_and_as_a_page(run: Runner) -> None:
+    """Quick of it are the page, in the golden of the graph, and how films are written, in test_nodes_animation.py."""
     result = run("prompt_sweep")
     webp, png, sheet = sorted(
         (Path(file) for file in result.files), key=lambda file: (file.stem.startswith("sheet"), file.suffix != ".webp")
@@ -182,7 +184,7 @@ def test_the_lora_changes_the_second_stage_only(run: Runner) -> None:
 
 
 def test_the_lora_makes_blocks_and_an_early_switch_keeps_the_shape(run: Runner) -> None:
-    result = run("lora_switch", targets=["10", "13", "16"], overrides={"4.batch_size": 8})
+    result = run("lora_switch", targets=["10", "13", "16"], overrides={"4.batch_size": 4})
     later, never, always = (result[node_id][0] for node_id in ("10", "13", "16"))
     rough = [roughness(part).mean().item() for part in (never, later, always)]
     print("variance inside blocks, never, from step 6, always:", [round(one, 4) for one in rough])

@@ -86,8 +86,20 @@ def test_the_editor_opens_a_tidy_graph_with_a_note(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["divided", "inpaint"])
 def test_both_formats_give_the_same_tensors(name: str, random_models: Path, tmp_path: Path) -> None:
-    options = {"models": random_models, "input": WORKFLOWS / "input", "output": tmp_path, "device": "cpu"}
+    options: dict[str, Any] = {
+        "models": random_models,
+        "input": WORKFLOWS / "input",
+        "output": tmp_path,
+        "device": "cpu",
+    }
     decoded = [key for key, node in prompt_of(name).items() if node["class_type"] == "VAEDecode"]
+    # A fifth of the steps: what is compared is the graph, not the picture.
+    options["overrides"] = {
+        f"{key}.{count}": value // 5
+        for key, node in prompt_of(name).items()
+        for count, value in node["inputs"].items()
+        if count in ("steps", "start_at_step", "end_at_step")
+    }
     first = weft.run(WORKFLOWS / f"{name}.api.json", targets=decoded, **options)
     second = weft.run(WORKFLOWS / f"{name}.json", targets=decoded, **options)
     assert not second.cached
