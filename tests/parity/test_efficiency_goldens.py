@@ -23,6 +23,7 @@ from weft.engine.running.executor import RunResult
 from weft.engine.schema.registry import Registry
 
 from ..reference.store import goldens
+from .quick import marked
 from .reference import compared_tensors, flat
 
 LIMITS = {"E1_loader": 5e-6, "E1_loader_opts": 5e-6, "E1_loader_lora": 5e-6}
@@ -132,7 +133,7 @@ def test_every_defect_and_crash_has_its_golden() -> None:
     assert CRASHED.keys() == CRASHING.keys()
 
 
-@pytest.mark.parametrize("name", [name for name in GOLDENS if name not in DEFECTS])
+@pytest.mark.parametrize("name", marked({name: GOLDENS[name] for name in GOLDENS if name not in DEFECTS}))
 def test_golden(name: str, run: Run, record_property: Any) -> None:
     record_property("difference", agree(run(GOLDENS[name].copy_of_prompt(), [*GOLDENS[name].targets]), name))
 

@@ -16,6 +16,7 @@ from weft.engine.cache.memory import MemoryCache
 from weft.engine.schema.registry import Registry
 
 from ..reference.store import Golden, goldens
+from .quick import lost, marked, quick
 from .reference import compared_tensors
 
 GOLDENS = goldens("comfyui")
@@ -71,9 +72,10 @@ def registry() -> Registry:
 
 def test_there_are_all() -> None:
     assert len(GOLDENS) == 455
+    assert not lost(GOLDENS, quick(GOLDENS))
 
 
-@pytest.mark.parametrize("name", GOLDENS)
+@pytest.mark.parametrize("name", marked(GOLDENS))
 def test_golden(
     name: str, parity: Path, tmp_path: Path, cache: MemoryCache, registry: Registry, record_property: Any
 ) -> None:
