@@ -21,9 +21,11 @@ from weft.nodes.diffusion.sampling.schedules import UnknownScheduler
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
+from ..parity.quick import quick
 from ..reference.store import goldens, units
 
-# One golden for each thing that the path does; the engine's parity test runs them all.
+# One golden for each thing that the path does. The engine's parity test runs them all, and here they are quick where
+# they are a long check there.
 GOLDENS = [
     "adv_end1_full",
     "adv_end5_forcefull",
@@ -72,6 +74,7 @@ GOLDENS = [
     "xl_img2img",
     "xl_sdxlnode",
 ]
+TESTED_WITH_THE_ENGINE = quick(goldens("comfyui"))
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +157,9 @@ def nodes(parity: Path, checkpoints: Mapping[str, LoadedCheckpoint]) -> dict[str
     }
 
 
-@pytest.mark.parametrize("name", GOLDENS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in TESTED_WITH_THE_ENGINE)) for name in GOLDENS]
+)
 def test_golden(parity: Path, checkpoints: dict[str, LoadedCheckpoint], name: str) -> None:
     golden = goldens("comfyui")[name]
     workflow = golden.prompt

@@ -32,7 +32,7 @@ def elsewhere(bench: Bench, *arguments: str, threads: int = 1) -> subprocess.Com
     )
 
 
-@pytest.mark.parametrize(("threads", "name"), [(1, EXACT), (2, CLOSE)])
+@pytest.mark.parametrize(("threads", "name"), [(1, EXACT), pytest.param(2, CLOSE, marks=pytest.mark.slow)])
 def test_another_process_and_thread_count(threads: int, name: str, bench: Bench) -> None:
     import torch
 

@@ -97,9 +97,9 @@ def test_order_puts_parents_first_and_each_once(size: int, rng: random.Random) -
 
 
 def test_long_chains_and_cycles_need_no_recursion() -> None:
-    links = {str(number): [str(number - 1)] if number else [] for number in range(100_000)}
+    links = {str(number): [str(number - 1)] if number else [] for number in range(20_000)}
     chain = graph(links)
-    assert len(chain.needed(["99999"])) == len(chain.order(["99999"])) == 100_000
+    assert len(chain.needed(["19999"])) == len(chain.order(["19999"])) == 20_000
     assert chain.cycles() == []
 
 
