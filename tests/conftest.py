@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .reference.store import made
 
@@ -19,6 +20,10 @@ for name in [name for name in os.environ if name.startswith("WEFT_") and name !=
     del os.environ[name]
 for name in ("CI", "GITHUB_ACTIONS", "FORCE_COLOR", "PY_COLORS", "NO_COLOR"):
     os.environ.pop(name, None)
+
+# A shared machine is as slow as it likes.
+settings.register_profile("weft", deadline=None)
+settings.load_profile("weft")
 
 # Started in the background of a shell, the suite ignores Ctrl-C, and so would every process that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -111,7 +111,7 @@ def test_make_model_from_drawings_to_files_with_a_stop_between(tmp_path: Path) -
             if "latents_pixel" in line:
                 os.killpg(first.pid, signal.SIGINT)
                 break
-        assert first.wait(timeout=120) != 0
+        assert first.wait(timeout=300) != 0
         with pytest.raises(ProcessLookupError):  # no job trains on behind make's back
             os.killpg(first.pid, signal.SIGKILL)
     assert not list(trial.rglob("*.part"))

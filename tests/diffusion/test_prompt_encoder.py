@@ -217,7 +217,7 @@ def test_a_single_larger_encoder(name: str) -> None:
     assert all(cond(clip, LONG, "mean", each).isfinite().all() for each in WEIGHT_INTERPRETATIONS)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.text("ab (:.0123456789)", max_size=60),
     st.sampled_from(TOKEN_NORMALIZATIONS),

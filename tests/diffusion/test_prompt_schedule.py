@@ -177,7 +177,7 @@ def compound(inner: st.SearchStrategy[tuple[str, Says]]) -> st.SearchStrategy[tu
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(built=st.recursive(plain(), compound, max_leaves=8), steps=st.integers(1, 25), start=st.integers(0, 5))
 def test_every_step_says_what_it_was_built_from(built: tuple[str, Says], steps: int, start: int) -> None:
     text, says = built

@@ -92,7 +92,7 @@ def recursive(text: str) -> list[tuple[str, float]]:
     return [(part.replace("\ue000", "(").replace("\ue001", ")"), weight) for part, weight in read(hidden, 1.0)]
 
 
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=2000)
 @given(st.text(alphabet="((())):1.\\ ab", max_size=24))
 def test_equal_to_the_recursive_reading(text: str) -> None:
     assert parse_weights(text) == recursive(text)

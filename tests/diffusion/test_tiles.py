@@ -29,7 +29,7 @@ def kept(plan: list[Pass], shape: tuple[int, int], step: int) -> Tensor:
     return counts
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=sides, width=sides, rows=tiles, columns=tiles, seed=st.integers(0, 2**64 - 1))
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_each_element_is_kept_once_a_step(
@@ -40,7 +40,7 @@ def test_each_element_is_kept_once_a_step(
         assert (kept(plan, (height, width), step) == 1).all()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=sides, width=sides, size=tiles)
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_tiles_lie_in_the_latent_and_hold_what_they_keep(strategy: str, height: int, width: int, size: int) -> None:

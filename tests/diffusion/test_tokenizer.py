@@ -53,7 +53,7 @@ def test_marks_in_a_prompt_are_marks_only_as_spelt() -> None:
     assert tokenizer.encode("<|ENDOFTEXT|>") != [tokenizer.END]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(max_size=40) | st.lists(st.sampled_from(["'s", "<|endoftext|>", "İ", "ﬁ", "ς", "1", " ", "\U0001f600"])))
 def test_equal_to_transformers(oracle, text) -> None:
     text = "".join(text)

@@ -650,7 +650,7 @@ def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
         writer.stdin.write("\n")
         writer.stdin.flush()
     for writer in writers:
-        writer.communicate(timeout=60)
+        writer.communicate(timeout=300)
         assert writer.returncode == 0
     found = [path.read_text() for path in tmp_path.iterdir()]
     assert sorted(found) == sorted(f"{name} {number}" for name in "abc" for number in range(150))
