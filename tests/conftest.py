@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from weft.engine.cache.memory import MemoryCache
+
 from .reference.store import made
 
 # One thread a test process: several that each take every core stand in each other's way, at up to ten times the time.
@@ -62,3 +64,9 @@ def random_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     module.write_models(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def drawn_before() -> MemoryCache:
+    """What the model that comes with Weft has drawn in this process: the documents' commands and graphs are alike."""
+    return MemoryCache()

@@ -107,15 +107,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(scope="module")
-def computed() -> MemoryCache:
-    return MemoryCache()
-
-
 @pytest.fixture
-def checkout(copy: Path, computed: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(copy: Path, drawn_before: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The copy as the current folder, and what a command may look at in the environment."""
-    monkeypatch.setattr(api, "NoCache", lambda: computed)
+    monkeypatch.setattr(api, "NoCache", lambda: drawn_before)
     for name in [name for name in os.environ if name.startswith("WEFT_")]:
         monkeypatch.delenv(name)
     home = copy.parent / "home"

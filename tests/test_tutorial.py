@@ -27,16 +27,11 @@ APPLE = WORKFLOWS / "input" / "apple.png"
 Runner = Callable[..., RunResult]
 
 
-@pytest.fixture(scope="module")
-def shared_cache() -> weft.MemoryCache:
-    return weft.MemoryCache()
-
-
 @pytest.fixture
-def run(tmp_path: Path, shared_cache: weft.MemoryCache) -> Runner:
+def run(tmp_path: Path, drawn_before: weft.MemoryCache) -> Runner:
     def run_workflow(name: str, **options: Any) -> RunResult:
         places = {"input": WORKFLOWS / "input", "models": WORKFLOWS / "models", "output": tmp_path, "device": "cpu"}
-        return weft.run(WORKFLOWS / f"{name}.json", **{"cache": shared_cache, **places, **options})
+        return weft.run(WORKFLOWS / f"{name}.json", **{"cache": drawn_before, **places, **options})
 
     return run_workflow
 

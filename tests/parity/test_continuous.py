@@ -16,7 +16,7 @@ import weft
 from weft.engine.cache.memory import MemoryCache
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 
-STEPS = 9
+STEPS = 8
 """Four steps before a cut and more behind it: no solver looks back further."""
 CUTTABLE = [name for name, sampler in SAMPLERS.items() if not sampler.own_steps]
 SAMPLE = {
