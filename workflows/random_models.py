@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -43,20 +44,20 @@ VAE = {
 TEXT = {"hidden_size": 64, "intermediate_size": 256, "num_hidden_layers": 3, "num_attention_heads": 4}
 
 
-def tiny_shapes() -> dict[str, tuple[int, ...]]:
-    """Key -> shape of a small checkpoint in the single-file layout of SD1.x."""
+def tiny_shapes(unet: Mapping[str, Any] = UNET, vae: Mapping[str, Any] = VAE) -> dict[str, tuple[int, ...]]:
+    """Key -> shape of a small checkpoint in the single-file layout of SD1.x, of networks with these configurations."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     from weft.nodes.diffusion.families.sd.keymaps import clip_landings, unet_keymap, vae_keymap
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel(**UNET)
-        vae = AutoencoderKL(**VAE)
+        denoiser = UNet2DConditionModel(**unet)
+        autoencoder = AutoencoderKL(**vae)
         text = CLIPTextModel(CLIPTextConfig(**TEXT, vocab_size=49408))
-    shapes = {f"model.diffusion_model.{old}": _shape(unet, new) for old, new in unet_keymap(UNET).items()}
-    for old, new in vae_keymap(VAE).items():
-        shape = _shape(vae, new)
+    shapes = {f"model.diffusion_model.{old}": _shape(denoiser, new) for old, new in unet_keymap(unet).items()}
+    for old, new in vae_keymap(vae).items():
+        shape = _shape(autoencoder, new)
         # The single-file layout keeps the attention of the autoencoder as 1x1 convolutions.
         convolved = ".mid.attn_1." in old and len(shape) == 2
         shapes[f"first_stage_model.{old}"] = (*shape, 1, 1) if convolved else shape
