@@ -1,6 +1,6 @@
 """`--sampling continuous`: a chain of stages is the single run, bit for bit, for every sampler.
 
-On the tiny reference checkpoint. Self-made: nothing but equality between two runs of Weft is asserted.
+On random weights, and where every split is tried on the tiny reference checkpoint. Self-made: nothing but equality between two runs of Weft is asserted.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 
 STEPS = 8
 """Four steps before a cut and more behind it: no solver looks back further."""
+REFERENCE = "tiny_sd15.safetensors"
 CUTTABLE = [name for name, sampler in SAMPLERS.items() if not sampler.own_steps]
 SAMPLE = {
     "model": ["1", 0], "cfg": 7.0, "positive": ["2", 0], "negative": ["3", 0],
@@ -25,11 +26,18 @@ SAMPLE = {
 
 
 def chain(
-    sampler: str, scheduler: str, cuts: tuple[int, ...], *, steps: int = STEPS, batch: int = 1, mask: bool = False
+    sampler: str,
+    scheduler: str,
+    cuts: tuple[int, ...],
+    *,
+    steps: int = STEPS,
+    batch: int = 1,
+    mask: bool = False,
+    checkpoint: str = "weft-tiny.safetensors",
 ) -> dict[str, Any]:
     """A single KSampler (node 5) and the same run cut in stages (nodes 10, 11, ...; the last one is the result)."""
     nodes: dict[str, Any] = {
-        "1": ("CheckpointLoaderSimple", {"ckpt_name": "tiny_sd15.safetensors"}),
+        "1": ("CheckpointLoaderSimple", {"ckpt_name": checkpoint}),
         "2": ("CLIPTextEncode", {"text": "a photo of a cat", "clip": ["1", 1]}),
         "3": ("CLIPTextEncode", {"text": "blurry", "clip": ["1", 1]}),
         "4": ("EmptyLatentImage", {"width": 64, "height": 64, "batch_size": batch}),
@@ -65,10 +73,11 @@ def cache() -> MemoryCache:
 
 
 @pytest.fixture
-def run(parity: Path, tmp_path: Path, cache: MemoryCache) -> Any:
+def run(parity: Path, random_models: Path, tmp_path: Path, cache: MemoryCache) -> Any:
     def run_prompt(prompt: dict[str, Any], *targets: str, **options: Any) -> weft.RunResult:
         given = {"cache": cache, "sampling": "continuous", **options}
-        folders = {"models": parity / "models", "input": parity / "input", "output": tmp_path}
+        models = [random_models, parity / "models"]
+        folders = {"models": models, "input": parity / "input", "output": tmp_path}
         return weft.run(prompt, targets=targets, device="cpu", **folders, **given)
 
     return run_prompt
@@ -95,7 +104,7 @@ def test_two_stages_are_one_run(sampler: str, scheduler: str, cuts: tuple[int, .
 @pytest.mark.parametrize("sampler", CUTTABLE)
 @pytest.mark.parametrize(("scheduler", "cuts"), EVERY_SPLIT)
 def test_every_split(sampler: str, scheduler: str, cuts: tuple[int, ...], run: Any) -> None:
-    result = run(chain(sampler, scheduler, cuts, steps=20), "5", "11")
+    result = run(chain(sampler, scheduler, cuts, steps=20, checkpoint=REFERENCE), "5", "11")
     assert torch.equal(samples(result, "11"), samples(result, "5"))
 
 
@@ -138,7 +147,7 @@ def test_comfy_mode_is_left_alone(run: Any) -> None:
 def test_the_state_survives_a_switch(switch: dict[str, Any], run: Any) -> None:
     """The history is the solver's: another prompt, cfg or LoRA in the next stage keeps it."""
     prompt = chain("dpmpp_2m", "karras", (5,))
-    lora = {"model": ["1", 0], "lora_name": "tiny_lora_kohya.safetensors", "strength_model": 0.8}
+    lora = {"model": ["1", 0], "lora_name": "weft-pixel.safetensors", "strength_model": 0.8}
     prompt["40"] = {"class_type": "LoraLoaderModelOnly", "inputs": lora}
     prompt["11"]["inputs"] |= switch
     result = run(prompt, "10", "11", "5")
@@ -223,7 +232,7 @@ def test_patches_of_the_model_choose_as_in_the_single_run(
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_3m_sde", "uni_pc"])
 def test_conditions_and_noise_of_a_part_of_the_batch(sampler: str, run: Any) -> None:
     """Four stages, a ControlNet and prompts for some of the steps; the last stage may leave noise: there is none."""
-    prompt = chain(sampler, "karras", (2, 4, 6), batch=4)
+    prompt = chain(sampler, "karras", (2, 4, 6), batch=4, checkpoint=REFERENCE)
     more: dict[str, tuple[str, dict[str, Any]]] = {
         "30": ("LatentFromBatch", {"samples": ["4", 0], "batch_index": 1, "length": 2}),
         "31": ("ControlNetLoader", {"control_net_name": "tiny_controlnet.safetensors"}),

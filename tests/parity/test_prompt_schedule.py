@@ -1,6 +1,6 @@
 """Prompt schedules sample what the same graph wired by hand samples, bit for bit.
 
-On the tiny reference checkpoint. Self-made: nothing but equality between two runs of Weft is asserted.
+On random weights. Self-made: nothing but equality between two runs of Weft is asserted.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from weft.engine.cache.memory import MemoryCache
 STEPS = 6
 # One of each kind: no memory, a history, a history and noise on one path, corrector of its own.
 SAMPLERS = ["euler", "dpmpp_2m", "dpmpp_3m_sde", "uni_pc", "euler_ancestral"]
-LORA = "tiny_lora_kohya.safetensors"
+LORA = "weft-pixel.safetensors"
 Json = dict[str, Any]
 
 
@@ -31,7 +31,7 @@ def node(class_type: str, **inputs: Any) -> Json:
 def base(sampler: str = "euler") -> tuple[Json, Json]:
     """A prompt without a sampler, and what every sampler is given."""
     nodes = {
-        "1": node("CheckpointLoaderSimple", ckpt_name="tiny_sd15.safetensors"),
+        "1": node("CheckpointLoaderSimple", ckpt_name="weft-tiny.safetensors"),
         "4": node("EmptyLatentImage", width=64, height=64, batch_size=1),
     }
     common = {"model": ["1", 0], "latent_image": ["4", 0], "steps": STEPS, "cfg": 7.0}
@@ -79,9 +79,9 @@ def caches() -> dict[str, MemoryCache]:
 
 
 @pytest.fixture
-def run(parity: Path, tmp_path: Path, caches: dict[str, MemoryCache]) -> Any:
+def run(random_models: Path, tmp_path: Path, caches: dict[str, MemoryCache]) -> Any:
     def run_prompt(prompt: Json, *targets: str, cache: str = "", **options: Any) -> weft.RunResult:
-        given = {"cache": caches[cache], "models": parity / "models", "output": tmp_path, **options}
+        given = {"cache": caches[cache], "models": random_models, "output": tmp_path, **options}
         return weft.run(prompt, targets=targets, device="cpu", **given)
 
     return run_prompt
