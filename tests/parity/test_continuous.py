@@ -1,6 +1,7 @@
 """`--sampling continuous`: a chain of stages is the single run, bit for bit, for every sampler.
 
-On random weights, and where every split is tried on the tiny reference checkpoint. Self-made: nothing but equality between two runs of Weft is asserted.
+On random weights, and on the tiny reference checkpoint where every split is tried. Self-made: nothing but equality
+between two runs of Weft is asserted.
 """
 
 from __future__ import annotations
