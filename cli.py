@@ -199,7 +199,7 @@ def plan(
         if as_json:
             answer.document({"status": "planned", **planned.to_json(), "notes": [note.to_json() for note in notes]})
         else:
-            for line in itinerary(planned):
+            for line in itinerary(planned, session.registry):
                 answer.out.line(*line)
 
 

@@ -24,9 +24,11 @@ from weft.engine.formats import making, selection
 from weft.engine.formats.sources import WorkflowSource, load
 from weft.engine.planning.digests import Digests
 from weft.engine.planning.lowering import Lowered, checked
-from weft.engine.planning.plan import ExecutionPlan, make_plan
+from weft.engine.planning.plan import Plan, Planner
 from weft.engine.planning.signature import canonical
-from weft.engine.running.executor import LocalExecutor, RunResult, Spare, Watch
+from weft.engine.running.executor import Executor, Spare, Watch
+from weft.engine.running.result import RunResult
+from weft.engine.running.state import RunState
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
 from weft.engine.schema.sockets import Files
 from weft.engine.settings import Settings, check_models
@@ -331,7 +333,7 @@ class Session:
             raise UsageError("a workflow in API format does not say how its seeds change from run to run", hint=hint)
         return advance(prompt, self.registry, random.random)
 
-    def repeats(self, prompt: Prompt, plan: ExecutionPlan) -> bool:
+    def repeats(self, prompt: Prompt, plan: Plan) -> bool:
         """Whether a further run of a prompt would give what the run before it gave, its plan being this one."""
         return not prompt.varies and not any(step.runs for step in plan.steps)
 
@@ -367,7 +369,7 @@ class Session:
         return making.settings(prompt, self.settings, self._given)
 
     @_collector_paused()
-    def plan(self, prompt: Prompt, targets: Iterable[str] = ()) -> ExecutionPlan:
+    def plan(self, prompt: Prompt, targets: Iterable[str] = ()) -> Plan:
         """The plan of a prompt.
 
         Raises InvalidWorkflow with every issue, UsageError where a file could not be written that it will write.
@@ -377,15 +379,8 @@ class Session:
         lowered, issues = self._lowered(prompt.sent(datetime.now()), targets)
         if issues:
             raise self.refusal(prompt, issues, targets)
-        plan = make_plan(
-            replace(lowered, notes=(*lowered.notes, *self._notes(lowered))),
-            self.registry,
-            folders=self.folders,
-            digests=self.digests,
-            cache=self.cache,
-            targets=targets,
-            namespace=_namespace(self._settings_for(lowered)),
-        )
+        lowered = replace(lowered, notes=(*lowered.notes, *self._notes(lowered)))
+        plan = self._planner(lowered).plan(lowered, targets)
         for step in plan.steps:
             prefix = step.inputs.get(FILE_PREFIX)
             if step.runs and step.schema.output_node and isinstance(prefix, str):
@@ -394,7 +389,7 @@ class Session:
 
     def execute(
         self,
-        plan: ExecutionPlan,
+        plan: Plan,
         observers: Sequence[Observer] = (),
         *,
         watch: Watch | None = None,
@@ -405,6 +400,7 @@ class Session:
         _check_observers(observers)
         lowered = plan.lowered
         self._last |= resolving(lowered.source, self.registry)
+        planner, state = self._planner(lowered), RunState.of(plan)
         context = RunContext(
             folders=self.folders,
             settings=self._settings_for(lowered),
@@ -413,11 +409,11 @@ class Session:
             prompt=lowered.source.to_json(),
             executed=lowered.prompt.to_json() if lowered.parts else None,
             extra_pnginfo=partial(self.carried, lowered.source),
-            models=plan.models,
+            models=partial(planner.models, state.nodes),
         )
         for note in (*lowered.source.notes, *lowered.notes):
             context.for_node(note.node_id or "").warn(note.text)
-        result = LocalExecutor(self.cache, watch=watch, spare=spare).run(plan, context)
+        result = Executor(planner, watch=watch, spare=spare).run(plan, context, state)
         return replace(result, outputs=lowered.with_outputs(result.outputs)) if lowered.parts else result
 
     def carried(self, prompt: Prompt) -> dict[str, Any]:
@@ -427,6 +423,15 @@ class Session:
         document = workflow_of(prompt, self.registry)
         others = {name: value for name, value in prompt.extra_pnginfo.items() if name != "workflow"}
         return others if document is None else {"workflow": document, **others}
+
+    def _planner(self, lowered: Lowered) -> Planner:
+        return Planner(
+            self.registry,
+            folders=self.folders,
+            digests=self.digests,
+            cache=self.cache,
+            namespace=_namespace(self._settings_for(lowered)),
+        )
 
     def _lowered(
         self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 
@@ -21,6 +22,11 @@ def as_link(value: Any) -> Link | None:
     if not isinstance(node_id, str) or type(slot) not in (int, float):
         return None
     return Link(node_id, int(slot)) if slot == slot and abs(slot) != math.inf and slot == int(slot) else None
+
+
+def links_of(values: Iterable[Any]) -> list[str]:
+    """The nodes that the links among the values lead to, one entry a link."""
+    return [value.node_id for value in values if type(value) is Link]
 
 
 class Linked(NamedTuple):

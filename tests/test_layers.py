@@ -73,7 +73,7 @@ VIOLATIONS = {
     ),
     "a face knows the engine's authoring side only": (
         "nodes/latent.py",
-        "from weft.engine.planning.plan import make_plan\n",
+        "from weft.engine.planning.plan import Plan\n",
     ),
 }
 

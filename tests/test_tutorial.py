@@ -17,7 +17,7 @@ from PIL import Image, ImageSequence
 from torch import Tensor
 
 import weft
-from weft.engine.running.executor import RunResult
+from weft.engine.running.result import RunResult
 from weft.nodes.diffusion.values.imagefile import load_image
 
 WORKFLOWS = Path(__file__).resolve().parent.parent / "workflows"

@@ -1,4 +1,9 @@
-"""Caches of node outputs. What is in one is found again by its key, in this run or a later one."""
+"""Caches of node outputs: whether a key is there is one question, what it holds another.
+
+A plan asks `lookup`, which reads no tensor and answers with a Manifest; a run asks `load` when it comes to that step.
+In between, anything may happen to what the manifest speaks of: then `load` gives None, and the step is computed again.
+So a run with a cache gives what the run without it gives.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,23 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
+
+
+class CacheKey(NamedTuple):
+    """32 bytes, and why they are good for this run only (empty: they are good for ever)."""
+
+    digest: bytes
+    volatile: str = ""
+
+
+class Manifest(NamedTuple):
+    """What a cache has under a key, without what it holds: plain data, which may go to another process.
+
+    `key` is the key under which it is kept, its namespace in front; `files` are those that the node wrote.
+    """
+
+    key: bytes
+    files: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,10 +56,13 @@ class Recipe(NamedTuple):
 
 
 class Cache(Protocol):
-    """Where outputs are kept. Keys already tell device, dtype and sampling mode apart."""
+    """Where outputs are kept. A key is a namespace, which says what computed, and the digest of a CacheKey."""
 
-    def get(self, key: bytes) -> Entry | None:
-        """The entry, or None; being asked for makes it recent."""
+    def lookup(self, key: bytes) -> Manifest | None:
+        """Whether there is an entry, without reading it; being asked for makes it recent."""
+
+    def load(self, manifest: Manifest) -> Entry | None:
+        """The entry that a manifest speaks of; None where it is not there (any more), or another process has it."""
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep the entry, or do not: a cache may refuse."""
@@ -52,7 +77,10 @@ class Cache(Protocol):
 class NoCache:
     """Keeps nothing."""
 
-    def get(self, key: bytes) -> Entry | None:
+    def lookup(self, key: bytes) -> Manifest | None:
+        return None
+
+    def load(self, manifest: Manifest) -> Entry | None:
         return None
 
     def put(self, key: bytes, entry: Entry) -> None:
@@ -91,7 +119,14 @@ class MemoryCache:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def get(self, key: bytes) -> Entry | None:
+    def lookup(self, key: bytes) -> Manifest | None:
+        entry = self._recent(key)
+        return None if entry is None else Manifest(key, entry.files)
+
+    def load(self, manifest: Manifest) -> Entry | None:
+        return self._recent(manifest.key)
+
+    def _recent(self, key: bytes) -> Entry | None:
         with self._lock:
             found = self._entries.get(key)
             if found is None:

@@ -1,4 +1,9 @@
-"""ExecutionPlan: which nodes run, in which order, under which keys, what the cache has, and why not the rest."""
+"""A plan is a value: which nodes run, in which order, under which keys, what the cache has, and why not the rest.
+
+It holds no tensor, no code and no cache, only what was found out: so it can be printed, compared, sent to another
+process, and run as often as one likes. Node classes are found by their names in the registry of the process that runs
+it; what the cache had is a Manifest, and whether it is there still is seen when the run comes to it.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.memory import Cache, Entry, Recipe
+from weft.engine.cache.memory import Cache, CacheKey, Manifest, Recipe
 from weft.engine.folders import Folders
-from weft.engine.links import LINK, Link
-from weft.engine.planning.digests import Digests
+from weft.engine.links import LINK, Link, links_of
+from weft.engine.planning.digests import Digests, Sighting
 from weft.engine.planning.lowering import Lowered
-from weft.engine.planning.signature import UNNAMED, CacheKey, KeyMaker
+from weft.engine.planning.signature import UNNAMED, KeyMaker
 from weft.engine.schema.node import NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
 from weft.engine.workflow.graph import Graph
@@ -32,21 +37,52 @@ class Origin(NamedTuple):
     real: str
 
 
-class Step(NamedTuple):
-    """One node of the plan. `inputs` are coerced constants and Links; `parents` the nodes that it takes from, by link.
+class Known(NamedTuple):
+    """A node that a plan knows: of the workflow, or made by a node that expanded.
 
-    `cached` says that the plan has its outputs; `twin` is an earlier step with the same key, whose outputs it shares;
-    otherwise the node is called, because of `reason`, and `recipe` is then noted in the cache. `part_of` is the node
-    that was lowered to this one and others before the plan was made.
+    `inputs` are coerced constants and Links, `lent` those of them of which only the link is taken. `version` tells the
+    code that its key is about. `files` are those whose content is in the key, as they were then, by FOLDER/NAME.
+    `part_of` is the node that was lowered to this one and others before the plan was made.
+    """
+
+    title: str
+    schema: NodeSchema
+    inputs: Mapping[str, Any]
+    lent: tuple[str, ...]
+    key: CacheKey
+    version: str
+    files: Mapping[str, Sighting]
+    origin: Origin | None = None
+    part_of: str = ""
+
+    @property
+    def links(self) -> list[str]:
+        """The nodes that it is linked to, one entry an input."""
+        return links_of(self.inputs.values())
+
+    @property
+    def needs(self) -> list[str]:
+        """Those whose value it takes."""
+        return links_of(value for name, value in self.inputs.items() if name not in self.lent)
+
+
+class Step(NamedTuple):
+    """One node of the plan. `inputs`, `version`, `origin` and `part_of` as in Known.
+
+    `parents` are the nodes that it takes from, by link, and `needs` those whose values it takes. `hit` is what the
+    cache has of it; `twin` is an earlier step with the same key, whose outputs it shares; otherwise the node is called,
+    because of `reason`, and `recipe` is then noted in the cache.
     """
 
     node_id: str
     title: str
-    node: RunnableNode
+    schema: NodeSchema
     inputs: Mapping[str, Any]
     key: CacheKey
+    version: str = ""
     parents: tuple[str, ...] = ()
-    cached: bool = False
+    needs: tuple[str, ...] = ()
+    hit: Manifest | None = None
     twin: str | None = None
     reason: str = ""
     recipe: Recipe | None = None
@@ -54,47 +90,36 @@ class Step(NamedTuple):
     part_of: str = ""
 
     @property
-    def schema(self) -> NodeSchema:
-        """What its class declares."""
-        return self.node.schema
-
-    @property
     def display_id(self) -> str:
         """The node of the workflow that shows what this one does; empty where that is itself."""
         return self.origin.display if self.origin is not None else self.part_of
 
     @property
+    def cached(self) -> bool:
+        """Whether the cache had its outputs."""
+        return self.hit is not None
+
+    @property
     def runs(self) -> bool:
         """Whether the node itself is called."""
-        return not self.cached and self.twin is None
+        return self.hit is None and self.twin is None
 
 
 @dataclass(frozen=True)
-class ExecutionPlan:
+class Plan:
     """Steps in the order in which they run; `keep` are the nodes whose outputs the result holds.
 
     `pruned` are nodes that a target depends on and that need not run, since what they feed is in the cache; `deferred`
-    those of which only links are taken: they run if a node that expands makes use of such a link. The planner holds the
-    outputs of the cached steps: the executor takes them out, so that a run releases them too, and a plan runs once.
+    those of which only links are taken: they run if a node that expands makes use of such a link. `nodes` are all of
+    these, by id, sources first. Two plans are equal if they do the same, whatever file their workflow was read from.
     """
 
     steps: tuple[Step, ...]
-    keep: frozenset[str]
-    pruned: tuple[str, ...]
-    deferred: tuple[str, ...]
-    planner: Planner = field(repr=False)
-    namespace: bytes = b""
-    prompt: Prompt = field(default_factory=lambda: Prompt({}), repr=False)
-    lowered: Lowered = field(default_factory=lambda: Lowered(Prompt({}), Prompt({})), repr=False)
-
-    @property
-    def hits(self) -> dict[str, Entry]:
-        """The outputs of the cached steps that were not taken out yet."""
-        return self.planner.hits
-
-    def models(self) -> dict[str, str]:
-        """The digests of the files that its nodes name, pruned ones too, by FOLDER/NAME; of those that still hold."""
-        return self.planner.models()
+    keep: frozenset[str] = frozenset()
+    pruned: tuple[str, ...] = ()
+    deferred: tuple[str, ...] = ()
+    nodes: Mapping[str, Known] = field(default_factory=dict, repr=False)
+    lowered: Lowered = field(default_factory=lambda: Lowered(Prompt({}), Prompt({})), repr=False, compare=False)
 
     def __str__(self) -> str:
         lines = []
@@ -129,151 +154,137 @@ class ExecutionPlan:
         return {"steps": steps, "pruned": list(self.pruned), "deferred": list(self.deferred), **settings}
 
 
-class Known(NamedTuple):
-    """A node that a run knows: of the workflow, or made by a node that expanded. `inputs` as in a Step."""
-
-    title: str
-    node: RunnableNode
-    inputs: Mapping[str, Any]
-    origin: Origin | None = None
-    part_of: str = ""
-
-    @property
-    def schema(self) -> NodeSchema:
-        """What its class declares."""
-        return self.node.schema
-
-
 class Planner:
-    """What planning knows of one run's nodes: the workflow's, and those that expanding nodes add while it runs.
-
-    `keys` has the key of each, `first_of` for each key the node that computes it, `hits` what the cache gave.
-    `grown` says that a node has expanded.
-    """
+    """What planning asks of its process: node classes, folders, digests of files, and the cache under its namespace."""
 
     def __init__(
         self, registry: Registry, *, folders: Folders, digests: Digests, cache: Cache, namespace: bytes = b""
     ) -> None:
         self.registry = registry
-        self.known: dict[str, Known] = {}
-        self.keys: dict[str, CacheKey] = {}
-        self.first_of: dict[bytes, str] = {}
-        self.hits: dict[str, Entry] = {}
-        self.grown = False
-        self._namespace = namespace
+        self.folders = folders
+        self.cache = cache
+        self.namespace = namespace
+        self.digests = digests
         self._maker = KeyMaker(folders, digests)
-        self._folders = folders
-        self._cache = cache
 
-    def learn(self, node_id: str, known: Known) -> CacheKey:
-        """Make a node known whose sources are known. Raises MissingFile for a file that it names."""
-        self.known[node_id] = known
-        key = self.keys[node_id] = self._maker.key(node_id, known.node, known.inputs, self.keys)
-        return key
+    def plan(self, prompt: Prompt | Lowered, targets: Iterable[str] = ()) -> Plan:
+        """Plan a valid prompt: its output nodes, `targets` and what they need, less what the cache makes unnecessary.
 
-    def touched(self, node_id: str) -> list[Path]:
-        """The files in the node's key that somebody has touched since it was made."""
-        return self._maker.touched(node_id)
+        Of a lowered prompt, `targets` are nodes of the prompt that it was. Raises MissingFile for a file that is named.
+        """
+        lowered = prompt if isinstance(prompt, Lowered) else Lowered(prompt, prompt)
+        prompt, targets = lowered.prompt, lowered.targets(targets)
+        keep = dict.fromkeys([*output_nodes(prompt, self.registry), *targets])
+        order = Graph(prompt).order(keep)
+        nodes: dict[str, Known] = {}
+        computes: dict[bytes, str] = {}
+        for node_id in order:
+            node = prompt.nodes[node_id]
+            runnable = self.registry.runnable(node.class_type)
+            title = title_of(prompt, node_id, self.registry)
+            part_of = lowered.parts[node_id].whole if node_id in lowered.parts else ""
+            inputs = coerced(node.inputs, runnable)
+            known = nodes[node_id] = self.know(node_id, title, runnable, inputs, nodes, part_of=part_of)
+            computes.setdefault(known.key.digest, node_id)
+        steps, needed, deferred = self.decide(order, keep, nodes, computes)
+        pruned = tuple(node_id for node_id in order if node_id not in needed and node_id not in deferred)
+        return Plan(tuple(steps), frozenset(keep), pruned, deferred, nodes, lowered)
 
-    def models(self) -> dict[str, str]:
-        """As ExecutionPlan.models."""
-        found: dict[str, str] = {}
-        for node_id, files in self._maker.files.items():
-            touched = self.touched(node_id)
-            named = ((name, seen) for name, seen in files.items() if not name.startswith(UNNAMED))
-            found.update({name: seen.digest.hex() for name, seen in named if seen.path not in touched})
-        return dict(sorted(found.items()))
+    def know(
+        self,
+        node_id: str,
+        title: str,
+        node: RunnableNode,
+        inputs: Mapping[str, Any],
+        others: Mapping[str, Known],
+        *,
+        origin: Origin | None = None,
+        part_of: str = "",
+    ) -> Known:
+        """A node, with its key; `others` holds those that it is linked to. Raises MissingFile for a file it names."""
+        key, files = self._maker.key(node_id, node, inputs, others)
+        lent = tuple(name for name, how in node.links.items() if how == LINK) if node.links else ()
+        return Known(title, node.schema, inputs, lent, key, version_of(node), files, origin, part_of)
 
-    def entry(self, key: CacheKey) -> Entry | None:
+    def find(self, key: CacheKey) -> Manifest | None:
         """What the cache has under the key, whether its files are there or not."""
-        return None if key.volatile else self._cache.get(self._namespace + key.digest)
+        return None if key.volatile else self.cache.lookup(self.namespace + key.digest)
 
-    def decide(self, order: Sequence[str], keep: Collection[str]) -> tuple[list[Step], set[str], tuple[str, ...]]:
-        """The steps for known nodes, sources first; the nodes that are needed, and those that may turn out to be.
+    def decide(
+        self,
+        order: Sequence[str],
+        keep: Collection[str],
+        nodes: Mapping[str, Known],
+        computes: Mapping[bytes, str],
+        lost: str = "",
+    ) -> tuple[list[Step], set[str], tuple[str, ...]]:
+        """The steps for nodes, sources first; the nodes that are needed, and those that may turn out to be.
 
-        Backwards, every consumer is decided before the nodes that it takes from; above a hit, nothing is needed.
+        `computes` says for each key which node computes it. Backwards, every consumer is decided before the nodes that
+        it takes from; above a hit, nothing is needed. A node that is `lost` is no hit, whatever the cache says of it.
         """
         steps: list[Step] = []
         needed = set(keep)
         later: set[str] = set()
         for node_id in reversed(order):
             if node_id in needed:
-                step = self._decide(node_id)
+                step = self._decide(node_id, nodes, computes, node_id == lost)
                 steps.append(step)
-                if step.node.links and step.runs:
-                    for name, value in step.inputs.items():
-                        if type(value) is Link:
-                            (later if step.node.links.get(name) == LINK else needed).add(value.node_id)
-                else:
-                    needed.update(step.parents)
+                needed.update(step.needs)
+                if step.needs is not step.parents:
+                    later.update(step.parents)
             elif node_id in later:
-                later.update(value.node_id for value in self.known[node_id].inputs.values() if type(value) is Link)
+                later.update(nodes[node_id].links)
         steps.reverse()
         return steps, needed, tuple(node_id for node_id in order if node_id in later and node_id not in needed)
 
-    def _decide(self, node_id: str) -> Step:
-        title, runnable, given, origin, part_of = self.known[node_id]
-        key = self.keys[node_id]
-        node = (node_id, title, runnable, given, key)
-        first = self.first_of[key.digest]
+    def _decide(self, node_id: str, nodes: Mapping[str, Known], computes: Mapping[bytes, str], lost: bool) -> Step:
+        known = nodes[node_id]
+        title, schema, given, lent, key, version, _, origin, part_of = known
+        node = (node_id, title, schema, given, key, version)
+        first = computes[key.digest]
         if first != node_id:
-            return Step(*node, (first,), twin=first, origin=origin, part_of=part_of)
-        entry = self.entry(key)
-        if entry is not None and self.still_there(entry):
-            self.hits[node_id] = entry
-            return Step(*node, cached=True, origin=origin, part_of=part_of)
-        recipe = _recipe(runnable, given, self.keys, key)
-        reason = key.volatile or (_GONE if entry is not None else _reason(recipe, self._cache.recall(node_id)))
-        parents = tuple(value.node_id for value in given.values() if type(value) is Link)
-        return Step(*node, parents, reason=reason, recipe=recipe, origin=origin, part_of=part_of)
+            return Step(*node, (first,), (first,), twin=first, origin=origin, part_of=part_of)
+        hit = self.find(key) if not lost else None
+        if hit is not None and self.still_there(hit):
+            return Step(*node, hit=hit, origin=origin, part_of=part_of)
+        links = {name: nodes[value.node_id].key.digest for name, value in given.items() if type(value) is Link}
+        recipe = Recipe(schema.class_type, version, given, links, key.digest)
+        reason = key.volatile or (_GONE if hit is not None else _LOST if lost else "")
+        reason = reason or _reason(recipe, self.cache.recall(node_id))
+        parents = tuple(known.links)
+        needs = tuple(known.needs) if lent else parents
+        return Step(*node, parents, needs, reason=reason, recipe=recipe, origin=origin, part_of=part_of)
 
-    def still_there(self, entry: Entry) -> bool:
+    def touched(self, known: Known) -> list[Path]:
+        """The files in a node's key that somebody has touched since: what it reads may be something else."""
+        return [seen.path for seen in known.files.values() if not self.digests.holds(seen)]
+
+    def models(self, nodes: Mapping[str, Known]) -> dict[str, str]:
+        """The digests of the files that these nodes name, by FOLDER/NAME; of those that still hold."""
+        found: dict[str, str] = {}
+        for known in nodes.values():
+            touched = self.touched(known)
+            named = ((name, seen) for name, seen in known.files.items() if not name.startswith(UNNAMED))
+            found.update({name: seen.digest.hex() for name, seen in named if seen.path not in touched})
+        return dict(sorted(found.items()))
+
+    def still_there(self, hit: Manifest) -> bool:
         """Whether the files that a cached node wrote, if any, are where this run would write them."""
-        if not entry.files:
+        if not hit.files:
             return True
-        roots = [folder.resolve() for folder in (self._folders.output, self._folders.temp)]
-        files = [file.resolve() for file in entry.files]
+        roots = [folder.resolve() for folder in (self.folders.output, self.folders.temp)]
+        files = [file.resolve() for file in hit.files]
         return all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files)
 
 
-def make_plan(
-    prompt: Prompt | Lowered,
-    registry: Registry,
-    *,
-    folders: Folders,
-    digests: Digests,
-    cache: Cache,
-    targets: Iterable[str] = (),
-    namespace: bytes = b"",
-) -> ExecutionPlan:
-    """Plan a valid prompt: its output nodes, `targets` and what they need, less what the cache makes unnecessary.
-
-    Of a lowered prompt, `targets` are nodes of the prompt that it was.
-    """
-    lowered = prompt if isinstance(prompt, Lowered) else Lowered(prompt, prompt)
-    prompt, targets = lowered.prompt, lowered.targets(targets)
-    keep = dict.fromkeys([*output_nodes(prompt, registry), *targets])
-    planner = Planner(registry, folders=folders, digests=digests, cache=cache, namespace=namespace)
-    order = Graph(prompt).order(keep)
-    for node_id in order:
-        node = prompt.nodes[node_id]
-        runnable = registry.runnable(node.class_type)
-        title = title_of(prompt, node_id, registry)
-        part_of = lowered.parts[node_id].whole if node_id in lowered.parts else ""
-        known = Known(title, runnable, coerced(node.inputs, runnable), part_of=part_of)
-        key = planner.learn(node_id, known)
-        planner.first_of.setdefault(key.digest, node_id)
-    steps, needed, deferred = planner.decide(order, keep)
-    pruned = tuple(node_id for node_id in order if node_id not in needed and node_id not in deferred)
-    return ExecutionPlan(tuple(steps), frozenset(keep), pruned, deferred, planner, namespace, prompt, lowered)
+def version_of(node: RunnableNode) -> str:
+    """What tells the code of a node class: its version, and its own mark where it was put into a registry by hand."""
+    return node.version + node.code
 
 
 _GONE = "the files that it wrote are gone"
-
-
-def _recipe(node: RunnableNode, inputs: Mapping[str, Any], keys: Mapping[str, CacheKey], key: CacheKey) -> Recipe:
-    links = {name: keys[value.node_id].digest for name, value in inputs.items() if type(value) is Link}
-    return Recipe(node.schema.class_type, node.version + node.code, inputs, links, key.digest)
+_LOST = "the cache dropped it"
 
 
 def _reason(now: Recipe, last: Recipe | None) -> str:
@@ -281,7 +292,7 @@ def _reason(now: Recipe, last: Recipe | None) -> str:
     if last is None:
         return "not computed before"
     if last.key == now.key:
-        return "the cache dropped it"
+        return _LOST
     if last.class_type != now.class_type:
         return f"the node was a {last.class_type}"
     if last.version != now.version:

@@ -17,8 +17,9 @@ import os
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
+from weft.engine.cache.memory import CacheKey
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests, Sighting
 from weft.engine.schema.node import RunnableNode
@@ -27,13 +28,6 @@ from weft.engine.workflow.prompt import Link
 
 KEY_VERSION = 1
 UNNAMED = "+"
-
-
-class CacheKey(NamedTuple):
-    """32 bytes, and why they are good for this run only (empty: they are good for ever)."""
-
-    digest: bytes
-    volatile: str = ""
 
 
 class FileDigest(NamedTuple):
@@ -47,35 +41,40 @@ class _LinkedKey(NamedTuple):
     slot: int
 
 
-class KeyMaker:
-    """Makes the keys of one run's nodes, parents first.
+class HasKey(Protocol):
+    """A node whose key is known."""
 
-    `files` has the files whose content is in a node's key, as they were then, by node id and by `FOLDER/NAME`; those
-    of its fingerprint by UNNAMED and their place in it.
-    """
+    @property
+    def key(self) -> CacheKey:
+        """Its key."""
+
+
+class KeyMaker:
+    """Makes the keys of nodes, parents first."""
 
     def __init__(self, folders: Folders, digests: Digests) -> None:
-        self.files: dict[str, dict[str, Sighting]] = {}
         self._folders = folders
         self._digests = digests
         self._heads: dict[tuple[str, str, str], bytes] = {}
 
-    def touched(self, node_id: str) -> list[Path]:
-        """The files that somebody has touched since the node's key was made: what it read may be something else."""
-        return [seen.path for seen in self.files.get(node_id, {}).values() if not self._digests.holds(seen)]
-
     def key(
-        self, node_id: str, node: RunnableNode, inputs: Mapping[str, Any], parents: Mapping[str, CacheKey]
-    ) -> CacheKey:
-        """The key of one node. `inputs` are coerced constants and Links; `parents` holds the keys of linked nodes."""
+        self, node_id: str, node: RunnableNode, inputs: Mapping[str, Any], parents: Mapping[str, HasKey]
+    ) -> tuple[CacheKey, dict[str, Sighting]]:
+        """The key of one node, and the files whose content is in it, as they were then.
+
+        `inputs` are coerced constants and Links; `parents` holds the nodes that these lead to. Files are called
+        `FOLDER/NAME`; those of the node's fingerprint UNNAMED and their place in it. Raises MissingFile for one that is
+        not there.
+        """
         options, links = node.options, node.links
         by_name = node.schema.given(inputs)
         volatile = options.volatile
         keyed: dict[str, Any] = {}
+        files: dict[str, Sighting] = {}
         for name, value in inputs.items():
             socket = by_name[name].socket if name in by_name else None
             if type(value) is Link:
-                parent = parents[value.node_id]
+                parent = parents[value.node_id].key
                 if parent.volatile:
                     volatile = f"node {value.node_id} is volatile"
                 elif isinstance(socket, Files):
@@ -84,7 +83,8 @@ class KeyMaker:
                 keyed[name] = (linked, value.node_id) if name in links else linked
             elif isinstance(socket, Files) and value not in socket.extra_choices:
                 path = self._folders.find(socket.folder, value, socket.suffixes)
-                keyed[name] = self._file(node_id, f"{socket.folder}/{value}", path)
+                seen = files[f"{socket.folder}/{value}"] = self._digests.see(path)
+                keyed[name] = FileDigest(seen.digest)
             else:
                 keyed[name] = value
         parts: list[Any] = [keyed]
@@ -92,24 +92,23 @@ class KeyMaker:
             parts.append(node_id)
         if options.fingerprint is not None:
             constants = {name: value for name, value in inputs.items() if type(value) is not Link}
-            found = options.fingerprint(self._folders, constants)
-            parts.append(
-                [
-                    self._file(node_id, f"{UNNAMED}{number}", item) if isinstance(item, Path) else item
-                    for number, item in enumerate(found)
-                ]
-            )
+            found = list(options.fingerprint(self._folders, constants))
+            for number, item in enumerate(found):
+                if isinstance(item, Path):
+                    seen = files[f"{UNNAMED}{number}"] = self._digests.see(item)
+                    found[number] = FileDigest(seen.digest)
+            parts.append(found)
         if options.is_changed is not None:
             changed, reason = _is_changed(options.is_changed, inputs)
             volatile = reason or volatile
             parts.append(changed)
         if volatile:
-            return CacheKey(os.urandom(32), volatile)
+            return CacheKey(os.urandom(32), volatile), files
         try:
             encoded = self._head(node) + canonical(parts)
         except TypeError as error:
-            return CacheKey(os.urandom(32), f"an input has no canonical form: {error}")
-        return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest())
+            return CacheKey(os.urandom(32), f"an input has no canonical form: {error}"), files
+        return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest()), files
 
     def _head(self, node: RunnableNode) -> bytes:
         """The part of a key that all nodes of a class share."""
@@ -119,10 +118,6 @@ class KeyMaker:
             told = [KEY_VERSION, class_type, version, code] if code else [KEY_VERSION, class_type, version]
             head = self._heads[class_type, version, code] = canonical(told)
         return head
-
-    def _file(self, node_id: str, name: str, path: Path) -> FileDigest:
-        seen = self.files.setdefault(node_id, {})[name] = self._digests.see(path)
-        return FileDigest(seen.digest)
 
 
 def _is_changed(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[Any, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ from weft.engine.links import LINKED, Link, Linked
 from weft.engine.planning.plan import Step
 from weft.engine.schema import authoring
 from weft.engine.schema.expansion import GraphBuilder
+from weft.engine.schema.node import RunnableNode
 
 _ENGINE = str(Path(__file__).parents[1]) + os.sep
 
@@ -29,13 +31,47 @@ class Expansion(NamedTuple):
     files: tuple[Path, ...]
 
 
-def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunContext) -> Entry | Expansion:
-    """Call the step's node. `outputs` holds the slots of every node that it takes a value from.
+Outcome = Entry | Expansion | NodeFailed
+"""What comes of a call."""
+
+
+class Call:
+    """A node that is to be called. `seconds` says afterwards how long it took.
+
+    `outputs` holds the slots of every node that it takes a value from.
+    """
+
+    __slots__ = ("context", "node", "outputs", "seconds", "step")
+
+    def __init__(
+        self, step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]], context: RunContext
+    ) -> None:
+        self.step = step
+        self.node = node
+        self.outputs = outputs
+        self.context = context
+        self.seconds = 0.0
+
+    def perform(self) -> Outcome:
+        """Call it here. Raises what call_node does, but for NodeFailed, which is an outcome."""
+        started = time.perf_counter()
+        try:
+            return call_node(self.step, self.node, self.outputs, self.context)
+        except NodeFailed as error:
+            return error
+        finally:
+            self.seconds = time.perf_counter() - started
+
+
+def call_node(
+    step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]], context: RunContext
+) -> Entry | Expansion:
+    """Call a step's node. `outputs` holds the slots of every node that it takes a value from.
 
     Raises NodeFailed for whatever the node raises, Interrupted, KeyboardInterrupt and what an observer raised as they
     are.
     """
-    lent = step.node.links
+    lent = node.links
     inputs = {
         name: outputs[value.node_id][value.slot] if type(value) is Link and name not in lent else value
         for name, value in step.inputs.items()
@@ -45,17 +81,17 @@ def call_node(step: Step, outputs: Mapping[str, tuple[Any, ...]], context: RunCo
             inputs[name] = Linked(outputs[link.node_id][link.slot], link)
     files: list[Path] = []
     try:
-        if step.node.injected:
+        if node.injected:
             view = context.for_node(step.node_id, step.display_id)
             files = view.files
-            for name, kind in step.node.injected.items():
+            for name, kind in node.injected.items():
                 inputs[name] = _injected(kind, view)
-        return _entry(step, step.node.call(**inputs), tuple(files))
+        return _entry(step, node.call(**inputs), tuple(files))
     except Interrupted:
         raise
     except Exception as error:
         context.surface()
-        raise failure(step, error, inputs) from error
+        raise failure(step, error, inputs, hidden=node.injected) from error
 
 
 def _injected(kind: str, view: RunContext) -> Any:
@@ -96,15 +132,15 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansio
     return Entry(tuple(result), ui, files) if graph is None else Expansion(graph, tuple(result), ui, files)
 
 
-def failure(step: Step, error: Exception, inputs: Mapping[str, Any]) -> NodeFailed:
-    """The NodeFailed for what a node raised, or for what cannot be made of its expansion."""
+def failure(step: Step, error: Exception, inputs: Mapping[str, Any], *, hidden: Collection[str] = ()) -> NodeFailed:
+    """The NodeFailed for what a node raised, or for what cannot be made of its expansion; without `hidden` inputs."""
     message = of_machine(error) or str(error) or type(error).__name__
     failed = NodeFailed(
         message if is_plain(error) else f"{type(error).__name__}: {message}",
         node_id=step.node_id,
         class_type=step.schema.class_type,
         title=step.title,
-        inputs={name: describe(value) for name, value in inputs.items() if name not in step.node.injected},
+        inputs={name: describe(value) for name, value in inputs.items() if name not in hidden},
         author_traceback=_author_traceback(error),
     )
     if isinstance(error, MissingFile):

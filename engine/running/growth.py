@@ -1,84 +1,136 @@
-"""The part of a plan that is made while it runs: the steps for what a node expands into.
+"""The part of a plan that is made while it runs: a plan for what a node expands into, or for what a hit left undone.
 
 What is inside is planned as the workflow was: keys by the same rules, so that equal nodes are computed once and the
-cache serves them; only what is needed runs. A node outside whose outputs are gone by then is planned again.
+cache serves them; only what is needed runs. A node outside whose outputs are gone by then is planned again. Nothing
+here changes the state of the run or its plan.
 """
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from weft.engine.cache.memory import Entry
 from weft.engine.errors import DefinitionError, WeftError
-from weft.engine.links import LINK, Link, as_link
-from weft.engine.planning.plan import Known, Origin, Planner, Step
+from weft.engine.links import Link, as_link, links_of
+from weft.engine.planning.plan import Known, Origin, Plan, Planner, Step
 from weft.engine.running.call import Expansion
-from weft.engine.schema.node import NodeSchema
+from weft.engine.running.state import Growth, RunState
+from weft.engine.schema.node import NodeSchema, RunnableNode
+from weft.engine.schema.registry import Registry
 
 
 class BadExpansion(WeftError):
     """A node expanded into something that is no graph."""
 
 
-class Growth(NamedTuple):
-    """The steps to run, in order, and what becomes the outputs of the node: Links and values, slot by slot.
+class _Inner(NamedTuple):
+    """A node inside, before its key is known."""
 
-    `parents` are the nodes to wait for: those that the outputs come from, and the output nodes inside.
-    """
+    title: str
+    node: RunnableNode
+    inputs: Mapping[str, Any]
+    origin: Origin
 
-    steps: list[Step]
-    results: tuple[Any, ...]
-    parents: tuple[str, ...]
+    @property
+    def schema(self) -> NodeSchema:
+        """What its class declares."""
+        return self.node.schema
 
 
-def grow(planner: Planner, step: Step, expansion: Expansion, alive: Collection[str], open_: Collection[str]) -> Growth:
-    """Plan what `step` expanded into. `alive` nodes have their outputs, `open_` ones have expanded and wait for theirs.
+def grow(planner: Planner, state: RunState, step: Step, expansion: Expansion) -> Growth:
+    """Plan what `step`, which is running, expanded into.
 
     Raises BadExpansion for what is no graph, MissingFile for a file that a node inside names.
     """
-    inside = _read(planner, step, expansion.graph)
+    read = _read(planner.registry, state.nodes, step, expansion.graph)
     results = tuple(_linked(value) for value in expansion.results)
-    for slot, value in enumerate(results):
+    links = [(value, f"output {slot}") for slot, value in enumerate(results)]
+    for node_id, inner in read.items():
+        links += [(value, f"input {name!r} of node {node_id}") for name, value in inner.inputs.items()]
+    for value, where in links:
         if type(value) is Link:
-            _check(planner, inside, value, f"output {slot}")
-    for node_id, known in inside.items():
-        for name, value in known.inputs.items():
-            if type(value) is Link:
-                _check(planner, inside, value, f"input {name!r} of node {node_id}")
-    for node_id in _order(inside, lambda node_id: (link for link in _links(inside[node_id]) if link in inside)):
-        planner.learn(node_id, inside[node_id])
-    shown = [node_id for node_id, known in inside.items() if known.schema.output_node]
-    wanted = dict.fromkeys([*(value.node_id for value in results if type(value) is Link), *shown])
+            _check(read.get(value.node_id) or state.nodes.get(value.node_id), value, where)
+    inside: dict[str, Known] = {}
+    nodes = ChainMap(inside, state.nodes)
+    inner_links = {node_id: links_of(inner.inputs.values()) for node_id, inner in read.items()}
+    for node_id in _order(read, lambda node_id: (link for link in inner_links[node_id] if link in read)):
+        title, node, inputs, origin = read[node_id]
+        inside[node_id] = planner.know(node_id, title, node, inputs, nodes, origin=origin)
+    ends = [node_id for node_id, known in inside.items() if known.schema.output_node]
+    wanted = tuple(dict.fromkeys([*links_of(results), *ends]))
+    steps, computes = _steps(planner, state, step, nodes, wanted, (step.node_id,))
+    shown = Entry((), expansion.ui, expansion.files)
+    return Growth(Plan(steps, frozenset(wanted), nodes=inside), computes, results, wanted, shown)
+
+
+def again(planner: Planner, state: RunState, step: Step) -> Growth:
+    """Plan `step`, which is running, anew: what the cache had of it is gone."""
+    steps, computes = _steps(planner, state, step, state.nodes, [step.node_id])
+    return Growth(Plan(steps, frozenset([step.node_id])), computes)
+
+
+def _steps(
+    planner: Planner,
+    state: RunState,
+    step: Step,
+    nodes: Mapping[str, Known],
+    wanted: Iterable[str],
+    open_: Collection[str] = (),
+) -> tuple[tuple[Step, ...], Mapping[bytes, str]]:
+    """The steps for those that will not be there otherwise, and for what they need; and who computes which key.
+
+    `open_` is the step if it has expanded itself, and waits for what is planned.
+    """
+
+    def alive(node_id: str) -> bool:
+        if node_id in state.outputs:
+            return True
+        if node_id == step.node_id:
+            return False
+        return node_id in state.running or (node_id in state.expanded and not state.waits(node_id, step.node_id))
 
     def sources(node_id: str) -> Iterator[str]:
-        if node_id in open_:
+        if node_id in state.expanded or node_id in open_:
             raise BadExpansion(f"expanded into a graph that waits for node {node_id}, which itself waits for it")
-        return (link for link in _links(planner.known[node_id], taken=True) if link not in alive)
+        return (link for link in nodes[node_id].needs if not alive(link))
 
-    missing = [node_id for node_id in wanted if node_id not in alive]
+    missing = [node_id for node_id in wanted if not alive(node_id)]
     order = _order(missing, sources)
-    _assign(planner, order, alive, open_)
-    steps, _, _ = planner.decide(order, missing)
-    return Growth(steps, results, tuple(wanted))
+    fresh: dict[bytes, str] = {}
+    computes = ChainMap(fresh, state.computes)
+    batch: set[str] = set()
+    for node_id in order:
+        digest = nodes[node_id].key.digest
+        first = computes.get(digest, node_id)
+        there = alive(first)
+        if first in open_ or (first in state.expanded and not there):
+            raise BadExpansion(f"expanded without end: node {node_id} is what node {first} is, with the same inputs")
+        if first not in batch and not there:
+            fresh[digest] = node_id
+        batch.add(node_id)
+    lost = step.node_id if step.node_id not in open_ else ""
+    return tuple(planner.decide(order, missing, nodes, computes, lost)[0]), fresh
 
 
-def _read(planner: Planner, step: Step, graph: Mapping[str, Any]) -> dict[str, Known]:
-    """The nodes inside, by id, as the planner knows nodes."""
+def _read(registry: Registry, known: Collection[str], step: Step, graph: Mapping[str, Any]) -> dict[str, _Inner]:
+    """The nodes inside, by id; their ids must be new."""
     real = step.origin.real if step.origin is not None else step.node_id
-    inside: dict[str, Known] = {}
+    inside: dict[str, _Inner] = {}
     for node_id, node in graph.items():
         if not isinstance(node_id, str) or not isinstance(node, Mapping) or "class_type" not in node:
             raise BadExpansion(f"expanded into node {node_id!r}, which is no object with a class_type")
-        if node_id in planner.known:
+        if node_id in known:
             raise BadExpansion(f"expanded into a node {node_id!r}, an id that this run has already")
         class_type = node["class_type"]
-        if class_type not in planner.registry:
-            what, hint = planner.registry.unknown(str(class_type))
+        if class_type not in registry:
+            what, hint = registry.unknown(str(class_type))
             raise BadExpansion(f"expanded into node {node_id}: {what}", hint=hint)
-        unavailable = planner.registry.unavailable(class_type)
+        unavailable = registry.unavailable(class_type)
         if unavailable:
             raise DefinitionError(f"expanded into {class_type}, which cannot be run: {unavailable}")
-        runnable = planner.registry.runnable(class_type)
+        runnable = registry.runnable(class_type)
         schema = runnable.schema
         if runnable.options.lowers is not None:
             raise BadExpansion(f"expanded into {class_type}, which stands for others and is replaced before a run")
@@ -88,7 +140,7 @@ def _read(planner: Planner, step: Step, graph: Mapping[str, Any]) -> dict[str, K
         title = (meta.get("title") if isinstance(meta, Mapping) else "") or schema.display_name or class_type
         display = node.get("override_display_id") or step.display_id or step.node_id
         inputs = _inputs(node_id, schema, given)
-        inside[node_id] = Known(title, runnable, inputs, Origin(step.node_id, display, real))
+        inside[node_id] = _Inner(title, runnable, inputs, Origin(step.node_id, display, real))
     return inside
 
 
@@ -118,20 +170,14 @@ def _linked(value: Any) -> Any:
     return as_link(value) or value if type(value) is list else value
 
 
-def _check(planner: Planner, inside: Mapping[str, Known], link: Link, where: str) -> None:
-    known = inside.get(link.node_id) or planner.known.get(link.node_id)
+def _check(known: Known | _Inner | None, link: Link, where: str) -> None:
+    """Raise for a link that leads to no such node, or to no slot of it."""
     if known is None:
         raise BadExpansion(f"{where} of the expansion is linked to node {link.node_id!r}, which this run does not have")
     count = len(known.schema.outputs)
     if not 0 <= link.slot < count:
         there = f"slot {link.slot} of node {link.node_id}, which has {count}"
         raise BadExpansion(f"{where} of the expansion is linked to {there}")
-
-
-def _links(known: Known, *, taken: bool = False) -> Iterator[str]:
-    """The nodes that a node is linked to; `taken`: only those whose value it takes, not just the link."""
-    lent = known.node.links if taken else {}
-    return (value.node_id for name, value in known.inputs.items() if type(value) is Link and lent.get(name) != LINK)
 
 
 def _order(targets: Iterable[str], sources: Callable[[str], Iterator[str]]) -> list[str]:
@@ -157,16 +203,3 @@ def _order(targets: Iterable[str], sources: Callable[[str], Iterator[str]]) -> l
                 del path[node_id]
                 stack.pop()
     return list(placed)
-
-
-def _assign(planner: Planner, order: Iterable[str], alive: Collection[str], open_: Collection[str]) -> None:
-    """Say for each key of `order` which node computes it. Raises for a node that would expand for ever."""
-    batch: set[str] = set()
-    for node_id in order:
-        digest = planner.keys[node_id].digest
-        first = planner.first_of.get(digest)
-        if first in open_:
-            raise BadExpansion(f"expanded without end: node {node_id} is what node {first} is, with the same inputs")
-        if first not in alive and first not in batch:
-            planner.first_of[digest] = node_id
-        batch.add(node_id)

@@ -23,7 +23,7 @@ from weft.engine.terminal.streams import READER_GONE, Stop, Stream
 from weft.engine.terminal.words import error_json, explain, shown, where
 
 if TYPE_CHECKING:
-    from weft.engine.running.executor import RunResult
+    from weft.engine.running.result import RunResult
 
 
 @contextmanager

@@ -12,12 +12,13 @@ from weft.engine.terminal.streams import Line
 from weft.engine.workflow.overrides import title_of
 
 if TYPE_CHECKING:
-    from weft.engine.planning.plan import ExecutionPlan, Step
+    from weft.engine.planning.plan import Plan, Step
+    from weft.engine.schema.registry import Registry
 
 _LONGEST = 60
 
 
-def itinerary(plan: ExecutionPlan) -> Iterator[Line]:
+def itinerary(plan: Plan, registry: Registry) -> Iterator[Line]:
     """The steps in their order; what a node was lowered to stands indented below it."""
     runs = sum(step.runs for step in plan.steps)
     reasons = {step.reason for step in plan.steps if step.runs}
@@ -37,7 +38,7 @@ def itinerary(plan: ExecutionPlan) -> Iterator[Line]:
         if whole and whole not in opened:
             opened.add(whole)
             count = sum(part.whole == whole for part in plan.lowered.parts.values())
-            title = title_of(plan.lowered.source, whole, plan.planner.registry)
+            title = title_of(plan.lowered.source, whole, registry)
             yield ["        ", (f"{whole:>{wide}}", "cyan"), "  ", (title, "bold"), f" becomes {count} nodes:"]
         yield from _step(step, wide + (2 if whole else 0), common)
     for label, node_ids in (("not needed", plan.pruned), ("if need be", plan.deferred)):

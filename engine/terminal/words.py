@@ -10,7 +10,7 @@ from weft.engine.errors import Interrupted, InvalidWorkflow, Issue, NodeError, W
 from weft.engine.terminal.streams import Line
 
 if TYPE_CHECKING:
-    from weft.engine.running.executor import RunResult
+    from weft.engine.running.result import RunResult
     from weft.engine.schema.node import NodeSchema
 
 

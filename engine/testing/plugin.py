@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 if TYPE_CHECKING:
-    from weft.engine.running.executor import RunResult
+    from weft.engine.running.result import RunResult
     from weft.engine.testing.cases import Case
     from weft.engine.testing.checking import Checked
     from weft.engine.testing.verdicts import Verdict

@@ -15,6 +15,8 @@ from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests, hash_file
 from weft.engine.planning.plan import Step
 from weft.engine.planning.signature import KEY_VERSION, canonical
+from weft.engine.schema.node import RunnableNode
+from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files
 from weft.engine.settings import Settings
 from weft.engine.testing.code import digest_of, pack_of
@@ -51,11 +53,13 @@ class Recorder:
     def __init__(
         self,
         instrument: Instrument,
+        registry: Registry,
         folders: Folders,
         digests: Digests,
         wants: Callable[[str, TensorLeaf], bool] = lambda node_id, leaf: False,
     ) -> None:
         self._instrument = instrument
+        self._registry = registry
         self._folders = folders
         self._digests = digests
         self._wants = wants
@@ -84,16 +88,17 @@ class Recorder:
         self.nodes[step.node_id] = self._record(step, ())
 
     def _record(self, step: Step, values: tuple[ValueRecord, ...]) -> NodeRecord:
+        node = self._registry.runnable(step.schema.class_type)
         return NodeRecord(
             class_type=step.schema.class_type,
             title=step.title,
-            version=step.node.version,
-            pack=self._pack(step.node.module),
+            version=node.version,
+            pack=self._pack(node.module),
             key=step.key.digest.hex(),
             volatile=step.key.volatile,
             inputs={name: _plain(value) for name, value in step.inputs.items() if type(value) is not Link},
             links={name: (value.node_id, value.slot) for name, value in step.inputs.items() if type(value) is Link},
-            files=self._files(step),
+            files=self._files(step, node),
             values=values,
         )
 
@@ -103,7 +108,7 @@ class Recorder:
         self.packs |= digest_of(module, pack)
         return pack
 
-    def _files(self, step: Step) -> dict[str, str]:
+    def _files(self, step: Step, node: RunnableNode) -> dict[str, str]:
         """The digests of the files that a step names, by input."""
         found: dict[str, str] = {}
         constants = {name: value for name, value in step.inputs.items() if type(value) is not Link}
@@ -112,7 +117,7 @@ class Recorder:
             if spec is not None and isinstance(spec.socket, Files) and value not in spec.socket.extra_choices:
                 path = self._folders.find(spec.socket.folder, value, spec.socket.suffixes)
                 found[name] = self.models[f"{spec.socket.folder}/{value}"] = self._digests.of(path).hex()
-        fingerprint = step.node.options.fingerprint
+        fingerprint = node.options.fingerprint
         if fingerprint is not None:
             items = fingerprint(self._folders, constants)
             for number, item in enumerate(item for item in items if isinstance(item, Path)):

@@ -168,7 +168,7 @@ def _once(
 ) -> Run:
     targets = [*how.targets, *(passing(prompt, definition) if definition is not None else ())]
     plan = session.plan(prompt, targets)
-    recorder = Recorder(instrument, session.folders, session.digests, wants)
+    recorder = Recorder(instrument, session.registry, session.folders, session.digests, wants)
     now = how.model_copy(update={"sampling": session.settings_of(prompt).sampling})
     run = Run(
         recorder.recording(session.settings_of(prompt)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from weft.engine.cache.memory import MemoryCache
     from weft.engine.cancel import CancelToken
     from weft.engine.errors import InvalidWorkflow, NodeError, NodeFailed, WeftError
-    from weft.engine.running.executor import RunResult
+    from weft.engine.running.result import RunResult
     from weft.engine.schema.authoring import node
     from weft.engine.schema.registry import Registry
 
@@ -29,7 +29,7 @@ _HOME = {
     "InvalidWorkflow": "weft.engine.errors",
     "NodeError": "weft.engine.errors",
     "NodeFailed": "weft.engine.errors",
-    "RunResult": "weft.engine.running.executor",
+    "RunResult": "weft.engine.running.result",
     "Registry": "weft.engine.schema.registry",
 }
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from weft.engine.running.executor import RunResult
+from weft.engine.running.result import RunResult
 
 from ..reference.store import Golden
 

@@ -19,7 +19,7 @@ from weft.engine import events
 from weft.engine.cache.memory import Cache, Entry, MemoryCache
 from weft.engine.errors import InvalidWorkflow, NodeError
 from weft.engine.events import Event
-from weft.engine.running.executor import RunResult
+from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
 from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
 

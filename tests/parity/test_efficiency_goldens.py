@@ -19,7 +19,7 @@ import torch
 import weft
 from weft.engine.cache.memory import MemoryCache
 from weft.engine.errors import InvalidWorkflow, NodeError
-from weft.engine.running.executor import RunResult
+from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
 
 from ..reference.store import goldens

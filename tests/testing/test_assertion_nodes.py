@@ -17,7 +17,7 @@ from weft.engine.api import Session
 from weft.engine.cache.memory import MemoryCache
 from weft.engine.errors import NodeError
 from weft.engine.formats.widgets import default_of
-from weft.engine.running.executor import RunResult
+from weft.engine.running.result import RunResult
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Socket, String

@@ -75,7 +75,7 @@ def recorded(
     prompt: dict[str, Any], instrument: Instrument, *, session: Session | None = None, **more: Any
 ) -> Recorder:
     session = session or Session(registry=REGISTRY, device="cpu")
-    recorder = Recorder(instrument, session.folders, session.digests, **more)
+    recorder = Recorder(instrument, session.registry, session.folders, session.digests, **more)
     session.execute(session.plan(session.read(prompt)), watch=recorder)
     return recorder
 

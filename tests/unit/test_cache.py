@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import sys
 import threading
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.engine.cache.memory import Cache, Entry, MemoryCache, NoCache, Recipe, parts_of
+from weft.engine.cache.memory import Cache, Entry, Manifest, MemoryCache, NoCache, Recipe, parts_of
 
 
 class Tensor:
@@ -28,6 +29,12 @@ def entry(*sizes: int) -> Entry:
     return Entry(tuple(Tensor(size) for size in sizes))
 
 
+def got(cache: Cache, key: bytes) -> Entry | None:
+    """What the cache gives for a key, asked as a plan and a run ask."""
+    manifest = cache.lookup(key)
+    return None if manifest is None else cache.load(manifest)
+
+
 def recipe(number: int = 0) -> Recipe:
     return Recipe("X", "1", {}, {}, str(number).encode())
 
@@ -36,7 +43,7 @@ def test_no_cache_keeps_nothing() -> None:
     cache: Cache = NoCache()
     cache.put(b"a", entry(1))
     cache.note("1", recipe())
-    assert cache.get(b"a") is None
+    assert got(cache, b"a") is None
     assert cache.recall("1") is None
 
 
@@ -45,21 +52,35 @@ def test_kept_until_cleared() -> None:
     kept = Entry((1,), {"text": ["a"]}, (Path("f"),))
     cache.put(b"a", kept)
     cache.note("1", recipe())
-    assert cache.get(b"a") is kept
-    assert cache.get(b"b") is None
+    assert got(cache, b"a") is kept
+    assert got(cache, b"b") is None
     assert cache.recall("1") == recipe()
     assert cache.recall("2") is None
     cache.clear()
-    assert (len(cache), cache.used, cache.get(b"a"), cache.recall("1")) == (0, 0, None, None)
+    assert (len(cache), cache.used, got(cache, b"a"), cache.recall("1")) == (0, 0, None, None)
+
+
+def test_a_manifest_tells_without_holding() -> None:
+    cache = MemoryCache()
+    tensor = Tensor(100)
+    cache.put(b"a", Entry((tensor,), {"text": ["a"]}, (Path("f"),)))
+    manifest = cache.lookup(b"a")
+    assert manifest == Manifest(b"a", (Path("f"),))
+    assert cache.lookup(b"b") is None
+    sent = pickle.loads(pickle.dumps(manifest))
+    assert cache.load(sent) is not None
+    assert MemoryCache().load(sent) is None, "in another process it is a miss"
+    cache.clear()
+    assert cache.load(manifest) is None, "and so it is when the cache has dropped it since"
 
 
 def test_the_least_recently_used_go_first() -> None:
     cache = MemoryCache(10_000)
     for key in (b"a", b"b", b"c"):
         cache.put(key, entry(2_000))
-    assert cache.get(b"a") is not None  # being asked for makes it recent
+    assert got(cache, b"a") is not None  # being asked for makes it recent
     cache.put(b"d", entry(5_000))
-    assert [key for key in (b"a", b"b", b"c", b"d") if cache.get(key)] == [b"a", b"d"]
+    assert [key for key in (b"a", b"b", b"c", b"d") if got(cache, key)] == [b"a", b"d"]
     assert cache.used <= cache.max_bytes
 
 
@@ -67,10 +88,10 @@ def test_what_is_larger_than_the_budget_is_not_kept_and_drives_nothing_out() -> 
     cache = MemoryCache(10_000)
     cache.put(b"a", entry(2_000))
     cache.put(b"big", entry(10_001))
-    assert cache.get(b"a") is not None
-    assert cache.get(b"big") is None
+    assert got(cache, b"a") is not None
+    assert got(cache, b"big") is None
     cache.put(b"a", entry(10_001))
-    assert (cache.get(b"a"), cache.used) == (None, 0)
+    assert (got(cache, b"a"), cache.used) == (None, 0)
 
 
 def test_put_again_replaces() -> None:
@@ -79,7 +100,7 @@ def test_put_again_replaces() -> None:
     used = cache.used
     second = entry(2_000)
     cache.put(b"a", second)
-    assert cache.get(b"a") is second
+    assert got(cache, b"a") is second
     assert (len(cache), cache.used) == (1, used)
 
 
@@ -92,9 +113,9 @@ def test_what_entries_share_counts_once_until_the_last_has_gone() -> None:
     cache.put(b"n", Entry((Model(base=30_000),)))
     assert 80_000 < cache.used < 85_000
     cache.put(b"c", entry(10_000))
-    assert cache.get(b"a") is not None
+    assert got(cache, b"a") is not None
     cache.put(b"d", entry(40_000))  # a was asked for last; b and m free next to nothing, n the base of both, c 10,000
-    assert [key for key in (b"a", b"b", b"m", b"n", b"c", b"d") if cache.get(key)] == [b"a", b"d"]
+    assert [key for key in (b"a", b"b", b"m", b"n", b"c", b"d") if got(cache, key)] == [b"a", b"d"]
     assert 90_000 < cache.used < 91_000
 
 
@@ -130,7 +151,7 @@ def test_threads_share_it() -> None:
             for turn in range(400):
                 key = keys[(turn * (place + 1)) % len(keys)]
                 cache.put(key, kept[key])
-                found = cache.get(keys[turn % len(keys)])
+                found = got(cache, keys[turn % len(keys)])
                 assert found is None or found is kept[keys[turn % len(keys)]]
                 cache.note(str(turn % 5), recipe(place))
                 cache.recall(str(turn % 7))
@@ -150,7 +171,7 @@ def test_threads_share_it() -> None:
     finally:
         sys.setswitchinterval(before)
     assert failures == []
-    there = [key for key in keys if cache.get(key)]
+    there = [key for key in keys if got(cache, key)]
     parts = {part: size for key in there for part, size in cache._entries[key][1].items()}
     assert (len(cache), cache.used) == (len(there), sum(parts.values()))
     assert cache.used <= cache.max_bytes
@@ -162,7 +183,7 @@ def test_what_goes_is_freed_outside_of_the_lock() -> None:
 
     class Last(Tensor):
         def __del__(self) -> None:
-            asker = threading.Thread(target=lambda: seen.append(cache.get(b"none")))
+            asker = threading.Thread(target=lambda: seen.append(got(cache, b"none")))
             asker.start()
             asker.join(5)
 
@@ -216,7 +237,7 @@ def test_used_is_the_sum_of_what_is_there(operations: list[tuple[str, str, list[
         if name == "put":
             cache.put(key.encode(), Entry(tuple(tensors[place] for place in places)))
         else:
-            cache.get(key.encode())
+            got(cache, key.encode())
         there = {
             place
             for kept in "abcd"

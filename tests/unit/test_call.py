@@ -8,11 +8,10 @@ from typing import Annotated, Any
 
 import pytest
 
-from weft.engine.cache.memory import Entry
+from weft.engine.cache.memory import CacheKey, Entry
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, MissingFile, NodeError, WeftError
 from weft.engine.planning.plan import Step
-from weft.engine.planning.signature import CacheKey
 from weft.engine.running.call import call_node, describe
 from weft.engine.schema.authoring import UI, ExtraPnginfo, Hidden, PromptJson, UniqueId, node
 from weft.engine.schema.registry import Registry
@@ -65,9 +64,10 @@ Call = Callable[..., Entry]
 @pytest.fixture
 def call(make_context: Callable[..., RunContext]) -> Call:
     def run(class_type: str, outputs: dict[str, tuple[Any, ...]] | None = None, **inputs: Any) -> Entry:
-        step = Step("7", "A Title", REGISTRY.runnable(class_type), inputs, CacheKey(b""))
+        node = REGISTRY.runnable(class_type)
+        step = Step("7", "A Title", node.schema, inputs, CacheKey(b""))
         context = make_context(prompt={"7": {}}, extra_pnginfo=lambda: {"workflow": {}})
-        return call_node(step, outputs or {}, context)
+        return call_node(step, node, outputs or {}, context)
 
     return run
 
@@ -140,9 +140,10 @@ def test_the_context_is_no_input(make_context: Callable[..., RunContext]) -> Non
     def broken(**inputs: Any) -> Any:
         raise ValueError
 
-    step = Step("7", "T", replace(REGISTRY.runnable("Injected"), call=broken), {"a": 1}, CacheKey(b""))
+    node = replace(REGISTRY.runnable("Injected"), call=broken)
+    step = Step("7", "T", node.schema, {"a": 1}, CacheKey(b""))
     with pytest.raises(NodeError) as caught:
-        call_node(step, {}, make_context())
+        call_node(step, node, {}, make_context())
     assert caught.value.inputs == {"a": "1"}, "what the engine injects is not the user's input"
     assert caught.value.message == "ValueError: ValueError"
 

@@ -411,7 +411,7 @@ def test_a_bug_of_weft_keeps_its_traceback(home: Home, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("weft.engine.api.make_plan", broken)
+    monkeypatch.setattr("weft.engine.planning.plan.Planner.plan", broken)
     code, _, err = home.weft("run", home.chain())
     assert code == 1
     assert "Traceback" in err
@@ -424,7 +424,7 @@ def test_what_the_machine_does_to_weft_is_no_bug(error: Exception, home: Home, m
     def broken(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr("weft.engine.api.make_plan", broken)
+    monkeypatch.setattr("weft.engine.planning.plan.Planner.plan", broken)
     code, out, err = home.weft("run", home.chain())
     assert (code, out) == (1, "")
     assert err in ("error: not enough memory\n", "error: No space left on device\n")

@@ -7,6 +7,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,14 +15,15 @@ import pytest
 
 import weft
 from weft.engine import events
-from weft.engine.cache.memory import Cache, MemoryCache, NoCache
+from weft.engine.cache.memory import Cache, Entry, Manifest, MemoryCache, NoCache
 from weft.engine.context import RunContext
-from weft.engine.errors import Interrupted, NodeError, WeftError
+from weft.engine.errors import Interrupted, NodeError
 from weft.engine.events import Event
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests
-from weft.engine.planning.plan import ExecutionPlan, make_plan
-from weft.engine.running.executor import LocalExecutor, RunResult
+from weft.engine.planning.plan import Plan, Planner
+from weft.engine.running.executor import Executor
+from weft.engine.running.result import RunResult
 from weft.engine.schema.authoring import UI, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files, Int, Socket
@@ -128,14 +130,24 @@ class Runner:
         self.make_context = make_context
         self.events: list[Event] = []
 
-    def plan(self, prompt: dict[str, Any], cache: Cache | None = None, targets: tuple[str, ...] = ()) -> ExecutionPlan:
-        options: dict[str, Any] = {"digests": Digests(), "cache": cache or NoCache(), "targets": targets}
-        return make_plan(Prompt.parse(prompt), REGISTRY, folders=self.folders, **options)
+    def plan(self, prompt: dict[str, Any], cache: Cache | None = None, targets: tuple[str, ...] = ()) -> Plan:
+        return self.planner(cache).plan(Prompt.parse(prompt), targets)
+
+    def planner(self, cache: Cache | None = None, namespace: bytes = b"") -> Planner:
+        options: dict[str, Any] = {
+            "digests": Digests(),
+            "cache": NoCache() if cache is None else cache,
+            "namespace": namespace,
+        }
+        return Planner(REGISTRY, folders=self.folders, **options)
+
+    def executor(self, cache: Cache | None = None, **options: Any) -> Executor:
+        return Executor(self.planner(cache), **options)
 
     def run(self, prompt: dict[str, Any], cache: Cache | None = None, targets: tuple[str, ...] = ()) -> RunResult:
         self.events = []
         context = self.make_context(observers=[self.events.append])
-        return LocalExecutor(cache).run(self.plan(prompt, cache, targets), context)
+        return self.executor(cache).run(self.plan(prompt, cache, targets), context)
 
     def names(self) -> list[str]:
         """`NodeStarted 3`, in order."""
@@ -205,26 +217,100 @@ def edited(node_id: str, **inputs: Any) -> dict[str, Any]:
 
 def test_hits_are_released_too(runner: Runner) -> None:
     """The result of a run must not keep what it took from the cache, and the run itself no longer than needed."""
-    cache = MemoryCache()
+
+    class Once(MemoryCache):
+        """Gives what it has away."""
+
+        def load(self, manifest: Manifest) -> Entry | None:
+            entry = super().load(manifest)
+            self.clear()
+            return entry
+
+        def put(self, key: bytes, entry: Entry) -> None:
+            if not started:
+                super().put(key, entry)
+
+    started: list[bool] = []
+    cache = Once()
     runner.run(CHAIN, cache)
     changed = edited("3", number=30)
     plan = runner.plan(changed, cache)
-    cache.clear()
+    started.append(True)
     WORLD.alive_at.clear()
-    result = LocalExecutor(NoCache()).run(plan, runner.make_context())
+    result = runner.executor(cache).run(plan, runner.make_context())
     assert result.cached == ("2",)
     assert WORLD.alive_at == {30: {2}, 4: {30}}
     assert WORLD.alive() == set()
     assert result.plan is plan
 
 
-def test_a_plan_runs_once(runner: Runner) -> None:
+def test_a_plan_runs_as_often_as_one_likes(runner: Runner) -> None:
+    plan = runner.plan(CHAIN)
+    cache = MemoryCache()
+    first, second = (runner.executor(cache).run(plan, runner.make_context()) for _ in range(2))
+    assert WORLD.called == [1, 2, 3, 4] * 2, "it says that they run"
+    assert (first.outputs, first.ui, first.files) == (second.outputs, second.ui, second.files)
+    served = runner.plan(CHAIN, cache)
+    WORLD.called.clear()
+    first, second = (runner.executor(cache).run(served, runner.make_context()) for _ in range(2))
+    assert WORLD.called == []
+    assert first.cached == second.cached == ("4",)
+
+
+def test_a_plan_holds_nothing_of_the_cache(runner: Runner) -> None:
     cache = MemoryCache()
     runner.run(CHAIN, cache)
-    plan = runner.plan(CHAIN, cache)
-    LocalExecutor(cache).run(plan, runner.make_context())
-    with pytest.raises(WeftError, match="this plan has been run"):
-        LocalExecutor(cache).run(plan, runner.make_context())
+    plan = runner.plan(edited("4", number=40), cache)
+    assert [step.node_id for step in plan.steps if step.cached] == ["3"]
+    cache.clear()
+    assert WORLD.alive() == set()
+
+
+@pytest.mark.parametrize("why", ["dropped", "another process", "another device"])
+def test_a_hit_that_is_gone_is_a_miss(why: str, runner: Runner) -> None:
+    """It is computed again, with what was not needed before, and says why."""
+    cache = MemoryCache()
+    prompt = graph((1,), (2, 1), (3, 2), (4, 3), (5, 1), save=(4,), keep=(5,))
+    runner.run(prompt, cache)
+    prompt["4"]["inputs"]["number"] = 40
+    plan = runner.plan(prompt, cache)
+    assert {step.node_id: step.cached for step in plan.steps} == {"3": True, "4": False, "5": True}
+    WORLD.called.clear()
+    other = cache if why == "another device" else MemoryCache()
+    if why == "dropped":
+        other = cache
+        cache._entries.clear()
+    planner = runner.planner(other, b"cuda" if why == "another device" else b"")
+    seen: list[Event] = []
+    result = Executor(planner).run(plan, runner.make_context(observers=[seen.append]))
+    assert WORLD.called == [1, 2, 3, 40, 5]
+    assert WORLD.alive_at[40] >= {3}
+    assert (result.cached, list(result)) == ((), ["4", "5"])
+    reasons = {event.node_id: event.reason for event in seen if isinstance(event, events.NodeStarted)}
+    assert reasons["3"] == reasons["5"] == "the cache dropped it"
+    assert WORLD.alive() == {1, 2, 3} if why == "another process" else True
+
+
+def test_a_hit_that_is_gone_wakes_a_hit_above(runner: Runner) -> None:
+    """Of what it needs, the cache serves what it still has."""
+    cache = MemoryCache()
+    runner.run(CHAIN, cache)
+    plan = runner.plan(edited("4", number=40), cache)
+    cache._entries.pop(plan.nodes["3"].key.digest)
+    WORLD.called.clear()
+    result = runner.executor(cache).run(plan, runner.make_context())
+    assert WORLD.called == [3, 40]
+    assert result.cached == ("2",)
+
+
+def test_other_code_than_the_plan_s_poisons_no_cache(runner: Runner) -> None:
+    """A process that has another version of a node runs it, and keeps nothing of it under the plan's keys."""
+    plan = runner.plan(CHAIN)
+    changed = tuple(step._replace(version="another") if step.node_id == "2" else step for step in plan.steps)
+    cache = MemoryCache()
+    result = runner.executor(cache).run(replace(plan, steps=changed), runner.make_context())
+    assert (WORLD.called, list(result)) == ([1, 2, 3, 4], ["4"])
+    assert [node_id for node_id in "1234" if cache.lookup(plan.nodes[node_id].key.digest)] == ["1"]
 
 
 def test_the_second_run_comes_from_the_cache(runner: Runner) -> None:
@@ -378,7 +464,7 @@ def test_an_observer_that_raises_is_no_failure_of_a_node(kind: type[Event], swal
     WORLD.does = {3: tell}
     context = runner.make_context(observers=[broken, seen.append])
     with pytest.raises(ZeroDivisionError, match="the observer's"):
-        LocalExecutor().run(runner.plan(graph((1,), (2, 1), (3, 1), save=(2, 3))), context)
+        runner.executor().run(runner.plan(graph((1,), (2, 1), (3, 1), save=(2, 3))), context)
     assert not [event for event in seen if isinstance(event, events.NodeFailed)]
     finished = seen[-1] if seen else None
     assert kind is events.RunStarted or (isinstance(finished, events.RunFinished) and finished.status == "failed")
@@ -417,7 +503,7 @@ def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
 
     seen: list[Event] = []
     context = runner.make_context(observers=[seen.append])
-    result = LocalExecutor(spare=spare).run(runner.plan(prompt), context)
+    result = runner.executor(spare=spare).run(runner.plan(prompt), context)
     assert told == ["3"]
     assert sorted(WORLD.called) == [1, 2, 3, 4, 5]
     assert list(result) == ["4", "5"]
@@ -426,7 +512,7 @@ def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
     assert [event.status for event in seen if isinstance(event, events.RunFinished)] == ["failed"]
     WORLD.called.clear()
     with pytest.raises(NodeError):
-        LocalExecutor(spare=lambda error: False).run(runner.plan(prompt), runner.make_context())
+        runner.executor(spare=lambda error: False).run(runner.plan(prompt), runner.make_context())
 
 
 def test_a_failure_that_others_wait_for_is_not_spared(runner: Runner) -> None:
@@ -435,7 +521,7 @@ def test_a_failure_that_others_wait_for_is_not_spared(runner: Runner) -> None:
 
     WORLD.does = {2: fail}
     with pytest.raises(NodeError):
-        LocalExecutor(spare=lambda error: True).run(runner.plan(CHAIN), runner.make_context())
+        runner.executor(spare=lambda error: True).run(runner.plan(CHAIN), runner.make_context())
 
 
 def test_the_context_knows_what_the_cache_served(runner: Runner) -> None:
@@ -510,7 +596,7 @@ def test_cancelled_before_it_begins(runner: Runner) -> None:
     context = runner.make_context(observers=[runner.events.append])
     context.cancel()
     with pytest.raises(Interrupted):
-        LocalExecutor().run(runner.plan(CHAIN), context)
+        runner.executor().run(runner.plan(CHAIN), context)
     assert WORLD.called == []
     assert runner.names() == ["RunStarted", "RunFinished"]
 
@@ -522,7 +608,7 @@ def test_an_observer_may_interrupt(error: BaseException, runner: Runner) -> None
             raise error
 
     with pytest.raises(Interrupted):
-        LocalExecutor().run(runner.plan(CHAIN), runner.make_context(observers=[observer]))
+        runner.executor().run(runner.plan(CHAIN), runner.make_context(observers=[observer]))
     assert WORLD.called == [1, 2]
 
 
@@ -530,7 +616,7 @@ def test_volatile_outputs_are_never_stored(runner: Runner) -> None:
     cache = MemoryCache()
     plan = runner.plan(CHAIN, cache)
     steps = tuple(step._replace(key=step.key._replace(volatile="why")) for step in plan.steps)
-    LocalExecutor(cache).run(ExecutionPlan(steps, plan.keep, (), (), plan.planner), runner.make_context())
+    runner.executor(cache).run(replace(plan, steps=steps), runner.make_context())
     assert len(cache) == 0
     assert cache.recall("3") is not None
 
@@ -565,7 +651,7 @@ def test_a_file_that_changes_after_the_plan_poisons_no_cache(change: str, runner
     WORLD.does[1] = touch
     if change != "content":
         WORLD.does[2] = restore
-    result = LocalExecutor(cache).run(plan, runner.make_context())
+    result = runner.executor(cache).run(plan, runner.make_context())
     assert result["2"] == ("new",)
     assert [node_id for node_id, _ in result.warnings] == ["1"]
     assert f"{file} was changed after the run was planned" in result.warnings[0][1]
@@ -584,18 +670,17 @@ def test_what_a_run_says_of_its_files(runner: Runner) -> None:
         (runner.folders.input / f"{name}.txt").write_text(name)
     both = {name: {"class_type": "Load", "inputs": {"file": f"{name}.txt"}} for name in "ab"}
     plan = runner.plan(both, targets=("a", "b"))
-    assert set(plan.models()) == {"input/a.txt", "input/b.txt"}
+    assert set(runner.planner().models(plan.nodes)) == {"input/a.txt", "input/b.txt"}
     (runner.folders.input / "b.txt").unlink()
-    assert set(plan.models()) == {"input/a.txt"}
+    assert set(runner.planner().models(plan.nodes)) == {"input/a.txt"}
 
 
 def test_the_namespace_is_part_of_the_stored_key(runner: Runner) -> None:
     cache = MemoryCache()
-    plan = make_plan(
-        Prompt.parse(CHAIN), REGISTRY, folders=runner.folders, digests=Digests(), cache=cache, namespace=b"cpu"
-    )
-    LocalExecutor(cache).run(plan, runner.make_context())
-    assert cache.get(b"cpu" + plan.steps[0].key.digest) is not None
+    planner = runner.planner(cache, b"cpu")
+    plan = planner.plan(Prompt.parse(CHAIN))
+    Executor(planner).run(plan, runner.make_context())
+    assert cache.lookup(b"cpu" + plan.steps[0].key.digest) is not None
 
 
 def test_nothing_to_do(runner: Runner) -> None:

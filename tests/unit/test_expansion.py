@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import weakref
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -9,13 +10,14 @@ import pytest
 from weft.engine import events
 from weft.engine.cache.memory import Cache, MemoryCache, NoCache
 from weft.engine.context import RunContext
-from weft.engine.errors import Interrupted, NodeError, WeftError
+from weft.engine.errors import Interrupted, NodeError
 from weft.engine.events import Event
 from weft.engine.folders import Folders
 from weft.engine.links import Link, Linked
 from weft.engine.planning.digests import Digests
-from weft.engine.planning.plan import ExecutionPlan, make_plan
-from weft.engine.running.executor import LocalExecutor, RunResult
+from weft.engine.planning.plan import Plan, Planner
+from weft.engine.running.executor import Executor
+from weft.engine.running.result import RunResult
 from weft.engine.schema.authoring import UI, RawLink, UniqueId, WithLink, node
 from weft.engine.schema.expansion import Expanded, GraphBuilder
 from weft.engine.schema.registry import Registry
@@ -178,19 +180,17 @@ class Runner:
         self.make_context = make_context
         self.events: list[Event] = []
 
-    def plan(self, prompt: dict[str, Any], cache: Cache | None = None, targets: tuple[str, ...] = ()) -> ExecutionPlan:
-        options: dict[str, Any] = {
-            "digests": Digests(),
-            "cache": NoCache() if cache is None else cache,
-            "targets": targets,
-        }
-        return make_plan(Prompt.parse(prompt), REGISTRY, folders=self.folders, **options)
+    def plan(self, prompt: dict[str, Any], cache: Cache | None = None, targets: tuple[str, ...] = ()) -> Plan:
+        return self.planner(cache).plan(Prompt.parse(prompt), targets)
+
+    def planner(self, cache: Cache | None = None) -> Planner:
+        return Planner(REGISTRY, folders=self.folders, digests=Digests(), cache=NoCache() if cache is None else cache)
 
     def run(self, prompt: dict[str, Any], *targets: str, cache: Cache | None = None) -> RunResult:
         self.events = []
         WORLD.called.clear()
         context = self.make_context(observers=[self.events.append])
-        return LocalExecutor(cache).run(self.plan(prompt, cache, targets), context)
+        return Executor(self.planner(cache)).run(self.plan(prompt, cache, targets), context)
 
     def of(self, *kinds: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kinds)]
@@ -563,11 +563,13 @@ def test_an_error_inside_names_both_nodes(runner: Runner) -> None:
     assert WORLD.called == ["sampler", "", "show"]
 
 
-def test_a_plan_that_has_grown_runs_once(runner: Runner) -> None:
+def test_a_plan_that_has_grown_is_what_it_was(runner: Runner) -> None:
     plan = runner.plan(SAMPLE)
-    LocalExecutor().run(plan, runner.make_context())
-    with pytest.raises(WeftError, match="this plan has been run"):
-        LocalExecutor().run(plan, runner.make_context())
+    before = pickle.dumps(plan)
+    first, second = (Executor(runner.planner()).run(plan, runner.make_context()) for _ in range(2))
+    assert pickle.dumps(plan) == before
+    assert [value.number for value in first["s"]] == [value.number for value in second["s"]] == [1, 111]
+    assert (first.ui, first.files, list(first.timings)) == (second.ui, second.files, list(second.timings))
 
 
 def test_an_interruption_inside(runner: Runner) -> None:
@@ -653,8 +655,8 @@ def test_a_blue_print_of_v1(folders: Folders, make_context: Callable[..., RunCon
 
     registry = Registry({**{item.__name__: item for item in NODES}, "Expander": Expander})
     prompt = Prompt.parse({"m": MAKE, "g": step("Expander", a=["m", 0])})
-    plan = make_plan(prompt, registry, folders=folders, digests=Digests(), cache=NoCache(), targets=["g"])
-    assert number(LocalExecutor().run(plan, make_context())) == 2
+    planner = Planner(registry, folders=folders, digests=Digests(), cache=NoCache())
+    assert number(Executor(planner).run(planner.plan(prompt, ["g"]), make_context())) == 2
     assert WORLD.called == ["make", "v1", "add"]
 
 

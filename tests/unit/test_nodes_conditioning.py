@@ -12,7 +12,7 @@ from weft.engine.api import Session
 from weft.engine.cache.memory import NoCache
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests
-from weft.engine.planning.plan import make_plan
+from weft.engine.planning.plan import Planner
 from weft.engine.schema.authoring import node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import String
@@ -62,7 +62,7 @@ def key(folders: Folders, class_type: str, text: Any) -> bytes:
         "3": {"class_type": "Text", "inputs": {"value": "embedding:face"}},
     }
     options: dict[str, Any] = {"folders": folders, "digests": Digests(), "cache": NoCache()}
-    plan = make_plan(Prompt.parse(nodes), REGISTRY, targets=["1"], **options)
+    plan = Planner(REGISTRY, **options).plan(Prompt.parse(nodes), ["1"])
     (found,) = (step.key for step in plan.steps if step.node_id == "1")
     assert not found.volatile
     return found.digest
@@ -108,7 +108,7 @@ def test_one_linked_text_of_two(folders: Folders, embedding: Any) -> None:
             "3": {"class_type": "Text", "inputs": {"value": "x"}},
         }
         options: dict[str, Any] = {"folders": folders, "digests": Digests(), "cache": NoCache()}
-        return make_plan(Prompt.parse(nodes), REGISTRY, targets=["1"], **options).steps[-1].key.digest
+        return Planner(REGISTRY, **options).plan(Prompt.parse(nodes), ["1"]).steps[-1].key.digest
 
     before = both()
     embedding("face.pt", "1")

@@ -9,8 +9,9 @@ import pytest
 
 from weft.engine.cache.memory import Entry, MemoryCache
 from weft.engine.folders import Folders
+from weft.engine.planning import plan as planning
 from weft.engine.planning.digests import Digests
-from weft.engine.planning.plan import ExecutionPlan, make_plan
+from weft.engine.planning.plan import Plan
 from weft.engine.schema.authoring import node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files, Int, Socket
@@ -67,20 +68,18 @@ class Planner:
         self.folders = folders
         self.cache = MemoryCache()
 
-    def plan(
-        self, prompt: dict[str, Any], *targets: str, registry: Registry = REGISTRY, **options: Any
-    ) -> ExecutionPlan:
+    def plan(self, prompt: dict[str, Any], *targets: str, registry: Registry = REGISTRY, **options: Any) -> Plan:
         given: dict[str, Any] = {"folders": self.folders, "digests": Digests(), "cache": self.cache, **options}
-        return make_plan(Prompt.parse(prompt), registry, targets=targets, **given)
+        return planning.Planner(registry, **given).plan(Prompt.parse(prompt), targets)
 
-    def done(self, plan: ExecutionPlan, files: dict[str, tuple[Path, ...]] | None = None) -> None:
+    def done(self, plan: Plan, files: dict[str, tuple[Path, ...]] | None = None, namespace: bytes = b"") -> None:
         for step in plan.steps:
             if step.runs:
                 assert step.recipe is not None
                 self.cache.note(step.node_id, step.recipe)
                 if not step.key.volatile:
                     entry = Entry((step.node_id,), files=(files or {}).get(step.node_id, ()))
-                    self.cache.put(plan.namespace + step.key.digest, entry)
+                    self.cache.put(namespace + step.key.digest, entry)
 
 
 @pytest.fixture
@@ -93,7 +92,7 @@ def edited(node_id: str, **inputs: Any) -> dict[str, Any]:
     return {**CHAIN, node_id: changed}
 
 
-def actions(plan: ExecutionPlan) -> dict[str, str]:
+def actions(plan: Plan) -> dict[str, str]:
     return {step["node_id"]: step["action"] for step in plan.to_json()["steps"]}
 
 
@@ -101,7 +100,7 @@ def test_cold(planner: Planner) -> None:
     plan = planner.plan(CHAIN)
     assert [step.node_id for step in plan.steps] == ["load", "one", "two", "save"]
     assert all(step.runs and step.reason == "not computed before" for step in plan.steps)
-    assert (plan.keep, plan.pruned, plan.hits) == ({"save"}, (), {})
+    assert (plan.keep, plan.pruned) == ({"save"}, ())
     two = plan.steps[2]
     assert two.inputs == {"image": Link("one", 0), "amount": 2}
     assert two.parents == ("one",)
@@ -113,7 +112,7 @@ def test_fully_cached(planner: Planner) -> None:
     plan = planner.plan(CHAIN)
     assert [(step.node_id, step.cached, step.parents) for step in plan.steps] == [("save", True, ())]
     assert plan.pruned == ("load", "one", "two")
-    assert plan.hits["save"].outputs == ("save",)
+    assert plan.steps[0].hit == planner.cache.lookup(plan.steps[0].key.digest)
 
 
 def test_above_a_hit_nothing_is_needed(planner: Planner) -> None:
@@ -121,7 +120,7 @@ def test_above_a_hit_nothing_is_needed(planner: Planner) -> None:
     plan = planner.plan(edited("two", amount=3))
     assert actions(plan) == {"one": "cached", "two": "run", "save": "run"}
     assert plan.pruned == ("load",)
-    assert list(plan.hits) == ["one"]
+    assert [step.node_id for step in plan.steps if step.cached] == ["one"]
 
 
 def test_what_one_branch_prunes_another_may_need(planner: Planner) -> None:
@@ -183,12 +182,12 @@ def test_volatile_nodes_are_never_looked_up_and_never_twins(planner: Planner) ->
 
 
 def test_namespaces_are_kept_apart(planner: Planner) -> None:
-    planner.done(planner.plan(CHAIN, namespace=b"cpu"))
+    planner.done(planner.plan(CHAIN, namespace=b"cpu"), namespace=b"cpu")
     assert actions(planner.plan(CHAIN, namespace=b"cpu")) == {"save": "cached"}
     assert set(actions(planner.plan(CHAIN, namespace=b"cuda")).values()) == {"run"}
 
 
-def reason(plan: ExecutionPlan, node_id: str) -> str:
+def reason(plan: Plan, node_id: str) -> str:
     return next(step.reason for step in plan.steps if step.node_id == node_id)
 
 

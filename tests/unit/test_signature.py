@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.engine.cache.memory import NoCache
+from weft.engine.cache.memory import CacheKey, NoCache
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests
-from weft.engine.planning.plan import make_plan
-from weft.engine.planning.signature import CacheKey, FileDigest, KeyMaker, canonical
+from weft.engine.planning.plan import Planner
+from weft.engine.planning.signature import FileDigest, KeyMaker, canonical
 from weft.engine.schema.authoring import UniqueId, node, read_function
 from weft.engine.schema.node import RunnableNode
 from weft.engine.schema.registry import Registry
@@ -98,7 +98,7 @@ REGISTRY = Registry().add([Make, Join, ByFile, ById, ByFingerprint, EveryTime, S
 def keys(prompt: dict[str, Any], folders: Folders, registry: Registry = REGISTRY) -> dict[str, CacheKey]:
     """The keys of every node, as a plan makes them."""
     options: dict[str, Any] = {"folders": folders, "digests": Digests(), "cache": NoCache()}
-    plan = make_plan(Prompt.parse(prompt), registry, targets=list(prompt), **options)
+    plan = Planner(registry, **options).plan(Prompt.parse(prompt), list(prompt))
     return {step.node_id: step.key for step in plan.steps}
 
 

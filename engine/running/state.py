@@ -1,0 +1,230 @@
+"""The state of a run: plain data, and the transitions that alone change it. They call nothing and know no clock.
+
+State, and who changes it:
+
+    nodes      node id -> Known: the plan's, and those that nodes expanded into. Grows in `expand`.
+    steps      node id -> Step of every node that is not done: ready, blocked, running or expanded. There is one step a
+               node; an expansion may bring a new one for a node of the plan, which then takes its place and is earlier.
+    rank       node id -> its place in the order; of what is ready, the lowest is started first. What an expansion
+               brings comes before all else: the plan's order, depth first, stays depth first. `first` is the lowest.
+    blocked    node id -> how many of the values that its step takes are not there yet; never 0.
+    takers     node id -> the blocked steps that take its value, one entry a link.
+    ready      a heap of (rank, node id). An entry whose rank is no longer its node's is passed over.
+    running    node ids that were started and have not ended.
+    expanded   node id -> Join of every node that has expanded and is not done: what its outputs are gathered from. It
+               is blocked like a step, by the nodes of its join.
+    outputs    node id -> tuple of slots. Written once for each step, by `finish`; a node is in it from its end until
+               its last consumer ended, or to the end of the run if the plan keeps it.
+    waiting    node id -> how many links of steps and joins lead to it that have not ended. 0 entries may stay.
+    computes   key -> the node that computes it, or did: equal nodes share its outputs.
+    shown      node id -> what a node showed and wrote, without its outputs.
+    stale      ids of the nodes that are not what their keys say, since a file or the code is another than when the plan
+               was made, and of all that take from them: none of these goes into the cache.
+
+Invariants, between any two transitions:
+
+    1. a node of `steps` is exactly one of: ready, blocked, running;
+    2. what a ready or running step takes is in `outputs`; a blocked one misses as many values as `blocked` says, and
+       each is of a node of `steps`, or of one that failed;
+    3. `waiting` counts the links of `steps` and, in the place of a step that expanded, of its join;
+    4. `outputs` holds nothing that nobody waits for and the plan does not keep.
+
+A link that is only passed on blocks nothing, but counts as waiting: its source, if it ran, stays until the node has
+expanded and the links inside have taken over. A source that did not run, or is gone, is planned with the expansion.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from weft.engine.cache.memory import Entry
+from weft.engine.planning.plan import Known, Plan, Step
+
+
+class Growth(NamedTuple):
+    """What becomes of a node that expands: a plan for what is inside, and its outputs, Links and values, slot by slot.
+
+    `parents` are the nodes to wait for: those that the outputs come from, and the output nodes inside. `computes` says
+    for keys which node computes them from now on. `shown` is what the node itself showed and wrote.
+    """
+
+    plan: Plan
+    computes: Mapping[bytes, str]
+    results: tuple[Any, ...] = ()
+    parents: tuple[str, ...] = ()
+    shown: Entry = Entry(())
+
+
+@dataclass(frozen=True)
+class Join:
+    """The end of a node that expanded. `ui` and `files` are what it and the nodes inside show and write, so far."""
+
+    results: tuple[Any, ...]
+    parents: tuple[str, ...]
+    ui: dict[str, list[Any]] = field(default_factory=dict)
+    files: dict[Path, None] = field(default_factory=dict)
+
+    def gather(self, entry: Entry) -> None:
+        """What a node inside shows and writes is the expanding node's: lists are strung together by their kind."""
+        for kind, items in entry.ui.items():
+            self.ui.setdefault(kind, []).extend(items if isinstance(items, list | tuple) else [items])
+        self.files.update(dict.fromkeys(entry.files))
+
+
+@dataclass
+class RunState:
+    """See above. `RunState.of(plan)` is the state in which a run begins; the plan stays as it is."""
+
+    keep: frozenset[str]
+    nodes: dict[str, Known]
+    computes: dict[bytes, str]
+    steps: dict[str, Step] = field(default_factory=dict)
+    rank: dict[str, int] = field(default_factory=dict)
+    blocked: dict[str, int] = field(default_factory=dict)
+    takers: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    ready: list[tuple[int, str]] = field(default_factory=list)
+    running: set[str] = field(default_factory=set)
+    expanded: dict[str, Join] = field(default_factory=dict)
+    outputs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    shown: dict[str, Entry] = field(default_factory=dict)
+    waiting: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    stale: set[str] = field(default_factory=set)
+    first: int = 0
+
+    @classmethod
+    def of(cls, plan: Plan) -> RunState:
+        """Nothing has run; what takes nothing is ready."""
+        # Of equal nodes, the first computes the key.
+        computes = {known.key.digest: node_id for node_id, known in reversed(list(plan.nodes.items()))}
+        state = cls(plan.keep, dict(plan.nodes), computes)
+        state._add(plan.steps)
+        return state
+
+    def start(self) -> Step | None:
+        """The next step, of those whose values are there the first; None if all that are left wait for running ones."""
+        while self.ready:
+            rank, node_id = heappop(self.ready)
+            step = self.steps.get(node_id)
+            if step is not None and self.rank[node_id] == rank:
+                self.running.add(node_id)
+                return step
+        return None
+
+    def finish(self, node_id: str, entry: Entry) -> None:
+        """A running step has its outputs: what takes them may become ready, what it took may go."""
+        self.running.remove(node_id)
+        step, outputs, blocked = self.steps.pop(node_id), self.outputs, self.blocked
+        parents = step.parents if node_id not in self.expanded else self.expanded.pop(node_id).parents
+        outputs[node_id] = entry.outputs
+        if entry.files or entry.ui:
+            self.shown[node_id] = Entry((), entry.ui, entry.files)
+            if step.origin is not None and step.origin.parent in self.expanded:
+                self.expanded[step.origin.parent].gather(entry)
+        if node_id in self.takers:
+            for taker in self.takers.pop(node_id):
+                if blocked[taker] > 1:
+                    blocked[taker] -= 1
+                else:
+                    del blocked[taker]
+                    heappush(self.ready, (self.rank[taker], taker))
+        if not self.waiting[node_id] and node_id not in self.keep:
+            del outputs[node_id]
+        self.release(parents)
+
+    def fail(self, node_id: str) -> None:
+        """A running step will never have outputs: what takes them stays blocked, what it took may go."""
+        self.running.remove(node_id)
+        self.release(self.steps.pop(node_id).parents)
+
+    def expand(self, node_id: str, growth: Growth) -> None:
+        """A running step became a graph: its steps come next, then the step again, to gather its outputs."""
+        step = self.steps[node_id]
+        self.nodes.update(growth.plan.nodes)
+        self.computes.update(growth.computes)
+        self.running.discard(node_id)
+        self.expanded[node_id] = Join(growth.results, growth.parents)
+        self.expanded[node_id].gather(growth.shown)
+        self.first -= 1
+        self.rank[node_id] = self.first
+        for parent in growth.parents:
+            self.waiting[parent] += 1
+        self._add(growth.plan.steps)
+        self._block(node_id, growth.parents)
+        self.release(step.parents)
+
+    def retry(self, node_id: str, growth: Growth) -> None:
+        """A running step is done in another way: by the steps of a plan of its own, of which it is the last."""
+        self.computes.update(growth.computes)
+        self.running.discard(node_id)
+        self._add(growth.plan.steps)
+
+    def release(self, parents: Iterable[str]) -> None:
+        """These links have been taken: let go of what nobody else waits for."""
+        waiting = self.waiting
+        for parent in parents:
+            left = waiting[parent] = waiting[parent] - 1
+            # A source of which only the link was taken may never have run.
+            if not left and parent not in self.keep:
+                self.outputs.pop(parent, None)
+
+    def inherit(self, node_id: str, parents: Iterable[str]) -> None:
+        """What takes from a stale node is stale."""
+        if self.stale and not self.stale.isdisjoint(parents):
+            self.stale.add(node_id)
+
+    def entry(self, node_id: str) -> Entry:
+        """What a node gave whose outputs are there."""
+        shown = self.shown.get(node_id)
+        outputs = self.outputs[node_id]
+        return Entry(outputs) if shown is None else Entry(outputs, shown.ui, shown.files)
+
+    def waits(self, node_id: str, other: str) -> bool:
+        """Whether a node is blocked by another one, directly or by way of others."""
+        seen, stack = {other}, [other]
+        while stack:
+            takers = self.takers.get(stack.pop(), ())
+            if node_id in takers:
+                return True
+            stack.extend(taker for taker in takers if taker not in seen)
+            seen.update(takers)
+        return False
+
+    def _add(self, steps: Sequence[Step]) -> None:
+        """Steps to come, before all others; one of a node that has a step already takes its place."""
+        known, waiting, block = self.steps, self.waiting, self._block
+        replaced: list[str] = []
+        self.first -= len(steps)
+        for rank, step in enumerate(steps, self.first):
+            node_id = step.node_id
+            if node_id in known:
+                replaced += self._withdraw(node_id)
+            known[node_id] = step
+            self.rank[node_id] = rank
+            for parent in step.parents:
+                waiting[parent] += 1
+            block(node_id, step.needs)
+        self.release(replaced)
+
+    def _block(self, node_id: str, needs: Iterable[str]) -> None:
+        missing = 0
+        for parent in needs:
+            if parent not in self.outputs:
+                self.takers[parent].append(node_id)
+                missing += 1
+        if missing:
+            self.blocked[node_id] = missing
+        else:
+            heappush(self.ready, (self.rank[node_id], node_id))
+
+    def _withdraw(self, node_id: str) -> tuple[str, ...]:
+        """Take back a step that has not started; gives its links."""
+        step = self.steps.pop(node_id)
+        if self.blocked.pop(node_id, 0):
+            for parent in set(step.needs) & self.takers.keys():
+                self.takers[parent] = [taker for taker in self.takers[parent] if taker != node_id]
+        return step.parents
