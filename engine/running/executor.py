@@ -1,6 +1,6 @@
 """A run: what is ready is served by the cache or called, and what comes of it goes into the state.
 
-The state of the run and its invariants stand in `weft.engine.running.state`, who waits for whom in `weft.engine.running.drivers`. In addition,
+The state of the run and its invariants stand in `running.state`, who calls the nodes in `running.drivers`. In addition,
 between any two calls, whatever is done and not stale is in the cache already, if the cache keeps it: a failure or an
 interruption loses nothing.
 """

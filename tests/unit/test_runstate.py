@@ -1,4 +1,4 @@
-"""Each transition alone, and all of them at random: after every one, the invariants of weft.engine.running.state hold."""
+"""Each transition alone, and all of them at random: after every one, its invariants hold."""
 
 from __future__ import annotations
 
