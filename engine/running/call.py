@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from weft.engine.cache.memory import Entry
 from weft.engine.context import RunContext
-from weft.engine.errors import Interrupted, MissingFile, NodeFailed, is_plain, of_machine
+from weft.engine.errors import Interrupted, MissingFile, NodeError, is_plain, of_machine
 from weft.engine.links import LINKED, Link, Linked
 from weft.engine.planning.plan import Step
 from weft.engine.schema import authoring
@@ -31,7 +31,7 @@ class Expansion(NamedTuple):
     files: tuple[Path, ...]
 
 
-Outcome = Entry | Expansion | NodeFailed
+Outcome = Entry | Expansion | NodeError
 """What comes of a call."""
 
 
@@ -53,11 +53,11 @@ class Call:
         self.seconds = 0.0
 
     def perform(self) -> Outcome:
-        """Call it here. Raises what call_node does, but for NodeFailed, which is an outcome."""
+        """Call it here. Raises what call_node does, but for NodeError, which is an outcome."""
         started = time.perf_counter()
         try:
             return call_node(self.step, self.node, self.outputs, self.context)
-        except NodeFailed as error:
+        except NodeError as error:
             return error
         finally:
             self.seconds = time.perf_counter() - started
@@ -68,7 +68,7 @@ def call_node(
 ) -> Entry | Expansion:
     """Call a step's node. `outputs` holds the slots of every node that it takes a value from.
 
-    Raises NodeFailed for whatever the node raises, Interrupted, KeyboardInterrupt and what an observer raised as they
+    Raises NodeError for whatever the node raises, Interrupted, KeyboardInterrupt and what an observer raised as they
     are.
     """
     lent = node.links
@@ -132,10 +132,10 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansio
     return Entry(tuple(result), ui, files) if graph is None else Expansion(graph, tuple(result), ui, files)
 
 
-def failure(step: Step, error: Exception, inputs: Mapping[str, Any], *, hidden: Collection[str] = ()) -> NodeFailed:
-    """The NodeFailed for what a node raised, or for what cannot be made of its expansion; without `hidden` inputs."""
+def failure(step: Step, error: Exception, inputs: Mapping[str, Any], *, hidden: Collection[str] = ()) -> NodeError:
+    """The NodeError for what a node raised, or for what cannot be made of its expansion; without `hidden` inputs."""
     message = of_machine(error) or str(error) or type(error).__name__
-    failed = NodeFailed(
+    failed = NodeError(
         message if is_plain(error) else f"{type(error).__name__}: {message}",
         node_id=step.node_id,
         class_type=step.schema.class_type,

@@ -16,18 +16,18 @@ from pathlib import Path
 
 from weft.engine.cache.memory import Entry
 from weft.engine.context import RunContext
-from weft.engine.errors import Interrupted, NodeFailed, WeftError
+from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import (
     LibrariesLoaded,
     LibrariesLoading,
     NodeCached,
     NodeExpanded,
+    NodeFailed,
     NodeFinished,
     NodeStarted,
     RunFinished,
     RunStarted,
 )
-from weft.engine.events import NodeFailed as NodeFailedEvent
 from weft.engine.links import Link
 from weft.engine.planning.plan import Plan, Planner, Step, version_of
 from weft.engine.running.call import Call, Expansion, Outcome, failure
@@ -40,7 +40,7 @@ from weft.engine.schema.node import RunnableNode
 Watch = Callable[[Step, Entry], None]
 """Sees every step's outputs as soon as they are there, from a node, the cache or a twin; most are released soon."""
 
-Spare = Callable[[NodeFailed], bool]
+Spare = Callable[[NodeError], bool]
 """Is asked of the failure of a node from which nothing is taken: whether the run goes on without it."""
 
 
@@ -63,7 +63,7 @@ class Executor:
     def run(self, plan: Plan, context: RunContext, state: RunState | None = None) -> RunResult:
         """Run a plan, from its beginning or from another `state` of it, which changes.
 
-        Raises NodeFailed, Interrupted or what an observer raised; what had finished stays in the cache.
+        Raises NodeError, Interrupted or what an observer raised; what had finished stays in the cache.
         """
         state = state if state is not None else RunState.of(plan)
         return _Run(plan, state, context, self._planner, self._watch, self._spare).execute(self._driver)
@@ -113,7 +113,7 @@ class _Run:
             stopped = stop if isinstance(stop, Interrupted) else Interrupted()
             stopped.files = self._written()[0]
             raise stopped from None
-        except NodeFailed as error:
+        except NodeError as error:
             error.files = self._written()[0]
             raise
         finally:
@@ -169,9 +169,9 @@ class _Run:
         return None
 
     def settle(self, call: Call, outcome: Outcome) -> None:
-        """Take what came of a call. Raises NodeFailed where the run cannot go on without it."""
+        """Take what came of a call. Raises NodeError where the run cannot go on without it."""
         step = call.step
-        if isinstance(outcome, NodeFailed):
+        if isinstance(outcome, NodeError):
             self._failed(step, outcome)
             self._let_pass(step, outcome)
             return
@@ -276,13 +276,13 @@ class _Run:
             self.files.update(dict.fromkeys(entry.files))
         self.state.finish(step.node_id, entry)
 
-    def _failed(self, step: Step, error: NodeFailed) -> None:
+    def _failed(self, step: Step, error: NodeError) -> None:
         """Tell observers; the error of a node inside an expansion names the node of the workflow that shows it."""
         if self.observed:
             kind = type(error.__cause__).__name__
             class_type = step.schema.class_type
             self.context.emit(
-                NodeFailedEvent(
+                NodeFailed(
                     step.node_id, class_type, step.title, error.message, kind, error.author_traceback, step.display_id
                 )
             )
@@ -293,7 +293,7 @@ class _Run:
             error.node_id, error.title = display, nodes[display].title
             error.class_type = nodes[display].schema.class_type
 
-    def _let_pass(self, step: Step, error: NodeFailed) -> None:
+    def _let_pass(self, step: Step, error: NodeError) -> None:
         waited_for = self.state.waiting[step.node_id]
         self.state.fail(step.node_id)
         if self.spare is None or waited_for or not self.spare(error):
