@@ -44,3 +44,17 @@ def test_no_two_classes_have_one_name() -> None:
                 if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
                     homes[statement.name].append(str(file.relative_to(ROOT)))
     assert {name: files for name, files in homes.items() if len(files) > 1} == {}
+
+
+PLACES = sorted(
+    set(re.findall(r"`((?:engine|nodes|tests|docs)/[\w./]*|cli\.py)`", (ROOT / "docs" / "changing.md").read_text()))
+)
+
+
+def test_the_places_of_changes_are_read() -> None:
+    assert len(PLACES) > 25
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_of_a_change_is_there(place: str) -> None:
+    assert (ROOT / place).is_dir() if place.endswith("/") else (ROOT / place).is_file()
