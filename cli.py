@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,15 +32,14 @@ from weft.engine.terminal.options import (
     ObjectInfoOption,
     OnlyOption,
     OutputOption,
-    PromptScheduleOption,
     QuietOption,
-    SamplingOption,
     SeedOption,
     SetOption,
     TargetOption,
     UiOption,
     WorkflowArgument,
     WorkflowsArgument,
+    taking_settings,
 )
 from weft.engine.terminal.streams import stoppable
 from weft.engine.testing.app import app as test_app
@@ -74,6 +73,7 @@ app = typer.Typer(
     "weft run portrait.json --only 9 --bypass 'Load LoRA'\n\n"
     "weft run portrait.json --json | jq -r '.files[]'"
 )
+@taking_settings("run", before="targets", switches_before="ui")
 def run(
     context: typer.Context,
     workflows: WorkflowsArgument,
@@ -84,12 +84,10 @@ def run(
     output: OutputOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
-    sampling: SamplingOption = None,
     targets: TargetOption = None,
     only: OnlyOption = None,
     bypass: BypassOption = None,
     mute: MuteOption = None,
-    prompt_schedule: PromptScheduleOption = None,
     ui: UiOption = False,
     keep_going: Annotated[
         bool,
@@ -112,6 +110,8 @@ def run(
     as_json: JsonOption = False,
     as_events: EventsOption = False,
     quiet: QuietOption = False,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Run workflows, and list the files that they wrote on stdout, one a line.
 
@@ -132,8 +132,7 @@ def run(
             output=output,
             device=device,
             dtype=dtype,
-            sampling=sampling,
-            prompt_schedule=prompt_schedule,
+            **settings,
             cache=MemoryCache() if count > 1 or len(workflows) > 1 else None,
             warn=answer.notice,
         )
@@ -157,6 +156,7 @@ def run(
     epilog="Examples:\n\nweft plan portrait.json\n\n"
     "weft plan portrait.json --prompt-schedule --json | jq '.steps[] | {node_id, title}'"
 )
+@taking_settings("plan", before="targets", switches_before="ui")
 def plan(
     context: typer.Context,
     workflow: WorkflowArgument,
@@ -165,14 +165,14 @@ def plan(
     models: ModelsOption = None,
     input: InputOption = None,
     output: OutputOption = None,
-    sampling: SamplingOption = None,
     targets: TargetOption = None,
     only: OnlyOption = None,
     bypass: BypassOption = None,
     mute: MuteOption = None,
-    prompt_schedule: PromptScheduleOption = None,
     ui: UiOption = False,
     as_json: JsonOption = False,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Say which nodes a run would call, in which order, on what and why, without running anything.
 
@@ -186,8 +186,7 @@ def plan(
             models=models or None,
             input=input,
             output=output,
-            sampling=sampling,
-            prompt_schedule=prompt_schedule,
+            **settings,
             warn=answer.notice,
         )
         wanted = targets_of(targets, only)
@@ -308,10 +307,10 @@ def nodes(
         from weft.engine.settings import Settings, check_models
         from weft.engine.terminal.catalogue import find, object_info, page, table
 
-        settings = Settings.load({"models": models or None, "input": input})
+        registry = Registry.discover(answer.notice)
+        settings = Settings.load({"models": models or None, "input": input}, registry.packs.settings.values())
         check_models(settings)
         folders = Folders(**{name: getattr(settings, name) for name in ("models", "input", "output", "temp")})
-        registry = Registry.discover(answer.notice)
         if name is None:
             found = [one for one in registry.schemas(answer.notice) if not one.internal]
         else:

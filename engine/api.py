@@ -17,7 +17,7 @@ from weft.engine.cache.memory import Cache, NoCache
 from weft.engine.cancel import CancelToken
 from weft.engine.context import RunContext
 from weft.engine.documents import finite
-from weft.engine.errors import InvalidWorkflow, Issue, MissingEmbedding, UsageError, Warn, did_you_mean, python_warning
+from weft.engine.errors import InvalidWorkflow, Issue, UsageError, Warn, did_you_mean, python_warning
 from weft.engine.events import Observer
 from weft.engine.folders import INPUT, Folders
 from weft.engine.formats import making, selection
@@ -55,16 +55,14 @@ def run(
     cache: Cache | None = None,
     device: str | None = "auto",
     dtype: str | None = "auto",
-    sampling: str | None = None,
     targets: Iterable[str] | None = None,
     only: Iterable[str] | None = None,
     bypass: Iterable[str] = (),
     mute: Iterable[str] = (),
     observers: Sequence[Observer] = (),
-    prompt_schedule: bool | None = None,
-    missing_embeddings: str | None = None,
     seed: str | int | None = None,
     cancel: CancelToken | None = None,
+    **settings: Any,
 ) -> RunResult:
     """Run a workflow and return what its output nodes and `targets` gave.
 
@@ -78,22 +76,16 @@ def run(
         cache: Where outputs are looked up and kept; default: nowhere. Give the same one to several runs.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         dtype: `auto`, `float32`, `float16` or `bfloat16`.
-        sampling: `comfy`: ComfyUI's numbers; `continuous`: a run cut in stages equals the single run bit for bit;
-            default: as the picture was made that is run, else the settings', else `comfy`.
         targets: Nodes that run, and stay in the result, even where no output node asks for them.
         only: These nodes run, and nothing else but what they depend on; excludes `targets`. What is wrong with the rest
             of the workflow does not matter.
         bypass: Nodes that pass on what comes in, as bypassed ones do in the editor.
         mute: Nodes that do not run, as muted ones in the editor.
         observers: Called with every event.
-        prompt_schedule: Read the prompts of every KSampler in the web UI's syntax (`[cat:dog:0.5]`), and cut its run in
-            stages where they change; the run is then sampled in continuous mode; default: as the picture was made
-            that is run, else the settings', else no.
-        missing_embeddings: `error`: a prompt that names an embedding which is not there stops the run; `warn`: it is
-            read without it, as in ComfyUI; default: the settings', else `error`.
         seed: What every seed is, whatever the workflow says: a number, or `random`, to be drawn; overrides go before
             it. Dynamic prompts (`{cat|dog}`) are drawn with it; else the first option is taken.
         cancel: Asks the run to stop, between two nodes or two steps, once it is cancelled; from any thread.
+        settings: What the installed packs can be told, by name; docs/python.md has those of the built-in nodes.
 
     Raises:
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
@@ -109,9 +101,7 @@ def run(
         output=output,
         device=_unless_auto(device),
         dtype=_unless_auto(dtype),
-        sampling=sampling,
-        prompt_schedule=prompt_schedule,
-        missing_embeddings=missing_embeddings,
+        **settings,
     )
     wanted = targets_of(targets, only)
     prompt = session.read(workflow, overrides, seed=seed, only=wanted if only else (), bypass=bypass, mute=mute)
@@ -215,10 +205,11 @@ class Session:
         warn: Warn = python_warning,
         **settings: Any,
     ) -> None:
-        self.settings = Settings.load(settings, sources=sources)
+        self.registry = registry if registry is not None else Registry.discover(warn)
+        self.packs = self.registry.packs
+        self.settings = Settings.load(settings, self.packs.settings.values(), sources=sources)
         self._given = {name for name, value in settings.items() if value is not None}
         check_models(self.settings)
-        self.registry = registry if registry is not None else Registry.discover(warn)
         if object_info is not None:
             self.registry = self.registry.copy().add_object_info(_object_info(object_info))
         self.cache: Cache = cache if cache is not None else NoCache()
@@ -305,14 +296,14 @@ class Session:
         notes: Sequence[Issue]
         if to == "api":
             prompt = self.read(loaded, keep_unknown=keep_unknown)
-            document, notes = prompt.to_json(), [*prompt.notes, *making.forgotten(prompt)]
+            document, notes = prompt.to_json(), [*prompt.notes, *making.forgotten(prompt, self.packs)]
         elif not isinstance(loaded, Prompt):
-            document, notes = loaded.dump(), [*loaded.notes, *making.forgotten(loaded)]
+            document, notes = loaded.dump(), [*loaded.notes, *making.forgotten(loaded, self.packs)]
         else:
             from weft.engine.formats.editor import losses, to_workflow
 
             document = to_workflow(loaded, self.registry, keep_unknown=keep_unknown)
-            notes = [*loaded.notes, *losses(loaded, document, self.registry), *making.forgotten(loaded)]
+            notes = [*loaded.notes, *losses(loaded, document, self.registry), *making.forgotten(loaded, self.packs)]
         document, infinite = finite(document)
         said = "is NaN or infinite, which JSON cannot say: null stands there, as the editor writes it"
         return document, [*notes, *(Issue("not_finite", f"{place} {said}", pointer=place) for place in infinite)]
@@ -362,11 +353,12 @@ class Session:
 
     def notes(self, prompt: Prompt) -> list[Issue]:
         """What a user should know of the prompt and what stops nothing: what was left out of it, or has no effect."""
-        return [*prompt.notes, *undeclared(prompt, self.registry), *making.notes(prompt, self.settings, self._given)]
+        made = making.notes(prompt, self.settings, self._given, self.packs)
+        return [*prompt.notes, *undeclared(prompt, self.registry), *made]
 
     def settings_of(self, prompt: Prompt) -> Settings:
         """The settings that a prompt runs with: one from a picture of Weft's in the mode that made it, unless given."""
-        return making.settings(prompt, self.settings, self._given)
+        return making.settings(prompt, self.settings, self._given, self.packs)
 
     @_collector_paused()
     def plan(self, prompt: Prompt, targets: Iterable[str] = ()) -> Plan:
@@ -410,6 +402,7 @@ class Session:
             executed=lowered.prompt.to_json() if lowered.parts else None,
             extra_pnginfo=partial(self.carried, lowered.source),
             models=partial(planner.models, state.nodes),
+            making=self.packs.making(self._settings_for(lowered)),
         )
         for note in (*lowered.source.notes, *lowered.notes):
             context.for_node(note.node_id or "").warn(note.text)
@@ -430,14 +423,18 @@ class Session:
             folders=self.folders,
             digests=self.digests,
             cache=self.cache,
-            namespace=_namespace(self._settings_for(lowered)),
+            namespace=self._namespace(self._settings_for(lowered)),
         )
 
     def _lowered(
         self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True
     ) -> tuple[Lowered, list[Issue]]:
-        passes = ("prompt_schedule",) if self.settings_of(prompt).prompt_schedule else ()
-        lenient = (MissingEmbedding.code,) if self.settings.missing_embeddings == "warn" else ()
+        passes = [each.name for each in self.packs.passes(self.settings_of(prompt))]
+        lenient = [
+            code
+            for name, setting in self.packs.settings.items()
+            for code in setting.forgives.get(getattr(self.settings, name), ())
+        ]
         given: dict[str, Any] = {"folders": self.folders, "targets": targets, "executable": executable}
         return checked(prompt, self.registry, passes=passes, lenient=lenient, **given)
 
@@ -447,20 +444,21 @@ class Session:
 
     def _notes(self, lowered: Lowered) -> Iterator[Issue]:
         """What a user should know of the prompt and of how it was lowered."""
-        settings = self.settings_of(lowered.source)
+        settings, needed = self.settings_of(lowered.source), self._settings_for(lowered)
         yield from undeclared(lowered.source, self.registry)
-        yield from making.notes(lowered.source, self.settings, self._given)
-        if settings.prompt_schedule and not lowered.parts:
-            message = "no text that a KSampler is steered by has a prompt schedule in it: nothing was changed"
-            yield Issue("no_prompt_schedule", message)
-        if self._settings_for(lowered).sampling != settings.sampling:
-            message = "the whole run is sampled in continuous mode, as its prompt schedule asks for"
-            yield Issue("sampling_mode", message, node_id=next(iter(lowered.outputs)))
+        yield from making.notes(lowered.source, self.settings, self._given, self.packs)
+        for each in self.packs.passes(settings) if not lowered.parts else ():
+            yield Issue(f"no_{each.name}", each.idle)
+        for name, value in lowered.settings.items():
+            if getattr(needed, name) != getattr(settings, name):
+                setting = self.packs.settings[name]
+                message = f"the whole run is {setting.verb} {setting.said(value)}, as {lowered.reason} asks for"
+                yield Issue(f"{name}_mode", message, node_id=next(iter(lowered.outputs)))
 
-
-def _namespace(settings: Settings) -> bytes:
-    """What makes the same key give other numbers: a cache shared by several settings keeps them apart."""
-    return canonical([settings.device, settings.dtype, settings.sampling, settings.missing_embeddings])
+    def _namespace(self, settings: Settings) -> bytes:
+        """What makes the same key give other numbers: a cache shared by several settings keeps them apart."""
+        known = [getattr(settings, name) for name, setting in self.packs.settings.items() if setting.numbers]
+        return canonical([settings.device, settings.dtype, *known])
 
 
 def _check_nodes(**given: Iterable[str]) -> None:

@@ -11,18 +11,15 @@ from weft.engine.events import Event, NodeWarning, Observer, Preview, Progress
 from weft.engine.folders import Folders
 from weft.engine.settings import Settings
 
-SAMPLING_VERSION = 1
-"""Raised whenever a sampling mode gives other numbers for the same workflow."""
-
 
 class RunContext:
     """The folders, settings and observers of one run, seen from one node.
 
     The executor owns the run's context and hands each node that asks for one a view with its own `node_id`. `token`
-    says whether the run is to stop. `prompt` is
-    the workflow as it was given, and goes into files; `executed` is what its nodes were lowered to; `models` gives the
-    digests of the files that its nodes name; `served` are the ids of the nodes whose outputs came from the cache, and
-    `written` are the files of all nodes, as far as the run has come.
+    says whether the run is to stop. `prompt` is the workflow as it was given, and goes into files; `executed` is what
+    its nodes were lowered to; `models` gives the digests of the files that its nodes name; `making` is what else files
+    record of the run; `served` are the ids of the nodes whose outputs came from the cache, and `written` are the files
+    of all nodes, as far as the run has come.
     """
 
     _SHARED = (
@@ -37,6 +34,7 @@ class RunContext:
         "written",
         "_broken",
         "_extra",
+        "_making",
         "_models",
         "_resources",
     )
@@ -52,6 +50,7 @@ class RunContext:
         prompt: dict[str, Any] | None = None,
         executed: dict[str, Any] | None = None,
         extra_pnginfo: Callable[[], dict[str, Any]] = dict,
+        making: Mapping[str, Any] | None = None,
         models: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.folders = folders
@@ -61,6 +60,7 @@ class RunContext:
         self.prompt = prompt if prompt is not None else {}
         self.executed = executed if executed is not None else self.prompt
         self._extra = extra_pnginfo
+        self._making = dict(making or {})
         self._models = models
         self.node_id = self.display_id = ""
         self.files: list[Path] = []
@@ -132,12 +132,11 @@ class RunContext:
 
     @property
     def provenance(self) -> dict[str, Any]:
-        """What a written file says of its making, beside the workflow: Weft's version, sampling mode, model digests."""
+        """What a written file says of its making, beside the workflow: Weft's version, modes, model digests."""
         from importlib.metadata import version
 
-        made = {"version": version("weft"), "sampling": self.settings.sampling, "sampling_version": SAMPLING_VERSION}
-        more = {"prompt_schedule": self.settings.prompt_schedule, "models": self.shared("models", self._models)}
-        return made | {name: value for name, value in more.items() if value}
+        models = self.shared("models", self._models)
+        return {"version": version("weft"), **self._making, **({"models": models} if models else {})}
 
     def shared(self, name: str, make: Callable[[], Any]) -> Any:
         """What the nodes of this run share under `name`; `make` is called for the first who asks."""

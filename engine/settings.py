@@ -5,19 +5,67 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError, field_validator
 
 from weft.engine.documents import names_a_place, read_toml
 from weft.engine.errors import UsageError, did_you_mean
 
 SETTINGS_FILE = "weft.toml"
-SamplingMode = Literal["comfy", "continuous"]
-SAMPLING_MODES: tuple[str, ...] = get_args(SamplingMode)
 ARGUMENTS = "the arguments"
+
+
+@dataclass(frozen=True)
+class Flag:
+    """The option of a setting: its help, what stands for its value there, and which commands take it.
+
+    `weft test` and its commands count as `test`. An option of a switch has neither value nor `metavar`.
+    """
+
+    help: str
+    metavar: str = ""
+    commands: tuple[str, ...] = ("run", "plan", "test")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting of a pack: an argument of `weft.run`, `WEFT_<NAME>`, a key of weft.toml, with a `flag` an option.
+
+    `type` is what pydantic reads it as. `numbers`: results computed with another value are other ones, so a cache keeps
+    them apart. `forgives` are the codes of issues that stop no run with this value. What has `words` is recorded: files
+    say which value made them, and run again they run with it; `words` are for each value, as in "was made {words}", and
+    `verb` goes before them where a run is told of. `label` is what a difference in it is called.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    flag: Flag | None = None
+    numbers: bool = False
+    forgives: Mapping[Any, Collection[str]] = field(default_factory=dict)
+    words: Mapping[Any, str] = field(default_factory=dict)
+    verb: str = "run"
+    label: str = ""
+
+    def said(self, value: Any) -> str:
+        """How a run with this value is: `in continuous mode`."""
+        return self.words.get(value, f"with {self.name} {value!r:.40}")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether it is on or off."""
+        return self.type is bool
+
+    def option(self, value: Any) -> str:
+        """What gives it this value on the command line."""
+        dashed = self.name.replace("_", "-")
+        if self.is_switch:
+            return f"--{dashed}" if value else f"--no-{dashed}"
+        return f"--{dashed} {value}"
 
 
 def own_temp() -> Path:
@@ -29,9 +77,12 @@ def own_temp() -> Path:
 
 
 class Settings(BaseModel):
-    """What can be set; every field is also `WEFT_<FIELD>` in the environment and a key of weft.toml."""
+    """What can be set; every field is also `WEFT_<FIELD>` in the environment and a key of weft.toml.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Beside these fields it has those of the packs' settings that it was loaded with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
 
     models: tuple[Path, ...] = (Path("models"),)
     input: Path = Path("input")
@@ -39,11 +90,12 @@ class Settings(BaseModel):
     temp: Path = Field(default_factory=own_temp)
     device: str = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    sampling: SamplingMode = "comfy"
-    prompt_schedule: bool = False
-    missing_embeddings: Literal["error", "warn"] = "error"
-    max_pixels: int = Field(default=1 << 27, ge=1)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """A pack's setting."""
 
     def source(self, name: str) -> str:
         """Where a setting comes from, for messages: `weft.toml`, `WEFT_MODELS in the environment`, `the arguments`."""
@@ -70,32 +122,47 @@ class Settings(BaseModel):
 
     @classmethod
     def load(
-        cls, given: Mapping[str, Any], *, folder: Path | None = None, sources: Mapping[str, str] | None = None
+        cls,
+        given: Mapping[str, Any],
+        known: Collection[Setting] = (),
+        *,
+        folder: Path | None = None,
+        sources: Mapping[str, str] | None = None,
     ) -> Settings:
         """The settings in force: `given` (None: not given), WEFT_* variables, weft.toml in `folder` (default: cwd).
 
-        `sources` says of what is given where it comes from, if not from the arguments. Raises UsageError naming the
-        source, the field, what was got and what was expected.
+        `known` are the settings of packs. `sources` says of what is given where it comes from, if not from the
+        arguments. Raises UsageError naming the source, the field, what was got and what was expected.
         """
         folder = folder if folder is not None else Path.cwd()
+        names = [*cls.model_fields, *(setting.name for setting in known)]
         passed = {name: value for name, value in given.items() if value is not None}
+        environment = _from_environment(names)
         said = [(name, value, SETTINGS_FILE) for name, value in _from_file(folder / SETTINGS_FILE).items()]
-        said += [(name, value, f"{_variable(name)} in the environment") for name, value in _from_environment().items()]
+        said += [(name, value, f"{_variable(name)} in the environment") for name, value in environment.items()]
         said += [(name, value, (sources or {}).get(name, ARGUMENTS)) for name, value in passed.items()]
         merged: dict[str, tuple[Any, str]] = {}
         for name, value, source in said:
-            if name not in cls.model_fields:
-                raise UsageError(f"{source}: unknown setting {name!r}", hint=did_you_mean(name, cls.model_fields))
+            if name not in names:
+                raise UsageError(f"{source}: unknown setting {name!r}", hint=did_you_mean(name, names))
             merged[name] = (value, source)
+        name = ""
         try:
-            settings = cls(**{name: value for name, (value, _) in merged.items()})
-            settings._sources = {name: source for name, (_, source) in merged.items()}
-            return settings
+            settings = cls(**{name: value for name, (value, _) in merged.items() if name in cls.model_fields})
+            read: dict[str, Any] = {}
+            for setting in known:
+                name = setting.name
+                read[name] = setting.default
+                if name in merged:
+                    read[name] = TypeAdapter(setting.type).validate_python(merged[name][0])
         except ValidationError as error:
             first = error.errors()[0]
-            name = str(first["loc"][0])
+            name = name or str(first["loc"][0])
             reason = first["msg"].removeprefix("Value error, ")
             raise UsageError(f"{merged[name][1]}: setting {name!r} is {merged[name][0]!r:.200}: {reason}") from error
+        settings = settings.model_copy(update=read)
+        settings._sources = {name: source for name, (_, source) in merged.items()}
+        return settings
 
 
 def check_models(settings: Settings) -> None:
@@ -117,9 +184,9 @@ def _variable(name: str) -> str:
     return f"WEFT_{name.upper()}"
 
 
-def _from_environment() -> dict[str, Any]:
+def _from_environment(names: Collection[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for name in Settings.model_fields:
+    for name in names:
         text = os.environ.get(_variable(name))
         if text:
             values[name] = tuple(text.split(os.pathsep)) if name == "models" else text

@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from weft.engine.schema.packs import Pack
 from weft.nodes import NODES
+from weft.nodes.settings import PASSES, SAMPLING_VERSION, SETTINGS
 
-PACK = Pack(nodes=NODES)
+PACK = Pack(nodes=NODES, settings=SETTINGS, passes=PASSES, versions=(SAMPLING_VERSION,))

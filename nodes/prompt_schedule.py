@@ -165,7 +165,7 @@ def _chain(
     wire: Callable[[int, Any], _Wiring],
 ) -> Link:
     """The stages as KSamplerAdvanced nodes, each going on from the one before. `base` is what the whole run gets."""
-    site.need(sampling="continuous")
+    site.need("its prompt schedule", sampling="continuous")
     latent: Any = None
     for number, (steps, variant) in enumerate(found, 1):
         first, last = number == 1, number == len(found)

@@ -6,68 +6,65 @@ what stands in the environment and in weft.toml does not, or the same picture wo
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from weft.engine.context import SAMPLING_VERSION
 from weft.engine.errors import Issue
 from weft.engine.formats.workflow import Workflow
-from weft.engine.settings import SAMPLING_MODES, Settings
+from weft.engine.schema.packs import Packs
+from weft.engine.settings import Setting, Settings
 from weft.engine.workflow.prompt import Prompt
 
 
-def settings(prompt: Prompt, found: Settings, given: Collection[str]) -> Settings:
+def settings(prompt: Prompt, found: Settings, given: Collection[str], packs: Packs) -> Settings:
     """The settings that a prompt runs with, where `found` are in force and those called `given` were asked for."""
-    said = {name: value for name, value in _said(prompt).items() if name not in given}
+    said = {name: value for name, value in _said(prompt, packs).items() if name not in given}
     return found.model_copy(update=said) if said else found
 
 
-def notes(prompt: Prompt, found: Settings, given: Collection[str]) -> Iterator[Issue]:
+def notes(prompt: Prompt, found: Settings, given: Collection[str], packs: Packs) -> Iterator[Issue]:
     """What a user should know: the run is not as it was asked for, or the file not as it was made."""
-    for name, value in _said(prompt).items():
-        here = getattr(found, name)
+    for name, value in _said(prompt, packs).items():
+        here, setting = getattr(found, name), packs.settings[name]
+        made, run = (setting.said(each) for each in (value, here))
         if value != here and name in given:
-            yield Issue(
-                "making", f"the file was made {_words(name, value)}; it is run {_words(name, here)}, as asked for"
-            )
+            yield Issue("making", f"the file was made {made}; it is run {run}, as asked for")
         elif value != here:
-            flag = _FLAGS[name, here]
-            yield Issue("making", f"it is run {_words(name, value)}, as the file was made", hint=f"else {flag}")
-    version = prompt.made.get("sampling_version")
-    if type(version) is int and version != SAMPLING_VERSION:
-        message = f"the file was made with version {version} of the sampling modes' numbers, this is {SAMPLING_VERSION}"
-        yield Issue("making", message)
-    mode = prompt.made.get("sampling")
-    if mode is not None and mode not in SAMPLING_MODES:
-        yield Issue("making", f"the file was made in a sampling mode that is not known here: {str(mode)[:40]!r}")
+            yield Issue("making", f"it is run {made}, as the file was made", hint=f"else {setting.option(here)}")
+    for name, number, of in packs.versions.values():
+        version = prompt.made.get(name)
+        if type(version) is int and version != number:
+            yield Issue("making", f"the file was made with version {version} of {of}, this is {number}")
+    for setting in packs.recorded.values():
+        value = _recorded(prompt, setting)
+        if value is not None and not _is_known(setting, value):
+            message = f"the file was made in a {setting.label} that is not known here: {str(value)[:40]!r}"
+            yield Issue("making", message)
 
 
-def forgotten(loaded: Prompt | Workflow) -> Iterator[Issue]:
+def forgotten(loaded: Prompt | Workflow, packs: Packs) -> Iterator[Issue]:
     """What a file has no place for that holds nothing but a workflow."""
-    flags = [_FLAGS[name, value] for name, value in _said(loaded).items() if (name, value) not in _USUAL]
+    said = ((packs.settings[name], value) for name, value in _said(loaded, packs).items())
+    flags = [setting.option(value) for setting, value in said if value != setting.default]
     if flags:
         message = "the picture says how it was made, a workflow file does not"
         yield Issue("making_forgotten", message, hint=f"run it with {' '.join(flags)}")
 
 
-_FLAGS: Mapping[tuple[str, Any], str] = {
-    ("sampling", "comfy"): "--sampling comfy",
-    ("sampling", "continuous"): "--sampling continuous",
-    ("prompt_schedule", True): "--prompt-schedule",
-    ("prompt_schedule", False): "--no-prompt-schedule",
-}
-_USUAL = {("sampling", "comfy"), ("prompt_schedule", False)}
-
-
-def _said(loaded: Prompt | Workflow) -> dict[str, Any]:
-    """The settings that the file was made with; none of a file that is not Weft's."""
-    mode = loaded.made.get("sampling")
-    if mode not in SAMPLING_MODES:
+def _said(loaded: Prompt | Workflow, packs: Packs) -> dict[str, Any]:
+    """The settings that the file was made with; none of a file that is not Weft's, or says what is not known here."""
+    found = {name: _recorded(loaded, setting) for name, setting in packs.recorded.items()}
+    if not any(name in loaded.made for name in found):
         return {}
-    return {"sampling": mode, "prompt_schedule": loaded.made.get("prompt_schedule") is True}
+    values = {name: packs.settings[name].default if value is None else value for name, value in found.items()}
+    return values if all(_is_known(packs.settings[name], value) for name, value in values.items()) else {}
 
 
-def _words(name: str, value: Any) -> str:
-    if name == "sampling":
-        return f"in {value} mode"
-    return "with its prompts read as schedules" if value else "with its prompts as they are"
+def _recorded(loaded: Prompt | Workflow, setting: Setting) -> Any:
+    """The value that a file gives; of a switch, only that it is on can be said."""
+    value = loaded.made.get(setting.name)
+    return (value is True or None) if setting.is_switch else value
+
+
+def _is_known(setting: Setting, value: Any) -> bool:
+    return any(type(value) is type(each) and value == each for each in setting.words)

@@ -39,7 +39,8 @@ class Lowered:
     """A prompt as it is planned, and how it came from `source`.
 
     `parts` are the new nodes; `outputs` says by lowered node what its outputs became; `settings` are those that the
-    run must have, whatever it was asked for; `issues` is what kept nodes from being lowered; `notes` are for the user.
+    run must have, whatever it was asked for, because of `reason`; `issues` is what kept nodes from being lowered;
+    `notes` are for the user.
     """
 
     prompt: Prompt
@@ -47,6 +48,7 @@ class Lowered:
     parts: Mapping[str, LoweredFrom] = field(default_factory=dict)
     outputs: Mapping[str, tuple[Link, ...]] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
+    reason: str = ""
     issues: tuple[Issue, ...] = ()
     notes: tuple[Issue, ...] = ()
 
@@ -88,6 +90,7 @@ class Site:
         self.made: dict[str, PromptNode] = {}
         self.parts: dict[str, LoweredFrom] = {}
         self.settings: dict[str, str] = {}
+        self.reason = ""
         self.notes: list[Issue] = []
 
     def typed(self, name: str, why: str) -> Any:
@@ -105,9 +108,10 @@ class Site:
         """Say what the user should know of an input, of this node or another, and what stops nothing."""
         self.notes.append(self._lowering.said("note", input_name, message, hint, node_id or self.node_id))
 
-    def need(self, **settings: str) -> None:
-        """Settings that the run must have for this."""
+    def need(self, reason: str, **settings: str) -> None:
+        """Settings that the run must have for this, because of `reason`: "its prompt schedule"."""
         self.settings |= settings
+        self.reason = reason
 
     def look(self, node_id: str) -> tuple[PromptNode, NodeSchema]:
         """Another node of the prompt, and its class."""
@@ -223,6 +227,7 @@ class _Lowering:
         self.parts: dict[str, LoweredFrom] = {}
         self.outputs: dict[str, tuple[Link, ...]] = {}
         self.settings: dict[str, str] = {}
+        self.reason = ""
         self.issues: list[Issue] = []
         self.notes: dict[str, Issue] = {}
 
@@ -249,7 +254,7 @@ class _Lowering:
         prompt = Prompt(nodes, extra_pnginfo=self.source.extra_pnginfo, pointer=self.source.pointer)
         prompt.notes = self.source.notes
         said = tuple(self.issues), tuple(self.notes.values())
-        return Lowered(prompt, self.source, self.parts, self.outputs, self.settings, *said)
+        return Lowered(prompt, self.source, self.parts, self.outputs, self.settings, self.reason, *said)
 
     def _lower(self, node_id: str, node: PromptNode, function: Lowers) -> None:
         runnable = self.registry.runnable(node.class_type)
@@ -272,6 +277,7 @@ class _Lowering:
         # Several samplers may have one text.
         self.notes |= {str(note): note for note in site.notes}
         self.settings |= site.settings
+        self.reason = self.reason or site.reason
         del self.nodes[node_id]
         self.nodes |= site.made
 

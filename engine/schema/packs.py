@@ -10,13 +10,15 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from weft.engine.errors import DefinitionError
 from weft.engine.schema.node import NodeSchema, RunnableNode
+from weft.engine.settings import Setting, Settings
 
 PACKS, NODES = "weft.packs", "weft.nodes"
 """The entry-point groups of packs, and of mappings of nodes."""
@@ -32,15 +34,38 @@ NodeSource = NodeSchema | RunnableNode | str | type | Callable[..., Any]
 
 
 @dataclass(frozen=True)
+class Pass:
+    """A pass over a prompt before it is planned, in runs that have the switch of its name on.
+
+    What it does stands with the classes that it replaces: `@node(passes={name: function})`, see `weft.engine.planning.lowering`.
+    `idle` is what the user is told where it replaced nothing.
+    """
+
+    name: str
+    idle: str = ""
+
+
+class Version(NamedTuple):
+    """A number that files record and that is raised when what it counts changes; `of` says what that is."""
+
+    name: str
+    number: int
+    of: str
+
+
+@dataclass(frozen=True)
 class Pack:
     """A node library, as the engine sees it; everything is optional.
 
-    `nodes` are its classes by class_type, `titles` what it calls them, where their sources do not say. `name` is its
-    entry point's.
+    `nodes` are its classes by class_type, `titles` what it calls them, where their sources do not say. Files record
+    its `versions`, beside the values of its `settings` that have words. `name` is its entry point's.
     """
 
     nodes: Mapping[str, NodeSource] = field(default_factory=dict)
     titles: Mapping[str, str] = field(default_factory=dict)
+    settings: tuple[Setting, ...] = ()
+    passes: tuple[Pass, ...] = ()
+    versions: tuple[Version, ...] = ()
     name: str = ""
 
 
@@ -54,10 +79,48 @@ class Packs:
     def __iter__(self) -> Iterator[Pack]:
         return iter(self.all)
 
+    @cached_property
+    def settings(self) -> Mapping[str, Setting]:
+        """The settings of all packs, by name."""
+        return {setting.name: setting for pack in self for setting in pack.settings}
+
+    @property
+    def recorded(self) -> Mapping[str, Setting]:
+        """Those settings that files record."""
+        return {name: setting for name, setting in self.settings.items() if setting.words}
+
+    @property
+    def versions(self) -> Mapping[str, Version]:
+        """What else files record, by name."""
+        return {version.name: version for pack in self for version in pack.versions}
+
+    def making(self, settings: Settings) -> dict[str, Any]:
+        """What files record of a run with these settings; of a switch, only that it is on."""
+        values = {name: getattr(settings, name) for name in self.recorded}
+        chosen = {name: value for name, value in values.items() if value is not False and value is not True}
+        switched = {name: value for name, value in values.items() if value is True}
+        return {**chosen, **{version.name: version.number for version in self.versions.values()}, **switched}
+
+    def passes(self, settings: Settings) -> list[Pass]:
+        """The passes of a run with these settings."""
+        return [each for pack in self for each in pack.passes if getattr(settings, each.name, False)]
+
     @classmethod
     def installed(cls) -> Packs:
-        """Those of the group `weft.packs`; one that cannot be loaded is among the broken, and left out."""
-        return cls._found((entry, _pack) for entry in _entries())
+        """Those of the group `weft.packs`; one that cannot be loaded is among the broken, and left out.
+
+        So is a setting of a name that is taken.
+        """
+        found = cls._found((entry, _pack) for entry in _entries())
+        taken, packs, broken = set(Settings.model_fields), [], list(found.broken)
+        for pack in found:
+            double = [setting.name for setting in pack.settings if setting.name in taken]
+            broken += [
+                f"node pack {pack.name!r}: there is a setting {name!r} already; it is left out" for name in double
+            ]
+            packs.append(replace(pack, settings=tuple(one for one in pack.settings if one.name not in taken)))
+            taken.update(setting.name for setting in pack.settings)
+        return cls(tuple(packs), tuple(broken))
 
     def with_mappings(self) -> Packs:
         """These, and the mappings of the group `weft.nodes`.

@@ -24,12 +24,13 @@ def itinerary(plan: Plan, registry: Registry) -> Iterator[Line]:
     reasons = {step.reason for step in plan.steps if step.runs}
     # What is true of every node is said once.
     common = reasons.pop() if len(reasons) == 1 else None
-    served = len(plan.steps) - runs
+    served, needed = len(plan.steps) - runs, plan.lowered.settings
+    packs = registry.packs
     yield [
         f"{runs} node{'s' if runs != 1 else ''} to run",
         f" ({common})" if common else "",
         f", {served} served by the cache or an equal node" if served else "",
-        f", sampled in {plan.lowered.settings['sampling']} mode" if "sampling" in plan.lowered.settings else "",
+        *(f", {packs.settings[name].verb} {packs.settings[name].said(value)}" for name, value in needed.items()),
     ]
     wide = max((len(step.part_of or step.node_id) for step in plan.steps), default=0)
     opened: set[str] = set()

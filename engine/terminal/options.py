@@ -1,11 +1,19 @@
-"""The arguments and options that several commands take, each with its help."""
+"""The arguments and options that several commands take, each with its help; those of packs' settings among them."""
 
 from __future__ import annotations
 
+import inspect
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from functools import cache, wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from weft.engine.schema.packs import Packs
+from weft.engine.settings import Setting
 
 WorkflowArgument = Annotated[
     str,
@@ -102,29 +110,12 @@ DtypeOption = Annotated[
         metavar="NAME", help="auto, float32, float16 or bfloat16. Environment: WEFT_DTYPE.", show_default="auto"
     ),
 ]
-SamplingOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODE",
-        help="comfy: the numbers of ComfyUI; continuous: a run cut in stages equals the single run bit for bit. "
-        "Environment: WEFT_SAMPLING.",
-        show_default="comfy",
-    ),
-]
 TargetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--target",
         metavar="NODE",
         help="Run this node too, although no output node asks for it; may be repeated. NODE as in --set.",
-    ),
-]
-PromptScheduleOption = Annotated[
-    bool | None,
-    typer.Option(
-        "--prompt-schedule/--no-prompt-schedule",
-        help="Read the prompts of every KSampler in the web UI's syntax: \\[a hat:0.5] comes in half-way, \\[red|blue] "
-        "alternates. The run is cut in stages there, in continuous mode. Environment: WEFT_PROMPT_SCHEDULE.",
     ),
 ]
 SeedOption = Annotated[
@@ -163,3 +154,54 @@ EventsOption = Annotated[
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Nothing but errors on stderr; stdout is as it would be.")
 ]
+
+
+def taking_settings(
+    command: str, *, before: str, switches_before: str = ""
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for each setting of a pack that has one for `command`; those given are its `settings`.
+
+    They stand before the parameters of these names: those with a value, and the switches.
+    """
+
+    def give(function: Callable[..., None]) -> Callable[..., None]:
+        # Typer reads the signature: the annotations in it are no texts then.
+        signature = inspect.signature(function, eval_str=True)
+        own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
+        taken = {parameter.name for parameter in own}
+        known = [setting for setting in flagged(command) if setting.name not in taken]
+        for switches, place in ((True, switches_before or before), (False, before)):
+            at = next(at for at, parameter in enumerate(own) if parameter.name == place)
+            own[at:at] = [_parameter(setting) for setting in known if setting.is_switch is switches]
+
+        @wraps(function)
+        def call(**given: Any) -> None:
+            said = {setting.name: given.pop(setting.name) for setting in known}
+            function(**given, settings={name: value for name, value in said.items() if value is not None})
+
+        call.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
+        call.__dict__["__signature__"] = signature.replace(parameters=own)
+        return call
+
+    return give
+
+
+@cache
+def flagged(command: str) -> tuple[Setting, ...]:
+    """The settings of the installed packs that are options of a command."""
+    # What packs print when they are imported is no result of the command.
+    with redirect_stdout(sys.stderr):
+        known = Packs.installed().settings.values()
+    return tuple(setting for setting in known if setting.flag is not None and command in setting.flag.commands)
+
+
+def _parameter(setting: Setting) -> inspect.Parameter:
+    assert setting.flag is not None
+    option = typer.Option(
+        f"{setting.option(True)}/{setting.option(False)}" if setting.is_switch else setting.option("").rstrip(),
+        help=f"{setting.flag.help} Environment: WEFT_{setting.name.upper()}.",
+        metavar=setting.flag.metavar or None,
+        show_default=True if setting.is_switch else str(setting.default),
+    )
+    annotation: Any = Annotated[bool | None if setting.is_switch else str | None, option]
+    return inspect.Parameter(setting.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)

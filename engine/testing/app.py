@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,9 +17,9 @@ from weft.engine.terminal.options import (
     InputOption,
     JsonOption,
     ModelsOption,
-    SamplingOption,
     SetOption,
     TargetOption,
+    taking_settings,
 )
 
 app = typer.Typer(
@@ -50,8 +51,9 @@ PathsArgument = Annotated[
 
 @app.command(
     epilog="Examples:\n\nweft test workflows\n\nweft test portrait.json --html report.html --junit report.xml\n\n"
-    "weft test --twice portrait.json\n\nweft test workflows --against recorded-on-the-other-machine"
+    "weft test --twice portrait.json\n\nweft test workflows --against recorded-on-the-other-machine",
 )
+@taking_settings("test", before="tolerance")
 def check(
     context: typer.Context,
     paths: PathsArgument = None,
@@ -59,7 +61,6 @@ def check(
     input: InputOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
-    sampling: SamplingOption = None,
     tolerance: ToleranceOption = None,
     twice: Annotated[
         bool, typer.Option("--twice", help="Run each workflow in two processes and name the nodes that differ.")
@@ -77,6 +78,8 @@ def check(
     as_json: JsonOption = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what was measured of every node.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of what passes.")] = False,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Run workflows and compare them, node by node, with their goldens; check assertions. The default command."""
     with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
@@ -85,7 +88,7 @@ def check(
         from weft.engine.testing import commands
         from weft.engine.testing.settings import Options
 
-        options = Options(_roots(models), input, device, dtype, sampling, tolerance)
+        options = Options(_roots(models), input, device, dtype, settings, tolerance)
         reports = commands.Reports(junit, html, verbose)
         if twice:
             commands.twice(answer, paths or [], options, reports)
@@ -97,8 +100,9 @@ def check(
 
 @app.command(
     epilog="Examples:\n\nweft test record portrait.json\n\n"
-    "weft test record workflows/*.json --output /tmp/recorded    # for weft test --against"
+    "weft test record workflows/*.json --output /tmp/recorded    # for weft test --against",
 )
+@taking_settings("test", before="targets")
 def record(
     context: typer.Context,
     workflows: Annotated[list[Path], typer.Argument(metavar="WORKFLOW...", help="Workflow files.")],
@@ -107,13 +111,14 @@ def record(
     input: InputOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
-    sampling: SamplingOption = None,
     targets: TargetOption = None,
     tensors: Annotated[
         str, typer.Option(metavar="WHICH", help="small, all, none, or up to so many KiB: which tensors a golden keeps.")
     ] = "small",
     output: Annotated[Path | None, typer.Option(metavar="DIR", file_okay=False, help="Write the goldens here.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace goldens that are there.")] = False,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Run workflows and write what they gave beside them: NAME.golden.json, small tensors, pictures."""
     with answering(context.obj) as answer:
@@ -123,7 +128,7 @@ def record(
         commands.record(
             answer,
             workflows,
-            Options(_roots(models), input, device, dtype, sampling),
+            Options(_roots(models), input, device, dtype, settings),
             overrides=changes or (),
             targets=targets or (),
             keep=tensors,
@@ -134,8 +139,9 @@ def record(
 
 @app.command(
     epilog="Examples:\n\nweft test accept workflows --html review.html    # look first\n\n"
-    "weft test accept workflows --only portrait --only landscape"
+    "weft test accept workflows --only portrait --only landscape",
 )
+@taking_settings("test", before="tolerance")
 def accept(
     context: typer.Context,
     paths: PathsArgument = None,
@@ -148,15 +154,16 @@ def accept(
     input: InputOption = None,
     device: DeviceOption = None,
     dtype: DtypeOption = None,
-    sampling: SamplingOption = None,
     tolerance: ToleranceOption = None,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Look at what changed on a page, then update the goldens that are named: --only, --all, or asked at a terminal."""
     with answering(context.obj) as answer:
         from weft.engine.testing import commands
         from weft.engine.testing.settings import Options
 
-        options = Options(_roots(models), input, device, dtype, sampling, tolerance)
+        options = Options(_roots(models), input, device, dtype, settings, tolerance)
         commands.accept(answer, paths or [], options, html, only=only or (), everything=everything)
 
 

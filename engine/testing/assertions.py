@@ -16,19 +16,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from weft.engine.documents import read_toml
 from weft.engine.errors import UsageError, did_you_mean
+from weft.engine.schema.packs import Packs
 from weft.engine.testing.instrument import Instrument
 from weft.engine.testing.records import Leaf, TensorLeaf, ValueRecord
 from weft.engine.testing.running import Run
 from weft.engine.testing.verdicts import Asserted, number
 
 _TOP: Mapping[str, type[Any]] = {
-    "workflow": str, "set": list, "targets": list, "sampling": str, "runs": int, "markers": list, "assert": list,
+    "workflow": str, "set": list, "targets": list, "runs": int, "markers": list, "assert": list,
 }  # fmt: skip
 _PLACES = ("node", "output")
 _OPTIONS = ("tolerance", "min_pixels", "within")
@@ -43,7 +44,7 @@ class Assertions:
     workflow: str | None = None
     overrides: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
-    sampling: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
     runs: int = 1
     markers: tuple[str, ...] = ()
 
@@ -56,9 +57,11 @@ class Assertions:
 def read_assertions(path: Path) -> Assertions:
     """Read a NAME.test.toml. Raises UsageError naming table and key."""
     data = read_toml(path)
+    packs = {} if data.keys() <= _TOP.keys() else Packs.installed().settings
+    settings = {name: data.pop(name) for name in packs if name in data}
     for name, value in data.items():
         if name not in _TOP:
-            raise UsageError(f"{path}: unknown key {name!r}", hint=did_you_mean(name, _TOP))
+            raise UsageError(f"{path}: unknown key {name!r}", hint=did_you_mean(name, [*_TOP, *packs]))
         if not isinstance(value, _TOP[name]) or isinstance(value, bool):
             raise UsageError(f"{path}: {name} should be {_TOP[name].__name__}, got {value!r}")
         if name in ("set", "targets", "markers") and not all(isinstance(item, str) for item in value):
@@ -76,7 +79,7 @@ def read_assertions(path: Path) -> Assertions:
         workflow=data.get("workflow"),
         overrides=tuple(data.get("set", ())),
         targets=tuple(data.get("targets", ())),
-        sampling=data.get("sampling", ""),
+        settings=settings,
         runs=data.get("runs", 1),
         markers=tuple(data.get("markers", ())),
     )

@@ -124,13 +124,13 @@ def _checked(
 def _what(case: Case, golden: Golden | None, assertions: Assertions) -> tuple[Path, How]:
     """The workflow file, and how it is run: as the golden says, else as the assertions say."""
     if golden is None:
-        how = How(sampling=assertions.sampling, overrides=assertions.overrides, targets=assertions.targets)
+        how = How(overrides=assertions.overrides, targets=assertions.targets).under(assertions.settings)
         named = assertions.workflow
         return case.folder / named if named is not None else workflow_of(case, None), how
-    for name in ("workflow", "overrides", "targets", "sampling"):
-        if getattr(assertions, name):
-            key = "set" if name == "overrides" else name
-            hint = f"say it when recording: weft test record --{key} ..." if key in ("set", "sampling") else ""
+    said = {"workflow": assertions.workflow, "set": assertions.overrides, "targets": assertions.targets}
+    for key, value in {**said, **assertions.settings}.items():
+        if value:
+            hint = "" if key in ("workflow", "targets") else f"say it when recording: weft test record --{key} ..."
             raise UsageError(f"{assertions.path}: {key} stands beside a golden, which says how to run", hint=hint)
     return workflow_of(case, golden.document.workflow), golden.document.how
 

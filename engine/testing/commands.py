@@ -16,6 +16,7 @@ from typing import Any
 
 from weft.engine.errors import UsageError, WeftError, did_you_mean
 from weft.engine.events import Event, NodeWarning, Observer
+from weft.engine.schema.packs import Packs
 from weft.engine.schema.registry import Registry
 from weft.engine.terminal.answer import Answer
 from weft.engine.terminal.streams import uninterrupted
@@ -87,7 +88,7 @@ def record(
         _make_writable(place.parent)
     instrument, registry = find_instrument(answer.notice), Registry.discover(answer.notice)
     for workflow, place in places.items():
-        how = How(sampling=options.sampling or "", overrides=tuple(overrides), targets=tuple(targets), keep=keep)
+        how = How(overrides=tuple(overrides), targets=tuple(targets), keep=keep).under(options.settings)
         with _watching(answer) as observers:
             run = recording.ran(
                 workflow,
@@ -232,7 +233,7 @@ def _to_run(paths: Sequence[Path], options: Options) -> Iterator[tuple[str, Path
         is_workflow = path.is_file() and not path.name.endswith((SUFFIX, ASSERTIONS))
         for case in [Case(path.parent, path.stem)] if is_workflow else _collected([path]):
             golden = read_document(case.golden) if case.golden.exists() else None
-            how = golden.how if golden is not None else How(sampling="")
+            how = golden.how if golden is not None else How()
             workflow = path if is_workflow else workflow_of(case, golden.workflow if golden is not None else None)
             yield case.shown, workflow, how, options.over(options_for(workflow.parent))
 
@@ -247,8 +248,9 @@ def _in_a_process(workflow: Path, how: How, options: Options, folder: Path) -> P
     for name in ("input", "device", "dtype"):
         if getattr(options, name) is not None:
             command += [f"--{name}", str(getattr(options, name))]
-    sampling = options.sampling or how.sampling
-    command += ["--sampling", sampling] if sampling else []
+    known = Packs.installed().settings
+    for name, value in {**how.settings, **options.settings}.items():
+        command += known[name].option(value).split(" ", 1)
     command += [part for text in how.overrides for part in ("--set", text)]
     command += [part for target in how.targets for part in ("--target", target)]
     command += ["--", str(workflow)]

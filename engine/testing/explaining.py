@@ -1,4 +1,4 @@
-"""Why two pictures differ, from what they carry: their workflows, seeds, models, sampling mode and version compared.
+"""Why two pictures differ, from what they carry: their workflows, seeds, models, modes and versions compared.
 
 Pixels are measured by the instrument, and only where both files are pictures whose bytes differ.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 from weft.engine.formats.widgets import SEED_NAMES, has_control
 from weft.engine.schema.node import NodeSchema
+from weft.engine.schema.packs import Packs
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files
 from weft.engine.testing.carried import MODEL_FILE, Made, read_made, schema_of
@@ -96,7 +97,10 @@ def explain(one: Path, other: Path, registry: Registry, instrument: Callable[[],
     """
     before, now = (read_made(path, registry) for path in (one, other))
     pixels, measures = _pixels(before, now, instrument)
-    found = sorted((*_workflow(before, now, registry), *_making(before, now)), key=lambda r: list(KINDS).index(r.kind))
+    found = sorted(
+        (*_workflow(before, now, registry), *_making(before, now, registry.packs)),
+        key=lambda r: list(KINDS).index(r.kind),
+    )
     reasons = tuple(sorted(found, key=lambda reason: not reason.shows))
     explanation = Explanation(before, now, pixels, measures, reasons)
     unexplained = explanation.differs and not any(reason.shows for reason in reasons)
@@ -212,26 +216,22 @@ def _named(node_id: str, record: NodeRecord) -> str:
 
 # What differs in how it was made
 
-_SAID: Mapping[str, tuple[str, str]] = {
-    "sampling": ("mode", "sampling mode"),
-    "sampling_version": ("mode", "version of the sampling modes' numbers"),
-    "prompt_schedule": ("mode", "prompts read as schedules"),
-    "version": ("version", "Weft"),
-}
 
-
-def _making(before: Made, now: Made) -> Iterator[Reason]:
+def _making(before: Made, now: Made, packs: Packs) -> Iterator[Reason]:
     if before.by is None or now.by is None:
         if before.kind and now.kind and (before.by is None) != (now.by is None):
             ours, other = (before, now) if now.by is None else (now, before)
             version = (ours.by or {}).get("version", "of unknown version")
             yield Reason("maker", f"{ours.path} was written by Weft {version}, {other.path} does not say so")
         return
+    called = {name: ("mode", setting.label) for name, setting in packs.recorded.items()}
+    called |= {name: ("mode", f"version of {version.of}") for name, version in packs.versions.items()}
+    called["version"] = ("version", "Weft")
     for name in dict.fromkeys([*before.by, *now.by]):
         was, is_ = before.by.get(name), now.by.get(name)
         # The models are compared where nodes name them.
         if was != is_ and name != "models":
-            kind, said = _SAID.get(name, ("environment", name))
+            kind, said = called.get(name, ("environment", name))
             yield Reason(kind, f"{said}: {_plain(was)} -> {_plain(is_)}")
 
 

@@ -46,12 +46,24 @@ FileName = Annotated[str, AfterValidator(_file_name)]
 
 
 class How(Record):
-    """How the workflow was run, which a check repeats; `keep` is one of KEEPING, or a number of KiB."""
+    """How the workflow was run, which a check repeats; `keep` is one of KEEPING, or a number of KiB.
 
-    sampling: str
+    Of the packs' settings a golden of this format remembers `sampling` alone; empty, it was not said.
+    """
+
+    sampling: str = ""
     overrides: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     keep: str = Field(default="small", pattern=rf"^({'|'.join(KEEPING)}|[0-9]+)$")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of packs that it was run with."""
+        return {"sampling": self.sampling} if self.sampling else {}
+
+    def under(self, settings: Mapping[str, Any]) -> How:
+        """The same with these settings, as far as the format has a place for them."""
+        return self.model_copy(update={name: settings[name] for name in ("sampling",) if name in settings})
 
 
 class Document(Record):

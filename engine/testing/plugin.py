@@ -203,9 +203,9 @@ def weft_run(tmp_path: Path) -> RunWorkflow:
 
         folder = Path.cwd() if isinstance(workflow, dict) else Path(workflow).parent
         said = options_for(folder)
-        names = ("models", "input", "device", "dtype", "sampling")
+        names = ("models", "input", "device", "dtype")
         configured = {name: getattr(said, name) for name in names if getattr(said, name) is not None}
-        return weft.run(workflow, **{"output": tmp_path / "output", **configured, **options})
+        return weft.run(workflow, **{"output": tmp_path / "output", **configured, **said.settings, **options})
 
     return run
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from weft.engine.cache.memory import Entry
-from weft.engine.context import SAMPLING_VERSION
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests, hash_file
 from weft.engine.planning.plan import Step
@@ -172,14 +171,18 @@ class Recorder:
             name=name, type="FILE", leaves={"content": PlainLeaf(kind="plain", digest=hash_file(file).hex())}
         )
 
-    def recording(self, settings: Settings) -> Recording:
-        """What was taken down, with a certificate of this run."""
+    def recording(self, settings: Settings, making: Mapping[str, Any]) -> Recording:
+        """What was taken down, with a certificate of this run; `making` is what files record of it."""
         known = {"models": dict(sorted(self.models.items())), "packs": dict(sorted(self.packs.items()))}
-        return Recording(certificate(self._instrument, settings, **known), self.nodes)
+        return Recording(certificate(self._instrument, settings, making, **known), self.nodes)
 
 
 def certificate(
-    instrument: Instrument, settings: Settings, models: Mapping[str, str], packs: Mapping[str, str]
+    instrument: Instrument,
+    settings: Settings,
+    making: Mapping[str, Any],
+    models: Mapping[str, str],
+    packs: Mapping[str, str],
 ) -> Birth:
     """The birth certificate of what is made here and now."""
     import platform
@@ -188,8 +191,7 @@ def certificate(
     return Birth(
         weft=version("weft"),
         key_version=KEY_VERSION,
-        sampling=settings.sampling,
-        sampling_version=SAMPLING_VERSION,
+        **{name: value for name, value in making.items() if name in Birth.model_fields},
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.machine()}",
         date=datetime.now(UTC).isoformat(timespec="seconds"),

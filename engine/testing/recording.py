@@ -22,7 +22,7 @@ def record(workflow: Path, instrument: Instrument, *, how: How | None = None, **
 
     What is there is replaced: who calls has asked. Raises WeftError, and writes nothing, where a node raised.
     """
-    run = ran(workflow, instrument, how if how is not None else How(sampling=""), **more)
+    run = ran(workflow, instrument, how if how is not None else How(), **more)
     return keep(run, workflow, golden_path(workflow), instrument)
 
 

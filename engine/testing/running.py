@@ -122,7 +122,7 @@ def performed(
     NeedsGpu is raised where it asks for one in vain.
     """
     with TemporaryDirectory(prefix="weft-test-") as place:
-        golden_says = {"sampling": "the golden"} if not options.sampling else {}
+        golden_says = {name: "the golden" for name in how.settings if name not in options.settings}
         session = Session(
             sources={**golden_says, **options.sources},
             models=options.models,
@@ -131,7 +131,7 @@ def performed(
             temp=Path(place) / "temp",
             device=options.device,
             dtype=options.dtype,
-            sampling=options.sampling or how.sampling or None,
+            **{**how.settings, **options.settings},
             registry=registry,
             cache=cache if cache is not None else MemoryCache() if runs > 1 else None,
         )
@@ -169,9 +169,11 @@ def _once(
     targets = [*how.targets, *(passing(prompt, definition) if definition is not None else ())]
     plan = session.plan(prompt, targets)
     recorder = Recorder(instrument, session.registry, session.folders, session.digests, wants)
-    now = how.model_copy(update={"sampling": session.settings_of(prompt).sampling})
+    settings = session.settings_of(prompt)
+    making = session.packs.making(settings)
+    now = how.under(making)
     run = Run(
-        recorder.recording(session.settings_of(prompt)),
+        recorder.recording(settings, making),
         recorder.tensors,
         now,
         partial(find_node, prompt, registry=session.registry),
@@ -207,7 +209,7 @@ def _once(
     run.total = time.perf_counter() - started
     if definition is not None and run.total > definition.seconds:
         run.late = run.late or f"{run.total:.1f} s"
-    run.recording = recorder.recording(session.settings_of(prompt))
+    run.recording = recorder.recording(settings, making)
     if run.ended:
         known = {*run.recording.nodes, *run.failed}
         run.waiting = {step.node_id: _unseen(step) for step in plan.steps if step.node_id not in known}

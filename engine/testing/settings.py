@@ -12,22 +12,23 @@ from typing import Any
 from weft.engine.documents import names_a_place, read_toml
 from weft.engine.errors import UsageError, did_you_mean
 from weft.engine.planning.digests import Marks
+from weft.engine.schema.packs import Packs
 from weft.engine.testing.tolerances import Rule, check_class, read_rules
 
 _PATHS = ("models", "input")
-_TEXTS = ("device", "dtype", "sampling")
+_TEXTS = ("device", "dtype")
 _VALUES = (*_PATHS, *_TEXTS, "tolerance")
 
 
 @dataclass(frozen=True)
 class Options:
-    """How workflows are run and compared. None: not said, so what comes next in line decides."""
+    """How workflows are run and compared. None: not said, so what comes next in line decides; `settings` are packs'."""
 
     models: tuple[Path, ...] | None = None
     input: Path | None = None
     device: str | None = None
     dtype: str | None = None
-    sampling: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
     tolerance: str | None = None
     rules: tuple[Rule, ...] = ()
     sources: Mapping[str, str] = field(default_factory=dict)
@@ -37,8 +38,10 @@ class Options:
         """These, and where they say nothing the other's; the rules of both, these last."""
         mine = {name for name in _VALUES if getattr(self, name) is not None}
         said = {name: getattr(self if name in mine else other, name) for name in _VALUES}
+        settings = {**other.settings, **self.settings}
+        mine |= self.settings.keys()
         sources = {name: text for name, text in other.sources.items() if name not in mine} | dict(self.sources)
-        return Options(**said, rules=(*other.rules, *self.rules), sources=sources)
+        return Options(**said, settings=settings, rules=(*other.rules, *self.rules), sources=sources)
 
 
 def options_for(folder: Path) -> Options:
@@ -52,9 +55,14 @@ def options_for(folder: Path) -> Options:
         if file.is_file():
             found = _read(file, Marks.of(str(file)))
             if found is not None:
-                beaten: Any = {name: None for name in (*_PATHS, *_TEXTS) if os.environ.get(f"WEFT_{name.upper()}")}
-                return replace(found, **beaten)
+                beaten: Any = {name: None for name in (*_PATHS, *_TEXTS) if _in_environment(name)}
+                left = {name: value for name, value in found.settings.items() if not _in_environment(name)}
+                return replace(found, settings=left, **beaten)
     return Options()
+
+
+def _in_environment(name: str) -> bool:
+    return bool(os.environ.get(f"WEFT_{name.upper()}"))
 
 
 @lru_cache(maxsize=64)
@@ -67,7 +75,8 @@ def _read(file: Path, _marks: Marks) -> Options | None:
     where = f"{file} [tool.weft.test]"
     if not isinstance(table, Mapping):
         raise UsageError(f"{where}: expected a table")
-    known = (*_PATHS, *_TEXTS, "class", "tolerance")
+    packs = Packs.installed().settings
+    known = (*_PATHS, *_TEXTS, *packs, "class", "tolerance")
     for name in table:
         if name not in known:
             raise UsageError(f"{where}: unknown key {name!r}", hint=did_you_mean(name, known))
@@ -79,8 +88,9 @@ def _read(file: Path, _marks: Marks) -> Options | None:
         values["models"] = tuple(_place(file.parent, item, f"{where} models") for item in given)
     if "class" in table:
         values["tolerance"] = check_class(_text(table["class"], f"{where} class"), where)
+    settings = {name: table[name] for name in packs if name in table}
     rules = tuple(read_rules(table.get("tolerance", ()), f"{file.name} [[tool.weft.test.tolerance]]"))
-    return Options(**values, rules=rules, sources=dict.fromkeys(values, where))
+    return Options(**values, settings=settings, rules=rules, sources=dict.fromkeys([*values, *settings], where))
 
 
 def _text(value: Any, where: str) -> str:

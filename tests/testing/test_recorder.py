@@ -120,7 +120,8 @@ def test_packs_are_taken_down_with_the_digest_of_their_code(instrument: Instrume
     own = __name__.partition(".")[0]
     assert {node.pack for node in recorder.nodes.values()} == {own}
     assert set(recorder.packs) == {"weft", own}
-    birth = recorder.recording(Session(device="cpu").settings).birth
+    session = Session(device="cpu")
+    birth = recorder.recording(session.settings, session.packs.making(session.settings)).birth
     assert birth.packs == recorder.packs
     file = sandbox / "thing.py"
     file.write_text("1")

@@ -12,6 +12,7 @@ import pytest
 from weft.engine.context import RunContext
 from weft.engine.folders import Folders
 from weft.engine.settings import Settings
+from weft.nodes.settings import SETTINGS
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +37,6 @@ def folders(tmp_path: Path) -> Folders:
 @pytest.fixture
 def make_context(folders: Folders) -> Callable[..., RunContext]:
     def make(**options: Any) -> RunContext:
-        return RunContext(folders=folders, settings=Settings(), **options)
+        return RunContext(folders=folders, settings=Settings.load({}, SETTINGS), **options)
 
     return make

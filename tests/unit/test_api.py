@@ -246,19 +246,25 @@ def test_the_signature_is_stable() -> None:
         "cache": None,
         "device": "auto",
         "dtype": "auto",
-        "sampling": None,
         "targets": None,
         "only": None,
         "bypass": (),
         "mute": (),
         "observers": (),
-        "prompt_schedule": None,
-        "missing_embeddings": None,
         "seed": None,
         "cancel": None,
+        "settings": inspect.Parameter.empty,
     }
-    kinds = {parameter.kind for name, parameter in parameters.items() if name != "workflow"}
+    kinds = {parameter.kind for name, parameter in parameters.items() if name not in ("workflow", "settings")}
     assert kinds == {inspect.Parameter.KEYWORD_ONLY}
+    assert parameters["settings"].kind is inspect.Parameter.VAR_KEYWORD
+
+
+def test_the_settings_of_packs_are_arguments(registry: Registry) -> None:
+    settings = {"sampling": "continuous", "prompt_schedule": False, "missing_embeddings": "warn", "max_pixels": 1 << 20}
+    assert weft.run(PROMPT, registry=registry, **settings).status == "done"
+    with pytest.raises(UsageError, match=r"the arguments: unknown setting 'samplng' \(did you mean 'sampling'\?\)"):
+        weft.run(PROMPT, registry=registry, samplng="comfy")
 
 
 def test_public_names() -> None:

@@ -50,7 +50,7 @@ def Show(*, number: Number, prompt: PromptJson, context: RunContext) -> UI:
 
 def to_sum(site: Site) -> list[Link]:
     """A chain of Add nodes, one for each number in the text; a name of a file becomes a Named."""
-    site.need(sampling="continuous")
+    site.need("its prompt schedule", sampling="continuous")
     link: Any = site.inputs["number"]
     for place, word in enumerate(site.typed("numbers", "it is lowered").split(), 1):
         name = f"part{place}"

@@ -12,10 +12,13 @@ from PIL.PngImagePlugin import PngInfo
 
 import weft
 from weft.engine.api import Session
-from weft.engine.context import SAMPLING_VERSION, RunContext
+from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Int
+from weft.nodes.settings import SAMPLING_VERSION as VERSION
+
+SAMPLING_VERSION = VERSION.number
 
 
 @node(category="test", output_node=True)

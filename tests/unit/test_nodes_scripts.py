@@ -15,6 +15,7 @@ from weft.nodes.efficiency.errors import BadScript
 from weft.nodes.efficiency.latent_weights import find_weights, fingerprint, nearest_factor
 from weft.nodes.efficiency.scripts import HighResFixScript, NoiseControlScript, TiledUpscalerScript
 from weft.nodes.efficiency.values import NoiseScript, Script
+from weft.nodes.settings import SETTINGS
 
 HIRES: dict[str, Any] = {
     "upscale_type": "latent",
@@ -60,7 +61,7 @@ def folders(tmp_path: Path) -> Folders:
 
 @pytest.fixture
 def context(folders: Folders) -> RunContext:
-    return RunContext(folders=folders, settings=Settings())
+    return RunContext(folders=folders, settings=Settings.load({}, SETTINGS))
 
 
 def test_each_script_adds_its_part_and_leaves_what_it_was_given(context: RunContext) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from weft.engine.errors import UsageError
 from weft.engine.settings import Settings, check_models
+from weft.nodes.settings import SETTINGS
 
 
 def test_defaults() -> None:
-    settings = Settings.load({})
+    settings = Settings.load({}, SETTINGS)
     assert settings.models == (Path("models"),)
     assert (settings.input, settings.output) == (Path("input"), Path("output"))
     assert (settings.device, settings.dtype, settings.sampling) == ("auto", "auto", "comfy")
@@ -104,7 +105,7 @@ def test_several_model_folders_in_the_environment(monkeypatch: pytest.MonkeyPatc
 def test_errors_name_their_source(text: str, given: dict[str, Any], message: str, sandbox: Path) -> None:
     (sandbox / "weft.toml").write_text(text)
     with pytest.raises(UsageError) as caught:
-        Settings.load(given)
+        Settings.load(given, SETTINGS)
     assert message in str(caught.value)
 
 
@@ -117,7 +118,7 @@ def test_errors_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_each_setting_knows_where_it_comes_from(sandbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (sandbox / "weft.toml").write_text('device = "cpu"\ndtype = "float16"\nmodels = "here"\n')
     monkeypatch.setenv("WEFT_DTYPE", "float32")
-    settings = Settings.load({"input": "a", "output": "b"}, sources={"output": "a table"})
+    settings = Settings.load({"input": "a", "output": "b"}, SETTINGS, sources={"output": "a table"})
     found = {name: settings.source(name) for name in ("device", "dtype", "input", "output", "sampling")}
     assert found == {
         "device": "weft.toml",

@@ -1,0 +1,55 @@
+"""What the built-in nodes can be told beside their inputs: settings, and the pass that one of them switches on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from weft.engine.errors import MissingEmbedding
+from weft.engine.schema.packs import Pass, Version
+from weft.engine.settings import Flag, Setting
+
+SETTINGS = (
+    Setting(
+        "sampling",
+        Literal["comfy", "continuous"],
+        "comfy",
+        Flag(
+            "comfy: the numbers of ComfyUI; continuous: a run cut in stages equals the single run bit for bit.",
+            metavar="MODE",
+        ),
+        numbers=True,
+        words={"comfy": "in comfy mode", "continuous": "in continuous mode"},
+        verb="sampled",
+        label="sampling mode",
+    ),
+    # Runs that have it on differ by the nodes that a prompt is lowered to.
+    Setting(
+        "prompt_schedule",
+        bool,
+        False,
+        Flag(
+            "Read the prompts of every KSampler in the web UI's syntax: \\[a hat:0.5] comes in half-way, \\[red|blue] "
+            "alternates. The run is cut in stages there, in continuous mode.",
+            commands=("run", "plan"),
+        ),
+        words={True: "with its prompts read as schedules", False: "with its prompts as they are"},
+        label="prompts read as schedules",
+    ),
+    Setting(
+        "missing_embeddings",
+        Literal["error", "warn"],
+        "error",
+        numbers=True,
+        forgives={"warn": (MissingEmbedding.code,)},
+    ),
+    Setting("max_pixels", Annotated[int, Field(ge=1)], 1 << 27),
+)
+
+PASSES = (
+    Pass("prompt_schedule", "no text that a KSampler is steered by has a prompt schedule in it: nothing was changed"),
+)
+
+SAMPLING_VERSION = Version("sampling_version", 1, "the sampling modes' numbers")
+"""Raised whenever a sampling mode gives other numbers for the same workflow."""

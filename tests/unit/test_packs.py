@@ -1,0 +1,139 @@
+"""What a pack of somebody else's brings, from its entry point to a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+import weft
+from weft.engine.schema.packs import Pack, Packs
+from weft.engine.settings import Setting, Settings
+
+CLI = Path(__file__).resolve().parents[2] / "cli.py"
+SOURCE = '''
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from weft.engine.schema.authoring import UI, node
+from weft.engine.context import RunContext
+from weft.engine.schema.packs import Pack, Pass, Version
+from weft.engine.settings import Flag, Setting
+from weft.engine.schema.sockets import Int
+
+
+def lower(site):
+    site.need("its doubling", grain="coarse")
+    site.add("Twice", {"value": 4}, name="part")
+    return []
+
+
+@node(category="toy", output_node=True, passes={"doubled": lower})
+def Twice(*, value: Annotated[int, Int(default=1)], context: RunContext) -> UI:
+    """Double a number."""
+    grain = context.settings.grain
+    return UI(text=[f"{2 * value} {grain} {context.provenance['grain']} {context.provenance['toy_version']}"])
+
+
+PACK = Pack(
+    nodes={"Twice": Twice},
+    settings=(
+        Setting(
+            "grain",
+            Literal["fine", "coarse"],
+            "fine",
+            Flag("How fine it is.", metavar="SIZE", commands=("run", "plan")),
+            numbers=True,
+            words={"fine": "with fine grain", "coarse": "with coarse grain"},
+            label="grain",
+        ),
+        Setting("doubled", bool, False, Flag("Double it.", commands=("run",))),
+    ),
+    passes=(Pass("doubled", idle="nothing was doubled"),),
+    versions=(Version("toy_version", 3, "the toys"),),
+)
+'''
+PROMPT = {"1": {"class_type": "Twice", "inputs": {"value": 2}}}
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the pack installed in it."""
+    folder = tmp_path / "site"
+    info = folder / "weft_toy-1.0.dist-info"
+    info.mkdir(parents=True)
+    (folder / "weft_toy.py").write_text(SOURCE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: weft-toy\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[weft.packs]\ntoy = weft_toy:PACK\n")
+    monkeypatch.syspath_prepend(folder)
+    return folder
+
+
+def shown(**settings: object) -> str:
+    text: str = weft.run(PROMPT, **settings).ui["1"]["text"][0]
+    return text
+
+
+def test_its_setting_is_an_argument_a_variable_and_a_key(
+    toy: Path, sandbox: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shown() == "4 fine fine 3"
+    assert shown(grain="coarse") == "4 coarse coarse 3"
+    (sandbox / "weft.toml").write_text('grain = "coarse"')
+    assert shown() == "4 coarse coarse 3"
+    monkeypatch.setenv("WEFT_GRAIN", "fine")
+    assert shown() == "4 fine fine 3"
+    monkeypatch.setenv("WEFT_GRAIN", "rough")
+    with pytest.raises(weft.WeftError, match="WEFT_GRAIN in the environment: setting 'grain' is 'rough'"):
+        shown()
+
+
+def test_its_pass_runs_where_its_switch_is_on(toy: Path) -> None:
+    result = weft.run(PROMPT, doubled=True)
+    assert result.ui["1.part"]["text"] == ["8 coarse coarse 3"]
+    assert [message for _, message in result.warnings] == [
+        "the whole run is run with coarse grain, as its doubling asks for"
+    ]
+
+
+def test_its_setting_is_an_option(toy: Path, sandbox: Path) -> None:
+    (sandbox / "w.json").write_text(json.dumps(PROMPT))
+
+    def weft(*arguments: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": str(toy), "COLUMNS": "200"}
+        command = [sys.executable, str(CLI), *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+    assert json.loads(weft("run", "w.json", "--grain", "coarse", "--json"))["outputs"]["1"]["text"] == [
+        "4 coarse coarse 3"
+    ]
+    assert "How fine it is. Environment: WEFT_GRAIN." in weft("run", "--help")
+
+
+def test_settings_of_one_name_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = (Pack(settings=(Setting("grain", str, default),)) for default in "ab")
+    third = Pack(settings=(Setting("device", Literal["cpu"], "cpu"),))
+    found = [("one", first), ("two", second), ("three", third)]
+    monkeypatch.setattr("weft.engine.schema.packs._entries", lambda: [_Entry(*each) for each in found])
+    packs = Packs.installed()
+    assert {name: setting.default for name, setting in packs.settings.items()} == {"grain": "a"}
+    assert packs.broken == (
+        "node pack 'two': there is a setting 'grain' already; it is left out",
+        "node pack 'three': there is a setting 'device' already; it is left out",
+    )
+    assert Settings.load({}, packs.settings.values()).grain == "a"
+
+
+class _Entry:
+    def __init__(self, name: str, pack: Pack) -> None:
+        self.name = self.value = name
+        self._pack = pack
+
+    def load(self) -> Pack:
+        return self._pack
