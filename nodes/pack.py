@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from weft.engine.schema.packs import Pack
 from weft.nodes import NODES
+from weft.nodes.frontend import FRONTEND
 from weft.nodes.settings import PASSES, SAMPLING_VERSION, SETTINGS
 
-PACK = Pack(nodes=NODES, settings=SETTINGS, passes=PASSES, versions=(SAMPLING_VERSION,))
+PACK = Pack(nodes=NODES, settings=SETTINGS, passes=PASSES, versions=(SAMPLING_VERSION,), frontend=FRONTEND)

@@ -13,9 +13,9 @@ from typing import Any
 
 from weft.engine.documents import pointer
 from weft.engine.errors import Issue
-from weft.engine.formats.virtual import NodeKind, Virtual
 from weft.engine.formats.widgets import Held
 from weft.engine.formats.workflow import Canvas, Node
+from weft.engine.schema.frontend import Handling, NodeKind, Virtual
 from weft.engine.schema.node import InputSpec, NodeSchema
 
 MUTED, BYPASSED = 2, 4
@@ -49,7 +49,8 @@ class EditorNode:
     """A node of a graph; `node` is how it was saved.
 
     `body` is the graph of a subgraph instance, whose `held` has the promoted values.
-    `virtual` is what the browser makes of it, for a class that exists there only. `moved` maps saved output slots to
+    `virtual` is what the browser makes of it, for a class that exists there only; `handling` what it does to one of
+    another class. `moved` maps saved output slots to
     today's, for the classes whose outputs moved. `fault` is why its inputs cannot be told, which keeps it from running.
     `blocks` says that nothing goes through it: a reroute muted in an editor that has it so.
     """
@@ -66,6 +67,7 @@ class EditorNode:
     moved: dict[int, int] = field(default_factory=dict)
     held: Held = field(default_factory=Held)
     virtual: Virtual | None = None
+    handling: Handling = field(default_factory=Handling)
     fault: Issue | None = None
     blocks: bool = False
 

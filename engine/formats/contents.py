@@ -77,10 +77,11 @@ def fill(item: EditorNode, shape: NodeShape) -> Iterator[Issue]:
     """Set what the item's widgets hold, and the fault where that cannot be told; what was left out are notes."""
     saved, named = item.node.widgets_values, item.node.widgets_values_named
     if item.schema is not None:
-        item.held = hold(item.schema, shape.layout, Saved(migrate(item.class_type, shape.layout, saved), named))
+        item.held = hold(item.schema, shape.layout, Saved(migrate(item.handling, shape.layout, saved), named))
         item.fault = _fault(item, shape)
-        if asks_for_a_seed(item.class_type, shape.layout, saved):
-            message = "the seed is -1, to be drawn when queued; 0 is taken, and further runs draw others"
+        if asks_for_a_seed(item.handling, shape.layout, saved):
+            drawn = item.handling.drawn_seed
+            message = f"the seed is {drawn}, to be drawn when queued; 0 is taken, and further runs draw others"
             yield item.issue("drawn_seed", message)
     elif item.body is not None and item.body.group is None:
         item.held = _instance_values(item.body, item.node)
@@ -104,9 +105,9 @@ def _fault(item: EditorNode, shape: NodeShape) -> Issue | None:
         if isinstance(spec.socket, Unread):
             message = f"{spec.name!r} is of type {type_name(spec.socket.io_type)}, which is not known here"
             return item.issue("unknown_input_type", message, spec.name)
-    wrong = misplaced(item.class_type, shape.layout, item.held.values)
+    wrong = misplaced(item.handling, shape.layout, item.held.values)
     if wrong:
-        message = f"saved by an Efficiency pack from before version 1, whose node had other widgets ({wrong})"
+        message = f"saved by {item.handling.too_old}, whose node had other widgets ({wrong})"
         return item.issue("other_version", message, hint="put the node into the graph anew")
     left = item.held.left
     if not left or left[0].name:

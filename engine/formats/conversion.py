@@ -19,11 +19,11 @@ from weft.engine.formats.controls import ControlWord, SeedControl, control_word
 from weft.engine.formats.lookups import Widgets, is_filled, primitive_place
 from weft.engine.formats.promotion import Home, shown
 from weft.engine.formats.reading import read
-from weft.engine.formats.texts import FILE_NAMERS, Choose, expand, fill_in, first_option, has_choices
-from weft.engine.formats.virtual import NodeKind
+from weft.engine.formats.texts import Choose, expand, fill_in, first_option, has_choices
 from weft.engine.formats.widgets import MISSING, Saved, default_of, has_control, is_widget, plain
 from weft.engine.formats.wiring import Literal, Wiring, primitive_value, shown_outside
 from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.frontend import NodeKind
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
 from weft.engine.schema.sockets import String
@@ -366,7 +366,7 @@ class _Conversion:
 
 def _names_files(item: EditorNode, port: EditorInput) -> bool:
     """Whether the editor replaces the tokens in a widget's text."""
-    return port.name == FILE_NAME and item.class_type in FILE_NAMERS
+    return port.name == FILE_NAME and item.handling.fills_in
 
 
 def _expanded(item: EditorNode, name: str, text: str, choose: Choose) -> str:

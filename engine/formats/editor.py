@@ -16,7 +16,7 @@ from weft.engine.errors import InvalidWorkflow, Issue
 from weft.engine.formats.conversion import to_prompt
 from weft.engine.formats.frames import frames_of
 from weft.engine.formats.layout import Edge, Key, Rectangle, Size, arrange
-from weft.engine.formats.virtual import VIRTUAL
+from weft.engine.formats.virtual import virtual_nodes
 from weft.engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, slots
 from weft.engine.formats.workflow import Workflow
 from weft.engine.schema.node import InputSpec, NodeSchema
@@ -250,9 +250,10 @@ def _schema(node: PromptNode, registry: Registry) -> NodeSchema | None:
 
 def _obstacles(prompt: Prompt, registry: Registry, nodes: Mapping[str, _Node], keep_unknown: bool) -> Iterator[Issue]:
     """What cannot be drawn at all."""
+    virtual = virtual_nodes(registry.packs)
     for node_id, node in nodes.items():
         class_type = node.node.class_type
-        if class_type in VIRTUAL and node.schema is None:
+        if class_type in virtual and node.schema is None:
             message = f"{class_type!r} exists in the editor only and is never part of a prompt"
             yield _issue(prompt, node_id, "invalid_node_class", message)
         elif node.schema is None and not keep_unknown:

@@ -14,7 +14,7 @@ from typing import Any
 
 from weft.engine.errors import Issue
 from weft.engine.formats.canvases import MUTED, EditorGraph, EditorInput, EditorNode, compatible
-from weft.engine.formats.virtual import NodeKind
+from weft.engine.schema.frontend import NodeKind
 
 _PATTERNS = ("title_regex", "input_regex", "group_regex")
 _KNOWN = {

@@ -10,9 +10,9 @@ from typing import Any
 
 from weft.engine.formats.canvases import EditorInput, EditorNode, GraphUse
 from weft.engine.formats.texts import fill_in
-from weft.engine.formats.virtual import NodeKind
 from weft.engine.formats.widgets import MISSING, fed
 from weft.engine.formats.wiring import primitive_value
+from weft.engine.schema.frontend import NodeKind
 from weft.engine.schema.node import InputSpec
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from weft.engine.formats.canvases import EditorInput, EditorNode, GraphUse
 from weft.engine.formats.lookups import primitive_place
-from weft.engine.formats.virtual import NodeKind
+from weft.engine.schema.frontend import NodeKind
 from weft.engine.workflow.prompt import Shown
 
 

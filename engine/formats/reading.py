@@ -15,10 +15,10 @@ from weft.engine.formats.canvases import MUTED, EditorGraph, EditorInput, Editor
 from weft.engine.formats.contents import NodeShape, NodeShapes, fill, with_shown_widgets
 from weft.engine.formats.everywhere import broadcast
 from weft.engine.formats.groupnodes import group_canvas, group_name
-from weft.engine.formats.legacy import NAMED_OUTPUTS, RENAMED
-from weft.engine.formats.virtual import PASSAGES, VIRTUAL, NodeKind
+from weft.engine.formats.virtual import PASSAGES, virtual_nodes
 from weft.engine.formats.widgets import is_widget
 from weft.engine.formats.workflow import Canvas, Node, Slot, Wire, Workflow
+from weft.engine.schema.frontend import NodeKind
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import MATCH_TYPE, MatchType, type_name
 
@@ -45,6 +45,8 @@ def read(workflow: Workflow, registry: Registry) -> tuple[EditorGraph, list[Issu
 class _Reader:
     def __init__(self, workflow: Workflow, registry: Registry) -> None:
         self.registry = registry
+        self.frontend = registry.packs.frontend
+        self.virtual = virtual_nodes(registry.packs)
         self.shapes = NodeShapes(registry)
         self.issues: list[Issue] = []
         self.notes: list[Issue] = []
@@ -107,10 +109,11 @@ class _Reader:
     def item(self, graph: EditorGraph, node: Node, place: str) -> EditorNode:
         """The node with its class or subgraph found."""
         class_type = node.type
-        if class_type in RENAMED and class_type not in self.registry:
-            class_type = RENAMED[class_type]
+        if class_type in self.frontend.renamed and class_type not in self.registry:
+            class_type = self.frontend.renamed[class_type]
         item = EditorNode(node, graph, place, NodeKind.UNKNOWN, class_type)
-        virtual = VIRTUAL.get(class_type)
+        item.handling = self.frontend.classes.get(class_type, item.handling)
+        virtual = self.virtual.get(class_type)
         if virtual is not None and not (virtual.on_servers and class_type in self.registry):
             item.kind, item.virtual = virtual.kind, virtual
             item.blocks = item.kind in PASSAGES and node.mode == MUTED and self.muted_blocks
@@ -226,7 +229,7 @@ class _Reader:
             # What has the type of its template was saved with the one that it had.
             matched = [saved[at] if each == MATCH_TYPE and at < len(saved) else each for at, each in enumerate(known)]
             item.outputs = ["*" if each == MATCH_TYPE else each for each in matched] + saved[len(known) :]
-            if item.class_type in NAMED_OUTPUTS:
+            if item.handling.outputs_by_name:
                 today = {output.name: index for index, output in enumerate(item.schema.outputs)}
                 item.moved = {old: today[slot.name] for old, slot in enumerate(item.node.outputs) if slot.name in today}
 

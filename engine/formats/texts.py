@@ -15,12 +15,6 @@ Choose = Callable[[int], int]
 Lookup = Callable[[str, str], Any]
 """The value of a node's widget, by the node's name and the widget's; None where there is none."""
 
-_PICTURES = ("SaveImage", "SaveAnimatedWEBP", "SaveAnimatedPNG", "SaveWEBM", "SaveVideo", "SaveSVGNode", "SaveGLB")
-_SOUNDS = ("SaveAudio", "SaveAudioMP3", "SaveAudioOpus")
-_MODELS = ("CLIPSave", "VAESave", "ModelSave", "LoraSave", "SaveLatent")
-FILE_NAMERS = frozenset((*_PICTURES, *_SOUNDS, *_MODELS))
-"""The classes in whose `filename_prefix` the editor replaces tokens; CheckpointSave is not one of them."""
-
 MAX_BLOCKS = 100_000
 """The most `{` that a dynamic prompt may have."""
 

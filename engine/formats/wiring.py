@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from weft.engine.documents import pointer
 from weft.engine.errors import InvalidWorkflow
 from weft.engine.formats.canvases import BYPASSED, MUTED, EditorInput, EditorNode, GraphUse
-from weft.engine.formats.virtual import PASSAGES, NodeKind
+from weft.engine.formats.virtual import PASSAGES
 from weft.engine.formats.widgets import plain
+from weft.engine.schema.frontend import NodeKind
 from weft.engine.workflow.prompt import Link
 
 

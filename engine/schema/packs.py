@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from weft.engine.errors import DefinitionError
+from weft.engine.schema.frontend import Frontend
 from weft.engine.schema.node import NodeSchema, RunnableNode
 from weft.engine.settings import Setting, Settings
 
@@ -37,8 +38,8 @@ NodeSource = NodeSchema | RunnableNode | str | type | Callable[..., Any]
 class Pass:
     """A pass over a prompt before it is planned, in runs that have the switch of its name on.
 
-    What it does stands with the classes that it replaces: `@node(passes={name: function})`, see `weft.engine.planning.lowering`.
-    `idle` is what the user is told where it replaced nothing.
+    What replaces a class stands with it: `@node(passes={name: function})`, see `weft.engine.planning.lowering`. `idle` is
+    what the user is told where nothing was replaced.
     """
 
     name: str
@@ -58,7 +59,8 @@ class Pack:
     """A node library, as the engine sees it; everything is optional.
 
     `nodes` are its classes by class_type, `titles` what it calls them, where their sources do not say. Files record
-    its `versions`, beside the values of its `settings` that have words. `name` is its entry point's.
+    its `versions`, beside the values of its `settings` that have words. `frontend` is its part in the browser. `name`
+    is its entry point's.
     """
 
     nodes: Mapping[str, NodeSource] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Pack:
     settings: tuple[Setting, ...] = ()
     passes: tuple[Pass, ...] = ()
     versions: tuple[Version, ...] = ()
+    frontend: Frontend = field(default_factory=Frontend)
     name: str = ""
 
 
@@ -83,6 +86,11 @@ class Packs:
     def settings(self) -> Mapping[str, Setting]:
         """The settings of all packs, by name."""
         return {setting.name: setting for pack in self for setting in pack.settings}
+
+    @cached_property
+    def frontend(self) -> Frontend:
+        """What all packs do in the browser."""
+        return Frontend.of(pack.frontend for pack in self)
 
     @property
     def recorded(self) -> Mapping[str, Setting]:

@@ -23,6 +23,7 @@ from typing import Annotated, Literal
 
 from weft.engine.schema.authoring import UI, node
 from weft.engine.context import RunContext
+from weft.engine.schema.frontend import Frontend, Handling, NodeKind, Virtual
 from weft.engine.schema.packs import Pack, Pass, Version
 from weft.engine.settings import Flag, Setting
 from weft.engine.schema.sockets import Int
@@ -57,6 +58,11 @@ PACK = Pack(
     ),
     passes=(Pass("doubled", idle="nothing was doubled"),),
     versions=(Version("toy_version", 3, "the toys"),),
+    frontend=Frontend(
+        virtual={"Toy Dot": Virtual(NodeKind.REROUTE), "Toy Note": Virtual(NodeKind.NOTE)},
+        renamed={"Double": "Twice"},
+        classes={"Twice": Handling((lambda layout, saved: [saved[0] // 10],))},
+    ),
 )
 '''
 PROMPT = {"1": {"class_type": "Twice", "inputs": {"value": 2}}}
@@ -114,6 +120,16 @@ def test_its_setting_is_an_option(toy: Path, sandbox: Path) -> None:
         "4 coarse coarse 3"
     ]
     assert "How fine it is. Environment: WEFT_GRAIN." in weft("run", "--help")
+
+
+def test_its_part_in_the_browser_is_known(toy: Path) -> None:
+    nodes = [
+        {"id": 1, "type": "Double", "inputs": [], "outputs": [], "widgets_values": [70]},
+        {"id": 2, "type": "Toy Note", "inputs": [], "outputs": [], "widgets_values": ["about it"]},
+        {"id": 3, "type": "Toy Dot", "inputs": [], "outputs": []},
+    ]
+    workflow = {"nodes": nodes, "links": [], "version": 0.4}
+    assert weft.convert(workflow) == {"1": {"class_type": "Twice", "inputs": {"value": 7}, "_meta": {"title": "Twice"}}}
 
 
 def test_settings_of_one_name_are_one(monkeypatch: pytest.MonkeyPatch) -> None:

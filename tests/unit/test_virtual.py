@@ -10,13 +10,16 @@ from weft.engine.errors import InvalidWorkflow
 from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
 from weft.engine.formats.editor import to_workflow
 from weft.engine.formats.runs import advance
-from weft.engine.formats.virtual import VIRTUAL, NodeKind
+from weft.engine.formats.virtual import virtual_nodes
 from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.frontend import NodeKind
+from weft.engine.schema.packs import Packs
 from weft.engine.schema.registry import Registry
 from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import validate
 
 Json = dict[str, Any]
+VIRTUAL = virtual_nodes(Packs.installed())
 
 
 def entry(outputs: list[str], required: Json, **more: Any) -> Json:

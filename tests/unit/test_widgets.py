@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from weft.engine.formats.legacy import migrate
 from weft.engine.formats.widgets import MISSING, Saved, default_of, fed, hold, plain, slots
+from weft.engine.schema.frontend import Handling
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.sockets import Socket, socket_from
+from weft.nodes.frontend import FRONTEND
 
 SAMPLER: dict[str, Any] = {
     "model": ["MODEL"],
@@ -239,7 +241,7 @@ def efficient(name: str, saved: list[Any]) -> dict[str, Any]:
     }
     schema = define(classes[name], name=name)
     layout = slots(schema.by_name.values())
-    return hold(schema, layout, Saved(migrate(name, layout, saved))).values
+    return hold(schema, layout, Saved(migrate(FRONTEND.classes.get(name, Handling()), layout, saved))).values
 
 
 NEW = [5, None, 30, 6.5, "heun", "karras", 0.75, "none", "false"]
