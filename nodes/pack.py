@@ -2,9 +2,27 @@
 
 from __future__ import annotations
 
-from weft.engine.schema.packs import Pack
+from weft.engine.schema.packs import Pack, SelfTests
 from weft.nodes import NODES
 from weft.nodes.frontend import FRONTEND
 from weft.nodes.settings import PASSES, SAMPLING_VERSION, SETTINGS
 
-PACK = Pack(nodes=NODES, settings=SETTINGS, passes=PASSES, versions=(SAMPLING_VERSION,), frontend=FRONTEND)
+_ASSERTIONS = (
+    "AssertContainsColor",
+    "AssertEqual",
+    "AssertExecuted",
+    "AssertImageMatch",
+    "AssertInRange",
+    "AssertNotEqual",
+    "AssertTensorShape",
+)
+
+PACK = Pack(
+    nodes=NODES,
+    settings=SETTINGS,
+    passes=PASSES,
+    versions=(SAMPLING_VERSION,),
+    frontend=FRONTEND,
+    self_tests=SelfTests(frozenset(("TestDefinition",)), frozenset(_ASSERTIONS), frozenset(("AssertExecuted",))),
+    instrument="weft.nodes.diffusion.testing.measures",
+)

@@ -38,8 +38,8 @@ NodeSource = NodeSchema | RunnableNode | str | type | Callable[..., Any]
 class Pass:
     """A pass over a prompt before it is planned, in runs that have the switch of its name on.
 
-    What replaces a class stands with it: `@node(passes={name: function})`, see `weft.engine.planning.lowering`. `idle` is
-    what the user is told where nothing was replaced.
+    What replaces a class stands with it: `@node(passes={name: function})`, see `weft.engine.planning.lowering`.
+    `idle` is what the user is told where nothing was replaced.
     """
 
     name: str
@@ -54,13 +54,31 @@ class Version(NamedTuple):
     of: str
 
 
+class SelfTests(NamedTuple):
+    """The node classes by which a workflow tests itself.
+
+    A `definition` says what the test is called and what it needs; an assertion that does not hold fails the run. Those
+    `passing` pass on what they get: nothing may ask for that, and still they are to run.
+    """
+
+    definitions: frozenset[str] = frozenset()
+    assertions: frozenset[str] = frozenset()
+    passing: frozenset[str] = frozenset()
+
+
+Measure = Callable[[Any], Any]
+"""What a golden holds of a value: plain data and tensors, in lists and mappings."""
+
+
 @dataclass(frozen=True)
 class Pack:
     """A node library, as the engine sees it; everything is optional.
 
     `nodes` are its classes by class_type, `titles` what it calls them, where their sources do not say. Files record
-    its `versions`, beside the values of its `settings` that have words. `frontend` is its part in the browser. `name`
-    is its entry point's.
+    its `versions`, beside the values of its `settings` that have words. `frontend` is its part in the browser,
+    `self_tests` are its assertion nodes, `measures` say by socket type what `weft test` compares of a value that is
+    neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`). `name` is
+    its entry point's.
     """
 
     nodes: Mapping[str, NodeSource] = field(default_factory=dict)
@@ -69,6 +87,9 @@ class Pack:
     passes: tuple[Pass, ...] = ()
     versions: tuple[Version, ...] = ()
     frontend: Frontend = field(default_factory=Frontend)
+    self_tests: SelfTests = field(default_factory=SelfTests)
+    measures: Mapping[str, Measure | str] = field(default_factory=dict)
+    instrument: str = ""
     name: str = ""
 
 
@@ -91,6 +112,23 @@ class Packs:
     def frontend(self) -> Frontend:
         """What all packs do in the browser."""
         return Frontend.of(pack.frontend for pack in self)
+
+    @cached_property
+    def self_tests(self) -> SelfTests:
+        """The classes of all packs by which workflows test themselves."""
+        return SelfTests(*(frozenset().union(*each) for each in zip(*(pack.self_tests for pack in self), strict=True)))
+
+    def measure(self, io_type: str, value: Any) -> Any:
+        """What a golden holds of a value of a socket type. Raises DefinitionError naming the pack that failed at it."""
+        pack = next((pack for pack in self if io_type in pack.measures), None)
+        if pack is None:
+            return value
+        measure = pack.measures[io_type]
+        try:
+            return (resolve(measure) if isinstance(measure, str) else measure)(value)
+        except Exception as error:  # a pack's own code: it may raise anything
+            message = error.message if isinstance(error, DefinitionError) else f"{type(error).__name__}: {error}"
+            raise DefinitionError(f"node pack {pack.name!r}: its measure of {io_type}: {message}") from error
 
     @property
     def recorded(self) -> Mapping[str, Setting]:

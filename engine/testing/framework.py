@@ -1,7 +1,7 @@
-"""Workflows that say themselves what they test, with the nodes of ComfyUI-test-framework: no golden is needed.
+"""Workflows that say themselves what they test, as with the nodes of ComfyUI-test-framework: no golden is needed.
 
-A TestDefinition names the test, and says what it needs and how long it may take; an assertion node fails the run where
-what it asserts does not hold. The classes themselves are in nodes/testing.py; here are the names of the format alone.
+A definition node names the test, and says what it needs and how long it may take; an assertion node fails the run where
+what it asserts does not hold. Packs say which classes are these (`weft.engine.schema.packs.SelfTests`).
 """
 
 from __future__ import annotations
@@ -9,30 +9,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from weft.engine.errors import UnreadableWorkflow, UsageError, WeftError
 from weft.engine.formats.sources import load
+from weft.engine.schema.packs import Packs, SelfTests
 from weft.engine.schema.registry import Registry
 from weft.engine.workflow.prompt import MAX_BYTES, Prompt
 from weft.engine.workflow.validation import constants
 
-DEFINITION = "TestDefinition"
-EXECUTED = "AssertExecuted"
-ASSERTIONS = (
-    "AssertContainsColor",
-    "AssertEqual",
-    EXECUTED,
-    "AssertImageMatch",
-    "AssertInRange",
-    "AssertNotEqual",
-    "AssertTensorShape",
-)
-CLASSES = (DEFINITION, *ASSERTIONS)
 SECONDS = 120
 """How long a test may take, beside its own extraTime."""
-
-_NAMED = re.compile(rb'"(?:class_)?type"\s*:\s*"(' + "|".join(CLASSES).encode() + rb')"')
 
 
 @dataclass(frozen=True)
@@ -65,9 +53,22 @@ def is_test(path: Path) -> bool:
         text = path.read_bytes()
     except OSError:
         return False
-    named = set(_NAMED.findall(text))
-    # JSON of another kind may have a "type" of that name, if not of TestDefinition.
-    return bool(named) and carries(path, damaged=DEFINITION.encode() in named or not _is_json(text))
+    tests = _installed()
+    named = {name.decode() for name in _mention(tests).findall(text)}
+    # JSON of another kind may have a "type" of that name, if not of a definition.
+    return bool(named) and carries(path, damaged=not named.isdisjoint(tests.definitions) or not _is_json(text))
+
+
+@cache
+def _installed() -> SelfTests:
+    """Those of the installed packs: a folder is searched for them, file by file."""
+    return Packs.installed().self_tests
+
+
+@cache
+def _mention(tests: SelfTests) -> re.Pattern[bytes]:
+    names = "|".join(map(re.escape, sorted(tests.definitions | tests.assertions)))
+    return re.compile(rb'"(?:class_)?type"\s*:\s*"(' + names.encode() + rb')"')
 
 
 def _is_json(text: bytes) -> bool:
@@ -89,7 +90,7 @@ def carries(path: Path, *, damaged: bool = False) -> bool:
     else:
         canvases = (loaded.canvas, *(canvas for _, canvas in loaded.definitions()))
         classes = {node.type for canvas in canvases for node in canvas.nodes}
-    return not classes.isdisjoint(CLASSES)
+    return not classes.isdisjoint(_installed().definitions | _installed().assertions)
 
 
 def definition_of(prompt: Prompt, registry: Registry) -> Definition | None:
@@ -97,15 +98,18 @@ def definition_of(prompt: Prompt, registry: Registry) -> Definition | None:
 
     Raises UsageError for two definitions. What validation will refuse counts as not given.
     """
-    found = [node_id for node_id, node in prompt.nodes.items() if node.class_type == DEFINITION]
-    asserting = tuple(node_id for node_id, node in prompt.nodes.items() if node.class_type in ASSERTIONS)
+    tests = registry.packs.self_tests
+    found = [node_id for node_id, node in prompt.nodes.items() if node.class_type in tests.definitions]
+    asserting = tuple(node_id for node_id, node in prompt.nodes.items() if node.class_type in tests.assertions)
     if not found and not asserting:
         return None
     if len(found) > 1:
-        raise UsageError(f"it has {len(found)} {DEFINITION} nodes (nodes {', '.join(found)}), expected one")
-    if not found or DEFINITION not in registry:
+        name = prompt.nodes[found[0]].class_type
+        raise UsageError(f"it has {len(found)} {name} nodes (nodes {', '.join(found)}), expected one")
+    if not found or prompt.nodes[found[0]].class_type not in registry:
         return Definition(asserting=asserting)
-    given = constants(prompt.nodes[found[0]].inputs, registry[DEFINITION])
+    node = prompt.nodes[found[0]]
+    given = constants(node.inputs, registry[node.class_type])
     return Definition(
         name=given.get("name", "").strip(),
         description=given.get("description", "").strip(),
@@ -115,6 +119,7 @@ def definition_of(prompt: Prompt, registry: Registry) -> Definition | None:
     )
 
 
-def passing(prompt: Prompt, definition: Definition) -> list[str]:
+def passing(prompt: Prompt, definition: Definition, registry: Registry) -> list[str]:
     """The assertion nodes that pass on what they get: nothing may ask for that, and still they are to run."""
-    return [node_id for node_id in definition.asserting if prompt.nodes[node_id].class_type == EXECUTED]
+    tests = registry.packs.self_tests
+    return [node_id for node_id in definition.asserting if prompt.nodes[node_id].class_type in tests.passing]

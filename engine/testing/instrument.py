@@ -1,4 +1,4 @@
-"""What measures tensors. The engine knows none: the instrument is found by the entry-point group `weft.testing`."""
+"""What measures tensors. The engine knows none: an installed pack brings the instrument."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from weft.engine.errors import Warn, WeftError, python_warning
-
-ENTRY_POINTS = "weft.testing"
+from weft.engine.errors import DefinitionError, Warn, WeftError, python_warning
+from weft.engine.schema.packs import Packs, resolve
 
 Tensor = Any
 """What the instrument calls a tensor; here it is only passed on."""
@@ -68,20 +67,18 @@ class Instrument(Protocol):
 
 
 def find_instrument(warn: Warn = python_warning) -> Instrument:
-    """The installed instrument; `warn` is told of one that cannot be loaded and is left out.
+    """The instrument of the installed packs; `warn` is told of one that cannot be loaded and is left out.
 
     Raises WeftError where there is none, or several.
     """
-    from importlib.metadata import entry_points
-
-    entries, found = list(entry_points(group=ENTRY_POINTS)), []
-    for entry in entries:
+    places, found = {pack.name: pack.instrument for pack in Packs.installed() if pack.instrument}, {}
+    for name, place in places.items():
         try:
-            found.append((entry.value, entry.load()))
-        except (Exception, SystemExit) as error:  # a pack's own code: it may raise anything
-            warn(f"{ENTRY_POINTS} {entry.name!r} ({entry.value}) cannot be loaded: {type(error).__name__}: {error}")
+            found[place] = resolve(place)
+        except DefinitionError as error:
+            warn(f"node pack {name!r}: its instrument cannot be loaded from {error.message}")
     if len(found) != 1:
-        names = ", ".join(value for value, _ in found) or "none"
-        hint = "install Weft itself: pip install ." if not entries else "uninstall the others" if found else ""
-        raise WeftError(f"expected one entry point in {ENTRY_POINTS!r} that can be loaded, found {names}", hint=hint)
-    return cast(Instrument, found[0][1])
+        names = ", ".join(found) or "none"
+        hint = "install Weft itself: pip install ." if not places else "uninstall the others" if found else ""
+        raise WeftError(f"expected one instrument of an installed pack that can be loaded, found {names}", hint=hint)
+    return cast(Instrument, next(iter(found.values())))

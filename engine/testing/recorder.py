@@ -126,7 +126,7 @@ class Recorder:
     def _read(self, step: Step, entry: Entry) -> Iterator[ValueRecord]:
         for slot, (output, value) in enumerate(zip(step.schema.outputs, entry.outputs, strict=True)):
             io_type = output.io_type if isinstance(output.io_type, str) else "COMBO"
-            leaves = dict(self._leaves(step.node_id, value, str(slot), 0))
+            leaves = dict(self._leaves(step.node_id, self._registry.packs.measure(io_type, value), str(slot), 0))
             # Two slots may have one name: the slot's number tells them apart in every message.
             yield ValueRecord(name=f"{slot} {output.name}", type=io_type, leaves=_without(leaves, str(slot)))
         texts = entry.ui.get("text")

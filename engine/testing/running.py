@@ -19,7 +19,7 @@ from weft.engine.planning.plan import Step
 from weft.engine.schema.registry import Registry
 from weft.engine.settings import Settings, another_device
 from weft.engine.testing.comparison import Side
-from weft.engine.testing.framework import ASSERTIONS, Definition, NeedsGpu, definition_of, passing
+from weft.engine.testing.framework import Definition, NeedsGpu, definition_of, passing
 from weft.engine.testing.goldens import How
 from weft.engine.testing.instrument import Evaluations, Instrument, Tensor
 from weft.engine.testing.recorder import Recorder
@@ -166,7 +166,7 @@ def _once(
     observers: Sequence[events.Observer],
     cancel: CancelToken | None,
 ) -> Run:
-    targets = [*how.targets, *(passing(prompt, definition) if definition is not None else ())]
+    targets = [*how.targets, *(passing(prompt, definition, session.registry) if definition is not None else ())]
     plan = session.plan(prompt, targets)
     recorder = Recorder(instrument, session.registry, session.folders, session.digests, wants)
     settings = session.settings_of(prompt)
@@ -188,9 +188,10 @@ def _once(
         run.failed[error.node_id] = NodeVerdict(error.node_id, error.title, error.class_type, FAILED, message=message)
 
     def spare(error: NodeError) -> bool:
-        if error.class_type in ASSERTIONS:
+        asserts = error.class_type in session.packs.self_tests.assertions
+        if asserts:
             failed(error)
-        return error.class_type in ASSERTIONS
+        return asserts
 
     started = time.perf_counter()
     limit = CancelToken(cancel)

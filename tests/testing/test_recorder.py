@@ -13,6 +13,7 @@ from weft.engine.cache.memory import MemoryCache
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, node
 from weft.engine.schema.expansion import Expanded, GraphBuilder
+from weft.engine.schema.packs import Pack, Packs
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files, Int, Socket
 from weft.engine.schema.v1 import pack_digest
@@ -112,6 +113,15 @@ def test_what_is_long_or_no_json_is_kept_by_digest(number: int, instrument: Inst
     assert leaf.kind == "plain"
     assert leaf.value is None
     assert len(leaf.digest) == 64
+
+
+def test_a_pack_s_measure_says_what_is_taken_down(instrument: Instrument) -> None:
+    pack = Pack(measures={"THING": lambda handle: {"size": 3, "wave": torch.ones(2)}})
+    session = Session(registry=Registry(packs=Packs((*Packs.installed(), pack))).add([Make, Show]), device="cpu")
+    prompt = {"1": one("Make", number=3), "2": one("Show", thing=["1", 0])}
+    recorder = recorded(prompt, instrument, session=session)
+    (value,) = recorder.nodes["1"].values
+    assert {place: leaf.kind for place, leaf in value.leaves.items()} == {"size": "plain", "wave": "tensor"}
 
 
 def test_packs_are_taken_down_with_the_digest_of_their_code(instrument: Instrument, sandbox: Path) -> None:

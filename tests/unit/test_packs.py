@@ -12,7 +12,8 @@ from typing import Literal
 import pytest
 
 import weft
-from weft.engine.schema.packs import Pack, Packs
+from weft.engine.errors import DefinitionError
+from weft.engine.schema.packs import Pack, Packs, SelfTests
 from weft.engine.settings import Setting, Settings
 
 CLI = Path(__file__).resolve().parents[2] / "cli.py"
@@ -130,6 +131,23 @@ def test_its_part_in_the_browser_is_known(toy: Path) -> None:
     ]
     workflow = {"nodes": nodes, "links": [], "version": 0.4}
     assert weft.convert(workflow) == {"1": {"class_type": "Twice", "inputs": {"value": 7}, "_meta": {"title": "Twice"}}}
+
+
+def test_a_measure_says_what_is_compared() -> None:
+    packs = Packs((Pack(measures={"WAVE": lambda wave: {"peak": max(wave)}, "BAD": "no_such:thing"}, name="toy"),))
+    assert packs.measure("WAVE", {3, 7}) == {"peak": 7}
+    assert packs.measure("IMAGE", 5) == 5
+    with pytest.raises(DefinitionError, match=r"node pack 'toy': its measure of WAVE: TypeError"):
+        packs.measure("WAVE", None)
+    with pytest.raises(DefinitionError, match=r"node pack 'toy': its measure of BAD: 'no_such:thing': ModuleNotFoundE"):
+        packs.measure("BAD", None)
+
+
+def test_assertion_nodes_of_all_packs_count() -> None:
+    one, two = SelfTests(assertions=frozenset("a")), SelfTests(frozenset("d"), frozenset("b"), frozenset("b"))
+    found = Packs((Pack(self_tests=one), Pack(), Pack(self_tests=two))).self_tests
+    assert found == SelfTests(frozenset("d"), frozenset("ab"), frozenset("b"))
+    assert Packs().self_tests == SelfTests()
 
 
 def test_settings_of_one_name_are_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """What a workflow test needs to know of tensors: digests, statistics, how far two are apart, and pictures of them.
 
-The torch half of engine/testing, which finds this module by the entry-point group `weft.testing` and knows its
-functions by the protocol weft.engine.testing.instrument.Instrument. Knows no node and no golden.
+The torch half of engine/testing, which finds this module by the pack of the built-in nodes and knows its functions
+by the protocol weft.engine.testing.instrument.Instrument. Knows no node and no golden.
 """
 
 from __future__ import annotations
