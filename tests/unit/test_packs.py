@@ -12,11 +12,12 @@ from typing import Literal
 import pytest
 
 import weft
+from weft import cli
 from weft.engine.errors import DefinitionError
 from weft.engine.schema.packs import Pack, Packs, SelfTests
 from weft.engine.settings import Setting, Settings
 
-CLI = Path(__file__).resolve().parents[2] / "cli.py"
+CLI = Path(cli.__file__)
 SOURCE = '''
 from __future__ import annotations
 
@@ -113,7 +114,8 @@ def test_its_setting_is_an_option(toy: Path, sandbox: Path) -> None:
     (sandbox / "w.json").write_text(json.dumps(PROMPT))
 
     def weft(*arguments: str) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(toy), "COLUMNS": "200"}
+        path = os.pathsep.join([str(toy), *filter(None, [os.environ.get("PYTHONPATH")])])
+        environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
         command = [sys.executable, str(CLI), *arguments]
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
