@@ -159,11 +159,12 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
 
 
 def _libraries(module: str) -> tuple[str, ...]:
-    """What the file of a node, else its pack, says in LIBRARIES: modules that its nodes import when they are called."""
-    for name in (module, module.partition(".")[0]):
-        place = sys.modules.get(name)
+    """What the file of a node, else the nearest package around it, says in LIBRARIES: modules that a call imports."""
+    while module:
+        place = sys.modules.get(module)
         if place is not None and "LIBRARIES" in vars(place):
             return tuple(place.LIBRARIES)
+        module = module.rpartition(".")[0]
     return ()
 
 

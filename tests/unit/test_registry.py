@@ -333,3 +333,10 @@ def test_what_a_pack_prints_is_no_result_of_a_command(
 
 def test_the_built_in_nodes_are_an_installed_pack() -> None:
     assert {"KSampler", "SaveImage"} <= set(Registry.discover())
+
+
+def test_what_a_call_imports_stands_in_the_file_or_in_a_package_around_it() -> None:
+    """The nearest one: the built-in nodes' package says torch, a file that needs nothing says so."""
+    registry = Registry.discover()
+    assert registry.runnable("KSampler").libraries == ("torch",)
+    assert registry.runnable("PrimitiveInt").libraries == ()
