@@ -6,7 +6,7 @@ LIBRARIES = ("torch",)
 """What the nodes of a file import when they are called, where the file does not say otherwise."""
 
 _FILES = {
-    "weft.nodes.loaders": (
+    "weft.nodes.core.loaders": (
         "CLIPLoader",
         "CheckpointLoaderSimple",
         "DualCLIPLoader",
@@ -15,12 +15,17 @@ _FILES = {
         "UNETLoader",
         "VAELoader",
     ),
-    "weft.nodes.configs": ("CheckpointLoader",),
-    "weft.nodes.conditioning": ("CLIPSetLastLayer", "CLIPTextEncode"),
-    "weft.nodes.conditioning_sdxl": ("CLIPTextEncodeSDXL", "CLIPTextEncodeSDXLRefiner"),
-    "weft.nodes.control": ("ControlNetApply", "ControlNetApplyAdvanced", "ControlNetLoader", "DiffControlNetLoader"),
-    "weft.nodes.editing": ("InstructPixToPixConditioning",),
-    "weft.nodes.merging": (
+    "weft.nodes.core.configs": ("CheckpointLoader",),
+    "weft.nodes.core.conditioning": ("CLIPSetLastLayer", "CLIPTextEncode"),
+    "weft.nodes.core.conditioning_sdxl": ("CLIPTextEncodeSDXL", "CLIPTextEncodeSDXLRefiner"),
+    "weft.nodes.core.control": (
+        "ControlNetApply",
+        "ControlNetApplyAdvanced",
+        "ControlNetLoader",
+        "DiffControlNetLoader",
+    ),
+    "weft.nodes.core.editing": ("InstructPixToPixConditioning",),
+    "weft.nodes.core.merging": (
         "CLIPMergeAdd",
         "CLIPMergeSimple",
         "CLIPMergeSubtract",
@@ -29,10 +34,10 @@ _FILES = {
         "ModelMergeSimple",
         "ModelMergeSubtract",
     ),
-    "weft.nodes.saving": ("CLIPSave", "CheckpointSave", "ModelSave", "VAESave"),
-    "weft.nodes.prompt_schedule": ("KSamplerPromptSchedule",),
-    "weft.nodes.sampling": ("KSampler", "KSamplerAdvanced"),
-    "weft.nodes.latent": (
+    "weft.nodes.core.saving": ("CLIPSave", "CheckpointSave", "ModelSave", "VAESave"),
+    "weft.nodes.core.prompt_schedule": ("KSamplerPromptSchedule",),
+    "weft.nodes.core.sampling": ("KSampler", "KSamplerAdvanced"),
+    "weft.nodes.core.latent": (
         "EmptyLatentImage",
         "LatentUpscale",
         "LatentUpscaleBy",
@@ -43,8 +48,8 @@ _FILES = {
         "VAEEncode",
         "VAEEncodeTiled",
     ),
-    "weft.nodes.animation": ("SaveAnimatedPNG", "SaveAnimatedWEBP"),
-    "weft.nodes.image": (
+    "weft.nodes.core.animation": ("SaveAnimatedPNG", "SaveAnimatedWEBP"),
+    "weft.nodes.core.image": (
         "GetImageSize",
         "ImageInvert",
         "ImageScale",
@@ -54,7 +59,7 @@ _FILES = {
         "SaveImage",
         "SaveImageWebsocket",
     ),
-    "weft.nodes.mask": (
+    "weft.nodes.core.mask": (
         "CropMask",
         "FeatherMask",
         "GrowMask",
@@ -67,7 +72,7 @@ _FILES = {
         "SolidMask",
         "ThresholdMask",
     ),
-    "weft.nodes.conditioning_ops": (
+    "weft.nodes.core.conditioning_ops": (
         "ConditioningAverage",
         "ConditioningCombine",
         "ConditioningConcat",
@@ -78,8 +83,8 @@ _FILES = {
         "ConditioningSetTimestepRange",
         "ConditioningZeroOut",
     ),
-    "weft.nodes.inpaint": ("InpaintModelConditioning", "SetLatentNoiseMask", "VAEEncodeForInpaint"),
-    "weft.nodes.latent_ops": (
+    "weft.nodes.core.inpaint": ("InpaintModelConditioning", "SetLatentNoiseMask", "VAEEncodeForInpaint"),
+    "weft.nodes.core.latent_ops": (
         "LatentAdd",
         "LatentBatch",
         "LatentBatchSeedBehavior",
@@ -92,14 +97,14 @@ _FILES = {
         "LatentSubtract",
         "RepeatLatentBatch",
     ),
-    "weft.nodes.compositing": (
+    "weft.nodes.core.compositing": (
         "ImageBlend",
         "ImageCompositeMasked",
         "LatentBlend",
         "LatentComposite",
         "LatentCompositeMasked",
     ),
-    "weft.nodes.image_ops": (
+    "weft.nodes.core.image_ops": (
         "EmptyImage",
         "ImageBatch",
         "ImageBlur",
@@ -109,7 +114,7 @@ _FILES = {
         "ImageScaleToTotalPixels",
         "ImageSharpen",
     ),
-    "weft.nodes.custom_sampling": (
+    "weft.nodes.core.custom_sampling": (
         "AddNoise",
         "BasicGuider",
         "CFGGuider",
@@ -120,7 +125,7 @@ _FILES = {
         "SamplerCustom",
         "SamplerCustomAdvanced",
     ),
-    "weft.nodes.custom_samplers": (
+    "weft.nodes.core.custom_samplers": (
         "KSamplerSelect",
         "SamplerDPMAdaptative",
         "SamplerDPMPP_2M_SDE",
@@ -135,7 +140,7 @@ _FILES = {
         "SamplerLMS",
         "SamplerSASolver",
     ),
-    "weft.nodes.schedules": (
+    "weft.nodes.core.schedules": (
         "AlignYourStepsScheduler",
         "BasicScheduler",
         "BetaSamplingScheduler",
@@ -147,7 +152,7 @@ _FILES = {
         "SDTurboScheduler",
         "VPScheduler",
     ),
-    "weft.nodes.sigma_ops": (
+    "weft.nodes.core.sigma_ops": (
         "ExtendIntermediateSigmas",
         "FlipSigmas",
         "SamplingPercentToSigma",
@@ -155,8 +160,8 @@ _FILES = {
         "SplitSigmas",
         "SplitSigmasDenoise",
     ),
-    "weft.nodes.model_sampling": ("ModelSamplingContinuousEDM", "ModelSamplingDiscrete"),
-    "weft.nodes.model_patches": (
+    "weft.nodes.core.model_sampling": ("ModelSamplingContinuousEDM", "ModelSamplingDiscrete"),
+    "weft.nodes.core.model_patches": (
         "DifferentialDiffusion",
         "FreeU",
         "FreeU_V2",
@@ -168,14 +173,14 @@ _FILES = {
         "SelfAttentionGuidance",
         "TomePatchModel",
     ),
-    "weft.nodes.primitives": (
+    "weft.nodes.core.primitives": (
         "PrimitiveBoolean",
         "PrimitiveFloat",
         "PrimitiveInt",
         "PrimitiveString",
         "PrimitiveStringMultiline",
     ),
-    "weft.nodes.testing": (
+    "weft.nodes.core.testing": (
         "AssertContainsColor",
         "AssertEqual",
         "AssertExecuted",
@@ -186,13 +191,13 @@ _FILES = {
         "TestDefinition",
         "TestImageGenerator",
     ),
-    "weft.nodes.text": ("PreviewAny", "StringConcatenate"),
-    "weft.nodes.upscale": ("ImageUpscaleWithModel", "UpscaleModelLoader"),
+    "weft.nodes.core.text": ("PreviewAny", "StringConcatenate"),
+    "weft.nodes.core.upscale": ("ImageUpscaleWithModel", "UpscaleModelLoader"),
 }
 
 # Classes whose name is no identifier: class_type -> the function's name, by file.
 _NAMED: dict[str, dict[str, str]] = {
-    "weft.nodes.primitives": {"Seed (rgthree)": "SeedRgthree"},
+    "weft.nodes.core.primitives": {"Seed (rgthree)": "SeedRgthree"},
     "weft.nodes.efficiency.encoding": {
         "weft.EncodePrompt": "EncodePrompt",
         "weft.EncodePromptRefiner": "EncodePromptRefiner",

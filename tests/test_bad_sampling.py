@@ -21,9 +21,9 @@ from weft.engine.errors import InvalidWorkflow, NodeError, is_plain
 from weft.engine.schema.authoring import node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Int
+from weft.nodes.core.types import Anything, Model
 from weft.nodes.diffusion.sampling.sample import _Watch
 from weft.nodes.diffusion.values.pixels import resize
-from weft.nodes.types import Anything, Model
 
 NAN = float("nan")
 KSAMPLER = {

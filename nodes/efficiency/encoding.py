@@ -7,10 +7,10 @@ from typing import Annotated
 from weft.engine.context import RunContext
 from weft.engine.schema.node import INTERNAL
 from weft.engine.schema.sockets import Combo, Float, Int, String
-from weft.nodes.conditioning import prompts, require
+from weft.nodes.core.conditioning import prompts, require
+from weft.nodes.core.types import Clip, Conditioning
 from weft.nodes.diffusion.sampling.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 from weft.nodes.efficiency.face import node
-from weft.nodes.types import Clip, Conditioning
 
 Text = Annotated[str, String(multiline=True)]
 TokenNormalization = Annotated[str, Combo(TOKEN_NORMALIZATIONS)]

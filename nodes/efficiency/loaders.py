@@ -8,7 +8,8 @@ from weft.engine.links import Link
 from weft.engine.schema.authoring import Output, PromptJson, UniqueId
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.sockets import Float, Int, String
-from weft.nodes.conditioning import prompts
+from weft.nodes.core.conditioning import prompts
+from weft.nodes.core.types import Clip, Conditioning, Latent, Model, Vae, weights
 from weft.nodes.efficiency.encoding import TokenNormalization, WeightInterpretation
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.loading import BAKED_VAE, NONE, add_checkpoint, add_prompts, add_refiner, add_refiner_prompts
@@ -21,7 +22,6 @@ from weft.nodes.efficiency.values import (
     LoraUse,
     SdxlTupleValue,
 )
-from weft.nodes.types import Clip, Conditioning, Latent, Model, Vae, weights
 
 CATEGORY = "Efficiency Nodes/Loaders"
 CLIP_SLOT = 5  # of Efficient Loader

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from weft.engine.schema.sockets import Combo, Float, Int
+from weft.nodes.core.types import Image, Mask
 from weft.nodes.efficiency.face import node
-from weft.nodes.types import Image, Mask
 
 RESIZES = ("None", "Fit", "Resize by rescale_factor", "Resize to width & heigth")
 Side = Annotated[int, Int(default=512, min=0, max=16384, step=64)]

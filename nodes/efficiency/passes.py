@@ -11,11 +11,11 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.node import INTERNAL
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
+from weft.nodes.core.loaders import device_memory
+from weft.nodes.core.sampling import reporter, warner
+from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, SamplerName, Seed, Steps
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, find_weights, fingerprint, nearest_factor
-from weft.nodes.loaders import device_memory
-from weft.nodes.sampling import reporter, warner
-from weft.nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, Seed, Steps
 
 RNG_SOURCES = ("cpu", "gpu", "nv")
 STRATEGIES = ("random", "random strict", "padded", "simple")

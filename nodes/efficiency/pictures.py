@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from weft.engine.schema.node import INTERNAL
 from weft.engine.schema.sockets import Boolean, Float, Int, Socket
+from weft.nodes.core.types import Image, Latent
 from weft.nodes.efficiency.errors import BadScript
 from weft.nodes.efficiency.face import node
-from weft.nodes.types import Image, Latent
 
 Labels = Annotated[tuple[str, ...], Socket("LABELS")]
 

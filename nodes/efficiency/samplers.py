@@ -9,6 +9,7 @@ from weft.engine.links import Link, Linked
 from weft.engine.schema.authoring import ExtraPnginfo, Output, PromptJson, RawLink, UniqueId, WithLink
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.sockets import Combo, Float, Int, Socket
+from weft.nodes.core.types import Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
 from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES
 from weft.nodes.diffusion.sampling.spellings import scheduler_meant
 from weft.nodes.efficiency.axes.rules import check_axes
@@ -18,7 +19,6 @@ from weft.nodes.efficiency.errors import BadScript
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.sampling import NO_PICTURE, Refiner, Sampling, add_sampling
 from weft.nodes.efficiency.values import Script, ScriptValue, SdxlTupleValue
-from weft.nodes.types import Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
 
 CATEGORY = "Efficiency Nodes/Sampling"
 PREVIEWS = ("auto", "latent2rgb", "taesd", "none")

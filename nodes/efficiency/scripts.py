@@ -13,12 +13,12 @@ from typing import Annotated, Any, TypeVar
 from weft.engine.context import RunContext
 from weft.engine.schema.node import Seen
 from weft.engine.schema.sockets import Boolean, Combo, Files, Float, Int
+from weft.nodes.core.latent import LATENT_METHODS
+from weft.nodes.core.types import Seed, weights
 from weft.nodes.efficiency.errors import BadScript
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, UNSUPPORTED
 from weft.nodes.efficiency.values import HighResFix, NoiseScript, Script, ScriptValue, TiledUpscale
-from weft.nodes.latent import LATENT_METHODS
-from weft.nodes.types import Seed, weights
 
 CATEGORY = "Efficiency Nodes/Scripts"
 SAME_CHECKPOINT = "(use same)"

@@ -9,11 +9,11 @@ from weft.engine.links import Link
 from weft.engine.schema.authoring import Output, RawLink
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.sockets import Combo, Float, Int, Socket, String
+from weft.nodes.core.types import Conditioning, weights
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.loading import NONE, add_control_nets
 from weft.nodes.efficiency.slots import MAX_SLOTS, beyond, slots
 from weft.nodes.efficiency.values import ControlNetStackValue, ControlNetUse, LoraStackValue, LoraUse
-from weft.nodes.types import Conditioning, weights
 
 CATEGORY = "Efficiency Nodes/Stackers"
 

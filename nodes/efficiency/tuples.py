@@ -6,9 +6,9 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import Output
 from weft.engine.schema.node import INTERNAL
+from weft.nodes.core.types import Clip, Conditioning, Model
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.values import SdxlTuple, SdxlTupleValue
-from weft.nodes.types import Clip, Conditioning, Model
 
 CATEGORY = "Efficiency Nodes/Misc"
 

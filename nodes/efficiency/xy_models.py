@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output
 from weft.engine.schema.sockets import Combo, Float, Int, String
+from weft.nodes.core.types import weights
 from weft.nodes.efficiency.axes.inputs import AxisInput, Widgets, always, chosen, chosen_pair, names_none
 from weft.nodes.efficiency.axes.ramps import axis, float_ramp
 from weft.nodes.efficiency.batches import BatchMax, BatchPath, BatchSort, Subdirectories, batch_files, listed
@@ -18,7 +19,6 @@ from weft.nodes.efficiency.slots import beyond, slots
 from weft.nodes.efficiency.stackers import LoraFile, LoraStrength
 from weft.nodes.efficiency.values import LoraStackValue, LoraUse, XYValue
 from weft.nodes.efficiency.xy_inputs import CATEGORY, Axis
-from weft.nodes.types import weights
 
 Count = Annotated[int, Int(default=3, min=0, max=50, step=1)]
 

@@ -78,7 +78,7 @@ def test_twice_names_a_node_that_is_not(bench: Bench, tmp_path: Path) -> None:
         "from typing import Annotated\n"
         "from weft.engine.schema.authoring import node\n"
         "from weft.engine.schema.sockets import Socket\n"
-        "from weft.nodes.types import Image\n"
+        "from weft.nodes.core.types import Image\n"
         "@node(category='test')\n"
         "def Grain(*, image: Image) -> Image:\n"
         "    import torch\n"

@@ -22,9 +22,9 @@ from weft.engine.schema.authoring import read_function
 from weft.engine.schema.registry import Registry
 from weft.engine.testing.settings import Options
 from weft.engine.testing.verdicts import PASSED, Verdict
+from weft.nodes.core.types import Image as Picture
 from weft.nodes.diffusion.sampling import samplers
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler
-from weft.nodes.types import Image as Picture
 
 from .conftest import Bench, drawing, node
 

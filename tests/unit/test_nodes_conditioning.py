@@ -18,7 +18,7 @@ from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import String
 from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import validate
-from weft.nodes.types import Anything, Clip
+from weft.nodes.core.types import Anything, Clip
 
 
 @node(category="test")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from weft.nodes import custom_samplers, custom_sampling, model_patches, model_sampling, schedules, sigma_ops
+from weft.nodes.core import custom_samplers, custom_sampling, model_patches, model_sampling, schedules, sigma_ops
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guiders import Guider, NoNoise, RandomNoise

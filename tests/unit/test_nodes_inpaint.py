@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from weft.nodes import inpaint as faces
+from weft.nodes.core import inpaint as faces
 
 
 class Pixels:

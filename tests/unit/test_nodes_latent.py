@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from weft.engine.context import RunContext
-from weft.nodes.latent import VAEDecodeTiled, VAEEncodeTiled
+from weft.nodes.core.latent import VAEDecodeTiled, VAEEncodeTiled
 
 
 class Vae:

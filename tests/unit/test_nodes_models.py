@@ -15,7 +15,7 @@ from torch import Tensor
 
 import weft
 from weft.engine.errors import InvalidWorkflow, NodeError
-from weft.nodes import conditioning_sdxl, editing
+from weft.nodes.core import conditioning_sdxl, editing
 
 CHECKPOINT = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}}
 LORA = {

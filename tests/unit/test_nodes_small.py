@@ -11,7 +11,7 @@ from PIL import Image
 
 import weft
 from weft.engine.errors import NodeError
-from weft.nodes import configs
+from weft.nodes.core import configs
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:

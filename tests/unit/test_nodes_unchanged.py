@@ -10,7 +10,7 @@ import torch
 
 from weft.engine.schema.authoring import CONTEXT
 from weft.engine.schema.registry import Registry
-from weft.nodes import compositing, conditioning_ops, image_ops, inpaint, latent_ops, mask
+from weft.nodes.core import compositing, conditioning_ops, image_ops, inpaint, latent_ops, mask
 
 REGISTRY = Registry.discover()
 FILES = (compositing, conditioning_ops, image_ops, inpaint, latent_ops, mask)

@@ -7,8 +7,8 @@ from typing import Annotated
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
-from weft.nodes.image import ImageFile, preview
-from weft.nodes.types import Image, Mask
+from weft.nodes.core.image import ImageFile, preview
+from weft.nodes.core.types import Image, Mask
 
 EXTRAS = "comfy_extras.nodes_mask"
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]

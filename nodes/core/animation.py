@@ -13,7 +13,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
 from weft.engine.schema.node import Seen
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int, String
-from weft.nodes.types import Image
+from weft.nodes.core.types import Image
 
 _MODULE = "comfy_extras.nodes_images"
 _CATEGORY = "image/animation"

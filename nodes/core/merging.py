@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Float
-from weft.nodes.conditioning import require
-from weft.nodes.types import Clip, Model
+from weft.nodes.core.conditioning import require
+from weft.nodes.core.types import Clip, Model
 
 Ratio = Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
 Multiplier = Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from weft.engine.schema.authoring import UI, node
 from weft.engine.schema.sockets import String
-from weft.nodes.types import Anything
+from weft.nodes.core.types import Anything
 
 LIBRARIES: tuple[str, ...] = ()
 

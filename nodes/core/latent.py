@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
 from weft.engine.schema.sockets import Combo, Files, Float, Int, String
-from weft.nodes.conditioning import require
-from weft.nodes.types import Crop, Image, Latent, Vae
+from weft.nodes.core.conditioning import require
+from weft.nodes.core.types import Crop, Image, Latent, Vae
 
 LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
 UpscaleMethod = Annotated[str, Combo(LATENT_METHODS)]

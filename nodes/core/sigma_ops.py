@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
-from weft.nodes.types import Model, Sigmas
+from weft.nodes.core.types import Model, Sigmas
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 CATEGORY = "sampling/custom_sampling/sigmas"

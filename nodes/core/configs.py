@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Files
-from weft.nodes.conditioning import require
-from weft.nodes.loaders import LIBRARIES as LIBRARIES
-from weft.nodes.loaders import CheckpointLoaderSimple
-from weft.nodes.types import Clip, Model, Vae, weights
+from weft.nodes.core.conditioning import require
+from weft.nodes.core.loaders import LIBRARIES as LIBRARIES
+from weft.nodes.core.loaders import CheckpointLoaderSimple
+from weft.nodes.core.types import Clip, Model, Vae, weights
 
 # The configurations that come with ComfyUI: what each says of the model's target and of the text encoder's last layer.
 # Everything else in them, the file of weights says itself.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
-from weft.nodes.types import Image, Latent, Mask
+from weft.nodes.core.types import Image, Latent, Mask
 
 LatentOffset = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]

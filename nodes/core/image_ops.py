@@ -6,8 +6,8 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Combo, Float, Int
-from weft.nodes.image import IMAGE_METHODS
-from weft.nodes.types import Image, Mask
+from weft.nodes.core.image import IMAGE_METHODS
+from weft.nodes.core.types import Image, Mask
 
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]

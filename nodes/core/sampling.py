@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Combo, Float, Int
-from weft.nodes.prompt_schedule import by_prompts
-from weft.nodes.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
+from weft.nodes.core.prompt_schedule import by_prompts
+from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
 
 
 @node(display_name="KSampler", category="sampling", passes={"prompt_schedule": by_prompts})

@@ -7,8 +7,8 @@ from typing import Annotated
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Files
-from weft.nodes.loaders import device_memory
-from weft.nodes.types import Image, UpscaleModel
+from weft.nodes.core.loaders import device_memory
+from weft.nodes.core.types import Image, UpscaleModel
 
 MODULE = "comfy_extras.nodes_upscale_model"
 

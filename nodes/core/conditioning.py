@@ -12,8 +12,8 @@ from weft.engine.folders import Folders
 from weft.engine.schema.authoring import node
 from weft.engine.schema.node import Seen
 from weft.engine.schema.sockets import Int, String
+from weft.nodes.core.types import Clip, Conditioning
 from weft.nodes.diffusion.text.mentions import mentions
-from weft.nodes.types import Clip, Conditioning
 
 
 def prompts(*inputs: str) -> dict[str, Any]:

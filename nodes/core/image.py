@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, Output, PromptJson, UniqueId, node
 from weft.engine.schema.sockets import Combo, Files, Float, Int, String
-from weft.nodes.types import Crop, Image, Mask
+from weft.nodes.core.types import Crop, Image, Mask
 
 IMAGE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 UpscaleMethod = Annotated[str, Combo(IMAGE_METHODS)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
-from weft.nodes.types import Conditioning, Model
+from weft.nodes.core.types import Conditioning, Model
 
 UNET = "model_patches/unet"
 TESTING = "_for_testing"

@@ -7,7 +7,7 @@ from typing import Annotated
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Combo, Float, Int
-from weft.nodes.types import Conditioning, Mask
+from weft.nodes.core.types import Conditioning, Mask
 
 Strength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
 Pixels = Annotated[int, Int(default=64, min=64, max=16384, step=8)]

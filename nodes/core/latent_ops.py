@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Combo, Float, Int
-from weft.nodes.types import Latent
+from weft.nodes.core.types import Latent
 
 Amount = Annotated[int, Int(default=1, min=1, max=64)]
 Pixels = Annotated[int, Int(default=512, min=64, max=16384, step=8)]

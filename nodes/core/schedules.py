@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Combo, Float, Int
-from weft.nodes.types import Model, SchedulerName, Sigmas, Steps
+from weft.nodes.core.types import Model, SchedulerName, Sigmas, Steps
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 CATEGORY = "sampling/custom_sampling/schedulers"

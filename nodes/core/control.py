@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.sockets import Float
-from weft.nodes.loaders import place
-from weft.nodes.types import Conditioning, ControlNet, Image, Model, Vae, weights
+from weft.nodes.core.loaders import place
+from weft.nodes.core.types import Conditioning, ControlNet, Image, Model, Vae, weights
 
 ControlNetFile = Annotated[str, weights("controlnet")]
 ControlStrength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from weft.engine.links import Link
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Combo, Int, String
+from weft.nodes.core.types import Cfg, Clip, Latent, Model, SamplerName, SchedulerName, Seed, Steps
 from weft.nodes.diffusion.text.prompt_schedule import (
     LoraSchedule,
     ScheduleError,
@@ -24,7 +25,6 @@ from weft.nodes.diffusion.text.prompt_schedule import (
     strengths_at,
     stretches,
 )
-from weft.nodes.types import Cfg, Clip, Latent, Model, SamplerName, SchedulerName, Seed, Steps
 
 if TYPE_CHECKING:
     from weft.engine.planning.lowering import Site

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Boolean, Combo, Float
-from weft.nodes.types import Model
+from weft.nodes.core.types import Model
 
 MODULE = "comfy_extras.nodes_model_advanced"
 CATEGORY = "advanced/model"

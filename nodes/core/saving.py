@@ -11,8 +11,8 @@ from typing import IO, Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import ExtraPnginfo, PromptJson, node
 from weft.engine.schema.sockets import String
-from weft.nodes.conditioning import require
-from weft.nodes.types import Clip, Model, Vae
+from weft.nodes.core.conditioning import require
+from weft.nodes.core.types import Clip, Model, Vae
 
 _CATEGORY = "advanced/model_merging"
 _MODULE = "comfy_extras.nodes_model_merging"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from weft.engine.schema.authoring import Output, node
-from weft.nodes.conditioning import require
-from weft.nodes.types import Conditioning, Image, Latent, Vae
+from weft.nodes.core.conditioning import require
+from weft.nodes.core.types import Conditioning, Image, Latent, Vae
 
 
 @node(category="conditioning/instructpix2pix", python_module="comfy_extras.nodes_ip2p")

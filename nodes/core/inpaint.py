@@ -6,8 +6,8 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.sockets import Boolean, Int
-from weft.nodes.conditioning import require
-from weft.nodes.types import Conditioning, Image, Latent, Mask, Vae
+from weft.nodes.core.conditioning import require
+from weft.nodes.core.types import Conditioning, Image, Latent, Mask, Vae
 
 
 @node(display_name="VAE Encode (for Inpainting)", category="latent/inpaint")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Float, Int, String
-from weft.nodes.conditioning import prompts, require
-from weft.nodes.types import Clip, Conditioning
+from weft.nodes.core.conditioning import prompts, require
+from weft.nodes.core.types import Clip, Conditioning
 
 Prompt = Annotated[str, String(multiline=True, dynamicPrompts=True)]
 Side = Annotated[int, Int(default=1024, min=0, max=16384)]

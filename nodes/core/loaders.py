@@ -12,7 +12,7 @@ from weft.engine.folders import Folders
 from weft.engine.schema.authoring import node
 from weft.engine.schema.node import Seen
 from weft.engine.schema.sockets import Combo
-from weft.nodes.types import Clip, LoraStrength, Model, Vae, weights
+from weft.nodes.core.types import Clip, LoraStrength, Model, Vae, weights
 
 LIBRARIES = (
     "torch",

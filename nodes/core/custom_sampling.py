@@ -7,8 +7,8 @@ from typing import Annotated
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.sockets import Boolean, Combo, Float
-from weft.nodes.sampling import reporter
-from weft.nodes.types import Cfg, Conditioning, Guider, Latent, Model, Noise, Sampler, Seed, Sigmas
+from weft.nodes.core.sampling import reporter
+from weft.nodes.core.types import Cfg, Conditioning, Guider, Latent, Model, Noise, Sampler, Seed, Sigmas
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 PERP_NEG_MODULE = "comfy_extras.nodes_perpneg"

@@ -9,7 +9,7 @@ from weft.engine.context import RunContext
 from weft.engine.links import Linked
 from weft.engine.schema.authoring import UI, WithLink, node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int, Socket, String
-from weft.nodes.types import Anything, Image
+from weft.nodes.core.types import Anything, Image
 
 Side = Annotated[int, Int(default=512, min=64, max=4096, step=8)]
 Length = Annotated[int, Int(default=-1, min=-1, max=16384)]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
-from weft.nodes.types import Model, Sampler, SamplerName
+from weft.nodes.core.types import Model, Sampler, SamplerName
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 ADVANCED_MODULE = "comfy_extras.nodes_advanced_samplers"
