@@ -1,6 +1,7 @@
 """The Efficiency samplers against core nodes, their scripts against wired graphs, and XY plots against single runs.
 
-On the tiny checkpoints of the reference. Unless a test says otherwise, what is compared is equal bit for bit.
+On random weights, and on the tiny checkpoint of the reference where LoRAs or ControlNets are wanted. Unless a test says
+otherwise, what is compared is equal bit for bit.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
 from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
 
+CHECKPOINT, REFERENCE = "weft-tiny.safetensors", "tiny_sd15.safetensors"
 UPSCALER = "tiny_x4.safetensors"
 LORAS = ("tiny_lora_kohya.safetensors", "tiny_locon.safetensors")
 LATENT, IMAGE = 3, 5
@@ -41,7 +43,8 @@ class Loaded(MemoryCache):
 class Runner:
     """Runs workflows on the tiny models, remembering what nodes did."""
 
-    def __init__(self, parity: Path, output: Path) -> None:
+    def __init__(self, parity: Path, random_models: Path, output: Path) -> None:
+        self.models = [random_models, parity / "models"]
         self.parity, self.output = parity, output
         self.registry = Registry.discover()
         self.loaded: Cache = Loaded()
@@ -51,7 +54,7 @@ class Runner:
         self.events = []
         return weft.run(
             prompt,
-            models=self.parity / "models",
+            models=self.models,
             input=self.parity / "input",
             output=self.output,
             device="cpu",
@@ -71,8 +74,8 @@ class Runner:
 
 
 @pytest.fixture(scope="module")
-def run(parity: Path, tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    return Runner(parity, tmp_path_factory.mktemp("output"))
+def run(parity: Path, random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Runner:
+    return Runner(parity, random_models, tmp_path_factory.mktemp("output"))
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
@@ -83,7 +86,7 @@ def core(**sampler: Any) -> Prompt:
     """Checkpoint, prompts, a noisy latent and a core sampler "s", decoded by "d"."""
     advanced = "add_noise" in sampler
     return {
-        "c": node("CheckpointLoaderSimple", ckpt_name="tiny_sd15.safetensors"),
+        "c": node("CheckpointLoaderSimple", ckpt_name=CHECKPOINT),
         "p": node("CLIPTextEncode", clip=["c", 1], text="a (red:1.3) cat"),
         "n": node("CLIPTextEncode", clip=["c", 1], text="blurry"),
         "l": node("EmptyLatentImage", width=64, height=64, batch_size=1),
@@ -150,6 +153,14 @@ def hires(**given: Any) -> dict[str, Any]:
         "preprocessor_imgs": False,
     }
     return node("HighRes-Fix Script", **{**defaults, **given})
+
+
+def of_the_reference(prompt: Prompt) -> Prompt:
+    """The same with the checkpoint that the reference's LoRAs and ControlNets are for."""
+    for item in prompt.values():
+        if "ckpt_name" in item["inputs"]:
+            item["inputs"]["ckpt_name"] = REFERENCE
+    return prompt
 
 
 def same(first: Any, second: Any) -> bool:
@@ -346,18 +357,18 @@ def test_hires_both(run: Runner) -> None:
 
 def test_hires_with_a_control_net(run: Runner) -> None:
     """The second pass follows the first one's picture; what the sampler gives out does not."""
-    prompt = core(**REGULAR)
+    prompt = of_the_reference(core(**REGULAR))
     prompt["k"] = node("ControlNetLoader", control_net_name="tiny_controlnet.safetensors")
     prompt["a"] = node("ControlNetApply", conditioning=["p", 0], control_net=["k", 0], image=["d", 0], strength=0.7)
     second_pass(prompt, "bilinear", 1, "s")
     prompt["h1"]["inputs"]["positive"] = ["a", 0]
     expected = run(prompt, "h1", "d")
     script = hires(use_controlnet=True, strength=0.7, preprocessor="none")
-    result = run(scripted(script), "s", "p")
+    result = run(of_the_reference(scripted(script)), "s", "p")
     assert same(result["s"][LATENT], expected["h1"][0])
     assert result["s"][1] == result["p"][0]
     script["inputs"]["preprocessor_imgs"] = True
-    assert same(run(scripted(script), "s")["s"][IMAGE], expected["d"][0])
+    assert same(run(of_the_reference(scripted(script)), "s")["s"][IMAGE], expected["d"][0])
 
 
 def tiled(**given: Any) -> dict[str, Any]:
@@ -390,10 +401,10 @@ def test_tiled_upscaling_of_one_tile_is_a_plain_second_pass(run: Runner) -> None
 def test_the_strength_of_tiled_upscaling_counts(run: Runner) -> None:
     """The original ignores it."""
     latents = [
-        run(scripted(tiled(upscale_by=2.0, use_controlnet=True, strength=strength)), "s")["s"][LATENT]
+        run(of_the_reference(scripted(tiled(upscale_by=2.0, use_controlnet=True, strength=strength))), "s")["s"][LATENT]
         for strength in (0.0, 0.5, 1.0)
     ]
-    plain = run(scripted(tiled(upscale_by=2.0)), "s")["s"][LATENT]
+    plain = run(of_the_reference(scripted(tiled(upscale_by=2.0))), "s")["s"][LATENT]
     assert same(latents[0], plain)
     assert not same(latents[1], latents[2])
 
@@ -495,7 +506,7 @@ def test_a_script_of_another_kind_is_refused(run: Runner) -> None:
 
 def loader(**given: Any) -> dict[str, Any]:
     defaults = {
-        "ckpt_name": "tiny_sd15.safetensors",
+        "ckpt_name": CHECKPOINT,
         "vae_name": "Baked VAE",
         "clip_skip": -1,
         "lora_name": "None",
@@ -580,7 +591,7 @@ def test_the_loras_are_applied_in_their_order(run: Runner) -> None:
         source = [f"k{number}"]
     wired["p"]["inputs"]["clip"] = wired["n"]["inputs"]["clip"] = ["k1", 1]
     wired["s"]["inputs"]["model"] = ["k1", 0]
-    assert same(run(prompt, "s")["s"][LATENT], run(wired, "s")["s"][0])
+    assert same(run(of_the_reference(prompt), "s")["s"][LATENT], run(of_the_reference(wired), "s")["s"][0])
 
 
 # XY plots
@@ -666,10 +677,10 @@ def test_models_are_switched_as_seldom_as_possible(run: Runner) -> None:
     """Checkpoints run across, but are made one after the other; progress tells the cell."""
     from weft.engine.cache.memory import NoCache
 
-    checkpoints = manual("Checkpoint", "tiny_sd15.safetensors;tiny_sdxl.safetensors")
+    checkpoints = manual("Checkpoint", f"{CHECKPOINT};tiny_sdxl.safetensors")
     run(plot(checkpoints, cfg(3, 7, 3)), "s", cache=NoCache())
     titles = [event.title for event in run.started() if event.class_type == "KSampler"]
-    names = ("tiny_sd15", "tiny_sdxl")
+    names = ("weft-tiny", "tiny_sdxl")
     cells = enumerate(itertools.product(names, ("3.0", "5.0", "7.0")), 1)
     assert titles == [f"cell {number} of 6 ({name}, CFG: {scale}): sample" for number, (name, scale) in cells]
     # The loader's is let go of before the axis asks for it again: this run keeps no cache.
