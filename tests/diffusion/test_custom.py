@@ -27,8 +27,8 @@ EMPTY = {"samples": torch.zeros(1, 4, 8, 8)}
 
 
 @pytest.fixture(scope="module")
-def tiny(parity: Path) -> LoadedCheckpoint:
-    path = parity / "models" / "checkpoints" / "tiny_sd15.safetensors"
+def tiny(random_models: Path) -> LoadedCheckpoint:
+    path = random_models / "checkpoints" / "weft-tiny.safetensors"
     return load_checkpoint(path, device=torch.device("cpu"), dtype=torch.float32)
 
 

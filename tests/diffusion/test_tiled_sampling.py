@@ -31,8 +31,8 @@ HOW: dict[str, Any] = {
 
 
 @pytest.fixture(scope="module")
-def model(parity: Path) -> ModelPatcher:
-    file = parity / "models" / "checkpoints" / "tiny_sd15.safetensors"
+def model(random_models: Path) -> ModelPatcher:
+    file = random_models / "checkpoints" / "weft-tiny.safetensors"
     return load_checkpoint(file, device=torch.device("cpu"), dtype=torch.float32).model
 
 
