@@ -44,10 +44,10 @@ docs: $(VENV)/.installed
 	@$(BIN)/python docs/pictures.py
 
 test: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto -m "not slow"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
 test-all: $(VENV)/.test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 # One thread, as in the tests: on one machine the goldens are then exact.
 goldens: $(VENV)/.installed
