@@ -59,115 +59,98 @@ class World:
         return value
 
 
-WORLD = World()
+def classes(world: World) -> list[Any]:
+    """Node classes that tell this world."""
 
+    @node(category="test")
+    def Make(*, number: Number, tag: Text = "", context: RunContext) -> Value:
+        world.call(tag)
+        world.does(context)
+        return world.make(tag, number)
 
-@pytest.fixture(autouse=True)
-def world() -> World:
-    WORLD.__init__()  # type: ignore[misc]  # nodes find it by its name
-    return WORLD
+    @node(category="test")
+    def Add(*, a: Value, number: Number, tag: Text = "", context: RunContext) -> Value:
+        world.call(tag)
+        world.does(context)
+        return world.make(tag, a.number + number)
 
+    @node(category="test", output_node=True)
+    def Show(*, a: Value, context: RunContext, text: Text = "") -> UI:
+        world.call("show")
+        path = context.folders.output / f"{text or context.node_id}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+        context.wrote(path)
+        return UI(text=[f"{text}{a.number}"])
 
-@node(category="test")
-def Make(*, number: Number, tag: Text = "", context: RunContext) -> Value:
-    WORLD.call(tag)
-    WORLD.does(context)
-    return WORLD.make(tag, number)
+    @node(category="test")
+    def Grow(*, graph: GraphBuilder, a: ValueLink | None = None, n: Number = 0, own: UniqueId) -> Value:
+        """What each test makes it."""
+        world.called.append(f"grow {n}")
+        return world.grow(graph=graph, a=a, n=n, own=own)
 
+    @node(category="test")
+    def Two(*, graph: GraphBuilder, a: ValueLink) -> tuple[Value, Value]:
+        return world.grow(graph=graph, a=a)
 
-@node(category="test")
-def Add(*, a: Value, number: Number, tag: Text = "", context: RunContext) -> Value:
-    WORLD.call(tag)
-    WORLD.does(context)
-    return WORLD.make(tag, a.number + number)
+    @node(category="test", output_node=True)
+    def Sampler(*, a: ValueLink, graph: GraphBuilder, number: Number, script: Number = 0) -> tuple[Value, Value]:
+        """Two stages and a preview, as a sampler with a script."""
+        world.called.append("sampler")
+        first = graph.add("Add", name="first", a=a, number=number)
+        last = graph.add("Add", name="last", title="second stage", a=first[0], number=script)
+        graph.add("Show", a=last[0])
+        return graph.result(a, last[0], ui={"text": ["own"]})
 
+    @node(category="test")
+    def Loop(*, a: ValueLink, left: Number, graph: GraphBuilder) -> Value:
+        """Adds 1 as often as `left` says, by expanding into one addition and itself."""
+        world.called.append(f"loop {left}")
+        if not left:
+            return graph.result(a)
+        more = graph.add("Add", name="add", a=a, number=1)
+        return graph.result(graph.add("Loop", name="loop", a=more[0], left=left - 1)[0])
 
-@node(category="test", output_node=True)
-def Show(*, a: Value, context: RunContext, text: Text = "") -> UI:
-    WORLD.call("show")
-    path = context.folders.output / f"{text or context.node_id}.txt"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("x")
-    context.wrote(path)
-    return UI(text=[f"{text}{a.number}"])
+    @node(category="test")
+    def Both(*, a: Annotated[Linked, Socket("VALUE"), WithLink()], graph: GraphBuilder) -> Value:
+        """Decides by the value and passes the link on."""
+        assert isinstance(a, Linked)
+        return graph.result(graph.add("Add", name="b", a=a.link, number=a.value.number)[0])
 
+    @node(category="test")
+    def Remember(*, a: ValueLink) -> Annotated[Any, Socket("MEMO")]:
+        """A value that holds a link, as a stack of control nets."""
+        world.called.append("remember")
+        return (a, 7)
 
-@node(category="test")
-def Grow(*, graph: GraphBuilder, a: ValueLink | None = None, n: Number = 0, own: UniqueId) -> Value:
-    """What each test makes it."""
-    WORLD.called.append(f"grow {n}")
-    return WORLD.grow(graph=graph, a=a, n=n, own=own)
+    @node(category="test")
+    def Recall(*, memo: Annotated[Any, Socket("MEMO")], graph: GraphBuilder) -> Value:
+        return graph.result(graph.add("Add", name="c", a=memo[0], number=memo[1])[0])
 
+    @node(category="test")
+    def File(*, file: Annotated[str, Files("checkpoints")]) -> Value:
+        return Big(1)
 
-@node(category="test")
-def Two(*, graph: GraphBuilder, a: ValueLink) -> tuple[Value, Value]:
-    return WORLD.grow(graph=graph, a=a)
+    @node(category="test")
+    def Any_(*, a: Annotated[Any, Socket("*")]) -> Value:
+        world.called.append("any")
+        return Big(a.number)
 
+    @node(category="test")
+    def Sum(*, first: Value, **rest: Any) -> Value:
+        """Takes any number of links, in the order in which they were given."""
+        world.called.append("+".join(rest))
+        return Big(first.number + sum(value.number for value in rest.values()))
 
-@node(category="test", output_node=True)
-def Sampler(*, a: ValueLink, graph: GraphBuilder, number: Number, script: Number = 0) -> tuple[Value, Value]:
-    """Two stages and a preview, as a sampler with a script."""
-    WORLD.called.append("sampler")
-    first = graph.add("Add", name="first", a=a, number=number)
-    last = graph.add("Add", name="last", title="second stage", a=first[0], number=script)
-    graph.add("Show", a=last[0])
-    return graph.result(a, last[0], ui={"text": ["own"]})
+    @node(category="test", lowers=lambda site: ())
+    def Lowered(*, a: Value) -> Value:
+        return a
 
+    @node(category="test")
+    def Twin(*, graph: GraphBuilder, a: ValueLink, n: Number = 0) -> Value:
+        return world.grow(graph=graph, a=a, n=n, own=graph.prefix.removesuffix(".0.0."))
 
-@node(category="test")
-def Loop(*, a: ValueLink, left: Number, graph: GraphBuilder) -> Value:
-    """Adds 1 as often as `left` says, by expanding into one addition and itself."""
-    WORLD.called.append(f"loop {left}")
-    if not left:
-        return graph.result(a)
-    more = graph.add("Add", name="add", a=a, number=1)
-    return graph.result(graph.add("Loop", name="loop", a=more[0], left=left - 1)[0])
-
-
-@node(category="test")
-def Both(*, a: Annotated[Linked, Socket("VALUE"), WithLink()], graph: GraphBuilder) -> Value:
-    """Decides by the value and passes the link on."""
-    assert isinstance(a, Linked)
-    return graph.result(graph.add("Add", name="b", a=a.link, number=a.value.number)[0])
-
-
-@node(category="test")
-def Remember(*, a: ValueLink) -> Annotated[Any, Socket("MEMO")]:
-    """A value that holds a link, as a stack of control nets."""
-    WORLD.called.append("remember")
-    return (a, 7)
-
-
-@node(category="test")
-def Recall(*, memo: Annotated[Any, Socket("MEMO")], graph: GraphBuilder) -> Value:
-    return graph.result(graph.add("Add", name="c", a=memo[0], number=memo[1])[0])
-
-
-@node(category="test")
-def File(*, file: Annotated[str, Files("checkpoints")]) -> Value:
-    return Big(1)
-
-
-@node(category="test")
-def Any_(*, a: Annotated[Any, Socket("*")]) -> Value:
-    WORLD.called.append("any")
-    return Big(a.number)
-
-
-@node(category="test")
-def Sum(*, first: Value, **rest: Any) -> Value:
-    """Takes any number of links, in the order in which they were given."""
-    WORLD.called.append("+".join(rest))
-    return Big(first.number + sum(value.number for value in rest.values()))
-
-
-@node(category="test", lowers=lambda site: ())
-def Lowered(*, a: Value) -> Value:
-    return a
-
-
-NODES = [Lowered, Sum, Make, Add, Show, Grow, Two, Sampler, Loop, Both, Remember, Recall, File, Any_]
-REGISTRY = Registry().add(NODES)
+    return [Lowered, Sum, Make, Add, Show, Grow, Two, Sampler, Loop, Both, Remember, Recall, File, Any_, Twin]
 
 
 def step(class_type: str, **inputs: Any) -> dict[str, Any]:
@@ -176,6 +159,8 @@ def step(class_type: str, **inputs: Any) -> dict[str, Any]:
 
 class Runner:
     def __init__(self, folders: Folders, make_context: Callable[..., RunContext]) -> None:
+        self.world = World()
+        self.registry = Registry().add(classes(self.world))
         self.folders = folders
         self.make_context = make_context
         self.events: list[Event] = []
@@ -184,11 +169,13 @@ class Runner:
         return self.planner(cache).plan(Prompt.parse(prompt), targets)
 
     def planner(self, cache: Cache | None = None) -> Planner:
-        return Planner(REGISTRY, folders=self.folders, digests=Digests(), cache=NoCache() if cache is None else cache)
+        return Planner(
+            self.registry, folders=self.folders, digests=Digests(), cache=NoCache() if cache is None else cache
+        )
 
     def run(self, prompt: dict[str, Any], *targets: str, cache: Cache | None = None) -> RunResult:
         self.events = []
-        WORLD.called.clear()
+        self.world.called.clear()
         context = self.make_context(observers=[self.events.append])
         return Executor(self.planner(cache)).run(self.plan(prompt, cache, targets), context)
 
@@ -212,7 +199,7 @@ SAMPLE = {"m": MAKE, "s": step("Sampler", a=["m", 0], number=10, script=100)}
 def test_a_graph_gives_the_outputs_and_runs_its_output_nodes(runner: Runner) -> None:
     result = runner.run(SAMPLE)
     assert [value.number for value in result["s"]] == [1, 111]
-    assert WORLD.called == ["sampler", "make", "", "", "show"]
+    assert runner.world.called == ["sampler", "make", "", "", "show"]
     assert result.ui == {"s": {"text": ["own", "111"]}}, "what is inside is shown by the node of the workflow"
     assert [path.name for path in result.files] == ["s.0.0.2.txt"]
     assert {"s", "m", "s.0.0.first", "s.0.0.last", "s.0.0.2"} == set(result.timings)
@@ -221,9 +208,9 @@ def test_a_graph_gives_the_outputs_and_runs_its_output_nodes(runner: Runner) -> 
 
 
 def test_results_may_be_values_and_need_no_graph(runner: Runner) -> None:
-    WORLD.grow = lambda graph, **_: graph.result(Big(5))
+    runner.world.grow = lambda graph, **_: graph.result(Big(5))
     assert number(runner.run({"g": step("Grow")}, "g")) == 5
-    WORLD.grow = lambda graph, own, **_: {"result": ([f"{own}.x", 0],), "expand": {f"{own}.x": MAKE}}
+    runner.world.grow = lambda graph, own, **_: {"result": ([f"{own}.x", 0],), "expand": {f"{own}.x": MAKE}}
     result = runner.run({"g": step("Grow")}, "g")
     assert type(result["g"][0]) is dict, "a node with one output gives its value as it is, unless it is an Expanded"
 
@@ -238,7 +225,7 @@ def test_comfyuis_form_is_read(runner: Runner) -> None:
         }
         return Expanded(result=([f"{own}.2", 0],), expand=inside)
 
-    WORLD.grow = grow
+    runner.world.grow = grow
     assert number(runner.run({"g": step("Grow"), "other": MAKE}, "g", "other")) == 4
     assert [event.display_id for event in runner.of(events.NodeStarted)] == ["", "g", "other", ""]
 
@@ -247,7 +234,7 @@ def test_a_loop_is_no_recursion_of_python(runner: Runner) -> None:
     left = 2500
     result = runner.run({"m": MAKE, "g": step("Loop", a=["m", 0], left=left)}, "g")
     assert number(result) == left + 1
-    assert WORLD.called.count("") == left
+    assert runner.world.called.count("") == left
 
 
 def test_a_loop_releases_what_it_is_done_with(runner: Runner) -> None:
@@ -257,30 +244,30 @@ def test_a_loop_releases_what_it_is_done_with(runner: Runner) -> None:
         more = graph.add("Add", tag=f"n{n}", a=a, number=1)
         return graph.result(graph.add("Grow", name="g", a=more[0], n=n - 1)[0])
 
-    WORLD.grow = grow
+    runner.world.grow = grow
     runner.run({"m": MAKE, "g": step("Grow", a=["m", 0], n=5)}, "g")
-    assert WORLD.alive_at["n4"] == {"n5"}, "the start is gone when the second round runs"
-    assert WORLD.alive_at["n1"] == {"n2"}
+    assert runner.world.alive_at["n4"] == {"n5"}, "the start is gone when the second round runs"
+    assert runner.world.alive_at["n1"] == {"n2"}
 
 
 def test_a_source_of_which_only_the_link_is_taken_runs_only_if_it_is_used(runner: Runner) -> None:
-    WORLD.grow = lambda graph, **_: graph.result(Big(0))
+    runner.world.grow = lambda graph, **_: graph.result(Big(0))
     prompt = {"m": MAKE, "x": step("Add", tag="x", a=["m", 0], number=1), "g": step("Grow", a=["x", 0])}
     plan = runner.plan(prompt, targets=("g",))
     assert ([item.node_id for item in plan.steps], plan.pruned, plan.deferred) == (["g"], (), ("m", "x"))
     assert "if need be: m, x" in str(plan)
     assert plan.to_json()["deferred"] == ["m", "x"]
     runner.run(prompt, "g")
-    assert WORLD.called == ["grow 0"]
+    assert runner.world.called == ["grow 0"]
     assert runner.of(events.RunStarted)[0].deferred == ("m", "x")
-    WORLD.grow = lambda graph, a, **_: graph.result(a)
+    runner.world.grow = lambda graph, a, **_: graph.result(a)
     assert number(runner.run(prompt, "g")) == 2
-    assert WORLD.called == ["grow 0", "make", "x"]
+    assert runner.world.called == ["grow 0", "make", "x"]
 
 
 def test_what_an_expansion_needs_early_is_not_run_again(runner: Runner) -> None:
     """m is in the plan after g; g's expansion wants it at once."""
-    WORLD.grow = lambda graph, a, **_: graph.result(graph.add("Add", name="i", a=a, number=1)[0])
+    runner.world.grow = lambda graph, a, **_: graph.result(graph.add("Add", name="i", a=a, number=1)[0])
     prompt = {
         "m": MAKE,
         "g": step("Grow", a=["m", 0]),
@@ -289,8 +276,8 @@ def test_what_an_expansion_needs_early_is_not_run_again(runner: Runner) -> None:
     }
     result = runner.run(prompt, "g", "y")
     assert (number(result), number(result, "y")) == (2, 11)
-    assert WORLD.called.count("make") == 1
-    assert WORLD.alive_at["y"] == {"x", ""}, "and it is released when x has taken it"
+    assert runner.world.called.count("make") == 1
+    assert runner.world.alive_at["y"] == {"x", ""}, "and it is released when x has taken it"
 
 
 def test_a_source_is_kept_until_the_links_inside_have_taken_over(runner: Runner) -> None:
@@ -302,7 +289,7 @@ def test_a_source_is_kept_until_the_links_inside_have_taken_over(runner: Runner)
         third = graph.add("Add", tag="third", a=second[0], number=1)
         return graph.result(first[0], third[0])
 
-    WORLD.grow = grow
+    runner.world.grow = grow
     prompt = {
         "m": MAKE,
         "x": step("Add", tag="x", a=["m", 0], number=1),
@@ -310,10 +297,10 @@ def test_a_source_is_kept_until_the_links_inside_have_taken_over(runner: Runner)
         "g": step("Two", a=["m", 0]),
     }
     runner.run(prompt, "g")
-    assert WORLD.called.count("make") == 1
-    assert "make" in WORLD.alive_at["first"]
-    assert "make" in WORLD.alive_at["second"]
-    assert "make" not in WORLD.alive_at["third"], "released as soon as the last one inside took it"
+    assert runner.world.called.count("make") == 1
+    assert "make" in runner.world.alive_at["first"]
+    assert "make" in runner.world.alive_at["second"]
+    assert "make" not in runner.world.alive_at["third"], "released as soon as the last one inside took it"
 
 
 def test_a_source_that_is_gone_is_made_again(runner: Runner) -> None:
@@ -326,10 +313,10 @@ def test_a_source_that_is_gone_is_made_again(runner: Runner) -> None:
         "g": step("Recall", memo=["r", 0]),
     }
     assert number(runner.run(prompt, "g")) == 8
-    assert WORLD.called.count("make") == 2
+    assert runner.world.called.count("make") == 2
     cache = MemoryCache()
     assert number(runner.run(prompt, "g", cache=cache)) == 8
-    assert WORLD.called.count("make") == 1
+    assert runner.world.called.count("make") == 1
     # The memo comes from the cache and its source is pruned; the link in it still leads there.
     prompt["g"]["inputs"]["memo"] = ["r", 0]
     prompt["h"] = step("Recall", memo=["r", 0])
@@ -343,12 +330,12 @@ def test_links_in_values_do_not_lead_astray(runner: Runner) -> None:
     runner.run(prompt, "g", cache=cache)
     renamed = {"q": MAKE, "r": step("Remember", a=["q", 0]), "g": step("Recall", memo=["r", 0])}
     assert number(runner.run(renamed, "g", cache=cache)) == 8
-    assert WORLD.called == ["remember"], "what was computed is found all the same"
+    assert runner.world.called == ["remember"], "what was computed is found all the same"
 
 
 def test_a_value_with_its_link(runner: Runner) -> None:
     assert number(runner.run({"m": step("Make", tag="make", number=4), "g": step("Both", a=["m", 0])}, "g")) == 8
-    assert WORLD.called == ["make", ""]
+    assert runner.world.called == ["make", ""]
 
 
 def test_equal_nodes_are_computed_once(runner: Runner) -> None:
@@ -359,7 +346,7 @@ def test_equal_nodes_are_computed_once(runner: Runner) -> None:
         graph.add("Show", a=graph.add("Add", tag="same", a=a, number=1)[0])
         return graph.result(graph.add("Add", a=left[0], number=n)[0])
 
-    WORLD.grow = grow
+    runner.world.grow = grow
     prompt = {
         "m": MAKE,
         "g": step("Grow", a=["m", 0], n=1),
@@ -368,9 +355,9 @@ def test_equal_nodes_are_computed_once(runner: Runner) -> None:
     }
     result = runner.run(prompt, "x", "g", "h")
     assert (number(result), number(result, "h"), number(result, "x")) == (3, 4, 2)
-    assert WORLD.called.count("same") == 1
+    assert runner.world.called.count("same") == 1
     result = runner.run(prompt, "g", "h", "x", cache=MemoryCache())
-    assert WORLD.called.count("same") == 1, "here x comes last: it was planned to run, and is overtaken"
+    assert runner.world.called.count("same") == 1, "here x comes last: it was planned to run, and is overtaken"
     assert number(result, "x") == 2
 
 
@@ -378,7 +365,7 @@ def test_the_key_of_the_node_is_the_key_of_its_outputs(runner: Runner) -> None:
     cache = MemoryCache()
     runner.run(SAMPLE, cache=cache)
     result = runner.run(SAMPLE, cache=cache)
-    assert WORLD.called == []
+    assert runner.world.called == []
     assert (result.cached, result.ui) == (("s",), {"s": {"text": ["own", "111"]}})
     assert [path.name for path in result.files] == ["s.0.0.2.txt"]
 
@@ -389,7 +376,7 @@ def test_one_change_runs_only_what_it_changes(runner: Runner) -> None:
     changed = {**SAMPLE, "s": step("Sampler", a=["m", 0], number=10, script=200)}
     result = runner.run(changed, cache=cache)
     assert number(result, "s", 1) == 211
-    assert WORLD.called == ["sampler", "", "show"]
+    assert runner.world.called == ["sampler", "", "show"]
     assert [event.node_id for event in runner.of(events.NodeCached)] == ["m", "s.0.0.first"]
     (reason,) = [event.reason for event in runner.of(events.NodeStarted) if event.node_id == "s.0.0.last"]
     assert reason == "input 'number' changed: 100 -> 200"
@@ -400,26 +387,26 @@ def test_a_preview_that_is_gone_is_made_again(runner: Runner) -> None:
     (path,) = runner.run(SAMPLE, cache=cache).files
     path.unlink()
     assert runner.run(SAMPLE, cache=cache).files == (path,)
-    assert WORLD.called == ["sampler", "show"]
+    assert runner.world.called == ["sampler", "show"]
     assert path.exists()
 
 
 def test_widgets_inside_are_coerced_so_that_keys_agree(runner: Runner) -> None:
     cache = MemoryCache()
     runner.run({"m": MAKE}, "m", cache=cache)
-    WORLD.grow = lambda graph, **_: graph.result(graph.add("Make", tag="make", number=1.0)[0])
+    runner.world.grow = lambda graph, **_: graph.result(graph.add("Make", tag="make", number=1.0)[0])
     runner.run({"g": step("Grow")}, "g", cache=cache)
-    assert WORLD.called == ["grow 0"]
+    assert runner.world.called == ["grow 0"]
 
 
 def test_an_object_as_input_never_matches(runner: Runner) -> None:
     cache = MemoryCache()
-    WORLD.grow = lambda graph, **_: graph.result(graph.add("Any_", a=Big(3))[0])
+    runner.world.grow = lambda graph, **_: graph.result(graph.add("Any_", a=Big(3))[0])
     for n in (0, 1):
         assert number(runner.run({"g": step("Grow", n=n)}, "g", cache=cache)) == 3
-        assert WORLD.called == [f"grow {n}", "any"]
+        assert runner.world.called == [f"grow {n}", "any"]
     runner.run({"g": step("Grow", n=1)}, "g", cache=cache)
-    assert WORLD.called == [], "the node that expanded is as good as its own inputs"
+    assert runner.world.called == [], "the node that expanded is as good as its own inputs"
 
 
 def inside(**nodes: Any) -> Callable[..., Any]:
@@ -479,7 +466,7 @@ def inside(**nodes: Any) -> Callable[..., Any]:
     ],
 )
 def test_what_is_no_graph(nodes: dict[str, Any], message: str, runner: Runner) -> None:
-    WORLD.grow = inside(**nodes)
+    runner.world.grow = inside(**nodes)
     prompt = {
         "m": MAKE,
         "g": {**step("Grow", a=["m", 0], n=0), "_meta": {"title": "Mine"}},
@@ -496,15 +483,7 @@ def test_what_is_no_graph(nodes: dict[str, Any], message: str, runner: Runner) -
     assert (caught.value.node_id, caught.value.inside) == ("g", "")
     assert caught.value.exit_code == (4 if "none.safetensors" in message else 1)
     assert [event.node_id for event in runner.of(events.NodeFailed)] == ["g"]
-    assert "any" not in WORLD.called
-
-
-@node(category="test")
-def Twin(*, graph: GraphBuilder, a: ValueLink, n: Number = 0) -> Value:
-    return WORLD.grow(graph=graph, a=a, n=n, own=graph.prefix.removesuffix(".0.0."))
-
-
-REGISTRY.add([Twin])
+    assert "any" not in runner.world.called
 
 
 def test_links_that_the_class_does_not_declare(runner: Runner) -> None:
@@ -512,14 +491,14 @@ def test_links_that_the_class_does_not_declare(runner: Runner) -> None:
         rest = {name: graph.add("Make", tag=name, number=place)[0] for place, name in enumerate("zya")}
         return graph.result(graph.add("Sum", first=graph.add("Make", tag="first", number=10)[0], **rest)[0])
 
-    WORLD.grow = grow
+    runner.world.grow = grow
     assert number(runner.run({"g": step("Grow")}, "g")) == 13
-    assert WORLD.called == ["grow 0", "first", "z", "y", "a", "z+y+a"]
-    assert list(REGISTRY["Sum"].by_name) == ["first"]
+    assert runner.world.called == ["grow 0", "first", "z", "y", "a", "z+y+a"]
+    assert list(runner.registry["Sum"].by_name) == ["first"]
 
 
 def test_an_id_that_the_run_has(runner: Runner) -> None:
-    WORLD.grow = lambda **_: Expanded(result=(Link("m", 0),), expand={"m": MAKE})
+    runner.world.grow = lambda **_: Expanded(result=(Link("m", 0),), expand={"m": MAKE})
     with pytest.raises(NodeError, match="expanded into a node 'm', an id that this run has already"):
         runner.run({"m": MAKE, "g": step("Grow", a=["m", 0])}, "g")
 
@@ -535,7 +514,7 @@ def test_a_name_given_twice() -> None:
 
 
 def test_the_number_of_outputs_is_held_to(runner: Runner) -> None:
-    WORLD.grow = lambda graph, **_: graph.result(Big(1), Big(2))
+    runner.world.grow = lambda graph, **_: graph.result(Big(1), Big(2))
     with pytest.raises(NodeError, match="the node returned 2 outputs, it declares 1"):
         runner.run({"g": step("Grow")}, "g")
 
@@ -545,7 +524,7 @@ def test_an_error_inside_names_both_nodes(runner: Runner) -> None:
         if context.node_id == "s.0.0.last":
             raise RuntimeError("too hot")
 
-    WORLD.does = fail
+    runner.world.does = fail
     cache = MemoryCache()
     prompt = {**SAMPLE, "s": {**SAMPLE["s"], "_meta": {"title": "Mine"}}}
     with pytest.raises(NodeError) as caught:
@@ -558,9 +537,9 @@ def test_an_error_inside_names_both_nodes(runner: Runner) -> None:
     (event,) = runner.of(events.NodeFailed)
     assert (event.node_id, event.display_id, event.title) == ("s.0.0.last", "s", "second stage")
     # What had finished is in the cache.
-    WORLD.does = lambda context: None
+    runner.world.does = lambda context: None
     runner.run(prompt, cache=cache)
-    assert WORLD.called == ["sampler", "", "show"]
+    assert runner.world.called == ["sampler", "", "show"]
 
 
 def test_a_plan_that_has_grown_is_what_it_was(runner: Runner) -> None:
@@ -573,14 +552,14 @@ def test_a_plan_that_has_grown_is_what_it_was(runner: Runner) -> None:
 
 
 def test_an_interruption_inside(runner: Runner) -> None:
-    WORLD.does = lambda context: context.cancel() if context.node_id == "s.0.0.first" else None
+    runner.world.does = lambda context: context.cancel() if context.node_id == "s.0.0.first" else None
     cache = MemoryCache()
     with pytest.raises(Interrupted):
         runner.run(SAMPLE, cache=cache)
     assert runner.of(events.RunFinished)[0].status == "interrupted"
-    WORLD.does = lambda context: None
+    runner.world.does = lambda context: None
     assert number(runner.run(SAMPLE, cache=cache), "s", 1) == 111
-    assert WORLD.called == ["sampler", "", "show"], "the finished first stage was kept"
+    assert runner.world.called == ["sampler", "", "show"], "the finished first stage was kept"
 
 
 def test_events_tell_of_the_inside(runner: Runner) -> None:
@@ -589,7 +568,7 @@ def test_events_tell_of_the_inside(runner: Runner) -> None:
             context.progress(1, 2)
             context.warn("hm")
 
-    WORLD.does = report
+    runner.world.does = report
     result = runner.run(SAMPLE)
     told = [
         (type(event).__name__, getattr(event, "node_id", ""), getattr(event, "display_id", ""))
@@ -627,7 +606,7 @@ def test_nested_expansions_belong_to_the_node_of_the_workflow(runner: Runner) ->
         graph.add("Show", text="deep", a=a)
         return graph.result(a)
 
-    WORLD.grow = grow
+    runner.world.grow = grow
     cache = MemoryCache()
     prompt = {"m": MAKE, "g": step("Grow", a=["m", 0], n=2)}
     for _ in range(2):
@@ -639,6 +618,7 @@ def test_nested_expansions_belong_to_the_node_of_the_workflow(runner: Runner) ->
 
 def test_a_blue_print_of_v1(folders: Folders, make_context: Callable[..., RunContext]) -> None:
     """A class of V1 expands too; its raw link is a list, and the source has run."""
+    world = World()
 
     class Expander:
         RETURN_TYPES = ("VALUE",)
@@ -650,14 +630,14 @@ def test_a_blue_print_of_v1(folders: Folders, make_context: Callable[..., RunCon
 
         def run(self, a: Any, own: str) -> dict[str, Any]:
             assert type(a) is list
-            WORLD.call("v1")
+            world.call("v1")
             return {"result": ([f"{own}.1", 0],), "expand": {f"{own}.1": step("Add", tag="add", a=a, number=1)}}
 
-    registry = Registry({**{item.__name__: item for item in NODES}, "Expander": Expander})
+    registry = Registry({**{item.__name__: item for item in classes(world)}, "Expander": Expander})
     prompt = Prompt.parse({"m": MAKE, "g": step("Expander", a=["m", 0])})
     planner = Planner(registry, folders=folders, digests=Digests(), cache=NoCache())
     assert number(Executor(planner).run(planner.plan(prompt, ["g"]), make_context())) == 2
-    assert WORLD.called == ["make", "v1", "add"]
+    assert world.called == ["make", "v1", "add"]
 
 
 def test_inside_is_told_on_the_terminal(runner: Runner, capsys: pytest.CaptureFixture[str]) -> None:
