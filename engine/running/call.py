@@ -62,6 +62,16 @@ class Call:
         finally:
             self.seconds = time.perf_counter() - started
 
+    async def awaited(self) -> Outcome:
+        """Call it here where it is asynchronous. Raises as `perform`."""
+        started = time.perf_counter()
+        try:
+            return await await_node(self.step, self.node, self.outputs, self.context)
+        except NodeError as error:
+            return error
+        finally:
+            self.seconds = time.perf_counter() - started
+
 
 def call_node(
     step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]], context: RunContext
@@ -71,6 +81,38 @@ def call_node(
     Raises NodeError for whatever the node raises, Interrupted, KeyboardInterrupt and what an observer raised as they
     are.
     """
+    inputs = _taken(step, node, outputs)
+    files: list[Path] = []
+    try:
+        if node.injected:
+            files = _inject(step, node, inputs, context)
+        return _entry(step, node.call(**inputs), tuple(files))
+    except Interrupted:
+        raise
+    except Exception as error:
+        context.surface()
+        raise failure(step, error, inputs, hidden=node.injected) from error
+
+
+async def await_node(
+    step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]], context: RunContext
+) -> Entry | Expansion:
+    """As call_node, for a node whose function is a coroutine function."""
+    inputs = _taken(step, node, outputs)
+    files: list[Path] = []
+    try:
+        if node.injected:
+            files = _inject(step, node, inputs, context)
+        return _entry(step, await node.call(**inputs), tuple(files))
+    except Interrupted:
+        raise
+    except Exception as error:
+        context.surface()
+        raise failure(step, error, inputs, hidden=node.injected) from error
+
+
+def _taken(step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
+    """The inputs with the values that their links lead to."""
     lent = node.links
     inputs = {
         name: outputs[value.node_id][value.slot] if type(value) is Link and name not in lent else value
@@ -79,19 +121,15 @@ def call_node(
     for name, how in lent.items():
         if how == LINKED and type(link := inputs.get(name)) is Link:
             inputs[name] = Linked(outputs[link.node_id][link.slot], link)
-    files: list[Path] = []
-    try:
-        if node.injected:
-            view = context.for_node(step.node_id, step.display_id)
-            files = view.files
-            for name, kind in node.injected.items():
-                inputs[name] = _injected(kind, view)
-        return _entry(step, node.call(**inputs), tuple(files))
-    except Interrupted:
-        raise
-    except Exception as error:
-        context.surface()
-        raise failure(step, error, inputs, hidden=node.injected) from error
+    return inputs
+
+
+def _inject(step: Step, node: RunnableNode, inputs: dict[str, Any], context: RunContext) -> list[Path]:
+    """Add what the engine gives to the inputs; the list takes the files that the node will write."""
+    view = context.for_node(step.node_id, step.display_id)
+    for name, kind in node.injected.items():
+        inputs[name] = _injected(kind, view)
+    return view.files
 
 
 def _injected(kind: str, view: RunContext) -> Any:

@@ -7,9 +7,11 @@ one thread.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from weft.engine.running.call import Call, Outcome
+from weft.engine.schema.node import RunnableNode
 
 
 class Work(Protocol):
@@ -20,6 +22,9 @@ class Work(Protocol):
 
     def settle(self, call: Call, outcome: Outcome) -> None:
         """What came of a call. Raises where the run cannot go on."""
+
+    def checkpoint(self) -> None:
+        """Raise where the run is to stop; for drivers that wait."""
 
 
 class Driver(Protocol):
@@ -34,4 +39,20 @@ class InlineDriver:
 
     def drive(self, work: Work) -> None:
         while (call := work.take()) is not None:
-            work.settle(call, call.perform())
+            work.settle(call, _alone(call) if call.node.asynchronous else call.perform())
+
+
+def driver_for(nodes: Iterable[RunnableNode]) -> Driver:
+    """The driver that a run of these node classes needs."""
+    if not any(node.asynchronous for node in nodes):
+        return InlineDriver()
+    from weft.engine.running.overlap import AsyncDriver
+
+    return AsyncDriver()
+
+
+def _alone(call: Call) -> Outcome:
+    """An asynchronous node that nobody expected, since another one has expanded into it: it has a loop to itself."""
+    from weft.engine.running.overlap import in_loop
+
+    return in_loop(call.awaited())

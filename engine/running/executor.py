@@ -31,7 +31,7 @@ from weft.engine.events import (
 from weft.engine.links import Link
 from weft.engine.planning.plan import Plan, Planner, Step, version_of
 from weft.engine.running.call import Call, Expansion, Outcome, failure
-from weft.engine.running.drivers import Driver, InlineDriver
+from weft.engine.running.drivers import Driver, driver_for
 from weft.engine.running.growth import again, grow
 from weft.engine.running.result import RunResult
 from weft.engine.running.state import RunState
@@ -45,7 +45,7 @@ Spare = Callable[[NodeError], bool]
 
 
 class Executor:
-    """Runs plans in this process, on what `planner` knows of it; `driver` says in which order and where."""
+    """Runs plans in this process, on what `planner` knows of it; `driver` calls the nodes: else as these need it."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Executor:
         self._planner = planner
         self._watch = watch
         self._spare = spare
-        self._driver: Driver = driver if driver is not None else InlineDriver()
+        self._driver = driver
 
     def run(self, plan: Plan, context: RunContext, state: RunState | None = None) -> RunResult:
         """Run a plan, from its beginning or from another `state` of it, which changes.
@@ -66,7 +66,10 @@ class Executor:
         Raises NodeError, Interrupted or what an observer raised; what had finished stays in the cache.
         """
         state = state if state is not None else RunState.of(plan)
-        return _Run(plan, state, context, self._planner, self._watch, self._spare).execute(self._driver)
+        registry = self._planner.registry
+        classes = {known.schema.class_type for known in plan.nodes.values()}
+        driver = self._driver or driver_for(registry.runnable(name) for name in classes if name in registry)
+        return _Run(plan, state, context, self._planner, self._watch, self._spare).execute(driver)
 
 
 class _Run:
@@ -183,6 +186,10 @@ class _Run:
             assert type(outcome) is Entry
             self._keep(step, outcome)
             self._finish(step, outcome)
+
+    def checkpoint(self) -> None:
+        """Raise Interrupted where the run was cancelled, or what an observer raised."""
+        self.context.checkpoint()
 
     def _announce(self) -> None:
         steps = self.plan.steps

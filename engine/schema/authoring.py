@@ -155,6 +155,7 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         links=links,
         module=function.__module__,
         libraries=_libraries(function.__module__ or ""),
+        asynchronous=inspect.iscoroutinefunction(function),
     )
 
 
@@ -204,10 +205,21 @@ def _read_outputs(
     if annotation is type(None):
         return (), lambda function: function
     if annotation is UI:
-        return (), lambda function: lambda **inputs: _shown(function(**inputs))
+        return (), lambda function: _followed(function, _shown)
     if typing.get_origin(annotation) is tuple:
         return tuple(_output(class_type, item) for item in typing.get_args(annotation)), lambda function: function
-    return (_output(class_type, annotation),), lambda function: lambda **inputs: _single(function(**inputs))
+    return (_output(class_type, annotation),), lambda function: _followed(function, _single)
+
+
+def _followed(function: Callable[..., Any], form: Callable[[Any], Any]) -> Callable[..., Any]:
+    """The function, or the coroutine function, with its value in the engine's form."""
+    if not inspect.iscoroutinefunction(function):
+        return lambda **inputs: form(function(**inputs))
+
+    async def call(**inputs: Any) -> Any:
+        return form(await function(**inputs))
+
+    return call
 
 
 def _shown(value: Any) -> Any:

@@ -223,7 +223,8 @@ class RunnableNode:
     to what the engine gives it (a hidden type, CONTEXT or GRAPH). `links` are the inputs that get their Link, and how
     (`weft.engine.links`). `module` is where the class is written. `libraries` are modules that are imported before the
     node is called, as a step of their own: they may take longer than it. `code`, which a Registry sets for what was put
-    into it by hand, joins the cache key: it tells this code from all other code that this process has had.
+    into it by hand, joins the cache key: it tells this code from all other code that this process has had. Where `call`
+    returns a coroutine, the node is `asynchronous`: such nodes overlap.
     """
 
     schema: NodeSchema
@@ -234,6 +235,7 @@ class RunnableNode:
     module: str = ""
     libraries: tuple[str, ...] = ()
     code: str = ""
+    asynchronous: bool = False
 
     @cached_property
     def version(self) -> str:

@@ -63,7 +63,7 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
         python_module=str(getattr(cls, "RELATIVE_PYTHON_MODULE", "nodes")),
         **{name: bool(getattr(cls, name.upper(), False)) for name in FLAGS},
     )
-    unsupported = list(_unsupported(cls, function, inputs, outputs))
+    unsupported = list(_unsupported(cls, inputs, outputs))
     if unsupported:
         return DescribedNode(schema, f"it uses {', '.join(unsupported)}, which Weft does not carry out yet")
     return RunnableNode(
@@ -77,16 +77,15 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
         injected=injected,
         links=links,
         module=cls.__module__,
+        asynchronous=inspect.iscoroutinefunction(function),
     )
 
 
-def _unsupported(cls: type, function: Any, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec]) -> Iterator[str]:
+def _unsupported(cls: type, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec]) -> Iterator[str]:
     """What the engine does not carry out: such a class is refused, because a silent difference is worse."""
     yield from (name for name in ("INPUT_IS_LIST", "check_lazy_status", "VALIDATE_INPUTS") if getattr(cls, name, False))
     if any(output.is_list for output in outputs):
         yield "OUTPUT_IS_LIST"
-    if inspect.iscoroutinefunction(function):
-        yield "an async function"
     for spec in inputs:
         if spec.section == "hidden" and spec.socket.io_type == "DYNPROMPT":
             yield f"DYNPROMPT ({spec.name})"

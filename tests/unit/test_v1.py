@@ -85,7 +85,6 @@ async def coroutine(self: Any, a: int) -> tuple[int]:
         ({"OUTPUT_IS_LIST": (True,)}, "OUTPUT_IS_LIST"),
         ({"check_lazy_status": lambda self, **inputs: []}, "check_lazy_status"),
         ({"VALIDATE_INPUTS": classmethod(lambda cls: True)}, "VALIDATE_INPUTS"),
-        ({"run": coroutine}, "an async function"),
         ({"INPUT_TYPES": lambda: {"hidden": {"graph": "DYNPROMPT"}}}, "DYNPROMPT (graph)"),
     ],
 )
@@ -93,6 +92,11 @@ def test_what_is_not_carried_out_is_refused(attributes: dict[str, Any], named: s
     described = read_class("X", variant(**attributes))
     assert isinstance(described, DescribedNode)
     assert described.unavailable == f"it uses {named}, which Weft does not carry out yet"
+
+
+def test_an_async_function_is_carried_out() -> None:
+    found = [read_class("X", variant(**attributes)) for attributes in ({"run": coroutine}, {})]
+    assert [isinstance(each, RunnableNode) and each.asynchronous for each in found] == [True, False]
 
 
 @pytest.mark.parametrize("attributes", [{"OUTPUT_IS_LIST": (False,)}, {"INPUT_IS_LIST": False}])
