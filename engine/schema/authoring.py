@@ -93,7 +93,7 @@ class node(Listing, NodeOptions):
         return function
 
 
-def is_node(thing: object) -> bool:
+def is_marked(thing: object) -> bool:
     """Whether `@node` marked this function."""
     return isinstance(getattr(thing, "__weft_node__", None), node)
 

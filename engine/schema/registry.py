@@ -10,7 +10,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from weft.engine.errors import DefinitionError, Warn, WeftError, did_you_mean, python_warning
-from weft.engine.schema.authoring import is_node, read_function
+from weft.engine.schema.authoring import is_marked, read_function
 from weft.engine.schema.node import DescribedNode, NodeOptions, NodeSchema, RunnableNode
 from weft.engine.schema.packs import NODES, NodeSource, Packs, resolve
 
@@ -204,7 +204,7 @@ def _read(class_type: str, source: NodeSource, *, installed: bool) -> RunnableNo
         node = found
     elif isinstance(found, NodeSchema):
         node = DescribedNode(found)
-    elif is_node(found):
+    elif is_marked(found):
         node = read_function(found)
     elif inspect.isclass(found):
         from weft.engine.schema.v1 import read_class

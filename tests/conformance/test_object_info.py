@@ -51,11 +51,11 @@ def test_the_pack_names_every_node_of_its_files() -> None:
     """nodes/__init__.py lists the classes by hand, so that none is imported before it is used."""
     import importlib
 
-    from weft.engine.schema.authoring import is_node
+    from weft.engine.schema.authoring import is_marked
     from weft.nodes import NODES
 
     for module_name in {source.partition(":")[0] for source in NODES.values()}:
         module = importlib.import_module(module_name)
-        marked = {name for name, thing in vars(module).items() if is_node(thing) and thing.__module__ == module_name}
+        marked = {name for name, thing in vars(module).items() if is_marked(thing) and thing.__module__ == module_name}
         places = (source.partition(":") for source in NODES.values())
         assert marked == {name for module, _, name in places if module == module_name}

@@ -7,7 +7,7 @@ import pytest
 
 from weft.engine.context import RunContext
 from weft.engine.errors import DefinitionError
-from weft.engine.schema.authoring import UI, Hidden, Output, UniqueId, is_node, node, read_function
+from weft.engine.schema.authoring import UI, Hidden, Output, UniqueId, is_marked, node, read_function
 from weft.engine.schema.node import InputSpec, Listing, NodeOptions, OutputSpec
 from weft.engine.schema.sockets import Combo, Files, Int, Socket
 
@@ -140,9 +140,9 @@ def test_the_outermost_socket_wins() -> None:
 
 def test_the_mark_changes_nothing() -> None:
     assert Several(n=2) == (2, 2)
-    assert is_node(Several)
-    assert not is_node(test_names_can_be_given)
-    assert not is_node(5)
+    assert is_marked(Several)
+    assert not is_marked(test_names_can_be_given)
+    assert not is_marked(5)
 
 
 @node(category="test")
