@@ -90,7 +90,7 @@ def run(
     Raises:
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
         InvalidWorkflow: the workflow cannot run; `.issues` says everything that is wrong.
-        NodeFailed: a node raised; `__cause__` is what.
+        NodeError: a node raised; `__cause__` is what.
         Interrupted: the run was cancelled.
     """
     session = Session(

@@ -50,7 +50,7 @@ class Virtual:
     on_servers: bool = False
 
 
-class Slot(Protocol):
+class WidgetEntry(Protocol):
     """An entry of a node's `widgets_values`, and the input that it belongs to."""
 
     @property
@@ -58,7 +58,7 @@ class Slot(Protocol):
         """The input."""
 
 
-Layout = Sequence[Slot]
+Layout = Sequence[WidgetEntry]
 Migration = Callable[[Layout, list[Any]], Any]
 """The saved `widgets_values` in today's layout; a dict where only some values can be placed."""
 

@@ -14,7 +14,7 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling import tiled_sampling
 from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled
-from weft.nodes.diffusion.sampling.tiles import STRATEGIES, Pass, passes
+from weft.nodes.diffusion.sampling.tiles import STRATEGIES, TilePass, passes
 from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
@@ -67,7 +67,7 @@ def test_every_element_is_sampled_and_the_input_stays(model: ModelPatcher, strat
 def test_strict_tiles_do_not_depend_on_their_order(model: ModelPatcher, monkeypatch: pytest.MonkeyPatch) -> None:
     forwards = tiled(model, latent(), "random strict")
 
-    def backwards(*args: Any) -> list[Pass]:
+    def backwards(*args: Any) -> list[TilePass]:
         return [replace(each, tiles=each.tiles[::-1]) for each in passes(*args)]
 
     monkeypatch.setattr(tiled_sampling, "passes", backwards)

@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from weft.nodes.diffusion.sampling.tiles import STRATEGIES, Pass, Span, enlarged, grid, interiors, passes
+from weft.nodes.diffusion.sampling.tiles import STRATEGIES, Span, TilePass, enlarged, grid, interiors, passes
 
 STEPS = range(3, 7)
 sides = st.integers(1, 60)
 tiles = st.integers(4, 12).map(lambda n: 2 * n)
 
 
-def planned(strategy: str, shape: tuple[int, int], tile: tuple[int, int], seed: int = 5) -> list[Pass]:
+def planned(strategy: str, shape: tuple[int, int], tile: tuple[int, int], seed: int = 5) -> list[TilePass]:
     return list(passes(strategy, shape, tile, STEPS, seed))
 
 
-def kept(plan: list[Pass], shape: tuple[int, int], step: int) -> Tensor:
+def kept(plan: list[TilePass], shape: tuple[int, int], step: int) -> Tensor:
     """How often each element is kept at a step."""
     counts = torch.zeros(shape, dtype=torch.int64)
     for each in plan:

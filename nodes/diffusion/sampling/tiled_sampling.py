@@ -18,7 +18,7 @@ from weft.nodes.diffusion.sampling.sample import StartNoise, cut, ksample
 from weft.nodes.diffusion.sampling.samplers import find_sampler
 from weft.nodes.diffusion.sampling.schedules import ksampler_schedule
 from weft.nodes.diffusion.sampling.tile_conditions import TiledConditionings
-from weft.nodes.diffusion.sampling.tiles import STRATEGIES, Pass, Tile, passes
+from weft.nodes.diffusion.sampling.tiles import STRATEGIES, Tile, TilePass, passes
 from weft.nodes.diffusion.values.latents import samples_of
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def sample_tiled(
     return {**latent, "samples": x}
 
 
-def _sample_pass(x: Tensor, each: Pass, run: Callable[[Tensor, Tile, range], Tensor]) -> None:
+def _sample_pass(x: Tensor, each: TilePass, run: Callable[[Tensor, Tile, range], Tensor]) -> None:
     """Sample the tiles of a pass and put what is kept of them into x."""
     source = x.clone() if each.apart else x
     for tile in each.tiles:

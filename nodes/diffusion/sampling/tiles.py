@@ -54,7 +54,7 @@ class Tile:
 
 
 @dataclass(frozen=True)
-class Pass:
+class TilePass:
     """Tiles that are sampled one after the other, each through all of `steps`.
 
     apart: tiles overlap, and each starts from what was there before the pass, so that none sees another's result.
@@ -65,7 +65,7 @@ class Pass:
     apart: bool = False
 
 
-def passes(strategy: str, shape: Size, tile: Size, steps: range, seed: int) -> Iterator[Pass]:
+def passes(strategy: str, shape: Size, tile: Size, steps: range, seed: int) -> Iterator[TilePass]:
     """How a strategy goes over a latent; tiles larger than the latent are cut to it.
 
     Args:
@@ -109,21 +109,21 @@ def interiors(length: int, size: int, shifted: bool) -> list[Span]:
     return spans
 
 
-def _simple(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[Pass]:
+def _simple(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[TilePass]:
     rows, columns = (grid(length, size) for length, size in zip(shape, tile, strict=True))
-    yield Pass([Tile(row, column) for row, column in product(rows, columns)], steps)
+    yield TilePass([Tile(row, column) for row, column in product(rows, columns)], steps)
 
 
-def _padded(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[Pass]:
+def _padded(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[TilePass]:
     for shift_columns, shift_rows in product((False, True), repeat=2):
         rows = interiors(shape[0], tile[0], shift_rows)
         columns = interiors(shape[1], tile[1], shift_columns)
         tiles = [Tile(row, column) for row, column in product(rows, columns)]
         if tiles:
-            yield Pass(tiles, steps)
+            yield TilePass(tiles, steps)
 
 
-def _random(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[Pass]:
+def _random(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[TilePass]:
     """Another grid each step: whole rows of tiles at even steps, whole columns at odd ones, every other one shifted."""
     generator = torch.Generator("cpu").manual_seed(seed)
     for turn, step in zip(count(), steps):
@@ -136,21 +136,21 @@ def _random(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[Pass]:
         else:
             for place, column in enumerate(grid(shape[1], tile[1], x_offsets[0])):
                 tiles += [Tile(row, column) for row in grid(shape[0], tile[0], y_offsets[place % 2])]
-        yield Pass(tiles, range(step, step + 1))
+        yield TilePass(tiles, range(step, step + 1))
 
 
 def _offsets(share: float, size: int) -> tuple[int, int]:
     return int(share * size), int((share + 0.5) % 1.0 * size)
 
 
-def _random_strict(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[Pass]:
+def _random_strict(shape: Size, tile: Size, steps: range, seed: int) -> Iterator[TilePass]:
     (height, width), (rows, columns) = shape, tile
     for turn in _random(shape, tile, steps, seed):
         whole = [Tile(enlarged(t.rows, height, rows), enlarged(t.columns, width, columns)) for t in turn.tiles]
-        yield Pass(whole, turn.steps, apart=True)
+        yield TilePass(whole, turn.steps, apart=True)
 
 
-STRATEGIES: Mapping[str, Callable[[Size, Size, range, int], Iterator[Pass]]] = {
+STRATEGIES: Mapping[str, Callable[[Size, Size, range, int], Iterator[TilePass]]] = {
     "random": _random,
     "random strict": _random_strict,
     "padded": _padded,
