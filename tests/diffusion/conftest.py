@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from weft.nodes.diffusion.families.sd.releases import KINDS, completed
+from weft.nodes.diffusion.families.sd.releases import RELEASES, completed
 from weft.nodes.diffusion.weights.landings import as_landed
 from weft.nodes.diffusion.weights.networks import Part, text_part, unet_part, vae_part
 
@@ -67,7 +67,7 @@ def _shapes(part: Part) -> Shapes:
 
 def tiny_shapes(family: str, in_channels: int = 4) -> Shapes:
     """Key -> shape of a small checkpoint of a family."""
-    kind = next(kind for kind in KINDS if kind.name == family)
+    release = next(release for release in RELEASES if release.name == family)
     levels = len(_UNETS[family]["block_out_channels"])
     unet = {
         "in_channels": in_channels,
@@ -77,8 +77,8 @@ def tiny_shapes(family: str, in_channels: int = 4) -> Shapes:
         "norm_num_groups": 32,
         **_UNETS[family],
     }
-    parts = [unet_part(completed(unet, kind), "model.diffusion_model."), vae_part(_VAE, "first_stage_model.")]
-    for tower in kind.text_encoders:
+    parts = [unet_part(completed(unet, release), "model.diffusion_model."), vae_part(_VAE, "first_stage_model.")]
+    for tower in release.text_encoders:
         width = _TOWERS[tower.name] if family != "sdxl_refiner" else 80
         config = {
             "vocab_size": 49408,

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
-from weft.nodes.diffusion.families.sd.releases import KINDS, title_of
+from weft.nodes.diffusion.families.sd.releases import RELEASES, title_of
 from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.weights.checkpoint import load_checkpoint, load_clip, load_unet
 
@@ -50,7 +50,7 @@ def sampled(checkpoint: Any, positive: list[Any], negative: list[Any], **changes
 
 
 def test_titles() -> None:
-    assert [title_of(kind.name) for kind in KINDS] == [kind.title for kind in KINDS]
+    assert [title_of(release.name) for release in RELEASES] == [release.title for release in RELEASES]
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl", "sdxl_refiner"])
@@ -80,10 +80,10 @@ def test_sd2_is_told_by_its_numbers(make_checkpoint: Callable[..., Path], monkey
     from weft.nodes.diffusion.families.sd import releases
 
     rows = []
-    for kind in KINDS:
-        sign = kind.v_sign and ("output_blocks.5.1.transformer_blocks.0.norm1.bias", kind.v_sign[1])
-        rows.append(replace(kind, v_sign=sign))
-    monkeypatch.setattr(releases, "KINDS", tuple(rows))
+    for release in RELEASES:
+        sign = release.v_sign and ("output_blocks.5.1.transformer_blocks.0.norm1.bias", release.v_sign[1])
+        rows.append(replace(release, v_sign=sign))
+    monkeypatch.setattr(releases, "RELEASES", tuple(rows))
 
     def change(value: float) -> Callable[[dict[str, Tensor]], None]:
         def edit(tensors: dict[str, Tensor]) -> None:

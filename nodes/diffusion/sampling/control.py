@@ -19,7 +19,7 @@ from weft.nodes.diffusion.families.known import CONTROL_OF_DIFFUSERS, foreign, n
 from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap, diffusers_shapes, read_controlnet
 from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, PREFIX
 from weft.nodes.diffusion.families.sd.layouts import with_control_of_its_own
-from weft.nodes.diffusion.families.sd.releases import completed, kind_of, title_of
+from weft.nodes.diffusion.families.sd.releases import completed, release_of, title_of
 from weft.nodes.diffusion.sampling.conditions import to_batch
 from weft.nodes.diffusion.values.pixels import LATENT_PIXELS, resize
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
@@ -260,16 +260,16 @@ def plan_controlnet(shapes: Mapping[str, tuple[int, ...]], warn: Warn = python_w
     if other or f"{prefix}input_hint_block.0.weight" not in original:
         raise CheckpointError(not_a("ControlNet", own))
     net = read_controlnet(Shapes(original, prefix))
-    kind = kind_of(net)
-    if kind is None or net["in_channels"] != 4 or net["conditioning_channels"] != 3:
+    release = release_of(net)
+    if release is None or net["in_channels"] != 4 or net["conditioning_channels"] != 3:
         got = f"{net['in_channels']} latent and {net['conditioning_channels']} image channels"
         raise CheckpointError(f"this ControlNet is of no known family: it reads {got}, and levels of {_widths(net)}")
-    net = completed(net, kind)
+    net = completed(net, release)
     names = controlnet_keymap(net)
     landings = {(new if of_diffusers else old): (Landing(new),) for old, new in names.items()}
     part = Part("controlnet", prefix, build("ControlNet", _controlnet, net), landings)
     check([part], own, warn)
-    return kind.name, part
+    return release.name, part
 
 
 class ReadHint(nn.Module):

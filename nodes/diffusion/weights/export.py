@@ -26,7 +26,7 @@ from weft.nodes.diffusion.families.sd.recognise import (
     detect_vae,
     read_tower,
 )
-from weft.nodes.diffusion.families.sd.releases import EDIT, KINDS, Family, Kind, TextEncoderSpec
+from weft.nodes.diffusion.families.sd.releases import EDIT, RELEASES, Family, Release, TextEncoderSpec
 from weft.nodes.diffusion.weights.landings import Landing, as_landed
 from weft.nodes.diffusion.weights.networks import text_landings
 from weft.nodes.diffusion.weights.weightfile import Stored, write_safetensors
@@ -61,18 +61,18 @@ def save_model(
     Raises:
         DiffusionError: text encoders of another family or width than the model's.
     """
-    family, kind = model.family, next(kind for kind in KINDS if kind.name == model.family.name)
+    family, release = model.family, next(release for release in RELEASES if release.name == model.family.name)
     unet = {old: (Landing(new),) for old, new in unet_keymap(family.unet).items()}
     tensors = _stored(UNET, unet, model.network.module())
     if clip is not None:
-        tensors |= _stored_towers(clip, kind)
+        tensors |= _stored_towers(clip, release)
     if vae is not None:
         tensors |= _stored(VAE, vae_landings(_config(vae)), vae.network.module())
     if family.prediction == "v":
         # Marks without numbers, which tell programs that cannot know otherwise.
         marks = [V_PREDICTION, *([ZERO_SNR] if family.zero_snr else [])]
         tensors |= {mark: Stored((0,), torch.float32, lambda: torch.empty(0)) for mark in marks}
-    stated = _stated(tensors, kind, family, clip, vae)
+    stated = _stated(tensors, release, family, clip, vae)
     write_safetensors(stream, tensors, {**metadata, **_spec(family, title), **stated})
 
 
@@ -109,21 +109,21 @@ def _stored(prefix: str, landings: Mapping[str, tuple[Landing, ...]], module: nn
     return {prefix + key: entry(parts) for key, parts in landings.items()}
 
 
-def _stored_towers(clip: Clip, kind: Kind) -> dict[str, Stored]:
-    got, wanted = ([each.name for each in group] for group in (clip.encoders, kind.text_encoders))
+def _stored_towers(clip: Clip, release: Release) -> dict[str, Stored]:
+    got, wanted = ([each.name for each in group] for group in (clip.encoders, release.text_encoders))
     if got != wanted:
         raise DiffusionError(
-            f"the text encoders are {' + '.join(got)}, a {kind.title} checkpoint holds {' + '.join(wanted)}"
+            f"the text encoders are {' + '.join(got)}, a {release.title} checkpoint holds {' + '.join(wanted)}"
         )
     tensors: dict[str, Stored] = {}
-    for encoder, place in zip(clip.encoders, kind.text_encoders, strict=True):
+    for encoder, place in zip(clip.encoders, release.text_encoders, strict=True):
         module = encoder.network.module()
         tensors |= _stored(place.prefix, text_landings(module, _spec_of(encoder).config, place.layout), module)
     return tensors
 
 
 def _stated(
-    tensors: Mapping[str, Stored], kind: Kind, family: Family, clip: Clip | None, vae: Vae | None
+    tensors: Mapping[str, Stored], release: Release, family: Family, clip: Clip | None, vae: Vae | None
 ) -> dict[str, str]:
     """What a file must say so that it loads as these networks; empty where its shapes say it all."""
     read = detect(_shapes(tensors))
@@ -135,7 +135,7 @@ def _stated(
             tower.name: other for tower in read.text_encoders if (other := _different(towers[tower.name], tower.config))
         },
         # Told by numbers, which a merge can carry to the other side.
-        "prediction": family.prediction if kind.v_sign else None,
+        "prediction": family.prediction if release.v_sign else None,
     }
     stated = {name: value for name, value in stated.items() if value}
     return {CONFIG_KEY: json.dumps(stated)} if stated else {}

@@ -1,7 +1,7 @@
 """What a checkpoint is, told by the shapes of its tensors: its family and the sizes of its networks.
 
 Sizes are read, never looked up, so a family is recognised at any size. Shapes cannot tell everything: head counts
-follow rules (releases.KINDS), SD 2.x shows in its numbers what it predicts, and a file may state what else differs in
+follow rules (RELEASES), SD 2.x shows in its numbers what it predicts, and a file may state what else differs in
 its safetensors metadata, as JSON under `weft.config`:
 
     {"unet": {"attention_head_dim": 4}, "vae": {"norm_num_groups": 4},
@@ -22,7 +22,7 @@ from weft.nodes.diffusion.families.known import foreign, not_a
 from weft.nodes.diffusion.families.sd.keymaps import read_clip, read_unet, read_vae
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
-from weft.nodes.diffusion.families.sd.releases import KINDS, Family, Kind, TextEncoderSpec, completed, kind_of
+from weft.nodes.diffusion.families.sd.releases import RELEASES, Family, Release, TextEncoderSpec, completed, release_of
 from weft.nodes.diffusion.weights.landings import Shapes
 
 if TYPE_CHECKING:
@@ -68,20 +68,20 @@ def detect(
     if foreign(shapes) or not unet_shapes.any("input_blocks."):
         raise CheckpointError(not_a(noun, shapes))
     unet = read_unet(unet_shapes)
-    kind = _supported_kind(unet, shapes)
+    release = _supported_release(unet, shapes)
     family = Family(
-        name=kind.name,
-        unet=completed(unet, kind),
-        text_encoders=tuple(read_tower(tower, shapes) for tower in kind.text_encoders)
-        if _has_text(kind, shapes)
+        name=release.name,
+        unet=completed(unet, release),
+        text_encoders=tuple(read_tower(tower, shapes) for tower in release.text_encoders)
+        if _has_text(release, shapes)
         else (),
         vae=detect_vae(shapes, prefix=VAE) if Shapes(shapes, VAE) else None,
-        latent_scale=kind.latent_scale,
-        prediction=_prediction(kind, unet["in_channels"], shapes, read),
+        latent_scale=release.latent_scale,
+        prediction=_prediction(release, unet["in_channels"], shapes, read),
         # As in ComfyUI, the mark counts beside that of v-prediction alone.
         zero_snr=V_PREDICTION in shapes and ZERO_SNR in shapes,
-        inputs=kind.inputs[unet["in_channels"]],
-        sizes=kind.sizes,
+        inputs=release.inputs[unet["in_channels"]],
+        sizes=release.sizes,
     )
     family = _configured(family, metadata or {})
     _check_agreement(family)
@@ -102,39 +102,39 @@ def detect_vae(
     return vae
 
 
-def _supported_kind(unet: Mapping[str, Any], shapes: Iterable[str]) -> Kind:
+def _supported_release(unet: Mapping[str, Any], shapes: Iterable[str]) -> Release:
     """The row of the table that a UNet belongs to; what cannot be computed is refused in words that say what it is."""
-    kind = kind_of(unet)
+    release = release_of(unet)
     found = (
         f"its UNet has {unet['in_channels']} input and {unet['out_channels']} output channels, reads "
         f"{unet['cross_attention_dim']}-wide text and has levels of {list(unet['block_out_channels'])} channels"
     )
-    if kind is None:
-        supported = ", ".join(kind.title for kind in KINDS)
+    if release is None:
+        supported = ", ".join(release.title for release in RELEASES)
         raise CheckpointError(f"this checkpoint is of no known family: {found}; supported: {supported}")
-    if unet["in_channels"] not in kind.inputs or unet["out_channels"] != 4:
+    if unet["in_channels"] not in release.inputs or unet["out_channels"] != 4:
         what = _INPUTS.get(unet["in_channels"], "a variant with other inputs or outputs")
-        raise CheckpointError(f"this checkpoint is {what} of {kind.title}, which is not supported: {found}")
+        raise CheckpointError(f"this checkpoint is {what} of {release.title}, which is not supported: {found}")
     for mark, name in _UNSUPPORTED_MARKS.items():
         if mark in shapes:
             raise CheckpointError(f"this checkpoint asks for {name} (key {mark!r}), which is not supported")
-    return kind
+    return release
 
 
-def _prediction(kind: Kind, channels: int, shapes: Iterable[str], read: Read | None) -> str:
+def _prediction(release: Release, channels: int, shapes: Iterable[str], read: Read | None) -> str:
     if V_PREDICTION in shapes:
         return "v"
     # The inpainting model of SD 2 predicts noise.
-    if kind.v_sign is None or channels != 4 or read is None:
+    if release.v_sign is None or channels != 4 or read is None:
         return "eps"
-    name, bound = kind.v_sign
+    name, bound = release.v_sign
     if UNET + name not in shapes:
         return "eps"
     return "v" if read(UNET + name).float().std(correction=0) > bound else "eps"
 
 
-def _has_text(kind: Kind, shapes: Mapping[str, Any]) -> bool:
-    return any(Shapes(shapes, prefix) for tower in kind.text_encoders for prefix in tower.prefixes)
+def _has_text(release: Release, shapes: Mapping[str, Any]) -> bool:
+    return any(Shapes(shapes, prefix) for tower in release.text_encoders for prefix in tower.prefixes)
 
 
 def read_tower(

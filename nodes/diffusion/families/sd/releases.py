@@ -111,7 +111,7 @@ REFINER_CLIP_G = replace(XL_CLIP_G, prefixes=("conditioner.embedders.0.model.",)
 
 
 @dataclass(frozen=True)
-class Kind:
+class Release:
     """A row of the table: what tells a family from the others, and what its shapes do not say.
 
     linear, sizes, levels: whether the UNet's transformers start with a matrix (not a 1x1 convolution), the numbers in
@@ -141,9 +141,9 @@ def _wide_64(channels: int, first: int) -> int:
     return channels // (64 if first >= 320 else 16)
 
 
-KINDS = (
-    Kind("sd1", "Stable Diffusion 1.x", False, (), None, _eight, 0.18215, (CLIP_L,), _EDITABLE),
-    Kind(
+RELEASES = (
+    Release("sd1", "Stable Diffusion 1.x", False, (), None, _eight, 0.18215, (CLIP_L,), _EDITABLE),
+    Release(
         name="sd2",
         title="Stable Diffusion 2.x",
         linear=True,
@@ -156,8 +156,8 @@ KINDS = (
         # Files do not say it; this is how ComfyUI 0.3.64 tells (parity/shapes_sd21.json).
         v_sign=("output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09),
     ),
-    Kind("sdxl", "Stable Diffusion XL", True, SIZES, 3, _wide_64, 0.13025, (XL_CLIP_L, XL_CLIP_G), _EDITABLE),
-    Kind(
+    Release("sdxl", "Stable Diffusion XL", True, SIZES, 3, _wide_64, 0.13025, (XL_CLIP_L, XL_CLIP_G), _EDITABLE),
+    Release(
         name="sdxl_refiner",
         title="Stable Diffusion XL refiner",
         linear=True,
@@ -173,10 +173,10 @@ KINDS = (
 
 def title_of(name: str) -> str:
     """How people call the family of this name."""
-    return next(kind.title for kind in KINDS if kind.name == name)
+    return next(release.title for release in RELEASES if release.name == name)
 
 
-def kind_of(unet: Mapping[str, Any]) -> Kind | None:
+def release_of(unet: Mapping[str, Any]) -> Release | None:
     """The row of the table that a UNet, or a ControlNet made of its first half, belongs to; None for no family's.
 
     Args:
@@ -184,14 +184,14 @@ def kind_of(unet: Mapping[str, Any]) -> Kind | None:
     """
     levels = len(unet["block_out_channels"])
     linear, vector = unet["use_linear_projection"], "projection_class_embeddings_input_dim" in unet
-    rows = (kind for kind in KINDS if (kind.linear, bool(kind.sizes)) == (linear, vector))
-    return next((kind for kind in rows if kind.levels in (None, levels)), None)
+    rows = (release for release in RELEASES if (release.linear, bool(release.sizes)) == (linear, vector))
+    return next((release for release in rows if release.levels in (None, levels)), None)
 
 
-def completed(unet: Mapping[str, Any], kind: Kind) -> dict[str, Any]:
+def completed(unet: Mapping[str, Any], release: Release) -> dict[str, Any]:
     """The keyword arguments with what shapes do not tell: the heads, and what the vector is made of."""
     widths = unet["block_out_channels"]
     # What diffusers calls attention_head_dim is the number of heads.
-    heads = tuple(kind.heads(width, widths[0]) for width in widths)
-    vector = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256} if kind.sizes else {}
+    heads = tuple(release.heads(width, widths[0]) for width in widths)
+    vector = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256} if release.sizes else {}
     return {**unet, "attention_head_dim": heads, **vector}
