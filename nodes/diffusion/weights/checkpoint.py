@@ -14,12 +14,7 @@ from weft.nodes.diffusion.errors import CheckpointError, Warn, nearest, python_w
 from weft.nodes.diffusion.families.known import not_a
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
-from weft.nodes.diffusion.families.sd.layouts import (
-    Weights,
-    with_text_of_its_own,
-    with_unet_of_checkpoint,
-    with_vae_of_its_own,
-)
+from weft.nodes.diffusion.families.sd.layouts import with_text_of_its_own, with_unet_of_checkpoint, with_vae_of_its_own
 from weft.nodes.diffusion.families.sd.recognise import Read, detect, detect_vae, read_tower, stated_towers
 from weft.nodes.diffusion.families.sd.releases import (
     CLIP_H,
@@ -47,7 +42,7 @@ from weft.nodes.diffusion.weights.networks import (
     vae_part,
 )
 from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
-from weft.nodes.diffusion.weights.weightfile import WeightFile, read_tensors
+from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights, read_tensors
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip

@@ -19,11 +19,11 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, Warn, python_warning
 from weft.nodes.diffusion.families.sd.keymaps import clip_landings, unet_keymap, vae_landings
-from weft.nodes.diffusion.families.sd.layouts import Weights
 from weft.nodes.diffusion.families.sd.recognise import V_PREDICTION, ZERO_SNR
 from weft.nodes.diffusion.families.sd.releases import TextEncoderSpec
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
+from weft.nodes.diffusion.weights.weightfile import Weights
 
 # The halves of a VAE and the layer that goes with each.
 _VAE_HALVES = {"encoder": "quant_conv", "decoder": "post_quant_conv"}

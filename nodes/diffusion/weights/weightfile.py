@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -45,6 +45,24 @@ _LEFTOVERS = (
     "numpy.dtype",
     "_codecs.encode",
 )
+
+
+class Weights(Protocol):
+    """An opened file of weights, under its own names or others."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself."""
+
+    @property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Every tensor's shape by its key."""
+
+    def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        """The named tensors, or all."""
+
+    def tensor(self, name: str) -> Tensor:
+        """One tensor."""
 
 
 class WeightFile:
@@ -104,6 +122,30 @@ class WeightFile:
         # The others are for number formats that this torch does not have.
         except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
             raise CheckpointError(f"{self.path.name}: not a valid safetensors file: {_reason(error)}") from error
+
+
+class Renamed:
+    """A file of weights under other names, or a part of one.
+
+    Args:
+        names: the new name by the file's own, for every key to be seen.
+    """
+
+    def __init__(self, file: Weights, names: Mapping[str, str]) -> None:
+        self._file = file
+        self._new = {key: names[key] for key in file.shapes if key in names}
+        self._own = {name: key for key, name in self._new.items()}
+        self.metadata = file.metadata
+        self.shapes = {name: file.shapes[key] for key, name in self._new.items()}
+
+    def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        """As WeightFile.tensors, under the new names."""
+        wanted = [self._own[name] for name in (self._own if names is None else names)]
+        return ((self._new[key], tensor) for key, tensor in self._file.tensors(wanted))
+
+    def tensor(self, name: str) -> Tensor:
+        """As WeightFile.tensor, by the new name."""
+        return self._file.tensor(self._own[name])
 
 
 @dataclass(frozen=True, eq=False)

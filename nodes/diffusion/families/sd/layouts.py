@@ -5,63 +5,18 @@ The numbers are the same in every layout, so such a file is read through a table
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
 
 from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.sd.keymaps import structure_of_unet, structure_of_vae, unet_keymap, vae_keymap
 from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.weights.landings import Shapes
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from weft.nodes.diffusion.weights.weightfile import Renamed, Weights
 
 # What diffusers called the layers of a VAE's attention before its version 0.16.
 _OLD_ATTENTION = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
-
-
-class Weights(Protocol):
-    """An opened file of weights: see weightfile.WeightFile."""
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """What the file says about itself."""
-
-    @property
-    def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Every tensor's shape by its key."""
-
-    def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:
-        """The named tensors, or all."""
-
-    def tensor(self, name: str) -> Tensor:
-        """One tensor."""
-
-
-class Renamed:
-    """A file of weights under other names, or a part of one.
-
-    Args:
-        names: the new name by the file's own, for every key to be seen.
-    """
-
-    def __init__(self, file: Weights, names: Mapping[str, str]) -> None:
-        self._file = file
-        self._new = {key: names[key] for key in file.shapes if key in names}
-        self._own = {name: key for key, name in self._new.items()}
-        self.metadata = file.metadata
-        self.shapes = {name: file.shapes[key] for key, name in self._new.items()}
-
-    def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:
-        """As WeightFile.tensors, under the new names."""
-        wanted = [self._own[name] for name in (self._own if names is None else names)]
-        return ((self._new[key], tensor) for key, tensor in self._file.tensors(wanted))
-
-    def tensor(self, name: str) -> Tensor:
-        """As WeightFile.tensor, by the new name."""
-        return self._file.tensor(self._own[name])
 
 
 def with_unet_of_checkpoint(file: Weights) -> Weights:
