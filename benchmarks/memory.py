@@ -97,13 +97,13 @@ def patched_bytes(models: Path, shapes: dict[str, tuple[int, ...]]) -> int:
 
     from safetensors import safe_open
 
+    from weft.nodes.diffusion.families import recognise
     from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
-    from weft.nodes.diffusion.families.sd.recognise import detect
 
     with safe_open(models / "loras" / "weft-pixel.safetensors", "pt") as file:
         layers = {key.partition(".")[0] for key in file.keys()}  # noqa: SIM118
     total = 0
-    for old, new in unet_keymap(detect(shapes).unet).items():
+    for old, new in unet_keymap(recognise(shapes).unet).items():
         if "lora_unet_" + new.removesuffix(".weight").replace(".", "_") in layers:
             total += 4 * math.prod(shapes[f"model.diffusion_model.{old}"])
     return total

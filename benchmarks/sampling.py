@@ -297,13 +297,13 @@ def main() -> int:
     arguments = parser.parse_args()
     from random_models import write_models
 
-    from weft.nodes.diffusion.families.sd.recognise import detect
+    from weft.nodes.diffusion.families import recognise
 
     shapes = {key: tuple(shape) for key, shape in json.loads(arguments.shapes.read_text())["keys"].items()}
     with tempfile.TemporaryDirectory() as folder:
         models = Path(folder)
         write_models(models, shapes)
-        write_controlnet(models / "controlnet" / CONTROLNET, detect(shapes).unet)
+        write_controlnet(models / "controlnet" / CONTROLNET, recognise(shapes).unet)
         benches = {dtype: Bench(models, dtype) for dtype in dict.fromkeys(("float32", arguments.dtype))}
         figures = measure(benches, arguments.latents, arguments.steps)
     figures["broken"] = miscounted(figures) + slow(figures)

@@ -76,10 +76,10 @@ def models(random_models: Path, tmp_path_factory: pytest.TempPathFactory) -> lis
     spec.loader.exec_module(benchmark)
     from safetensors import safe_open
 
-    from weft.nodes.diffusion.families.sd.recognise import detect
+    from weft.nodes.diffusion.families import recognise
 
     with safe_open(random_models / "checkpoints" / "weft-tiny.safetensors", "pt") as file:
-        unet = detect({key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}).unet  # noqa: SIM118
+        unet = recognise({key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}).unet  # noqa: SIM118
     folder = tmp_path_factory.mktemp("control")
     benchmark.write_controlnet(folder / "controlnet" / "control.safetensors", unet)
     return [random_models, folder]

@@ -89,12 +89,12 @@ def random_weights(shapes: Mapping[str, tuple[int, ...]], *, seed: int = 0) -> d
 
 def random_lora(shapes: Mapping[str, tuple[int, ...]], *, rank: int = 4, seed: int = 1) -> dict[str, Tensor]:
     """A LoRA, kohya names, for the attention projections of the UNet that `shapes` describe."""
+    from weft.nodes.diffusion.families import recognise
     from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
-    from weft.nodes.diffusion.families.sd.recognise import detect
 
     generator = torch.Generator().manual_seed(seed)
     lora = {}
-    for old, new in unet_keymap(detect(shapes).unet).items():
+    for old, new in unet_keymap(recognise(shapes).unet).items():
         shape = shapes[f"model.diffusion_model.{old}"]
         if not new.endswith(".weight") or ".attn" not in new or len(shape) != 2:
             continue

@@ -80,7 +80,7 @@ def _another_family(path: Path) -> str:
 def _foreign(path: Path, mtime_ns: int, size: int) -> str:
     """What the file is, if nothing here can use it; a file whose header cannot be read is the loader's to refuse."""
     from weft.nodes.diffusion.errors import CheckpointError
-    from weft.nodes.diffusion.families.known import foreign
+    from weft.nodes.diffusion.families import FAMILIES, foreign
     from weft.nodes.diffusion.weights.header import first_bytes, is_safetensors, read_header
 
     try:
@@ -88,4 +88,5 @@ def _foreign(path: Path, mtime_ns: int, size: int) -> str:
         found = foreign(read_header(path, size)[1]) if is_safetensors(start) else ""
     except CheckpointError:
         return ""
-    return f"it is {found}; supported are models of Stable Diffusion 1.x, 2.x and XL" if found else ""
+    supported = ", ".join(family.title for family in FAMILIES)
+    return f"it is {found}; supported are models of {supported}" if found else ""

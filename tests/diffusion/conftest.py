@@ -13,9 +13,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
 from weft.nodes.diffusion.families.sd.releases import RELEASES, completed
 from weft.nodes.diffusion.weights.landings import as_landed
-from weft.nodes.diffusion.weights.networks import Part, text_part, unet_part, vae_part
+from weft.nodes.diffusion.weights.networks import Part
 
 ROOT = Path(__file__).resolve().parents[2]
 Shapes = dict[str, tuple[int, ...]]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from weft.nodes.diffusion.families.sd.recognise import detect
+from weft.nodes.diffusion.families import recognise
 from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 STEPS = 6
@@ -34,7 +34,7 @@ def benches(sampling: ModuleType, random_models: Path, tmp_path_factory: pytest.
     """Runs on the small checkpoint and a ControlNet for it, by number format."""
     shapes = WeightFile(random_models / "checkpoints" / "weft-tiny.safetensors").shapes
     folder = tmp_path_factory.mktemp("control")
-    sampling.write_controlnet(folder / "controlnet" / sampling.CONTROLNET, detect(shapes).unet)
+    sampling.write_controlnet(folder / "controlnet" / sampling.CONTROLNET, recognise(shapes).unet)
     return lambda dtype: sampling.Bench([random_models, folder], dtype)
 
 

@@ -190,7 +190,7 @@ def test_the_sockets_of_both_tiny_checkpoints(tiny_sd15, checkpoints):
     xl = load_checkpoint(checkpoints / "tiny_sdxl.safetensors", **EVERYTHING)
     for loaded, names in ((tiny_sd15, ["clip_l"]), (xl, ["clip_l", "clip_g"])):
         assert [encoder.name for encoder in loaded.clip.encoders] == names
-        assert loaded.model.latent_scale == loaded.family.latent_scale
+        assert loaded.model.latent_scale == loaded.kind.latent_scale
         assert loaded.model.sampling.prediction == "eps"
         assert loaded.model.nbytes == 0
         networks = [loaded.model.network, loaded.vae.network, *(encoder.network for encoder in loaded.clip.encoders)]

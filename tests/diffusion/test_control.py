@@ -15,7 +15,6 @@ from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap, read_controlnet
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, resolve_sides
 from weft.nodes.diffusion.sampling.control import Control, ControlNet, load_controlnet, plan_controlnet, with_control
-from weft.nodes.diffusion.sampling.denoiser import Denoiser
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
@@ -58,7 +57,7 @@ def prompt(width: int = 64, **options: Any) -> list[Any]:
 
 
 def run_of(checkpoint: Any, batch: int = 1, size: int = 8) -> SamplingRun:
-    denoiser = Denoiser(checkpoint.model.network.module(), checkpoint.model.sampling, sizes=checkpoint.family.sizes)
+    denoiser = checkpoint.kind.denoiser(checkpoint.model.network.module(), checkpoint.model.sampling)
     return SamplingRun(denoiser, (batch, 4, size, size), CPU)
 
 
@@ -402,7 +401,7 @@ def test_a_control_for_another_family(
     open_checkpoint: Callable[..., Any], net: ControlNet, hint: Tensor, family: str
 ) -> None:
     checkpoint = open_checkpoint(family)
-    width = checkpoint.family.unet["cross_attention_dim"]
+    width = checkpoint.kind.unet["cross_attention_dim"]
     (positive,) = with_control([prompt(width, pooled_output=torch.zeros(1, 80))], net, hint, 1.0)
     words = "positive conditioning, entry 0: its ControlNet is for a Stable Diffusion 1.x model with 64-wide text"
     with pytest.raises(DiffusionError, match=f"{words}.*this model has {width}-wide text"):

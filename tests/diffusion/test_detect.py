@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.families import recognise, recognise_vae
 from weft.nodes.diffusion.families.known import describe
-from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY, detect, detect_vae
+from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY
 
 from ..reference.store import document
 
@@ -46,7 +47,7 @@ def configured(**stated):
 
 
 def test_the_real_sd15(sd15):
-    family = detect(sd15)
+    family = recognise(sd15)
     assert (family.name, family.latent_scale, family.prediction) == ("sd1", 0.18215, "eps")
     assert family.unet["block_out_channels"] == (320, 640, 1280, 1280)
     assert family.unet["attention_head_dim"] == (8, 8, 8, 8)
@@ -59,7 +60,7 @@ def test_the_real_sd15(sd15):
 
 
 def test_the_real_sdxl_base(sdxl):
-    family = detect(sdxl)
+    family = recognise(sdxl)
     assert (family.name, family.latent_scale, family.prediction) == ("sdxl", 0.13025, "eps")
     assert family.unet["transformer_layers_per_block"][1:] == (2, 10)
     assert family.unet["attention_head_dim"] == (5, 10, 20)
@@ -72,7 +73,7 @@ def test_the_real_sdxl_base(sdxl):
 
 def test_the_tiny_ones_equal_their_published_sizes(tiny, parity):
     said = document("tiny_configs")
-    small, large = detect(tiny("tiny_sd15")), detect(tiny("tiny_sdxl"))
+    small, large = recognise(tiny("tiny_sd15")), recognise(tiny("tiny_sdxl"))
     assert (small.name, large.name) == ("sd1", "sdxl")
     assert small.unet["attention_head_dim"] == (said["tiny_sd15"]["unet"]["num_heads"],) * 4
     width = said["tiny_sdxl"]["unet"]["num_head_channels"]
@@ -85,7 +86,7 @@ def test_the_tiny_ones_equal_their_published_sizes(tiny, parity):
 
 
 def test_the_real_sd21(parity):
-    family = detect(listing(parity, "sd21"))
+    family = recognise(listing(parity, "sd21"))
     assert (family.name, family.latent_scale, family.prediction) == ("sd2", 0.18215, "eps")
     assert family.unet["attention_head_dim"] == (5, 10, 20, 20)
     assert family.unet["use_linear_projection"]
@@ -97,7 +98,7 @@ def test_the_real_sd21(parity):
 
 
 def test_the_real_sdxl_refiner(parity):
-    family = detect(listing(parity, "sdxl_refiner"))
+    family = recognise(listing(parity, "sdxl_refiner"))
     assert (family.name, family.latent_scale, family.prediction) == ("sdxl_refiner", 0.13025, "eps")
     assert family.unet["block_out_channels"] == (384, 768, 1536, 1536)
     assert family.unet["attention_head_dim"] == (6, 12, 24, 24)
@@ -119,16 +120,16 @@ def test_the_numbers_of_sd2_tell_what_it_predicts(parity, spread, prediction):
         return torch.tensor([-spread, spread]).repeat(160).half()
 
     shapes = listing(parity, "sd21")
-    assert detect(shapes, None, read).prediction == prediction
+    assert recognise(shapes, None, read).prediction == prediction
     assert asked == [V_SIGN]
-    assert detect(shapes, configured(prediction="v")).prediction == "v"
-    assert detect(shapes, configured(prediction="eps"), read).prediction == "eps"
-    assert detect({**shapes, "v_pred": (0,)}).prediction == "v"
+    assert recognise(shapes, configured(prediction="v")).prediction == "v"
+    assert recognise(shapes, configured(prediction="eps"), read).prediction == "eps"
+    assert recognise({**shapes, "v_pred": (0,)}).prediction == "v"
 
 
 def test_the_inpainting_model_of_sd2_predicts_noise(parity):
     shapes = {**listing(parity, "sd21"), CONV_IN: (320, 9, 3, 3)}
-    family = detect(shapes, None, lambda key: pytest.fail(f"{key} was read"))
+    family = recognise(shapes, None, lambda key: pytest.fail(f"{key} was read"))
     assert (family.name, family.prediction, family.inputs) == ("sd2", "eps", "inpaint")
 
 
@@ -138,28 +139,28 @@ def test_sd2_in_the_layout_of_sgm_and_without_text_projection(parity):
         for key, shape in listing(parity, "sd21").items()
         if not key.endswith(("text_projection", "logit_scale"))
     }
-    (tower,) = detect(shapes).text_encoders
+    (tower,) = recognise(shapes).text_encoders
     assert (tower.prefix, tower.projected) == ("conditioner.embedders.0.model.", False)
 
 
 def test_sdxl_needs_the_text_projection(sdxl):
     key = "conditioner.embedders.1.model.text_projection"
     with pytest.raises(CheckpointError, match=f"missing key '{key}'"):
-        detect({k: shape for k, shape in sdxl.items() if k != key})
+        recognise({k: shape for k, shape in sdxl.items() if k != key})
 
 
 @pytest.mark.parametrize("name", ["sd15", "sd21", "sdxl_base"])
 def test_inpainting_unets_have_nine_channels(parity, name):
     shapes = listing(parity, name)
     shapes[CONV_IN] = (shapes[CONV_IN][0], 9, 3, 3)
-    assert detect(shapes).inputs == "inpaint"
+    assert recognise(shapes).inputs == "inpaint"
 
 
 @pytest.mark.parametrize("name", ["sd15", "sdxl_base"])
 def test_instruct_pix2pix_has_eight(parity, name):
     shapes = listing(parity, name)
     shapes[CONV_IN] = (shapes[CONV_IN][0], 8, 3, 3)
-    assert detect(shapes).inputs == "edit"
+    assert recognise(shapes).inputs == "edit"
 
 
 @pytest.mark.parametrize(
@@ -176,22 +177,22 @@ def test_other_inputs_are_named_with_their_number(parity, name, channels, words)
     shapes = listing(parity, name)
     shapes[CONV_IN] = (shapes[CONV_IN][0], channels, 3, 3)
     with pytest.raises(CheckpointError, match=f"{words}, which is not supported.*{channels} input"):
-        detect(shapes)
+        recognise(shapes)
 
 
 @pytest.mark.parametrize("mark", ["edm_vpred.sigma_max", "edm_mean"])
 def test_schedules_without_support_are_named(sdxl, mark):
     with pytest.raises(CheckpointError, match=f"key '{mark}'"):
-        detect({**sdxl, mark: (0,)})
+        recognise({**sdxl, mark: (0,)})
 
 
 def test_zero_terminal_snr_counts_beside_v_prediction(sdxl):
-    assert not detect({**sdxl, "ztsnr": (0,)}).zero_snr
-    assert detect({**sdxl, "ztsnr": (0,), "v_pred": (0,)}).zero_snr
+    assert not recognise({**sdxl, "ztsnr": (0,)}).zero_snr
+    assert recognise({**sdxl, "ztsnr": (0,), "v_pred": (0,)}).zero_snr
 
 
 def test_the_mark_of_v_prediction_is_read(sdxl):
-    assert detect({**sdxl, "v_pred": (0,)}).prediction == "v"
+    assert recognise({**sdxl, "v_pred": (0,)}).prediction == "v"
 
 
 def test_a_unet_of_no_known_family_is_described(sdxl):
@@ -200,39 +201,39 @@ def test_a_unet_of_no_known_family_is_described(sdxl):
     with pytest.raises(
         CheckpointError, match="no known family.*2048-wide.*supported: Stable Diffusion 1.x, Stable Diff"
     ):
-        detect(shapes)
+        recognise(shapes)
 
 
 def test_a_file_without_text_encoder_or_vae_has_none(sd15):
-    family = detect({k: s for k, s in sd15.items() if k.startswith("model.diffusion_model.")})
+    family = recognise({k: s for k, s in sd15.items() if k.startswith("model.diffusion_model.")})
     assert family.text_encoders == ()
     assert family.vae is None
 
 
 def test_old_names_of_the_text_encoder_are_found(sd15):
-    family = detect({key.replace(".text_model.", "."): shape for key, shape in sd15.items()})
+    family = recognise({key.replace(".text_model.", "."): shape for key, shape in sd15.items()})
     assert family.text_encoders[0].prefix == "cond_stage_model.transformer."
 
 
 def test_a_text_encoder_of_another_width_is_refused(sd15, tiny):
     text = {k: s for k, s in tiny("tiny_sd15").items() if k.startswith("cond_stage_model.")}
     with pytest.raises(CheckpointError, match="reads 768-wide text, the file has clip_l 64"):
-        detect({**sd15, **text})
+        recognise({**sd15, **text})
 
 
 def test_half_of_the_text_encoders_is_an_error(sdxl):
     with pytest.raises(CheckpointError, match=r"missing key 'conditioner.embedders.1.model.token_embedding.weight'"):
-        detect({k: s for k, s in sdxl.items() if not k.startswith("conditioner.embedders.1")})
+        recognise({k: s for k, s in sdxl.items() if not k.startswith("conditioner.embedders.1")})
 
 
 def test_a_text_encoder_with_a_layer_left_out_is_an_error(sd15):
     shapes = {key: shape for key, shape in sd15.items() if ".layers.3." not in key}
     with pytest.raises(CheckpointError, match=r"has layers \[0, 1, 2, 4"):
-        detect(shapes)
+        recognise(shapes)
 
 
 def test_a_file_says_what_shapes_cannot(tiny):
-    family = detect(
+    family = recognise(
         tiny("tiny_sd15"),
         configured(
             unet={"attention_head_dim": [1, 2, 4, 4]},
@@ -263,18 +264,18 @@ def test_a_file_says_what_shapes_cannot(tiny):
 )
 def test_wrong_statements_are_refused(tiny, stated, words):
     with pytest.raises(CheckpointError, match=words):
-        detect(tiny("tiny_sd15"), {CONFIG_KEY: stated})
+        recognise(tiny("tiny_sd15"), {CONFIG_KEY: stated})
 
 
 def test_a_vae_of_its_own(parity):
     from weft.nodes.diffusion.weights.weightfile import WeightFile
 
     shapes = WeightFile(parity / "models" / "vae" / "tiny_vae.safetensors").shapes
-    assert detect_vae(shapes)["block_out_channels"] == (32, 64, 128, 128)
-    assert detect_vae(shapes, configured(vae={"norm_num_groups": 4}))["norm_num_groups"] == 4
+    assert recognise_vae(shapes).config["block_out_channels"] == (32, 64, 128, 128)
+    assert recognise_vae(shapes, configured(vae={"norm_num_groups": 4})).config["norm_num_groups"] == 4
     flux = {**shapes, "decoder.conv_in.weight": (128, 16, 3, 3)}
     with pytest.raises(CheckpointError, match="16 latent channels"):
-        detect_vae(flux)
+        recognise_vae(flux)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_a_vae_of_its_own(parity):
 )
 def test_what_is_no_checkpoint_is_described(key, what):
     with pytest.raises(CheckpointError, match=f"not a Stable Diffusion checkpoint, but {what}"):
-        detect(dict.fromkeys(key.splitlines(), (1,)))
+        recognise(dict.fromkeys(key.splitlines(), (1,)))
 
 
 def test_nothing_is_described_too():

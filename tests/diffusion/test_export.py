@@ -68,7 +68,7 @@ def test_every_family_comes_back(open_checkpoint: Open, tmp_path: Path, family: 
     opened = open_checkpoint(family, channels)
     path = checkpoint_file(tmp_path / "saved.safetensors", opened.model, opened.clip, opened.vae)
     back = load_checkpoint(path, **EVERYTHING)
-    assert back.family == opened.family
+    assert back.kind == opened.kind
     assert_equal(opened.model.network.base, back.model.network.base)
     assert_equal(opened.vae.network.base, back.vae.network.base)
     for one, other in zip(opened.clip.encoders, back.clip.encoders, strict=True):
@@ -139,7 +139,7 @@ def test_v_prediction_is_marked(open_checkpoint: Open, tmp_path: Path) -> None:
     shapes = WeightFile(path).shapes
     assert (shapes["v_pred"], shapes["ztsnr"]) == ((0,), (0,))
     back = load_checkpoint(path, **EVERYTHING)
-    assert (back.family.prediction, back.family.zero_snr) == ("v", True)
+    assert (back.kind.prediction, back.kind.zero_snr) == ("v", True)
     assert torch.equal(back.model.sampling.sigmas, opened.model.sampling.sigmas)
 
 
@@ -154,10 +154,10 @@ def test_what_shapes_do_not_say_is_said(open_checkpoint: Open, tmp_path: Path) -
     path = checkpoint_file(tmp_path / "saved.safetensors", opened.model, opened.clip, opened.vae)
     assert json.loads(metadata_of(path)["weft.config"]) == stated
     back = load_checkpoint(path, **EVERYTHING)
-    assert back.family == opened.family
+    assert back.kind == opened.kind
     alone = checkpoint_file(tmp_path / "alone.safetensors", opened.model, None, None)
     assert json.loads(metadata_of(alone)["weft.config"]) == {"unet": stated["unet"], "prediction": "v"}
-    assert load_unet(alone, **EVERYTHING).family.unet == opened.family.unet
+    assert load_unet(alone, **EVERYTHING).kind.unet == opened.kind.unet
     vae = written(tmp_path / "vae.safetensors", save_vae, opened.vae, {})
     assert load_vae(vae, **EVERYTHING).network.base.config.norm_num_groups == 16
     (encoder,) = opened.clip.encoders

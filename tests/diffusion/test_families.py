@@ -56,9 +56,9 @@ def test_titles() -> None:
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl", "sdxl_refiner"])
 def test_every_family_samples(open_checkpoint: Open, family: str) -> None:
     checkpoint = open_checkpoint(family)
-    assert checkpoint.family.name == family
+    assert checkpoint.kind.name == family
     cond = checkpoint.clip.encode("a cat")
-    assert cond[0][0].shape[-1] == checkpoint.family.unet["cross_attention_dim"]
+    assert cond[0][0].shape[-1] == checkpoint.kind.unet["cross_attention_dim"]
     result = sampled(checkpoint, cond, checkpoint.clip.encode(""))
     assert result.shape == (1, 4, 8, 8)
     assert checkpoint.vae.decode(result).shape == (1, 64, 64, 3)
@@ -66,7 +66,7 @@ def test_every_family_samples(open_checkpoint: Open, family: str) -> None:
 
 def test_v_prediction_reads_the_output_otherwise(open_checkpoint: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     noise, velocity = open_checkpoint("sd2"), open_checkpoint("sd2", name="sd2_v", stated={"prediction": "v"})
-    assert (noise.family.prediction, velocity.family.prediction) == ("eps", "v")
+    assert (noise.kind.prediction, velocity.kind.prediction) == ("eps", "v")
     x, sigma = torch.randn(1, 4, 8, 8), torch.tensor(2.0)
     output = torch.randn(1, 4, 8, 8)
     torch.testing.assert_close(noise.model.sampling.denoised(x, output, sigma), x - 2 * output)
@@ -94,7 +94,7 @@ def test_sd2_is_told_by_its_numbers(make_checkpoint: Callable[..., Path], monkey
 
     for value, prediction in ((0.05, "eps"), (0.2, "v")):
         path = make_checkpoint("sd2", name=f"spread_{prediction}", change=change(value))
-        assert load_checkpoint(path, **EVERYTHING).family.prediction == prediction
+        assert load_checkpoint(path, **EVERYTHING).kind.prediction == prediction
 
 
 def test_a_schedule_of_zero_terminal_snr(open_checkpoint: Open) -> None:
@@ -255,7 +255,7 @@ def test_a_unet_of_its_own(open_checkpoint: Open, make_checkpoint: Callable[...,
     save_file(unet, tmp_path / "bare.safetensors")
     for path in (tmp_path / "bare.safetensors", make_checkpoint("sd2")):
         model = load_unet(path, **EVERYTHING)
-        assert (model.family.name, model.family.vae, model.family.text_encoders) == ("sd2", None, ())
+        assert (model.kind.name, model.kind.vae, model.kind.text_encoders) == ("sd2", None, ())
         expected = dict(whole.model.network.base.named_parameters())
         assert all(torch.equal(p, expected[name]) for name, p in model.network.base.named_parameters())
     save_file({**unet, "extra": torch.ones(1)}, tmp_path / "extra.safetensors")

@@ -128,7 +128,7 @@ def test_an_inpainting_model_keeps_its_first_convolution(open_checkpoint: Open) 
     one, two = (weights(each.model) for each in (inpaint, plain))
     assert torch.equal(weights(merged)["conv_in.weight"], one["conv_in.weight"])
     assert torch.equal(weights(merged)[NAME], one[NAME] + two[NAME])
-    assert merged.family.inputs == "inpaint"
+    assert merged.kind.inputs == "inpaint"
 
 
 def test_models_of_two_families(open_checkpoint: Open) -> None:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG, CFGDenoiser
@@ -35,8 +36,8 @@ class Network(nn.Module):
 
 @pytest.fixture
 def model() -> ModelPatcher:
-    family: Any = SimpleNamespace(latent_scale=0.5)
-    return ModelPatcher(PatchedNetwork(Network()), family, ModelSampling.discrete())
+    kind: Any = SimpleNamespace(latent_format=LatentFormat(0.5), denoiser=Denoiser)
+    return ModelPatcher(PatchedNetwork(Network()), kind, ModelSampling.discrete())
 
 
 def prompt(value: float) -> list[Any]:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from weft.nodes.diffusion.errors import PatchError
+from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
 
 
@@ -190,8 +191,8 @@ def test_a_deep_copy_shares_everything():
 
 
 def model():
-    family = SimpleNamespace(latent_scale=0.18215)
-    return ModelPatcher(network(), family, SimpleNamespace(prediction="eps"))
+    kind = SimpleNamespace(latent_format=LatentFormat(0.18215))
+    return ModelPatcher(network(), kind, SimpleNamespace(prediction="eps"))
 
 
 def test_a_clone_has_its_own_patches_and_options():
@@ -206,7 +207,7 @@ def test_a_clone_has_its_own_patches_and_options():
     assert not first.network.patches
     assert (first.nbytes, second.nbytes) == (0, 46)
     assert third.network.base is first.network.base
-    assert second.family is first.family
+    assert second.kind is first.kind
     assert second.sampling is first.sampling
     assert second.latent_scale == 0.18215
 

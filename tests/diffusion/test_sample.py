@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
 from weft.nodes.diffusion.sampling.noise import prepare_noise
 from weft.nodes.diffusion.sampling.sample import Inpaint, cut, ksample
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS, UnknownSampler
@@ -111,7 +111,7 @@ def nodes(parity: Path, checkpoints: Mapping[str, LoadedCheckpoint]) -> dict[str
     return {
         "CheckpointLoaderSimple": lambda ckpt_name: checkpoints[ckpt_name],
         "ModelSamplingDiscrete": lambda model, sampling, zsnr: SimpleNamespace(
-            model=ModelPatcher(model.model.network, model.model.family, ModelSampling(table, sampling[0]))
+            model=ModelPatcher(model.model.network, model.model.kind, ModelSampling(table, sampling[0]))
         ),
         "CLIPTextEncode": lambda text, clip: clip.clip.encode(text),
         "CLIPTextEncodeSDXL": lambda clip, text_g, text_l, **sizes: marked(
@@ -205,7 +205,7 @@ def network() -> Network:
 def sampled(network: Network) -> Callable[..., dict[str, Any]]:
     model = SimpleNamespace(
         network=SimpleNamespace(module=lambda: network, memory=None),
-        family=SimpleNamespace(inputs="plain", sizes=()),
+        kind=SimpleNamespace(denoiser=Denoiser),
         model_options={},
         sampling=ModelSampling.discrete(),
         latent_scale=0.5,

@@ -11,6 +11,7 @@ import torch
 
 from weft.nodes.core import custom_samplers, custom_sampling, model_patches, model_sampling, schedules, sigma_ops
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guiders import Guider, NoNoise, RandomNoise
 from weft.nodes.diffusion.sampling.noise import brownian_noise, brownian_noise_on_device
@@ -24,8 +25,8 @@ SIGMAS = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.0])
 def model() -> ModelPatcher:
     network: Any = torch.nn.Linear(1, 1)
     network.config = SimpleNamespace(block_out_channels=(32, 64))
-    family: Any = SimpleNamespace(latent_scale=0.5, name="sd1")
-    return ModelPatcher(PatchedNetwork(network), family, ModelSampling.discrete())
+    kind: Any = SimpleNamespace(latent_format=LatentFormat(0.5), title="Stable Diffusion 1.x")
+    return ModelPatcher(PatchedNetwork(network), kind, ModelSampling.discrete())
 
 
 def test_noises() -> None:

@@ -1,1 +1,75 @@
-"""Families of networks: how the files of each are recognised, built and fed. One folder a family."""
+"""Families of networks, a folder each: how a file is recognised, built and fed.
+
+To be imported: FAMILIES and the functions here, which ask each family in turn, and protocol. Without torch.
+A new family is a folder with an object of protocol.Family, and an entry in FAMILIES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.protocol import Family, FileShapes, Kind, Read, VaeKind
+from weft.nodes.diffusion.families.sd import StableDiffusion
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.weights.weightfile import Weights
+
+__all__ = ["FAMILIES", "foreign", "recognise", "recognise_vae", "renamed", "renamed_vae"]
+
+FAMILIES: tuple[Family, ...] = (StableDiffusion(),)
+
+
+def foreign(names: Iterable[str], families: Sequence[Family] = FAMILIES) -> str:
+    """What a file with these keys is, if no family here can use it: a model or a LoRA of another one; else empty."""
+    names = list(names)
+    return "" if any(family.claims(names) for family in families) else known.foreign(names)
+
+
+def renamed(file: Weights, families: Sequence[Family] = FAMILIES) -> Weights:
+    """The file with its keys as a checkpoint of its family has them."""
+    for family in families:
+        file = family.renamed(file)
+    return file
+
+
+def recognise(
+    shapes: FileShapes,
+    metadata: Mapping[str, str] | None = None,
+    read: Read | None = None,
+    *,
+    noun: str = "checkpoint",
+    families: Sequence[Family] = FAMILIES,
+) -> Kind:
+    """What the diffusion model of a file is, its keys as `renamed` gives them; arguments as Family.recognise.
+
+    noun: what the file was to be.
+
+    Raises:
+        CheckpointError: no family has such a model, or it is not supported or not whole.
+    """
+    for family in families:
+        kind = family.recognise(shapes, metadata, read)
+        if kind is not None:
+            return kind
+    raise CheckpointError(known.not_a(noun, shapes))
+
+
+def renamed_vae(file: Weights, families: Sequence[Family] = FAMILIES) -> Weights:
+    """As `renamed`, for the VAE of a file."""
+    for family in families:
+        file = family.renamed_vae(file)
+    return file
+
+
+def recognise_vae(
+    shapes: FileShapes, metadata: Mapping[str, str] | None = None, *, families: Sequence[Family] = FAMILIES
+) -> VaeKind:
+    """As `recognise`, for the VAE of a file, its keys as `renamed_vae` gives them."""
+    for family in families:
+        kind = family.recognise_vae(shapes, metadata)
+        if kind is not None:
+            return kind
+    raise CheckpointError(known.not_a("VAE", shapes))

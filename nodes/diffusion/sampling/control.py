@@ -305,7 +305,7 @@ def _weights_below(base: ModelPatcher | None, part: Part) -> dict[str, Tensor]:
         if weight.shape != own[name].shape:
             raise CheckpointError(
                 f"the difference is to another model: {name!r} is {list(own[name].shape)} in the file and "
-                f"{list(weight.shape)} in this {title_of(base.family.name)} model"
+                f"{list(weight.shape)} in this {base.kind.title} model"
             )
     return below
 

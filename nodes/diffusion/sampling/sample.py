@@ -17,7 +17,6 @@ from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning, wh
 from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, resize_mask, to_batch
 from weft.nodes.diffusion.sampling.continuous import Leftover
-from weft.nodes.diffusion.sampling.denoiser import Denoiser
 from weft.nodes.diffusion.sampling.guidance import CFG, Guidance
 from weft.nodes.diffusion.sampling.noise import SEED_MAX, check_seed, prepare_noise
 from weft.nodes.diffusion.sampling.samplers import find_sampler
@@ -188,8 +187,8 @@ def _solve(
 ) -> tuple[Tensor, Leftover | None]:
     """As sample; for a stage of a run in continuous mode also what it leaves to the next one."""
     # Realised outside inference_mode: patched weights outlive this run.
-    network, family = model.network.module(), model.family
-    denoiser = Denoiser(network, model.sampling, inputs=family.inputs, sizes=family.sizes)
+    network = model.network.module()
+    denoiser = model.kind.denoiser(network, model.sampling)
     if samples.shape[1] != denoiser.channels:
         raise DiffusionError(f"the latent has {samples.shape[1]} channels, the model takes {denoiser.channels}")
     device = denoiser.device

@@ -1,7 +1,7 @@
 """Models to files: the keymaps backwards, into the single-file layout that every program reads.
 
 What is written loads again to the same numbers, in the number format that the model has here. Where shapes do not say
-how a network is built, the metadata does, under `weft.config` (see detect).
+how a network is built, the metadata does, under `weft.config` (see recognise).
 """
 
 from __future__ import annotations
@@ -15,20 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.families.sd.keymaps import unet_keymap, vae_landings
+from weft.nodes.diffusion.families.sd.keymaps import read_vae, unet_keymap, vae_landings
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
-from weft.nodes.diffusion.families.sd.recognise import (
-    CONFIG_KEY,
-    V_PREDICTION,
-    ZERO_SNR,
-    detect,
-    detect_vae,
-    read_tower,
-)
-from weft.nodes.diffusion.families.sd.releases import EDIT, RELEASES, Family, Release, TextEncoderSpec
-from weft.nodes.diffusion.weights.landings import Landing, as_landed
-from weft.nodes.diffusion.weights.networks import text_landings
+from weft.nodes.diffusion.families.sd.kind import SDKind
+from weft.nodes.diffusion.families.sd.networks import text_landings
+from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY, read_tower, recognise
+from weft.nodes.diffusion.families.sd.releases import EDIT, RELEASES, V_PREDICTION, ZERO_SNR, Release, TextEncoderSpec
+from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_landed
 from weft.nodes.diffusion.weights.weightfile import Stored, write_safetensors
 
 if TYPE_CHECKING:
@@ -61,7 +55,7 @@ def save_model(
     Raises:
         DiffusionError: text encoders of another family or width than the model's.
     """
-    family, release = model.family, next(release for release in RELEASES if release.name == model.family.name)
+    family, release = model.kind, next(release for release in RELEASES if release.name == model.kind.name)
     unet = {old: (Landing(new),) for old, new in unet_keymap(family.unet).items()}
     tensors = _stored(UNET, unet, model.network.module())
     if clip is not None:
@@ -91,7 +85,7 @@ def save_vae(stream: IO[bytes], vae: Vae, metadata: Mapping[str, str]) -> None:
     """Write a VAE, in the layout of a file of its own."""
     config = _config(vae)
     tensors = _stored("", vae_landings(config), vae.network.module())
-    other = _different(config, detect_vae(_shapes(tensors)))
+    other = _different(config, read_vae(Shapes(_shapes(tensors))))
     stated = {CONFIG_KEY: json.dumps({"vae": other})} if other else {}
     write_safetensors(stream, tensors, {**metadata, **stated})
 
@@ -123,10 +117,11 @@ def _stored_towers(clip: Clip, release: Release) -> dict[str, Stored]:
 
 
 def _stated(
-    tensors: Mapping[str, Stored], release: Release, family: Family, clip: Clip | None, vae: Vae | None
+    tensors: Mapping[str, Stored], release: Release, family: SDKind, clip: Clip | None, vae: Vae | None
 ) -> dict[str, str]:
     """What a file must say so that it loads as these networks; empty where its shapes say it all."""
-    read = detect(_shapes(tensors))
+    read = recognise(_shapes(tensors))
+    assert read is not None
     towers = {} if clip is None else {encoder.name: _spec_of(encoder).config for encoder in clip.encoders}
     stated: dict[str, Any] = {
         "unet": _different(family.unet, read.unet),
@@ -141,7 +136,7 @@ def _stated(
     return {CONFIG_KEY: json.dumps(stated)} if stated else {}
 
 
-def _spec(family: Family, title: str) -> dict[str, str]:
+def _spec(family: SDKind, title: str) -> dict[str, str]:
     spec = {"modelspec.predict_key": _PREDICTIONS[family.prediction]}
     architectures = _EDIT_ARCHITECTURES if family.inputs == EDIT else _ARCHITECTURES
     if family.name in architectures:

@@ -170,7 +170,7 @@ def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[st
     if model is not None:
         from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
 
-        original = {new: old for old, new in unet_keymap(model.family.unet).items()}
+        original = {new: old for old, new in unet_keymap(model.kind.unet).items()}
         for target in _modules(model.network.base):
             old = original.get(f"{target.path}.weight")
             for name in unet_names(target.path, old and old.removesuffix(".weight")):

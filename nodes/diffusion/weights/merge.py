@@ -14,7 +14,6 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import PatchError
 from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
-from weft.nodes.diffusion.families.sd.releases import title_of
 from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
 
 if TYPE_CHECKING:
@@ -87,10 +86,10 @@ def merge_models(
     Raises:
         PatchError: models of two families or sizes.
     """
-    names = [title_of(model.family.name) for model in (first, second)]
-    if first.family.name != second.family.name:
+    names = [model.kind.title for model in (first, second)]
+    if first.kind.name != second.kind.name:
         raise PatchError(f"a {names[0]} and a {names[1]} model cannot be merged")
-    originals = {new: old for old, new in unet_keymap(first.family.unet).items()}
+    originals = {new: old for old, new in unet_keymap(first.kind.unet).items()}
     patches, left = _patches(first.network, second.network, lambda name: shares(originals[name]), {FIRST})
     merged = first.clone()
     merged.add_patches(patches)

@@ -24,7 +24,7 @@ from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.sampling.model_options import ModelOptions, copied
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.sd.releases import Family
+    from weft.nodes.diffusion.families.protocol import Kind
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
     from weft.nodes.diffusion.weights.memory import DeviceMemory
 
@@ -214,24 +214,24 @@ class ModelPatcher(ModelOptions):
 
     Args:
         network: the UNet, with the patches on it.
-        family: what the checkpoint is.
+        kind: what the checkpoint is.
         sampling: the noise schedule and prediction type it was trained with.
         model_options: what nodes and packs set on one clone, see ModelOptions; `{"transformer_options": {}}` at first.
-        latent_format: how it takes latents; the family's scale where none is given.
+        latent_format: how it takes latents; the kind's where none is given.
     """
 
     def __init__(
         self,
         network: PatchedNetwork,
-        family: Family,
+        kind: Kind,
         sampling: ModelSampling,
         model_options: dict[str, Any] | None = None,
         latent_format: LatentFormat | None = None,
     ) -> None:
         self.network = network
-        self.family = family
+        self.kind = kind
         self.sampling = sampling
-        self.latent_format = LatentFormat(family.latent_scale) if latent_format is None else latent_format
+        self.latent_format = kind.latent_format if latent_format is None else latent_format
         self.model_options = {"transformer_options": {}} if model_options is None else model_options
 
     @property
@@ -249,7 +249,7 @@ class ModelPatcher(ModelOptions):
 
     def clone(self) -> ModelPatcher:
         """Another socket value over the same weights: patches and options of one never show in the other."""
-        return ModelPatcher(self.network, self.family, self.sampling, copied(self.model_options), self.latent_format)
+        return ModelPatcher(self.network, self.kind, self.sampling, copied(self.model_options), self.latent_format)
 
     def add_patches(self, patches: Mapping[str, Patch], strength_patch: float = 1.0) -> list[str]:
         """Put patches on this clone; returns the parameter names that the network has, which are those applied."""

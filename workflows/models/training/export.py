@@ -20,10 +20,10 @@ from words import known_tokens, whole_table
 from weft.nodes.diffusion.families.sd.keymaps import unet_keymap, vae_landings
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET_PREFIX
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE_PREFIX
+from weft.nodes.diffusion.families.sd.networks import text_landings
 from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY
 from weft.nodes.diffusion.families.sd.releases import CLIP_L
 from weft.nodes.diffusion.weights.landings import as_landed
-from weft.nodes.diffusion.weights.networks import text_landings
 
 CHECKPOINT = MODELS / "checkpoints" / "weft-tiny.safetensors"
 DESCRIPTION = (

@@ -1,1 +1,58 @@
-"""Stable Diffusion 1.x, 2.x, XL and the XL refiner."""
+"""Stable Diffusion 1.x, 2.x, XL and the XL refiner. To be imported: StableDiffusion, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weft.nodes.diffusion.families import known
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.protocol import FileShapes, Read
+    from weft.nodes.diffusion.families.sd.kind import SDKind, SDVaeKind
+    from weft.nodes.diffusion.text.clip import Clip
+    from weft.nodes.diffusion.weights.weightfile import Weights
+
+
+class StableDiffusion:
+    """See Family."""
+
+    title = "Stable Diffusion 1.x, 2.x and XL"
+    clip_types = ("stable_diffusion", "sdxl")
+
+    def claims(self, names: Iterable[str]) -> bool:
+        """See Family. What nobody knows is left to the loader, which says what it misses."""
+        return not known.foreign(names)
+
+    def renamed(self, file: Weights) -> Weights:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.layouts import with_unet_of_checkpoint
+
+        return with_unet_of_checkpoint(file)
+
+    def recognise(
+        self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None
+    ) -> SDKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.recognise import recognise
+
+        return recognise(shapes, metadata, read)
+
+    def renamed_vae(self, file: Weights) -> Weights:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.layouts import with_vae_of_its_own
+
+        return with_vae_of_its_own(file)
+
+    def recognise_vae(self, shapes: FileShapes, metadata: Mapping[str, str] | None = None) -> SDVaeKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.recognise import recognise_vae
+
+        return recognise_vae(shapes, metadata)
+
+    def load_clip(self, paths: Sequence[Path], clip_type: str, **more: Any) -> Clip:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.towers import load_clip
+
+        return load_clip(paths, clip_type, **more)

@@ -13,24 +13,33 @@ which is merged over the detected keyword arguments; a key that these do not hav
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.errors import CheckpointError, nearest
-from weft.nodes.diffusion.families.known import foreign, not_a
+from weft.nodes.diffusion.families.known import foreign
 from weft.nodes.diffusion.families.sd.keymaps import read_clip, read_unet, read_vae
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
-from weft.nodes.diffusion.families.sd.releases import RELEASES, Family, Release, TextEncoderSpec, completed, release_of
+from weft.nodes.diffusion.families.sd.kind import SDKind, SDVaeKind
+from weft.nodes.diffusion.families.sd.releases import (
+    LATENT_CHANNELS,
+    RELEASES,
+    V_PREDICTION,
+    ZERO_SNR,
+    Release,
+    TextEncoderSpec,
+    completed,
+    release_of,
+)
 from weft.nodes.diffusion.weights.landings import Shapes
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from weft.nodes.diffusion.families.protocol import FileShapes, Read
 
 CONFIG_KEY = "weft.config"
-# The numbers of a file's tensor, by its key.
-Read = Callable[[str], "Tensor"]
 
 # What UNets are that no family here has, by the number of their input channels.
 _INPUTS = {
@@ -42,40 +51,31 @@ _INPUTS = {
 # Marks of fine-tunes: keys that stand for a schedule, not for weights.
 _UNSUPPORTED_MARKS = {"edm_vpred.sigma_max": "EDM v-prediction", "edm_mean": "EDM"}
 PREDICTIONS = ("eps", "v")
-V_PREDICTION = "v_pred"
-ZERO_SNR = "ztsnr"
 
 
-def detect(
-    shapes: Mapping[str, tuple[int, ...]],
-    metadata: Mapping[str, str] | None = None,
-    read: Read | None = None,
-    *,
-    noun: str = "checkpoint",
-) -> Family:
-    """The family of a checkpoint, with the sizes of its networks.
+def recognise(shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None) -> SDKind | None:
+    """What a checkpoint is, with the sizes of its networks; None for none of this family.
 
     Args:
         shapes: every key of the file with its shape.
         metadata: the file's safetensors metadata.
         read: gives the numbers of a tensor, of which one tells what SD 2.x predicts; without it that is the noise.
-        noun: what the file was to be.
 
     Raises:
-        CheckpointError: it is no checkpoint, of a family that is not supported, or lacks keys that tell its sizes.
+        CheckpointError: it is of a variant that is not supported, or lacks keys that tell its sizes.
     """
     unet_shapes = Shapes(shapes, UNET)
     if foreign(shapes) or not unet_shapes.any("input_blocks."):
-        raise CheckpointError(not_a(noun, shapes))
+        return None
     unet = read_unet(unet_shapes)
     release = _supported_release(unet, shapes)
-    family = Family(
+    kind = SDKind(
         name=release.name,
         unet=completed(unet, release),
         text_encoders=tuple(read_tower(tower, shapes) for tower in release.text_encoders)
         if _has_text(release, shapes)
         else (),
-        vae=detect_vae(shapes, prefix=VAE) if Shapes(shapes, VAE) else None,
+        vae=_supported_vae(Shapes(shapes, VAE)) if Shapes(shapes, VAE) else None,
         latent_scale=release.latent_scale,
         prediction=_prediction(release, unet["in_channels"], shapes, read),
         # As in ComfyUI, the mark counts beside that of v-prediction alone.
@@ -83,20 +83,23 @@ def detect(
         inputs=release.inputs[unet["in_channels"]],
         sizes=release.sizes,
     )
-    family = _configured(family, metadata or {})
-    _check_agreement(family)
-    return family
+    kind = _configured(kind, metadata or {})
+    _check_agreement(kind)
+    return kind
 
 
-def detect_vae(
-    shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None, *, prefix: str = ""
-) -> dict[str, Any]:
-    """Keyword arguments of AutoencoderKL for a file that holds an autoencoder or half of one; raises as `detect`."""
-    found = Shapes(shapes, prefix)
+def recognise_vae(shapes: FileShapes, metadata: Mapping[str, str] | None = None) -> SDVaeKind | None:
+    """As `recognise`, for a file that holds an autoencoder or half of one; what it states is merged over the shapes."""
+    found = Shapes(shapes)
     if not found.any("encoder.down.") and not found.any("decoder.up."):
-        raise CheckpointError(not_a("VAE", shapes))
-    vae = _merge(read_vae(found), _stated(metadata or {}).get("vae", {}), "vae")
-    if vae["latent_channels"] != 4 or vae["in_channels"] != 3:
+        return None
+    return SDVaeKind(_supported_vae(found, _stated(metadata or {}).get("vae", {})))
+
+
+def _supported_vae(found: Shapes, stated: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
+    """Keyword arguments of AutoencoderKL."""
+    vae = _merge(read_vae(found), dict(stated), "vae")
+    if vae["latent_channels"] != LATENT_CHANNELS or vae["in_channels"] != 3:
         got = f"{vae['latent_channels']} latent channels and {vae['in_channels']} image channels"
         raise CheckpointError(f"the VAE has {got}: expected 4 and 3, as Stable Diffusion 1.x to XL have")
     return vae
@@ -112,7 +115,7 @@ def _supported_release(unet: Mapping[str, Any], shapes: Iterable[str]) -> Releas
     if release is None:
         supported = ", ".join(release.title for release in RELEASES)
         raise CheckpointError(f"this checkpoint is of no known family: {found}; supported: {supported}")
-    if unet["in_channels"] not in release.inputs or unet["out_channels"] != 4:
+    if unet["in_channels"] not in release.inputs or unet["out_channels"] != LATENT_CHANNELS:
         what = _INPUTS.get(unet["in_channels"], "a variant with other inputs or outputs")
         raise CheckpointError(f"this checkpoint is {what} of {release.title}, which is not supported: {found}")
     for mark, name in _UNSUPPORTED_MARKS.items():
@@ -125,7 +128,7 @@ def _prediction(release: Release, channels: int, shapes: Iterable[str], read: Re
     if V_PREDICTION in shapes:
         return "v"
     # The inpainting model of SD 2 predicts noise.
-    if release.v_sign is None or channels != 4 or read is None:
+    if release.v_sign is None or channels != LATENT_CHANNELS or read is None:
         return "eps"
     name, bound = release.v_sign
     if UNET + name not in shapes:
@@ -140,7 +143,7 @@ def _has_text(release: Release, shapes: Mapping[str, Any]) -> bool:
 def read_tower(
     tower: TextEncoderSpec, shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str] | None = None
 ) -> TextEncoderSpec:
-    """A row of the table with the sizes and the prefix that a file has; raises CheckpointError as `detect`."""
+    """A row of the table with the sizes and the prefix that a file has; raises CheckpointError as `recognise`."""
     prefix = next((p for p in tower.prefixes if Shapes(shapes, p)), tower.prefix)
     found = Shapes(shapes, prefix)
     config = read_clip(found, tower.layout)
@@ -187,39 +190,39 @@ def _merge(detected: Mapping[str, Any], stated: Any, where: str) -> dict[str, An
     return {**detected, **{key: tuple(v) if isinstance(v, list) else v for key, v in stated.items()}}
 
 
-def _configured(family: Family, metadata: Mapping[str, str]) -> Family:
+def _configured(kind: SDKind, metadata: Mapping[str, str]) -> SDKind:
     stated = _stated(metadata)
     if not stated:
-        return family
-    towers = _merge({tower.name: {} for tower in family.text_encoders}, stated["text_encoders"], "text_encoders")
+        return kind
+    towers = _merge({tower.name: {} for tower in kind.text_encoders}, stated["text_encoders"], "text_encoders")
     encoders = tuple(
-        replace(tower, config=_merge(tower.config, towers[tower.name], tower.name)) for tower in family.text_encoders
+        replace(tower, config=_merge(tower.config, towers[tower.name], tower.name)) for tower in kind.text_encoders
     )
-    vae = family.vae if family.vae is None else _merge(family.vae, stated["vae"], "vae")
+    vae = kind.vae if kind.vae is None else _merge(kind.vae, stated["vae"], "vae")
     return replace(
-        family,
-        unet=_merge(family.unet, stated["unet"], "unet"),
+        kind,
+        unet=_merge(kind.unet, stated["unet"], "unet"),
         text_encoders=encoders,
         vae=vae,
-        prediction=stated["prediction"] or family.prediction,
+        prediction=stated["prediction"] or kind.prediction,
     )
 
 
-def _check_agreement(family: Family) -> None:
+def _check_agreement(kind: SDKind) -> None:
     """The parts must fit each other and their heads their widths: a merge of two families shows here."""
-    widths, heads = family.unet["block_out_channels"], family.unet["attention_head_dim"]
+    widths, heads = kind.unet["block_out_channels"], kind.unet["attention_head_dim"]
     heads = heads if isinstance(heads, tuple) else (heads,) * len(widths)
     if len(heads) != len(widths):
         raise CheckpointError(f"{len(heads)} numbers of attention heads (attention_head_dim) for {len(widths)} levels")
     divided = list(zip(widths, heads, strict=True))
-    divided += [(tower.config["hidden_size"], tower.config["num_attention_heads"]) for tower in family.text_encoders]
+    divided += [(tower.config["hidden_size"], tower.config["num_attention_heads"]) for tower in kind.text_encoders]
     for width, count in divided:
         if not isinstance(count, int) or count < 1 or width % count:
             raise CheckpointError(
                 f"{width} channels do not divide into {count} attention heads: state the number in the "
                 f"metadata {CONFIG_KEY!r}"
             )
-    width = sum(tower.config["hidden_size"] for tower in family.text_encoders)
-    if family.text_encoders and width != family.unet["cross_attention_dim"]:
-        towers = " + ".join(f"{tower.name} {tower.config['hidden_size']}" for tower in family.text_encoders)
-        raise CheckpointError(f"the UNet reads {family.unet['cross_attention_dim']}-wide text, the file has {towers}")
+    width = sum(tower.config["hidden_size"] for tower in kind.text_encoders)
+    if kind.text_encoders and width != kind.unet["cross_attention_dim"]:
+        towers = " + ".join(f"{tower.name} {tower.config['hidden_size']}" for tower in kind.text_encoders)
+        raise CheckpointError(f"the UNet reads {kind.unet['cross_attention_dim']}-wide text, the file has {towers}")

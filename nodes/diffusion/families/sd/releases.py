@@ -15,6 +15,11 @@ PLAIN, INPAINT, EDIT = "plain", "inpaint", "edit"
 _INPAINTABLE = {4: PLAIN, 9: INPAINT}
 _EDITABLE = {**_INPAINTABLE, 8: EDIT}
 
+LATENT_CHANNELS = 4
+# Empty tensors that say that a UNet predicts v, and that its schedule ends in pure noise.
+V_PREDICTION = "v_pred"
+ZERO_SNR = "ztsnr"
+
 # The numbers beside the pooled text in the vector that XL's UNets take, in their order: diffusers' "time_ids".
 SIZES = ("height", "width", "crop_h", "crop_w", "target_height", "target_width")
 REFINER_SIZES = ("height", "width", "crop_h", "crop_w", "aesthetic_score")
@@ -24,7 +29,7 @@ REFINER_SIZES = ("height", "width", "crop_h", "crop_w", "aesthetic_score")
 class TextEncoderSpec:
     """One text tower of a family: where a file keeps it, how it is built, how prompts use it.
 
-    prefixes: where its keys may start, the first that a file has; in a detected Family the one found.
+    prefixes: where its keys may start, the first that a file has; in a recognised SDKind the one found.
     layout: names and forms of its tensors, a key of keymaps.clip ("hf", "open_clip").
     config: keyword arguments of transformers' CLIPTextConfig; empty in the table.
     projected: whether the pooled output goes through the text projection; None in the table: where a file has one.
@@ -47,30 +52,6 @@ class TextEncoderSpec:
     def prefix(self) -> str:
         """Where its keys start in the file."""
         return self.prefixes[0]
-
-
-@dataclass(frozen=True)
-class Family:
-    """What the shapes say about a checkpoint: data, not code.
-
-    unet, vae: keyword arguments of diffusers' UNet2DConditionModel and AutoencoderKL; no vae and no text_encoders
-    where the file has none.
-    latent_scale: what an encoded image is multiplied with before the UNet sees it.
-    prediction: "eps" or "v".
-    zero_snr: whether its schedule ends in pure noise (Lin et al. 2023).
-    inputs: what the UNet reads beside the latent: PLAIN, INPAINT or EDIT.
-    sizes: the numbers beside the pooled text in its vector; empty where it takes none.
-    """
-
-    name: str
-    unet: Mapping[str, Any]
-    text_encoders: tuple[TextEncoderSpec, ...]
-    vae: Mapping[str, Any] | None
-    latent_scale: float
-    prediction: str
-    zero_snr: bool = False
-    inputs: str = PLAIN
-    sizes: tuple[str, ...] = ()
 
 
 CLIP_L = TextEncoderSpec(

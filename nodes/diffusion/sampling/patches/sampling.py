@@ -50,7 +50,7 @@ def continuous(model: ModelPatcher, sampling: str, sigma_max: float, sigma_min: 
     sampling: a key of CONTINUOUS.
     """
     if sampling in OTHER_FAMILIES:
-        raise DiffusionError(f"{sampling} is for {OTHER_FAMILIES[sampling]}; this is {model.family.name}")
+        raise DiffusionError(f"{sampling} is for {OTHER_FAMILIES[sampling]}; this is {model.kind.name}")
     clone = model.clone()
     clone.sampling = ModelSampling.continuous(**_known(CONTINUOUS, sampling), sigma_min=sigma_min, sigma_max=sigma_max)
     clone.latent_format = LATENT_FORMATS.get(sampling, model.latent_format)

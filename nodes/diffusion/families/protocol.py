@@ -1,0 +1,130 @@
+"""What a family of networks is to everything outside its folder.
+
+A Family recognises files. What it recognises in one is a Kind (of a diffusion model), or a VaeKind: values without
+weights, which build the network on torch's meta device, say where each tensor of the file lands in it, and answer all
+that loading, sampling, LoRAs, merges and saving ask. Nobody outside asks which family it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+    from weft.nodes.diffusion.errors import Warn
+    from weft.nodes.diffusion.families.latent_format import LatentFormat
+    from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+    from weft.nodes.diffusion.text.clip import Clip
+    from weft.nodes.diffusion.text.mentions import EmbeddingLookup
+    from weft.nodes.diffusion.values.vae import Vae
+    from weft.nodes.diffusion.weights.memory import DeviceMemory
+    from weft.nodes.diffusion.weights.networks import Part
+    from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+    from weft.nodes.diffusion.weights.weightfile import Weights
+
+FileShapes = Mapping[str, tuple[int, ...]]
+# The numbers of a file's tensor, by its key.
+Read = Callable[[str], "Tensor"]
+
+
+class Kind(Protocol):
+    """What the diffusion model of a file is: how its networks are built, called and fed."""
+
+    @property
+    def name(self) -> str:
+        """As "sdxl": models of one name can be merged, and share what is made for them."""
+
+    @property
+    def title(self) -> str:
+        """How people call it, as "Stable Diffusion XL"."""
+
+    @property
+    def ignored(self) -> Mapping[str, str]:
+        """Keys of its files that no network needs, as patterns of whole keys, and why; beside networks.IGNORED."""
+
+    @property
+    def latent_format(self) -> LatentFormat:
+        """Channels and scale of its latents, and how many pixels and frames an element is."""
+
+    def process(self) -> ModelSampling:
+        """The noise levels that it was trained at, and what its output stands for."""
+
+    def alone(self) -> Kind:
+        """It without the text encoders and the VAE that a checkpoint has beside it."""
+
+    def model_part(self) -> Part:
+        """The network that denoises."""
+
+    def parts(self, shapes: FileShapes, warn: Warn) -> Sequence[Part]:
+        """All networks of a checkpoint with these tensors: model_part, the text encoders, and "vae"."""
+
+    def denoiser(self, network: nn.Module, sampling: ModelSampling) -> Denoiser:
+        """The network, its weights where it computes, as a function of a noised latent; sampling: perhaps another."""
+
+    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+        """The CLIP socket over the networks of `parts`, by their names; None where the file has no text encoder."""
+
+    def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
+        """The VAE socket over the networks of `parts`; None where the file has no VAE."""
+
+
+class VaeKind(Protocol):
+    """What the VAE of a file of its own is."""
+
+    def part(self, shapes: FileShapes, warn: Warn) -> Part:
+        """Its network; shapes: of the file, which may hold half of it."""
+
+    def open(self, network: PatchedNetwork) -> Vae:
+        """The VAE socket over it."""
+
+
+class Family(Protocol):
+    """How the files of a family are recognised. Its module does not import torch."""
+
+    @property
+    def title(self) -> str:
+        """How people call the models of this family, as "Stable Diffusion 1.x, 2.x and XL"."""
+
+    @property
+    def clip_types(self) -> tuple[str, ...]:
+        """ComfyUI's names for the sets of text encoders that `load_clip` opens."""
+
+    def claims(self, names: Iterable[str]) -> bool:
+        """Whether a file with these keys may hold a part of this family, or a LoRA for it. Without torch."""
+
+    def renamed(self, file: Weights) -> Weights:
+        """The file with its keys as a checkpoint of this family has them; itself where it has no model of this one."""
+
+    def recognise(
+        self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None
+    ) -> Kind | None:
+        """What the diffusion model of a file is, its keys as `renamed` gives them; None where it is another family's.
+
+        Args:
+            metadata: what the file says about itself. read: gives numbers, where no shape tells.
+
+        Raises:
+            CheckpointError: it is this family's, and not supported or not whole.
+        """
+
+    def renamed_vae(self, file: Weights) -> Weights:
+        """The VAE in the file with its keys as a file of their own has them; the file itself without one."""
+
+    def recognise_vae(self, shapes: FileShapes, metadata: Mapping[str, str] | None = None) -> VaeKind | None:
+        """As `recognise`, of a VAE in a file of its own."""
+
+    def load_clip(
+        self,
+        paths: Sequence[Path],
+        clip_type: str,
+        *,
+        memory: DeviceMemory,
+        dtype: torch.dtype,
+        embeddings: EmbeddingLookup | None,
+        warn: Warn,
+    ) -> Clip:
+        """Open text encoders in files of their own, in any order; arguments and errors as checkpoint.load_clip."""

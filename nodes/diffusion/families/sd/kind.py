@@ -1,0 +1,123 @@
+"""What a file of Stable Diffusion turns out to be: see protocol.Kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
+from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
+from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
+from weft.nodes.diffusion.families.sd.releases import PLAIN, V_PREDICTION, ZERO_SNR, TextEncoderSpec, title_of
+from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.values.vae import Vae
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from weft.nodes.diffusion.errors import Warn
+    from weft.nodes.diffusion.families.protocol import FileShapes
+    from weft.nodes.diffusion.text.clip import Clip
+    from weft.nodes.diffusion.text.mentions import EmbeddingLookup
+    from weft.nodes.diffusion.weights.networks import Part
+    from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+
+
+IGNORED: Mapping[str, str] = {
+    r"((cond_stage_model|conditioner\.embedders\.0)\.transformer\.)?text_projection\.weight": "clip_l's is not used",
+    V_PREDICTION: "a mark, read by recognise",
+    ZERO_SNR: "a mark, read by recognise",
+}
+
+
+@dataclass(frozen=True)
+class SDKind:
+    """What the shapes say about a checkpoint, as data.
+
+    unet, vae: keyword arguments of diffusers' UNet2DConditionModel and AutoencoderKL; no vae and no text_encoders
+    where the file has none.
+    latent_scale: what an encoded image is multiplied with before the UNet sees it.
+    prediction: "eps" or "v".
+    zero_snr: whether its schedule ends in pure noise (Lin et al. 2023).
+    inputs: what the UNet reads beside the latent: PLAIN, INPAINT or EDIT.
+    sizes: the numbers beside the pooled text in its vector; empty where it takes none.
+    """
+
+    name: str
+    unet: Mapping[str, Any]
+    text_encoders: tuple[TextEncoderSpec, ...]
+    vae: Mapping[str, Any] | None
+    latent_scale: float
+    prediction: str
+    zero_snr: bool = False
+    inputs: str = PLAIN
+    sizes: tuple[str, ...] = ()
+
+    @property
+    def ignored(self) -> Mapping[str, str]:
+        """See Kind."""
+        return IGNORED
+
+    @property
+    def title(self) -> str:
+        """See Kind."""
+        return title_of(self.name)
+
+    @property
+    def latent_format(self) -> LatentFormat:
+        """See Kind."""
+        return LatentFormat(self.latent_scale)
+
+    def process(self) -> ModelSampling:
+        """See Kind."""
+        return ModelSampling.discrete(self.prediction, zero_snr=self.zero_snr)
+
+    def alone(self) -> SDKind:
+        """See Kind."""
+        return replace(self, text_encoders=(), vae=None)
+
+    def model_part(self) -> Part:
+        """See Kind."""
+        return unet_part(self.unet, UNET)
+
+    def parts(self, shapes: FileShapes, warn: Warn) -> list[Part]:
+        """See Kind."""
+        vae = [] if self.vae is None else [SDVaeKind(self.vae, VAE).part(shapes, warn)]
+        return [self.model_part(), *map(text_part, self.text_encoders), *vae]
+
+    def denoiser(self, network: nn.Module, sampling: ModelSampling) -> Denoiser:
+        """See Kind."""
+        return Denoiser(network, sampling, inputs=self.inputs, sizes=self.sizes)
+
+    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+        """See Kind."""
+        from weft.nodes.diffusion.text.clip import Clip, TextEncoder
+
+        encoders = tuple(TextEncoder(spec.name, networks[spec.name], spec) for spec in self.text_encoders)
+        return Clip(encoders, embeddings) if encoders else None
+
+    def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
+        """See Kind."""
+        return None if self.vae is None else SDVaeKind(self.vae, VAE).open(networks["vae"])
+
+
+@dataclass(frozen=True)
+class SDVaeKind:
+    """See VaeKind. config: keyword arguments of AutoencoderKL. prefix: where its keys start in the file."""
+
+    config: Mapping[str, Any]
+    prefix: str = ""
+
+    def part(self, shapes: FileShapes, warn: Warn) -> Part:
+        """See VaeKind."""
+        part = vae_part(self.config, self.prefix, shapes)
+        for half in ("encoder", "decoder"):
+            if getattr(part.module, half) is None:
+                warn(f"its VAE has no {half}")
+        return part
+
+    def open(self, network: PatchedNetwork) -> Vae:
+        """See VaeKind."""
+        return Vae(network)
