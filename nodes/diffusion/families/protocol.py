@@ -7,7 +7,7 @@ that loading, sampling, LoRAs, merges and saving ask. Nobody outside asks which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.memory import DeviceMemory
     from weft.nodes.diffusion.weights.networks import Part
     from weft.nodes.diffusion.weights.patcher import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Weights
+    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 FileShapes = Mapping[str, tuple[int, ...]]
 # The numbers of a file's tensor, by its key.
@@ -70,6 +70,23 @@ class Kind(Protocol):
 
     def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
         """The VAE socket over the networks of `parts`; None where the file has no VAE."""
+
+    def names(self) -> Mapping[str, str]:
+        """The name that a file has for each parameter of the network, without the prefix."""
+
+    @property
+    def may_differ(self) -> Collection[str]:
+        """Parameters whose shapes differ between models of one name: a merge leaves those of the first as they are."""
+
+    def lora_names(self, modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """(a name that a LoRA file may give to a module of the network, the module), for each name of each module."""
+
+    def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
+        """What a checkpoint with this network, text encoders and VAE holds and says, title: that it is called.
+
+        Raises:
+            DiffusionError: text encoders of another family or width than the model's.
+        """
 
 
 class VaeKind(Protocol):

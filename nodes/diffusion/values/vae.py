@@ -18,6 +18,7 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.values.tiling import Report, mean_over_tilings, three_shapes
 from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.weightfile import Exported
 
 
 class Vae:
@@ -107,6 +108,10 @@ class Vae:
             latent, self._decoder(), three_shapes(tile), overlap, Fraction(self.downscale), report
         )
         return _image(pixels)
+
+    def exported(self) -> Exported:
+        """What a file of it alone holds. Raises DiffusionError where it has no such file."""
+        raise DiffusionError("this VAE has no layout of a file of its own")
 
     def check_whole(self) -> None:
         """Raise DiffusionError where the VAE cannot be written as a file of its own."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, PatchError
-from weft.nodes.diffusion.families.sd.lora_names import canonical, is_of_text, text_names, unet_names
 from weft.nodes.diffusion.weights.lora_formats import OF_BIAS, SCALARS, Inert, build_patch, split_key
+from weft.nodes.diffusion.weights.lora_names import canonical, is_of_text, text_names
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip
@@ -168,13 +168,9 @@ class Target(NamedTuple):
 def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, tuple[str, Target]]]:
     """Every module with a weight, with the name of its network, under every name that a LoRA may give it."""
     if model is not None:
-        from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
-
-        original = {new: old for old, new in unet_keymap(model.kind.unet).items()}
-        for target in _modules(model.network.base):
-            old = original.get(f"{target.path}.weight")
-            for name in unet_names(target.path, old and old.removesuffix(".weight")):
-                yield name, (UNET, target)
+        modules = {target.path: target for target in _modules(model.network.base)}
+        for name, path in model.kind.lora_names(modules):
+            yield name, (UNET, modules[path])
     for index, encoder in enumerate(clip.encoders if clip is not None else ()):
         for target in _modules(encoder.network.base):
             for name in text_names(target.path, encoder.name, index):

@@ -6,14 +6,13 @@ it is. Arithmetic in float32 as in parity/facts.md section 11, held by the golde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import PatchError
-from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
 from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
 
 if TYPE_CHECKING:
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
 
 # (keep, share): the first model's weight times keep, and the second's times share.
 Shares = tuple[float, float]
-# The one weight whose shape may differ within a family: variants of it read more channels.
-FIRST = "conv_in.weight"
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,8 +86,8 @@ def merge_models(
     names = [model.kind.title for model in (first, second)]
     if first.kind.name != second.kind.name:
         raise PatchError(f"a {names[0]} and a {names[1]} model cannot be merged")
-    originals = {new: old for old, new in unet_keymap(first.kind.unet).items()}
-    patches, left = _patches(first.network, second.network, lambda name: shares(originals[name]), {FIRST})
+    originals = first.kind.names()
+    patches, left = _patches(first.network, second.network, lambda name: shares(originals[name]), first.kind.may_differ)
     merged = first.clone()
     merged.add_patches(patches)
     return merged, left
@@ -122,7 +119,7 @@ def by_block(ratios: Mapping[str, float]) -> Callable[[str], Shares]:
 
 
 def _patches(
-    first: PatchedNetwork, second: PatchedNetwork, shares: Callable[[str], Shares], may_differ: set[str]
+    first: PatchedNetwork, second: PatchedNetwork, shares: Callable[[str], Shares], may_differ: Collection[str]
 ) -> tuple[dict[str, MergePatch], list[str]]:
     """A patch for each parameter that the merge changes, and the parameters that keep to the first network's."""
     shapes, others = (

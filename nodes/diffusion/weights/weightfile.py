@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -155,6 +155,13 @@ class Stored:
     shape: tuple[int, ...]
     dtype: torch.dtype
     make: Callable[[], Tensor]
+
+
+class Exported(NamedTuple):
+    """What a file of weights is to hold, and to say about itself."""
+
+    tensors: Mapping[str, Stored]
+    metadata: Mapping[str, str]
 
 
 def write_safetensors(stream: IO[bytes], tensors: Mapping[str, Stored], metadata: Mapping[str, str]) -> None:

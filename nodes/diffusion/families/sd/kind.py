@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
+from weft.nodes.diffusion.families.sd.lora_names import unet_names
 from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
 from weft.nodes.diffusion.families.sd.releases import PLAIN, V_PREDICTION, ZERO_SNR, TextEncoderSpec, title_of
+from weft.nodes.diffusion.families.sd.vae import SDVae
 from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
-from weft.nodes.diffusion.values.vae import Vae
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
+    from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.networks import Part
     from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+    from weft.nodes.diffusion.weights.weightfile import Exported
 
 
 IGNORED: Mapping[str, str] = {
@@ -98,9 +102,32 @@ class SDKind:
         encoders = tuple(TextEncoder(spec.name, networks[spec.name], spec) for spec in self.text_encoders)
         return Clip(encoders, embeddings) if encoders else None
 
-    def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
+    def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> SDVae | None:
         """See Kind."""
         return None if self.vae is None else SDVaeKind(self.vae, VAE).open(networks["vae"])
+
+    def names(self) -> dict[str, str]:
+        """See Kind."""
+        return {new: old for old, new in unet_keymap(self.unet).items()}
+
+    @property
+    def may_differ(self) -> frozenset[str]:
+        """See Kind: an inpainting UNet reads more channels."""
+        return frozenset({"conv_in.weight"})
+
+    def lora_names(self, modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """See Kind."""
+        names = self.names()
+        for module in modules:
+            original = names.get(f"{module}.weight")
+            for name in unet_names(module, original and original.removesuffix(".weight")):
+                yield name, module
+
+    def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
+        """See Kind."""
+        from weft.nodes.diffusion.families.sd.export import stored_model
+
+        return stored_model(self, module, clip, vae, title)
 
 
 @dataclass(frozen=True)
@@ -118,6 +145,6 @@ class SDVaeKind:
                 warn(f"its VAE has no {half}")
         return part
 
-    def open(self, network: PatchedNetwork) -> Vae:
+    def open(self, network: PatchedNetwork) -> SDVae:
         """See VaeKind."""
-        return Vae(network)
+        return SDVae(network)

@@ -1,13 +1,14 @@
-"""The names that trainers give to the layers of a model in LoRA files: one table.
+"""The names that trainers give to the layers of a UNet in LoRA files: one table.
 
-A prefix stands before the name that a module has in diffusers (transformers, for text encoders), or before the one of
-the original layout. Behind a prefix that ends with an underscore the dots of the name are underscores too.
+A prefix stands before the name that a module has in diffusers, or before the one of the original layout. Behind a
+prefix that ends with an underscore the dots of the name are underscores too.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+
+from weft.nodes.diffusion.weights.lora_names import prefixed
 
 # Before diffusers' name of a UNet's module.
 _UNET = (
@@ -26,24 +27,6 @@ _UNET_ORIGINAL = (
     "lora_unet_",  # kohya on SDXL
     "lycoris_",
 )
-# Before transformers' name of a text encoder's module: of the only or first one; of the second and so on ({n}); of the
-# one that goes by this {name}.
-_FIRST_TEXT = (
-    "lora_te_",
-    "lora_te1_",
-    "text_encoder.",
-    "lycoris_",
-    "base_model.model.",
-    "text_encoder.base_model.model.",
-)
-_FURTHER_TEXT = ("lora_te{n}_", "text_encoder_{n}.", "text_encoder_{n}.base_model.model.")
-_NAMED_TEXT = (
-    "text_encoders.{name}.transformer.",  # ComfyUI's LoraSave
-    "{name}.transformer.",
-    "{name}.",  # OneTrainer
-)
-# Layers for the text encoders, also where no prefix above is known.
-_OF_TEXT = ("lora_te", "text_encoder", "clip_l.", "clip_g.", "clip_h.")
 
 
 def unet_names(module: str, original: str | None) -> Iterator[str]:
@@ -53,38 +36,6 @@ def unet_names(module: str, original: str | None) -> Iterator[str]:
         module: its name in diffusers.
         original: its name in a single file, without prefix; None where it has none.
     """
-    yield from _prefixed(_UNET, module)
+    yield from prefixed(_UNET, module)
     if original is not None:
-        yield from _prefixed(_UNET_ORIGINAL, original)
-
-
-def text_names(module: str, encoder: str, index: int) -> Iterator[str]:
-    """The names that a module of a text encoder may have in a LoRA file.
-
-    Args:
-        module: its name in transformers; `text_model.` in front or not, as the version has it.
-        encoder: the encoder's own name, as "clip_l".
-        index: its place among the encoders of the model.
-    """
-    module = module.removeprefix("text_model.")
-    ranked = _FIRST_TEXT if index == 0 else tuple(prefix.format(n=index + 1) for prefix in _FURTHER_TEXT)
-    prefixes = (*ranked, *(prefix.format(name=encoder) for prefix in _NAMED_TEXT))
-    yield from _prefixed(prefixes, module)
-    yield from _prefixed(prefixes, f"text_model.{module}")
-
-
-def canonical(layer: str) -> str:
-    """A layer's name as of today: `attn1.processor.to_out` of the first LoRAs of diffusers is `attn1.to_out.0`."""
-    layer = re.sub(r"\.self_attn\.to_(q|k|v|out)$", r".self_attn.\1_proj", layer.replace(".processor.", "."))
-    return f"{layer}.0" if layer.endswith(".to_out") else layer
-
-
-def is_of_text(layer: str) -> bool:
-    """Whether a layer is meant for a text encoder, by the start of its name."""
-    return layer.startswith(_OF_TEXT)
-
-
-def _prefixed(prefixes: Iterable[str], module: str) -> Iterator[str]:
-    flat = module.replace(".", "_")
-    for prefix in prefixes:
-        yield prefix + (flat if prefix.endswith("_") else module)
+        yield from prefixed(_UNET_ORIGINAL, original)

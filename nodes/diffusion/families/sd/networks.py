@@ -19,8 +19,12 @@ _VAE_HALVES = {"encoder": "quant_conv", "decoder": "post_quant_conv"}
 
 def unet_part(unet: Mapping[str, Any], prefix: str) -> Part:
     """A UNet2DConditionModel, whose keys are those of the original layout."""
-    landings = {old: (Landing(new),) for old, new in unet_keymap(unet).items()}
-    return Part("unet", prefix, build("UNet", _unet, unet), landings)
+    return Part("unet", prefix, build("UNet", _unet, unet), unet_landings(unet))
+
+
+def unet_landings(unet: Mapping[str, Any]) -> dict[str, tuple[Landing, ...]]:
+    """`unet_keymap` as landings: every tensor is stored as the network has it."""
+    return {old: (Landing(new),) for old, new in unet_keymap(unet).items()}
 
 
 def vae_part(vae: Mapping[str, Any], prefix: str, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Part:

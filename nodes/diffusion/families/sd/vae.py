@@ -1,0 +1,16 @@
+"""The VAE of Stable Diffusion."""
+
+from __future__ import annotations
+
+from weft.nodes.diffusion.values.vae import Vae
+from weft.nodes.diffusion.weights.weightfile import Exported
+
+
+class SDVae(Vae):
+    """See Vae: one that can be written as a file of its own."""
+
+    def exported(self) -> Exported:
+        """See Vae."""
+        from weft.nodes.diffusion.families.sd.export import stored_vae
+
+        return stored_vae(self)
