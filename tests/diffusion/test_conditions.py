@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, add_twins, resize_mask, resolve, to_batch
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
 H, W = 16, 12
 
@@ -33,7 +34,7 @@ class Network(nn.Module):
 
 
 def run(batch: int = 1, pooled: int | None = None) -> SamplingRun:
-    return SamplingRun(Denoiser(Network(pooled), ModelSampling.discrete()), (batch, 4, H, W), torch.device("cpu"))
+    return SamplingRun(UNetDenoiser(Network(pooled), ModelSampling.discrete()), (batch, 4, H, W), torch.device("cpu"))
 
 
 def one(context: Any = None, pooled: int | None = None, **options: Any) -> Condition:

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 
 from ..reference.store import units
@@ -93,17 +94,17 @@ def test_network_equals_comfyui(network: nn.Module, unit: dict[str, Tensor], cas
 @pytest.mark.parametrize("sigma", ["0.1", "3.0", "14.6146"])
 @torch.inference_mode()
 def test_denoised_equals_comfyui(network: nn.Module, unit: dict[str, Tensor], sigma: str) -> None:
-    denoiser = Denoiser(network, ModelSampling.discrete())
+    denoiser = UNetDenoiser(network, ModelSampling.discrete())
     x, context, expected = (unit[f"apply/s{sigma}/{key}"] for key in ("x", "context", "denoised_eps"))
     assert rel(denoiser(x, torch.tensor(float(sigma)), context), expected) < 2e-6
 
 
 def test_what_the_network_takes(network: nn.Module, parity: Path) -> None:
-    denoiser = Denoiser(network, ModelSampling.discrete())
+    denoiser = UNetDenoiser(network, ModelSampling.discrete())
     assert (denoiser.channels, denoiser.context_width, denoiser.pooled_width) == (4, 64, None)
     path = parity / "models" / "checkpoints" / "tiny_sdxl.safetensors"
     model = load_checkpoint(path, device=torch.device("cpu"), dtype=torch.float32).model
-    denoiser = Denoiser(model.network.module(), model.sampling)
+    denoiser = UNetDenoiser(model.network.module(), model.sampling)
     assert (denoiser.channels, denoiser.context_width, denoiser.pooled_width) == (4, 128, 80)
 
 
@@ -111,7 +112,7 @@ def test_what_the_network_takes(network: nn.Module, parity: Path) -> None:
 def test_half_precision_stays_inside_the_network(parity: Path, unit: dict[str, Tensor]) -> None:
     path = parity / "models" / "checkpoints" / "tiny_sd15.safetensors"
     model = load_checkpoint(path, device=torch.device("cpu"), dtype=torch.bfloat16).model
-    denoiser = Denoiser(model.network.module(), model.sampling)
+    denoiser = UNetDenoiser(model.network.module(), model.sampling)
     x, context, expected = (unit[f"apply/s3.0/{key}"] for key in ("x", "context", "denoised_eps"))
     got = denoiser(x, torch.tensor(3.0), context.bfloat16())
     assert got.dtype == torch.float32

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG, CFGDenoiser
 
 SIGMA = torch.tensor(2.0)
@@ -36,7 +37,7 @@ def prompt(value: float, tokens: int = 77, **options: Any) -> list[Any]:
 
 def guided(positive: list[Any], negative: list[Any], scale: float = 3.0, batch: int = 1) -> tuple[CFGDenoiser, Network]:
     network = Network()
-    run = SamplingRun(Denoiser(network, ModelSampling.discrete()), (batch, 4, 8, 8), torch.device("cpu"))
+    run = SamplingRun(UNetDenoiser(network, ModelSampling.discrete()), (batch, 4, 8, 8), torch.device("cpu"))
     return CFG(positive, negative, scale).bind(run), network
 
 
@@ -156,7 +157,7 @@ def test_sdxl_vectors_are_batched_as_the_contexts() -> None:
             seen.append(added_cond_kwargs)
             return super().forward(x, t, **rest)
 
-    run = SamplingRun(Denoiser(WithVectors(), ModelSampling.discrete()), (2, 4, 8, 8), torch.device("cpu"))
+    run = SamplingRun(UNetDenoiser(WithVectors(), ModelSampling.discrete()), (2, 4, 8, 8), torch.device("cpu"))
     positive, negative = (prompt(v, pooled_output=torch.full((1, 3), v), width=64 * v) for v in (1.0, 2.0))
     CFG(positive, negative, 3.0).bind(run)(torch.zeros(2, 4, 8, 8), SIGMA)
     assert seen[0]["text_embeds"][:, 0].tolist() == [2.0, 2.0, 1.0, 1.0]

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG, Guidance
 from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider, NoNoise, PerpNegCFG, RandomNoise
 from weft.nodes.diffusion.sampling.noise import prepare_noise
@@ -42,7 +43,7 @@ def prompt(a: float, b: float, **options: Any) -> list[Any]:
 def denoise(guidance: Guidance, options: dict[str, Any] | None = None) -> tuple[float, float]:
     """The prediction where x is 0, in units of -sigma: the values of both halves."""
     network = Network()
-    denoiser = Denoiser(network, ModelSampling.discrete())
+    denoiser = UNetDenoiser(network, ModelSampling.discrete())
     run = SamplingRun(denoiser, (1, 4, 8, 8), torch.device("cpu"), options=options or {})
     got = guidance.bind(run)(torch.zeros(1, 4, 8, 8), SIGMA) / -SIGMA
     assert network.sizes == [3], "all sides in one call"
@@ -67,7 +68,7 @@ def test_functions_of_the_model_act_within_dual_guidance() -> None:
 def test_an_area_on_one_side_has_twins_on_the_others() -> None:
     one, two, negative = prompt(1.0, 1.0, area=(4, 4, 0, 0)), prompt(3.0, 3.0), prompt(2.0, 2.0)
     network = Network()
-    run = SamplingRun(Denoiser(network, ModelSampling.discrete()), (1, 4, 8, 8), torch.device("cpu"))
+    run = SamplingRun(UNetDenoiser(network, ModelSampling.discrete()), (1, 4, 8, 8), torch.device("cpu"))
     DualCFG(one, two, negative, 4.0, 1.5).bind(run)(torch.zeros(1, 4, 8, 8), SIGMA)
     assert sorted(network.sizes) == [2, 3]
 

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG, CFGDenoiser
 from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
 
@@ -36,7 +37,7 @@ class Network(nn.Module):
 
 @pytest.fixture
 def model() -> ModelPatcher:
-    kind: Any = SimpleNamespace(latent_format=LatentFormat(0.5), denoiser=Denoiser)
+    kind: Any = SimpleNamespace(latent_format=LatentFormat(4, 8, 0.5), denoiser=UNetDenoiser)
     return ModelPatcher(PatchedNetwork(Network()), kind, ModelSampling.discrete())
 
 
@@ -45,7 +46,7 @@ def prompt(value: float) -> list[Any]:
 
 
 def guided(model: ModelPatcher, scale: float = 3.0) -> CFGDenoiser:
-    denoiser = Denoiser(model.network.module(), model.sampling)
+    denoiser = UNetDenoiser(model.network.module(), model.sampling)
     run = SamplingRun(denoiser, (1, 4, 8, 8), torch.device("cpu"), options=model.model_options)
     return CFG(prompt(1.0), prompt(2.0), scale).bind(run)
 

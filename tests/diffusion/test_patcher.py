@@ -191,7 +191,7 @@ def test_a_deep_copy_shares_everything():
 
 
 def model():
-    kind = SimpleNamespace(latent_format=LatentFormat(0.18215))
+    kind = SimpleNamespace(latent_format=LatentFormat(4, 8, 0.18215))
     return ModelPatcher(network(), kind, SimpleNamespace(prediction="eps"))
 
 

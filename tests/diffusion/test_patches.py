@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.families.latent_format import PLAYGROUND, LatentFormat
+from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.patches import attention, blocks, guidance, mask, sampling
@@ -275,8 +276,9 @@ def test_noise_levels_that_are_none(tiny: Any, low: float, high: float) -> None:
 
 def test_playground_reads_latents_in_its_own_way(tiny: Any) -> None:
     model = sampling.continuous(tiny.model, "edm_playground_v2.5", 120.0, 0.002)
-    assert model.clone().latent_format == PLAYGROUND
-    assert tiny.model.latent_format == LatentFormat(0.18215)
+    PLAYGROUND = (0.5, (-1.6574, 1.886, -1.383, 2.5155), (8.4927, 5.9022, 6.5498, 5.2299))
+    assert model.clone().latent_format == LatentFormat(4, 8, *PLAYGROUND)
+    assert tiny.model.latent_format == LatentFormat(4, 8, 0.18215)
     latent = torch.randn(1, 4, 8, 8)
     assert torch.allclose(model.process_latent_out(model.process_latent_in(latent)), latent, atol=1e-5)
     assert torch.equal(model.process_latent_in(torch.zeros(1, 4, 8, 8)), torch.zeros(1, 4, 8, 8))
@@ -317,7 +319,7 @@ def test_no_patch_waits_for_the_device(name: str, tiny: LoadedCheckpoint) -> Non
     meta = torch.device("meta")
     network = copy.deepcopy(tiny.model.network.base).to(meta)
     patched = CHANGING[name](tiny.model)
-    run = SamplingRun(Denoiser(network, patched.sampling), (2, 4, 16, 16), meta, options=patched.model_options)
+    run = SamplingRun(UNetDenoiser(network, patched.sampling), (2, 4, 16, 16), meta, options=patched.model_options)
     text = [[torch.zeros(1, 77, 64), {}]]
     model = CFG(text, text, 4.0).bind(run)
     for sigma in (torch.tensor(14.0), torch.tensor(0.5)):

@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.noise import prepare_noise
 from weft.nodes.diffusion.sampling.sample import Inpaint, cut, ksample
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS, UnknownSampler
@@ -205,7 +206,7 @@ def network() -> Network:
 def sampled(network: Network) -> Callable[..., dict[str, Any]]:
     model = SimpleNamespace(
         network=SimpleNamespace(module=lambda: network, memory=None),
-        kind=SimpleNamespace(denoiser=Denoiser),
+        kind=SimpleNamespace(denoiser=UNetDenoiser),
         model_options={},
         sampling=ModelSampling.discrete(),
         latent_scale=0.5,

@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
 from weft.nodes.diffusion.sampling.sample import ksample
@@ -201,7 +202,7 @@ def test_nothing_waits_for_the_device(name: str) -> None:
     with torch.device("meta"):
         network = small_unet() if name == "euler" else StandIn()
         x = torch.zeros(2, 4, 9, 7)
-    run = SamplingRun(Denoiser(network, SAMPLING), (2, 4, 9, 7), torch.device("meta"))
+    run = SamplingRun(UNetDenoiser(network, SAMPLING), (2, 4, 9, 7), torch.device("meta"))
     area = [[torch.zeros(1, 77, 8), {"area": (4, 4, 2, 2), "mask": torch.ones(9, 7), "end_percent": 0.5}]]
     plain = [[torch.zeros(1, 77, 8), {}]]
     model = CFG(plain + area, plain, 7.0).bind(run)

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.sample import Inpaint
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
@@ -38,7 +39,7 @@ class Network(nn.Module):
 
 def guided(scale: float) -> tuple[GuidedDenoiser, Network]:
     network = Network()
-    run = SamplingRun(Denoiser(network, SAMPLING), (1, 4, 8, 8), torch.device("cpu"))
+    run = SamplingRun(UNetDenoiser(network, SAMPLING), (1, 4, 8, 8), torch.device("cpu"))
     positive, negative = ([[torch.full((1, 77, 2), value), {}]] for value in (1.0, 2.0))
     return CFG(positive, negative, scale).bind(run), network
 

@@ -601,10 +601,10 @@ def test_the_loras_are_applied_in_their_order(run: Runner) -> None:
 def evaluations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """How often the diffusion model was evaluated, and a checkpoint file read."""
     import weft.nodes.diffusion.weights.checkpoint
-    from weft.nodes.diffusion.sampling.denoiser import Denoiser
+    from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 
     counts: Counter[str] = Counter()
-    evaluate, load = Denoiser.__call__, weft.nodes.diffusion.weights.checkpoint.load_checkpoint
+    evaluate, load = UNetDenoiser.__call__, weft.nodes.diffusion.weights.checkpoint.load_checkpoint
 
     def counted(self: Any, *arguments: Any, **options: Any) -> Any:
         counts["model"] += 1
@@ -614,7 +614,7 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
         counts["load"] += 1
         return load(*arguments, **options)
 
-    monkeypatch.setattr(Denoiser, "__call__", counted)
+    monkeypatch.setattr(UNetDenoiser, "__call__", counted)
     monkeypatch.setattr(weft.nodes.diffusion.weights.checkpoint, "load_checkpoint", counted_load)
     yield counts
 

@@ -25,7 +25,7 @@ SIGMAS = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.0])
 def model() -> ModelPatcher:
     network: Any = torch.nn.Linear(1, 1)
     network.config = SimpleNamespace(block_out_channels=(32, 64))
-    kind: Any = SimpleNamespace(latent_format=LatentFormat(0.5), title="Stable Diffusion 1.x")
+    kind: Any = SimpleNamespace(latent_format=LatentFormat(4, 8, 0.5), title="Stable Diffusion 1.x")
     return ModelPatcher(PatchedNetwork(network), kind, ModelSampling.discrete())
 
 

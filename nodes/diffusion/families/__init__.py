@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
-from weft.nodes.diffusion.families.protocol import Family, FileShapes, Kind, Read, VaeKind
+from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
 from weft.nodes.diffusion.families.sd import StableDiffusion
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.weightfile import Weights
 
-__all__ = ["FAMILIES", "foreign", "recognise", "recognise_vae", "renamed", "renamed_vae"]
+__all__ = [
+    "FAMILIES",
+    "foreign",
+    "recognise",
+    "recognise_controlnet",
+    "recognise_vae",
+    "renamed",
+    "renamed_controlnet",
+    "renamed_vae",
+]
 
 FAMILIES: tuple[Family, ...] = (StableDiffusion(),)
 
@@ -73,3 +82,19 @@ def recognise_vae(
         if kind is not None:
             return kind
     raise CheckpointError(known.not_a("VAE", shapes))
+
+
+def renamed_controlnet(file: Weights, families: Sequence[Family] = FAMILIES) -> Weights:
+    """As `renamed`, for the ControlNet of a file."""
+    for family in families:
+        file = family.renamed_controlnet(file)
+    return file
+
+
+def recognise_controlnet(shapes: FileShapes, *, families: Sequence[Family] = FAMILIES) -> ControlKind:
+    """As `recognise`, for the ControlNet of a file, its keys as `renamed_controlnet` gives them."""
+    for family in families:
+        kind = family.recognise_controlnet(shapes)
+        if kind is not None:
+            return kind
+    raise CheckpointError(known.not_a("ControlNet", shapes))

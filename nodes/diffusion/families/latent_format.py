@@ -7,17 +7,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.errors import DiffusionError
+
 
 @dataclass(frozen=True)
 class LatentFormat:
-    """network = (latent - mean) / deviation * scale, mean and deviation one number a channel."""
+    """network = (latent - mean) / deviation * scale, mean and deviation one number a channel.
 
-    scale: float
+    channels: of a latent. pixels: of an image, along one side of an element. frames: of a video, that an element behind
+    the first stands for; 0 for latents of pictures [B,C,h,w], which have no axis of time; those of videos are
+    [B,C,T,h,w].
+    """
+
+    channels: int
+    pixels: int
+    scale: float = 1.0
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    frames: int = 0
 
     def to_network(self, latent: Tensor) -> Tensor:
-        """A latent [B,C,h,w] as the network takes it; one of zeros stays as it is where there is a mean."""
+        """A latent [B,C,h,w] or [B,C,T,h,w] as the network takes it; one of zeros stays as it is where there is a mean.
+
+        Raises:
+            DiffusionError: as `shaped`.
+        """
+        latent = self.shaped(latent)
         if not self.mean:
             return latent * self.scale
         if not latent.any():
@@ -30,10 +45,20 @@ class LatentFormat:
             return latent / self.scale
         return latent * _channels(self.deviation, latent) / self.scale + _channels(self.mean, latent)
 
+    def shaped(self, latent: Tensor) -> Tensor:
+        """A latent with an axis of time where this format has one: a picture is a video of one frame.
 
-# Li et al. 2024, "Playground v2.5": the statistics of its latents, from the VAE's configuration.
-PLAYGROUND = LatentFormat(0.5, (-1.6574, 1.886, -1.383, 2.5155), (8.4927, 5.9022, 6.5498, 5.2299))
+        Raises:
+            DiffusionError: another number of channels, or a video for a network of pictures.
+        """
+        if latent.shape[1] != self.channels:
+            raise DiffusionError(f"the latent has {latent.shape[1]} channels, the model takes {self.channels}")
+        if self.frames and latent.dim() == 4:
+            return latent[:, :, None]
+        if latent.dim() != (5 if self.frames else 4):
+            raise DiffusionError(f"the latent is {list(latent.shape)}, the model takes pictures: [B,C,h,w]")
+        return latent
 
 
 def _channels(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values).to(like).reshape(1, -1, 1, 1)
+    return torch.tensor(values).to(like).reshape(1, -1, *[1] * (like.dim() - 2))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     from weft.nodes.diffusion.errors import Warn
     from weft.nodes.diffusion.families.latent_format import LatentFormat
-    from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+    from weft.nodes.diffusion.sampling.conditions import SamplingRun
+    from weft.nodes.diffusion.sampling.control import BoundControl
+    from weft.nodes.diffusion.sampling.denoiser import ModelSampling
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
@@ -29,6 +31,60 @@ if TYPE_CHECKING:
 FileShapes = Mapping[str, tuple[int, ...]]
 # The numbers of a file's tensor, by its key.
 Read = Callable[[str], "Tensor"]
+
+
+class Fed(NamedTuple):
+    """What a network reads beside the latent for one condition: on its device and in its number format.
+
+    context: [b,T,C], one row a token. added: [b,...] each, by names of the family's own. concat: [b,c,h,w] (or
+    [b,c,T,h,w]) behind the latent's channels, at the latent's size, of which an area takes its part.
+    """
+
+    context: Tensor
+    added: Mapping[str, Tensor]
+    concat: Tensor | None = None
+
+
+class Denoiser(Protocol):
+    """The network of one run as sampling calls it: denoised = f(x, sigma, what it reads beside the latent).
+
+    context_repeats: how often the tokens of a context may be repeated, so that contexts of several lengths run in one
+    call; 1 where their order or number counts. dtype: of the network's weights.
+    """
+
+    network: nn.Module
+    sampling: ModelSampling
+    latent_format: LatentFormat
+    device: torch.device
+    dtype: torch.dtype
+    context_repeats: int
+
+    def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Fed:
+        """What the network reads for an entry [context, options] of a conditioning.
+
+        Args:
+            side: "positive", "negative", ...: what an error calls it, and what defaults depend on.
+
+        Raises:
+            DiffusionError: the entry does not fit the network.
+        """
+
+    def __call__(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor] | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        concat: Tensor | None = None,
+        control: BoundControl | None = None,
+    ) -> Tensor:
+        """Denoise x [N,C,h,w] or [N,C,T,h,w] (float32) at noise level sigma (0-dim, CPU).
+
+        context, added, concat: of a Fed, for N items. options: the transformer_options of this call. control: what
+        steers the network's inner layers. Returns float32 of x's shape, on x's device.
+        """
 
 
 class Kind(Protocol):
@@ -62,8 +118,11 @@ class Kind(Protocol):
     def parts(self, shapes: FileShapes, warn: Warn) -> Sequence[Part]:
         """All networks of a checkpoint with these tensors: model_part, the text encoders, and "vae"."""
 
-    def denoiser(self, network: nn.Module, sampling: ModelSampling) -> Denoiser:
-        """The network, its weights where it computes, as a function of a noised latent; sampling: perhaps another."""
+    def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> Denoiser:
+        """The network, its weights where it computes, as sampling calls it.
+
+        sampling, latent_format: the kind's, or what a patch has put in their place.
+        """
 
     def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
         """The CLIP socket over the networks of `parts`, by their names; None where the file has no text encoder."""
@@ -97,6 +156,49 @@ class VaeKind(Protocol):
 
     def open(self, network: PatchedNetwork) -> Vae:
         """The VAE socket over it."""
+
+
+class ControlKind(Protocol):
+    """What the ControlNet of a file is: which models it fits, and how it is called."""
+
+    @property
+    def name(self) -> str:
+        """As Kind.name, of the models that it was made for."""
+
+    @property
+    def marks(self) -> Collection[str]:
+        """Keys of its files that hold no weights."""
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether the file holds what is to be added to the weights of a model, of the same names."""
+
+    def part(self) -> Part:
+        """Its network."""
+
+    def opened(self, module: nn.Module) -> nn.Module:
+        """The network with its weights, made ready for `read` and `run`."""
+
+    def check_fit(self, module: nn.Module, denoiser: Denoiser) -> None:
+        """Raise DiffusionError where it was made for models of another family or size."""
+
+    def read(self, module: nn.Module, hint: Tensor) -> Tensor:
+        """What the network sees in a picture [B,3,H,W] of 0..1, of the latent's size in pixels: once for all steps."""
+
+    def run(
+        self,
+        module: nn.Module,
+        sample: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor] | None,
+        read: Tensor,
+        strength: float,
+    ) -> list[Tensor]:
+        """What is added to the inner layers of a network of the family, in an order of its own.
+
+        sample, timestep, context, added: as the network that is steered gets them. read: of `read`, for one item or N.
+        """
 
 
 class Family(Protocol):
@@ -133,6 +235,12 @@ class Family(Protocol):
 
     def recognise_vae(self, shapes: FileShapes, metadata: Mapping[str, str] | None = None) -> VaeKind | None:
         """As `recognise`, of a VAE in a file of its own."""
+
+    def renamed_controlnet(self, file: Weights) -> Weights:
+        """The ControlNet in the file, without a prefix; the file itself without one."""
+
+    def recognise_controlnet(self, shapes: FileShapes) -> ControlKind | None:
+        """As `recognise`, of a ControlNet."""
 
     def load_clip(
         self,

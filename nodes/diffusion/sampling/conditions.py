@@ -1,9 +1,8 @@
 """Conditions: what steers a run, where in the latent, how much and when.
 
 A conditioning is ComfyUI's list of [tensor [b,T,C], dict]. `resolve` reads one once a run; nothing here runs per step.
-Keys read: pooled_output; width, height, crop_w, crop_h, target_width, target_height, aesthetic_score (SDXL); area,
-strength; mask, mask_strength, set_area_to_bounds; start_percent, end_percent; concat_latent_image, concat_mask
-(inpainting and editing UNets, see concat.py); control, control_apply_to_uncond. Semantics: parity/facts.md section 6.
+Keys read: area, strength; mask, mask_strength, set_area_to_bounds; start_percent, end_percent; control,
+control_apply_to_uncond; and what the family of the network reads (Denoiser.feed). Semantics: parity/facts.md section 6.
 """
 
 from __future__ import annotations
@@ -18,11 +17,10 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.families.sd.concat import CONCATENATIONS
-from weft.nodes.diffusion.sampling.denoiser import Denoiser
 from weft.nodes.diffusion.values.masks import as_masks
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.protocol import Denoiser
     from weft.nodes.diffusion.sampling.control import BoundControl, Control
 
 Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
@@ -30,16 +28,12 @@ Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
 # What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
 NOT_APPLIED = ("gligen", "hooks", "unclip_conditioning")
 
-# How much people liked a picture, as the SDXL refiner was told in training: what is assumed of each side (Podell 2023).
-AESTHETIC_SCORES = {"negative": 2.5, "middle": 2.5, "empty": 2.5}
-AESTHETIC_SCORE = 6.0
-
 
 @dataclass(frozen=True, eq=False)
 class SamplingRun:
     """What is being sampled: the denoiser, and the shape [B,C,h,w] and device of its latent.
 
-    latent_scale: from a latent as nodes know it to the network's. latent: the one that the run starts from, scaled.
+    latent: the one that the run starts from, as the network takes it.
     noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
     options: the model's model_options. sigmas, seed, batch_index: the run's. in_stages: it may be a stage of a longer
     run, which is to make the random choices of the whole one.
@@ -48,7 +42,6 @@ class SamplingRun:
     denoiser: Denoiser
     shape: tuple[int, ...]
     device: torch.device
-    latent_scale: float = 1.0
     latent: Tensor | None = None
     noise_mask: Tensor | None = None
     held: ExitStack = field(default_factory=ExitStack)
@@ -205,7 +198,7 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
     if not_applied:
         raise DiffusionError(f"{not_applied[0]!r} is not supported yet")
     denoiser, (_, _, height, width) = run.denoiser, run.shape
-    _check_context(context, denoiser)
+    fed = denoiser.feed(context, options, side, run)
     mask = options.get("mask")
     if mask is not None:
         mask = resize_mask(mask, height, width)
@@ -216,9 +209,9 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
     start, end = options.get("start_percent"), options.get("end_percent")
     control = options.get("control")
     return Condition(
-        context=context.to(device=run.device, dtype=denoiser.dtype),
-        added=_added(options, side, run),
-        concat=CONCATENATIONS[denoiser.inputs](options, run),
+        context=fed.context,
+        added=fed.added,
+        concat=fed.concat,
         area=area,
         strength=float(options.get("strength", 1.0)),
         mask=None if mask is None else mask.to(run.device),
@@ -228,53 +221,6 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
         control=None if control is None else run.control(control),
         control_for_all=bool(options.get("control_apply_to_uncond")),
     )
-
-
-def _check_context(context: Tensor, denoiser: Denoiser) -> None:
-    if not isinstance(context, Tensor) or context.dim() != 3 or 0 in context.shape:
-        got = list(context.shape) if isinstance(context, Tensor) else type(context).__name__
-        raise DiffusionError(f"expected a tensor [batch, tokens, width], got {got}")
-    expected = denoiser.context_width
-    if context.shape[-1] != expected:
-        raise DiffusionError(
-            f"its width is {context.shape[-1]}, the model's cross attention takes {expected}: "
-            "the prompt was encoded by the text encoder of another model family; encode it with the CLIP of the "
-            "checkpoint that the model is from"
-        )
-
-
-def _added(options: Mapping[str, Any], side: str, run: SamplingRun) -> dict[str, Tensor]:
-    """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
-    pooled_width = run.denoiser.pooled_width
-    if pooled_width is None:
-        return {}
-    pooled = options.get("pooled_output")
-    if pooled is None:
-        raise DiffusionError(
-            f"the model needs a pooled_output of width {pooled_width}, and there is none; "
-            "encode the prompt with the CLIP of the checkpoint that the model is from"
-        )
-    if pooled.shape[-1] != pooled_width:
-        raise DiffusionError(
-            f"its pooled_output has width {pooled.shape[-1]}, the model takes {pooled_width}; "
-            "encode the prompt with the CLIP of the checkpoint that the model is from"
-        )
-    height = options.get("height", run.shape[2] * 8)
-    width = options.get("width", run.shape[3] * 8)
-    values = {
-        "height": height,
-        "width": width,
-        "crop_h": options.get("crop_h", 0),
-        "crop_w": options.get("crop_w", 0),
-        "target_height": options.get("target_height", height),
-        "target_width": options.get("target_width", width),
-        "aesthetic_score": options.get("aesthetic_score", AESTHETIC_SCORES.get(side, AESTHETIC_SCORE)),
-    }
-    sizes = [values[name] for name in run.denoiser.sizes]
-    return {
-        "text_embeds": pooled.reshape(-1, pooled_width).to(device=run.device, dtype=run.denoiser.dtype),
-        "time_ids": torch.tensor([sizes], dtype=torch.float32, device=run.device),
-    }
 
 
 def absolute_area(area: Sequence[Any], height: int, width: int) -> Area:

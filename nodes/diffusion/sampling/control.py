@@ -1,50 +1,44 @@
-"""ControlNets: pictures that steer a UNet's inner layers (Zhang et al. 2023, "Adding Conditional Control").
+"""ControlNets: pictures that steer a network's inner layers (Zhang et al. 2023, "Adding Conditional Control").
 
-A ControlNet is a copy of the UNet's first half that also reads a picture, the hint; what it computes is added to the
-UNet's skip connections. Semantics: parity/facts.md section 6; numbers: goldens cn_*.
+A ControlNet is a copy of a part of the network that also reads a picture, the hint; what it computes is added to the
+network's inner layers. What it is and how it is called is its family's (ControlKind). Semantics: parity/facts.md
+section 6; numbers: goldens cn_*.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
-from weft.nodes.diffusion.families.known import CONTROL_OF_DIFFUSERS, foreign, not_a
-from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap, diffusers_shapes, read_controlnet
-from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, PREFIX
-from weft.nodes.diffusion.families.sd.layouts import with_control_of_its_own
-from weft.nodes.diffusion.families.sd.releases import completed, release_of, title_of
+from weft.nodes.diffusion.families import FAMILIES, recognise_controlnet, renamed_controlnet
 from weft.nodes.diffusion.sampling.conditions import to_batch
-from weft.nodes.diffusion.values.pixels import LATENT_PIXELS, resize
-from weft.nodes.diffusion.weights.landings import Landing, Shapes
-from weft.nodes.diffusion.weights.networks import Part, build, check, fill, in_file, memory_of
+from weft.nodes.diffusion.values.pixels import resize
+from weft.nodes.diffusion.weights.networks import Part, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patcher import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes
     from weft.nodes.diffusion.sampling.conditions import SamplingRun
     from weft.nodes.diffusion.weights.memory import DeviceMemory
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
-
-# The roles under which diffusers' UNet takes what a ControlNet gives.
-_SKIPS, _MIDDLE = "down_block_additional_residuals", "mid_block_additional_residual"
 
 
 @dataclass(frozen=True, eq=False)
 class ControlNet:
     """The CONTROL_NET socket: a ControlNet as loaded.
 
-    network: diffusers' ControlNetModel, whose hint is read beforehand (`reader`). family: whose UNets it fits.
+    kind: what its file is: which models it fits, and how it is called.
     """
 
     network: PatchedNetwork
-    family: str
+    kind: ControlKind
 
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
@@ -90,40 +84,43 @@ class Control:
             yield from control.net.memory_parts
 
     def bind(self, run: SamplingRun) -> BoundControl:
-        """It and those before it, for one run. Raises DiffusionError where one is made for another UNet."""
+        """It and those before it, for one run. Raises DiffusionError where one is made for another model."""
         return BoundControl([ActiveControl.of(control, run) for control in self.chain], run.shape[0])
 
     def read(self, module: nn.Module, height: int, width: int) -> Tensor:
-        """What the network sees in the hint, [B,C,height,width] for a latent of this size, computed once."""
+        """What the network sees in the hint, brought to this size in pixels; computed once."""
         weight = next(module.parameters())
         key = height, width, weight.device, weight.dtype
         if key not in self._read:
-            size = width * LATENT_PIXELS, height * LATENT_PIXELS
-            hint = resize(self.hint.movedim(-1, 1), *size, "nearest-exact", "center").to(weight)
-            reader: Any = module.controlnet_cond_embedding
-            self._read[key] = reader.reader(hint)
+            hint = resize(self.hint.movedim(-1, 1), width, height, "nearest-exact", "center").to(weight)
+            self._read[key] = self.net.kind.read(module, hint)
         return self._read[key]
 
 
 @dataclass(frozen=True, eq=False)
 class ActiveControl:
-    """One control of a chain in one run: its network on the device, and the noise levels at which it acts."""
+    """One control of a chain in one run: its network on the device, and the noise levels at which it acts.
+
+    pixels: of the hint, along one side of an element of the run's latent.
+    """
 
     control: Control
     module: nn.Module
     sigma_start: float
     sigma_end: float
+    pixels: int
 
     @classmethod
     def of(cls, control: Control, run: SamplingRun) -> ActiveControl:
-        """Raises DiffusionError where the ControlNet is made for another UNet."""
+        """Raises DiffusionError where the ControlNet is made for another model."""
         network = control.net.network
-        _check_fit(network.base.config, run.denoiser.network.config, control.net.family)
+        control.net.kind.check_fit(network.base, run.denoiser)
         percent_to_sigma = run.denoiser.sampling.percent_to_sigma
         module = network.module()
         if network.memory is not None:
             run.held.enter_context(network.memory.on_device(module))
-        return cls(control, module, percent_to_sigma(control.start_percent), percent_to_sigma(control.end_percent))
+        start, end = percent_to_sigma(control.start_percent), percent_to_sigma(control.end_percent)
+        return cls(control, module, start, end, run.denoiser.latent_format.pixels)
 
     def acts(self, sigma: float) -> bool:
         """Whether it acts at this noise level."""
@@ -147,8 +144,8 @@ class BoundControl:
         context: Tensor,
         added: Mapping[str, Tensor] | None,
         sigma: Tensor,
-    ) -> dict[str, Any]:
-        """What to give the UNet beside its own inputs, as keyword arguments; empty where no control acts.
+    ) -> list[Tensor]:
+        """What is added to the network's inner layers, in the order of its family; empty where no control acts.
 
         sample: [N,C,h,w] as the network takes it, without concatenated channels. The others as Denoiser's.
         """
@@ -157,29 +154,17 @@ class BoundControl:
             if link.acts(float(sigma)):
                 parts = self._run(link, sample, timestep, context, added)
                 total = [a + b for a, b in zip(total, parts, strict=True)] if total else parts
-        if not total:
-            return {}
-        *skips, middle = (part.to(sample.dtype) for part in total)
-        return {_SKIPS: tuple(skips), _MIDDLE: middle}
+        return [part.to(sample.dtype) for part in total]
 
     def _run(
         self, link: ActiveControl, sample: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor] | None
     ) -> list[Tensor]:
-        module: Any = link.module
-        dtype = next(module.parameters()).dtype
-        read = link.control.read(module, *sample.shape[-2:])
+        control = link.control
+        height, width = (side * link.pixels for side in sample.shape[-2:])
+        read = control.read(link.module, height, width)
         if read.shape[0] > 1:
-            read = to_batch(read, self._batch).repeat(sample.shape[0] // self._batch, 1, 1, 1)
-        skips, middle = module(
-            sample.to(dtype),
-            timestep,
-            encoder_hidden_states=context.to(dtype),
-            controlnet_cond=read,
-            conditioning_scale=link.control.strength,
-            added_cond_kwargs=added,
-            return_dict=False,
-        )
-        return [*skips, middle]
+            read = to_batch(read, self._batch).repeat(sample.shape[0] // self._batch, *[1] * (read.dim() - 1))
+        return control.net.kind.run(link.module, sample, timestep, context, added, read, control.strength)
 
 
 def with_control(
@@ -220,6 +205,7 @@ def load_controlnet(
     dtype: torch.dtype,
     base: ModelPatcher | None = None,
     warn: Warn = python_warning,
+    families: Sequence[Family] = FAMILIES,
 ) -> ControlNet:
     """Open a ControlNet in the original layout or in diffusers', under any prefix.
 
@@ -230,10 +216,10 @@ def load_controlnet(
         CheckpointError: as load_checkpoint, or the file holds a difference and there is no base, or another family's.
     """
     with in_file(path, warn) as tell:
-        file = with_control_of_its_own(WeightFile(path))
-        family, part = plan_controlnet(file.shapes, tell)
+        file = renamed_controlnet(WeightFile(path), families)
+        kind, part = plan_controlnet(file.shapes, tell, families=families)
         weights: Mapping[str, Tensor] = {}
-        if DIFFERENCE in file.shapes:
+        if kind.is_difference:
             weights = _weights_below(base, part)
 
         def whole(name: str, stored: Tensor) -> Tensor:
@@ -241,54 +227,21 @@ def load_controlnet(
             return stored + weights[name].to(stored) if name in weights else stored
 
         fill(file, [part], {part.name: dtype}, whole)
-    module: Any = part.module
-    module.controlnet_cond_embedding = ReadHint(module.controlnet_cond_embedding)
-    return ControlNet(PatchedNetwork(module, memory_of(device)), family)
+    return ControlNet(PatchedNetwork(kind.opened(part.module), memory_of(device)), kind)
 
 
-def plan_controlnet(shapes: Mapping[str, tuple[int, ...]], warn: Warn = python_warning) -> tuple[str, Part]:
-    """The family of a ControlNet's file and its network, still without weights; every key and shape is checked.
+def plan_controlnet(
+    shapes: FileShapes, warn: Warn = python_warning, *, families: Sequence[Family] = FAMILIES
+) -> tuple[ControlKind, Part]:
+    """What a ControlNet is and its network, still without weights; every key and shape is checked.
 
     Raises:
         CheckpointError: as load_controlnet; nothing of the file but keys and shapes is needed.
     """
-    own = {key: tuple(shape) for key, shape in shapes.items() if key != DIFFERENCE}
-    prefix = PREFIX if Shapes(own, PREFIX) else ""
-    of_diffusers = CONTROL_OF_DIFFUSERS in own
-    other = foreign(own)
-    original = diffusers_shapes(own) if of_diffusers and not other else own
-    if other or f"{prefix}input_hint_block.0.weight" not in original:
-        raise CheckpointError(not_a("ControlNet", own))
-    net = read_controlnet(Shapes(original, prefix))
-    release = release_of(net)
-    if release is None or net["in_channels"] != 4 or net["conditioning_channels"] != 3:
-        got = f"{net['in_channels']} latent and {net['conditioning_channels']} image channels"
-        raise CheckpointError(f"this ControlNet is of no known family: it reads {got}, and levels of {_widths(net)}")
-    net = completed(net, release)
-    names = controlnet_keymap(net)
-    landings = {(new if of_diffusers else old): (Landing(new),) for old, new in names.items()}
-    part = Part("controlnet", prefix, build("ControlNet", _controlnet, net), landings)
-    check([part], own, warn)
-    return release.name, part
-
-
-class ReadHint(nn.Module):
-    """Stands in a ControlNet where its hint is read: what comes in was read by `reader` already, once a run."""
-
-    def __init__(self, reader: nn.Module) -> None:
-        super().__init__()
-        self.reader = reader
-
-    def forward(self, read: Tensor) -> Tensor:
-        """read: [B,C,h,w], what `reader` gave."""
-        return read
-
-
-def _controlnet(config: Mapping[str, Any]) -> nn.Module:
-    from diffusers import ControlNetModel
-
-    # diffusers does not say what its constructors take.
-    return cast("Callable[..., nn.Module]", ControlNetModel)(**config)
+    kind = recognise_controlnet(shapes, families=families)
+    part = kind.part()
+    check([part], {key: shape for key, shape in shapes.items() if key not in kind.marks}, warn)
+    return kind, part
 
 
 def _weights_below(base: ModelPatcher | None, part: Part) -> dict[str, Tensor]:
@@ -308,18 +261,3 @@ def _weights_below(base: ModelPatcher | None, part: Part) -> dict[str, Tensor]:
                 f"{list(weight.shape)} in this {base.kind.title} model"
             )
     return below
-
-
-def _check_fit(net: Any, unet: Any, family: str) -> None:
-    def traits(config: Any) -> tuple[Any, ...]:
-        return config.cross_attention_dim, tuple(config.block_out_channels), config.layers_per_block
-
-    if traits(net) != traits(unet):
-        raise DiffusionError(
-            f"its ControlNet is for a {title_of(family)} model with {net.cross_attention_dim}-wide text and levels of "
-            f"{_widths(net)}; this model has {unet.cross_attention_dim}-wide text and levels of {_widths(unet)}"
-        )
-
-
-def _widths(config: Any) -> list[int]:
-    return list(config["block_out_channels"])

@@ -22,9 +22,6 @@ from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.control import BoundControl
 
-# A shorter context is repeated to the length of a longer one up to this factor; beyond it they run in separate calls.
-MAX_CONTEXT_REPEATS = 4
-
 
 class Guidance(Protocol):
     """A way to steer a run: conditionings and scales, not yet tied to a network."""
@@ -203,7 +200,7 @@ class Predictor:
         key = (active, x.shape)
         if key not in self._plans:
             chosen = [pair for pair, on in zip(self._conditions, active, strict=True) if on]
-            self._plans[key] = _plan(chosen, self._sides, x)
+            self._plans[key] = _plan(chosen, self._sides, x, self._run.denoiser.context_repeats)
         plan = self._plans[key]
         sums = [torch.zeros_like(x) for _ in range(self._sides)]
         for call in plan.calls:
@@ -260,19 +257,18 @@ class _Plan:
     counts: list[Tensor]
 
 
-def _plan(chosen: list[tuple[int, Condition]], sides: int, x: Tensor) -> _Plan:
-    batch, _, height, width = x.shape
+def _plan(chosen: list[tuple[int, Condition]], sides: int, x: Tensor, repeats: int) -> _Plan:
+    batch, (height, width) = x.shape[0], x.shape[-2:]
     # Not 0: where nothing acts the prediction is 0 / 1e-37 = 0.
-    counts = [torch.full((batch, 1, height, width), 1e-37, device=x.device) for _ in range(sides)]
+    counts = [torch.full((batch, *[1] * (x.dim() - 3), height, width), 1e-37, device=x.device) for _ in range(sides)]
     calls = []
-    for group in _groups(chosen, height, width):
+    for group in _groups(chosen, height, width, repeats):
         boxes = [condition.box(height, width) for _, condition in group]
-        weights = [condition.weight(batch, height, width) for _, condition in group]
+        weights = [_with_axes(condition.weight(batch, height, width), x.dim()) for _, condition in group]
         for (side, _), (h, w, top, left), weight in zip(group, boxes, weights, strict=True):
             counts[side][..., top : top + h, left : left + w] += weight
         conditions = [condition for _, condition in group]
         length = math.lcm(*(condition.context.shape[1] for condition in conditions))
-        # Repeating all tokens of a context changes nothing in softmax attention.
         contexts = [c.context.repeat(1, length // c.context.shape[1], 1) for c in conditions]
         added = {
             key: torch.cat([to_batch(condition.added[key], batch) for condition in conditions])
@@ -293,9 +289,19 @@ def _crop(samples: Tensor, box: Area) -> Tensor:
     return samples[..., top : top + height, left : left + width]
 
 
-def _groups(chosen: list[tuple[int, Condition]], height: int, width: int) -> list[list[tuple[int, Condition]]]:
-    """Conditions that fit into one call: crops of one size, contexts that can be brought to one length, one control.
+def _with_axes(weight: Tensor | float, axes: int) -> Tensor | float:
+    """A weight [b,1,h,w] as one for latents of so many axes: the same for all frames of a video."""
+    return (
+        weight.reshape(weight.shape[0], *[1] * (axes - 3), *weight.shape[-2:]) if isinstance(weight, Tensor) else weight
+    )
 
+
+def _groups(
+    chosen: list[tuple[int, Condition]], height: int, width: int, repeats: int
+) -> list[list[tuple[int, Condition]]]:
+    """Conditions that fit into one call: crops of one size, what is read beside them of one form, one control.
+
+    repeats: how often the tokens of a context may be repeated, to bring several to one length.
     Each group lists the last first: uncond before cond, as ComfyUI batches them, so that rounding is the same.
     """
     groups: list[list[tuple[int, Condition]]] = []
@@ -304,10 +310,16 @@ def _groups(chosen: list[tuple[int, Condition]], height: int, width: int) -> lis
         for group in groups:
             lengths = [c.context.shape[1] for _, c in group] + [condition.context.shape[1]]
             same_size = group[0][1].box(height, width)[:2] == size
-            same = same_size and group[0][1].control is condition.control
-            if same and math.lcm(*lengths) <= MAX_CONTEXT_REPEATS * min(lengths):
+            same = same_size and group[0][1].control is condition.control and _alike(group[0][1], condition)
+            if same and math.lcm(*lengths) <= repeats * min(lengths):
                 group.append((side, condition))
                 break
         else:
             groups.append([(side, condition)])
     return [group[::-1] for group in groups]
+
+
+def _alike(a: Condition, b: Condition) -> bool:
+    """Whether what the network reads beside latent and context has one form."""
+    forms = [{key: tensor.shape[1:] for key, tensor in condition.added.items()} for condition in (a, b)]
+    return forms[0] == forms[1] and (a.concat is None) == (b.concat is None)

@@ -188,9 +188,7 @@ def _solve(
     """As sample; for a stage of a run in continuous mode also what it leaves to the next one."""
     # Realised outside inference_mode: patched weights outlive this run.
     network = model.network.module()
-    denoiser = model.kind.denoiser(network, model.sampling)
-    if samples.shape[1] != denoiser.channels:
-        raise DiffusionError(f"the latent has {samples.shape[1]} channels, the model takes {denoiser.channels}")
+    denoiser = model.kind.denoiser(network, model.sampling, model.latent_format)
     device = denoiser.device
     with torch.inference_mode(), ExitStack() as held:
         if model.network.memory is not None:
@@ -201,7 +199,6 @@ def _solve(
             denoiser,
             tuple(latent.shape),
             device,
-            latent_scale=model.latent_scale,
             latent=latent,
             noise_mask=noise_mask,
             held=held,

@@ -10,6 +10,7 @@ from weft.nodes.diffusion.families import known
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
+    from weft.nodes.diffusion.families.sd.controlnet import SDControlKind
     from weft.nodes.diffusion.families.sd.kind import SDKind, SDVaeKind
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.weightfile import Weights
@@ -50,6 +51,18 @@ class StableDiffusion:
         from weft.nodes.diffusion.families.sd.recognise import recognise_vae
 
         return recognise_vae(shapes, metadata)
+
+    def renamed_controlnet(self, file: Weights) -> Weights:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.layouts import with_control_of_its_own
+
+        return with_control_of_its_own(file)
+
+    def recognise_controlnet(self, shapes: FileShapes) -> SDControlKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.controlnet import recognise_controlnet
+
+        return recognise_controlnet(shapes)
 
     def load_clip(self, paths: Sequence[Path], clip_type: str, **more: Any) -> Clip:
         """See Family."""

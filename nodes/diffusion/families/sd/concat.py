@@ -18,17 +18,18 @@ from weft.nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN
 from weft.nodes.diffusion.values.pixels import resize
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
     from weft.nodes.diffusion.sampling.conditions import SamplingRun
 
 # A latent pixel of mid-grey, scaled, as the VAE of Stable Diffusion 1.x encodes it.
 GREY = (0.8223, -0.6876, 0.6364, 0.1380)
 
 
-def _nothing(options: Mapping[str, Any], run: SamplingRun) -> None:
+def _nothing(denoiser: UNetDenoiser, options: Mapping[str, Any], run: SamplingRun) -> None:
     return None
 
 
-def _mask_and_image(options: Mapping[str, Any], run: SamplingRun) -> Tensor:
+def _mask_and_image(denoiser: UNetDenoiser, options: Mapping[str, Any], run: SamplingRun) -> Tensor:
     """[B,5,h,w]: a rounded mask, and the image's latent.
 
     The mask is concat_mask, else the latent's own; without any all is to be painted, over grey. The image is
@@ -42,30 +43,34 @@ def _mask_and_image(options: Mapping[str, Any], run: SamplingRun) -> Tensor:
         grey = torch.tensor([1.0, *GREY]).reshape(1, 5, 1, 1)
         return _ready(grey.expand(batch, 5, height, width), run)
     image = options.get("concat_latent_image")
-    scaled = run.latent if image is None else _checked(image, "concat_latent_image", run) * run.latent_scale
+    scaled = (
+        run.latent
+        if image is None
+        else denoiser.latent_format.to_network(_checked(image, "concat_latent_image", denoiser))
+    )
     if scaled is None:
         raise DiffusionError("an inpainting model with a mask needs a concat_latent_image, and there is none")
     return torch.cat([_ready(_fitted(mask, run).round(), run), _ready(_fitted(scaled, run), run)], dim=1)
 
 
-def _image(options: Mapping[str, Any], run: SamplingRun) -> Tensor:
+def _image(denoiser: UNetDenoiser, options: Mapping[str, Any], run: SamplingRun) -> Tensor:
     """[B,4,h,w]: the latent of the image to edit; zeros without one."""
     image = options.get("concat_latent_image")
     if image is None:
         return _ready(torch.zeros(run.shape), run)
-    return _ready(_fitted(_checked(image, "concat_latent_image", run), run), run)
+    return _ready(_fitted(_checked(image, "concat_latent_image", denoiser), run), run)
 
 
-# By what the UNet reads beside the latent: (options of a conditioning, run) -> [B,c,h,w] or None.
-CONCATENATIONS: Mapping[str, Callable[[Mapping[str, Any], SamplingRun], Tensor | None]] = {
+# By what the UNet reads beside the latent: (denoiser, options of a conditioning, run) -> [B,c,h,w] or None.
+CONCATENATIONS: Mapping[str, Callable[[UNetDenoiser, Mapping[str, Any], SamplingRun], Tensor | None]] = {
     PLAIN: _nothing,
     INPAINT: _mask_and_image,
     EDIT: _image,
 }
 
 
-def _checked(image: Tensor, name: str, run: SamplingRun) -> Tensor:
-    channels = run.denoiser.channels
+def _checked(image: Tensor, name: str, denoiser: UNetDenoiser) -> Tensor:
+    channels = denoiser.channels
     if not isinstance(image, Tensor) or image.dim() != 4 or image.shape[1] != channels or 0 in image.shape:
         got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
         raise DiffusionError(f"its {name} is {got}, expected a latent [batch, {channels}, height, width]")

@@ -7,14 +7,23 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
 from weft.nodes.diffusion.families.sd.lora_names import unet_names
 from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
-from weft.nodes.diffusion.families.sd.releases import PLAIN, V_PREDICTION, ZERO_SNR, TextEncoderSpec, title_of
+from weft.nodes.diffusion.families.sd.releases import (
+    LATENT_CHANNELS,
+    LATENT_PIXELS,
+    PLAIN,
+    V_PREDICTION,
+    ZERO_SNR,
+    TextEncoderSpec,
+    title_of,
+)
 from weft.nodes.diffusion.families.sd.vae import SDVae
-from weft.nodes.diffusion.sampling.denoiser import Denoiser, ModelSampling
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
 if TYPE_CHECKING:
     from torch import nn
@@ -72,7 +81,7 @@ class SDKind:
     @property
     def latent_format(self) -> LatentFormat:
         """See Kind."""
-        return LatentFormat(self.latent_scale)
+        return LatentFormat(LATENT_CHANNELS, LATENT_PIXELS, self.latent_scale)
 
     def process(self) -> ModelSampling:
         """See Kind."""
@@ -91,9 +100,9 @@ class SDKind:
         vae = [] if self.vae is None else [SDVaeKind(self.vae, VAE).part(shapes, warn)]
         return [self.model_part(), *map(text_part, self.text_encoders), *vae]
 
-    def denoiser(self, network: nn.Module, sampling: ModelSampling) -> Denoiser:
+    def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> UNetDenoiser:
         """See Kind."""
-        return Denoiser(network, sampling, inputs=self.inputs, sizes=self.sizes)
+        return UNetDenoiser(network, sampling, latent_format, inputs=self.inputs, sizes=self.sizes)
 
     def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
         """See Kind."""

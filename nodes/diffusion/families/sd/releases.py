@@ -21,6 +21,7 @@ _INPAINTABLE = {4: PLAIN, 9: INPAINT}
 _EDITABLE = {**_INPAINTABLE, 8: EDIT}
 
 LATENT_CHANNELS = 4
+LATENT_PIXELS = 8  # of an image, along one side of a latent's element
 # Empty tensors that say that a UNet predicts v, and that its schedule ends in pure noise.
 V_PREDICTION = "v_pred"
 ZERO_SNR = "ztsnr"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
-from weft.nodes.diffusion.families.latent_format import PLAYGROUND
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
 if TYPE_CHECKING:
@@ -30,7 +30,15 @@ CONTINUOUS: Mapping[str, Mapping[str, Any]] = {
     "edm_playground_v2.5": {"prediction": "edm", "sigma_data": 0.5},
     "eps": {"prediction": "eps"},
 }
-LATENT_FORMATS = {"edm_playground_v2.5": PLAYGROUND}
+# Fields of the LatentFormat that go with a sampling. Li et al. 2024, "Playground v2.5": the statistics of its latents,
+# from the VAE's configuration.
+LATENT_STATISTICS: Mapping[str, Mapping[str, Any]] = {
+    "edm_playground_v2.5": {
+        "scale": 0.5,
+        "mean": (-1.6574, 1.886, -1.383, 2.5155),
+        "deviation": (8.4927, 5.9022, 6.5498, 5.2299),
+    }
+}
 OTHER_FAMILIES = {"cosmos_rflow": "NVIDIA's Cosmos"}
 
 
@@ -53,7 +61,7 @@ def continuous(model: ModelPatcher, sampling: str, sigma_max: float, sigma_min: 
         raise DiffusionError(f"{sampling} is for {OTHER_FAMILIES[sampling]}; this is {model.kind.name}")
     clone = model.clone()
     clone.sampling = ModelSampling.continuous(**_known(CONTINUOUS, sampling), sigma_min=sigma_min, sigma_max=sigma_max)
-    clone.latent_format = LATENT_FORMATS.get(sampling, model.latent_format)
+    clone.latent_format = replace(model.latent_format, **LATENT_STATISTICS.get(sampling, {}))
     return clone
 
 

@@ -1,0 +1,110 @@
+"""A UNet as what sampling calls: denoised = f(x, sigma, context)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.protocol import Fed
+from weft.nodes.diffusion.families.sd import unet
+from weft.nodes.diffusion.families.sd.feed import feed
+from weft.nodes.diffusion.families.sd.releases import EDIT, INPAINT, LATENT_CHANNELS, LATENT_PIXELS, PLAIN, SIZES
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.tally import evaluated
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.sampling.conditions import SamplingRun
+    from weft.nodes.diffusion.sampling.control import BoundControl
+
+# Channels that a UNet reads behind those of the latent: a mask and an image, or an image.
+CONCATENATED = {PLAIN: 0, INPAINT: 5, EDIT: 4}
+UNSCALED = LatentFormat(LATENT_CHANNELS, LATENT_PIXELS)
+
+
+class UNetDenoiser:
+    """See Denoiser: a diffusers UNet2DConditionModel.
+
+    The network runs in the dtype of its parameters; everything outside stays float32.
+    inputs: what it reads beside the latent, a key of CONCATENATED. sizes: the numbers in its vector, see SDKind.
+    latent_format: how it takes latents. channels: of the latent. context_width: C of its cross attention.
+    pooled_width: P of SDXL's pooled text, None where it takes none.
+    """
+
+    # In softmax attention repeating all tokens changes nothing.
+    context_repeats = 4
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sampling: ModelSampling,
+        latent_format: LatentFormat = UNSCALED,
+        *,
+        inputs: str = PLAIN,
+        sizes: Sequence[str] = SIZES,
+    ) -> None:
+        parameter = next(network.parameters())
+        self.network = network
+        self.sampling = sampling
+        self.latent_format = latent_format
+        self.inputs = inputs
+        self.sizes = tuple(sizes)
+        self.device = parameter.device
+        self.dtype = parameter.dtype
+        config: Any = network.config
+        self.channels: int = config.in_channels - CONCATENATED[inputs]
+        self.context_width: int = config.cross_attention_dim
+        # Its normalisation compares the values of a group, of which a single latent pixel then has but one.
+        self._needs_two = getattr(config, "norm_num_groups", 0) in getattr(config, "block_out_channels", ())[:1]
+        self.pooled_width: int | None = None
+        if config.addition_embed_type == "text_time":
+            embedded = len(self.sizes) * config.addition_time_embed_dim
+            self.pooled_width = config.projection_class_embeddings_input_dim - embedded
+
+    def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Fed:
+        """See Denoiser."""
+        return feed(self, context, options, side, run)
+
+    def __call__(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor] | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        concat: Tensor | None = None,
+        control: BoundControl | None = None,
+    ) -> Tensor:
+        """Denoise x [N,C,h,w] (float32) at noise level sigma (0-dim, CPU).
+
+        context: [N,T,C] in the network's dtype. added: SDXL's {"text_embeds": [N,P], "time_ids": [N,S]}.
+        options: the transformer_options of this call. concat: [N,c,h,w] behind the latent's channels, not scaled.
+        control: what steers the network's inner layers. Returns [N,C,h,w] float32 on x's device.
+        """
+        evaluated()
+        if self._needs_two and x[:, 0].numel() == 1:
+            raise DiffusionError("this model cannot take a latent or an area of 1x1 alone: it needs two latent pixels")
+        # float() reads a CPU tensor and full() writes a constant: nothing here waits for the device.
+        timestep = torch.full((x.shape[0],), float(self.sampling.timestep(sigma)), device=x.device)
+        scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
+        steered = {} if control is None else _steering(control.residuals(scaled, timestep, context, added, sigma))
+        sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
+        given = {"encoder_hidden_states": context, "added_cond_kwargs": added, **steered}
+        if options is not None and unet.is_patched(options):
+            output = unet.forward(self.network, sample, timestep, options, **given)
+        else:
+            output = self.network(sample, timestep, return_dict=False, **given)[0]
+        return self.sampling.denoised(x, output.float(), sigma)
+
+
+def _steering(residuals: Sequence[Tensor]) -> dict[str, Any]:
+    """What a ControlNet gives, under the names by which diffusers' UNet takes it."""
+    if not residuals:
+        return {}
+    *skips, middle = residuals
+    return {"down_block_additional_residuals": tuple(skips), "mid_block_additional_residual": middle}

@@ -1,0 +1,82 @@
+"""What a UNet of Stable Diffusion reads beside the latent, for one entry of a conditioning.
+
+Keys read: pooled_output; width, height, crop_w, crop_h, target_width, target_height, aesthetic_score (XL);
+concat_latent_image, concat_mask (inpainting and editing UNets, see concat.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.protocol import Fed
+from weft.nodes.diffusion.families.sd.concat import CONCATENATIONS
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
+    from weft.nodes.diffusion.sampling.conditions import SamplingRun
+
+# How much people liked a picture, as the SDXL refiner was told in training: what is assumed of each side (Podell 2023).
+AESTHETIC_SCORES = {"negative": 2.5, "middle": 2.5, "empty": 2.5}
+AESTHETIC_SCORE = 6.0
+
+
+def feed(denoiser: UNetDenoiser, context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Fed:
+    """See Denoiser.feed."""
+    _check_context(context, denoiser)
+    return Fed(
+        context.to(device=run.device, dtype=denoiser.dtype),
+        _added(denoiser, options, side, run),
+        CONCATENATIONS[denoiser.inputs](denoiser, options, run),
+    )
+
+
+def _check_context(context: Tensor, denoiser: UNetDenoiser) -> None:
+    if not isinstance(context, Tensor) or context.dim() != 3 or 0 in context.shape:
+        got = list(context.shape) if isinstance(context, Tensor) else type(context).__name__
+        raise DiffusionError(f"expected a tensor [batch, tokens, width], got {got}")
+    expected = denoiser.context_width
+    if context.shape[-1] != expected:
+        raise DiffusionError(
+            f"its width is {context.shape[-1]}, the model's cross attention takes {expected}: "
+            "the prompt was encoded by the text encoder of another model family; encode it with the CLIP of the "
+            "checkpoint that the model is from"
+        )
+
+
+def _added(denoiser: UNetDenoiser, options: Mapping[str, Any], side: str, run: SamplingRun) -> dict[str, Tensor]:
+    """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
+    pooled_width = denoiser.pooled_width
+    if pooled_width is None:
+        return {}
+    pooled = options.get("pooled_output")
+    if pooled is None:
+        raise DiffusionError(
+            f"the model needs a pooled_output of width {pooled_width}, and there is none; "
+            "encode the prompt with the CLIP of the checkpoint that the model is from"
+        )
+    if pooled.shape[-1] != pooled_width:
+        raise DiffusionError(
+            f"its pooled_output has width {pooled.shape[-1]}, the model takes {pooled_width}; "
+            "encode the prompt with the CLIP of the checkpoint that the model is from"
+        )
+    height = options.get("height", run.shape[2] * denoiser.latent_format.pixels)
+    width = options.get("width", run.shape[3] * denoiser.latent_format.pixels)
+    values = {
+        "height": height,
+        "width": width,
+        "crop_h": options.get("crop_h", 0),
+        "crop_w": options.get("crop_w", 0),
+        "target_height": options.get("target_height", height),
+        "target_width": options.get("target_width", width),
+        "aesthetic_score": options.get("aesthetic_score", AESTHETIC_SCORES.get(side, AESTHETIC_SCORE)),
+    }
+    sizes = [values[name] for name in denoiser.sizes]
+    return {
+        "text_embeds": pooled.reshape(-1, pooled_width).to(device=run.device, dtype=denoiser.dtype),
+        "time_ids": torch.tensor([sizes], dtype=torch.float32, device=run.device),
+    }
