@@ -149,10 +149,19 @@ def test_unknown_choices(method: str, crop: str, message: str) -> None:
         resize(noise(1, 4, 4, 4), 8, 8, method, crop)
 
 
-@pytest.mark.parametrize("shape", [(4, 4), (1, 4, 2, 4, 4)])
+@pytest.mark.parametrize("shape", [(4, 4), (1, 4, 2, 2, 4, 4)])
 def test_other_ranks(shape: tuple[int, ...]) -> None:
     with pytest.raises(DiffusionError, match=r"expected \[B,C,H,W\]"):
         resize(noise(*shape), 8, 8, "bilinear")
+
+
+@pytest.mark.parametrize("method", ["bilinear", "bislerp", "nearest-exact"])
+def test_each_frame_of_a_video_is_a_picture(method: str) -> None:
+    video = noise(2, 4, 3, 6, 4)
+    resized = resize(video, 5, 9, method, "center")
+    assert resized.shape == (2, 4, 3, 9, 5)
+    for frame in range(3):
+        assert torch.equal(resized[:, :, frame], resize(video[:, :, frame], 5, 9, method, "center"))
 
 
 def test_sides_of_nothing() -> None:

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.noise import prepare_noise
@@ -209,7 +210,7 @@ def sampled(network: Network) -> Callable[..., dict[str, Any]]:
         kind=SimpleNamespace(denoiser=UNetDenoiser),
         model_options={},
         sampling=ModelSampling.discrete(),
-        latent_scale=0.5,
+        latent_format=LatentFormat(4, 8, 0.5),
         process_latent_in=lambda latent: latent * 0.5,
         process_latent_out=lambda latent: latent / 0.5,
     )
@@ -331,6 +332,7 @@ def test_inpaint_sets_what_is_kept_before_and_after() -> None:
         seen.append(x)
         return x * 0.5
 
+    model.sampling = ModelSampling.discrete()  # type: ignore[attr-defined]  # a stand-in
     m = nn.functional.interpolate(mask[None, None], size=(6, 6), mode="bilinear")
     got = Inpaint(model, latent, noise, mask)(x, sigma)
     assert torch.allclose(seen[0], x * m + (latent + 3.0 * noise) * (1 - m), atol=1e-5)

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.values.masks import as_masks
+from weft.nodes.diffusion.values.pixels import as_pictures, as_videos
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Denoiser
@@ -193,11 +194,35 @@ def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
     return mask[:, 0]
 
 
+def noise_mask_for(mask: Tensor, latent: Tensor) -> Tensor:
+    """A noise mask at the size of a latent and with its batch, on its device: [B,1,h,w].
+
+    Args:
+        mask: as resize_mask's; for the latent of a video [B,C,T,h,w], where it counts for all frames, also
+            [m,1,T,H,W], one for each.
+
+    Returns:
+        For a video [B,1,T,h,w] or [B,1,1,h,w].
+
+    Raises:
+        DiffusionError: no mask of this form, or one of other frames.
+    """
+    height, width = latent.shape[-2:]
+    if isinstance(mask, Tensor) and mask.dim() == 5:
+        frames = latent.shape[2] if latent.dim() == 5 else 0
+        if mask.shape[1] != 1 or mask.shape[2] not in (1, frames):
+            raise DiffusionError(f"the noise mask is {list(mask.shape)}, the latent {list(latent.shape)}: other frames")
+        resized = as_videos(resize_mask(as_pictures(mask), height, width)[:, None], mask)
+    else:
+        resized = resize_mask(mask, height, width).reshape(-1, *[1] * (latent.dim() - 3), height, width)
+    return to_batch(resized, latent.shape[0]).to(latent.device)
+
+
 def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Condition:
     not_applied = [key for key in NOT_APPLIED if options.get(key) is not None]
     if not_applied:
         raise DiffusionError(f"{not_applied[0]!r} is not supported yet")
-    denoiser, (_, _, height, width) = run.denoiser, run.shape
+    denoiser, (height, width) = run.denoiser, run.shape[-2:]
     fed = denoiser.feed(context, options, side, run)
     mask = options.get("mask")
     if mask is not None:

@@ -162,6 +162,10 @@ class ModelSampling:
         """Where sampling starts: at the top of the schedule x has the variance of the network's own prior."""
         return latent + noise * ((1.0 + sigma**2) ** 0.5 if self.is_top(sigma) else sigma)
 
+    def noised(self, latent: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
+        """A latent as it is at a noise level, on the way of a run."""
+        return latent + noise * sigma
+
     def is_top(self, sigma: Tensor) -> bool:
         """Whether sigma is the highest trained noise level (relative 1e-5) or above."""
         return float(sigma) > self.sigma_max or math.isclose(float(sigma), self.sigma_max, rel_tol=1e-5)

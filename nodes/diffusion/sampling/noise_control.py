@@ -52,7 +52,7 @@ class NoiseControl:
             check_seed(self.variation_seed)
 
     def __call__(self, samples: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
-        """The noise for samples [B,C,h,w]: float32, CPU. Arguments and errors as prepare_noise."""
+        """The noise for samples [B,C,h,w] or [B,C,T,h,w]: float32, CPU. Arguments and errors as prepare_noise."""
 
         def draws(seed: int) -> Draws:
             return SOURCES[self.source](seed, self.device)
@@ -64,5 +64,5 @@ class NoiseControl:
         variation = prepare_noise(one, self.variation_seed, batch_index, draws)
         batch = samples.shape[0]
         weights = torch.tensor([self.weight] if batch == 1 else [self.weight * i for i in range(batch)])
-        weights = weights.reshape(-1, 1, 1, 1)
+        weights = weights.reshape(-1, *[1] * (samples.dim() - 1))
         return base * (1.0 - weights) + variation * weights

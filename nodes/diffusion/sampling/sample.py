@@ -15,7 +15,7 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning, whole_number
 from weft.nodes.diffusion.sampling import continuous
-from weft.nodes.diffusion.sampling.conditions import SamplingRun, resize_mask, to_batch
+from weft.nodes.diffusion.sampling.conditions import SamplingRun, noise_mask_for
 from weft.nodes.diffusion.sampling.continuous import Leftover
 from weft.nodes.diffusion.sampling.guidance import CFG, Guidance
 from weft.nodes.diffusion.sampling.noise import SEED_MAX, check_seed, prepare_noise
@@ -189,6 +189,7 @@ def _solve(
     # Realised outside inference_mode: patched weights outlive this run.
     network = model.network.module()
     denoiser = model.kind.denoiser(network, model.sampling, model.latent_format)
+    samples, noise = (denoiser.latent_format.shaped(each) for each in (samples, noise))
     device = denoiser.device
     with torch.inference_mode(), ExitStack() as held:
         if model.network.memory is not None:
@@ -244,8 +245,8 @@ class Inpaint:
 
     Before each evaluation what is kept is set to the latent at this noise level, after it to the latent itself
     (Lugmayr et al. 2022, "RePaint", without resampling). A denoise_mask_function(sigma, mask, extra_options) makes the
-    mask of each evaluation: sigma is [1] on the CPU, the mask [B,1,h,w]; extra_options hold "model" (this object) and
-    "sigmas" of the run.
+    mask of each evaluation: sigma is [1] on the CPU, the mask as noise_mask_for gives it; extra_options hold "model"
+    (this object) and "sigmas" of the run.
     """
 
     def __init__(
@@ -257,9 +258,8 @@ class Inpaint:
         mask_function: Callable[..., Tensor] | None = None,
         sigmas: Tensor | None = None,
     ) -> None:
-        batch, _, height, width = latent.shape
         self._model = model
-        self._whole = to_batch(resize_mask(mask, height, width)[:, None], batch).to(latent.device)
+        self._whole = noise_mask_for(mask, latent)
         self._latent = latent
         self._noise = noise
         self._function = mask_function
@@ -285,7 +285,7 @@ class Inpaint:
         return self._whole if self._function is None else self._function(sigma[None], self._whole, self._extra)
 
     def _before(self, x: Tensor, sigma: Tensor, mask: Tensor) -> Tensor:
-        return x * mask + (self._latent + self._noise * sigma) * (1.0 - mask)
+        return x * mask + self.sampling.noised(self._latent, self._noise, sigma) * (1.0 - mask)
 
     def _after(self, denoised: Tensor, mask: Tensor) -> Tensor:
         return denoised * mask + self._latent * (1.0 - mask)

@@ -270,7 +270,7 @@ def counter() -> AbstractContextManager[Tally]:
 
 
 def png(value: Tensor) -> bytes:
-    """Pictures [B,H,W,C], masks [B,H,W] or latents [B,C,h,w] (by their shape) as one PNG, side by side.
+    """Pictures [B,H,W,C], masks [B,H,W] or latents [B,C,h,w] or [B,C,T,h,w] (by shape) as one PNG, side by side.
 
     A picture of 8 bits a channel comes back exactly. Latents show their first three channels, stretched to the range.
     """
@@ -281,7 +281,7 @@ def heat_map(got: Tensor, expected: Tensor) -> bytes:
     """Where two tensors differ, as PNG: black where they are equal, over red and yellow to white for the most."""
     delta = (got.detach().cpu().float() - expected.detach().cpu().float()).abs().nan_to_num(posinf=1.0)
     if _is_latent(delta):
-        delta = delta.amax(dim=1).repeat_interleave(8, 1).repeat_interleave(8, 2)
+        delta = _as_pictures(delta).amax(dim=1).repeat_interleave(8, 1).repeat_interleave(8, 2)
     elif delta.ndim == 4:
         delta = delta.amax(dim=-1)
     peak = float(delta.max()) if delta.numel() else 0.0
@@ -291,14 +291,19 @@ def heat_map(got: Tensor, expected: Tensor) -> bytes:
 
 
 def _is_latent(value: Tensor) -> bool:
-    return value.ndim == 4 and value.shape[-1] > 4
+    return value.ndim == 5 or (value.ndim == 4 and value.shape[-1] > 4)
+
+
+def _as_pictures(latent: Tensor) -> Tensor:
+    """[B,C,h,w]: of the latent of a video [B,C,T,h,w] all its frames."""
+    return latent.movedim(2, 1).flatten(0, 1) if latent.ndim == 5 else latent
 
 
 def _drawable(value: Tensor) -> Tensor:
     """[B,H,W,C] in 0..1."""
     value = value.detach().cpu().float().nan_to_num(0.0, 1.0, 0.0)
     if _is_latent(value):
-        shown = value[:, :3]
+        shown = _as_pictures(value)[:, :3]
         low, high = shown.amin(), shown.amax()
         shown = (shown - low) / (high - low).clamp(min=1e-12)
         value = shown.repeat_interleave(8, 2).repeat_interleave(8, 3).movedim(1, -1)

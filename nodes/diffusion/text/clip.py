@@ -7,7 +7,7 @@ through a text encoder (Radford et al. 2021) on its own. The rules are those mea
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
@@ -85,7 +85,7 @@ class Clip:
 
     def clone(self) -> Clip:
         """Another socket value over the same weights."""
-        return Clip(self.encoders, self.embeddings, self.layer)
+        return type(self)(self.encoders, self.embeddings, self.layer)
 
     def with_layer(self, stop_at_clip_layer: int) -> Clip:
         """This CLIP, stopping at a layer counted from the end; beyond the first layer means the last one, normalised.
@@ -95,7 +95,7 @@ class Clip:
         """
         if stop_at_clip_layer >= 0:
             raise DiffusionError(f"stop_at_clip_layer is {stop_at_clip_layer}, expected -1 (the last layer) or below")
-        return Clip(self.encoders, self.embeddings, stop_at_clip_layer)
+        return type(self)(self.encoders, self.embeddings, stop_at_clip_layer)
 
     def with_patches(self, patches: Mapping[str, Mapping[str, Patch]], strength: float) -> Clip:
         """This CLIP with one more patch on each named parameter, by encoder name; itself at strength 0.
@@ -112,7 +112,7 @@ class Clip:
             replace(encoder, network=encoder.network.with_patches(patches.get(encoder.name, {}), strength))
             for encoder in self.encoders
         )
-        return Clip(encoders, self.embeddings, self.layer)
+        return type(self)(encoders, self.embeddings, self.layer)
 
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
@@ -158,6 +158,14 @@ class Clip:
         results = [
             encode_chunks(encoder, chunks, self.layer) for encoder, chunks in zip(self.encoders, prompts, strict=True)
         ]
+        return self.joined(results)
+
+    def joined(self, results: Sequence[tuple[Tensor, Tensor | None]]) -> Conditioning:
+        """A conditioning of what each encoder gives for a prompt: (cond [1,T,C], pooled [1,P]).
+
+        Here the channels stand side by side, cut to the shortest, and the last pooled output counts; a family that
+        joins otherwise says so in a class of its own.
+        """
         shortest = min(cond.shape[1] for cond, _ in results)
         cond = torch.cat([cond[:, :shortest] for cond, _ in results], dim=-1)
         return [[cond, {"pooled_output": results[-1][1]}]]

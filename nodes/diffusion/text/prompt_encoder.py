@@ -59,8 +59,7 @@ def encode_prompt(
             cond, pool = _INTERPRETATIONS[interpretation](reading)
             parts.append(cond)
             pooled = pool if encoder.name == POOLING else pooled
-    shortest = min(cond.shape[1] for cond in parts)
-    return [[torch.cat([cond[:, :shortest] for cond in parts], dim=-1), {"pooled_output": pooled}]]
+    return clip.joined([(cond, pooled) for cond in parts])
 
 
 def read_words(

@@ -1,7 +1,8 @@
 """Compositing: one latent or image over another, and blending two.
 
 Semantics as measured on ComfyUI 0.3.64 (parity/facts.md section 10), held by the goldens lat_comp*, lat_blend* and
-img_blend*. What is given stays as it is. Tensors are [B,C,H,W] where nothing else is said.
+img_blend*. What is given stays as it is. Tensors are [B,C,H,W], or
+[B,C,T,H,W] of videos, where nothing else is said.
 """
 
 from __future__ import annotations
@@ -32,13 +33,14 @@ def paste(
         DiffusionError: another number of channels, or no mask of this form.
     """
     _check_channels(destination, source)
-    batch, _, height, width = destination.shape
+    batch, (height, width) = destination.shape[0], destination.shape[-2:]
     if resize_source:
         source = resize(source, width, height, "bilinear")
     source = to_batch(source.to(destination), batch)
-    rows, columns = source.shape[2:]
-    weight = torch.ones(1, 1, rows, columns) if mask is None else resize_mask(mask, rows, columns)[:, None]
-    weight = to_batch(weight.to(destination), batch)
+    rows, columns = source.shape[-2:]
+    weight = torch.ones(1, rows, columns) if mask is None else resize_mask(mask, rows, columns)
+    # One for all channels and frames.
+    weight = to_batch(weight.reshape(-1, *[1] * (destination.dim() - 3), rows, columns).to(destination), batch)
 
     here, there = _overlap(x, columns, width), _overlap(y, rows, height)
     if here is None or there is None:
@@ -63,9 +65,9 @@ def paste_feathered(destination: Tensor, source: Tensor, x: int, y: int, feather
         raise DiffusionError(f"cannot put a batch of {got} onto one of {expected}: expected 1 or {expected}")
     if x < 0 or y < 0 or feather < 0:
         raise DiffusionError(f"x, y and feather must not be negative, got {x}, {y} and {feather}")
-    height, width = destination.shape[2:]
+    height, width = destination.shape[-2:]
     source = source[..., : max(0, height - y), : max(0, width - x)].to(destination)
-    rows, columns = source.shape[2:]
+    rows, columns = source.shape[-2:]
     ramps = _ramp(rows, y, height, feather)[:, None] * _ramp(columns, x, width, feather)
     weight = ramps.to(destination)
     result = destination.clone()
@@ -98,8 +100,8 @@ def blend_latents(first: Tensor, second: Tensor, factor: float) -> Tensor:
     """first * factor + second * (1 - factor), the second resized (bicubic, cut to the aspect) to the first."""
     _check_channels(first, second)
     _check_batches(first, second)
-    if second.shape[2:] != first.shape[2:]:
-        second = resize(second, first.shape[3], first.shape[2], "bicubic", "center")
+    if second.shape[-2:] != first.shape[-2:]:
+        second = resize(second, first.shape[-1], first.shape[-2], "bicubic", "center")
     return first * factor + second * (1.0 - factor)
 
 
@@ -134,9 +136,11 @@ def _ramp(size: int, offset: int, total: int, feather: int) -> Tensor:
 
 
 def _check_channels(destination: Tensor, source: Tensor) -> None:
-    if destination.dim() != 4 or source.dim() != 4:
-        got = f"{list(destination.shape)} and {list(source.shape)}"
-        raise DiffusionError(f"cannot combine {got}: expected two of 4 axes")
+    got = f"{list(destination.shape)} and {list(source.shape)}"
+    if destination.dim() not in (4, 5) or source.dim() != destination.dim():
+        raise DiffusionError(f"cannot combine {got}: expected two of 4 axes, or of 5")
+    if source.shape[2:-2] not in (destination.shape[2:-2], (1,)):
+        raise DiffusionError(f"cannot combine {got}: other frames")
     if destination.shape[1] != source.shape[1]:
         raise DiffusionError(f"cannot combine {destination.shape[1]} and {source.shape[1]} channels")
 

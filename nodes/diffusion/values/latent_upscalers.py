@@ -16,6 +16,7 @@ from weft.nodes.diffusion.families.known import describe
 from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.values.latents import samples_of
 from weft.nodes.diffusion.values.masks import as_masks
+from weft.nodes.diffusion.values.pixels import as_pictures, as_videos
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import Part, build, check, fill, in_file
@@ -92,8 +93,8 @@ def upscale_with(path: Path, latent: Mapping[str, Any], factor: float, memory: D
     if samples.shape[1] != channels:
         raise DiffusionError(f"this latent upscaler takes {channels} channels, got {samples.shape[1]}")
     with memory.on_device(module), torch.inference_mode():
-        enlarged = finite(module, enlarge, "the latent upscaler")(samples).cpu()
-    result = {**latent, "samples": enlarged.clone()}
+        enlarged = finite(module, enlarge, "the latent upscaler")(as_pictures(samples)).cpu()
+    result = {**latent, "samples": as_videos(enlarged, samples).clone()}
     if latent.get("noise_mask") is not None:
         mask = as_masks(latent["noise_mask"]).float()[:, None]
         result["noise_mask"] = interpolate(mask, scale_factor=factor, mode="bicubic")[:, 0]

@@ -1,5 +1,7 @@
 """Latents as values: {"samples": [B,C,h,w], "noise_mask"?, "batch_index"?, ...}. What is given stays as it is.
 
+The samples of videos are [B,C,T,h,w]; all here takes both.
+
 Semantics as measured on ComfyUI 0.3.64 (parity/facts.md sections 1 and 10), held by the goldens lat_* and
 kv_seedbehavior_*. A position in pixels is 8 times one in the latent; fractions are cut. Unless said otherwise
 everything but the samples is passed on unchanged, the noise mask included.
@@ -21,14 +23,14 @@ from weft.nodes.diffusion.values.pixels import LATENT_PIXELS, resize
 Latent = Mapping[str, Any]
 
 ROTATIONS: Mapping[str, int] = {"none": 0, "90 degrees": 1, "180 degrees": 2, "270 degrees": 3}  # clockwise
-FLIPS: Mapping[str, int] = {"x-axis: vertically": 2, "y-axis: horizontally": 3}  # the axis that is turned round
+FLIPS: Mapping[str, int] = {"x-axis: vertically": -2, "y-axis: horizontally": -1}  # the axis that is turned round
 SMALLEST_CROP = 8  # latent pixels that a crop leaves at the right and lower edge
 
 
 def samples_of(latent: Latent) -> Tensor:
-    """The samples [B,C,h,w] of a latent. Raises DiffusionError where there are none of this form."""
+    """The samples [B,C,h,w] or [B,C,T,h,w] of a latent. Raises DiffusionError where there are none of this form."""
     samples = latent.get("samples") if isinstance(latent, Mapping) else latent
-    if not isinstance(samples, Tensor) or samples.dim() != 4 or 0 in samples.shape:
+    if not isinstance(samples, Tensor) or samples.dim() not in (4, 5) or 0 in samples.shape:
         got = list(samples.shape) if isinstance(samples, Tensor) else type(samples).__name__
         raise DiffusionError(f'a latent needs "samples" of shape [batch, channels, height, width], got {got}')
     return samples
@@ -47,9 +49,12 @@ def fit_size(samples: Tensor, like: Tensor, method: str = "bilinear") -> Tensor:
     """Samples resized, cut to the aspect first, to the size of `like`; their batch stays."""
     if samples.shape[1] != like.shape[1]:
         raise DiffusionError(f"cannot combine latents of {like.shape[1]} and {samples.shape[1]} channels")
-    if samples.shape[2:] == like.shape[2:]:
+    if samples.dim() != like.dim() or samples.shape[2:-2] not in (like.shape[2:-2], (1,)):
+        raise DiffusionError(f"cannot combine latents {list(like.shape)} and {list(samples.shape)}: other frames")
+    samples = samples.expand(*samples.shape[:2], *like.shape[2:-2], *samples.shape[-2:])
+    if samples.shape[-2:] == like.shape[-2:]:
         return samples
-    return resize(samples, like.shape[3], like.shape[2], method, "center")
+    return resize(samples, like.shape[-1], like.shape[-2], method, "center")
 
 
 def join(first: Latent, second: Latent) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def repeat(latent: Latent, amount: int) -> dict[str, Any]:
     samples = samples_of(latent)
     if amount < 1:
         raise DiffusionError(f"cannot repeat a batch {amount} times, expected at least 1")
-    result = {**latent, "samples": samples.repeat(amount, 1, 1, 1)}
+    result = {**latent, "samples": samples.repeat(amount, *[1] * (samples.dim() - 1))}
     mask = _mask_by_item(latent)
     if mask is not None:
         result["noise_mask"] = mask.repeat(amount, *[1] * (mask.dim() - 1))
@@ -105,7 +110,7 @@ def seed_behavior(latent: Latent, behavior: str) -> dict[str, Any]:
 
 def rotate(samples: Tensor, rotation: str) -> Tensor:
     """Samples turned clockwise by a key of ROTATIONS."""
-    return torch.rot90(samples, _choice(ROTATIONS, rotation, "rotation"), (3, 2))
+    return torch.rot90(samples, _choice(ROTATIONS, rotation, "rotation"), (-1, -2))
 
 
 def flip(samples: Tensor, method: str) -> Tensor:
@@ -115,16 +120,16 @@ def flip(samples: Tensor, method: str) -> Tensor:
 
 def crop(samples: Tensor, width: int, height: int, x: int, y: int) -> Tensor:
     """A box given in pixels. x and y move back so far that 8 latent pixels remain; what lies outside is cut off."""
-    rows, columns = samples.shape[2:]
+    rows, columns = samples.shape[-2:]
     cells_wide, cells_high, x, y = (value // LATENT_PIXELS for value in (width, height, x, y))
     if cells_wide < 1 or cells_high < 1 or x < 0 or y < 0:
         raise DiffusionError(f"cannot crop a latent to {width}x{height} pixels at x={x * 8}, y={y * 8}")
     x, y = min(x, max(0, columns - SMALLEST_CROP)), min(y, max(0, rows - SMALLEST_CROP))
-    return samples[:, :, y : y + cells_high, x : x + cells_wide].clone()
+    return samples[..., y : y + cells_high, x : x + cells_wide].clone()
 
 
 def interpolate(a: Tensor, b: Tensor, ratio: float) -> Tensor:
-    """Between b (ratio 0) and a (1): length and direction of the channel vectors [B,C,h,w] are mixed apart."""
+    """Between b (ratio 0) and a (1): length and direction of the channel vectors are mixed apart."""
     a_length: Tensor = a.norm(dim=1, keepdim=True)
     b_length: Tensor = b.norm(dim=1, keepdim=True)
     # A vector of length 0 has no direction: 0 / 0 counts as 0.
@@ -147,9 +152,14 @@ def _indices(latent: Latent) -> list[int]:
 def _mask_by_item(latent: Latent) -> Tensor | None:
     """The noise mask, one for each item; None where there is none, or one for all."""
     mask: Tensor | None = latent.get("noise_mask")
-    if mask is None or len(as_masks(mask)) == 1:
+    if mask is None or _items(mask) == 1:
         return None
     return to_batch(mask, samples_of(latent).shape[0])
+
+
+def _items(mask: Tensor) -> int:
+    """How many items of a batch a noise mask is for: [H,W], [m,H,W], [m,1,H,W], or [m,1,T,H,W] of videos."""
+    return mask.shape[0] if isinstance(mask, Tensor) and mask.dim() == 5 else len(as_masks(mask))
 
 
 def _choice(table: Mapping[str, int], name: str, what: str) -> int:

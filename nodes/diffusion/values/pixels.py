@@ -15,7 +15,9 @@ from torch.nn.functional import interpolate
 from weft.nodes.diffusion.errors import DiffusionError, nearest
 
 CROPS = ("disabled", "center")
-LATENT_PIXELS = 8  # pixels of an image along one side of a latent's element
+# Pixels of an image along one side of a latent's element, for ComfyUI's nodes that resize and cut latents by pixels:
+# they know no model. What has a model at hand asks its latent_format.
+LATENT_PIXELS = 8
 SMALLEST = 64  # pixels of the smallest side that LatentUpscale makes
 
 
@@ -27,35 +29,46 @@ def check_images(*images: Tensor) -> None:
             raise DiffusionError(f"an image is {got}, expected [B,H,W,C]")
 
 
+def as_pictures(samples: Tensor) -> Tensor:
+    """The frames of videos [B,C,T,h,w] as a batch of pictures [B*T,C,h,w]; pictures as they are."""
+    return samples.movedim(2, 1).flatten(0, 1) if samples.dim() == 5 else samples
+
+
+def as_videos(pictures: Tensor, like: Tensor) -> Tensor:
+    """The inverse of as_pictures, for samples of the batch and the frames of `like`; their sides may be others."""
+    return pictures.unflatten(0, (-1, like.shape[2])).movedim(1, 2) if like.dim() == 5 else pictures
+
+
 def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
-    """Resize [B,C,H,W] to [B,C,height,width], float32 or as given.
+    """Resize [B,C,H,W] to [B,C,height,width], float32 or as given; each frame of [B,C,T,H,W] as a picture.
 
     Args:
         method: a key of METHODS.
         crop: "center" cuts the longer side to the new aspect first, "disabled" stretches.
 
     Raises:
-        DiffusionError: another method or crop, no 4 axes, or a side of less than one.
+        DiffusionError: another method or crop, no 4 or 5 axes, or a side of less than one.
     """
     if method not in METHODS:
         raise DiffusionError(f"unknown resize method {method!r}{nearest(method, METHODS)}: one of {', '.join(METHODS)}")
     if crop not in CROPS:
         raise DiffusionError(f"unknown crop {crop!r}{nearest(crop, CROPS)}: one of {', '.join(CROPS)}")
-    if samples.ndim != 4:
-        raise DiffusionError(f"cannot resize the shape {tuple(samples.shape)}, expected [B,C,H,W]")
+    if samples.ndim not in (4, 5):
+        raise DiffusionError(f"cannot resize the shape {tuple(samples.shape)}, expected [B,C,H,W] or [B,C,T,H,W]")
     if min(width, height, *samples.shape[-2:]) < 1:
         got = f"{samples.shape[-1]}x{samples.shape[-2]} to {width}x{height}"
         raise DiffusionError(f"cannot resize {got} (width x height): every side must be at least 1")
-    return METHODS[method](_center(samples, width, height) if crop == "center" else samples, width, height)
+    pictures = as_pictures(_center(samples, width, height) if crop == "center" else samples)
+    return as_videos(METHODS[method](pictures, width, height), samples)
 
 
 def upscale_by(samples: Tensor, factor: float, method: str) -> Tensor:
-    """Resize [B,C,H,W] by a factor, sides rounded to the nearest (halves to even)."""
+    """Resize [B,C,H,W] or [B,C,T,H,W] by a factor, sides rounded to the nearest (halves to even)."""
     return resize(samples, round(samples.shape[-1] * factor), round(samples.shape[-2] * factor), method)
 
 
 def upscale_latent(samples: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:
-    """Resize a latent [B,C,h,w] to a size in pixels, as LatentUpscale.
+    """Resize a latent [B,C,h,w] or [B,C,T,h,w] to a size in pixels, as LatentUpscale.
 
     A side of 0 follows from the other by aspect, both 0 return `samples`; no side becomes less than 64 pixels, and
     fractions of 8 pixels are cut.

@@ -21,7 +21,7 @@ from weft.nodes.diffusion.weights.landings import Landing
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import Part, build, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patcher import PatchedNetwork
-from weft.nodes.diffusion.weights.weightfile import Exported, WeightFile
+from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 
 class Half(NamedTuple):
@@ -45,11 +45,6 @@ class TinyVae(Vae):
     def downscale(self) -> int:
         """Pixels along one side of a latent's cell."""
         return 8
-
-    def exported(self) -> Exported:
-        """A TAESD is two files, and no VAE."""
-        self.check_whole()
-        return super().exported()
 
     def check_whole(self) -> None:
         """A TAESD is two files, and no VAE."""

@@ -1,7 +1,7 @@
 """The VAE socket: images to latents and back.
 
 An autoencoder as in Rombach et al. 2022, "High-Resolution Image Synthesis with Latent Diffusion Models". Latents here
-are those of the node space: what the encoder gives, without the scale that the UNet expects (`Family.latent_scale`).
+are those of the node space: what the encoder gives, without the scale that the network expects (LatentFormat).
 Numbers as in parity/facts.md section 10, held by the goldens vae_* and parity/units/vae.safetensors.
 """
 
@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.finite import finite
+from weft.nodes.diffusion.values.pixels import as_pictures
 from weft.nodes.diffusion.values.tiling import Report, mean_over_tilings, three_shapes
 from weft.nodes.diffusion.weights.patcher import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Exported
 
 
 class Vae:
-    """An autoencoder over images [B,H,W,3] in 0..1 and latents [B,4,H/8,W/8].
+    """An autoencoder over images [B,H,W,3] in 0..1 and latents [B,C,h,w], of the layout of Stable Diffusion's.
 
     Args:
         network: diffusers' AutoencoderKL.
@@ -33,12 +34,12 @@ class Vae:
 
     @property
     def downscale(self) -> int:
-        """Pixels along one side of a latent's cell: 8 for Stable Diffusion."""
+        """Pixels along one side of a latent's cell."""
         return 1 << (len(self._config.block_out_channels) - 1)
 
     @property
     def latent_channels(self) -> int:
-        """Channels of a latent: 4 for Stable Diffusion."""
+        """Channels of a latent."""
         return int(self._config.latent_channels)
 
     @property
@@ -54,7 +55,7 @@ class Vae:
                 of `downscale` is cropped, half of it at the upper left.
 
         Returns:
-            [B,4,H//8,W//8] float32 on the CPU, unscaled.
+            [B,C,h,w] float32 on the CPU, unscaled.
 
         Raises:
             DiffusionError: no image of this form, or one smaller than a cell; NaN or infinity (see finite).
@@ -86,31 +87,30 @@ class Vae:
         """The image of a latent.
 
         Args:
-            latent: [B,4,h,w] float, unscaled, any device.
+            latent: [B,C,h,w] float, unscaled, any device; of [B,C,T,h,w] every frame is a picture.
 
         Returns:
-            [B,8h,8w,3] float32 on the CPU, clamped to 0..1.
+            [B,H,W,3] or [B*T,H,W,3] float32 on the CPU, clamped to 0..1; a side of an element is `downscale` pixels.
 
         Raises:
             DiffusionError: no latent of this form; NaN or infinity (see finite).
         """
-        shape = self._check_latent(latent)
+        pictures = self._pictures(latent)
         decode = self._decoder()
-        images = torch.empty(shape[0], shape[2] * self.downscale, shape[3] * self.downscale, 3)
-        for image, one in zip(images, latent, strict=True):
+        height, width = (side * self.downscale for side in pictures.shape[2:])
+        images = torch.empty(len(pictures), height, width, 3)
+        for image, one in zip(images, pictures, strict=True):
             image.copy_(_image(decode(one[None]))[0])
         return images
 
     def decode_tiled(self, latent: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
         """As decode, over tiles of about `tile` x `tile` elements that share `overlap` elements: takes less memory."""
-        self._check_latent(latent)
-        pixels = mean_over_tilings(
-            latent, self._decoder(), three_shapes(tile), overlap, Fraction(self.downscale), report
-        )
-        return _image(pixels)
+        pictures, scale = self._pictures(latent), Fraction(self.downscale)
+        return _image(mean_over_tilings(pictures, self._decoder(), three_shapes(tile), overlap, scale, report))
 
     def exported(self) -> Exported:
         """What a file of it alone holds. Raises DiffusionError where it has no such file."""
+        self.check_whole()
         raise DiffusionError("this VAE has no layout of a file of its own")
 
     def check_whole(self) -> None:
@@ -144,11 +144,12 @@ class Vae:
         top, left = (size % cell // 2 for size in shape[1:3])
         return pixels[:, top : top + height, left : left + width, :3].movedim(-1, 1)
 
-    def _check_latent(self, latent: Tensor) -> list[int]:
+    def _pictures(self, latent: Tensor) -> Tensor:
+        """A latent as a batch of pictures [B,C,h,w]. Raises DiffusionError for anything else."""
         shape = list(latent.shape)
-        if len(shape) != 4 or shape[1] != self.latent_channels or not latent.is_floating_point() or 0 in shape:
+        if len(shape) not in (4, 5) or shape[1] != self.latent_channels or not latent.is_floating_point() or 0 in shape:
             raise DiffusionError(f"a latent is {shape} {latent.dtype}, expected [B,{self.latent_channels},h,w] float")
-        return shape
+        return as_pictures(latent)
 
     @property
     def _config(self) -> Any:
@@ -177,14 +178,14 @@ class PixelVae(Vae):
 
 @torch.inference_mode()
 def _encode(module: Any, images: Tensor) -> Tensor:
-    """[b,3,H,W] in 0..1 -> [b,4,h,w]: the mode of the posterior."""
+    """[b,3,H,W] in 0..1 -> [b,C,h,w]: the mode of the posterior."""
     latents: Tensor = module.encode(on_network(images * 2.0 - 1.0, module)).latent_dist.mode()
     return latents
 
 
 @torch.inference_mode()
 def _decode(module: Any, latents: Tensor) -> Tensor:
-    """[b,4,h,w] -> [b,3,H,W] float32 in about -1..1."""
+    """[b,C,h,w] -> [b,3,H,W] float32 in about -1..1."""
     pixels: Tensor = module.decode(on_network(latents, module)).sample
     return pixels.float()
 

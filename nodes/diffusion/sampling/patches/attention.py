@@ -15,7 +15,6 @@ from torch import Tensor
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
-LATENT_PIXELS = 8
 # HyperTile's smallest tile, in image pixels.
 SMALLEST_TILE = 32
 # Token merging keeps one token of each cell of so many by so many as a place to merge into.
@@ -41,7 +40,7 @@ def hyper_tile(model: ModelPatcher, tile_size: int, swap_size: int, max_depth: i
     """
     clone = model.clone()
     clone.set_model_attn1_patch(
-        TiledAttention(max(SMALLEST_TILE, tile_size) // LATENT_PIXELS, swap_size, max_depth, scale_depth)
+        TiledAttention(max(SMALLEST_TILE, tile_size) // model.latent_format.pixels, swap_size, max_depth, scale_depth)
     )
     clone.set_model_attn1_output_patch(untile)
     return clone
