@@ -36,7 +36,7 @@ def as_pictures(samples: Tensor) -> Tensor:
 
 def as_videos(pictures: Tensor, like: Tensor) -> Tensor:
     """The inverse of as_pictures, for samples of the batch and the frames of `like`; their sides may be others."""
-    return pictures.unflatten(0, (-1, like.shape[2])).movedim(1, 2) if like.dim() == 5 else pictures
+    return pictures.reshape(-1, like.shape[2], *pictures.shape[1:]).movedim(1, 2) if like.dim() == 5 else pictures
 
 
 def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "disabled") -> Tensor:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
@@ -120,10 +120,11 @@ class ReadHint(nn.Module):
         return read
 
 
-def _controlnet(config: Mapping[str, Any]) -> Any:
+def _controlnet(config: Mapping[str, Any]) -> nn.Module:
     from diffusers import ControlNetModel
 
-    return ControlNetModel(**config)
+    # diffusers does not say what its constructors take.
+    return cast("Callable[..., nn.Module]", ControlNetModel)(**config)
 
 
 def _traits(config: Any) -> tuple[Any, ...]:
