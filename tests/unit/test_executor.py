@@ -56,9 +56,6 @@ class World:
         return {number for number, ref in self.refs.items() if ref() is not None}
 
 
-WORLD = World()
-
-
 @pytest.fixture(scope="module", autouse=True)
 def frozen() -> Iterator[None]:
     """What the tests before left in memory is not looked through whenever a node here collects."""
@@ -67,51 +64,46 @@ def frozen() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(autouse=True)
-def world() -> World:
-    WORLD.__init__()  # type: ignore[misc]  # nodes find it by its name
-    return WORLD
+def classes(world: World) -> list[Any]:
+    """Node classes that tell this world."""
 
+    @node(category="test")
+    def Step(*, number: Number, a: Image = None, b: Image = None, context: RunContext) -> Image:
+        world.called.append(number)
+        world.alive_at[number] = world.alive()
+        if number in world.does:
+            world.does[number](context)
+        picture = Picture(number)
+        world.refs[number] = weakref.ref(picture)
+        return picture
 
-@node(category="test")
-def Step(*, number: Number, a: Image = None, b: Image = None, context: RunContext) -> Image:
-    WORLD.called.append(number)
-    WORLD.alive_at[number] = WORLD.alive()
-    if number in WORLD.does:
-        WORLD.does[number](context)
-    picture = Picture(number)
-    WORLD.refs[number] = weakref.ref(picture)
-    return picture
+    @node(category="test", output_node=True)
+    def Save(*, number: Number, a: Image, context: RunContext) -> UI:
+        world.called.append(number)
+        world.alive_at[number] = world.alive()
+        if number in world.does:
+            world.does[number](context)
+        path = context.folders.output / f"{number}.txt"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+        context.wrote(path)
+        return UI(text=[f"saved {number}"])
 
+    @node(category="test", output_node=True)
+    def Keep(*, number: Number, a: Image) -> Image:
+        world.called.append(number)
+        return a
 
-@node(category="test", output_node=True)
-def Save(*, number: Number, a: Image, context: RunContext) -> UI:
-    WORLD.called.append(number)
-    WORLD.alive_at[number] = WORLD.alive()
-    if number in WORLD.does:
-        WORLD.does[number](context)
-    path = context.folders.output / f"{number}.txt"
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("x")
-    context.wrote(path)
-    return UI(text=[f"saved {number}"])
+    @node(category="test")
+    def Load(
+        *, file: Annotated[str, Files("input", suffixes=(".txt",))], number: Number = 0, context: RunContext
+    ) -> Image:
+        if number in world.does:
+            world.does[number](context)
+        world.called.append(number)
+        return (context.folders.input / file).read_text()
 
-
-@node(category="test", output_node=True)
-def Keep(*, number: Number, a: Image) -> Image:
-    WORLD.called.append(number)
-    return a
-
-
-@node(category="test")
-def Load(*, file: Annotated[str, Files("input", suffixes=(".txt",))], number: Number = 0, context: RunContext) -> Image:
-    if number in WORLD.does:
-        WORLD.does[number](context)
-    WORLD.called.append(number)
-    return (context.folders.input / file).read_text()
-
-
-REGISTRY = Registry().add([Step, Save, Keep, Load])
+    return [Step, Save, Keep, Load]
 
 
 def graph(*links: tuple[int, ...], save: tuple[int, ...] = (), keep: tuple[int, ...] = ()) -> dict[str, Any]:
@@ -126,6 +118,8 @@ def graph(*links: tuple[int, ...], save: tuple[int, ...] = (), keep: tuple[int, 
 
 class Runner:
     def __init__(self, folders: Folders, make_context: Callable[..., RunContext]) -> None:
+        self.world = World()
+        self.registry = Registry().add(classes(self.world))
         self.folders = folders
         self.make_context = make_context
         self.events: list[Event] = []
@@ -139,7 +133,7 @@ class Runner:
             "cache": NoCache() if cache is None else cache,
             "namespace": namespace,
         }
-        return Planner(REGISTRY, folders=self.folders, **options)
+        return Planner(self.registry, folders=self.folders, **options)
 
     def executor(self, cache: Cache | None = None, **options: Any) -> Executor:
         return Executor(self.planner(cache), **options)
@@ -164,7 +158,7 @@ CHAIN = graph((1,), (2, 1), (3, 2), (4, 3), save=(4,))
 
 def test_a_chain(runner: Runner) -> None:
     result = runner.run(CHAIN)
-    assert WORLD.called == [1, 2, 3, 4]
+    assert runner.world.called == [1, 2, 3, 4]
     assert list(result) == ["4"]
     assert result["4"] == ()
     assert result.ui == {"4": {"text": ["saved 4"]}}
@@ -177,26 +171,26 @@ def test_a_chain(runner: Runner) -> None:
 
 def test_outputs_go_as_soon_as_nobody_needs_them(runner: Runner) -> None:
     runner.run(CHAIN)
-    assert WORLD.alive_at == {1: set(), 2: {1}, 3: {2}, 4: {3}}
-    assert WORLD.alive() == set()
+    assert runner.world.alive_at == {1: set(), 2: {1}, 3: {2}, 4: {3}}
+    assert runner.world.alive() == set()
 
 
 def test_each_consumer_is_waited_for(runner: Runner) -> None:
     runner.run(graph((1,), (2, 1), (3, 1, 2), (4, 3, 3), (5, 1), (6, 4), (7, 5), save=(6, 7)))
-    assert WORLD.called == [1, 2, 3, 4, 6, 5, 7]
-    assert WORLD.alive_at == {1: set(), 2: {1}, 3: {1, 2}, 4: {1, 3}, 6: {1, 4}, 5: {1}, 7: {5}}
+    assert runner.world.called == [1, 2, 3, 4, 6, 5, 7]
+    assert runner.world.alive_at == {1: set(), 2: {1}, 3: {1, 2}, 4: {1, 3}, 6: {1, 4}, 5: {1}, 7: {5}}
 
 
 def test_branches_run_one_after_the_other(runner: Runner) -> None:
     runner.run(graph((1,), *((10 + n, 1) for n in range(3)), *((20 + n, 10 + n) for n in range(3)), save=(20, 21, 22)))
-    assert WORLD.alive_at[21] == {1, 11}
-    assert WORLD.alive_at[22] == {12}
+    assert runner.world.alive_at[21] == {1, 11}
+    assert runner.world.alive_at[22] == {12}
 
 
 def test_output_nodes_and_targets_are_kept(runner: Runner) -> None:
     result = runner.run(graph((1,), (2, 1), (3, 2), keep=(3,)), targets=("1",))
     assert list(result) == ["1", "3"]
-    assert WORLD.alive() == {1, 2}  # 3 gave what it took from 2
+    assert runner.world.alive() == {1, 2}  # 3 gave what it took from 2
     assert "2" not in result
     with pytest.raises(KeyError, match="node '2' is not in the result, which keeps 1, 3; name it a target"):
         result["2"]
@@ -205,9 +199,9 @@ def test_output_nodes_and_targets_are_kept(runner: Runner) -> None:
 def test_what_the_cache_keeps_stays(runner: Runner) -> None:
     cache = MemoryCache()
     runner.run(CHAIN, cache)
-    assert WORLD.alive() == {1, 2, 3}
+    assert runner.world.alive() == {1, 2, 3}
     cache.clear()
-    assert WORLD.alive() == set()
+    assert runner.world.alive() == set()
 
 
 def edited(node_id: str, **inputs: Any) -> dict[str, Any]:
@@ -236,11 +230,11 @@ def test_hits_are_released_too(runner: Runner) -> None:
     changed = edited("3", number=30)
     plan = runner.plan(changed, cache)
     started.append(True)
-    WORLD.alive_at.clear()
+    runner.world.alive_at.clear()
     result = runner.executor(cache).run(plan, runner.make_context())
     assert result.cached == ("2",)
-    assert WORLD.alive_at == {30: {2}, 4: {30}}
-    assert WORLD.alive() == set()
+    assert runner.world.alive_at == {30: {2}, 4: {30}}
+    assert runner.world.alive() == set()
     assert result.plan is plan
 
 
@@ -248,12 +242,12 @@ def test_a_plan_runs_as_often_as_one_likes(runner: Runner) -> None:
     plan = runner.plan(CHAIN)
     cache = MemoryCache()
     first, second = (runner.executor(cache).run(plan, runner.make_context()) for _ in range(2))
-    assert WORLD.called == [1, 2, 3, 4] * 2, "it says that they run"
+    assert runner.world.called == [1, 2, 3, 4] * 2, "it says that they run"
     assert (first.outputs, first.ui, first.files) == (second.outputs, second.ui, second.files)
     served = runner.plan(CHAIN, cache)
-    WORLD.called.clear()
+    runner.world.called.clear()
     first, second = (runner.executor(cache).run(served, runner.make_context()) for _ in range(2))
-    assert WORLD.called == []
+    assert runner.world.called == []
     assert first.cached == second.cached == ("4",)
 
 
@@ -263,7 +257,7 @@ def test_a_plan_holds_nothing_of_the_cache(runner: Runner) -> None:
     plan = runner.plan(edited("4", number=40), cache)
     assert [step.node_id for step in plan.steps if step.cached] == ["3"]
     cache.clear()
-    assert WORLD.alive() == set()
+    assert runner.world.alive() == set()
 
 
 @pytest.mark.parametrize("why", ["dropped", "another process", "another device"])
@@ -275,7 +269,7 @@ def test_a_hit_that_is_gone_is_a_miss(why: str, runner: Runner) -> None:
     prompt["4"]["inputs"]["number"] = 40
     plan = runner.plan(prompt, cache)
     assert {step.node_id: step.cached for step in plan.steps} == {"3": True, "4": False, "5": True}
-    WORLD.called.clear()
+    runner.world.called.clear()
     other = cache if why == "another device" else MemoryCache()
     if why == "dropped":
         other = cache
@@ -283,12 +277,12 @@ def test_a_hit_that_is_gone_is_a_miss(why: str, runner: Runner) -> None:
     planner = runner.planner(other, b"cuda" if why == "another device" else b"")
     seen: list[Event] = []
     result = Executor(planner).run(plan, runner.make_context(observers=[seen.append]))
-    assert WORLD.called == [1, 2, 3, 40, 5]
-    assert WORLD.alive_at[40] >= {3}
+    assert runner.world.called == [1, 2, 3, 40, 5]
+    assert runner.world.alive_at[40] >= {3}
     assert (result.cached, list(result)) == ((), ["4", "5"])
     reasons = {event.node_id: event.reason for event in seen if isinstance(event, events.NodeStarted)}
     assert reasons["3"] == reasons["5"] == "the cache dropped it"
-    assert WORLD.alive() == {1, 2, 3} if why == "another process" else True
+    assert runner.world.alive() == {1, 2, 3} if why == "another process" else True
 
 
 def test_a_hit_that_is_gone_wakes_a_hit_above(runner: Runner) -> None:
@@ -297,9 +291,9 @@ def test_a_hit_that_is_gone_wakes_a_hit_above(runner: Runner) -> None:
     runner.run(CHAIN, cache)
     plan = runner.plan(edited("4", number=40), cache)
     cache._entries.pop(plan.nodes["3"].key.digest)
-    WORLD.called.clear()
+    runner.world.called.clear()
     result = runner.executor(cache).run(plan, runner.make_context())
-    assert WORLD.called == [3, 40]
+    assert runner.world.called == [3, 40]
     assert result.cached == ("2",)
 
 
@@ -309,16 +303,16 @@ def test_other_code_than_the_plan_s_poisons_no_cache(runner: Runner) -> None:
     changed = tuple(step._replace(version="another") if step.node_id == "2" else step for step in plan.steps)
     cache = MemoryCache()
     result = runner.executor(cache).run(replace(plan, steps=changed), runner.make_context())
-    assert (WORLD.called, list(result)) == ([1, 2, 3, 4], ["4"])
+    assert (runner.world.called, list(result)) == ([1, 2, 3, 4], ["4"])
     assert [node_id for node_id in "1234" if cache.lookup(plan.nodes[node_id].key.digest)] == ["1"]
 
 
 def test_the_second_run_comes_from_the_cache(runner: Runner) -> None:
     cache = MemoryCache()
     first = runner.run(CHAIN, cache)
-    WORLD.called.clear()
+    runner.world.called.clear()
     second = runner.run(CHAIN, cache)
-    assert WORLD.called == []
+    assert runner.world.called == []
     assert (second.cached, second.timings) == (("4",), {})
     assert (second.outputs, second.ui, second.files) == (first.outputs, first.ui, first.files)
     assert runner.names() == ["RunStarted", "NodeCached 4", "RunFinished"]
@@ -327,9 +321,9 @@ def test_the_second_run_comes_from_the_cache(runner: Runner) -> None:
 def test_an_output_whose_file_is_gone_runs_again(runner: Runner) -> None:
     cache = MemoryCache()
     runner.run(CHAIN, cache).files[0].unlink()
-    WORLD.called.clear()
+    runner.world.called.clear()
     result = runner.run(CHAIN, cache)
-    assert (WORLD.called, result.cached) == ([4], ("3",))
+    assert (runner.world.called, result.cached) == ([4], ("3",))
     assert result.files[0].is_file()
 
 
@@ -338,9 +332,9 @@ def test_equal_nodes_run_once(runner: Runner) -> None:
     twins["3"]["inputs"]["number"] = 2
     twins["6"] = {**twins["5"]}
     result = runner.run(twins, targets=("3",))
-    assert WORLD.called == [1, 2, 4, 5]
-    assert WORLD.alive_at[4] == {1, 2} - {1}
-    assert result["3"][0] is WORLD.refs[2]()
+    assert runner.world.called == [1, 2, 4, 5]
+    assert runner.world.alive_at[4] == {1, 2} - {1}
+    assert result["3"][0] is runner.world.refs[2]()
     assert result["6"] == ()
     assert result.ui["6"] == result.ui["5"]
     assert (result.cached, list(result.timings)) == (("3", "6"), ["1", "2", "4", "5"])
@@ -355,7 +349,7 @@ def test_the_exact_order_of_events(runner: Runner) -> None:
 
     cache = MemoryCache()
     runner.run(CHAIN, cache)
-    WORLD.does[30] = steps
+    runner.world.does[30] = steps
     result = runner.run(edited("3", number=30), cache)
     assert runner.names() == [
         "RunStarted",
@@ -384,7 +378,7 @@ def test_the_exact_order_of_events(runner: Runner) -> None:
 
 
 def test_timings_are_wall_time(runner: Runner) -> None:
-    WORLD.does[2] = lambda context: time.sleep(0.02)
+    runner.world.does[2] = lambda context: time.sleep(0.02)
     result = runner.run(CHAIN)
     assert 0.02 <= result.timings["2"] < 10
 
@@ -414,7 +408,7 @@ def test_files_of_a_node_that_does_not_end_are_listed(stopped: bool, runner: Run
                 raise
             raise KeyboardInterrupt from None
 
-    WORLD.does = {3: stop}
+    runner.world.does = {3: stop}
     with pytest.raises(Interrupted if stopped else NodeError) as caught:
         runner.run(graph((1,), (2, 1), (3, 1), save=(2, 3)))
     names = ["2.txt", "a.txt_00001_.txt", "b.txt_00001_.txt"]
@@ -434,7 +428,7 @@ def test_previews_are_no_results(runner: Runner) -> None:
         with context.folders.numbered("p", "temp").create(".png") as (_, path):
             context.wrote(path)
 
-    WORLD.does = {2: preview}
+    runner.world.does = {2: preview}
     result = runner.run(graph((1,), (2, 1), save=(2,)))
     assert result.files == (runner.folders.output / "2.txt",)
     assert [path.name for path in result.previews] == ["p_00001_.png"]
@@ -461,7 +455,7 @@ def test_an_observer_that_raises_is_no_failure_of_a_node(kind: type[Event], swal
             if not swallowed:
                 raise RuntimeError("in the node's words") from None
 
-    WORLD.does = {3: tell}
+    runner.world.does = {3: tell}
     context = runner.make_context(observers=[broken, seen.append])
     with pytest.raises(ZeroDivisionError, match="the observer's"):
         runner.executor().run(runner.plan(graph((1,), (2, 1), (3, 1), save=(2, 3))), context)
@@ -493,7 +487,7 @@ def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
     def fail(context: RunContext) -> None:
         raise ValueError("no")
 
-    WORLD.does = {3: fail}
+    runner.world.does = {3: fail}
     prompt = graph((1,), (2, 1), (3, 2), (4, 1), (5, 1), save=(3, 4, 5))
     told: list[str] = []
 
@@ -505,12 +499,12 @@ def test_a_failure_that_is_spared_stops_nothing(runner: Runner) -> None:
     context = runner.make_context(observers=[seen.append])
     result = runner.executor(spare=spare).run(runner.plan(prompt), context)
     assert told == ["3"]
-    assert sorted(WORLD.called) == [1, 2, 3, 4, 5]
+    assert sorted(runner.world.called) == [1, 2, 3, 4, 5]
     assert list(result) == ["4", "5"]
     assert result.status == result.to_json()["status"] == "failed"
-    assert WORLD.alive() == set(), "what it would have taken is released"
+    assert runner.world.alive() == set(), "what it would have taken is released"
     assert [event.status for event in seen if isinstance(event, events.RunFinished)] == ["failed"]
-    WORLD.called.clear()
+    runner.world.called.clear()
     with pytest.raises(NodeError):
         runner.executor(spare=lambda error: False).run(runner.plan(prompt), runner.make_context())
 
@@ -519,7 +513,7 @@ def test_a_failure_that_others_wait_for_is_not_spared(runner: Runner) -> None:
     def fail(context: RunContext) -> None:
         raise ValueError("no")
 
-    WORLD.does = {2: fail}
+    runner.world.does = {2: fail}
     with pytest.raises(NodeError):
         runner.executor(spare=lambda error: True).run(runner.plan(CHAIN), runner.make_context())
 
@@ -531,7 +525,7 @@ def test_the_context_knows_what_the_cache_served(runner: Runner) -> None:
     runner.run(prompt, cache)
     twin = {**prompt, "7": prompt["1"], "8": graph((8, 7), save=(8,))["8"]}
     served: list[set[str]] = []
-    WORLD.does = {8: lambda context: served.append(set(context.served))}
+    runner.world.does = {8: lambda context: served.append(set(context.served))}
     runner.run(twin, cache)
     runner.run(twin, MemoryCache())
     assert served == [{"1", "2", "7"}, set()]
@@ -539,7 +533,7 @@ def test_the_context_knows_what_the_cache_served(runner: Runner) -> None:
 
 def test_a_failure_keeps_what_finished(runner: Runner) -> None:
     cache = MemoryCache()
-    WORLD.does[3] = boom
+    runner.world.does[3] = boom
     with pytest.raises(NodeError) as caught:
         runner.run(CHAIN, cache)
     assert (caught.value.node_id, str(caught.value.__cause__)) == ("3", "boom")
@@ -550,10 +544,10 @@ def test_a_failure_keeps_what_finished(runner: Runner) -> None:
     assert (failed.message, failed.exception_type) == ("ValueError: boom", "ValueError")
     assert "in boom" in failed.traceback
     assert finished.status == "failed"
-    WORLD.does.clear()
-    WORLD.called.clear()
+    runner.world.does.clear()
+    runner.world.called.clear()
     assert runner.run(CHAIN, cache).cached == ("2",)
-    assert WORLD.called == [3, 4]
+    assert runner.world.called == [3, 4]
 
 
 def cancel(context: RunContext) -> None:
@@ -577,7 +571,7 @@ def test_interruption_keeps_what_finished(
     does: Callable[[RunContext], None], finished: int, message: str, runner: Runner
 ) -> None:
     cache = MemoryCache()
-    WORLD.does[3] = does
+    runner.world.does[3] = does
     with pytest.raises(Interrupted, match=message) as caught:
         runner.run(CHAIN, cache)
     assert caught.value.exit_code == 130
@@ -586,10 +580,10 @@ def test_interruption_keeps_what_finished(
     assert (last.status, last.files) == ("interrupted", ())
     assert sum(name.startswith("NodeFinished") for name in runner.names()) == finished
     assert not any(name.startswith("NodeFailed") for name in runner.names())
-    WORLD.does.clear()
-    WORLD.called.clear()
+    runner.world.does.clear()
+    runner.world.called.clear()
     runner.run(CHAIN, cache)
-    assert WORLD.called == [3, 4][finished - 2 :]
+    assert runner.world.called == [3, 4][finished - 2 :]
 
 
 def test_cancelled_before_it_begins(runner: Runner) -> None:
@@ -597,7 +591,7 @@ def test_cancelled_before_it_begins(runner: Runner) -> None:
     context.cancel()
     with pytest.raises(Interrupted):
         runner.executor().run(runner.plan(CHAIN), context)
-    assert WORLD.called == []
+    assert runner.world.called == []
     assert runner.names() == ["RunStarted", "RunFinished"]
 
 
@@ -609,7 +603,7 @@ def test_an_observer_may_interrupt(error: BaseException, runner: Runner) -> None
 
     with pytest.raises(Interrupted):
         runner.executor().run(runner.plan(CHAIN), runner.make_context(observers=[observer]))
-    assert WORLD.called == [1, 2]
+    assert runner.world.called == [1, 2]
 
 
 def test_volatile_outputs_are_never_stored(runner: Runner) -> None:
@@ -648,16 +642,16 @@ def test_a_file_that_changes_after_the_plan_poisons_no_cache(change: str, runner
         if change == "gone":
             file.unlink()
 
-    WORLD.does[1] = touch
+    runner.world.does[1] = touch
     if change != "content":
-        WORLD.does[2] = restore
+        runner.world.does[2] = restore
     result = runner.executor(cache).run(plan, runner.make_context())
     assert result["2"] == ("new",)
     assert [node_id for node_id, _ in result.warnings] == ["1"]
     assert f"{file} was changed after the run was planned" in result.warnings[0][1]
     assert len(cache) == 1, "node 5 alone, which takes nothing from the file"
     file.write_text("old")
-    WORLD.does.clear()
+    runner.world.does.clear()
     again = runner.run(LOADED, cache)
     assert [again[node_id] for node_id in "234"] == [("old",)] * 3
     assert (again.cached, again.warnings) == (("3", "5"), ())
@@ -685,7 +679,7 @@ def test_the_namespace_is_part_of_the_stored_key(runner: Runner) -> None:
 
 def test_nothing_to_do(runner: Runner) -> None:
     result = runner.run({"1": {"class_type": "Step", "inputs": {"number": 1}}})
-    assert (dict(result.outputs), result.files, WORLD.called) == ({}, (), [])
+    assert (dict(result.outputs), result.files, runner.world.called) == ({}, (), [])
 
 
 def test_a_long_chain_needs_no_recursion(runner: Runner) -> None:
