@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from weft.engine.schema.packs import Pack, SelfTests
 from weft.nodes import NODES
+from weft.nodes.core.settings import PASSES, SAMPLING_VERSION, SETTINGS
 from weft.nodes.frontend import FRONTEND
-from weft.nodes.settings import PASSES, SAMPLING_VERSION, SETTINGS
 
 _ASSERTIONS = (
     "AssertContainsColor",

@@ -12,7 +12,7 @@ import pytest
 from weft.engine.context import RunContext
 from weft.engine.folders import Folders
 from weft.engine.settings import Settings
-from weft.nodes.settings import SETTINGS
+from weft.nodes.core.settings import SETTINGS
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Int
-from weft.nodes.settings import SAMPLING_VERSION as VERSION
+from weft.nodes.core.settings import SAMPLING_VERSION as VERSION
 
 SAMPLING_VERSION = VERSION.number
 

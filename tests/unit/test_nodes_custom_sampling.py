@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from weft.nodes.core import custom_samplers, custom_sampling, model_patches, model_sampling, schedules, sigma_ops
+from weft.nodes.core import custom_sampling, samplers, sigmas
+from weft.nodes.core import model as model_faces
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -83,7 +84,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_samplers_with_options(name: str) -> None:
-    face, options = getattr(custom_samplers, name), OPTIONS[name]
+    face, options = getattr(samplers, name), OPTIONS[name]
     if name.endswith("SDE") and name != "SamplerER_SDE":
         on_cpu, on_gpu = face(**options, noise_device="cpu"), face(**options, noise_device="gpu")
         assert (on_cpu.noise, on_gpu.noise) == (brownian_noise, brownian_noise_on_device)
@@ -93,56 +94,54 @@ def test_samplers_with_options(name: str) -> None:
 
 
 def test_other_samplers(model: ModelPatcher) -> None:
-    assert custom_samplers.KSamplerSelect(sampler_name="uni_pc") is SAMPLERS["uni_pc"]
-    assert custom_samplers.SamplerEulerCFGpp(version="regular") is SAMPLERS["euler_cfg_pp"]
-    enlarging = custom_samplers.SamplerLCMUpscale(scale_ratio=2.0, scale_steps=-1, upscale_method="area")
+    assert samplers.KSamplerSelect(sampler_name="uni_pc") is SAMPLERS["uni_pc"]
+    assert samplers.SamplerEulerCFGpp(version="regular") is SAMPLERS["euler_cfg_pp"]
+    enlarging = samplers.SamplerLCMUpscale(scale_ratio=2.0, scale_steps=-1, upscale_method="area")
     assert enlarging.solve.keywords == {"scale_ratio": 2.0, "scale_steps": None, "upscale_method": "area"}
     settings = {"eta": 1.0, "sde_start_percent": 0.1, "sde_end_percent": 0.9, "s_noise": 1.0, "predictor_order": 2}
-    adams = custom_samplers.SamplerSASolver(
-        model=model, **settings, corrector_order=0, use_pece=False, simple_order_2=True
-    )
+    adams = samplers.SamplerSASolver(model=model, **settings, corrector_order=0, use_pece=False, simple_order_2=True)
     assert adams.noise is SAMPLERS["sa_solver"].noise
 
 
 def test_schedules(model: ModelPatcher) -> None:
     table = model.sampling
-    basic = schedules.BasicScheduler(model=model, scheduler="simple", steps=4, denoise=0.5)
+    basic = sigmas.BasicScheduler(model=model, scheduler="simple", steps=4, denoise=0.5)
     assert float(basic[0]) == float(table.sigmas[499])
     ends = {"sigma_max": 10.0, "sigma_min": 0.1}
     made = {
-        "karras": schedules.KarrasScheduler(steps=4, rho=5.0, **ends),
-        "exponential": schedules.ExponentialScheduler(steps=4, **ends),
-        "polyexponential": schedules.PolyexponentialScheduler(steps=4, rho=2.0, **ends),
-        "laplace": schedules.LaplaceScheduler(steps=5, mu=0.0, beta=0.5, **ends),
-        "vp": schedules.VPScheduler(steps=4, beta_d=19.9, beta_min=0.1, eps_s=0.001),
-        "turbo": schedules.SDTurboScheduler(model=model, steps=4, denoise=1.0),
-        "beta": schedules.BetaSamplingScheduler(model=model, steps=4, alpha=0.6, beta=0.6),
-        "aligned": schedules.AlignYourStepsScheduler(model_type="SVD", steps=4, denoise=1.0),
-        "gits": schedules.GITSScheduler(coeff=1.2, steps=4, denoise=1.0),
+        "karras": sigmas.KarrasScheduler(steps=4, rho=5.0, **ends),
+        "exponential": sigmas.ExponentialScheduler(steps=4, **ends),
+        "polyexponential": sigmas.PolyexponentialScheduler(steps=4, rho=2.0, **ends),
+        "laplace": sigmas.LaplaceScheduler(steps=5, mu=0.0, beta=0.5, **ends),
+        "vp": sigmas.VPScheduler(steps=4, beta_d=19.9, beta_min=0.1, eps_s=0.001),
+        "turbo": sigmas.SDTurboScheduler(model=model, steps=4, denoise=1.0),
+        "beta": sigmas.BetaSamplingScheduler(model=model, steps=4, alpha=0.6, beta=0.6),
+        "aligned": sigmas.AlignYourStepsScheduler(model_type="SVD", steps=4, denoise=1.0),
+        "gits": sigmas.GITSScheduler(coeff=1.2, steps=4, denoise=1.0),
     }
     assert {name: len(sigmas) for name, sigmas in made.items()} == dict.fromkeys(made, 5)
     with pytest.raises(DiffusionError, match="steps must be at least 1, got 0"):
-        schedules.BasicScheduler(model=model, scheduler="simple", steps=0, denoise=1.0)
+        sigmas.BasicScheduler(model=model, scheduler="simple", steps=0, denoise=1.0)
 
 
 def test_what_is_done_to_schedules(model: ModelPatcher) -> None:
-    assert [len(part) for part in sigma_ops.SplitSigmas(sigmas=SIGMAS, step=1)] == [2, 4]
-    assert [len(part) for part in sigma_ops.SplitSigmasDenoise(sigmas=SIGMAS, denoise=0.25)] == [4, 2]
-    assert float(sigma_ops.FlipSigmas(sigmas=SIGMAS)[-1]) == 8.0
-    assert float(sigma_ops.SetFirstSigma(sigmas=SIGMAS, sigma=9.0)[0]) == 9.0
-    longer = sigma_ops.ExtendIntermediateSigmas(
+    assert [len(part) for part in sigmas.SplitSigmas(sigmas=SIGMAS, step=1)] == [2, 4]
+    assert [len(part) for part in sigmas.SplitSigmasDenoise(sigmas=SIGMAS, denoise=0.25)] == [4, 2]
+    assert float(sigmas.FlipSigmas(sigmas=SIGMAS)[-1]) == 8.0
+    assert float(sigmas.SetFirstSigma(sigmas=SIGMAS, sigma=9.0)[0]) == 9.0
+    longer = sigmas.ExtendIntermediateSigmas(
         sigmas=SIGMAS, steps=3, start_at_sigma=-1.0, end_at_sigma=4.0, spacing="sine"
     )
     assert len(longer) == 9
     at = {"model": model, "sampling_percent": 1.0}
-    assert sigma_ops.SamplingPercentToSigma(**at, return_actual_sigma=False) == 0.0
-    assert sigma_ops.SamplingPercentToSigma(**at, return_actual_sigma=True) == model.sampling.sigma_min
+    assert sigmas.SamplingPercentToSigma(**at, return_actual_sigma=False) == 0.0
+    assert sigmas.SamplingPercentToSigma(**at, return_actual_sigma=True) == model.sampling.sigma_min
 
 
 def test_schedules_of_models(model: ModelPatcher) -> None:
-    v = model_sampling.ModelSamplingDiscrete(model=model, sampling="v_prediction", zsnr=True)
+    v = model_faces.ModelSamplingDiscrete(model=model, sampling="v_prediction", zsnr=True)
     assert (v.sampling.prediction, round(v.sampling.sigma_max)) == ("v", 4519)
-    edm = model_sampling.ModelSamplingContinuousEDM(model=model, sampling="edm", sigma_max=80.0, sigma_min=0.01)
+    edm = model_faces.ModelSamplingContinuousEDM(model=model, sampling="edm", sigma_max=80.0, sigma_min=0.01)
     assert (edm.sampling.prediction, edm.sampling.sigma_data) == ("edm", 0.5)
     assert model.sampling.prediction == "eps"
 
@@ -181,7 +180,7 @@ PATCHES: dict[str, tuple[dict[str, Any], set[str]]] = {
 @pytest.mark.parametrize("name", PATCHES)
 def test_patches_stand_where_they_act(name: str, model: ModelPatcher) -> None:
     settings, places = PATCHES[name]
-    options = dict(getattr(model_patches, name)(model=model, **settings).model_options)
+    options = dict(getattr(model_faces, name)(model=model, **settings).model_options)
     inner = options.pop("transformer_options")
     assert {*options, *inner.get("patches", {}), *inner.get("patches_replace", {})} == places
     assert model.model_options == {"transformer_options": {}}
@@ -190,4 +189,4 @@ def test_patches_stand_where_they_act(name: str, model: ModelPatcher) -> None:
 def test_a_factor_of_zero_cannot_shrink(model: ModelPatcher) -> None:
     settings = PATCHES["PatchModelAddDownscale"][0] | {"downscale_factor": 0.0}
     with pytest.raises(DiffusionError, match="downscale_factor must be above 0, got 0.0"):
-        model_patches.PatchModelAddDownscale(model=model, **settings)
+        model_faces.PatchModelAddDownscale(model=model, **settings)

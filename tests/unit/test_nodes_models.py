@@ -15,7 +15,7 @@ from torch import Tensor
 
 import weft
 from weft.engine.errors import InvalidWorkflow, NodeError
-from weft.nodes.core import conditioning_sdxl, editing
+from weft.nodes.core import conditioning
 
 CHECKPOINT = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}}
 LORA = {
@@ -324,10 +324,10 @@ class Texts:
 def test_numbers_beside_the_prompt(make_context: Any) -> None:
     given = {"clip": Texts(), "context": make_context()}
     sizes = {"width": 1, "height": 2, "crop_w": 3, "crop_h": 4, "target_width": 5, "target_height": 6}
-    ((asked, options),) = conditioning_sdxl.CLIPTextEncodeSDXL(**given, **sizes, text_g="g", text_l="l")
+    ((asked, options),) = conditioning.CLIPTextEncodeSDXL(**given, **sizes, text_g="g", text_l="l")
     assert asked == {"clip_g": "g", "clip_l": "l"}
     assert options == {"pooled_output": 1, **sizes}
-    ((asked, options),) = conditioning_sdxl.CLIPTextEncodeSDXLRefiner(**given, text="t", ascore=7.5, width=1, height=2)
+    ((asked, options),) = conditioning.CLIPTextEncodeSDXLRefiner(**given, text="t", ascore=7.5, width=1, height=2)
     assert (asked, options) == ("t", {"pooled_output": 1, "aesthetic_score": 7.5, "width": 1, "height": 2})
 
 
@@ -338,7 +338,7 @@ def test_instruct_pix2pix_conditioning() -> None:
 
     prompt: list[Any] = [[torch.ones(1, 4, 3), {"strength": 0.5}], [torch.ones(1, 4, 3), {}]]
     pixels = torch.rand(2, 8, 8, 3)
-    positive, negative, latent = editing.InstructPixToPixConditioning(
+    positive, negative, latent = conditioning.InstructPixToPixConditioning(
         positive=prompt, negative=prompt[1:], vae=Pixels(), pixels=pixels
     )
     assert [len(positive), len(negative)] == [2, 1]

@@ -11,11 +11,11 @@ from weft.engine.context import RunContext
 from weft.engine.errors import MissingFile
 from weft.engine.folders import Folders
 from weft.engine.settings import Settings
+from weft.nodes.core.settings import SETTINGS
 from weft.nodes.efficiency.errors import BadScript
 from weft.nodes.efficiency.latent_weights import find_weights, fingerprint, nearest_factor
 from weft.nodes.efficiency.scripts import HighResFixScript, NoiseControlScript, TiledUpscalerScript
 from weft.nodes.efficiency.values import NoiseScript, Script
-from weft.nodes.settings import SETTINGS
 
 HIRES: dict[str, Any] = {
     "upscale_type": "latent",

@@ -11,7 +11,7 @@ from PIL import Image
 
 import weft
 from weft.engine.errors import NodeError
-from weft.nodes.core import configs
+from weft.nodes.core import loaders
 
 
 def node(class_type: str, **inputs: Any) -> dict[str, Any]:
@@ -123,4 +123,4 @@ class TestCheckpointLoader:
         assert issue.missing_file
 
     def test_every_configuration_of_comfyui_is_known(self) -> None:
-        assert len(configs.CONFIGS) == 11
+        assert len(loaders.CONFIGS) == 11

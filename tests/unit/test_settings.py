@@ -8,7 +8,7 @@ import pytest
 
 from weft.engine.errors import UsageError
 from weft.engine.settings import Settings, check_models
-from weft.nodes.settings import SETTINGS
+from weft.nodes.core.settings import SETTINGS
 
 
 def test_defaults() -> None:

@@ -1,22 +1,26 @@
-"""Schedules as values: which noise levels a run passes."""
+"""Schedules as values: which noise levels a run passes, and what is done to them before a sampler gets them."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from weft.engine.schema.authoring import node
-from weft.engine.schema.sockets import Combo, Float, Int
+from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.types import Model, SchedulerName, Sigmas, Steps
 
 MODULE = "comfy_extras.nodes_custom_sampler"
-CATEGORY = "sampling/custom_sampling/schedulers"
+SCHEDULERS = "sampling/custom_sampling/schedulers"
 
 Denoise = Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
 SigmaMax = Annotated[float, Float(default=14.614642, min=0.0, max=5000.0, step=0.01, round=False)]
 SigmaMin = Annotated[float, Float(default=0.0291675, min=0.0, max=5000.0, step=0.01, round=False)]
 
+OPERATIONS = "sampling/custom_sampling/sigmas"
 
-@node(category=CATEGORY, python_module=MODULE)
+HighAndLow = tuple[Annotated[Sigmas, Output("high_sigmas")], Annotated[Sigmas, Output("low_sigmas")]]
+
+
+@node(category=SCHEDULERS, python_module=MODULE)
 def BasicScheduler(*, model: Model, scheduler: SchedulerName, steps: Steps, denoise: Denoise) -> Sigmas:
     """A schedule as KSampler makes it, except that no sampler leaves its last level but one out.
 
@@ -31,7 +35,7 @@ def BasicScheduler(*, model: Model, scheduler: SchedulerName, steps: Steps, deno
     return basic(model.sampling, scheduler, steps, denoise)
 
 
-@node(category=CATEGORY, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE)
 def KarrasScheduler(
     *,
     steps: Steps,
@@ -52,7 +56,7 @@ def KarrasScheduler(
     return karras(steps, sigma_max, sigma_min, rho)
 
 
-@node(category=CATEGORY, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE)
 def ExponentialScheduler(*, steps: Steps, sigma_max: SigmaMax, sigma_min: SigmaMin) -> Sigmas:
     """Every noise level is the same share of the one before.
 
@@ -66,7 +70,7 @@ def ExponentialScheduler(*, steps: Steps, sigma_max: SigmaMax, sigma_min: SigmaM
     return exponential(steps, sigma_max, sigma_min)
 
 
-@node(category=CATEGORY, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE)
 def PolyexponentialScheduler(
     *,
     steps: Steps,
@@ -87,7 +91,7 @@ def PolyexponentialScheduler(
     return polyexponential(steps, sigma_max, sigma_min, rho)
 
 
-@node(category=CATEGORY, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE)
 def LaplaceScheduler(
     *,
     steps: Steps,
@@ -110,7 +114,7 @@ def LaplaceScheduler(
     return laplace(steps, sigma_max, sigma_min, mu, beta)
 
 
-@node(category=CATEGORY, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE)
 def VPScheduler(
     *,
     steps: Steps,
@@ -131,7 +135,7 @@ def VPScheduler(
     return vp(steps, beta_d, beta_min, eps_s)
 
 
-@node(category=CATEGORY, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE)
 def BetaSamplingScheduler(
     *,
     model: Model,
@@ -152,7 +156,7 @@ def BetaSamplingScheduler(
     return beta_sampling(model.sampling, steps, alpha, beta)
 
 
-@node(category=CATEGORY, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE)
 def SDTurboScheduler(
     *,
     model: Model,
@@ -171,7 +175,7 @@ def SDTurboScheduler(
     return sd_turbo(model.sampling, steps, denoise)
 
 
-@node(category=CATEGORY, python_module="comfy_extras.nodes_align_your_steps")
+@node(category=SCHEDULERS, python_module="comfy_extras.nodes_align_your_steps")
 def AlignYourStepsScheduler(
     *,
     model_type: Annotated[str, Combo(("SD1", "SDXL", "SVD"), multiselect=False)],
@@ -190,7 +194,7 @@ def AlignYourStepsScheduler(
     return align_your_steps(model_type, steps, denoise)
 
 
-@node(category=CATEGORY, python_module="comfy_extras.nodes_gits")
+@node(category=SCHEDULERS, python_module="comfy_extras.nodes_gits")
 def GITSScheduler(
     *,
     coeff: Annotated[float, Float(default=1.2, min=0.8, max=1.5, step=0.05)],
@@ -207,3 +211,102 @@ def GITSScheduler(
     from weft.nodes.diffusion.sampling.gits import gits
 
     return gits(coeff, steps, denoise)
+
+
+@node(category=OPERATIONS, python_module=MODULE)
+def SplitSigmas(*, sigmas: Sigmas, step: Annotated[int, Int(default=0, min=0, max=10_000)]) -> HighAndLow:
+    """Divide a schedule for two samplers, one after the other.
+
+    Args:
+        sigmas: The schedule.
+        step: Where the second sampler takes over, counted from 0.
+    """
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, split
+
+    return split(check_sigmas(sigmas), step)
+
+
+@node(category=OPERATIONS, python_module=MODULE)
+def SplitSigmasDenoise(
+    *, sigmas: Sigmas, denoise: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
+) -> HighAndLow:
+    """Divide a schedule for two samplers by a share.
+
+    Args:
+        sigmas: The schedule.
+        denoise: The share of the steps that the second sampler does; at 0 neither has any.
+    """
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, split_denoise
+
+    return split_denoise(check_sigmas(sigmas), denoise)
+
+
+@node(category=OPERATIONS, python_module=MODULE)
+def FlipSigmas(*, sigmas: Sigmas) -> Sigmas:
+    """Turn a schedule round, to sample from a picture to its noise. A first level of 0 becomes 0.0001.
+
+    Args:
+        sigmas: The schedule.
+    """
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, flip
+
+    return flip(check_sigmas(sigmas))
+
+
+@node(category=OPERATIONS, python_module=MODULE)
+def SetFirstSigma(
+    *,
+    sigmas: Sigmas,
+    sigma: Annotated[float, Float(default=136.0, min=0.0, max=20_000.0, step=0.001, round=False)],
+) -> Sigmas:
+    """Let a schedule begin at another noise level.
+
+    Args:
+        sigmas: The schedule.
+        sigma: The first noise level.
+    """
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, with_first
+
+    return with_first(check_sigmas(sigmas), sigma)
+
+
+@node(category=OPERATIONS, python_module=MODULE)
+def ExtendIntermediateSigmas(
+    *,
+    sigmas: Sigmas,
+    steps: Annotated[int, Int(default=2, min=1, max=100)],
+    start_at_sigma: Annotated[float, Float(default=-1.0, min=-1.0, max=20_000.0, step=0.01, round=False)],
+    end_at_sigma: Annotated[float, Float(default=12.0, min=0.0, max=20_000.0, step=0.01, round=False)],
+    spacing: Annotated[str, Combo(("linear", "cosine", "sine"))],
+) -> Sigmas:
+    """Divide the steps of a part of a schedule into more steps.
+
+    Args:
+        sigmas: The schedule.
+        steps: Into how many each step is divided.
+        start_at_sigma: The highest noise level at which a divided step may begin; -1 for any.
+        end_at_sigma: The lowest noise level at which a divided step may begin.
+        spacing: How the new levels lie in a step; cosine nearer to its end, sine nearer to its start.
+    """
+    from weft.nodes.diffusion.sampling.sigmas import check_sigmas, extended
+
+    return extended(check_sigmas(sigmas), steps, start_at_sigma, end_at_sigma, spacing)
+
+
+@node(category=OPERATIONS, python_module=MODULE)
+def SamplingPercentToSigma(
+    *,
+    model: Model,
+    sampling_percent: Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.0001)],
+    return_actual_sigma: Annotated[bool, Boolean(default=False)],
+) -> Annotated[float, Float(), Output("sigma_value")]:
+    """The noise level at a share of the way from noise to image.
+
+    Args:
+        model: Whose noise levels are counted.
+        sampling_percent: The share, 0 for pure noise.
+        return_actual_sigma: At 0 and 1 give the model's highest and lowest level, not the open ends used by ranges.
+    """
+    from weft.nodes.diffusion.sampling.sigmas import percent_to_sigma
+
+    return percent_to_sigma(model.sampling, sampling_percent, return_actual_sigma)

@@ -1,21 +1,25 @@
-"""Values that are typed once and go to several inputs."""
+"""Values that are typed once and go to several inputs; text put together, and shown."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.authoring import UI, Output, node
 from weft.engine.schema.sockets import Boolean, Float, Int, String
+from weft.nodes.core.types import Anything
 
 LIBRARIES: tuple[str, ...] = ()
 
-CATEGORY = "utils/primitive"
-MODULE = "comfy_extras.nodes_primitive"
+PRIMITIVE = "utils/primitive"
+PRIMITIVE_MODULE = "comfy_extras.nodes_primitive"
 LIMIT = 2**63 - 1
 
+Text = Annotated[str, String(multiline=True)]
 
-@node(display_name="Int", category=CATEGORY, python_module=MODULE)
+
+@node(display_name="Int", category=PRIMITIVE, python_module=PRIMITIVE_MODULE)
 def PrimitiveInt(
     *, value: Annotated[int, Int(min=-LIMIT, max=LIMIT, control_after_generate=True)]
 ) -> Annotated[int, Int()]:
@@ -27,7 +31,7 @@ def PrimitiveInt(
     return value
 
 
-@node(display_name="Float", category=CATEGORY, python_module=MODULE)
+@node(display_name="Float", category=PRIMITIVE, python_module=PRIMITIVE_MODULE)
 def PrimitiveFloat(*, value: Annotated[float, Float(min=-LIMIT, max=LIMIT)]) -> Annotated[float, Float()]:
     """A number for any number of inputs.
 
@@ -37,7 +41,7 @@ def PrimitiveFloat(*, value: Annotated[float, Float(min=-LIMIT, max=LIMIT)]) -> 
     return value
 
 
-@node(display_name="String", category=CATEGORY, python_module=MODULE)
+@node(display_name="String", category=PRIMITIVE, python_module=PRIMITIVE_MODULE)
 def PrimitiveString(*, value: Annotated[str, String(multiline=False)]) -> Annotated[str, String()]:
     """A line of text for any number of inputs.
 
@@ -47,7 +51,7 @@ def PrimitiveString(*, value: Annotated[str, String(multiline=False)]) -> Annota
     return value
 
 
-@node(display_name="String (Multiline)", category=CATEGORY, python_module=MODULE)
+@node(display_name="String (Multiline)", category=PRIMITIVE, python_module=PRIMITIVE_MODULE)
 def PrimitiveStringMultiline(*, value: Annotated[str, String(multiline=True)]) -> Annotated[str, String()]:
     """A text of several lines for any number of inputs, such as a prompt that two encoders read.
 
@@ -57,7 +61,7 @@ def PrimitiveStringMultiline(*, value: Annotated[str, String(multiline=True)]) -
     return value
 
 
-@node(display_name="Boolean", category=CATEGORY, python_module=MODULE)
+@node(display_name="Boolean", category=PRIMITIVE, python_module=PRIMITIVE_MODULE)
 def PrimitiveBoolean(*, value: Annotated[bool, Boolean()]) -> Annotated[bool, Boolean()]:
     """True or false, for any number of inputs.
 
@@ -101,3 +105,36 @@ def SeedRgthree(
         seed: -1 draws a seed for each run, -2 takes the last one and 1 more, -3 the last one and 1 less.
     """
     return seed
+
+
+@node(display_name="Preview Any", category="utils", output_node=True, python_module="comfy_extras.nodes_preview_any")
+def PreviewAny(*, source: Anything) -> UI:
+    """Show any value as text.
+
+    Args:
+        source: The value.
+    """
+    return UI(text=[_as_text(source)])
+
+
+@node(display_name="Concatenate", category="utils/string", python_module="comfy_extras.nodes_string")
+def StringConcatenate(
+    *, string_a: Text, string_b: Text, delimiter: Annotated[str, String(default="", multiline=False)]
+) -> Annotated[str, String()]:
+    """Put two texts together.
+
+    Args:
+        string_a: The first text.
+        string_b: The second.
+        delimiter: What stands between them.
+    """
+    return f"{string_a}{delimiter}{string_b}"
+
+
+def _as_text(value: Any) -> str:
+    if value is None or isinstance(value, str | int | float | bool):
+        return str(value)
+    try:
+        return json.dumps(value)
+    except (TypeError, ValueError):
+        return str(value)

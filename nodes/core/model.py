@@ -1,4 +1,4 @@
-"""What is put on a model beside its weights: other guidance, other feature maps, cheaper attention."""
+"""What is put on a model beside its weights: other guidance, other feature maps, cheaper attention, noise levels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ TESTING = "_for_testing"
 FREE_LUNCH = "comfy_extras.nodes_freelunch"
 
 ResizeMethod = Annotated[str, Combo(("bicubic", "nearest-exact", "bilinear", "area", "bislerp"), multiselect=False)]
+
+ADVANCED_MODULE = "comfy_extras.nodes_model_advanced"
+ADVANCED = "advanced/model"
 
 
 @node(category="advanced/model", python_module="comfy_extras.nodes_model_advanced")
@@ -235,3 +238,50 @@ def DifferentialDiffusion(
     from weft.nodes.diffusion.sampling.patches.mask import differential_diffusion
 
     return differential_diffusion(model, strength)
+
+
+@node(category=ADVANCED, python_module=ADVANCED_MODULE)
+def ModelSamplingDiscrete(
+    *,
+    model: Model,
+    sampling: Annotated[str, Combo(("eps", "v_prediction", "lcm", "x0", "img_to_img"))],
+    zsnr: Annotated[bool, Boolean(default=False)],
+) -> Model:
+    """Say what a model was trained to give, where its file does not: for v-prediction and LCM models.
+
+    Args:
+        model: The diffusion model.
+        sampling: What its output is: the noise, v, the noise of a consistency model, the picture, or the picture from
+            an input that is not scaled.
+        zsnr: The model was trained until nothing but noise was left.
+    """
+    from weft.nodes.diffusion.sampling.patches.sampling import discrete
+
+    return discrete(model, sampling, zsnr)
+
+
+@node(category=ADVANCED, python_module=ADVANCED_MODULE)
+def ModelSamplingContinuousEDM(
+    *,
+    model: Model,
+    sampling: Annotated[
+        str,
+        Combo(
+            ("v_prediction", "edm", "edm_playground_v2.5", "eps", "cosmos_rflow"),
+            unsupported={"cosmos_rflow": "it is for NVIDIA's Cosmos"},
+        ),
+    ],
+    sigma_max: Annotated[float, Float(default=120.0, min=0.0, max=1000.0, step=0.001, round=False)],
+    sigma_min: Annotated[float, Float(default=0.002, min=0.0, max=1000.0, step=0.001, round=False)],
+) -> Model:
+    """Say that a model was trained at any noise level between two, and what it gives: for EDM and CosXL models.
+
+    Args:
+        model: The diffusion model.
+        sampling: What its output is; edm_playground_v2.5 also reads latents as Playground v2.5 does.
+        sigma_max: The highest noise level.
+        sigma_min: The lowest; above 0.
+    """
+    from weft.nodes.diffusion.sampling.patches.sampling import continuous
+
+    return continuous(model, sampling, sigma_max, sigma_min)
