@@ -24,7 +24,8 @@ NAMES = [contract["name"] for contract in CONTRACTS]
 FACE_FILES = sorted(
     str(file.relative_to(ROOT)) for file in (ROOT / "nodes").rglob("*.py") if "diffusion" not in file.parts
 )
-FACE_PACKAGES = ("core", "efficiency")
+# What stands above all rooms, and is a file.
+FOUNDATIONS = {"weft.cli", "weft.engine.api"}
 HEAVY = {
     "torch",
     "numpy",
@@ -66,6 +67,7 @@ def test_contract_is_kept(name: str, kept: tuple[dict[str, bool], str]) -> None:
 VIOLATIONS = {
     "the engine knows neither torch nor nodes": ("engine/errors.py", "def late():\n    import torch\n"),
     "the rooms of the engine, top first": ("engine/schema/sockets.py", "import weft.engine.running.executor\n"),
+    "the rooms of the node library, top first": ("nodes/core/mask.py", "import weft.nodes.efficiency.values\n"),
     "the diffusion library knows neither engine nor faces": (
         "nodes/diffusion/sampling/names.py",
         "from weft.engine import errors\n",
@@ -96,13 +98,39 @@ def test_contract_can_fail(name: str, broken: dict[str, bool]) -> None:
     assert broken[name] is False
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if "faces" in name or "face " in name])
-def test_every_face_is_named(name: str) -> None:
-    (contract,) = (contract for contract in CONTRACTS if contract["name"] == name)
-    side = "forbidden_modules" if contract["source_modules"] == ["weft.nodes.diffusion"] else "source_modules"
-    assert {f"weft.nodes.{package}" for package in FACE_PACKAGES} <= set(contract[side])
-    packages = {file.parent.name for file in (ROOT / "nodes").glob("*/__init__.py")}
-    assert packages == {*FACE_PACKAGES, "diffusion"}
+def packages(folder: str) -> set[str]:
+    return {file.parent.name for file in (ROOT / folder).glob("*/__init__.py")}
+
+
+def contract(name: str) -> dict[str, Any]:
+    return next(contract for contract in CONTRACTS if contract["name"] == name)
+
+
+def test_every_package_of_faces_is_named() -> None:
+    faces = {f"weft.nodes.{package}" for package in packages("nodes") - {"diffusion"}}
+    assert faces <= set(contract("the diffusion library knows neither engine nor faces")["forbidden_modules"])
+    assert faces == set(contract("a face knows the engine's authoring side only")["source_modules"])
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [("the rooms of the engine, top first", "engine"), ("the rooms of the node library, top first", "nodes")],
+)
+def test_every_room_is_named(name: str, folder: str) -> None:
+    assert {room for layer in contract(name)["layers"] for room in layer.split(" | ")} == packages(folder)
+
+
+def test_contracts_name_packages() -> None:
+    """Never files: a file of its own is no reason to touch a contract. The engine's foundations are files."""
+    for each in CONTRACTS:
+        ours = {
+            module
+            for side in ("source_modules", "forbidden_modules")
+            for module in each.get(side, ())
+            if module.startswith("weft.")
+        }
+        for module in ours - FOUNDATIONS:
+            assert (ROOT / "src" / module.replace(".", "/") / "__init__.py").is_file(), module
 
 
 def imported(tree: ast.AST, *, everywhere: bool) -> Iterator[str]:
