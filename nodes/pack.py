@@ -7,15 +7,7 @@ from weft.nodes import NODES
 from weft.nodes.core.settings import PASSES, SAMPLING_VERSION, SETTINGS
 from weft.nodes.frontend import FRONTEND
 
-_ASSERTIONS = (
-    "AssertContainsColor",
-    "AssertEqual",
-    "AssertExecuted",
-    "AssertImageMatch",
-    "AssertInRange",
-    "AssertNotEqual",
-    "AssertTensorShape",
-)
+_ASSERTIONS = frozenset(name for name in NODES if name.startswith("Assert"))
 
 PACK = Pack(
     nodes=NODES,
@@ -23,6 +15,6 @@ PACK = Pack(
     passes=PASSES,
     versions=(SAMPLING_VERSION,),
     frontend=FRONTEND,
-    self_tests=SelfTests(frozenset(("TestDefinition",)), frozenset(_ASSERTIONS), frozenset(("AssertExecuted",))),
+    self_tests=SelfTests(frozenset(("TestDefinition",)), _ASSERTIONS, frozenset(("AssertExecuted",))),
     instrument="weft.nodes.diffusion.testing.measures",
 )

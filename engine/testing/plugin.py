@@ -62,7 +62,7 @@ def _may_assert(file: Path) -> bool:
         text = file.read_bytes() if file.is_file() else b""
     except OSError:
         return False
-    return b'"TestDefinition"' in text or b'"Assert' in text
+    return b'"class_type"' in text or (b'"nodes"' in text and b'"links"' in text)
 
 
 class WorkflowFile(pytest.File):
