@@ -43,13 +43,13 @@ def SamplerCustom(
         sigmas: The noise levels to pass; without a step in it the latent comes back as it is.
         latent_image: The latent to start from.
     """
-    from weft.nodes.diffusion.sampling import guiders
+    from weft.nodes.diffusion.sampling import guiders, noise
     from weft.nodes.diffusion.sampling.custom import custom_sample
     from weft.nodes.diffusion.sampling.guidance import CFG
 
-    noise = guiders.RandomNoise(noise_seed) if add_noise else guiders.NoNoise(noise_seed)
+    start = noise.RandomNoise(noise_seed) if add_noise else noise.NoNoise(noise_seed)
     guider = guiders.Guider(model, CFG(positive, negative, cfg))
-    return custom_sample(guider, sampler, sigmas, noise, latent_image, callback=reporter(context))
+    return custom_sample(guider, sampler, sigmas, start, latent_image, callback=reporter(context))
 
 
 @node(category="sampling/custom_sampling", python_module=MODULE)
@@ -92,7 +92,7 @@ def RandomNoise(*, noise_seed: Seed) -> Noise:
     Args:
         noise_seed: Decides the noise, also that of samplers that add some on their way.
     """
-    from weft.nodes.diffusion.sampling.guiders import RandomNoise
+    from weft.nodes.diffusion.sampling.noise import RandomNoise
 
     return RandomNoise(noise_seed)
 
@@ -100,7 +100,7 @@ def RandomNoise(*, noise_seed: Seed) -> Noise:
 @node(category="sampling/custom_sampling/noise", python_module=MODULE)
 def DisableNoise() -> Noise:
     """No noise at the start, for a latent that is noisy already."""
-    from weft.nodes.diffusion.sampling.guiders import NoNoise
+    from weft.nodes.diffusion.sampling.noise import NoNoise
 
     return NoNoise()
 

@@ -41,22 +41,19 @@ def KSampler(
         latent_image: The latent to start from.
         denoise: The share of the schedule that is run, from its end; below 1 the start shows through.
     """
-    from weft.nodes.diffusion.sampling.sample import ksample
+    from weft.nodes.diffusion.sampling.guidance import CFG
+    from weft.nodes.diffusion.sampling.noise import RandomNoise
 
-    return ksample(
+    return sampled(
+        context,
         model,
         latent_image,
-        seed=seed,
-        steps=steps,
-        cfg=cfg,
+        CFG(positive, negative, cfg),
+        RandomNoise(seed),
         sampler=sampler_name,
         scheduler=scheduler,
-        positive=positive,
-        negative=negative,
+        steps=steps,
         denoise=denoise,
-        callback=reporter(context),
-        mode=context.settings.sampling,
-        warn=warner(context),
     )
 
 
@@ -95,26 +92,31 @@ def KSamplerAdvanced(
         end_at_step: Where to stop; at or beyond the last step, the schedule is finished.
         return_with_leftover_noise: enable to hand the noise of an early stop on to the next stage.
     """
-    from weft.nodes.diffusion.sampling.sample import ksample
+    from weft.nodes.diffusion.sampling.guidance import CFG
+    from weft.nodes.diffusion.sampling.noise import NoNoise, RandomNoise
 
-    return ksample(
+    return sampled(
+        context,
         model,
         latent_image,
-        seed=noise_seed,
-        steps=steps,
-        cfg=cfg,
+        CFG(positive, negative, cfg),
+        RandomNoise(noise_seed) if add_noise == "enable" else NoNoise(noise_seed),
         sampler=sampler_name,
         scheduler=scheduler,
-        positive=positive,
-        negative=negative,
-        start_step=start_at_step,
-        last_step=end_at_step,
-        add_noise=add_noise == "enable",
+        steps=steps,
+        start=start_at_step,
+        end=end_at_step,
         force_full_denoise=return_with_leftover_noise == "disable",
-        callback=reporter(context),
-        mode=context.settings.sampling,
-        warn=warner(context),
     )
+
+
+def sampled(context: RunContext, model: Any, latent: Any, guidance: Any, noise: Any, **settings: Any) -> dict[str, Any]:
+    """The latent sampled by one stage, in the mode of the run. guidance, noise, settings: as ksampler_stage's."""
+    from weft.nodes.diffusion.sampling.sample import ksample
+    from weft.nodes.diffusion.sampling.stages import ksampler_stage
+
+    stage = ksampler_stage(model.sampling, guidance, noise, **settings, mode=context.settings.sampling)
+    return ksample(model, latent, stage, callback=reporter(context), warn=warner(context))
 
 
 def reporter(context: RunContext) -> Callable[[int, int, Any, Any], None]:

@@ -50,7 +50,7 @@ Guider = Annotated[Any, Socket("GUIDER")]
 """A weft.nodes.diffusion.sampling.guiders.Guider: a model and the way to steer it."""
 
 Noise = Annotated[Any, Socket("NOISE")]
-"""A weft.nodes.diffusion.sampling.guiders.Noise: `seed` and `generate_noise(latent)`."""
+"""A weft.nodes.diffusion.sampling.noise.Noise: `seed` and `generate_noise(latent)`."""
 
 Anything = Annotated[Any, Socket("*")]
 """Whatever another node gives."""

@@ -12,7 +12,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.node import INTERNAL
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.loaders import device_memory
-from weft.nodes.core.sampling import reporter, warner
+from weft.nodes.core.sampling import sampled
 from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, SamplerName, Seed, Steps
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, find_weights, fingerprint, nearest_factor
@@ -67,23 +67,18 @@ def NoiseKSampler(
         variation_seed: That seed.
         weight: The share of that noise.
     """
-    from weft.nodes.diffusion.sampling.sample import ksample
+    from weft.nodes.diffusion.sampling.guidance import CFG
 
-    return ksample(
+    return sampled(
+        context,
         model,
         latent_image,
-        seed=seed,
-        steps=steps,
-        cfg=cfg,
+        CFG(positive, negative, cfg),
+        _noise(seed, rng_source, add_seed_noise, variation_seed, weight, context),
         sampler=sampler_name,
         scheduler=scheduler,
-        positive=positive,
-        negative=negative,
+        steps=steps,
         denoise=denoise,
-        callback=reporter(context),
-        mode=context.settings.sampling,
-        warn=warner(context),
-        noise_of=_noise(rng_source, add_seed_noise, variation_seed, weight, context),
     )
 
 
@@ -130,33 +125,32 @@ def NoiseKSamplerAdvanced(
         variation_seed: That seed.
         weight: The share of that noise.
     """
-    from weft.nodes.diffusion.sampling.sample import ksample
+    from weft.nodes.diffusion.sampling.guidance import CFG
+    from weft.nodes.diffusion.sampling.noise import NoNoise
 
-    return ksample(
+    noise = _noise(noise_seed, rng_source, add_seed_noise, variation_seed, weight, context)
+    return sampled(
+        context,
         model,
         latent_image,
-        seed=noise_seed,
-        steps=steps,
-        cfg=cfg,
+        CFG(positive, negative, cfg),
+        noise if add_noise == "enable" else NoNoise(noise_seed),
         sampler=sampler_name,
         scheduler=scheduler,
-        positive=positive,
-        negative=negative,
-        start_step=start_at_step,
-        last_step=end_at_step,
-        add_noise=add_noise == "enable",
+        steps=steps,
+        start=start_at_step,
+        end=end_at_step,
         force_full_denoise=return_with_leftover_noise == "disable",
-        callback=reporter(context),
-        mode=context.settings.sampling,
-        warn=warner(context),
-        noise_of=_noise(rng_source, add_seed_noise, variation_seed, weight, context),
     )
 
 
-def _noise(source: str, add_seed_noise: bool, variation_seed: int, weight: float, context: RunContext) -> Any:
-    from weft.nodes.diffusion.sampling.noise_control import NoiseControl
+def _noise(
+    seed: int, source: str, add_seed_noise: bool, variation_seed: int, weight: float, context: RunContext
+) -> Any:
+    from weft.nodes.diffusion.sampling.noise_control import ControlledNoise
 
-    return NoiseControl(source, variation_seed if add_seed_noise else None, weight, device_memory(context).device)
+    variation = variation_seed if add_seed_noise else None
+    return ControlledNoise(seed, source, variation, weight, device_memory(context).device)
 
 
 @node(class_type="weft.TiledKSampler", category=INTERNAL)
@@ -200,25 +194,21 @@ def TiledKSampler(
         variation_seed: That seed.
         weight: The share of that noise.
     """
-    from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled
+    from weft.nodes.diffusion.sampling.guidance import CFG
+    from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled, tiled_stage
     from weft.nodes.diffusion.values.pixels import LATENT_PIXELS
 
-    return sample_tiled(
-        model,
-        latent_image,
-        seed=seed,
-        tile=(tile_size // LATENT_PIXELS, tile_size // LATENT_PIXELS),
-        strategy=strategy,
-        steps=steps,
-        cfg=cfg,
+    stage = tiled_stage(
+        model.sampling,
+        CFG(positive, negative, cfg),
+        _noise(seed, rng_source, add_seed_noise, variation_seed, weight, context),
         sampler=sampler_name,
         scheduler=scheduler,
-        positive=positive,
-        negative=negative,
+        steps=steps,
         denoise=denoise,
-        noise_of=_noise(rng_source, add_seed_noise, variation_seed, weight, context),
-        report=context.progress,
     )
+    side = tile_size // LATENT_PIXELS
+    return sample_tiled(model, latent_image, stage, tile=(side, side), strategy=strategy, report=context.progress)
 
 
 @node(class_type="weft.LatentUpscaleWithModel", category=INTERNAL, fingerprint=fingerprint)

@@ -16,10 +16,11 @@ from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap, read_con
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, resolve_sides
 from weft.nodes.diffusion.sampling.control import Control, ControlNet, load_controlnet, plan_controlnet, with_control
 from weft.nodes.diffusion.sampling.guidance import CFG
-from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 from weft.nodes.diffusion.weights.landings import Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
+
+from .ksampling import ksample
 
 CPU = torch.device("cpu")
 EVERYTHING: dict[str, Any] = {"device": CPU, "dtype": torch.float32}
@@ -362,8 +363,8 @@ def test_the_hint_is_read_once(
     request: dict[str, Any] = {"seed": 1, "steps": 4, "cfg": 3.0, "sampler": "euler", "scheduler": "normal"}
     request |= {"positive": positive, "negative": negative}
     latent = {"samples": torch.zeros(1, 4, 8, 8)}
-    half = ksample(sd15.model, latent, **request, last_step=2)
-    ksample(sd15.model, half, **request, start_step=2, add_noise=False)
+    half = ksample(sd15.model, latent, **request, end=2)
+    ksample(sd15.model, half, **request, start=2, add_noise=False)
     assert seen == [(1, 3, 64, 64)]
     ksample(sd15.model, {"samples": torch.zeros(1, 4, 8, 16)}, **request)
     assert seen == [(1, 3, 64, 64), (1, 3, 64, 128)]

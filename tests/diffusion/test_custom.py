@@ -16,12 +16,13 @@ from weft.nodes.diffusion.sampling import custom_samplers
 from weft.nodes.diffusion.sampling.custom import add_noise, custom_sample
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
-from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider, NoNoise, PerpNegCFG, RandomNoise
-from weft.nodes.diffusion.sampling.noise import PatchRandom
-from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider, PerpNegCFG
+from weft.nodes.diffusion.sampling.noise import NoNoise, PatchRandom, RandomNoise
 from weft.nodes.diffusion.sampling.samplers import find_sampler
 from weft.nodes.diffusion.sampling.spacings import basic
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
+
+from .ksampling import ksample
 
 EMPTY = {"samples": torch.zeros(1, 4, 8, 8)}
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families.sd.releases import RELEASES, title_of
-from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.weights.checkpoint import load_checkpoint, load_clip, load_unet
+
+from .ksampling import ksample
 
 CPU = torch.device("cpu")
 EVERYTHING: dict[str, Any] = {"device": CPU, "dtype": torch.float32}
@@ -131,8 +132,8 @@ def test_base_and_refiner_share_a_schedule(open_checkpoint: Open) -> None:
     base, refiner = open_checkpoint("sdxl"), open_checkpoint("sdxl_refiner")
     assert base.model.latent_scale == refiner.model.latent_scale
     prompts = [checkpoint.clip.encode("a cat") for checkpoint in (base, refiner)]
-    half = sampled(base, prompts[0], prompts[0], steps=4, last_step=2)
-    whole = sampled(refiner, prompts[1], prompts[1], latent={"samples": half}, steps=4, start_step=2, add_noise=False)
+    half = sampled(base, prompts[0], prompts[0], steps=4, end=2)
+    whole = sampled(refiner, prompts[1], prompts[1], latent={"samples": half}, steps=4, start=2, add_noise=False)
     assert not torch.equal(whole, half)
     with pytest.raises(DiffusionError, match="its width is 144, the model's cross attention takes 80"):
         sampled(refiner, prompts[0], prompts[0])

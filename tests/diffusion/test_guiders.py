@@ -14,8 +14,8 @@ from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG, Guidance
-from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider, NoNoise, PerpNegCFG, RandomNoise
-from weft.nodes.diffusion.sampling.noise import prepare_noise
+from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider, PerpNegCFG
+from weft.nodes.diffusion.sampling.noise import NoNoise, RandomNoise, prepare_noise
 from weft.nodes.diffusion.sampling.patches.guidance import perpendicular
 
 SIGMA = torch.tensor(2.0)

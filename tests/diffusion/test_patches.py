@@ -23,9 +23,10 @@ from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.patches import attention, blocks, guidance, mask, sampling
 from weft.nodes.diffusion.sampling.patches.attention import Matching, TiledAttention, Tiles
-from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
+
+from .ksampling import ksample
 
 Patch = Callable[[ModelPatcher], ModelPatcher]
 

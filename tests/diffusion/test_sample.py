@@ -17,7 +17,7 @@ from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.noise import prepare_noise
-from weft.nodes.diffusion.sampling.sample import Inpaint, cut, ksample
+from weft.nodes.diffusion.sampling.sample import Inpaint
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS, UnknownSampler
 from weft.nodes.diffusion.sampling.schedules import UnknownScheduler
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
@@ -25,6 +25,7 @@ from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 from ..parity.quick import quick
 from ..reference.store import goldens, units
+from .ksampling import ksample
 
 # One golden for each thing that the path does. The engine's parity test runs them all, and here they are quick where
 # they are a long check there.
@@ -151,8 +152,8 @@ def nodes(parity: Path, checkpoints: Mapping[str, LoadedCheckpoint]) -> dict[str
             sampler=sampler_name,
             seed=noise_seed,
             add_noise=add_noise == "enable",
-            start_step=rest.pop("start_at_step"),
-            last_step=rest.pop("end_at_step"),
+            start=rest.pop("start_at_step"),
+            end=rest.pop("end_at_step"),
             force_full_denoise=rest.pop("return_with_leftover_noise") == "disable",
             **rest,
         ),
@@ -256,7 +257,7 @@ def test_the_result_may_be_written(sampled: Callable[..., Any]) -> None:
     got += 1
 
 
-@pytest.mark.parametrize("request_", [{"denoise": 0.0}, {"last_step": 0}, {"start_step": 6}, {"start_step": 99}])
+@pytest.mark.parametrize("request_", [{"denoise": 0.0}, {"end": 0}, {"start": 6}, {"start": 99}])
 def test_nothing_to_do(sampled: Callable[..., Any], network: Network, request_: dict[str, Any]) -> None:
     latent = {"samples": torch.randn(1, 4, 5, 3)}
     got = sampled(latent, **request_)
@@ -266,20 +267,11 @@ def test_nothing_to_do(sampled: Callable[..., Any], network: Network, request_: 
 
 
 def test_start_beyond_end_does_nothing(sampled: Callable[..., Any], network: Network) -> None:
-    sampled(start_step=4, last_step=4)
-    sampled(start_step=5, last_step=2)
+    sampled(start=4, end=4)
+    sampled(start=5, end=2)
     assert network.calls == 0
-    sampled(start_step=4, last_step=5)
+    sampled(start=4, end=5)
     assert network.calls == 1
-
-
-def test_cut() -> None:
-    sigmas = torch.tensor([4.0, 3.0, 2.0, 1.0, 0.0])
-    assert cut(sigmas, None, None, True).tolist() == [4, 3, 2, 1, 0]
-    assert cut(sigmas, 1, 3, False).tolist() == [3, 2, 1]
-    assert cut(sigmas, 1, 3, True).tolist() == [3, 2, 0]
-    assert cut(sigmas, 0, 10000, True).tolist() == [4, 3, 2, 1, 0]
-    assert sigmas.tolist() == [4, 3, 2, 1, 0]
 
 
 def test_batch_index_chooses_the_noise(sampled: Callable[..., Any]) -> None:
@@ -291,7 +283,7 @@ def test_batch_index_chooses_the_noise(sampled: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("sampler", [name for name, sampler in SAMPLERS.items() if not sampler.own_steps])
 def test_callback_once_a_step(sampled: Callable[..., Any], sampler: str) -> None:
     seen = []
-    sampled(sampler=sampler, callback=lambda *args: seen.append(args), start_step=2)
+    sampled(sampler=sampler, callback=lambda *args: seen.append(args), start=2)
     assert [(step, total) for step, total, _, _ in seen] == [(i, 4) for i in range(4)]
     assert all(x.shape == denoised.shape == (1, 4, 5, 3) for _, _, x, denoised in seen)
 
@@ -375,8 +367,8 @@ def test_a_latent_with_nan(sampled: Callable[..., Any]) -> None:
         ({"steps": 0}, DiffusionError, "steps must be at least 1, got 0"),
         ({"seed": -1}, DiffusionError, r"seed must be in 0 \.\. 2\^64 - 1, got -1"),
         ({"seed": 2**64}, DiffusionError, "seed must be in"),
-        ({"start_step": -1}, DiffusionError, "the start step must not be negative, got -1"),
-        ({"last_step": -2}, DiffusionError, "the last step must not be negative, got -2"),
+        ({"start": -1}, DiffusionError, "the start step must not be negative, got -1"),
+        ({"end": -2}, DiffusionError, "the last step must not be negative, got -2"),
         ({"sampler": "eular"}, UnknownSampler, "unknown sampler 'eular'; did you mean 'euler'"),
         ({"scheduler": "nromal"}, UnknownScheduler, "unknown scheduler 'nromal'; did you mean 'normal'"),
         ({"scheduler": "kl_optimal", "steps": 1}, DiffusionError, "kl_optimal needs at least 2 steps"),

@@ -17,13 +17,13 @@ from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
-from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS, UnknownSampler, find_sampler
 from weft.nodes.diffusion.sampling.samplers.ancestral import ancestral_step
 from weft.nodes.diffusion.sampling.schedules import SCHEDULERS, ksampler_schedule
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 
 from ..reference.store import units
+from .ksampling import ksample
 
 SAMPLING = ModelSampling.discrete()
 SPREAD = 0.5

@@ -15,10 +15,11 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
-from weft.nodes.diffusion.sampling.noise import prepare_noise
-from weft.nodes.diffusion.sampling.sample import sample
+from weft.nodes.diffusion.sampling.noise import RandomNoise
+from weft.nodes.diffusion.sampling.sample import solve as solve_stage
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.schedules import ksampler_schedule, schedule
+from weft.nodes.diffusion.sampling.stages import Stage
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 
 from ..reference.store import goldens
@@ -69,17 +70,13 @@ def test_equals_comfyui(parity: Path, tiny: LoadedCheckpoint, golden: str, name:
     """Both outputs of SamplerCustom: the result, and the last prediction reported."""
     expected = goldens("comfyui")[f"cust_smp_{golden}"].tensors
     sampler = replace(SAMPLERS[name], solve=partial(SAMPLERS[name].solve, **options))
-    latent, seen = torch.zeros(1, 4, 8, 8), []
+    seen = []
     guidance = CFG(tiny.clip.encode(POSITIVE), tiny.clip.encode(NEGATIVE), 7.0)
     sigmas = schedule(tiny.model.sampling, "karras", 8)
-    got = sample(
+    got, _ = solve_stage(
         tiny.model,
-        guidance,
-        latent,
-        prepare_noise(latent, 77),
-        sigmas,
-        sampler,
-        seed=77,
+        {"samples": torch.zeros(1, 4, 8, 8)},
+        Stage(guidance, sampler, sigmas, RandomNoise(77)),
         callback=lambda i, total, x, denoised: seen.append((i, denoised)),
     )
     last = seen[-1][1] / tiny.model.latent_scale

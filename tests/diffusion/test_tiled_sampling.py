@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,14 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling import tiled_sampling
-from weft.nodes.diffusion.sampling.sample import ksample
-from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.noise import RandomNoise
+from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled, tiled_stage
 from weft.nodes.diffusion.sampling.tiles import STRATEGIES, TilePass, passes
 from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
+
+from .ksampling import ksample
 
 CONTEXT = torch.randn(1, 77, 64, generator=torch.Generator().manual_seed(1))
 HOW: dict[str, Any] = {
@@ -41,13 +45,18 @@ def latent(height: int = 20, width: int = 24, batch: int = 1) -> dict[str, Any]:
 
 
 def tiled(model: ModelPatcher, given: dict[str, Any], strategy: str = "simple", **how: Any) -> Tensor:
-    settings = {**HOW, "tile": (16, 16), "denoise": 0.5, **how}
-    return sample_tiled(model, given, strategy=strategy, **settings)["samples"]
+    settings = {**HOW, "denoise": 0.5, **how}
+    tile, report = settings.pop("tile", (16, 16)), settings.pop("report", None)
+    guidance = CFG(settings.pop("positive"), settings.pop("negative"), settings.pop("cfg"))
+    noise = settings.pop("noise", None) or RandomNoise(settings["seed"])
+    del settings["seed"]
+    stage = tiled_stage(model.sampling, guidance, noise, **settings)
+    return sample_tiled(model, given, stage, tile=tile, strategy=strategy, report=report)["samples"]
 
 
 def test_one_tile_equals_the_same_stretch_of_ksampler(model: ModelPatcher) -> None:
     given = latent(12, 12)
-    whole = ksample(model, given, **{**HOW, "steps": 4}, start_step=2, last_step=4)["samples"]
+    whole = ksample(model, given, **{**HOW, "steps": 4}, start=2, end=4)["samples"]
     assert torch.equal(tiled(model, given, "padded"), whole)
     assert torch.allclose(tiled(model, given, "simple"), whole, atol=1e-4)
 
@@ -88,13 +97,14 @@ def test_padded_tiles_see_the_surroundings_as_they_are(model: ModelPatcher) -> N
 def test_the_control_of_the_noise_is_asked_once_for_the_whole(model: ModelPatcher) -> None:
     asked = []
 
-    def noise_of(samples: Tensor, seed: int, batch_index: Any) -> Tensor:
-        asked.append((tuple(samples.shape), seed, batch_index))
-        return torch.zeros_like(samples)
+    class Recorded(RandomNoise):
+        def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+            asked.append((tuple(latent["samples"].shape), self.seed, latent["batch_index"]))
+            return torch.zeros_like(latent["samples"])
 
     given = {**latent(batch=2), "batch_index": [3, 4]}
     for strategy in STRATEGIES:
-        tiled(model, given, strategy, noise_of=noise_of)
+        tiled(model, given, strategy, noise=Recorded(5))
     assert asked == [((2, 4, 20, 24), 5, [3, 4])] * len(STRATEGIES)
 
 

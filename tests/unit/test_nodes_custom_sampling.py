@@ -14,8 +14,8 @@ from weft.nodes.core import model as model_faces
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
-from weft.nodes.diffusion.sampling.guiders import Guider, NoNoise, RandomNoise
-from weft.nodes.diffusion.sampling.noise import brownian_noise, brownian_noise_on_device
+from weft.nodes.diffusion.sampling.guiders import Guider
+from weft.nodes.diffusion.sampling.noise import NoNoise, RandomNoise, brownian_noise, brownian_noise_on_device
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
 

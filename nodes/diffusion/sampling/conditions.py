@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.values.masks import as_masks
 from weft.nodes.diffusion.values.pixels import as_pictures, as_videos
 
@@ -36,8 +37,8 @@ class SamplingRun:
 
     latent: the one that the run starts from, as the network takes it.
     noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
-    options: the model's model_options. sigmas, seed, batch_index: the run's. in_stages: it may be a stage of a longer
-    run, which is to make the random choices of the whole one.
+    options: the model's model_options. sigmas: the noise levels that are passed. random: what the model's patches
+    choose by; by default that of seed 0.
     """
 
     denoiser: Denoiser
@@ -48,9 +49,7 @@ class SamplingRun:
     held: ExitStack = field(default_factory=ExitStack)
     options: Mapping[str, Any] = field(default_factory=dict)
     sigmas: Tensor | None = None
-    seed: int = 0
-    batch_index: Sequence[int] | None = None
-    in_stages: bool = False
+    random: PatchRandom | None = None
     _bound: dict[Control, BoundControl] = field(default_factory=dict)
 
     def control(self, control: Control) -> BoundControl:

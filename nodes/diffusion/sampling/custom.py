@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.guiders import Guider, Noise
-from weft.nodes.diffusion.sampling.sample import Callback, sample
+from weft.nodes.diffusion.sampling.guiders import Guider
+from weft.nodes.diffusion.sampling.noise import Noise
+from weft.nodes.diffusion.sampling.sample import Callback, solve
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler
 from weft.nodes.diffusion.sampling.sigmas import check_sigmas
+from weft.nodes.diffusion.sampling.stages import Stage
 from weft.nodes.diffusion.values.latents import samples_of
 
 if TYPE_CHECKING:
@@ -50,12 +52,9 @@ def custom_sample(
     if not (hasattr(noise, "generate_noise") and hasattr(noise, "seed")):
         raise DiffusionError(f"expected a noise (as RandomNoise gives), got {type(noise).__name__}")
     sigmas = check_sigmas(sigmas)
-    samples = samples_of(latent)
+    samples_of(latent)
     if len(sigmas) < 2 and not sigmas.any():
         return dict(latent), dict(latent)
-    start = noise.generate_noise(latent)
-    if start.shape != samples.shape:
-        raise DiffusionError(f"the noise is {list(start.shape)}, the latent {list(samples.shape)}")
     last: list[Tensor] = []
 
     def keep(step: int, total: int, x: Tensor, denoised: Tensor) -> None:
@@ -63,19 +62,9 @@ def custom_sample(
         if callback is not None:
             callback(step, total, x, denoised)
 
-    result = sample(
-        guider.model,
-        guider.guidance,
-        samples,
-        start,
-        sigmas,
-        sampler,
-        seed=noise.seed,
-        noise_mask=latent.get("noise_mask"),
-        callback=keep,
-        batch_index=latent.get("batch_index"),
-    )
-    # A plain tensor, as sample gives.
+    stage = Stage(guider.guidance, sampler, sigmas, noise)
+    result, _ = solve(guider.model, latent, stage, callback=keep)
+    # A plain tensor, as solve gives.
     denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result.clone()
     return {**latent, "samples": result}, {**latent, "samples": denoised}
 

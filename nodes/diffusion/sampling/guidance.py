@@ -16,7 +16,7 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import finite_number
 from weft.nodes.diffusion.sampling.conditions import Area, Condition, SamplingRun, resolve, resolve_sides, to_batch
-from weft.nodes.diffusion.sampling.noise import LevelRandom, PatchRandom
+from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
 
 if TYPE_CHECKING:
@@ -91,8 +91,7 @@ class GuidedNetwork:
             **run.options.get("transformer_options", {}),
             "sample_sigmas": run.sigmas,
         }
-        random = LevelRandom if run.in_stages else PatchRandom
-        self._random = random(run.shape, run.seed, run.batch_index)
+        self._random = run.random or PatchRandom(run.shape, 0)
         self._predictors: dict[tuple[tuple[int, ...], ...], Predictor] = {}
         self._resolved: dict[int, tuple[Any, list[Condition]]] = {}
 

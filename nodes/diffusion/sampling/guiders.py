@@ -1,18 +1,16 @@
-"""Guidance with three sides, and what passes between the nodes of custom sampling: GUIDER and NOISE."""
+"""A model and the way to steer it, GUIDER, and guidance with three sides."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, resolve_sides
 from weft.nodes.diffusion.sampling.guidance import Evaluation, GuidedNetwork
-from weft.nodes.diffusion.sampling.noise import check_seed, prepare_noise
 from weft.nodes.diffusion.sampling.patches.guidance import perpendicular
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
 
@@ -41,41 +39,6 @@ class Guider:
                 stack.extend(item.values())
             elif isinstance(item, list | tuple):
                 stack.extend(item)
-
-
-class Noise(Protocol):
-    """A NOISE: where a run starts. seed is that of the noise which the sampler adds on its way."""
-
-    @property
-    def seed(self) -> int: ...
-
-    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
-        """float32 on the CPU, of the shape of latent["samples"]."""
-
-
-@dataclass(frozen=True)
-class RandomNoise:
-    """Standard normal noise; see prepare_noise."""
-
-    seed: int
-
-    def __post_init__(self) -> None:
-        check_seed(self.seed)
-
-    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
-        """See Noise. A "batch_index" in the latent is followed."""
-        return prepare_noise(latent["samples"], self.seed, latent.get("batch_index"))
-
-
-@dataclass(frozen=True)
-class NoNoise:
-    """A start from the latent as it is."""
-
-    seed: int = 0
-
-    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
-        """See Noise."""
-        return torch.zeros(latent["samples"].shape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -78,6 +79,44 @@ def prepare_noise(
         if place in wanted:
             drawn[place] = item
     return torch.cat([drawn[place] for place in batch_index])
+
+
+class Noise(Protocol):
+    """A NOISE: what a run starts from. seed is also that of the noise which the sampler adds on its way."""
+
+    @property
+    def seed(self) -> int: ...
+
+    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+        """float32 on the CPU, of the shape of latent["samples"]."""
+
+
+@dataclass(frozen=True)
+class RandomNoise:
+    """Standard normal noise; see prepare_noise."""
+
+    seed: int
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+
+    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+        """See Noise. A "batch_index" in the latent is followed."""
+        return prepare_noise(latent["samples"], self.seed, latent.get("batch_index"))
+
+
+@dataclass(frozen=True)
+class NoNoise:
+    """A start from the latent as it is."""
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_seed(self.seed)
+
+    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+        """See Noise."""
+        return torch.zeros(latent["samples"].shape)
 
 
 def seed_at(address: bytes) -> int:

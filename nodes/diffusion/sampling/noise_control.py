@@ -6,8 +6,9 @@ changes: the noise that a sampler adds on its way stays as it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,8 +32,8 @@ SOURCES: Mapping[str, Callable[[int, torch.device], Draws]] = {
 
 
 @dataclass(frozen=True)
-class NoiseControl:
-    """A StartNoise, see sample.py.
+class ControlledNoise:
+    """A NOISE, see noise.Noise, as a Noise Control Script asks for it.
 
     source: a key of SOURCES: torch's generator on the CPU, on the run's device, or a CUDA device's computed on the CPU.
     variation_seed: noise to mix in; None for none. Of a single item it makes up `weight`, of item i in a batch
@@ -40,6 +41,7 @@ class NoiseControl:
     device: the run's.
     """
 
+    seed: int
     source: str = "cpu"
     variation_seed: int | None = None
     weight: float = 0.0
@@ -48,19 +50,21 @@ class NoiseControl:
     def __post_init__(self) -> None:
         if self.source not in SOURCES:
             raise DiffusionError(f"unknown source of noise {self.source!r}{nearest(self.source, SOURCES)}")
-        if self.variation_seed is not None:
-            check_seed(self.variation_seed)
+        for seed in (self.seed, self.variation_seed):
+            if seed is not None:
+                check_seed(seed)
 
-    def __call__(self, samples: Tensor, seed: int, batch_index: Sequence[int] | None = None) -> Tensor:
-        """The noise for samples [B,C,h,w] or [B,C,T,h,w]: float32, CPU. Arguments and errors as prepare_noise."""
+    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+        """See Noise. A "batch_index" in the latent is followed; errors as prepare_noise."""
+        samples, batch_index = latent["samples"], latent.get("batch_index")
 
         def draws(seed: int) -> Draws:
             return SOURCES[self.source](seed, self.device)
 
         if self.variation_seed is None:
-            return prepare_noise(samples, seed, batch_index, draws)
+            return prepare_noise(samples, self.seed, batch_index, draws)
         one = samples[:1] if batch_index is None else samples
-        base = prepare_noise(one, seed, batch_index, draws)
+        base = prepare_noise(one, self.seed, batch_index, draws)
         variation = prepare_noise(one, self.variation_seed, batch_index, draws)
         batch = samples.shape[0]
         weights = torch.tensor([self.weight] if batch == 1 else [self.weight * i for i in range(batch)])

@@ -5,23 +5,20 @@ Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning, whole_number
+from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, noise_mask_for
 from weft.nodes.diffusion.sampling.continuous import Leftover
-from weft.nodes.diffusion.sampling.guidance import CFG, Guidance
-from weft.nodes.diffusion.sampling.noise import SEED_MAX, check_seed, prepare_noise
-from weft.nodes.diffusion.sampling.samplers import find_sampler
-from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Sampler, State
-from weft.nodes.diffusion.sampling.schedules import ksampler_schedule
+from weft.nodes.diffusion.sampling.noise import SEED_MAX, prepare_noise
+from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, State
+from weft.nodes.diffusion.sampling.stages import Stage
 from weft.nodes.diffusion.values.latents import samples_of
 
 if TYPE_CHECKING:
@@ -30,162 +27,65 @@ if TYPE_CHECKING:
 
 # (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
 Callback = Callable[[int, int, Tensor, Tensor], None]
-# (samples, seed, batch_index) -> the noise that a run starts from, as prepare_noise.
-StartNoise = Callable[[Tensor, int, Sequence[int] | None], Tensor]
 
 
 def ksample(
     model: ModelPatcher,
     latent: Mapping[str, Any],
+    stage: Stage,
     *,
-    seed: int,
-    steps: int,
-    cfg: float,
-    sampler: str,
-    scheduler: str,
-    positive: list[Any],
-    negative: list[Any],
-    denoise: float = 1.0,
-    start_step: int | None = None,
-    last_step: int | None = None,
-    add_noise: bool = True,
-    force_full_denoise: bool = False,
     callback: Callback | None = None,
-    mode: str = "comfy",
     warn: Warn = python_warning,
-    noise_of: StartNoise = prepare_noise,
 ) -> dict[str, Any]:
     """Sample a latent as ComfyUI's KSampler and KSampler (Advanced) do.
 
     Args:
         model: network, schedule and latent scale.
         latent: {"samples": [B,C,h,w], "noise_mask"?: [m,H,W] (1 = sample here), "batch_index"?: [B ints]}.
-        seed: 0 .. 2^64 - 1, for the initial noise and the noise of ancestral samplers.
-        steps: length of the whole schedule, of which start_step .. last_step are done.
-        cfg: guidance scale; 1 leaves the negative side out.
-        sampler, scheduler: names of nodes/diffusion/sampling/names.py.
-        positive, negative: conditionings.
-        denoise: share of the schedule done, from its end; 0 does nothing.
-        start_step: the first step done, None for 0. last_step: where to stop, None for the end.
-        add_noise: start from the latent with noise, or from the latent as it is.
-        force_full_denoise: stopping early, leave no noise: the last step goes to 0.
+        stage: what is done; see ksampler_stage.
         callback: called once a step with (step, total, x, denoised). What it raises ends the run.
-        mode: `comfy` for ComfyUI's numbers, `continuous` for stages that equal the single run (continuous.py).
         warn: told why a state that the latent carries could not be used.
-        noise_of: what makes the initial noise.
 
     Returns:
-        The latent with "samples" replaced: float32, CPU. The input's samples where there is no step to do. In
-        continuous mode a stage that stops early leaves "sampler_state" on it.
+        The latent with "samples" replaced: float32, CPU. The input's samples where there is no step to do. A stage
+        with memory that stops early leaves "sampler_state" on it.
 
     Raises:
         DiffusionError: an input that does not fit, or a network that gave NaN or infinity.
     """
-    algorithm = find_sampler(sampler)
-    check_seed(seed)
-    samples = samples_of(latent)
-    schedule = ksampler_schedule(
-        model.sampling, scheduler, steps, denoise=denoise, discard_penultimate=algorithm.discard_penultimate
-    )
-    sigmas = cut(schedule, start_step, last_step, force_full_denoise)
-    if len(sigmas) < 2:
+    samples_of(latent)
+    if len(stage.sigmas) < 2:
         return dict(latent)
-    start, rest = start_step or 0, {name: value for name, value in latent.items() if name != continuous.KEY}
-    stage: Stage | None = None
-    ends_early = start + len(sigmas) < len(schedule) and not force_full_denoise
-    if mode == "continuous" and algorithm.own_steps:
-        if len(sigmas) < len(schedule):
-            warn(f"{sampler} chooses its own steps: its stages do not add up to one run")
-    elif mode == "continuous":
-        before, objection = continuous.resume(latent, sampler, schedule, start, add_noise)
-        if objection:
-            warn(objection)
-        # Solved as part of the whole schedule, unless it is forced to end here.
-        whole = schedule[start:] if ends_early else sigmas
-        if before is not None:
-            whole = torch.cat([before.sigmas[: before.step], whole])
-        stage = Stage(schedule, whole, start, len(sigmas) - 1, before)
-    noise = noise_of(samples, seed, latent.get("batch_index")) if add_noise else torch.zeros(samples.shape)
-    guidance = CFG(positive, negative, cfg)
-    mask = latent.get("noise_mask")
-    index = latent.get("batch_index")
-    result, left = _solve(model, guidance, samples, noise, sigmas, algorithm, seed, mask, callback, stage, index)
-    state = {continuous.KEY: left.pack(result, sampler)} if left is not None and ends_early else {}
+    before, objection = stage.mode.resume(stage, latent)
+    if objection:
+        warn(objection)
+    result, left = solve(model, latent, stage, before=before, callback=callback)
+    rest = {name: value for name, value in latent.items() if name != continuous.KEY}
+    kept = stage.mode.memory and stage.stops_early
+    state = {continuous.KEY: left.pack(result, stage.sampler.name)} if kept else {}
     return {**rest, "samples": result, **state}
 
 
-@dataclass(frozen=True)
-class Stage:
-    """A stretch of a run in continuous mode.
-
-    schedule: the whole one. sigmas: what the solver is given, which begins where its first stage began. start: the
-    first step of the whole schedule that is done now, of `count`. before: what the last stage left, None for the first.
-    """
-
-    schedule: Tensor
-    sigmas: Tensor
-    start: int
-    count: int
-    before: Leftover | None
-
-    @property
-    def origin(self) -> int:
-        """Where in the whole schedule the solver's begins."""
-        return self.before.origin if self.before is not None else self.start
-
-    @property
-    def steps(self) -> range:
-        """What is done now, as indices into `sigmas`."""
-        first = self.start - self.origin
-        return range(first, first + self.count)
-
-
-def cut(sigmas: Tensor, start_step: int | None, last_step: int | None, force_full_denoise: bool) -> Tensor:
-    """The stretch of a schedule from start_step to last_step; fewer than 2 values where there is nothing to do."""
-    for name, value in (("start step", start_step), ("last step", last_step)):
-        if value is not None:
-            whole_number(f"the {name}", value, 0)
-    if last_step is not None and last_step < len(sigmas) - 1:
-        sigmas = sigmas[: last_step + 1].clone()
-        if force_full_denoise:
-            sigmas[-1] = 0.0
-    return sigmas[start_step or 0 :]
-
-
-def sample(
+def solve(
     model: ModelPatcher,
-    guidance: Guidance,
-    samples: Tensor,
-    noise: Tensor,
-    sigmas: Tensor,
-    sampler: Sampler,
+    latent: Mapping[str, Any],
+    stage: Stage,
     *,
-    seed: int,
-    noise_mask: Tensor | None = None,
+    before: Leftover | None = None,
     callback: Callback | None = None,
-    batch_index: Sequence[int] | None = None,
-) -> Tensor:
-    """Solve one schedule: samples [B,C,h,w] in, unscaled; noise of the same shape; sigmas [n+1], CPU.
+) -> tuple[Tensor, Leftover]:
+    """Solve a stage from a latent on.
 
-    Returns [B,C,h,w] float32 on the CPU, unscaled. Arguments as ksample's.
+    before: what the stage before left, if this one goes on from there. The others: as ksample.
+
+    Returns:
+        [B,C,h,w] float32 on the CPU, unscaled, and what this stage leaves.
     """
-    return _solve(model, guidance, samples, noise, sigmas, sampler, seed, noise_mask, callback, None, batch_index)[0]
-
-
-def _solve(
-    model: ModelPatcher,
-    guidance: Guidance,
-    samples: Tensor,
-    noise: Tensor,
-    sigmas: Tensor,
-    sampler: Sampler,
-    seed: int,
-    noise_mask: Tensor | None,
-    callback: Callback | None,
-    stage: Stage | None,
-    batch_index: Sequence[int] | None,
-) -> tuple[Tensor, Leftover | None]:
-    """As sample; for a stage of a run in continuous mode also what it leaves to the next one."""
+    samples, mask, index = samples_of(latent), latent.get("noise_mask"), latent.get("batch_index")
+    noise = stage.noise.generate_noise(latent)
+    if noise.shape != samples.shape:
+        raise DiffusionError(f"the noise is {list(noise.shape)}, the latent {list(samples.shape)}")
+    sigmas, span = stage.sigmas, stage.span(before)
     # Realised outside inference_mode: patched weights outlive this run.
     network = model.network.module()
     denoiser = model.kind.denoiser(network, model.sampling, model.latent_format)
@@ -194,50 +94,47 @@ def _solve(
     with torch.inference_mode(), ExitStack() as held:
         if model.network.memory is not None:
             held.enter_context(model.network.memory.on_device(network))
-        latent = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
+        start = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
         start_noise = noise.to(device)
         run = SamplingRun(
             denoiser,
-            tuple(latent.shape),
+            tuple(start.shape),
             device,
-            latent=latent,
-            noise_mask=noise_mask,
+            latent=start,
+            noise_mask=mask,
             held=held,
             options=model.model_options,
             sigmas=sigmas,
-            seed=seed,
-            batch_index=batch_index,
-            in_stages=stage is not None,
+            random=stage.mode.random(tuple(start.shape), stage.noise.seed, index),
         )
-        guided: GuidedDenoiser = guidance.bind(run)
-        protected_noise = _inpaint_noise(noise, seed).to(device) if sampler.fresh_inpaint_noise else start_noise
-        before = stage.before if stage is not None else None
-        if before is not None and before.noise is not None and before.latent is not None:
-            protected_noise, latent = before.noise.to(device), before.latent.to(device)
-        if noise_mask is not None:
-            mask_function = model.model_options.get("denoise_mask_function")
-            levels = sigmas if stage is None else stage.sigmas
-            guided = Inpaint(guided, latent, protected_noise, noise_mask, mask_function, levels)
-        x = model.sampling.add_noise(latent, start_noise, sigmas[0])
-        steps, state = range(len(sigmas) - 1), State()
-        if stage is None:
-            source = sampler.noise(x, sigmas, seed, batch_index)
-        else:
-            sigmas, steps = stage.sigmas, stage.steps
-            if before is not None:
-                x = before.x.to(device, copy=True)
-                state = {name: value.to(device, copy=True) for name, value in before.solver.items()}
-            source = continuous.noise_source(sampler, x, stage.schedule, seed, stage.origin)
-        watch = _Watch(steps, device, callback, denoiser.dtype)
-        x = sampler.solve(guided, x, sigmas, steps, source, state, watch)
+        guided: GuidedDenoiser = stage.guidance.bind(run)
+        kept, kept_noise = _protected(stage, start, start_noise, before)
+        if mask is not None:
+            function = model.model_options.get("denoise_mask_function")
+            guided = Inpaint(guided, kept, kept_noise, mask, function, span.sigmas)
+        x, state = model.sampling.add_noise(start, start_noise, sigmas[0]), State()
+        if before is not None:
+            x = before.x.to(device, copy=True)
+            state = {name: value.to(device, copy=True) for name, value in before.solver.items()}
+        source = stage.mode.noise(stage, span, x, index)
+        watch = _Watch(span.steps, device, callback, denoiser.dtype)
+        x = stage.sampler.solve(guided, x, span.sigmas, span.steps, source, state, watch)
         result = model.process_latent_out(x).cpu()
         watch.check(result, samples)
-        left = None
-        if stage is not None:
-            kept = (protected_noise, latent) if noise_mask is not None else (None, None)
-            left = Leftover(x, state, sigmas, stage.origin, steps.stop, *kept)
+    of_mask = (kept_noise, kept) if mask is not None else (None, None)
     # A plain tensor: nodes downstream may write into it, which inference tensors forbid.
-    return result.clone(), left
+    return result.clone(), Leftover(x, state, span.sigmas, span.origin, span.steps.stop, *of_mask)
+
+
+def _protected(stage: Stage, start: Tensor, noise: Tensor, before: Leftover | None) -> tuple[Tensor, Tensor]:
+    """What a noise mask keeps, scaled, and the noise that this gets: in all stages of a run those of its first one."""
+    if before is not None and before.noise is not None and before.latent is not None:
+        return before.latent.to(start.device), before.noise.to(start.device)
+    if not stage.sampler.fresh_inpaint_noise:
+        return start, noise
+    if stage.noise.seed == SEED_MAX:
+        raise DiffusionError(f"this sampler draws a second noise from seed + 1, so the seed must be below {SEED_MAX}")
+    return start, prepare_noise(noise, stage.noise.seed + 1).to(start.device)
 
 
 class Inpaint:
@@ -322,9 +219,3 @@ class _Watch:
         bad = (~self._finite).nonzero()
         where = f"at step {int(bad[0])} of {self._total}" if len(bad) else "in the last steps"
         raise DiffusionError(f"the model gave NaN or infinity {where} (steps count from 0){self._hint}")
-
-
-def _inpaint_noise(noise: Tensor, seed: int) -> Tensor:
-    if seed == SEED_MAX:
-        raise DiffusionError(f"this sampler draws a second noise from seed + 1, so the seed must be below {SEED_MAX}")
-    return prepare_noise(noise, seed + 1)

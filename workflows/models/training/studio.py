@@ -12,7 +12,10 @@ from torch import Tensor
 from train_embedding import EMBEDDING
 from train_lora import LORA
 
+from weft.nodes.diffusion.sampling import guidance
+from weft.nodes.diffusion.sampling.noise import NoNoise, RandomNoise
 from weft.nodes.diffusion.sampling.sample import ksample
+from weft.nodes.diffusion.sampling.stages import ksampler_stage
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.text.embeddings import lookup_in
 from weft.nodes.diffusion.values.vae import Vae
@@ -53,21 +56,18 @@ class Studio:
         steps: int = STEPS,
     ) -> dict[str, Any]:
         """A latent for a prompt, or the steps from `start` to `end` of it, as KSamplerAdvanced does them."""
-        return ksample(
-            self.model,
-            latent or {"samples": torch.zeros(1, 4, SIZE // 8, SIZE // 8)},
-            seed=seed,
-            steps=steps,
-            cfg=self.cfg,
+        stage = ksampler_stage(
+            self.model.sampling,
+            guidance.CFG(self.clip.encode(prompt), self.clip.encode(""), self.cfg),
+            RandomNoise(seed) if start == 0 else NoNoise(seed),
             sampler=self.sampler,
             scheduler=self.scheduler,
-            positive=self.clip.encode(prompt),
-            negative=self.clip.encode(""),
-            start_step=start,
-            last_step=end,
-            add_noise=start == 0,
+            steps=steps,
+            start=start,
+            end=end,
             force_full_denoise=end >= steps,
         )
+        return ksample(self.model, latent or {"samples": torch.zeros(1, 4, SIZE // 8, SIZE // 8)}, stage)
 
     def decode(self, latent: dict[str, Any]) -> Tensor:
         """The images [B,H,W,3] of a latent, in 0..1."""

@@ -6,6 +6,7 @@ interface.py says what a solver is given and gives back.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
@@ -39,7 +40,7 @@ class UnknownSampler(DiffusionError):
 
 _2m_sde_heun = partial(dpmpp_sde.dpmpp_2m_sde, solver_type="heun")
 
-SAMPLERS: Mapping[str, Sampler] = {
+_SAMPLERS = {
     "euler": Sampler(euler.euler),
     "euler_cfg_pp": Sampler(euler.euler_cfg_pp),
     "euler_ancestral": Sampler(euler.euler_ancestral),
@@ -84,6 +85,7 @@ SAMPLERS: Mapping[str, Sampler] = {
     "uni_pc": Sampler(uni_pc.uni_pc, discard_penultimate=True),
     "uni_pc_bh2": Sampler(partial(uni_pc.uni_pc, variant="bh2"), discard_penultimate=True),
 }
+SAMPLERS: Mapping[str, Sampler] = {name: replace(sampler, name=name) for name, sampler in _SAMPLERS.items()}
 
 
 def find_sampler(name: str) -> Sampler:

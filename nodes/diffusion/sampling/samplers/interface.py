@@ -57,6 +57,7 @@ class Sampler:
     fresh_inpaint_noise: what a noise mask protects is noised with a draw from seed + 1, not with the initial noise.
     own_steps: it takes only the ends and the length of the schedule and chooses its own noise levels between them, so
         that a run cannot be cut in two. It reports the step of the schedule whose noise level it has come to.
+    name: that of SAMPLERS; empty for a solver with options of its own.
     """
 
     solve: Callable[..., Tensor]
@@ -64,3 +65,4 @@ class Sampler:
     discard_penultimate: bool = False
     fresh_inpaint_noise: bool = False
     own_steps: bool = False
+    name: str = ""
