@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT / "src"), str(ROOT / "workflows")]
 
 import weft  # noqa: E402
 from weft.engine.cache.memory import MemoryCache  # noqa: E402
-from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES  # noqa: E402
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS  # noqa: E402
 
 PAGE = ROOT / "docs" / "sampling.md"
 BEGIN, END = "<!-- splits: made by benchmarks/splits.py -->", "<!-- end of splits -->"
@@ -61,7 +61,7 @@ def difference(sampler: str, mode: str, models: Path, cache: MemoryCache) -> flo
 def table(models: Path) -> str:
     rows = ["| sampler | comfy | continuous |", "| --- | --- | --- |"]
     cache = MemoryCache()
-    for sampler in SAMPLER_NAMES:
+    for sampler in SAMPLERS:
         figures = [difference(sampler, mode, models, cache) for mode in ("comfy", "continuous")]
         rows.append(f"| {sampler} | {' | '.join('0' if figure == 0 else f'{figure:.1e}' for figure in figures)} |")
         print(rows[-1], flush=True)

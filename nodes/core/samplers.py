@@ -23,7 +23,7 @@ def KSamplerSelect(*, sampler_name: SamplerName) -> Sampler:
     Args:
         sampler_name: The algorithm that solves the steps.
     """
-    from weft.nodes.diffusion.sampling.samplers import find_sampler
+    from weft.nodes.diffusion.sampling.spellings import find_sampler
 
     return find_sampler(sampler_name)
 

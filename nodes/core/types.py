@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from weft.engine.schema.sockets import Combo, Files, Float, Int, Socket
-from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES, SCHEDULER_NAMES
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.schedulers import ALL_SCHEDULERS, SCHEDULERS
 from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
 
 Image = Annotated[Any, Socket("IMAGE")]
@@ -60,8 +61,9 @@ Seed = Annotated[int, Int(default=0, min=0, max=2**64 - 1, control_after_generat
 
 Steps = Annotated[int, Int(default=20, min=1, max=10_000)]
 Cfg = Annotated[float, Float(default=8.0, min=0.0, max=100.0, step=0.1, round=0.01)]
-SamplerName = Annotated[str, Combo(SAMPLER_NAMES, meant=sampler_meant)]
-SchedulerName = Annotated[str, Combo(SCHEDULER_NAMES, meant=scheduler_meant)]
+SamplerName = Annotated[str, Combo(tuple(SAMPLERS), meant=sampler_meant)]
+SchedulerName = Annotated[str, Combo(tuple(SCHEDULERS), meant=scheduler_meant)]
+AnySchedulerName = Annotated[str, Combo(ALL_SCHEDULERS, meant=scheduler_meant)]
 Crop = Annotated[str, Combo(("disabled", "center"))]
 LoraStrength = Annotated[float, Float(default=1.0, min=-100.0, max=100.0, step=0.01)]
 

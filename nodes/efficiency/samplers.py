@@ -9,9 +9,7 @@ from weft.engine.links import Link, Linked
 from weft.engine.schema.authoring import ExtraPnginfo, Output, PromptJson, RawLink, UniqueId, WithLink
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.sockets import Combo, Float, Int, Socket
-from weft.nodes.core.types import Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
-from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES
-from weft.nodes.diffusion.sampling.spellings import scheduler_meant
+from weft.nodes.core.types import AnySchedulerName, Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
 from weft.nodes.efficiency.axes.rules import check_axes
 from weft.nodes.efficiency.axes.written import check_sampler
 from weft.nodes.efficiency.cells import Encoders, add_plot
@@ -30,7 +28,6 @@ LatentLink = Annotated[Link, Socket("LATENT"), RawLink()]
 VaeLink = Annotated[Link, Socket("VAE"), RawLink()]
 TupleWithLink = Annotated[Linked, Socket("SDXL_TUPLE"), WithLink()]
 Cfg = Annotated[float, Float(default=7.0, min=0.0, max=100.0)]
-Scheduler = Annotated[str, Combo(EFFICIENT_SCHEDULER_NAMES, meant=scheduler_meant)]
 StepNumber = {"min": 0, "max": 10_000}
 DecodeOrNot = Annotated[str, Combo((*DECODE, "output only", "output only (tiled)"))]
 
@@ -52,7 +49,7 @@ def KSamplerEfficient(
     steps: Steps,
     cfg: Cfg,
     sampler_name: SamplerName,
-    scheduler: Scheduler,
+    scheduler: AnySchedulerName,
     positive: ConditioningLink,
     negative: ConditioningLink,
     latent_image: LatentLink,
@@ -113,7 +110,7 @@ def KSamplerAdvEfficient(
     steps: Steps,
     cfg: Cfg,
     sampler_name: SamplerName,
-    scheduler: Scheduler,
+    scheduler: AnySchedulerName,
     positive: ConditioningLink,
     negative: ConditioningLink,
     latent_image: LatentLink,
@@ -181,7 +178,7 @@ def KSamplerSdxlEff(
     steps: Steps,
     cfg: Cfg,
     sampler_name: SamplerName,
-    scheduler: Scheduler,
+    scheduler: AnySchedulerName,
     latent_image: LatentLink,
     start_at_step: Annotated[int, Int(default=0, **StepNumber)],
     refine_at_step: Annotated[int, Int(default=-1, min=-1, max=10_000)],

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 from weft.engine.schema.authoring import Output
 from weft.engine.schema.sockets import Combo, Float, Int, String
-from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.schedulers import ALL_SCHEDULERS
 from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
 from weft.nodes.efficiency.axes.inputs import AxisInput, Widgets, always, chosen, names_none
 from weft.nodes.efficiency.axes.ramps import axis, float_ramp, int_ramp
@@ -125,8 +126,8 @@ def CfgAxis(
 
 
 _SAMPLER_COLUMNS: dict[str, Any] = {
-    "sampler": Annotated[str, Combo((NONE, *SAMPLER_NAMES), meant=sampler_meant)],
-    "scheduler": Annotated[str, Combo((NONE, *EFFICIENT_SCHEDULER_NAMES), meant=scheduler_meant)],
+    "sampler": Annotated[str, Combo((NONE, *SAMPLERS), meant=sampler_meant)],
+    "scheduler": Annotated[str, Combo((NONE, *ALL_SCHEDULERS), meant=scheduler_meant)],
 }
 
 

@@ -18,8 +18,8 @@ from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.guiders import DualCFG, Guider, PerpNegCFG
 from weft.nodes.diffusion.sampling.noise import NoNoise, PatchRandom, RandomNoise
-from weft.nodes.diffusion.sampling.samplers import find_sampler
 from weft.nodes.diffusion.sampling.spacings import basic
+from weft.nodes.diffusion.sampling.spellings import find_sampler
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 
 from .ksampling import ksample

@@ -18,8 +18,8 @@ from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.noise import prepare_noise
 from weft.nodes.diffusion.sampling.sample import Inpaint
-from weft.nodes.diffusion.sampling.samplers import SAMPLERS, UnknownSampler
-from weft.nodes.diffusion.sampling.schedules import UnknownScheduler
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.spellings import UnknownSampler, UnknownScheduler
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 

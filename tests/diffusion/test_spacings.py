@@ -16,7 +16,7 @@ from weft.nodes.diffusion.sampling import spacings
 from weft.nodes.diffusion.sampling.aligned import align_your_steps
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.gits import LEVELS, PICKS, gits
-from weft.nodes.diffusion.sampling.schedules import UnknownScheduler
+from weft.nodes.diffusion.sampling.spellings import UnknownScheduler
 
 from ..reference.store import units
 

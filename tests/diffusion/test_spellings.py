@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
-from weft.nodes.diffusion.sampling.samplers import find_sampler
-from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
+from weft.nodes.diffusion.sampling import samplers
+from weft.nodes.diffusion.sampling.spellings import find_sampler, sampler_meant, scheduler_meant
 
 # The web UI's labels before and since 1.9, InvokeAI's and diffusers' names, and what people make of them.
 SAMPLERS = {
@@ -68,7 +67,7 @@ def test_samplers_with_a_scheduler_in_their_name(name: str, meant: tuple[str, st
 
 
 def test_every_name_of_our_own_means_itself() -> None:
-    assert [sampler_meant(name.upper()) for name in SAMPLER_NAMES] == [f"did you mean {n!r}?" for n in SAMPLER_NAMES]
+    assert all(sampler_meant(name.upper()) == f"did you mean {name!r}?" for name in samplers.SAMPLERS)
 
 
 @pytest.mark.parametrize("name", ["PLMS", "Restart", "PLMS Karras"])

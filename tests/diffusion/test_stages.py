@@ -13,7 +13,7 @@ from weft.nodes.diffusion.sampling.continuous import AddressedNoise, Leftover
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.noise import LevelRandom, NoNoise, PatchRandom, RandomNoise, SequentialNoise
-from weft.nodes.diffusion.sampling.samplers import find_sampler
+from weft.nodes.diffusion.sampling.spellings import find_sampler
 from weft.nodes.diffusion.sampling.stages import COMFY, CONTINUOUS, Span, Stage, ksampler_stage, mode_for
 
 SIGMAS = [4.0, 3.0, 2.0, 1.0, 0.0]

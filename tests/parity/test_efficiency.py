@@ -22,7 +22,7 @@ from weft.engine.errors import InvalidWorkflow, NodeError
 from weft.engine.events import Event
 from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
-from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 
 CHECKPOINT, REFERENCE = "weft-tiny.safetensors", "tiny_sd15.safetensors"
 UPSCALER = "tiny_x4.safetensors"
@@ -210,7 +210,7 @@ def test_advanced_equals_core_in_both_modes(sampler: str, mode: str, run: Runner
 @pytest.mark.slow
 @pytest.mark.parametrize("stretch", STRETCHES)
 @pytest.mark.parametrize("mode", ["comfy", "continuous"])
-@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_advanced_equals_core_everywhere(sampler: str, mode: str, stretch: Any, run: Runner) -> None:
     check_stretch(run, stretch, sampler, mode)
 
@@ -232,7 +232,7 @@ def test_regular_equals_core(sampler: str, mode: str, run: Runner) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("denoise", [1.0, 0.4])
 @pytest.mark.parametrize("mode", ["comfy", "continuous"])
-@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_regular_equals_core_everywhere(sampler: str, mode: str, denoise: float, run: Runner) -> None:
     check_regular(run, sampler, mode, denoise)
 

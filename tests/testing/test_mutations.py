@@ -23,7 +23,8 @@ from weft.engine.schema.registry import Registry
 from weft.engine.testing.settings import Options
 from weft.engine.testing.verdicts import PASSED, Verdict
 from weft.nodes.core.types import Image as Picture
-from weft.nodes.diffusion.sampling import samplers
+from weft.nodes.diffusion.sampling import spellings
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler
 
 from .conftest import Bench, drawing, node
@@ -132,13 +133,13 @@ def broken_code(world: World) -> None:
 
 
 def bug_in_one_step(world: World) -> None:
-    heun = samplers.SAMPLERS["heun"]
+    heun = SAMPLERS["heun"]
 
     def buggy(model: Any, x: Any, sigmas: Any, steps: Any, noise: Any, state: Any, report: Any) -> Any:
         slips = lambda x, sigma: model(x, sigma) * (1.001 if sigma == sigmas[1] else 1.0)  # noqa: E731
         return heun.solve(slips, x, sigmas, steps, noise, state, report)
 
-    world.monkeypatch.setattr(samplers, "SAMPLERS", {**samplers.SAMPLERS, "heun": Sampler(buggy)})
+    world.monkeypatch.setattr(spellings, "SAMPLERS", {**SAMPLERS, "heun": Sampler(buggy)})
 
 
 def exchanged_prompts(world: World) -> None:

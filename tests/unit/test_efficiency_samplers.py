@@ -15,7 +15,8 @@ from weft.engine.context import RunContext
 from weft.engine.links import Link
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.registry import Registry
-from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.schedulers import ALL_SCHEDULERS
 
 REGISTRY = Registry.discover()
 MakeContext = Callable[..., RunContext]
@@ -43,10 +44,10 @@ def check(outputs: tuple[Any, ...], graph: dict[str, Any], core: str, widgets: d
     assert outputs == (*list(LINKS.values())[:3], Link(sampler, 0), VAE, Link(decoder, 0))
 
 
-@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_with_every_scheduler(sampler: str, make_context: MakeContext) -> None:
     context = make_context()
-    for scheduler in EFFICIENT_SCHEDULER_NAMES:
+    for scheduler in ALL_SCHEDULERS:
         widgets = {"steps": 11, "cfg": 6.5, "sampler_name": sampler, "scheduler": scheduler}
         regular = {**widgets, "seed": 2**64 - 1, "denoise": 0.4}
         check(*expanded("KSampler (Efficient)", context, **regular), "KSampler", regular)

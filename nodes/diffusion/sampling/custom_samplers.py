@@ -11,8 +11,9 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError, nearest
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.noise import NoiseSource, ShapedNoise, brownian_noise, brownian_noise_on_device
-from weft.nodes.diffusion.sampling.samplers import SAMPLERS, find_sampler, node_only, sa_solver
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS, node_only, sa_solver
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Sampler
+from weft.nodes.diffusion.sampling.spellings import find_sampler
 
 NOISE_DEVICES: Mapping[str, Callable[[Tensor, Tensor, int], NoiseSource]] = {
     "gpu": brownian_noise_on_device,

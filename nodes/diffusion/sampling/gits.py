@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.aligned import align_your_steps, interpolated, last_steps
+from weft.nodes.diffusion.sampling.aligned import interpolated, last_steps
 
 MOST_STEPS = 20
 
@@ -360,13 +360,3 @@ def gits(coefficient: float, steps: int, denoise: float = 1.0) -> Tensor:
     places = [0, *map(int, row.split()), len(LEVELS) - 1]
     sigmas = torch.tensor([LEVELS[place] for place in places])
     return last_steps(interpolated(sigmas, steps), steps, denoise)
-
-
-def published(scheduler: str, steps: int) -> Tensor:
-    """The schedule of a name in PUBLISHED_SCHEDULERS: `AYS` and what its table is for, or `GITS` of coefficient 1.20.
-
-    GITS of one step is the last step of the schedule of 20 (golden gits_shim_steps1).
-    """
-    if scheduler != "GITS":
-        return align_your_steps(scheduler.removeprefix("AYS "), steps)
-    return gits(1.2, steps) if steps > 1 else last_steps(gits(1.2, MOST_STEPS), 1, 1.0)

@@ -8,23 +8,18 @@ Numbers: ComfyUI 0.3.64's, parity/units/sigmas_*.safetensors.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
 
-from weft.nodes.diffusion.errors import DiffusionError, finite_number, nearest, whole_number
+from weft.nodes.diffusion.errors import DiffusionError, finite_number, whole_number
+from weft.nodes.diffusion.sampling.aligned import align_your_steps, last_steps
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
-from weft.nodes.diffusion.sampling.gits import published
-from weft.nodes.diffusion.sampling.names import PUBLISHED_SCHEDULERS
-from weft.nodes.diffusion.sampling.spellings import scheduler_meant
+from weft.nodes.diffusion.sampling.gits import MOST_STEPS, gits
+from weft.nodes.diffusion.sampling.spellings import find_scheduler
 
 # The longest schedule: 10,000 steps at the lowest denoise that the editor offers, 0.01.
 MAX_STEPS = 1_000_000
-
-
-class UnknownScheduler(DiffusionError):
-    """A scheduler name that is not in SCHEDULERS."""
 
 
 def simple(sampling: ModelSampling, steps: int) -> Tensor:
@@ -101,32 +96,24 @@ def kl_optimal(sampling: ModelSampling, steps: int) -> Tensor:
     return _then_zero(angle.tan())
 
 
-SCHEDULERS: Mapping[str, Callable[[ModelSampling, int], Tensor]] = {
-    "simple": simple,
-    "sgm_uniform": sgm_uniform,
-    "karras": karras,
-    "exponential": exponential,
-    "ddim_uniform": ddim_uniform,
-    "beta": beta,
-    "normal": normal,
-    "linear_quadratic": linear_quadratic,
-    "kl_optimal": kl_optimal,
-}
+def aligned(sampling: ModelSampling, steps: int, *, model_type: str) -> Tensor:
+    """Sabour et al. 2024, "Align Your Steps": levels optimised for a type of model, whatever the model."""
+    return align_your_steps(model_type, steps)
+
+
+def gits_120(sampling: ModelSampling, steps: int) -> Tensor:
+    """GITS of coefficient 1.20, whatever the model; one step is the last of the schedule of 20 (gits_shim_steps1)."""
+    return gits(1.2, steps) if steps > 1 else last_steps(gits(1.2, MOST_STEPS), 1, 1.0)
 
 
 def schedule(sampling: ModelSampling, scheduler: str, steps: int) -> Tensor:
     """The scheduler's sigmas for `steps` steps, highest first, float32 on the CPU; NaN where its formula gives that.
 
-    scheduler: of SCHEDULERS, or of PUBLISHED_SCHEDULERS, whose noise levels are those of the paper for every model.
+    scheduler: of SCHEDULERS or PUBLISHED_SCHEDULERS.
     """
-    known = (*SCHEDULERS, *PUBLISHED_SCHEDULERS)
-    if scheduler not in known:
-        meant = scheduler_meant(str(scheduler))
-        raise UnknownScheduler(f"unknown scheduler {scheduler!r}{f'; {meant}' if meant else nearest(scheduler, known)}")
+    function = find_scheduler(scheduler)
     whole_number("steps", steps, 1)
-    if scheduler in PUBLISHED_SCHEDULERS:
-        return published(scheduler, steps)
-    return SCHEDULERS[scheduler](sampling, steps)
+    return function(sampling, steps)
 
 
 def ksampler_schedule(

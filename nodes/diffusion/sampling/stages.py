@@ -20,9 +20,9 @@ from weft.nodes.diffusion.errors import whole_number
 from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.continuous import Leftover
 from weft.nodes.diffusion.sampling.noise import LevelRandom, Noise, NoiseSource, NoNoise, PatchRandom
-from weft.nodes.diffusion.sampling.samplers import find_sampler
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler
 from weft.nodes.diffusion.sampling.schedules import ksampler_schedule
+from weft.nodes.diffusion.sampling.spellings import find_sampler
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -161,7 +161,7 @@ def ksampler_stage(
 
     Args:
         sampling: the noise levels of the model.
-        sampler, scheduler: names of SAMPLERS and of schedulers.
+        sampler, scheduler: names of SAMPLERS, and of SCHEDULERS or PUBLISHED_SCHEDULERS.
         steps: length of the whole schedule.
         denoise: share of the schedule done, from its end; 0 does nothing.
         mode: `comfy` for ComfyUI's numbers, `continuous` for stages that equal the single run.

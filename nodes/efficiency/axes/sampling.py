@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weft.nodes.diffusion.sampling.names import EFFICIENT_SCHEDULER_NAMES, SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.schedulers import ALL_SCHEDULERS
 from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
 from weft.nodes.efficiency.axes.entries import fields, file, known, real, whole, whole_number
 from weft.nodes.efficiency.axes.kind import ADVANCED, REGULAR, SDXL, AxisKind, Cell, Files, Grammar, sets, stem, titled
@@ -48,13 +49,13 @@ def _samplers(entries: Sequence[str], files: Files) -> list[tuple[str, str | Non
     found = []
     for name, scheduler in fields(entries, 2):
         if scheduler is not None:
-            scheduler = known("scheduler", scheduler.lower(), EFFICIENT_SCHEDULER_NAMES, scheduler_meant)
-        found.append((known("sampler", name, SAMPLER_NAMES, sampler_meant), scheduler))
+            scheduler = known("scheduler", scheduler.lower(), ALL_SCHEDULERS, scheduler_meant)
+        found.append((known("sampler", name, tuple(SAMPLERS), sampler_meant), scheduler))
     return found
 
 
 def _schedulers(entries: Sequence[str], files: Files) -> list[str]:
-    return [known("scheduler", entry, EFFICIENT_SCHEDULER_NAMES, scheduler_meant) for entry in entries]
+    return [known("scheduler", entry, ALL_SCHEDULERS, scheduler_meant) for entry in entries]
 
 
 def _vae(cell: Cell, value: str) -> None:
