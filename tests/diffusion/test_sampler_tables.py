@@ -19,7 +19,7 @@ from weft.nodes.diffusion.sampling.samplers import SAMPLERS, node_only
 from weft.nodes.diffusion.sampling.schedulers import ALL_SCHEDULERS, PUBLISHED_SCHEDULERS, SCHEDULERS
 
 FOLDER = Path(samplers.__file__).parent
-ROOT = FOLDER.parents[2]
+NODES = FOLDER.parents[2]
 NO_SOLVERS = {"__init__", "interface", "ancestral"}
 
 
@@ -71,7 +71,7 @@ def literals(tree: ast.AST) -> Iterator[list[str]]:
 def test_there_is_no_second_list(names: Any, table: Any) -> None:
     listing = [
         path
-        for path in (ROOT / "nodes").rglob("*.py")
+        for path in NODES.rglob("*.py")
         if any(len(set(found) & set(names)) >= 4 for found in literals(ast.parse(path.read_text())))
     ]
     assert listing == [Path(table.__file__)], "a new sampler would have to be written there, too"
@@ -80,7 +80,7 @@ def test_there_is_no_second_list(names: Any, table: Any) -> None:
 def test_names_are_read_without_torch() -> None:
     code = f"import sys, {schedulers.__name__} as a, {samplers.__name__} as b; print(*a.ALL_SCHEDULERS, *b.SAMPLERS)"
     code += "; sys.exit('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == " ".join((*ALL_SCHEDULERS, *SAMPLERS)).split()
 
