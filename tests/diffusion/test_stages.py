@@ -14,7 +14,7 @@ from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.noise import LevelRandom, NoNoise, PatchRandom, RandomNoise, SequentialNoise
 from weft.nodes.diffusion.sampling.spellings import find_sampler
-from weft.nodes.diffusion.sampling.stages import COMFY, CONTINUOUS, Span, Stage, ksampler_stage, mode_for
+from weft.nodes.diffusion.sampling.stages import COMFY, CONTINUOUS, SolverSpan, Stage, ksampler_stage, mode_for
 
 SIGMAS = [4.0, 3.0, 2.0, 1.0, 0.0]
 X = torch.zeros(1, 4, 2, 2)
@@ -26,7 +26,7 @@ def stage(start: int = 0, end: int | None = None, denoised: bool = False, **more
     return replace(made, **more)
 
 
-def spelled(span: Span) -> tuple[list[float], range, int]:
+def spelled(span: SolverSpan) -> tuple[list[float], range, int]:
     return span.sigmas.tolist(), span.steps, span.origin
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.guidance import Guidance
 
 
-class Span(NamedTuple):
+class SolverSpan(NamedTuple):
     """What a solver is given: levels `sigmas`, of which `steps` are done now; sigmas[0] is schedule[origin]."""
 
     sigmas: Tensor
@@ -48,16 +48,16 @@ class Mode:
     """
 
     memory: bool
-    noise: Callable[[Stage, Span, Tensor, Sequence[int] | None], NoiseSource]
+    noise: Callable[[Stage, SolverSpan, Tensor, Sequence[int] | None], NoiseSource]
     random: type[PatchRandom]
     resume: Callable[[Stage, Mapping[str, Any]], tuple[Leftover | None, str]]
 
 
-def _in_sequence(stage: Stage, span: Span, x: Tensor, batch_index: Sequence[int] | None) -> NoiseSource:
+def _in_sequence(stage: Stage, span: SolverSpan, x: Tensor, batch_index: Sequence[int] | None) -> NoiseSource:
     return stage.sampler.noise(x, span.sigmas, stage.noise.seed, batch_index)
 
 
-def _by_address(stage: Stage, span: Span, x: Tensor, batch_index: Sequence[int] | None) -> NoiseSource:
+def _by_address(stage: Stage, span: SolverSpan, x: Tensor, batch_index: Sequence[int] | None) -> NoiseSource:
     return continuous.noise_source(stage.sampler, x, stage.schedule, stage.noise.seed, span.origin)
 
 
@@ -133,14 +133,14 @@ class Stage:
         """Whether it leaves a noisy latent, from which another stage can go on."""
         return self.start + len(self.sigmas) < len(self.schedule) and not self.force_full_denoise
 
-    def span(self, before: Leftover | None = None) -> Span:
+    def span(self, before: Leftover | None = None) -> SolverSpan:
         """What the solver is given, after what the stage before left."""
         count = len(self.sigmas) - 1
         sigmas = self.schedule[self.start :] if self.mode.memory and self.stops_early else self.sigmas
         if before is None:
-            return Span(sigmas, range(count), self.start)
+            return SolverSpan(sigmas, range(count), self.start)
         first = self.start - before.origin
-        return Span(torch.cat([before.sigmas[:first], sigmas]), range(first, first + count), before.origin)
+        return SolverSpan(torch.cat([before.sigmas[:first], sigmas]), range(first, first + count), before.origin)
 
 
 def ksampler_stage(
