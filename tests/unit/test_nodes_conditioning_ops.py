@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from weft.engine.context import RunContext
-from weft.nodes.core import conditioning_ops as faces
+from weft.nodes.core import conditioning as faces
 
 PROMPT = [[torch.ones(1, 4, 3), {"pooled_output": torch.ones(1, 5)}]]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from weft.nodes.core import inpaint as faces
+from weft.nodes.core import mask as faces
 
 
 class Pixels:
