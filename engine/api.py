@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -423,8 +424,17 @@ class Session:
             folders=self.folders,
             digests=self.digests,
             cache=self.cache,
-            namespace=self._namespace(self._settings_for(lowered)),
+            namespace=self.namespace(self._settings_for(lowered)),
         )
+
+    def namespace(self, settings: Settings) -> bytes:
+        """What stands in front of the keys of a run with these settings: 32 bytes that say what computes.
+
+        Where nothing is kept nobody needs it, and finding it out may take the import of a library.
+        """
+        if isinstance(self.cache, NoCache):
+            return b""
+        return hashlib.blake2b(canonical(self.packs.environment(settings)), digest_size=32).digest()
 
     def _lowered(
         self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True
@@ -454,11 +464,6 @@ class Session:
                 setting = self.packs.settings[name]
                 message = f"the whole run is {setting.verb} {setting.said(value)}, as {lowered.reason} asks for"
                 yield Issue(f"{name}_mode", message, node_id=next(iter(lowered.outputs)))
-
-    def _namespace(self, settings: Settings) -> bytes:
-        """What makes the same key give other numbers: a cache shared by several settings keeps them apart."""
-        known = [getattr(settings, name) for name, setting in self.packs.settings.items() if setting.numbers]
-        return canonical([settings.device, settings.dtype, *known])
 
 
 def _check_nodes(**given: Iterable[str]) -> None:

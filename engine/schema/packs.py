@@ -66,6 +66,9 @@ class SelfTests(NamedTuple):
     passing: frozenset[str] = frozenset()
 
 
+Computes = Callable[[Settings], Mapping[str, str]]
+"""What computes in a run with these settings: facts by name, nothing left to be decided, on which numbers depend."""
+
 Measure = Callable[[Any], Any]
 """What a golden holds of a value: plain data and tensors, in lists and mappings."""
 
@@ -77,8 +80,8 @@ class Pack:
     `nodes` are its classes by class_type, `titles` what it calls them, where their sources do not say. Files record
     its `versions`, beside the values of its `settings` that have words. `frontend` is its part in the browser,
     `self_tests` are its assertion nodes, `measures` say by socket type what `weft test` compares of a value that is
-    neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`). `name` is
-    its entry point's.
+    neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`).
+    `environment` says what computes. `name` is its entry point's.
     """
 
     nodes: Mapping[str, NodeSource] = field(default_factory=dict)
@@ -90,6 +93,7 @@ class Pack:
     self_tests: SelfTests = field(default_factory=SelfTests)
     measures: Mapping[str, Measure | str] = field(default_factory=dict)
     instrument: str = ""
+    environment: Computes | str = ""
     name: str = ""
 
 
@@ -146,6 +150,22 @@ class Packs:
         chosen = {name: value for name, value in values.items() if value is not False and value is not True}
         switched = {name: value for name, value in values.items() if value is True}
         return {**chosen, **{version.name: version.number for version in self.versions.values()}, **switched}
+
+    def environment(self, settings: Settings) -> dict[str, Any]:
+        """What the numbers of a run depend on beside its nodes: settings, versions and what computes, by name.
+
+        Raises DefinitionError naming the pack that failed at it.
+        """
+        facts = {name: getattr(settings, name) for name, setting in self.settings.items() if setting.numbers}
+        facts |= {version.name: version.number for version in self.versions.values()}
+        for pack in (pack for pack in self if pack.environment):
+            try:
+                computes = resolve(pack.environment) if isinstance(pack.environment, str) else pack.environment
+                facts |= {f"{pack.name}.{name}": fact for name, fact in computes(settings).items()}
+            except Exception as error:  # a pack's own code: it may raise anything
+                message = error.message if isinstance(error, DefinitionError) else f"{type(error).__name__}: {error}"
+                raise DefinitionError(f"node pack {pack.name!r}: its environment: {message}") from error
+        return facts
 
     def passes(self, settings: Settings) -> list[Pass]:
         """The passes of a run with these settings."""
