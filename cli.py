@@ -121,8 +121,8 @@ def run(
     with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
         if as_json and as_events:
             raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
-        from weft.engine.api import Session, targets_of
         from weft.engine.cache.memory import MemoryCache
+        from weft.engine.session import Session, targets_of
         from weft.engine.terminal.batches import run_all
 
         targets_of(targets, only)  # refuses both
@@ -179,7 +179,7 @@ def plan(
     Prompt schedules are shown as the stages that they become.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from weft.engine.api import Session, targets_of
+        from weft.engine.session import Session, targets_of
         from weft.engine.terminal.itinerary import itinerary
 
         session = Session(
@@ -222,7 +222,7 @@ def validate(
     Exit code 3 for an invalid workflow, 4 where nothing but files is missing.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from weft.engine.api import Session, targets_of
+        from weft.engine.session import Session, targets_of
 
         session = Session(models=models or None, input=input, object_info=object_info, warn=answer.notice)
         wanted = targets_of(targets, only)
@@ -269,7 +269,7 @@ def convert(
     Seeds are never changed. What cannot be kept is warned about on stderr.
     """
     with answering(context.obj) as answer:
-        from weft.engine.api import Session
+        from weft.engine.session import Session
         from weft.engine.wholefiles import write_whole
 
         session = Session(object_info=object_info, warn=answer.notice)

@@ -39,7 +39,7 @@ class Timed:
 
 def rows(workflow: Path, models: Path, runs: int) -> Iterator[dict[str, float]]:
     """CPU seconds of a run without recorder, of one with it, and inside the recorder; the first pair is not counted."""
-    from weft.engine.api import Session
+    from weft.engine.session import Session
     from weft.engine.testing.instrument import find_instrument
     from weft.engine.testing.recorder import Recorder
     from weft.engine.testing.writing import wanted

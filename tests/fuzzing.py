@@ -418,8 +418,8 @@ def _mp4(comment: bytes) -> bytes:
 
 def _read_workflow(path: Path) -> None:
     """All that is done with a workflow before it runs."""
-    from weft.engine.api import Session
     from weft.engine.errors import WeftError
+    from weft.engine.session import Session
 
     if "session" not in _KEPT:
         _KEPT["session"] = Session()

@@ -19,9 +19,9 @@ import torch
 from safetensors.torch import save_file
 
 from weft.cli import main
-from weft.engine.api import Session
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files
+from weft.engine.session import Session
 from weft.engine.workflow.prompt import Prompt
 
 WORKFLOWS = Path(__file__).resolve().parent.parent / "workflows"

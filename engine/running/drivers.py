@@ -7,11 +7,9 @@ one thread.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Protocol
 
 from weft.engine.running.call import Call, Outcome
-from weft.engine.schema.node import RunnableNode
 
 
 class Work(Protocol):
@@ -42,17 +40,8 @@ class InlineDriver:
             work.settle(call, _alone(call) if call.node.asynchronous else call.perform())
 
 
-def driver_for(nodes: Iterable[RunnableNode]) -> Driver:
-    """The driver that a run of these node classes needs."""
-    if not any(node.asynchronous for node in nodes):
-        return InlineDriver()
-    from weft.engine.running.overlap import AsyncDriver
-
-    return AsyncDriver()
-
-
 def _alone(call: Call) -> Outcome:
     """An asynchronous node that nobody expected, since another one has expanded into it: it has a loop to itself."""
-    from weft.engine.running.overlap import in_loop
+    from weft.engine.running.loops import in_loop
 
     return in_loop(call.awaited())

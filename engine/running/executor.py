@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from weft.engine.events import (
 from weft.engine.links import Link
 from weft.engine.planning.plan import Plan, Planner, Step, version_of
 from weft.engine.running.call import Call, Expansion, Outcome, failure
-from weft.engine.running.drivers import Driver, driver_for
+from weft.engine.running.drivers import Driver, InlineDriver
 from weft.engine.running.growth import again, grow
 from weft.engine.running.result import RunResult
 from weft.engine.running.state import RunState
@@ -70,6 +70,15 @@ class Executor:
         classes = {known.schema.class_type for known in plan.nodes.values()}
         driver = self._driver or driver_for(registry.runnable(name) for name in classes if name in registry)
         return _Run(plan, state, context, self._planner, self._watch, self._spare).execute(driver)
+
+
+def driver_for(nodes: Iterable[RunnableNode]) -> Driver:
+    """The driver that a run of these node classes needs."""
+    if not any(node.asynchronous for node in nodes):
+        return InlineDriver()
+    from weft.engine.running.overlap import AsyncDriver
+
+    return AsyncDriver()
 
 
 class _Run:

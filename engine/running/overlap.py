@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
 
 from weft.engine.running.call import Call, Outcome
 from weft.engine.running.drivers import Work
+from weft.engine.running.loops import in_loop
 
 
 class AsyncDriver:
@@ -44,25 +42,3 @@ class AsyncDriver:
 
 _PATIENCE_S = 0.1
 """How long a run waits at most until it looks whether it is to stop."""
-
-T = TypeVar("T")
-
-
-def in_loop(coroutine: Coroutine[Any, Any, T]) -> T:
-    """What the coroutine returns, run in this thread; in another where this one has a loop already (a notebook)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(coroutine)
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(coroutine)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            done = pool.submit(loop.run_until_complete, task)
-            try:
-                return done.result()
-            except KeyboardInterrupt:
-                loop.call_soon_threadsafe(task.cancel)
-                raise
-    finally:
-        loop.close()

@@ -10,7 +10,7 @@ from weft.engine.errors import Interrupted, InvalidWorkflow
 from weft.engine.terminal.answer import Answer
 
 if TYPE_CHECKING:
-    from weft.engine.api import Session
+    from weft.engine.session import Session
     from weft.engine.settings import Settings
     from weft.engine.workflow.prompt import Prompt
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from weft.engine import events
-from weft.engine.api import Session
 from weft.engine.cache.memory import Cache, MemoryCache
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Interrupted, NodeError, UsageError
 from weft.engine.planning.plan import Step
 from weft.engine.schema.registry import Registry
+from weft.engine.session import Session
 from weft.engine.settings import Settings, another_device
 from weft.engine.testing.comparison import Side
 from weft.engine.testing.framework import Definition, NeedsGpu, definition_of, passing

@@ -9,19 +9,20 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weft.engine.api import Session, convert, run, validate
+    from weft.engine.api import convert, run, validate
     from weft.engine.cache.memory import MemoryCache
     from weft.engine.cancel import CancelToken
     from weft.engine.errors import InvalidWorkflow, NodeError, NodeFailed, WeftError
     from weft.engine.running.result import RunResult
     from weft.engine.schema.authoring import node
     from weft.engine.schema.registry import Registry
+    from weft.engine.session import Session
 
 _HOME = {
     "run": "weft.engine.api",
     "convert": "weft.engine.api",
     "validate": "weft.engine.api",
-    "Session": "weft.engine.api",
+    "Session": "weft.engine.session",
     "node": "weft.engine.schema.authoring",
     "MemoryCache": "weft.engine.cache.memory",
     "CancelToken": "weft.engine.cancel",

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 import weft
-from weft.engine.api import Session
 from weft.engine.cache.memory import MemoryCache
 from weft.engine.errors import InvalidWorkflow, NodeError, UnreadableWorkflow
 from weft.engine.schema.registry import Registry
+from weft.engine.session import Session
 from weft.engine.workflow.prompt import Prompt
 
 from ..reference.fuzz import VALIDATION, graphs, judge, rows

@@ -13,7 +13,6 @@ from PIL import Image
 
 import weft
 from weft.cli import main
-from weft.engine.api import Session
 from weft.engine.cache.memory import MemoryCache
 from weft.engine.errors import NodeError
 from weft.engine.formats.widgets import default_of
@@ -21,6 +20,7 @@ from weft.engine.running.result import RunResult
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Socket, String
+from weft.engine.session import Session
 from weft.nodes.diffusion.testing.assertions import HASH_BITS, AssertionFailed, dhash, difference, draw, read_color
 
 from .conftest import node as made

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from weft.cli import main
-from weft.engine.api import Session
+from weft.engine.session import Session
 from weft.engine.testing import framework
 from weft.engine.testing.cases import discover
 

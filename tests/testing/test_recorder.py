@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import pytest
 import torch
 
-from weft.engine.api import Session
 from weft.engine.cache.memory import MemoryCache
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, node
@@ -17,6 +16,7 @@ from weft.engine.schema.packs import Pack, Packs
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files, Int, Socket
 from weft.engine.schema.v1 import pack_digest
+from weft.engine.session import Session
 from weft.engine.testing.instrument import Instrument
 from weft.engine.testing.recorder import Recorder
 from weft.engine.testing.records import NodeRecord, TensorLeaf

@@ -16,7 +16,8 @@ from weft.engine.cancel import CancelToken
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted
 from weft.engine.events import Event
-from weft.engine.running.drivers import InlineDriver, driver_for
+from weft.engine.running.drivers import InlineDriver
+from weft.engine.running.executor import driver_for
 from weft.engine.running.overlap import AsyncDriver
 from weft.engine.schema.authoring import UI
 from weft.engine.schema.expansion import GraphBuilder

@@ -11,12 +11,12 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import weft
-from weft.engine.api import Session
 from weft.engine.errors import InvalidWorkflow
 from weft.engine.folders import Folders
 from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
 from weft.engine.formats.workflow import Workflow
 from weft.engine.schema.registry import Registry
+from weft.engine.session import Session
 from weft.engine.workflow.validation import validate
 
 REGISTRY = Registry.discover()

@@ -11,11 +11,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 import weft
-from weft.engine.api import Session
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Int
+from weft.engine.session import Session
 from weft.nodes.core.settings import SAMPLING_VERSION as VERSION
 
 SAMPLING_VERSION = VERSION.number

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import pytest
 
-from weft.engine.api import Session
 from weft.engine.cache.memory import NoCache
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests
@@ -16,6 +15,7 @@ from weft.engine.planning.plan import Planner
 from weft.engine.schema.authoring import node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import String
+from weft.engine.session import Session
 from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import validate
 from weft.nodes.core.types import Anything, Clip

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 import weft
-from weft.engine.api import Session
 from weft.engine.schema.registry import Registry
+from weft.engine.session import Session
 from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.queueing import queued, resolving
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from weft.engine.api import Session
 from weft.engine.errors import UsageError
 from weft.engine.formats.conversion import to_prompt
 from weft.engine.formats.runs import advance, with_seed
@@ -21,6 +20,7 @@ from weft.engine.formats.workflow import Workflow
 from weft.engine.formats.written import workflow_of
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Boolean, Combo, Files, Number, String
+from weft.engine.session import Session
 from weft.engine.workflow.overrides import apply
 from weft.engine.workflow.prompt import Link, Prompt
 

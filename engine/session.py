@@ -1,0 +1,359 @@
+"""Session: folders, settings, registry and cache of one or more runs, and what can be done with them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weft.engine.cache.memory import Cache, NoCache
+from weft.engine.cancel import CancelToken
+from weft.engine.collector import collector_paused
+from weft.engine.context import RunContext
+from weft.engine.documents import finite
+from weft.engine.errors import InvalidWorkflow, Issue, UsageError, Warn, did_you_mean, python_warning
+from weft.engine.events import Observer
+from weft.engine.folders import INPUT, Folders
+from weft.engine.formats import making, selection
+from weft.engine.formats.sources import WorkflowSource, load
+from weft.engine.planning.digests import Digests
+from weft.engine.planning.lowering import Lowered, checked
+from weft.engine.planning.plan import Plan, Planner
+from weft.engine.planning.signature import canonical
+from weft.engine.running.executor import Executor, Spare, Watch
+from weft.engine.running.result import RunResult
+from weft.engine.running.state import RunState
+from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
+from weft.engine.schema.sockets import Files
+from weft.engine.settings import Settings, check_models
+from weft.engine.workflow import overrides as _overrides
+from weft.engine.workflow.overrides import Overrides
+from weft.engine.workflow.prompt import Prompt, decoded, read_json
+from weft.engine.workflow.queueing import queued, resolving
+from weft.engine.workflow.validation import FILE_PREFIX, undeclared
+
+PathLike = str | os.PathLike[str]
+
+if TYPE_CHECKING:
+    from weft.engine.formats.workflow import Workflow
+
+
+FORMATS = ("api", "ui")
+
+
+class Session:
+    """Folders, settings, registry and cache of one or more runs: what the API and the command line are made of.
+
+    `warn` is told of what is no affair of one run: node packs that cannot be loaded, a folder that is not used.
+    """
+
+    def __init__(
+        self,
+        *,
+        registry: Registry | None = None,
+        object_info: PathLike | Mapping[str, Any] | None = None,
+        cache: Cache | None = None,
+        sources: Mapping[str, str] | None = None,
+        warn: Warn = python_warning,
+        **settings: Any,
+    ) -> None:
+        self.registry = registry if registry is not None else Registry.discover(warn)
+        self.packs = self.registry.packs
+        self.settings = Settings.load(settings, self.packs.settings.values(), sources=sources)
+        self._given = {name for name, value in settings.items() if value is not None}
+        check_models(self.settings)
+        if object_info is not None:
+            self.registry = self.registry.copy().add_object_info(_object_info(object_info))
+        self.cache: Cache = cache if cache is not None else NoCache()
+        self.digests = Digests.for_user()
+        self._last: dict[str, Mapping[str, Any]] = {}
+        self.folders = Folders(
+            models=self.settings.models,
+            input=self.settings.input,
+            output=self.settings.output,
+            temp=self.settings.temp,
+            warn=warn,
+        )
+
+    @collector_paused()
+    def read(
+        self,
+        workflow: WorkflowSource,
+        overrides: Overrides | None = None,
+        *,
+        ui: bool = False,
+        keep_unknown: bool = False,
+        seed: str | int | None = None,
+        only: Iterable[str] = (),
+        bypass: Iterable[str] = (),
+        mute: Iterable[str] = (),
+    ) -> Prompt:
+        """The prompt that the workflow is or that the editor would make of it, with the overrides in place.
+
+        `seed`, `only`, `bypass` and `mute` as in weft.run; an override of a seed goes before `seed`. What `only`
+        names are targets of the plan, too.
+        """
+        _check_nodes(only=only, bypass=bypass, mute=mute)
+        loaded = load(workflow, ui=ui)
+        if bypass or mute:
+            loaded = selection.with_modes(loaded, self.registry, bypass=bypass, mute=mute)
+        prompt = self._converted(loaded, keep_unknown=keep_unknown or bool(only))
+        changes = _overrides.resolve(prompt, overrides or (), self.registry)
+        if changes:
+            prompt = prompt.with_values(self._with_files(prompt, changes))
+        if only:
+            prompt = selection.only(prompt, only, self.registry)
+            changes = {key: value for key, value in changes.items() if key[0] in prompt.nodes}
+        if seed is None:
+            return prompt
+        from weft.engine.formats.runs import with_seed
+
+        return with_seed(prompt, self.registry, seed, random.random, keep=changes)
+
+    def _converted(self, loaded: Prompt | Workflow, *, keep_unknown: bool) -> Prompt:
+        if isinstance(loaded, Prompt):
+            return loaded
+        from weft.engine.formats.conversion import to_prompt
+
+        try:
+            return to_prompt(loaded, self.registry, keep_unknown=keep_unknown)
+        except InvalidWorkflow as error:
+            if all(issue.code == "missing_node_type" for issue in error.issues):
+                whole = to_prompt(loaded, self.registry, keep_unknown=True)
+                error.sound = tuple(selection.sound(whole, self.registry, error.issues))
+                error.hint = "; ".join(filter(None, (selection.how_to_run(error.sound), error.hint)))
+            raise
+
+    def _with_files(self, prompt: Prompt, changes: _overrides.Changes) -> _overrides.Changes:
+        """The changes, in which input files may be paths to anywhere: who starts a run may name any file."""
+        found = dict(changes)
+        for (node_id, name), value in changes.items():
+            class_type = prompt.nodes[node_id].class_type
+            spec = self.registry[class_type].by_name.get(name) if class_type in self.registry else None
+            socket = spec.socket if spec is not None else None
+            if isinstance(socket, Files) and socket.folder == INPUT and isinstance(value, str | os.PathLike):
+                text = os.fspath(value)
+                if text not in socket.extra_choices:
+                    found[node_id, name] = self.folders.given(INPUT, text)
+        return found
+
+    def convert(
+        self, workflow: WorkflowSource, to: str, *, ui: bool = False, keep_unknown: bool = False
+    ) -> tuple[dict[str, Any], Sequence[Issue]]:
+        """The document of `weft.convert`, and what was lost on the way."""
+        if to not in FORMATS:
+            raise UsageError(f"unknown format {to!r}: expected api or ui", hint=did_you_mean(to, FORMATS))
+        loaded = load(workflow, ui=ui)
+        document: dict[str, Any]
+        notes: Sequence[Issue]
+        if to == "api":
+            prompt = self.read(loaded, keep_unknown=keep_unknown)
+            document, notes = prompt.to_json(), [*prompt.notes, *making.forgotten(prompt, self.packs)]
+        elif not isinstance(loaded, Prompt):
+            document, notes = loaded.dump(), [*loaded.notes, *making.forgotten(loaded, self.packs)]
+        else:
+            from weft.engine.formats.editor import losses, to_workflow
+
+            document = to_workflow(loaded, self.registry, keep_unknown=keep_unknown)
+            notes = [*loaded.notes, *losses(loaded, document, self.registry), *making.forgotten(loaded, self.packs)]
+        document, infinite = finite(document)
+        said = "is NaN or infinite, which JSON cannot say: null stands there, as the editor writes it"
+        return document, [*notes, *(Issue("not_finite", f"{place} {said}", pointer=place) for place in infinite)]
+
+    def next(self, prompt: Prompt) -> Prompt:
+        """The prompt of the next run, as the editor would queue it: seeds as their controls say, dynamic prompts drawn.
+
+        Raises UsageError for a prompt in API format that was read without `seed`: nothing says how its seeds change.
+        """
+        from weft.engine.formats.conversion import ConvertedPrompt
+        from weft.engine.formats.runs import advance
+
+        said = prompt.controls or isinstance(prompt, ConvertedPrompt) or resolving(prompt, self.registry)
+        if not said:
+            hint = "--seed random draws new ones, --seed increment counts them up"
+            if "workflow" in prompt.extra_pnginfo:
+                hint += "; --ui takes the editor's workflow, which does say it"
+            raise UsageError("a workflow in API format does not say how its seeds change from run to run", hint=hint)
+        return advance(prompt, self.registry, random.random)
+
+    def repeats(self, prompt: Prompt, plan: Plan) -> bool:
+        """Whether a further run of a prompt would give what the run before it gave, its plan being this one."""
+        return not prompt.varies and not any(step.runs for step in plan.steps)
+
+    def seeds(self, prompt: Prompt) -> dict[str, Any]:
+        """The seeds, and the other values that control_after_generate is about, by NODE.INPUT."""
+        from weft.engine.formats.runs import controlled
+
+        return {f"{node_id}.{name}": value for (node_id, name), value in controlled(prompt, self.registry).items()}
+
+    def resolve_targets(self, prompt: Prompt, targets: Iterable[str]) -> list[str]:
+        """The ids of the nodes that `targets` name by id, title or class_type."""
+        _check_nodes(targets=targets)
+        return [_overrides.find_node(prompt, str(target), self.registry) for target in targets]
+
+    def issues(self, prompt: Prompt, targets: Iterable[str] = (), *, executable: bool = True) -> list[Issue]:
+        """Every problem that keeps the prompt from running; `executable` as in weft.engine.workflow.validation."""
+        return self._lowered(prompt, self.resolve_targets(prompt, targets), executable=executable)[1]
+
+    def refusal(self, prompt: Prompt, issues: Sequence[Issue], targets: Iterable[str] = ()) -> InvalidWorkflow:
+        """The error about a prompt with these issues, and what would help against all of them."""
+        error = InvalidWorkflow(issues)
+        error.sound = tuple(selection.sound(prompt, self.registry, issues, tuple(targets)))
+        unknown = any(issue.code == "missing_node_type" for issue in issues)
+        error.hint = "; ".join(filter(None, (selection.how_to_run(error.sound), HOW_CLASSES_GET_IN if unknown else "")))
+        return error
+
+    def notes(self, prompt: Prompt) -> list[Issue]:
+        """What a user should know of the prompt and what stops nothing: what was left out of it, or has no effect."""
+        made = making.notes(prompt, self.settings, self._given, self.packs)
+        return [*prompt.notes, *undeclared(prompt, self.registry), *made]
+
+    def settings_of(self, prompt: Prompt) -> Settings:
+        """The settings that a prompt runs with: one from a picture of Weft's in the mode that made it, unless given."""
+        return making.settings(prompt, self.settings, self._given, self.packs)
+
+    @collector_paused()
+    def plan(self, prompt: Prompt, targets: Iterable[str] = ()) -> Plan:
+        """The plan of a prompt.
+
+        Raises InvalidWorkflow with every issue, UsageError where a file could not be written that it will write.
+        """
+        prompt = queued(prompt, self.registry, self._last, random.random)
+        targets = self.resolve_targets(prompt, targets)
+        lowered, issues = self._lowered(prompt.sent(datetime.now()), targets)
+        if issues:
+            raise self.refusal(prompt, issues, targets)
+        lowered = replace(lowered, notes=(*lowered.notes, *self._notes(lowered)))
+        plan = self._planner(lowered).plan(lowered, targets)
+        for step in plan.steps:
+            prefix = step.inputs.get(FILE_PREFIX)
+            if step.runs and step.schema.output_node and isinstance(prefix, str):
+                self.folders.check_writable(self.folders.check_prefix(prefix))
+        return plan
+
+    def execute(
+        self,
+        plan: Plan,
+        observers: Sequence[Observer] = (),
+        *,
+        watch: Watch | None = None,
+        spare: Spare | None = None,
+        cancel: CancelToken | None = None,
+    ) -> RunResult:
+        """Run a plan; `watch` sees every node's outputs, `spare` says which failures of end nodes do not stop it."""
+        _check_observers(observers)
+        lowered = plan.lowered
+        self._last |= resolving(lowered.source, self.registry)
+        planner = self._planner(lowered)
+        with collector_paused():
+            state = RunState.of(plan)
+        context = RunContext(
+            folders=self.folders,
+            settings=self._settings_for(lowered),
+            observers=observers,
+            token=cancel,
+            prompt=lowered.source.to_json(),
+            executed=lowered.prompt.to_json() if lowered.parts else None,
+            extra_pnginfo=partial(self.carried, lowered.source),
+            models=partial(planner.models, state.nodes),
+            making=self.packs.making(self._settings_for(lowered)),
+        )
+        for note in (*lowered.source.notes, *lowered.notes):
+            context.for_node(note.node_id or "").warn(note.text)
+        result = Executor(planner, watch=watch, spare=spare).run(plan, context, state)
+        return replace(result, outputs=lowered.with_outputs(result.outputs)) if lowered.parts else result
+
+    def carried(self, prompt: Prompt) -> dict[str, Any]:
+        """What files carry beside the prompt: a workflow that gives this very prompt, and what else came with it."""
+        from weft.engine.formats.written import workflow_of
+
+        document = workflow_of(prompt, self.registry)
+        others = {name: value for name, value in prompt.extra_pnginfo.items() if name != "workflow"}
+        return others if document is None else {"workflow": document, **others}
+
+    def _planner(self, lowered: Lowered) -> Planner:
+        return Planner(
+            self.registry,
+            folders=self.folders,
+            digests=self.digests,
+            cache=self.cache,
+            namespace=self.namespace(self._settings_for(lowered)),
+        )
+
+    def namespace(self, settings: Settings) -> bytes:
+        """What stands in front of the keys of a run with these settings: 32 bytes that say what computes.
+
+        Where nothing is kept nobody needs it, and finding it out may take the import of a library.
+        """
+        if isinstance(self.cache, NoCache):
+            return b""
+        return hashlib.blake2b(canonical(self.packs.environment(settings)), digest_size=32).digest()
+
+    def _lowered(
+        self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True
+    ) -> tuple[Lowered, list[Issue]]:
+        passes = [each.name for each in self.packs.passes(self.settings_of(prompt))]
+        lenient = [
+            code
+            for name, setting in self.packs.settings.items()
+            for code in setting.forgives.get(getattr(self.settings, name), ())
+        ]
+        given: dict[str, Any] = {"folders": self.folders, "targets": targets, "executable": executable}
+        return checked(prompt, self.registry, passes=passes, lenient=lenient, **given)
+
+    def _settings_for(self, lowered: Lowered) -> Settings:
+        """The settings of a run: a lowered prompt may need others than those of its source."""
+        return self.settings_of(lowered.source).model_copy(update=dict(lowered.settings))
+
+    def _notes(self, lowered: Lowered) -> Iterator[Issue]:
+        """What a user should know of the prompt and of how it was lowered."""
+        settings, needed = self.settings_of(lowered.source), self._settings_for(lowered)
+        yield from undeclared(lowered.source, self.registry)
+        yield from making.notes(lowered.source, self.settings, self._given, self.packs)
+        for each in self.packs.passes(settings) if not lowered.parts else ():
+            yield Issue(f"no_{each.name}", each.idle)
+        for name, value in lowered.settings.items():
+            if getattr(needed, name) != getattr(settings, name):
+                setting = self.packs.settings[name]
+                message = f"the whole run is {setting.verb} {setting.said(value)}, as {lowered.reason} asks for"
+                yield Issue(f"{name}_mode", message, node_id=next(iter(lowered.outputs)))
+
+
+def targets_of(targets: Iterable[str] | None, only: Iterable[str] | None) -> tuple[str, ...]:
+    """The targets of a run in which `only` is to run. Raises UsageError where both are given, or a text for a list."""
+    _check_nodes(targets=targets or (), only=only or ())
+    if targets and only:
+        raise UsageError("only and targets exclude each other", hint="what only names are the targets")
+    return tuple(only or targets or ())
+
+
+def _check_nodes(**given: Iterable[str]) -> None:
+    """Raise UsageError for a text where a list of nodes is expected."""
+    for name, nodes in given.items():
+        if isinstance(nodes, str):
+            raise UsageError(f"{name}: expected a list of nodes, got the text {nodes!r}", hint=f"[{nodes!r}]")
+
+
+def _check_observers(observers: Any) -> None:
+    if not isinstance(observers, Sequence) or not all(callable(observer) for observer in observers):
+        hint = "observers=[function]" if callable(observers) else ""
+        raise UsageError(f"observers: expected a list of functions, got {observers!r}", hint=hint)
+
+
+def _object_info(source: PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
+    """An object_info dump, from a file or as it is."""
+    if not isinstance(source, Mapping):
+        path = Path(source)
+        try:
+            source = read_json(decoded(path.read_bytes(), str(path)), str(path))
+        except OSError as error:
+            raise UsageError(f"cannot read {path}: {error}") from error
+    if not isinstance(source, Mapping) or not all(isinstance(info, Mapping) for info in source.values()):
+        raise UsageError("object_info: expected an object of node classes, as GET /object_info gives it")
+    return source
