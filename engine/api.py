@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from weft.engine.cache.memory import Cache
+from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Issue
 from weft.engine.events import Observer

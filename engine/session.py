@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weft.engine.cache.memory import Cache, NoCache
+from weft.engine.cache.protocol import Cache, NoCache
 from weft.engine.cancel import CancelToken
 from weft.engine.collector import collector_paused
 from weft.engine.context import RunContext

@@ -16,6 +16,6 @@ PACK = Pack(
     versions=(SAMPLING_VERSION,),
     frontend=FRONTEND,
     self_tests=SelfTests(frozenset(("TestDefinition",)), _ASSERTIONS, frozenset(("AssertExecuted",))),
-    environment="weft.nodes.environment:environment",
+    environment="weft.nodes.core.environment:environment",
     instrument="weft.nodes.diffusion.testing.measures",
 )

@@ -25,7 +25,7 @@ FACE_FILES = sorted(
     str(file.relative_to(ROOT)) for file in (ROOT / "nodes").rglob("*.py") if "diffusion" not in file.parts
 )
 # What stands above all rooms, and is a file.
-FOUNDATIONS = {"weft.cli", "weft.engine.api"}
+FOUNDATIONS = {"weft.cli", "weft.engine.api", "weft.engine.session"}
 HEAVY = {
     "torch",
     "numpy",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.memory import Cache, CacheKey, Manifest, Recipe
+from weft.engine.cache.protocol import Cache, CacheKey, Manifest, Recipe
 from weft.engine.folders import Folders
 from weft.engine.links import LINK, Link, links_of
 from weft.engine.planning.digests import Digests, Sighting

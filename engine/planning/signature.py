@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from weft.engine.cache.memory import CacheKey
+from weft.engine.cache.protocol import CacheKey
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests, Sighting
 from weft.engine.schema.node import RunnableNode

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.memory import Entry
+from weft.engine.cache.protocol import Entry
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, MissingFile, NodeError, is_plain, of_machine
 from weft.engine.links import LINKED, Link, Linked

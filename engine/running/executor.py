@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from weft.engine.cache.memory import Entry
+from weft.engine.cache.protocol import Entry
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import (

@@ -11,7 +11,7 @@ from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from weft.engine.cache.memory import Entry
+from weft.engine.cache.protocol import Entry
 from weft.engine.errors import DefinitionError, WeftError
 from weft.engine.links import Link, as_link, links_of
 from weft.engine.planning.plan import Known, Origin, Plan, Planner, Step

@@ -42,7 +42,7 @@ from heapq import heappop, heappush
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.memory import Entry
+from weft.engine.cache.protocol import Entry
 from weft.engine.planning.plan import Known, Plan, Step
 
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from weft.engine.cache.memory import Cache
+from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Interrupted, UsageError, WeftError
 from weft.engine.events import Observer

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from weft.engine.cache.memory import Entry
+from weft.engine.cache.protocol import Entry
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests, hash_file
 from weft.engine.planning.plan import Step

@@ -11,7 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from weft.engine import events
-from weft.engine.cache.memory import Cache, MemoryCache
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Interrupted, NodeError, UsageError
 from weft.engine.planning.plan import Step

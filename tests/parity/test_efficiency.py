@@ -17,7 +17,8 @@ import torch
 
 import weft
 from weft.engine import events
-from weft.engine.cache.memory import Cache, Entry, MemoryCache
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.cache.protocol import Cache, Entry
 from weft.engine.errors import InvalidWorkflow, NodeError
 from weft.engine.events import Event
 from weft.engine.running.result import RunResult
@@ -621,7 +622,7 @@ def evaluations(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
 def test_a_plot_computes_nothing_twice(run: Runner, evaluations: Counter[str]) -> None:
     """5 x 5 over CFG, in a run that keeps no cache: 25 cells, 15 of them distinct."""
-    from weft.engine.cache.memory import NoCache
+    from weft.engine.cache.protocol import NoCache
 
     result = run(plot(manual("CFG Scale", "3;5;5;7;7"), steps(1, 5, 5)), "s", cache=NoCache())
     counts = run.counts()
@@ -675,7 +676,7 @@ def test_a_flip_turns_the_grid(run: Runner) -> None:
 
 def test_models_are_switched_as_seldom_as_possible(run: Runner) -> None:
     """Checkpoints run across, but are made one after the other; progress tells the cell."""
-    from weft.engine.cache.memory import NoCache
+    from weft.engine.cache.protocol import NoCache
 
     checkpoints = manual("Checkpoint", f"{CHECKPOINT};tiny_sdxl.safetensors")
     run(plot(checkpoints, cfg(3, 7, 3)), "s", cache=NoCache())

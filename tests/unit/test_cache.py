@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.engine.cache.memory import Cache, Entry, Manifest, MemoryCache, NoCache, Recipe, parts_of
+from weft.engine.cache.memory import MemoryCache, parts_of
+from weft.engine.cache.protocol import Cache, Entry, Manifest, NoCache, Recipe
 
 
 class Tensor:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from weft.engine.cache.memory import CacheKey, Entry
+from weft.engine.cache.protocol import CacheKey, Entry
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, MissingFile, NodeError, WeftError
 from weft.engine.planning.plan import Step

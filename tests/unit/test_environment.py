@@ -15,8 +15,8 @@ from weft import MemoryCache, Registry, Session
 from weft.engine.errors import DefinitionError
 from weft.engine.schema.packs import Pack, Packs
 from weft.engine.settings import Settings
-from weft.nodes import environment as module
-from weft.nodes.environment import LIBRARIES, environment
+from weft.nodes.core import environment as module
+from weft.nodes.core.environment import LIBRARIES, environment
 
 
 def facts(**settings: Any) -> dict[str, Any]:

@@ -15,7 +15,8 @@ import pytest
 
 import weft
 from weft.engine import events
-from weft.engine.cache.memory import Cache, Entry, Manifest, MemoryCache, NoCache
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.cache.protocol import Cache, Entry, Manifest, NoCache
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, NodeError
 from weft.engine.events import Event

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import pytest
 
 from weft.engine import events
-from weft.engine.cache.memory import Cache, MemoryCache, NoCache
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.cache.protocol import Cache, NoCache
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, NodeError
 from weft.engine.events import Event

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from weft.engine.cache.memory import NoCache
+from weft.engine.cache.protocol import NoCache
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests
 from weft.engine.planning.plan import Planner

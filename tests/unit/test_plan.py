@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import pytest
 
-from weft.engine.cache.memory import Entry, MemoryCache
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.cache.protocol import Entry
 from weft.engine.folders import Folders
 from weft.engine.planning import plan as planning
 from weft.engine.planning.digests import Digests

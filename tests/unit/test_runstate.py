@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weft.engine.cache.memory import CacheKey, Entry, MemoryCache
+from weft.engine.cache.memory import MemoryCache
+from weft.engine.cache.protocol import CacheKey, Entry
 from weft.engine.folders import Folders
 from weft.engine.links import Link
 from weft.engine.planning.digests import Digests

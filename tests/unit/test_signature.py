@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.engine.cache.memory import CacheKey, NoCache
+from weft.engine.cache.protocol import CacheKey, NoCache
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests
 from weft.engine.planning.plan import Planner

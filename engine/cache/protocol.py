@@ -1,0 +1,90 @@
+"""Caches of node outputs: whether a key is there is one question, what it holds another.
+
+A plan asks `lookup`, which reads no tensor and answers with a Manifest; a run asks `load` when it comes to that step.
+In between, anything may happen to what the manifest speaks of: then `load` gives None, and the step is computed again.
+So a run with a cache gives what the run without it gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+
+class CacheKey(NamedTuple):
+    """32 bytes, and why they are good for this run only (empty: they are good for ever)."""
+
+    digest: bytes
+    volatile: str = ""
+
+
+class Manifest(NamedTuple):
+    """What a cache has under a key, without what it holds: plain data, which may go to another process.
+
+    `key` is the key under which it is kept, its namespace in front; `files` are those that the node wrote.
+    """
+
+    key: bytes
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a node gave: its output slots, its `ui`, and the files that it wrote."""
+
+    outputs: tuple[Any, ...]
+    ui: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+
+
+class Recipe(NamedTuple):
+    """What a node was last computed from, kept to say why it is computed again.
+
+    `links` holds, by input, the key of the node that it took from.
+    """
+
+    class_type: str
+    version: str
+    inputs: Mapping[str, Any]
+    links: Mapping[str, bytes]
+    key: bytes
+
+
+class Cache(Protocol):
+    """Where outputs are kept. A key is a namespace, which says what computed, and the digest of a CacheKey."""
+
+    def lookup(self, key: bytes) -> Manifest | None:
+        """Whether there is an entry, without reading it; being asked for makes it recent."""
+
+    def load(self, manifest: Manifest) -> Entry | None:
+        """The entry that a manifest speaks of; None where it is not there (any more), or another process has it."""
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        """Keep the entry, or do not: a cache may refuse."""
+
+    def recall(self, node_id: str) -> Recipe | None:
+        """What the node of this id was last computed from."""
+
+    def note(self, node_id: str, recipe: Recipe) -> None:
+        """Remember what the node of this id is computed from."""
+
+
+class NoCache:
+    """Keeps nothing."""
+
+    def lookup(self, key: bytes) -> Manifest | None:
+        return None
+
+    def load(self, manifest: Manifest) -> Entry | None:
+        return None
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        pass
+
+    def recall(self, node_id: str) -> Recipe | None:
+        return None
+
+    def note(self, node_id: str, recipe: Recipe) -> None:
+        pass
