@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from weft.engine.context import RunContext
 from weft.engine.errors import MissingFile
@@ -26,6 +26,8 @@ Pixels = Annotated[int, Int(default=64, min=64, max=16384, step=8)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
 Share = Annotated[float, Float(default=1.0, min=0, max=1.0, step=0.01)]
 ShareOffset = Annotated[float, Float(default=0, min=0, max=1.0, step=0.01)]
+
+Part = TypeVar("Part")
 
 
 def prompts(*inputs: str) -> dict[str, Any]:
@@ -98,7 +100,7 @@ def CLIPSetLastLayer(
     return require(clip, "text encoder").with_layer(stop_at_clip_layer)
 
 
-def require(part: Any, name: str) -> Any:
+def require(part: Part | None, name: str) -> Part:
     """`part`, where the checkpoint had one. Raises DiffusionError where it had none."""
     if part is None:
         from weft.nodes.diffusion.errors import DiffusionError
@@ -169,7 +171,7 @@ def CLIPTextEncodeSDXLRefiner(
     return _with(encoded, aesthetic_score=ascore, width=width, height=height)
 
 
-def _with(conditioning: list[Any], **values: float) -> list[Any]:
+def _with(conditioning: Conditioning, **values: float) -> Conditioning:
     return [[cond, {**options, **values}] for cond, options in conditioning]
 
 
@@ -353,7 +355,7 @@ def InstructPixToPixConditioning(
 
     image = require(vae, "VAE").encode(pixels)
 
-    def shown(conditioning: list[Any]) -> list[Any]:
+    def shown(conditioning: Conditioning) -> Conditioning:
         return [[cond, {**options, "concat_latent_image": image}] for cond, options in conditioning]
 
     return shown(positive), shown(negative), {"samples": torch.zeros_like(image)}

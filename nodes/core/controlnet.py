@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, node
@@ -82,7 +82,7 @@ def ControlNetApplyAdvanced(
     return changed[0], changed[1]
 
 
-def _load(name: str, base: Any, context: RunContext) -> Any:
+def _load(name: str, base: Model | None, context: RunContext) -> ControlNet:
     from weft.nodes.diffusion.sampling.control import load_controlnet
 
     where = place(context)

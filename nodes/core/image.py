@@ -148,7 +148,7 @@ def ImageInvert(*, image: Image) -> Image:
     return 1.0 - image
 
 
-def preview(images: Any, metadata: Mapping[str, Any], context: RunContext) -> UI:
+def preview(images: Image, metadata: Mapping[str, Any], context: RunContext) -> UI:
     """Write pictures [B,H,W,C] to the folder for temporary files."""
     # A name of its own for each call: previews of several runs must not be mistaken for each other.
     prefix = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
@@ -161,7 +161,7 @@ def _with_text(outputs: tuple[Any, ...], text: str) -> Any:
 
 
 def _save(
-    images: Any, prefix: str, kind: str, metadata: Mapping[str, Any], compress_level: int, context: RunContext
+    images: Image, prefix: str, kind: str, metadata: Mapping[str, Any], compress_level: int, context: RunContext
 ) -> UI:
     """Write each picture of a batch as a PNG that carries `metadata`, numbered on from what is there."""
     from PIL import Image as PILImage

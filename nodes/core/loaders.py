@@ -82,7 +82,7 @@ def _but(supported: str, types: Sequence[str]) -> dict[str, str]:
 @node(display_name="Load Checkpoint", category="loaders")
 def CheckpointLoaderSimple(
     *, ckpt_name: Annotated[str, weights("checkpoints")], context: RunContext
-) -> tuple[Model, Clip, Vae]:
+) -> tuple[Model, Clip | None, Vae | None]:
     """Open a checkpoint: the diffusion model, its text encoders and its VAE.
 
     Args:
@@ -233,7 +233,7 @@ def LoraLoader(
     strength_model: LoraStrength,
     strength_clip: LoraStrength,
     context: RunContext,
-) -> tuple[Model, Clip]:
+) -> tuple[Model | None, Clip | None]:
     """Apply a LoRA to a diffusion model and its text encoders. The models given stay as they are.
 
     Args:
@@ -249,7 +249,7 @@ def LoraLoader(
 @node(category="loaders", version=2)
 def LoraLoaderModelOnly(
     *, model: Model, lora_name: Annotated[str, weights("loras")], strength_model: LoraStrength, context: RunContext
-) -> Model:
+) -> Model | None:
     """Apply a LoRA to a diffusion model and leave the text encoders alone.
 
     Args:
@@ -299,7 +299,7 @@ def place(context: RunContext, device: str = "default") -> Placement:
     return Placement(memory, unet, text, vae)
 
 
-def _text_encoders(names: list[str], kind: str, device: str, context: RunContext) -> Any:
+def _text_encoders(names: list[str], kind: str, device: str, context: RunContext) -> Clip:
     from weft.nodes.diffusion.weights.checkpoint import load_clip
 
     where = place(context, device)
@@ -314,8 +314,13 @@ def _text_encoders(names: list[str], kind: str, device: str, context: RunContext
 
 
 def _with_lora(
-    model: Any, clip: Any, name: str, strength_model: float, strength_clip: float, context: RunContext
-) -> tuple[Any, Any]:
+    model: Model | None,
+    clip: Clip | None,
+    name: str,
+    strength_model: float,
+    strength_clip: float,
+    context: RunContext,
+) -> tuple[Model | None, Clip | None]:
     if strength_model == 0 and strength_clip == 0:
         return model, clip
     from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
@@ -355,7 +360,7 @@ def CheckpointLoader(
     config_name: Annotated[str, Files("configs", suffixes=SUFFIXES, extra_choices=tuple(CONFIGS))],
     ckpt_name: Annotated[str, weights("checkpoints")],
     context: RunContext,
-) -> tuple[Model, Clip, Vae]:
+) -> tuple[Model, Clip | None, Vae | None]:
     """Open a checkpoint, and take two things from a configuration: whether it was trained for v, and its clip skip.
 
     Args:

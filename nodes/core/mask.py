@@ -239,6 +239,6 @@ def InpaintModelConditioning(
     from weft.nodes.diffusion.text.prompt_mix import with_options
 
     samples, shown, cropped = inpaint_conditions(require(vae, "VAE"), pixels, mask)
-    latent = {"samples": samples, "noise_mask": cropped} if noise_mask else {"samples": samples}
+    latent: Latent = {"samples": samples, "noise_mask": cropped} if noise_mask else {"samples": samples}
     options = {"concat_latent_image": shown, "concat_mask": cropped}
     return with_options(positive, **options), with_options(negative, **options), latent

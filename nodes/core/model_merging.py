@@ -6,13 +6,16 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import ExtraPnginfo, PromptJson, node
 from weft.engine.schema.sockets import Float, String
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.types import Clip, Model, Vae
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.text.clip import TextEncoder
 
 Ratio = Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
 Multiplier = Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)]
@@ -121,7 +124,7 @@ def CLIPMergeSubtract(*, clip1: Clip, clip2: Clip, multiplier: Multiplier) -> Cl
     return _merged_clip(clip1, clip2, subtracted(multiplier))
 
 
-def _merged(model1: Any, model2: Any, shares: Callable[[str], tuple[float, float]], context: RunContext) -> Any:
+def _merged(model1: Model, model2: Model, shares: Callable[[str], tuple[float, float]], context: RunContext) -> Model:
     from weft.nodes.diffusion.weights.merge import merge_models
 
     merged, left = merge_models(model1, model2, shares)
@@ -130,7 +133,7 @@ def _merged(model1: Any, model2: Any, shares: Callable[[str], tuple[float, float
     return merged
 
 
-def _merged_clip(clip1: Any, clip2: Any, shares: tuple[float, float]) -> Any:
+def _merged_clip(clip1: Clip, clip2: Clip, shares: tuple[float, float]) -> Clip:
     from weft.nodes.diffusion.weights.merge import merge_clips
 
     return merge_clips(require(clip1, "text encoder"), require(clip2, "text encoder"), shares)
@@ -233,7 +236,7 @@ def VAESave(
     _write(filename_prefix, lambda stream, path: save_vae(stream, require(vae, "VAE"), metadata), context)
 
 
-def _saver(encoder: Any, metadata: dict[str, str]) -> Callable[[IO[bytes], Path], None]:
+def _saver(encoder: TextEncoder, metadata: dict[str, str]) -> Callable[[IO[bytes], Path], None]:
     from weft.nodes.diffusion.weights.export import save_clip
 
     return lambda stream, path: save_clip(stream, encoder, metadata)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Combo, Float, Int
 from weft.nodes.core.prompt_schedule import by_prompts
-from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, SamplerName, SchedulerName, Seed, Steps
+from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, Noise, SamplerName, SchedulerName, Seed, Steps
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.sampling.guidance import Guidance
+    from weft.nodes.diffusion.sampling.sample import Callback
 
 
 @node(display_name="KSampler", category="sampling", passes={"prompt_schedule": by_prompts})
@@ -110,7 +114,9 @@ def KSamplerAdvanced(
     )
 
 
-def sampled(context: RunContext, model: Any, latent: Any, guidance: Any, noise: Any, **settings: Any) -> dict[str, Any]:
+def sampled(
+    context: RunContext, model: Model, latent: Latent, guidance: Guidance, noise: Noise, **settings: Any
+) -> Latent:
     """The latent sampled by one stage, in the mode of the run. guidance, noise, settings: as ksampler_stage's."""
     from weft.nodes.diffusion.sampling.sample import ksample
     from weft.nodes.diffusion.sampling.stages import ksampler_stage
@@ -119,7 +125,7 @@ def sampled(context: RunContext, model: Any, latent: Any, guidance: Any, noise: 
     return ksample(model, latent, stage, callback=reporter(context), warn=warner(context))
 
 
-def reporter(context: RunContext) -> Callable[[int, int, Any, Any], None]:
+def reporter(context: RunContext) -> Callback:
     """A sampler's callback that reports each finished step, and stops a cancelled run."""
     return lambda step, total, x, denoised: context.progress(step + 1, total)
 

@@ -7,51 +7,69 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from weft.engine.schema.sockets import Combo, Files, Float, Int, Socket
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.schedulers import ALL_SCHEDULERS, SCHEDULERS
 from weft.nodes.diffusion.sampling.spellings import sampler_meant, scheduler_meant
 
-Image = Annotated[Any, Socket("IMAGE")]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from weft.nodes.diffusion.sampling.control import ControlNet as LoadedControlNet
+    from weft.nodes.diffusion.sampling.guiders import Guider as BoundGuider
+    from weft.nodes.diffusion.sampling.noise import Noise as NoiseMaker
+    from weft.nodes.diffusion.sampling.samplers.interface import Sampler as Solver
+    from weft.nodes.diffusion.text.clip import Clip as TextEncoders
+    from weft.nodes.diffusion.text.clip import Conditioning as Prompts
+    from weft.nodes.diffusion.values.latents import Latent as LatentValue
+    from weft.nodes.diffusion.values.upscale_models import UpscaleModel as Upscaler
+    from weft.nodes.diffusion.values.vae import Vae as Autoencoder
+    from weft.nodes.diffusion.weights.patcher import ModelPatcher
+else:
+    # They are torch's and below it. When a node is read its sockets count alone, and when it is called nothing does.
+    Tensor = LoadedControlNet = BoundGuider = NoiseMaker = Solver = TextEncoders = Prompts = LatentValue = Any
+    Upscaler = Autoencoder = ModelPatcher = Any
+
+Image = Annotated[Tensor, Socket("IMAGE")]
 """float32 [B,H,W,C], 0..1, C 3 (or 4 with alpha), on the CPU."""
 
-Mask = Annotated[Any, Socket("MASK")]
+Mask = Annotated[Tensor, Socket("MASK")]
 """float32 [B,H,W], 0..1; 1 is masked."""
 
-Latent = Annotated[dict[str, Any], Socket("LATENT")]
+Latent = Annotated[LatentValue, Socket("LATENT")]
 """{"samples": float32 [B,4,H/8,W/8] unscaled, on the CPU; "noise_mask"?: [b,H,W]; "batch_index"?: list of int}."""
 
-Conditioning = Annotated[list[Any], Socket("CONDITIONING")]
+Conditioning = Annotated[Prompts, Socket("CONDITIONING")]
 """[[float32 [B,T,C], {"pooled_output"?: [B,P], "area"?, "mask"?, "strength"?, ...}], ...]."""
 
-Model = Annotated[Any, Socket("MODEL")]
-"""A weft.nodes.diffusion.weights.patcher.ModelPatcher."""
+Model = Annotated[ModelPatcher, Socket("MODEL")]
+"""A network with what was put on it, its schedule and its latents."""
 
-Clip = Annotated[Any, Socket("CLIP")]
-"""A weft.nodes.diffusion.text.clip.Clip."""
+Clip = Annotated[TextEncoders, Socket("CLIP")]
+"""The text encoders of a model."""
 
-Vae = Annotated[Any, Socket("VAE")]
-"""A weft.nodes.diffusion.values.vae.Vae."""
+Vae = Annotated[Autoencoder, Socket("VAE")]
+"""An encoder and a decoder of pictures."""
 
-ControlNet = Annotated[Any, Socket("CONTROL_NET")]
-"""A weft.nodes.diffusion.sampling.control.ControlNet."""
+ControlNet = Annotated[LoadedControlNet, Socket("CONTROL_NET")]
+"""A network that steers another one by a picture."""
 
-UpscaleModel = Annotated[Any, Socket("UPSCALE_MODEL")]
-"""A weft.nodes.diffusion.values.upscale_models.UpscaleModel."""
+UpscaleModel = Annotated[Upscaler, Socket("UPSCALE_MODEL")]
+"""A network that enlarges pictures."""
 
-Sampler = Annotated[Any, Socket("SAMPLER")]
-"""A weft.nodes.diffusion.sampling.samplers.interface.Sampler."""
+Sampler = Annotated[Solver, Socket("SAMPLER")]
+"""An algorithm that solves the steps of a schedule."""
 
-Sigmas = Annotated[Any, Socket("SIGMAS")]
+Sigmas = Annotated[Tensor, Socket("SIGMAS")]
 """float32 [n+1] on the CPU: the noise levels that n steps pass, highest first."""
 
-Guider = Annotated[Any, Socket("GUIDER")]
-"""A weft.nodes.diffusion.sampling.guiders.Guider: a model and the way to steer it."""
+Guider = Annotated[BoundGuider, Socket("GUIDER")]
+"""A model and the way to steer it."""
 
-Noise = Annotated[Any, Socket("NOISE")]
-"""A weft.nodes.diffusion.sampling.noise.Noise: `seed` and `generate_noise(latent)`."""
+Noise = Annotated[NoiseMaker, Socket("NOISE")]
+"""`seed` and `generate_noise(latent)`."""
 
 Anything = Annotated[Any, Socket("*")]
 """Whatever another node gives."""

@@ -123,7 +123,7 @@ def _too_slow(fps: float, most: int) -> str:
     return f"fps is {fps}: expected at least {1000 / most:.4f}, since a frame is shown {most} ms at most"
 
 
-def _save(images: Any, prefix: str, suffix: str, write: Write, context: RunContext) -> UI:
+def _save(images: Image, prefix: str, suffix: str, write: Write, context: RunContext) -> UI:
     """One file of all the pictures of a batch, numbered on from what is there."""
     from PIL import Image as PILImage
 

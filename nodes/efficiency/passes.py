@@ -6,14 +6,14 @@ KSamplerAdvanced bit for bit.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from weft.engine.context import RunContext
 from weft.engine.schema.node import INTERNAL
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.loaders import device_memory
 from weft.nodes.core.sampling import sampled
-from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, SamplerName, Seed, Steps
+from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, Noise, SamplerName, Seed, Steps
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, find_weights, fingerprint, nearest_factor
 
@@ -146,7 +146,7 @@ def NoiseKSamplerAdvanced(
 
 def _noise(
     seed: int, source: str, add_seed_noise: bool, variation_seed: int, weight: float, context: RunContext
-) -> Any:
+) -> Noise:
     from weft.nodes.diffusion.sampling.noise_control import ControlledNoise
 
     variation = variation_seed if add_seed_noise else None

@@ -66,9 +66,9 @@ def CollectCells(
             labels = ", ".join([*x_labels[column : column + 1], *y_labels[row : row + 1]])
             sizes = f"{_size(image)} for {labels}, {_size(images[0])} for the first"
             raise BadScript(f"the cells of a plot must be of one size: {sizes}")
-    collected = {"samples": torch.cat([latent["samples"] for latent in latents])}
-    masks = [latent.get("noise_mask") for latent in latents]
-    if all(mask is not None for mask in masks):
+    collected: Latent = {"samples": torch.cat([latent["samples"] for latent in latents])}
+    masks = [mask for latent in latents if (mask := latent.get("noise_mask")) is not None]
+    if len(masks) == len(latents):
         collected["noise_mask"] = torch.cat(masks)
     return collected, torch.cat(images)
 

@@ -56,8 +56,8 @@ def PackSdxl(
     base_clip: Clip,
     base_positive: Conditioning,
     base_negative: Conditioning,
-    refiner_model: Model = None,
-    refiner_clip: Clip = None,
+    refiner_model: Model | None = None,
+    refiner_clip: Clip | None = None,
     refiner_positive: Conditioning | None = None,
     refiner_negative: Conditioning | None = None,
 ) -> SdxlTupleValue:
@@ -85,14 +85,14 @@ def UnpackSdxlTuple(
     Annotated[Clip, Output("BASE_CLIP")],
     Annotated[Conditioning, Output("BASE_CONDITIONING+")],
     Annotated[Conditioning, Output("BASE_CONDITIONING-")],
-    Annotated[Model, Output("REFINER_MODEL")],
-    Annotated[Clip, Output("REFINER_CLIP")],
-    Annotated[Conditioning, Output("REFINER_CONDITIONING+")],
-    Annotated[Conditioning, Output("REFINER_CONDITIONING-")],
+    Annotated[Model, Output("REFINER_MODEL")] | None,
+    Annotated[Clip, Output("REFINER_CLIP")] | None,
+    Annotated[Conditioning, Output("REFINER_CONDITIONING+")] | None,
+    Annotated[Conditioning, Output("REFINER_CONDITIONING-")] | None,
 ]:
     """Take SDXL's base and refiner, with their prompts, out of one value.
 
     Args:
         sdxl_tuple: What Eff. Loader SDXL or Pack SDXL Tuple made; without a refiner, its four are empty.
     """
-    return tuple(sdxl_tuple)
+    return sdxl_tuple

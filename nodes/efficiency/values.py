@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 from weft.engine.links import Link
 from weft.engine.schema.sockets import Socket
+from weft.nodes.core.types import Clip, Conditioning, Model
 
 
 class LoraUse(NamedTuple):
@@ -150,14 +151,14 @@ class Script:
 class SdxlTuple(NamedTuple):
     """What SDXL samples with, the objects themselves: base and refiner. Without a refiner its four are None."""
 
-    base_model: Any
-    base_clip: Any
-    base_positive: Any
-    base_negative: Any
-    refiner_model: Any
-    refiner_clip: Any
-    refiner_positive: Any
-    refiner_negative: Any
+    base_model: Model
+    base_clip: Clip
+    base_positive: Conditioning
+    base_negative: Conditioning
+    refiner_model: Model | None
+    refiner_clip: Clip | None
+    refiner_positive: Conditioning | None
+    refiner_negative: Conditioning | None
 
 
 LoraStackValue = Annotated[LoraStack, Socket("LORA_STACK")]

@@ -11,7 +11,7 @@ import struct
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 
 import torch
 from torch import Tensor
@@ -19,7 +19,10 @@ from torch import Tensor
 from weft.nodes.diffusion.sampling.noise import NoiseSource, check_seed, seed_at, sequential_noise
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler, State
 
-KEY = "sampler_state"
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.values.latents import Latent
+
+KEY: Final = "sampler_state"
 VERSION = 1
 """Raised whenever the mode's numbers or the state's form change."""
 
@@ -79,9 +82,7 @@ def _kept(value: Any) -> Any:
     return value.detach().to("cpu", copy=True).clone() if isinstance(value, Tensor) else value
 
 
-def resume(
-    latent: Mapping[str, Any], sampler: str, schedule: Tensor, start: int, add_noise: bool
-) -> tuple[Leftover | None, str]:
+def resume(latent: Latent, sampler: str, schedule: Tensor, start: int, add_noise: bool) -> tuple[Leftover | None, str]:
     """What the stage before left on this latent, if the next one can go on from it; else None and what to warn of.
 
     schedule: the whole one of the next stage; start: its first step; add_noise: whether it adds noise. A latent without

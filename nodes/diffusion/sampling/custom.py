@@ -5,8 +5,7 @@ Semantics: parity/facts.md sections 3 and 4. Numbers: goldens cust_*, cadv_*.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,12 +17,10 @@ from weft.nodes.diffusion.sampling.sample import Callback, solve
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler
 from weft.nodes.diffusion.sampling.sigmas import check_sigmas
 from weft.nodes.diffusion.sampling.stages import Stage
-from weft.nodes.diffusion.values.latents import samples_of
+from weft.nodes.diffusion.values.latents import Latent, samples_of
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
-
-Latent = dict[str, Any]
 
 
 def custom_sample(
@@ -31,7 +28,7 @@ def custom_sample(
     sampler: Sampler,
     sigmas: Tensor,
     noise: Noise,
-    latent: Mapping[str, Any],
+    latent: Latent,
     callback: Callback | None = None,
 ) -> tuple[Latent, Latent]:
     """Solve `sigmas` from the latent with noise.
@@ -54,7 +51,7 @@ def custom_sample(
     sigmas = check_sigmas(sigmas)
     samples_of(latent)
     if len(sigmas) < 2 and not sigmas.any():
-        return dict(latent), dict(latent)
+        return {**latent}, {**latent}
     last: list[Tensor] = []
 
     def keep(step: int, total: int, x: Tensor, denoised: Tensor) -> None:
@@ -69,12 +66,12 @@ def custom_sample(
     return {**latent, "samples": result}, {**latent, "samples": denoised}
 
 
-def add_noise(model: ModelPatcher, noise: Noise, sigmas: Tensor, latent: Mapping[str, Any]) -> Latent:
+def add_noise(model: ModelPatcher, noise: Noise, sigmas: Tensor, latent: Latent) -> Latent:
     """The latent with noise of the level between first and last sigma, or of the only one; without one, as it is."""
     samples = samples_of(latent)
     sigmas = check_sigmas(sigmas)
     if not len(sigmas):
-        return dict(latent)
+        return {**latent}
     level = (sigmas[0] - sigmas[-1]).abs() if len(sigmas) > 1 else sigmas[0]
     inner = model.process_latent_in(samples.to(device="cpu", dtype=torch.float32))
     noised = model.process_latent_out(inner + noise.generate_noise(latent) * level)

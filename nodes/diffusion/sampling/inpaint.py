@@ -5,7 +5,7 @@ Semantics: parity/facts.md section 9, held by the goldens vae_inpaint_*, inp_out
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,8 +15,11 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.conditions import resize_mask
 from weft.nodes.diffusion.values.vae import Vae
 
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.values.latents import Latent
 
-def encode_for_inpaint(vae: Vae, pixels: Tensor, mask: Tensor, grow: int) -> dict[str, Any]:
+
+def encode_for_inpaint(vae: Vae, pixels: Tensor, mask: Tensor, grow: int) -> Latent:
     """The latent of an image with the masked part greyed, and the mask grown by `grow` pixels as its noise mask.
 
     Args:

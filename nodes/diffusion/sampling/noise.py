@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, whole_number
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.values.latents import Latent
 
 SEED_MAX = 2**64 - 1
 
@@ -87,7 +90,7 @@ class Noise(Protocol):
     @property
     def seed(self) -> int: ...
 
-    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+    def generate_noise(self, latent: Latent) -> Tensor:
         """float32 on the CPU, of the shape of latent["samples"]."""
 
 
@@ -100,7 +103,7 @@ class RandomNoise:
     def __post_init__(self) -> None:
         check_seed(self.seed)
 
-    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+    def generate_noise(self, latent: Latent) -> Tensor:
         """See Noise. A "batch_index" in the latent is followed."""
         return prepare_noise(latent["samples"], self.seed, latent.get("batch_index"))
 
@@ -114,7 +117,7 @@ class NoNoise:
     def __post_init__(self) -> None:
         check_seed(self.seed)
 
-    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+    def generate_noise(self, latent: Latent) -> Tensor:
         """See Noise."""
         return torch.zeros(latent["samples"].shape)
 

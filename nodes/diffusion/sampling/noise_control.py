@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError, nearest
 from weft.nodes.diffusion.sampling.noise import Draws, check_seed, cpu_draws, prepare_noise
 from weft.nodes.diffusion.sampling.philox import PhiloxGenerator
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.values.latents import Latent
 
 
 def _device_draws(seed: int, device: torch.device) -> Draws:
@@ -54,7 +57,7 @@ class ControlledNoise:
             if seed is not None:
                 check_seed(seed)
 
-    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+    def generate_noise(self, latent: Latent) -> Tensor:
         """See Noise. A "batch_index" in the latent is followed; errors as prepare_noise."""
         samples, batch_index = latent["samples"], latent.get("batch_index")
 

@@ -5,9 +5,9 @@ Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from weft.nodes.diffusion.sampling.continuous import Leftover
 from weft.nodes.diffusion.sampling.noise import SEED_MAX, prepare_noise
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, State
 from weft.nodes.diffusion.sampling.stages import Stage
-from weft.nodes.diffusion.values.latents import samples_of
+from weft.nodes.diffusion.values.latents import Latent, samples_of
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -31,12 +31,12 @@ Callback = Callable[[int, int, Tensor, Tensor], None]
 
 def ksample(
     model: ModelPatcher,
-    latent: Mapping[str, Any],
+    latent: Latent,
     stage: Stage,
     *,
     callback: Callback | None = None,
     warn: Warn = python_warning,
-) -> dict[str, Any]:
+) -> Latent:
     """Sample a latent as ComfyUI's KSampler and KSampler (Advanced) do.
 
     Args:
@@ -55,20 +55,21 @@ def ksample(
     """
     samples_of(latent)
     if len(stage.sigmas) < 2:
-        return dict(latent)
+        return {**latent}
     before, objection = stage.mode.resume(stage, latent)
     if objection:
         warn(objection)
     result, left = solve(model, latent, stage, before=before, callback=callback)
-    rest = {name: value for name, value in latent.items() if name != continuous.KEY}
-    kept = stage.mode.memory and stage.stops_early
-    state = {continuous.KEY: left.pack(result, stage.sampler.name)} if kept else {}
-    return {**rest, "samples": result, **state}
+    sampled: Latent = {**latent, "samples": result}
+    sampled.pop(continuous.KEY, None)
+    if stage.mode.memory and stage.stops_early:
+        sampled[continuous.KEY] = left.pack(result, stage.sampler.name)
+    return sampled
 
 
 def solve(
     model: ModelPatcher,
-    latent: Mapping[str, Any],
+    latent: Latent,
     stage: Stage,
     *,
     before: Leftover | None = None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from weft.nodes.diffusion.sampling.spellings import find_sampler
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
     from weft.nodes.diffusion.sampling.guidance import Guidance
+    from weft.nodes.diffusion.values.latents import Latent
 
 
 class SolverSpan(NamedTuple):
@@ -50,7 +51,7 @@ class Mode:
     memory: bool
     noise: Callable[[Stage, SolverSpan, Tensor, Sequence[int] | None], NoiseSource]
     random: type[PatchRandom]
-    resume: Callable[[Stage, Mapping[str, Any]], tuple[Leftover | None, str]]
+    resume: Callable[[Stage, Latent], tuple[Leftover | None, str]]
 
 
 def _in_sequence(stage: Stage, span: SolverSpan, x: Tensor, batch_index: Sequence[int] | None) -> NoiseSource:
@@ -61,17 +62,17 @@ def _by_address(stage: Stage, span: SolverSpan, x: Tensor, batch_index: Sequence
     return continuous.noise_source(stage.sampler, x, stage.schedule, stage.noise.seed, span.origin)
 
 
-def _anew(stage: Stage, latent: Mapping[str, Any]) -> tuple[None, str]:
+def _anew(stage: Stage, latent: Latent) -> tuple[None, str]:
     return None, ""
 
 
-def _anew_each_time(stage: Stage, latent: Mapping[str, Any]) -> tuple[None, str]:
+def _anew_each_time(stage: Stage, latent: Latent) -> tuple[None, str]:
     cut = len(stage.sigmas) < len(stage.schedule)
     name = stage.sampler.name
     return None, f"{name} chooses its own steps: its stages do not add up to one run" if cut else ""
 
 
-def _from_the_latent(stage: Stage, latent: Mapping[str, Any]) -> tuple[Leftover | None, str]:
+def _from_the_latent(stage: Stage, latent: Latent) -> tuple[Leftover | None, str]:
     adds_noise = not isinstance(stage.noise, NoNoise)
     return continuous.resume(latent, stage.sampler.name, stage.schedule, stage.start, adds_noise)
 

@@ -5,11 +5,11 @@ Semantics: efficiency.md section 3, efficiency/notes.md B.16; numbers: goldens t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.sampling.stages import Stage, ksampler_stage
 from weft.nodes.diffusion.sampling.tile_conditions import TiledConditionings
 from weft.nodes.diffusion.sampling.tiles import STRATEGIES, Tile, TilePass, passes
-from weft.nodes.diffusion.values.latents import samples_of
+from weft.nodes.diffusion.values.latents import Latent, samples_of
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -53,13 +53,13 @@ def tiled_stage(
 
 def sample_tiled(
     model: ModelPatcher,
-    latent: Mapping[str, Any],
+    latent: Latent,
     stage: Stage,
     *,
     tile: tuple[int, int],
     strategy: str,
     report: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
+) -> Latent:
     """Noise a latent and denoise it tile by tile.
 
     In all strategies but `padded` the noise of the first step is added to the whole latent before. Conditionings stay
@@ -86,7 +86,7 @@ def sample_tiled(
         raise DiffusionError(f"tiles are sampled with classifier-free guidance, not {type(guidance).__name__}")
     samples, sigmas = samples_of(latent), stage.sigmas
     if len(sigmas) < 2:
-        return dict(latent)
+        return {**latent}
     height, width = samples.shape[-2:]
     whole = range(stage.start, stage.start + len(sigmas) - 1)
     plan = list(passes(strategy, (height, width), tile, whole, seed))
@@ -99,7 +99,7 @@ def sample_tiled(
 
     def run(source: Tensor, part: Tile, steps: range) -> Tensor:
         rows, columns = part.rows.whole, part.columns.whole
-        inputs: dict[str, Any] = {"samples": source[..., rows, columns].clone()}
+        inputs: Latent = {"samples": source[..., rows, columns].clone()}
         if part.partial:
             mask = torch.zeros(1, *inputs["samples"].shape[-2:])
             mask[..., part.rows.kept_within, part.columns.kept_within] = 1.0
@@ -120,7 +120,7 @@ def sample_tiled(
     return {**latent, "samples": x}
 
 
-def _check(latent: Mapping[str, Any], tile: tuple[int, int], strategy: str) -> None:
+def _check(latent: Latent, tile: tuple[int, int], strategy: str) -> None:
     if strategy not in STRATEGIES:
         raise DiffusionError(
             f"unknown tiling strategy {strategy!r}{nearest(strategy, STRATEGIES)}: one of {', '.join(STRATEGIES)}"
@@ -138,7 +138,7 @@ class _Drawn:
     seed: int
     noise: Tensor
 
-    def generate_noise(self, latent: Mapping[str, Any]) -> Tensor:
+    def generate_noise(self, latent: Latent) -> Tensor:
         """See Noise."""
         return self.noise
 

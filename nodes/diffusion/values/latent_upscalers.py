@@ -14,7 +14,7 @@ from torch.nn.functional import interpolate
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families.known import describe
 from weft.nodes.diffusion.finite import finite
-from weft.nodes.diffusion.values.latents import samples_of
+from weft.nodes.diffusion.values.latents import Latent, samples_of
 from weft.nodes.diffusion.values.masks import as_masks
 from weft.nodes.diffusion.values.pixels import as_pictures, as_videos
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
@@ -68,7 +68,7 @@ def plan_latent_upscaler(shapes: Mapping[str, tuple[int, ...]]) -> Part:
     return part
 
 
-def upscale_with(path: Path, latent: Mapping[str, Any], factor: float, memory: DeviceMemory) -> dict[str, Any]:
+def upscale_with(path: Path, latent: Latent, factor: float, memory: DeviceMemory) -> Latent:
     """Enlarge a latent by the network in a file; a noise mask is enlarged too (bicubic).
 
     Args:
@@ -94,8 +94,9 @@ def upscale_with(path: Path, latent: Mapping[str, Any], factor: float, memory: D
         raise DiffusionError(f"this latent upscaler takes {channels} channels, got {samples.shape[1]}")
     with memory.on_device(module), torch.inference_mode():
         enlarged = finite(module, enlarge, "the latent upscaler")(as_pictures(samples)).cpu()
-    result = {**latent, "samples": as_videos(enlarged, samples).clone()}
-    if latent.get("noise_mask") is not None:
-        mask = as_masks(latent["noise_mask"]).float()[:, None]
+    result: Latent = {**latent, "samples": as_videos(enlarged, samples).clone()}
+    noise_mask = latent.get("noise_mask")
+    if noise_mask is not None:
+        mask = as_masks(noise_mask).float()[:, None]
         result["noise_mask"] = interpolate(mask, scale_factor=factor, mode="bicubic")[:, 0]
     return result

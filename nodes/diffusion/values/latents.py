@@ -10,7 +10,7 @@ everything but the samples is passed on unchanged, the noise mask included.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Required, TypedDict
 
 import torch
 from torch import Tensor
@@ -20,7 +20,20 @@ from weft.nodes.diffusion.sampling.conditions import to_batch
 from weft.nodes.diffusion.values.masks import as_masks
 from weft.nodes.diffusion.values.pixels import LATENT_PIXELS, resize
 
-Latent = Mapping[str, Any]
+
+class Latent(TypedDict, total=False):
+    """A LATENT. Third-party nodes put more into it, which is passed on.
+
+    samples: float32 [B,C,h,w], or [B,C,T,h,w] of videos, unscaled, on the CPU. noise_mask: [b,H,W], 1 where it is
+    sampled. batch_index: which item of the noise each item takes. sampler_state: what a stage left for the next one
+    (sampling/continuous.py).
+    """
+
+    samples: Required[Tensor]
+    noise_mask: Tensor
+    batch_index: list[int]
+    sampler_state: dict[str, Any]
+
 
 ROTATIONS: Mapping[str, int] = {"none": 0, "90 degrees": 1, "180 degrees": 2, "270 degrees": 3}  # clockwise
 FLIPS: Mapping[str, int] = {"x-axis: vertically": -2, "y-axis: horizontally": -1}  # the axis that is turned round
@@ -57,33 +70,33 @@ def fit_size(samples: Tensor, like: Tensor, method: str = "bilinear") -> Tensor:
     return resize(samples, like.shape[-1], like.shape[-2], method, "center")
 
 
-def join(first: Latent, second: Latent) -> dict[str, Any]:
+def join(first: Latent, second: Latent) -> Latent:
     """Both batches in one, the second at the size of the first; each item keeps the index that its noise comes from."""
     a, b = samples_of(first), samples_of(second)
     samples = torch.cat((a, fit_size(b, a)))
     return {**first, "samples": samples, "batch_index": _indices(first) + _indices(second)}
 
 
-def from_batch(latent: Latent, start: int, length: int) -> dict[str, Any]:
+def from_batch(latent: Latent, start: int, length: int) -> Latent:
     """`length` items from index `start` on, as many as there are and at least the last one, with their noise masks."""
     samples = samples_of(latent)
     start = min(samples.shape[0] - 1, start)
     if start < 0 or length < 1:
         raise DiffusionError(f"cannot take {length} items from index {start}: both must be positive")
     chosen = slice(start, start + length)
-    result = {**latent, "samples": samples[chosen].clone(), "batch_index": _indices(latent)[chosen]}
+    result: Latent = {**latent, "samples": samples[chosen].clone(), "batch_index": _indices(latent)[chosen]}
     mask = _mask_by_item(latent)
     if mask is not None:
         result["noise_mask"] = mask[chosen].clone()
     return result
 
 
-def repeat(latent: Latent, amount: int) -> dict[str, Any]:
+def repeat(latent: Latent, amount: int) -> Latent:
     """The batch `amount` times over. Indices that are given go on counting, so that each copy gets noise of its own."""
     samples = samples_of(latent)
     if amount < 1:
         raise DiffusionError(f"cannot repeat a batch {amount} times, expected at least 1")
-    result = {**latent, "samples": samples.repeat(amount, *[1] * (samples.dim() - 1))}
+    result: Latent = {**latent, "samples": samples.repeat(amount, *[1] * (samples.dim() - 1))}
     mask = _mask_by_item(latent)
     if mask is not None:
         result["noise_mask"] = mask.repeat(amount, *[1] * (mask.dim() - 1))
@@ -94,10 +107,10 @@ def repeat(latent: Latent, amount: int) -> dict[str, Any]:
     return result
 
 
-def seed_behavior(latent: Latent, behavior: str) -> dict[str, Any]:
+def seed_behavior(latent: Latent, behavior: str) -> Latent:
     """Which noise the items get: "random" each its own, "fixed" all that of the first one's index."""
     samples = samples_of(latent)
-    result = {**latent}
+    result: Latent = {**latent}
     if behavior == "random":
         result.pop("batch_index", None)
     elif behavior == "fixed":
