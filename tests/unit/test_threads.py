@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import time
@@ -164,3 +165,16 @@ def test_packs_loaded_by_several_leave_stdout_as_it_was(monkeypatch: pytest.Monk
     for thread in threads:
         thread.join()
     assert sys.stdout is before
+
+
+def test_what_is_the_process_s_is_touched_where_the_command_line_is_and_nowhere_else() -> None:
+    """Loggers, stdout and the filters of warnings are all runs': Quiet alone knows how to share the last."""
+    root = Path(__file__).parents[2]
+    touching = re.compile(r"\b(getLogger|redirect_std\w+|sys\.std(out|err)|catch_warnings|simplefilter)\b")
+    found = {
+        file.relative_to(root).as_posix()
+        for part in ("engine", "nodes")
+        for file in (root / part).rglob("*.py")
+        if touching.search(file.read_text())
+    }
+    assert found == {"engine/terminal/answer.py", "nodes/diffusion/quiet.py"}
