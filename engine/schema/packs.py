@@ -96,6 +96,24 @@ class Pack:
     environment: Computes | str = ""
     name: str = ""
 
+    def __post_init__(self) -> None:
+        """Raise DefinitionError for a part that is none: at its making, so that it is known whose it is."""
+        for part, kind in _PARTS.items():
+            value = getattr(self, part)
+            if not isinstance(value, kind):
+                raise DefinitionError(f"{part}: expected a {kind.__name__}, got {value!r:.200}")
+        for part, kind in _SEVERAL.items():
+            value = getattr(self, part)
+            if not isinstance(value, tuple) or not all(isinstance(each, kind) for each in value):
+                raise DefinitionError(f"{part}: expected a tuple of {kind.__name__}, got {value!r:.200}")
+
+
+_PARTS: Mapping[str, type] = {
+    "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
+    "instrument": str,
+}  # fmt: skip
+_SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version}
+
 
 @dataclass(frozen=True)
 class Packs:

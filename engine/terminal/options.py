@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from functools import cache, wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.models import OptionInfo
 
 from weft.engine.schema.packs import Packs
 from weft.engine.settings import Setting
@@ -161,15 +162,15 @@ def taking_settings(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each setting of a pack that has one for `command`; those given are its `settings`.
 
-    They stand before the parameters of these names: those with a value, and the switches.
+    They stand before the parameters of these names: those with a value, and the switches. Of an option that the command
+    has itself, its own is meant.
     """
 
     def give(function: Callable[..., None]) -> Callable[..., None]:
         # Typer reads the signature: the annotations in it are no texts then.
         signature = inspect.signature(function, eval_str=True)
         own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
-        taken = {parameter.name for parameter in own}
-        known = [setting for setting in flagged(command) if setting.name not in taken]
+        known = [setting for setting in flagged(command) if not _is_taken(setting, own)]
         for switches, place in ((True, switches_before or before), (False, before)):
             at = next(at for at, parameter in enumerate(own) if parameter.name == place)
             own[at:at] = [_parameter(setting) for setting in known if setting.is_switch is switches]
@@ -184,6 +185,20 @@ def taking_settings(
         return call
 
     return give
+
+
+def _is_taken(setting: Setting, own: Sequence[inspect.Parameter]) -> bool:
+    """Whether a command has a parameter or an option of the setting's name."""
+    option = setting.option(True).partition(" ")[0]
+    return any(setting.name == each.name or option in _options(each) for each in own)
+
+
+def _options(parameter: inspect.Parameter) -> set[str]:
+    """What a parameter is called on the command line."""
+    said = [each for each in getattr(parameter.annotation, "__metadata__", ()) if isinstance(each, OptionInfo)]
+    # In an annotation, Typer keeps the first one as the default.
+    texts = [text for each in said for text in (each.default, *(each.param_decls or ())) if isinstance(text, str)]
+    return {name for text in texts for name in text.split("/")} or {f"--{parameter.name.replace('_', '-')}"}
 
 
 @cache

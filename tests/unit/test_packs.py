@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -15,7 +16,8 @@ import weft
 from weft import cli
 from weft.engine.errors import DefinitionError
 from weft.engine.schema.packs import Pack, Packs, SelfTests
-from weft.engine.settings import Setting, Settings
+from weft.engine.settings import Flag, Setting, Settings
+from weft.engine.terminal import options
 
 CLI = Path(cli.__file__)
 SOURCE = '''
@@ -80,6 +82,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: weft-toy\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[weft.packs]\ntoy = weft_toy:PACK\n")
     monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "weft_toy", raising=False)
     return folder
 
 
@@ -150,6 +153,45 @@ def test_assertion_nodes_of_all_packs_count() -> None:
     found = Packs((Pack(self_tests=one), Pack(), Pack(self_tests=two))).self_tests
     assert found == SelfTests(frozenset("d"), frozenset("ab"), frozenset("b"))
     assert Packs().self_tests == SelfTests()
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("nodes", ["Twice"], r"nodes: expected a Mapping, got \['Twice'\]"),
+        ("settings", {"grain": "fine"}, "settings: expected a tuple of Setting, got {'grain': 'fine'}"),
+        ("versions", (3,), r"versions: expected a tuple of Version, got \(3,\)"),
+        ("frontend", {}, "frontend: expected a Frontend, got {}"),
+    ],
+)
+def test_a_part_that_is_none_is_named(part: str, value: Any, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        Pack(**{part: value})
+
+
+def test_a_broken_pack_is_a_warning_of_the_command(
+    toy: Path, sandbox: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (toy / "weft_toy.py").write_text("from weft.engine.schema.packs import Pack\nPACK = Pack(settings=7)\n")
+    (sandbox / "w.json").write_text(json.dumps({"1": {"class_type": "PreviewAny", "inputs": {"source": "x"}}}))
+    assert cli.main(["validate", "w.json"]) == 0
+    said = "node pack 'toy' (weft_toy:PACK) cannot be loaded: DefinitionError: settings: expected a tuple of Setting"
+    assert said in capsys.readouterr().err
+
+
+def test_an_option_that_a_command_has_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    flag = Flag("Another one.")
+    taken = [Setting(name, str, "", flag) for name in ("set", "targets", "only", "free")]
+    monkeypatch.setattr(options, "flagged", lambda command: taken)
+
+    @options.taking_settings("run", before="targets")
+    def command(targets: options.TargetOption = None, change: options.SetOption = None, *, settings: Any) -> None:
+        given.append((targets, change, settings))
+
+    given: list[Any] = []
+    assert list(inspect.signature(command).parameters) == ["only", "free", "targets", "change"]
+    command(targets=["5"], change=None, only=None, free="yes")
+    assert given == [(["5"], None, {"free": "yes"})]
 
 
 def test_settings_of_one_name_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
