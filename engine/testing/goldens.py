@@ -48,22 +48,30 @@ FileName = Annotated[str, AfterValidator(_file_name)]
 class How(Record):
     """How the workflow was run, which a check repeats; `keep` is one of KEEPING, or a number of KiB.
 
-    Of the packs' settings a golden of this format remembers `sampling` alone; empty, it was not said.
+    Of the settings of packs, `sampling` has a field of its own (empty: not said); the others that were given are in
+    `others`.
     """
 
     sampling: str = ""
+    others: dict[str, Any] = Field(default={})
     overrides: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
     keep: str = Field(default="small", pattern=rf"^({'|'.join(KEEPING)}|[0-9]+)$")
 
     @property
-    def settings(self) -> dict[str, str]:
+    def settings(self) -> dict[str, Any]:
         """The settings of packs that it was run with."""
-        return {"sampling": self.sampling} if self.sampling else {}
+        return {**({"sampling": self.sampling} if self.sampling else {}), **self.others}
 
     def under(self, settings: Mapping[str, Any]) -> How:
-        """The same with these settings, as far as the format has a place for them."""
-        return self.model_copy(update={name: settings[name] for name in ("sampling",) if name in settings})
+        """The same with these settings of packs."""
+        given = {**self.settings, **settings}
+        sampling = given.pop("sampling", "")
+        return self.model_copy(update={"sampling": sampling, "others": given})
+
+    def as_made(self, making: Mapping[str, Any]) -> How:
+        """The same with what its settings were in a run of which files record `making`."""
+        return self.under({name: making[name] for name in ("sampling", *self.others) if name in making})
 
 
 class Document(Record):

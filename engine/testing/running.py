@@ -172,7 +172,7 @@ def _once(
     recorder = Recorder(instrument, session.registry, session.folders, session.digests, wants)
     settings = session.settings_of(prompt)
     making = session.packs.making(settings)
-    now = how.under(making)
+    now = how.as_made(making)
     run = Run(
         recorder.recording(settings, making),
         recorder.tensors,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from weft.engine.testing.goldens import BrokenGolden, golden_path, read_golden, self_digest
+from weft.engine.testing.goldens import BrokenGolden, How, golden_path, read_golden, self_digest
 from weft.engine.testing.records import GOLDEN_VERSION
 from weft.engine.testing.verdicts import BROKEN, PASSED
 from weft.engine.testing.writing import SMALL
@@ -44,6 +44,15 @@ def test_name() -> None:
     assert golden_path(Path("a/portrait.json")) == Path("a/portrait.golden.json")
     assert golden_path(Path("portrait.api.json")) == Path("portrait.api.golden.json")
     assert golden_path(Path("portrait.png")) == Path("portrait.golden.json")
+
+
+def test_how_remembers_the_settings_of_packs() -> None:
+    how = How(targets=("3",)).under({"grain": "fine"})
+    assert how.settings == {"grain": "fine"}
+    made = how.as_made({"sampling": "comfy", "sampling_version": 1, "grain": "coarse", "prompt_schedule": True})
+    assert made.settings == {"sampling": "comfy", "grain": "coarse"}
+    assert How(sampling="comfy").model_dump(exclude_defaults=True) == {"sampling": "comfy"}
+    assert How.model_validate(made.model_dump(exclude_defaults=True)) == made
 
 
 def test_it_holds_each_node_and_where_it_was_made(golden: Path) -> None:
