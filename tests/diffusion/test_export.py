@@ -20,7 +20,7 @@ from weft.nodes.diffusion.weights.checkpoint import load_checkpoint, load_clip, 
 from weft.nodes.diffusion.weights.export import save_clip, save_model, save_vae
 from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
 from weft.nodes.diffusion.weights.merge import merge_models, weighted
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Stored, WeightFile, write_safetensors
 
 Open = Callable[..., Any]

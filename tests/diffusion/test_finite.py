@@ -15,7 +15,7 @@ from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.values.pixels import to_uint8
 from weft.nodes.diffusion.values.upscale_models import UpscaleModel
 from weft.nodes.diffusion.values.vae import Vae
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 VALUE = torch.tensor(2.0)
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from weft.nodes.diffusion.errors import DeviceError
 from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device, resolve_dtype
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
 

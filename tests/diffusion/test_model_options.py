@@ -15,7 +15,8 @@ from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG, CFGDenoiser
-from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 SIGMA = torch.tensor(2.0)
 X = torch.zeros(1, 4, 8, 8)

@@ -15,7 +15,8 @@ from torch import nn
 
 from weft.nodes.diffusion.errors import PatchError
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 
 @dataclass(frozen=True)

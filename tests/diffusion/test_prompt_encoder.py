@@ -16,7 +16,7 @@ from weft.nodes.diffusion.sampling.names import TOKEN_NORMALIZATIONS, WEIGHT_INT
 from weft.nodes.diffusion.text.clip import Clip, TextEncoder, encode_chunks, tokenize
 from weft.nodes.diffusion.text.prompt_encoder import MASK_TOKEN, Word, encode_prompt, normalise, read_words
 from weft.nodes.diffusion.text.tokenizer import END
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 WEIGHTED = "a (red:1.4) cat on ((green) grass:0.6), [x] (sky:1.2)"
 LONG = "an (old:0.7) castle, " * 12 + "(end of the prompt:1.3)"

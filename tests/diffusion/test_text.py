@@ -15,7 +15,7 @@ from weft.nodes.diffusion.text.embeddings import lookup_in
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup
 from weft.nodes.diffusion.text.tokenizer import END, START
 from weft.nodes.diffusion.weights.checkpoint import load_checkpoint
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 from ..reference.store import document, goldens, units
 

@@ -99,7 +99,7 @@ def rounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patched weights of text encoders are rounded to float16."""
     from torch import nn
 
-    from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+    from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
     exact = PatchedNetwork._patched
 

@@ -17,7 +17,8 @@ from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guiders import Guider
 from weft.nodes.diffusion.sampling.noise import NoNoise, RandomNoise, brownian_noise, brownian_noise_on_device
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
-from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 SIGMAS = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.0])
 

@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
     from weft.nodes.diffusion.errors import Warn
     from weft.nodes.diffusion.families.latent_format import LatentFormat
-    from weft.nodes.diffusion.sampling.conditions import SamplingRun
-    from weft.nodes.diffusion.sampling.control import BoundControl
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.memory import DeviceMemory
     from weft.nodes.diffusion.weights.networks import Part
-    from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+    from weft.nodes.diffusion.weights.patched import PatchedNetwork
     from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 FileShapes = Mapping[str, tuple[int, ...]]
@@ -45,6 +43,43 @@ class Fed(NamedTuple):
     concat: Tensor | None = None
 
 
+class LatentRun(Protocol):
+    """What a family is told of the run that it feeds a network in; a SamplingRun is one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of its latent: [B,C,h,w] or [B,C,T,h,w]."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+
+    @property
+    def latent(self) -> Tensor | None:
+        """The latent that it starts from, as the network takes it."""
+
+    @property
+    def noise_mask(self) -> Tensor | None:
+        """Where the latent may change, as the LATENT has it."""
+
+
+class Steering(Protocol):
+    """What steers the inner layers of a network in one run; a BoundControl is one."""
+
+    def residuals(
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor] | None,
+        sigma: Tensor,
+    ) -> list[Tensor]:
+        """What is added to the inner layers, in the order of the family; empty where nothing acts at this noise level.
+
+        sample: [N,C,h,w] as the network takes it, without concatenated channels. The others as Denoiser's.
+        """
+
+
 class Denoiser(Protocol):
     """The network of one run as sampling calls it: denoised = f(x, sigma, what it reads beside the latent).
 
@@ -59,7 +94,7 @@ class Denoiser(Protocol):
     dtype: torch.dtype
     context_repeats: int
 
-    def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Fed:
+    def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
         """What the network reads for an entry [context, options] of a conditioning.
 
         Args:
@@ -78,7 +113,7 @@ class Denoiser(Protocol):
         options: Mapping[str, Any] | None = None,
         *,
         concat: Tensor | None = None,
-        control: BoundControl | None = None,
+        control: Steering | None = None,
     ) -> Tensor:
         """Denoise x [N,C,h,w] or [N,C,T,h,w] (float32) at noise level sigma (0-dim, CPU).
 

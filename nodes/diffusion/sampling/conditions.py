@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -22,13 +22,19 @@ from weft.nodes.diffusion.values.masks import as_masks
 from weft.nodes.diffusion.values.pixels import as_pictures, as_videos
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.protocol import Denoiser
-    from weft.nodes.diffusion.sampling.control import BoundControl, Control
+    from weft.nodes.diffusion.families.protocol import Denoiser, Steering
 
 Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
 
 # What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
 NOT_APPLIED = ("gligen", "hooks", "unclip_conditioning")
+
+
+class Steerer(Protocol):
+    """What steers the inner layers of a network, not yet in a run; a Control is one."""
+
+    def bind(self, run: SamplingRun) -> Steering:
+        """It, made ready for one run."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +56,9 @@ class SamplingRun:
     options: Mapping[str, Any] = field(default_factory=dict)
     sigmas: Tensor | None = None
     random: PatchRandom | None = None
-    _bound: dict[Control, BoundControl] = field(default_factory=dict)
+    _bound: dict[Steerer, Steering] = field(default_factory=dict)
 
-    def control(self, control: Control) -> BoundControl:
+    def control(self, control: Steerer) -> Steering:
         """A control made ready for this run, once, so that conditions that share one can share a call."""
         if control not in self._bound:
             self._bound[control] = control.bind(self)
@@ -80,7 +86,7 @@ class Condition:
     mask_strength: float = 1.0
     sigma_start: float = math.inf
     sigma_end: float = 0.0
-    control: BoundControl | None = None
+    control: Steering | None = None
     control_for_all: bool = False
 
     def active(self, sigma: float) -> bool:

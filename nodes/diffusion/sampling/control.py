@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -20,14 +20,13 @@ from weft.nodes.diffusion.families import FAMILIES, recognise_controlnet, rename
 from weft.nodes.diffusion.sampling.conditions import to_batch
 from weft.nodes.diffusion.values.pixels import resize
 from weft.nodes.diffusion.weights.networks import Part, check, fill, in_file, memory_of
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes
+    from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind
     from weft.nodes.diffusion.sampling.conditions import SamplingRun
     from weft.nodes.diffusion.weights.memory import DeviceMemory
-    from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,12 +197,19 @@ def with_control(
     return [[[cond, controlled(options)] for cond, options in conditioning] for conditioning in conditionings]
 
 
+class Base(Protocol):
+    """A model to whose weights a ControlNet's may be the difference; a ModelPatcher is one."""
+
+    network: PatchedNetwork
+    kind: Kind
+
+
 def load_controlnet(
     path: Path,
     *,
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
-    base: ModelPatcher | None = None,
+    base: Base | None = None,
     warn: Warn = python_warning,
     families: Sequence[Family] = FAMILIES,
 ) -> ControlNet:
@@ -244,7 +250,7 @@ def plan_controlnet(
     return kind, part
 
 
-def _weights_below(base: ModelPatcher | None, part: Part) -> dict[str, Tensor]:
+def _weights_below(base: Base | None, part: Part) -> dict[str, Tensor]:
     """The weights of a UNet, patches and all, that a ControlNet has as well."""
     if base is None:
         raise CheckpointError(

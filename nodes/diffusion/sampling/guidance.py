@@ -20,7 +20,7 @@ from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.sampling.control import BoundControl
+    from weft.nodes.diffusion.families.protocol import Steering
 
 
 class Guidance(Protocol):
@@ -245,7 +245,7 @@ class _Call:
     context: Tensor
     added: dict[str, Tensor]
     concat: Tensor | None
-    control: BoundControl | None
+    control: Steering | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from weft.nodes.diffusion.text.embeddings import load_embedding
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, split_mentions
 from weft.nodes.diffusion.text.prompt_weights import parse_weights
 from weft.nodes.diffusion.text.tokenizer import END, START, encode
-from weft.nodes.diffusion.weights.patcher import Patch, PatchedNetwork
+from weft.nodes.diffusion.weights.patched import Patch, PatchedNetwork
 
 CHUNK = 77  # start + 75 tokens + end
 LONG_GROUP = 8  # a group of so many tokens is split at the end of a chunk, a shorter one moves to the next

@@ -20,7 +20,7 @@ from weft.nodes.diffusion.values.vae import Vae, on_network
 from weft.nodes.diffusion.weights.landings import Landing
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import Part, build, check, fill, in_file, memory_of
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 

@@ -25,7 +25,7 @@ from weft.nodes.diffusion.values.upscale_networks import BLOCK_LAYERS, CompactNe
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import Part, build, check, fill, in_file, memory_of
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 TILE = 512

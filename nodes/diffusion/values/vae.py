@@ -18,7 +18,7 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.values.pixels import as_pictures
 from weft.nodes.diffusion.values.tiling import Report, mean_over_tilings, three_shapes
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Exported
 
 

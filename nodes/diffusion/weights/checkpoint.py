@@ -15,7 +15,8 @@ from weft.nodes.diffusion.families import FAMILIES, recognise, recognise_vae, re
 from weft.nodes.diffusion.weights import float8
 from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_dtype
 from weft.nodes.diffusion.weights.networks import IGNORED, Part, check, fill, in_file, memory_of
-from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 from weft.nodes.diffusion.weights.weightfile import WeightFile, read_tensors
 
 if TYPE_CHECKING:

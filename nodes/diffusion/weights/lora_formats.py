@@ -220,7 +220,7 @@ _BOFT = LoraFormat(FORMATS["oft"].spellings, _boft)
 
 @dataclass(frozen=True, eq=False)
 class LoraPatch:
-    """The change of one weight, as a patcher.Patch.
+    """The change of one weight, as a patched.Patch.
 
     identity: equal for the same layer of the same file.
     factors: the format's tensors as stored, mapped from the file where it can be.

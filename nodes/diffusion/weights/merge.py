@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import PatchError
-from weft.nodes.diffusion.weights.patcher import ModelPatcher, PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip

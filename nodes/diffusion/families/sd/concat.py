@@ -8,7 +8,7 @@ latents have otherwise. Defaults where the conditioning says nothing are ComfyUI
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -18,18 +18,30 @@ from weft.nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN
 from weft.nodes.diffusion.values.pixels import resize
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
-    from weft.nodes.diffusion.sampling.conditions import SamplingRun
+    from weft.nodes.diffusion.families.latent_format import LatentFormat
+    from weft.nodes.diffusion.families.protocol import LatentRun
 
 # A latent pixel of mid-grey, scaled, as the VAE of Stable Diffusion 1.x encodes it.
 GREY = (0.8223, -0.6876, 0.6364, 0.1380)
 
 
-def _nothing(denoiser: UNetDenoiser, options: Mapping[str, Any], run: SamplingRun) -> None:
+class FedUNet(Protocol):
+    """A UNet, as what feeds it sees it: see UNetDenoiser, which is one."""
+
+    inputs: str
+    sizes: tuple[str, ...]
+    channels: int
+    context_width: int
+    pooled_width: int | None
+    latent_format: LatentFormat
+    dtype: torch.dtype
+
+
+def _nothing(denoiser: FedUNet, options: Mapping[str, Any], run: LatentRun) -> None:
     return None
 
 
-def _mask_and_image(denoiser: UNetDenoiser, options: Mapping[str, Any], run: SamplingRun) -> Tensor:
+def _mask_and_image(denoiser: FedUNet, options: Mapping[str, Any], run: LatentRun) -> Tensor:
     """[B,5,h,w]: a rounded mask, and the image's latent.
 
     The mask is concat_mask, else the latent's own; without any all is to be painted, over grey. The image is
@@ -41,7 +53,7 @@ def _mask_and_image(denoiser: UNetDenoiser, options: Mapping[str, Any], run: Sam
         mask = resize(_checked_mask(run.noise_mask), width, height, "bilinear")
     if mask is None:
         grey = torch.tensor([1.0, *GREY]).reshape(1, 5, 1, 1)
-        return _ready(grey.expand(batch, 5, height, width), run)
+        return _ready(grey.expand(batch, 5, height, width), denoiser, run)
     image = options.get("concat_latent_image")
     scaled = (
         run.latent
@@ -50,26 +62,27 @@ def _mask_and_image(denoiser: UNetDenoiser, options: Mapping[str, Any], run: Sam
     )
     if scaled is None:
         raise DiffusionError("an inpainting model with a mask needs a concat_latent_image, and there is none")
-    return torch.cat([_ready(_fitted(mask, run).round(), run), _ready(_fitted(scaled, run), run)], dim=1)
+    painted, shown = _fitted(mask, run).round(), _fitted(scaled, run)
+    return torch.cat([_ready(painted, denoiser, run), _ready(shown, denoiser, run)], dim=1)
 
 
-def _image(denoiser: UNetDenoiser, options: Mapping[str, Any], run: SamplingRun) -> Tensor:
+def _image(denoiser: FedUNet, options: Mapping[str, Any], run: LatentRun) -> Tensor:
     """[B,4,h,w]: the latent of the image to edit; zeros without one."""
     image = options.get("concat_latent_image")
     if image is None:
-        return _ready(torch.zeros(run.shape), run)
-    return _ready(_fitted(_checked(image, "concat_latent_image", denoiser), run), run)
+        return _ready(torch.zeros(run.shape), denoiser, run)
+    return _ready(_fitted(_checked(image, "concat_latent_image", denoiser), run), denoiser, run)
 
 
 # By what the UNet reads beside the latent: (denoiser, options of a conditioning, run) -> [B,c,h,w] or None.
-CONCATENATIONS: Mapping[str, Callable[[UNetDenoiser, Mapping[str, Any], SamplingRun], Tensor | None]] = {
+CONCATENATIONS: Mapping[str, Callable[[FedUNet, Mapping[str, Any], LatentRun], Tensor | None]] = {
     PLAIN: _nothing,
     INPAINT: _mask_and_image,
     EDIT: _image,
 }
 
 
-def _checked(image: Tensor, name: str, denoiser: UNetDenoiser) -> Tensor:
+def _checked(image: Tensor, name: str, denoiser: FedUNet) -> Tensor:
     channels = denoiser.channels
     if not isinstance(image, Tensor) or image.dim() != 4 or image.shape[1] != channels or 0 in image.shape:
         got = list(image.shape) if isinstance(image, Tensor) else type(image).__name__
@@ -86,7 +99,7 @@ def _checked_mask(mask: Tensor) -> Tensor:
     return mask.float().reshape(-1, 1, *mask.shape[-2:])
 
 
-def _fitted(samples: Tensor, run: SamplingRun) -> Tensor:
+def _fitted(samples: Tensor, run: LatentRun) -> Tensor:
     """[n,c,H,W] at the size and with the batch of the latent: bilinear, the middle cut out, items spread evenly."""
     batch, _, height, width = run.shape
     if samples.shape[-2:] != (height, width):
@@ -98,5 +111,5 @@ def _fitted(samples: Tensor, run: SamplingRun) -> Tensor:
     return samples[[(2 * i + 1) * items // (2 * batch) for i in range(batch)]]
 
 
-def _ready(samples: Tensor, run: SamplingRun) -> Tensor:
-    return samples.to(device=run.device, dtype=run.denoiser.dtype)
+def _ready(samples: Tensor, denoiser: FedUNet, run: LatentRun) -> Tensor:
+    return samples.to(device=run.device, dtype=denoiser.dtype)

@@ -18,8 +18,7 @@ from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.tally import evaluated
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.sampling.conditions import SamplingRun
-    from weft.nodes.diffusion.sampling.control import BoundControl
+    from weft.nodes.diffusion.families.protocol import LatentRun, Steering
 
 # Channels that a UNet reads behind those of the latent: a mask and an image, or an image.
 CONCATENATED = {PLAIN: 0, INPAINT: 5, EDIT: 4}
@@ -65,7 +64,7 @@ class UNetDenoiser:
             embedded = len(self.sizes) * config.addition_time_embed_dim
             self.pooled_width = config.projection_class_embeddings_input_dim - embedded
 
-    def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Fed:
+    def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
         """See Denoiser."""
         return feed(self, context, options, side, run)
 
@@ -78,7 +77,7 @@ class UNetDenoiser:
         options: Mapping[str, Any] | None = None,
         *,
         concat: Tensor | None = None,
-        control: BoundControl | None = None,
+        control: Steering | None = None,
     ) -> Tensor:
         """Denoise x [N,C,h,w] (float32) at noise level sigma (0-dim, CPU).
 

@@ -14,18 +14,17 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.protocol import Fed
-from weft.nodes.diffusion.families.sd.concat import CONCATENATIONS
+from weft.nodes.diffusion.families.sd.concat import CONCATENATIONS, FedUNet
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
-    from weft.nodes.diffusion.sampling.conditions import SamplingRun
+    from weft.nodes.diffusion.families.protocol import LatentRun
 
 # How much people liked a picture, as the SDXL refiner was told in training: what is assumed of each side (Podell 2023).
 AESTHETIC_SCORES = {"negative": 2.5, "middle": 2.5, "empty": 2.5}
 AESTHETIC_SCORE = 6.0
 
 
-def feed(denoiser: UNetDenoiser, context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Fed:
+def feed(denoiser: FedUNet, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
     """See Denoiser.feed."""
     _check_context(context, denoiser)
     return Fed(
@@ -35,7 +34,7 @@ def feed(denoiser: UNetDenoiser, context: Tensor, options: Mapping[str, Any], si
     )
 
 
-def _check_context(context: Tensor, denoiser: UNetDenoiser) -> None:
+def _check_context(context: Tensor, denoiser: FedUNet) -> None:
     if not isinstance(context, Tensor) or context.dim() != 3 or 0 in context.shape:
         got = list(context.shape) if isinstance(context, Tensor) else type(context).__name__
         raise DiffusionError(f"expected a tensor [batch, tokens, width], got {got}")
@@ -48,7 +47,7 @@ def _check_context(context: Tensor, denoiser: UNetDenoiser) -> None:
         )
 
 
-def _added(denoiser: UNetDenoiser, options: Mapping[str, Any], side: str, run: SamplingRun) -> dict[str, Tensor]:
+def _added(denoiser: FedUNet, options: Mapping[str, Any], side: str, run: LatentRun) -> dict[str, Tensor]:
     """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
     pooled_width = denoiser.pooled_width
     if pooled_width is None:

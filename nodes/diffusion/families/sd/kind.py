@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.networks import Part
-    from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+    from weft.nodes.diffusion.weights.patched import PatchedNetwork
     from weft.nodes.diffusion.weights.weightfile import Exported
 
 

@@ -28,7 +28,7 @@ from weft.nodes.diffusion.text.clip import Clip, TextEncoder
 from weft.nodes.diffusion.weights.landings import Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import check, fill, in_file
-from weft.nodes.diffusion.weights.patcher import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights
 
 if TYPE_CHECKING:

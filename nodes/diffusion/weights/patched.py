@@ -1,0 +1,205 @@
+"""A network and the patches on it: what a LoRA, a merge or a DoRA changes, and nothing else.
+
+A PatchedNetwork never touches its base. Realising one copies the tree of Module objects, shares every Parameter
+that no patch changes and replaces the others, so two branches of a graph cannot leak into each other, and a LoRA
+switch costs the patched tensors and no more. Arithmetic as in parity/facts.md section 11: every patch of a
+parameter is applied in order to one float32 temporary, which is cast once to the storage type of the base.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from weft.nodes.diffusion.errors import PatchError, nearest
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.weights.memory import DeviceMemory
+
+Patches = Mapping[str, tuple[tuple["Patch", float], ...]]
+
+
+class Patch(Protocol):
+    """The change of one parameter."""
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal identities mean equal numbers: what makes two patched networks the same one."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors that this patch holds and no one else."""
+
+    @property
+    def networks(self) -> tuple[PatchedNetwork, ...]:
+        """Other networks whose weights it takes from, and so keeps in memory."""
+
+    def apply(self, weight: Tensor, strength: float) -> Tensor:
+        """The patched weight, float32, of the shape and on the device of `weight`, which is float32 and not changed."""
+
+
+class _Realised:
+    """The modules realised over one base, by what was patched: alive while some PatchedNetwork holds them."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.modules: weakref.WeakValueDictionary[Hashable, nn.Module] = weakref.WeakValueDictionary()
+
+
+class PatchedNetwork:
+    """A network and the patches on it; immutable. Its base is shared by all that derive from it, and never modified.
+
+    Args:
+        base: the network as loaded. Wrap a network once and derive with `with_patches`: what derives from one
+            PatchedNetwork also shares the realised modules.
+        memory: brings the weights to the compute device when `module()` asks for them; without it they stay put.
+        rounding: (a parameter's name, its patched weight in float32) -> the numbers that are kept, where the base's
+            are rounded too.
+    """
+
+    def __init__(
+        self,
+        base: nn.Module,
+        memory: DeviceMemory | None = None,
+        rounding: Callable[[str, Tensor], Tensor] = lambda name, weight: weight,
+    ) -> None:
+        self.base = base
+        self.memory = memory
+        self.rounding = rounding
+        self.patches: Patches = MappingProxyType({})
+        self._parameters = dict(base.named_parameters())
+        self._realised = _Realised()
+        self._module: nn.Module | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PatchedNetwork:
+        """Itself: it never changes, and its weights are there to be shared."""
+        return self
+
+    @property
+    def parameter_names(self) -> tuple[str, ...]:
+        """The names that patches may use, as `base.named_parameters()` gives them."""
+        return tuple(self._parameters)
+
+    def with_patches(self, patches: Mapping[str, Patch], strength: float) -> PatchedNetwork:
+        """This network with one more patch on each named parameter, behind those it has; itself at strength 0.
+
+        Raises:
+            PatchError: a name that is no parameter of the base.
+        """
+        unknown = [name for name in patches if name not in self._parameters]
+        if unknown:
+            hint = nearest(unknown[0], self._parameters)
+            more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+            raise PatchError(f"no parameter {unknown[0]!r}{more} in {type(self.base).__name__}{hint}")
+        if strength == 0 or not patches:
+            return self
+        merged = dict(self.patches)
+        for name, patch in patches.items():
+            merged[name] = (*merged.get(name, ()), (patch, float(strength)))
+        derived = copy.copy(self)
+        derived.patches = MappingProxyType(merged)
+        derived._module = None
+        return derived
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two networks of one base exactly if they realise to the same numbers; `()` without patches."""
+        return tuple(
+            (name, tuple((patch.identity, strength) for patch, strength in self.patches[name]))
+            for name in sorted(self.patches)
+        )
+
+    def module(self) -> nn.Module:
+        """The network to compute with: the base itself, or a twin that shares every parameter no patch changes.
+
+        Realised once for equal patches, and kept as long as a PatchedNetwork with these patches lives. Its weights are
+        on the compute device. Do not write into them: they are shared.
+        """
+        if not self.patches:
+            return self._brought(self.base)
+        if self._module is None:
+            with self._realised.lock:
+                module = self._realised.modules.get(self.identity)
+                if module is None:
+                    # Patches are multiplied out where the network computes: on a GPU that is much faster.
+                    self._brought(self.base)
+                    module = self._realise()
+                    self._realised.modules[self.identity] = module
+                self._module = module
+        return self._brought(self._module)
+
+    def _brought(self, module: nn.Module) -> nn.Module:
+        if self.memory is not None:
+            self.memory.bring(module)
+        return module
+
+    @property
+    def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
+        """What this network keeps in memory, by what others may share: the base, and the patched tensors on it."""
+        yield id(self.base), sum(parameter.nbytes for parameter in self.base.parameters())
+        if self.patches:
+            yield (id(self.base), self.identity), self.nbytes
+        others = {id(other): other for pairs in self.patches.values() for patch, _ in pairs for other in patch.networks}
+        for other in others.values():
+            yield from other.memory_parts
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that this network adds to its base: the patched tensors once realised, and what the patches hold."""
+        realised = sum(self._parameters[name].nbytes for name in self.patches)
+        held = {patch.identity: patch.nbytes for pairs in self.patches.values() for patch, _ in pairs}
+        return realised + sum(held.values())
+
+    def _realise(self) -> nn.Module:
+        # Plain tensors even when the caller samples under inference_mode: the twin outlives that block.
+        with torch.inference_mode(False), torch.no_grad():
+            changed = {name: self._patched(name) for name in self.patches}
+        twin = _twin(self.base, {})
+        for name, parameter in changed.items():
+            path, _, leaf = name.rpartition(".")
+            twin.get_submodule(path)._parameters[leaf] = parameter
+        return twin
+
+    def _patched(self, name: str) -> nn.Parameter:
+        stored = self._parameters[name]
+        weight = self.rounding(name, self.weight(name, stored.device))
+        return nn.Parameter(weight.to(stored.dtype), requires_grad=False)
+
+    def weight(self, name: str, device: torch.device) -> Tensor:
+        """One parameter with its patches, float32, before it is cast to the storage type; not to be written into."""
+        stored = self._parameters[name]
+        weight = stored.detach().to(device, torch.float32)
+        for patch, strength in self.patches.get(name, ()):
+            result = patch.apply(weight, strength)
+            if result.shape != stored.shape:
+                got, expected = tuple(result.shape), tuple(stored.shape)
+                raise PatchError(f"the patch {patch.identity!r} made {got} of {name!r}, which is {expected}")
+            weight = result
+        return weight
+
+    def weight_identity(self, name: str) -> Hashable:
+        """Equal for two parameters exactly if they hold the same numbers."""
+        patches = tuple((patch.identity, strength) for patch, strength in self.patches.get(name, ()))
+        return self.base, name, patches
+
+
+def _twin(module: nn.Module, seen: dict[int, nn.Module]) -> nn.Module:
+    """A copy of the tree of modules: new Module objects with their own tables, the same Parameters and buffers."""
+    known = seen.get(id(module))
+    if known is not None:
+        return known
+    twin = type(module).__new__(type(module))
+    # nn.Module keeps its tables (_parameters, _modules, hooks) in plain containers: copied, to keep branches apart.
+    plain = (dict, OrderedDict, set)
+    twin.__dict__ = {key: copy.copy(value) if type(value) in plain else value for key, value in module.__dict__.items()}
+    seen[id(module)] = twin
+    twin._modules = {name: child if child is None else _twin(child, seen) for name, child in module._modules.items()}
+    return twin
