@@ -14,6 +14,7 @@ from weft.engine.schema.node import Seen
 from weft.engine.schema.sockets import Combo, Files
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.types import Clip, LoraStrength, Model, Vae, weights
+from weft.nodes.diffusion.families import FAMILIES
 
 LIBRARIES = (
     "torch",
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 ClipFile = Annotated[str, weights("text_encoders")]
 ClipDevice = Annotated[str, Combo(("default", "cpu"), advanced=True)]
-# What ComfyUI knows; weft.nodes.diffusion.weights.checkpoint has those that Weft supports.
+# What ComfyUI knows; the clip_types of the families are what Weft supports.
 CLIP_TYPES = (
     "stable_diffusion",
     "stable_cascade",
@@ -74,9 +75,11 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
 SUFFIXES = (".yaml",)
 
 
-def _but(supported: str, types: Sequence[str]) -> dict[str, str]:
-    """For Combo(unsupported=...): every type but one."""
-    return {name: f"of the types of text encoders only {supported} is" for name in types if name != supported}
+def _unsupported(types: Sequence[str]) -> dict[str, str]:
+    """For Combo(unsupported=...): every type that no family opens."""
+    supported = [name for family in FAMILIES for name in family.clip_types if name in types]
+    reason = f"of the types of text encoders only {' and '.join(supported)} {'is' if len(supported) == 1 else 'are'}"
+    return {name: reason for name in types if name not in supported}
 
 
 @node(display_name="Load Checkpoint", category="loaders")
@@ -190,7 +193,7 @@ def UNETLoader(
 def CLIPLoader(
     *,
     clip_name: ClipFile,
-    type: Annotated[str, Combo(CLIP_TYPES, unsupported=_but("stable_diffusion", CLIP_TYPES))],
+    type: Annotated[str, Combo(CLIP_TYPES, unsupported=_unsupported(CLIP_TYPES))],
     device: ClipDevice = "default",
     context: RunContext,
 ) -> Clip:
@@ -209,7 +212,7 @@ def DualCLIPLoader(
     *,
     clip_name1: ClipFile,
     clip_name2: ClipFile,
-    type: Annotated[str, Combo(DUAL_CLIP_TYPES, unsupported=_but("sdxl", DUAL_CLIP_TYPES))],
+    type: Annotated[str, Combo(DUAL_CLIP_TYPES, unsupported=_unsupported(DUAL_CLIP_TYPES))],
     device: ClipDevice = "default",
     context: RunContext,
 ) -> Clip:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
+from weft.nodes.diffusion.families.sd.unet import PLACES
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import CFG, CFGDenoiser
@@ -38,7 +39,7 @@ class Network(nn.Module):
 
 @pytest.fixture
 def model() -> ModelPatcher:
-    kind: Any = SimpleNamespace(latent_format=LatentFormat(4, 8, 0.5), denoiser=UNetDenoiser)
+    kind: Any = SimpleNamespace(latent_format=LatentFormat(4, 8, 0.5), denoiser=UNetDenoiser, places=PLACES)
     return ModelPatcher(PatchedNetwork(Network()), kind, ModelSampling.discrete())
 
 

@@ -16,6 +16,7 @@ from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, PatchEr
 from weft.nodes.diffusion.families import FAMILIES, foreign
 from weft.nodes.diffusion.families.sd.controlnet import SDControlKind
 from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.patches.attention import hyper_tile
 from weft.nodes.diffusion.sampling.sample import ksample
 from weft.nodes.diffusion.sampling.samplers import find_sampler
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint, load_clip, load_unet, load_vae
@@ -201,6 +202,10 @@ def test_what_no_family_claims_is_named() -> None:
 
 def test_functions_around_guidance_work_in_every_family(video: LoadedCheckpoint) -> None:
     model = video.model.clone()
+    with pytest.raises(DiffusionError, match="no place 'attn1_patch' to patch a model; there are none in this one"):
+        hyper_tile(model, 64, 2, 0, False)
+    with pytest.raises(DiffusionError, match="cannot replace 'attn1' in a model; there are none in this one"):
+        model.set_model_attn1_replace(lambda *args: None, "middle", 0)
 
     def halved(args: dict[str, Any]) -> Tensor:
         half: Tensor = args["denoised"] * 0.5

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.protocol import Fed, FileShapes, Read
+from weft.nodes.diffusion.families.protocol import Fed, FileShapes, Places, Read
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
@@ -165,6 +165,11 @@ class ToyKind:
         """See Kind."""
         ramp = tuple(0.1 * channel for channel in range(CHANNELS))
         return LatentFormat(CHANNELS, PIXELS, 0.5, ramp, (2.0,) * CHANNELS, frames=4 if self.video else 0)
+
+    @property
+    def places(self) -> Places:
+        """See Kind: none."""
+        return Places()
 
     def process(self) -> ModelSampling:
         """See Kind."""

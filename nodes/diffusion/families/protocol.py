@@ -31,6 +31,16 @@ FileShapes = Mapping[str, tuple[int, ...]]
 Read = Callable[[str], "Tensor"]
 
 
+class Places(NamedTuple):
+    """Where the functions of transformer_options may step into a network, by ComfyUI's names for it.
+
+    patched: keys of "patches". replaced: keys of "patches_replace".
+    """
+
+    patched: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+
+
 class Fed(NamedTuple):
     """What a network reads beside the latent for one condition: on its device and in its number format.
 
@@ -140,6 +150,10 @@ class Kind(Protocol):
     @property
     def latent_format(self) -> LatentFormat:
         """Channels and scale of its latents, and how many pixels and frames an element is."""
+
+    @property
+    def places(self) -> Places:
+        """Where model patches may step into the network."""
 
     def process(self) -> ModelSampling:
         """The noise levels that it was trained at, and what its output stands for."""

@@ -4,7 +4,7 @@ Nodes here and third-party packs put their functions into `model_options` of a c
 them there and changes nothing, so equal models realise to one network whatever functions they carry.
 
 model_options:
-    transformer_options: inside the network, see nodes/diffusion/families/sd/unet.py
+    transformer_options: inside the network, at the places that its family has; a UNet's: families/sd/unet.py
     model_function_wrapper: around each network call, see Predictor in nodes/diffusion/sampling/guidance.py
     sampler_pre_cfg_function, sampler_cfg_function, sampler_post_cfg_function, disable_cfg1_optimization: around
         guidance, see Evaluation there
@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
-from weft.nodes.diffusion.families.sd import unet
+from weft.nodes.diffusion.families.protocol import Places
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,6 +79,11 @@ class ModelOptions:
 
     model_options: dict[str, Any]
 
+    @property
+    def places(self) -> Places:
+        """Where functions may step into the network."""
+        raise NotImplementedError
+
     def set_model_sampler_cfg_function(self, function: Function, disable_cfg1_optimization: bool = False) -> None:
         """Combine both predictions with `function`, the last set; one of (cond, uncond, scale) is taken too."""
         if len(inspect.signature(function).parameters) == 3:
@@ -108,20 +113,21 @@ class ModelOptions:
         self.model_options["denoise_mask_function"] = function
 
     def set_model_patch(self, patch: Function, name: str) -> None:
-        """Step into the network at one of the places of families/sd/unet.py, behind those who are there already."""
-        known = (*unet.BLOCK_PATCHES, *unet.ATTENTION_PATCHES)
+        """Step into the network at one of its places, behind those who are there already."""
+        known = self.places.patched
         if name not in known:
-            raise DiffusionError(
-                f"no place {name!r} to patch a model{nearest(name, known)}; there are {', '.join(known)}"
-            )
+            there = ", ".join(known) or "none in this one"
+            raise DiffusionError(f"no place {name!r} to patch a model{nearest(name, known)}; there are {there}")
         self._append(self._inner.setdefault("patches", {}), name, patch)
 
     def set_model_patch_replace(
         self, patch: Function, name: str, block_name: str, number: int, transformer_index: int | None = None
     ) -> None:
         """Replace the attention `name` of a block, or of one transformer layer in it; the last set counts."""
-        if name not in unet.REPLACEABLE:
-            raise DiffusionError(f"cannot replace {name!r} in a model; there are {', '.join(unet.REPLACEABLE)}")
+        known = self.places.replaced
+        if name not in known:
+            there = ", ".join(known) or "none in this one"
+            raise DiffusionError(f"cannot replace {name!r} in a model; there are {there}")
         place = (block_name, number) if transformer_index is None else (block_name, number, transformer_index)
         self._inner.setdefault("patches_replace", {}).setdefault(name, {})[place] = patch
 

@@ -12,7 +12,7 @@ from weft.nodes.diffusion.sampling.model_options import ModelOptions, copied
 from weft.nodes.diffusion.weights.patched import Patch, PatchedNetwork
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.protocol import Kind
+    from weft.nodes.diffusion.families.protocol import Kind, Places
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
 
@@ -40,6 +40,11 @@ class ModelPatcher(ModelOptions):
         self.sampling = sampling
         self.latent_format = kind.latent_format if latent_format is None else latent_format
         self.model_options = {"transformer_options": {}} if model_options is None else model_options
+
+    @property
+    def places(self) -> Places:
+        """See ModelOptions."""
+        return self.kind.places
 
     @property
     def latent_scale(self) -> float:

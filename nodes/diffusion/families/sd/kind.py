@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.protocol import Places
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
@@ -22,6 +23,7 @@ from weft.nodes.diffusion.families.sd.releases import (
     TextEncoderSpec,
     title_of,
 )
+from weft.nodes.diffusion.families.sd.unet import PLACES
 from weft.nodes.diffusion.families.sd.vae import SDVae
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
@@ -82,6 +84,11 @@ class SDKind:
     def latent_format(self) -> LatentFormat:
         """See Kind."""
         return LatentFormat(LATENT_CHANNELS, LATENT_PIXELS, self.latent_scale)
+
+    @property
+    def places(self) -> Places:
+        """See Kind."""
+        return PLACES
 
     def process(self) -> ModelSampling:
         """See Kind."""

@@ -33,6 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.protocol import Places
 
 Options = Mapping[str, Any]
 Block = tuple[str, int]
@@ -46,15 +47,16 @@ ATTENTION_PATCHES = (
     "attn2_output_patch",
 )
 REPLACEABLE = ("attn1", "attn2")
+PLACES = Places((*BLOCK_PATCHES, *ATTENTION_PATCHES), REPLACEABLE)
 
 
 def is_patched(options: Options) -> bool:
     """Whether transformer_options change the forward pass. Raises DiffusionError where they name no known place."""
     patches = {name for name, functions in options.get("patches", {}).items() if functions}
     replaced = {name for name, functions in options.get("patches_replace", {}).items() if functions}
-    unknown = [*(patches - {*BLOCK_PATCHES, *ATTENTION_PATCHES}), *(replaced - {*REPLACEABLE})]
+    unknown = [*(patches - {*PLACES.patched}), *(replaced - {*PLACES.replaced})]
     if unknown:
-        known = ", ".join((*BLOCK_PATCHES, *ATTENTION_PATCHES, *REPLACEABLE))
+        known = ", ".join((*PLACES.patched, *PLACES.replaced))
         raise DiffusionError(f"a model patch steps in at {unknown[0]!r}; there are {known}")
     return bool(patches or replaced)
 
