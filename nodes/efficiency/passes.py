@@ -196,7 +196,6 @@ def TiledKSampler(
     """
     from weft.nodes.diffusion.sampling.guidance import CFG
     from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled, tiled_stage
-    from weft.nodes.diffusion.values.pixels import LATENT_PIXELS
 
     stage = tiled_stage(
         model.sampling,
@@ -207,7 +206,7 @@ def TiledKSampler(
         steps=steps,
         denoise=denoise,
     )
-    side = tile_size // LATENT_PIXELS
+    side = tile_size // model.latent_format.pixels
     return sample_tiled(model, latent_image, stage, tile=(side, side), strategy=strategy, report=context.progress)
 
 

@@ -24,7 +24,7 @@ UPPER_LEFT, RIGHT = tile(0, 16, 0, 16), tile(0, 24, 24, 40)
 
 
 def part(options: dict[str, Any], where: Tile) -> list[Any]:
-    (side,) = TiledConditionings([[[CONTEXT, options]]], HEIGHT, WIDTH).parts(where)
+    (side,) = TiledConditionings([[[CONTEXT, options]]], HEIGHT, WIDTH, 8).parts(where)
     return side
 
 
@@ -90,7 +90,7 @@ def test_the_pictures_of_a_chain_of_controls_are_cut(net: ControlNet) -> None:
     positive, negative = ([[CONTEXT, {}]], [[CONTEXT, {}]])
     positive, negative = with_control([positive, negative], net, first, 1.0)
     positive, negative = with_control([positive, negative], net, second, 0.5)
-    sides = TiledConditionings([positive, negative], HEIGHT, WIDTH).parts(RIGHT)
+    sides = TiledConditionings([positive, negative], HEIGHT, WIDTH, 8).parts(RIGHT)
     controls: list[Control] = [side[0][1]["control"] for side in sides]
     assert controls[0] is controls[1]  # so that both sides run in one batch
     assert controls[0].strength == 0.5

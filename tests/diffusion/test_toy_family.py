@@ -15,15 +15,17 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, PatchError
 from weft.nodes.diffusion.families import FAMILIES, foreign
 from weft.nodes.diffusion.families.sd.controlnet import SDControlKind
-from weft.nodes.diffusion.sampling.names import SAMPLER_NAMES
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.noise import RandomNoise
 from weft.nodes.diffusion.sampling.patches.attention import hyper_tile
-from weft.nodes.diffusion.sampling.sample import ksample
-from weft.nodes.diffusion.sampling.samplers import find_sampler
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled, tiled_stage
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint, load_clip, load_unet, load_vae
 from weft.nodes.diffusion.weights.export import save_model
 from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
 from weft.nodes.diffusion.weights.merge import merge_models, weighted
 
+from .ksampling import ksample
 from .toy_family import CHANNELS, PIXELS, ToyFamily, write
 
 BOTH = (ToyFamily(), *FAMILIES)
@@ -94,15 +96,15 @@ def test_a_picture_is_a_video_of_one_frame(video: LoadedCheckpoint, picture: Loa
         sampled(video, {"samples": torch.zeros(1, 4, 8, 8)})
 
 
-@pytest.mark.parametrize("sampler", SAMPLER_NAMES)
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_every_sampler_takes_videos(video: LoadedCheckpoint, picture: LoadedCheckpoint, sampler: str) -> None:
     """One frame is sampled as the picture it is: with a mask, an area, indices of noise; in one run, and in stages."""
     latent, mask = torch.randn(2, CHANNELS, 6, 7), torch.zeros(1, 1, 60, 70)
     mask[..., 20:] = 1.0
     given = {"noise_mask": mask, "batch_index": [4, 1]}
     runs: list[dict[str, Any]] = [{}]
-    if not find_sampler(sampler).own_steps:
-        runs.append({"mode": "continuous", "last_step": 2})
+    if not SAMPLERS[sampler].own_steps:
+        runs.append({"mode": "continuous", "end": 2})
     for changes in runs:
         results = [
             sampled(toy, {"samples": samples, **given}, {"area": (4, 5, 1, 2)}, sampler=sampler, **changes)["samples"]
@@ -116,8 +118,8 @@ def test_every_sampler_takes_videos(video: LoadedCheckpoint, picture: LoadedChec
 def test_stages_of_videos(video: LoadedCheckpoint, mode: str) -> None:
     latent = {"samples": torch.zeros(1, CHANNELS, 3, 4, 5)}
     whole = sampled(video, latent, mode=mode)
-    half = sampled(video, latent, mode=mode, last_step=2)
-    rest = sampled(video, half, mode=mode, start_step=2, add_noise=False)
+    half = sampled(video, latent, mode=mode, end=2)
+    rest = sampled(video, half, mode=mode, start=2, add_noise=False)
     torch.testing.assert_close(rest["samples"], whole["samples"])
 
 
@@ -130,6 +132,21 @@ def test_a_mask_for_each_frame(video: LoadedCheckpoint) -> None:
     assert not torch.isclose(result[:, :, 1:], start[:, :, 1:]).any(dim=1).all()
     with pytest.raises(DiffusionError, match="other frames"):
         sampled(video, {"samples": start, "noise_mask": mask[:, :, :2]})
+
+
+def test_tiles_of_videos(video: LoadedCheckpoint, picture: LoadedCheckpoint) -> None:
+    assert video.clip is not None
+    latent = torch.randn(1, CHANNELS, 9, 20)
+    guidance = CFG(video.clip.encode("a cat"), video.clip.encode(""), 3.0)
+    stage = tiled_stage(
+        video.model.sampling, guidance, RandomNoise(3), sampler="euler", scheduler="karras", steps=3, denoise=1.0
+    )
+    results = [
+        sample_tiled(toy.model, {"samples": samples}, stage, tile=(9, 10), strategy="random strict")["samples"]
+        for toy, samples in ((video, latent), (video, latent[:, :, None]), (picture, latent))
+    ]
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(results[0][:, :, 0], results[2])
 
 
 def test_a_lora_by_the_names_of_the_family(video: LoadedCheckpoint, folder: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.conditions import noise_mask_for
 from weft.nodes.diffusion.sampling.noise import prepare_noise
-from weft.nodes.diffusion.sampling.noise_control import NoiseControl
+from weft.nodes.diffusion.sampling.noise_control import ControlledNoise
 from weft.nodes.diffusion.testing.measures import heat_map, png
 from weft.nodes.diffusion.values import compositing, latents
 from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, upscale_by, upscale_latent
@@ -87,7 +87,7 @@ def test_noise_is_one_draw_for_a_video_and_follows_indices() -> None:
     assert whole.shape == VIDEO.shape
     assert torch.equal(prepare_noise(VIDEO[:1], 5), prepare_noise(VIDEO[:1, :, :1].expand(-1, -1, FRAMES, -1, -1), 5))
     assert torch.equal(prepare_noise(VIDEO, 5, [1, 1])[0], prepare_noise(VIDEO, 5, [0, 1])[1])
-    mixed = NoiseControl("cpu", 9, 0.5)(VIDEO, 5)
+    mixed = ControlledNoise(5, "cpu", 9, 0.5).generate_noise({"samples": VIDEO})
     assert mixed.shape == VIDEO.shape
     torch.testing.assert_close(mixed[1], 0.5 * (prepare_noise(VIDEO[:1], 5) + prepare_noise(VIDEO[:1], 9))[0])
 

@@ -166,6 +166,10 @@ class ModelSampling:
         """A latent as it is at a noise level, on the way of a run."""
         return latent + noise * sigma
 
+    def ended(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """What a run that ends at a noise level hands on as a latent: x, noise and all."""
+        return x
+
     def is_top(self, sigma: Tensor) -> bool:
         """Whether sigma is the highest trained noise level (relative 1e-5) or above."""
         return float(sigma) > self.sigma_max or math.isclose(float(sigma), self.sigma_max, rel_tol=1e-5)

@@ -120,7 +120,8 @@ def solve(
         source = stage.mode.noise(stage, span, x, index)
         watch = _Watch(span.steps, device, callback, denoiser.dtype)
         x = stage.sampler.solve(guided, x, span.sigmas, span.steps, source, state, watch)
-        result = model.process_latent_out(x).cpu()
+        ended = model.sampling.ended(x, span.sigmas[span.steps.stop])
+        result = model.process_latent_out(ended).cpu()
         watch.check(result, samples)
     of_mask = (kept_noise, kept) if mask is not None else (None, None)
     # A plain tensor: nodes downstream may write into it, which inference tensors forbid.

@@ -15,7 +15,7 @@ from torch import Tensor
 from weft.nodes.diffusion.sampling.conditions import Area, absolute_area, bounds_of, resize_mask
 from weft.nodes.diffusion.sampling.tiles import Tile
 from weft.nodes.diffusion.values.masks import as_masks
-from weft.nodes.diffusion.values.pixels import LATENT_PIXELS, resize
+from weft.nodes.diffusion.values.pixels import resize
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.control import Control
@@ -25,10 +25,14 @@ _MAPS = ("mask", "concat_mask", "concat_latent_image")
 
 
 class TiledConditionings:
-    """The conditionings of a run over a latent of height x width, of which tiles take their parts."""
+    """The conditionings of a run over a latent of height x width, of which tiles take their parts.
 
-    def __init__(self, conditionings: Sequence[Sequence[Any]], height: int, width: int) -> None:
+    pixels: of a picture, along one side of the latent's element.
+    """
+
+    def __init__(self, conditionings: Sequence[Sequence[Any]], height: int, width: int, pixels: int) -> None:
         self._size = height, width
+        self._pixels = pixels
         # Entries that share a control go on sharing it, so that they can run in one batch.
         self._controls: dict[Control, Control] = {}
         self._sides = [[(context, self._whole(options)) for context, options in side] for side in conditionings]
@@ -37,7 +41,11 @@ class TiledConditionings:
         """Each conditioning with the entries that act in this tile, as they are to be read there."""
         controls: dict[Control, Control] = {}
         return [
-            [[context, _cut(options, tile, controls)] for context, options in side if _acts(options, tile)]
+            [
+                [context, _cut(options, tile, controls, self._pixels)]
+                for context, options in side
+                if _acts(options, tile)
+            ]
             for side in self._sides
         ]
 
@@ -61,7 +69,7 @@ class TiledConditionings:
 
     def _whole_control(self, control: Control) -> Control:
         if control not in self._controls:
-            height, width = (side * LATENT_PIXELS for side in self._size)
+            height, width = (side * self._pixels for side in self._size)
             hint = resize(control.hint.movedim(-1, 1), width, height, "nearest-exact", "center").movedim(1, -1)
             previous = None if control.previous is None else self._whole_control(control.previous)
             self._controls[control] = _with_hint(control, hint, previous)
@@ -80,7 +88,7 @@ def _meets(start: int, size: int, stretch: slice[int, int]) -> bool:
     return start < stretch.stop and start + size > stretch.start
 
 
-def _cut(options: Mapping[str, Any], tile: Tile, controls: dict[Control, Control]) -> dict[str, Any]:
+def _cut(options: Mapping[str, Any], tile: Tile, controls: dict[Control, Control], pixels: int) -> dict[str, Any]:
     rows, columns = tile.rows.whole, tile.columns.whole
     result = dict(options)
     if options.get("area") is not None:
@@ -92,15 +100,15 @@ def _cut(options: Mapping[str, Any], tile: Tile, controls: dict[Control, Control
         if isinstance(options.get(name), Tensor):
             result[name] = options[name][..., rows, columns]
     if options.get("control") is not None:
-        result["control"] = _cut_control(options["control"], tile, controls)
+        result["control"] = _cut_control(options["control"], tile, controls, pixels)
     return result
 
 
-def _cut_control(control: Control, tile: Tile, controls: dict[Control, Control]) -> Control:
+def _cut_control(control: Control, tile: Tile, controls: dict[Control, Control], pixels: int) -> Control:
     if control not in controls:
-        top, bottom = (edge * LATENT_PIXELS for edge in (tile.rows.start, tile.rows.stop))
-        left, right = (edge * LATENT_PIXELS for edge in (tile.columns.start, tile.columns.stop))
-        previous = None if control.previous is None else _cut_control(control.previous, tile, controls)
+        top, bottom = (edge * pixels for edge in (tile.rows.start, tile.rows.stop))
+        left, right = (edge * pixels for edge in (tile.columns.start, tile.columns.stop))
+        previous = None if control.previous is None else _cut_control(control.previous, tile, controls, pixels)
         controls[control] = _with_hint(control, control.hint[:, top:bottom, left:right], previous)
     return controls[control]
 

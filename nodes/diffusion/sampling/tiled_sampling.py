@@ -66,7 +66,7 @@ def sample_tiled(
     where they are in the whole.
 
     Args:
-        latent: {"samples": [B,4,h,w], "batch_index"?}, without a noise mask.
+        latent: {"samples": [B,C,h,w] or [B,C,T,h,w], "batch_index"?}, without a noise mask.
         stage: what is done to the whole; its guidance is a CFG. See tiled_stage.
         tile: height and width in elements of the latent; cut to its size.
         strategy: a key of tiles.STRATEGIES.
@@ -84,17 +84,18 @@ def sample_tiled(
     guidance, seed = stage.guidance, stage.noise.seed
     if not isinstance(guidance, CFG):
         raise DiffusionError(f"tiles are sampled with classifier-free guidance, not {type(guidance).__name__}")
-    samples, sigmas = samples_of(latent), stage.sigmas
+    samples, sigmas = model.latent_format.shaped(samples_of(latent)), stage.sigmas
     if len(sigmas) < 2:
         return {**latent}
     height, width = samples.shape[-2:]
     whole = range(stage.start, stage.start + len(sigmas) - 1)
     plan = list(passes(strategy, (height, width), tile, whole, seed))
     amount = sum(len(each.tiles) * len(each.steps) for each in plan)
-    noise = stage.noise.generate_noise(latent)
+    noise = model.latent_format.shaped(stage.noise.generate_noise(latent))
     noisy = strategy != "padded"
     x = samples + model.process_latent_out(noise) * sigmas[0] if noisy else samples.clone()
-    conditionings = TiledConditionings((guidance.positive, guidance.negative), height, width)
+    sides, pixels = (guidance.positive, guidance.negative), model.latent_format.pixels
+    conditionings = TiledConditionings(sides, height, width, pixels)
     done = count(1)
 
     def run(source: Tensor, part: Tile, steps: range) -> Tensor:
