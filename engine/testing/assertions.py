@@ -169,20 +169,20 @@ class _Subject:
         return found
 
 
-Outcome = tuple[bool, str]
+Holds = tuple[bool, str]
 
 
-def _files(subject: _Subject, value: Any) -> Outcome:
+def _files(subject: _Subject, value: Any) -> Holds:
     count = sum(record.name.startswith("file ") for record in subject.values(subject.node_id))
     return _exactly(count, value)
 
 
-def _size(subject: _Subject, value: Any) -> Outcome:
+def _size(subject: _Subject, value: Any) -> Holds:
     sizes = {(leaf.shape[2], leaf.shape[1]) for _, leaf in subject.tensors("IMAGE")}
     return sizes == {tuple(value)}, ", ".join(f"{width} x {height}" for width, height in sorted(sizes))
 
 
-def _shape(subject: _Subject, value: Any) -> Outcome:
+def _shape(subject: _Subject, value: Any) -> Holds:
     wrong = [
         f"{name} has {list(leaf.shape)}"
         for name, leaf in subject.tensors()
@@ -192,7 +192,7 @@ def _shape(subject: _Subject, value: Any) -> Outcome:
     return not wrong, ", ".join(wrong)
 
 
-def _color(subject: _Subject, value: Any) -> Outcome:
+def _color(subject: _Subject, value: Any) -> Holds:
     digits = value.lstrip("#")
     color = (int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16))
     tolerance, least = subject.table.get("tolerance", 10), subject.table.get("min_pixels", 1)
@@ -203,7 +203,7 @@ def _color(subject: _Subject, value: Any) -> Outcome:
     return all(count >= least for count in counts), f"{min(counts)} pixels within {tolerance} of it"
 
 
-def _range(subject: _Subject, value: Any) -> Outcome:
+def _range(subject: _Subject, value: Any) -> Holds:
     low, high = value
     known = [(name, leaf) for name, leaf in subject.tensors() if leaf.min is not None and leaf.max is not None]
     wrong = [
@@ -214,36 +214,36 @@ def _range(subject: _Subject, value: Any) -> Outcome:
     return not wrong, ", ".join(wrong)
 
 
-def _finite(subject: _Subject, value: Any) -> Outcome:
+def _finite(subject: _Subject, value: Any) -> Holds:
     bad = [f"{name} has {leaf.bad}" for name, leaf in subject.leaves() if leaf.kind == "tensor" and leaf.bad]
     return (not bad) == value, ", ".join(bad) or "all values are finite"
 
 
-def _executed(subject: _Subject, value: Any) -> Outcome:
+def _executed(subject: _Subject, value: Any) -> Holds:
     ran = subject.node_id in subject.run.seconds
     return ran == value, "it ran" if ran else "it did not run"
 
 
-def _cached(subject: _Subject, value: Any) -> Outcome:
+def _cached(subject: _Subject, value: Any) -> Holds:
     served = subject.node_id in subject.run.recording.nodes and subject.node_id not in subject.run.seconds
     served = served or subject.node_id in subject.run.unseen
     return served == value, "the cache served it" if served else "it ran"
 
 
-def _seconds(subject: _Subject, value: Any) -> Outcome:
+def _seconds(subject: _Subject, value: Any) -> Holds:
     return _within(_sum(subject, subject.run.seconds), value, " s")
 
 
-def _calls(subject: _Subject, value: Any) -> Outcome:
+def _calls(subject: _Subject, value: Any) -> Holds:
     return _within(_sum(subject, subject.run.calls), value, " evaluations of a network")
 
 
-def _equal(subject: _Subject, value: Any) -> Outcome:
+def _equal(subject: _Subject, value: Any) -> Holds:
     same, distance = _apart(subject, value)
     return same, "equal" if same else distance
 
 
-def _different(subject: _Subject, value: Any) -> Outcome:
+def _different(subject: _Subject, value: Any) -> Holds:
     same, distance = _apart(subject, value)
     return not same, "equal" if same else distance
 
@@ -274,13 +274,13 @@ def _sum(subject: _Subject, by_node: Mapping[str, float]) -> float:
     return sum(by_node.values()) if subject.node_id is None else by_node.get(subject.node_id, 0)
 
 
-def _exactly(count: float, bound: Any) -> Outcome:
+def _exactly(count: float, bound: Any) -> Holds:
     if isinstance(bound, Mapping):
         return bound.get("min", -math.inf) <= count <= bound.get("max", math.inf), str(count)
     return count == bound, str(count)
 
 
-def _within(value: float, bound: Any, unit: str) -> Outcome:
+def _within(value: float, bound: Any, unit: str) -> Holds:
     limits = bound if isinstance(bound, Mapping) else {"max": bound}
     return limits.get("min", -math.inf) <= value <= limits.get("max", math.inf), f"{number(value)}{unit}"
 
@@ -311,7 +311,7 @@ def _is_node(value: Any) -> bool:
 class Check:
     """One kind of assertion: whether it holds and what was got; which values it takes."""
 
-    holds: Callable[[_Subject, Any], Outcome]
+    holds: Callable[[_Subject, Any], Holds]
     accepts: Callable[[Any], bool]
     expects: str
     needs_node: bool = False

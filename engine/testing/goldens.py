@@ -74,7 +74,7 @@ class How(Record):
         return self.under({name: making[name] for name in ("sampling", *self.others) if name in making})
 
 
-class Document(Record):
+class GoldenFile(Record):
     """What stands in the file."""
 
     format: str
@@ -95,7 +95,7 @@ class Golden:
     """A golden that was read: its document, and the tensors that it keeps, by digest."""
 
     path: Path
-    document: Document
+    document: GoldenFile
     tensors: Mapping[str, Tensor]
 
     @property
@@ -140,7 +140,7 @@ def _read(path: Path, instrument: Instrument) -> Golden:
     return Golden(path, document, tensors)
 
 
-def read_document(path: Path) -> Document:
+def read_document(path: Path) -> GoldenFile:
     """Read the JSON alone. Raises BrokenGolden."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -160,7 +160,7 @@ def read_document(path: Path) -> Document:
         hint = "update Weft" if type(version) is int and version > 1 else ""
         raise _broken(path, f"its version is {version!r}, this Weft reads up to {GOLDEN_VERSION}", hint)
     try:
-        document = Document.model_validate(data)
+        document = GoldenFile.model_validate(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.engine.errors import UsageError, WeftError
-from weft.engine.testing.goldens import FORMAT, KEEPING, Document, How, self_digest
+from weft.engine.testing.goldens import FORMAT, KEEPING, GoldenFile, How, self_digest
 from weft.engine.testing.instrument import Instrument, Tensor
 from weft.engine.testing.locks import locked
 from weft.engine.testing.records import GOLDEN_VERSION, NodeRecord, Recording, TensorLeaf
@@ -56,7 +56,7 @@ def write_golden(
     with locked(path.parent):
         if new and path.exists():
             raise UsageError(f"{path} was recorded by another process meanwhile", hint="--force replaces it")
-        document = Document(
+        document = GoldenFile(
             format=FORMAT,
             version=GOLDEN_VERSION,
             workflow=workflow,

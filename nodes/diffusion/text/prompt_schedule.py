@@ -66,8 +66,8 @@ class When(NamedTuple):
 class Swap:
     """`before` up to a step, `after` from it on."""
 
-    before: Parts
-    after: Parts
+    before: Pieces
+    after: Pieces
     when: When
 
 
@@ -75,11 +75,11 @@ class Swap:
 class Cycle:
     """Another option every step."""
 
-    options: tuple[Parts, ...]
+    options: tuple[Pieces, ...]
 
 
-Part = str | Swap | Cycle
-Parts = tuple[Part, ...]
+Piece = str | Swap | Cycle
+Pieces = tuple[Piece, ...]
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class TextSchedule:
     """A text that may change over the steps."""
 
     text: str
-    parts: Parts
+    parts: Pieces
 
     @property
     def changes(self) -> bool:
@@ -104,7 +104,7 @@ class TextSchedule:
         return list(_swaps(self.parts))
 
 
-def _words(parts: Parts, step: int, steps: int) -> Iterator[str]:
+def _words(parts: Pieces, step: int, steps: int) -> Iterator[str]:
     for part in parts:
         if isinstance(part, str):
             yield part
@@ -114,7 +114,7 @@ def _words(parts: Parts, step: int, steps: int) -> Iterator[str]:
             yield from _words(part.before if step < part.when.step(steps) else part.after, step, steps)
 
 
-def _swaps(parts: Parts) -> Iterator[When]:
+def _swaps(parts: Pieces) -> Iterator[When]:
     for part in parts:
         if isinstance(part, Swap):
             yield from (*_swaps(part.before), *_swaps(part.after), part.when)
@@ -138,7 +138,7 @@ class _Reader:
         self.at = 0
         self.open = 0
 
-    def whole(self) -> Parts:
+    def whole(self) -> Pieces:
         parts = self._sequence(0, "")
         if self.at < len(self.text):
             raise self._error(self.at, "']' closes nothing; write \\] for a bracket that is meant")
@@ -147,11 +147,11 @@ class _Reader:
     def _error(self, at: int, message: str) -> ScheduleError:
         return ScheduleError(f"{place(self.text, at)}: {message}")
 
-    def _sequence(self, depth: int, ends: str) -> Parts:
+    def _sequence(self, depth: int, ends: str) -> Pieces:
         """The parts up to a character of `ends`, to a bracket that this sequence has not opened, or to the end."""
         if depth > MAX_DEPTH:
             raise self._error(self.at, f"brackets are nested more than {MAX_DEPTH} deep")
-        parts: list[Part] = []
+        parts: list[Piece] = []
         text = self.text
         while self.at < len(text):
             letter = text[self.at]
@@ -173,7 +173,7 @@ class _Reader:
     def _after_embedding(self) -> bool:
         return _EMBEDDING.search(self.text, max(0, self.at - 10), self.at) is not None
 
-    def _group(self, depth: int) -> Iterator[Part]:
+    def _group(self, depth: int) -> Iterator[Piece]:
         """`(...)`, whose colons are its own; one that nothing closes is a letter."""
         start = self.at
         self.at += 1
@@ -185,10 +185,10 @@ class _Reader:
         elif self.open and self.at < len(self.text):
             raise self._error(start, "'(' is not closed within its bracket; write \\( for a parenthesis that is meant")
 
-    def _bracket(self, depth: int) -> Parts:
+    def _bracket(self, depth: int) -> Pieces:
         """`[...]`: a swap, a cycle, or letters."""
         start = self.at
-        options: list[Parts] = []
+        options: list[Pieces] = []
         marks: list[int] = [start]
         self.open += 1
         while not options or self.text[self.at] != "]":
@@ -207,7 +207,7 @@ class _Reader:
         last = self.text[marks[-2] + 1 : marks[-1]]
         number = _NUMBER.fullmatch(last) if separators else None
         if number is not None and len(options) <= 3:
-            before: Parts = options[0] if len(options) == 3 else ()
+            before: Pieces = options[0] if len(options) == 3 else ()
             return (Swap(before, options[-2], self._when(number[1], marks[-2] + 1)),)
         if number is not None:
             raise self._error(start, f"the bracket has {len(options)} parts; write \\: for a colon that is meant")
@@ -224,9 +224,9 @@ class _Reader:
             raise self._error(at, str(error)) from None
 
 
-def _joined(parts: Sequence[Part]) -> Parts:
+def _joined(parts: Sequence[Piece]) -> Pieces:
     """The parts, neighbouring letters made one text."""
-    joined: list[Part] = []
+    joined: list[Piece] = []
     for kind, run in groupby(parts, type):
         found = list(run)
         joined.extend(["".join(map(str, found))] if kind is str else found)
