@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-import errno
 import os
-import re
-import shutil
-import subprocess
-import sys
 import tempfile
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from weft.engine import folders as folders_module
-from weft.engine.errors import MissingFile, OutsideFolder, UnusableName, UsageError
+from weft.engine.errors import MissingFile, OutsideFolder, UnusableName
 from weft.engine.folders import LONGEST_NAME, Folders
 from weft.engine.settings import own_temp
+
+from .files import everything_in, mode_of, touch, write
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,12 +24,6 @@ ROOT = Path(__file__).resolve().parents[2]
 def nothing_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """What these tests find is what they made, not Weft's own models."""
     monkeypatch.setattr(folders_module, "SHIPPED", tmp_path / "none")
-
-
-def touch(path: Path, content: bytes = b"") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
 
 
 OUTSIDE = [
@@ -225,159 +216,6 @@ def test_embeddings(suffix: str, folders: Folders) -> None:
     assert folders.embedding("x" * 5000) is None
 
 
-EXTRA = """
-comfyui:
-    base_path: {base}
-    is_default: true
-    checkpoints: models/checkpoints/
-    clip: |
-        models/text
-        models/clip/
-    unet: models/unet
-    # a comment
-    loras:
-empty:
-beside:
-    loras: more/loras
-    vae: {base}/vae
-"""
-
-
-@pytest.mark.parametrize("beside", [False, True])
-def test_extra_model_paths(beside: bool, tmp_path: Path) -> None:
-    root = tmp_path / "deep" / "models"
-    root.mkdir(parents=True)
-    file = (root.parent if beside else root) / "extra_model_paths.yaml"
-    base = tmp_path / "comfy"
-    file.write_text(EXTRA.format(base=base))
-    here = Folders(models=[root], input=root, output=root, temp=root)
-    assert here.folders("checkpoints") == [base / "models/checkpoints", root / "checkpoints"]
-    assert here.folders("text_encoders") == [
-        base / "models/text",
-        base / "models/clip",
-        root / "text_encoders",
-        root / "clip",
-    ]
-    assert here.folders("diffusion_models")[0] == base / "models/unet"
-    assert here.folders("loras") == [root / "loras", file.parent / "more/loras"]
-    assert here.folders("vae") == [root / "vae", base / "vae"]
-    assert here.folders("input") == [root]
-
-
-@pytest.mark.parametrize(
-    ("text", "folder"),
-    [
-        ("a: {base_path: ~/x, loras: l}", "/home/somebody/x/l"),
-        ("a: {base_path: $BASE/x, loras: l}", "/based/x/l"),
-        ("a: {base_path: rel, loras: ../l}", "{here}/l"),
-        ("a: {loras: ~/l}", "/home/somebody/l"),
-        ("a: {base_path: rel, loras: /abs/l}", "/abs/l"),
-    ],
-)
-def test_extra_paths_are_expanded(text: str, folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", "/home/somebody")
-    monkeypatch.setenv("BASE", "/based")
-    (tmp_path / "extra_model_paths.yaml").write_text(text)
-    here = Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
-    assert here.folders("loras")[-1] == Path(folder.format(here=tmp_path))
-
-
-def bomb(whole: str, part: str) -> bytes:
-    """Ten levels of which each names the one before ten times."""
-    lines = ["a0: &a0 {loras: x}"]
-    for level in range(1, 11):
-        lines.append(f"a{level}: &a{level} " + whole % ", ".join([part % f"a{level - 1}"] * 10))
-    return "\n".join(lines).encode()
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"a: [", "is no YAML"),
-        (b"\xff\xfe", "is no text in UTF-8"),
-        (b"[1, 2]", "expected named sections, got a list"),
-        (b"a: text", "section 'a' should map kinds to folders, got text"),
-        (b"a: {loras: [x, y]}", "a.loras should be a path, or paths a line each, got a list"),
-        (b"a: {loras: 2024-01-01}", "a.loras should be a path, or paths a line each, got date"),
-        (b"a: {base_path: [x]}", "a.base_path should be a path, got a list"),
-        (b'a: {loras: "x\\0y"}', "a.loras should be a path, got 'x\\x00y'"),
-        (b'a: {base_path: "~\\0y"}', "a.base_path should be a path"),
-        (b'a: {loras: "\\ud800"}', "a.loras should be a path"),
-        (b"a: {loras: 2024-99-99}", "is no YAML that can be read: ValueError: month must be in 1..12"),
-        (b"a: {loras: !!int zz}", "is no YAML that can be read"),
-        (b"a: {loras: !!int ''}", "is no YAML that can be read"),
-        (b"a: {loras: !!bool zz}", "is no YAML that can be read"),
-        (b"a: {loras: !!timestamp zz}", "is no YAML that can be read"),
-        (b"a: {loras: " + b"9" * 5000 + b"}", "is no YAML that can be read"),
-        (b"a: " + b"[" * 5000, "is nested too deeply"),
-        (b"a: &a {loras: *a}", "its aliases multiply"),
-        (bomb("[%s]", "*%s"), "its aliases multiply"),
-        (bomb("{<<: [%s]}", "*%s"), "its aliases multiply"),
-        (b"#" * (1 << 16) + b"\n", "is larger than 65,536 bytes"),
-        (b"a: !!python/object/apply:os.system [ls]", "is no YAML"),
-    ],
-)
-def test_extra_paths_that_cannot_be_read(content: bytes, message: str, tmp_path: Path) -> None:
-    (tmp_path / "extra_model_paths.yaml").write_bytes(content)
-    with pytest.raises(UsageError) as caught:
-        Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
-    assert message in caught.value.message
-    assert str(tmp_path / "extra_model_paths.yaml") in caught.value.message
-    assert "\n" not in caught.value.message
-    assert len(caught.value.message) < len(str(tmp_path)) + 400
-
-
-def test_aliases_are_read(tmp_path: Path) -> None:
-    text = f"a: &a {{base_path: &b {tmp_path}, loras: x}}\nc: {{<<: *a, loras: y}}\nd: {{base_path: *b, vae: z}}\n"
-    (tmp_path / "extra_model_paths.yaml").write_text(text)
-    folders = Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
-    assert folders.folders("loras")[1:3] == [tmp_path / "x", tmp_path / "y"]
-    assert tmp_path / "z" in folders.folders("vae")
-
-
-def write(folders: Folders, prefix: str, content: bytes = b"x", **options: Any) -> Path:
-    series = folders.numbered(prefix, **options)
-    with series.create(".png") as (stream, path):
-        stream.write(content)
-    return path.relative_to(folders.output_folder(options.get("kind", "output")))
-
-
-def everything_in(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-
-
-@pytest.mark.parametrize(
-    ("there", "name"),
-    [
-        ([], "ComfyUI_00001_.png"),
-        (["ComfyUI_00001_.png"], "ComfyUI_00002_.png"),
-        (["ComfyUI_00001_.png", "ComfyUI_00041_.png"], "ComfyUI_00042_.png"),
-        (["ComfyUI_00007_.txt"], "ComfyUI_00008_.png"),
-        (["ComfyUI_99999_.png"], "ComfyUI_100000_.png"),
-        (["ComfyUI_00007_more.png"], "ComfyUI_00008_.png"),
-        (["ComfyUI_20240101.png", "ComfyUI_2024-01-01_.png"], "ComfyUI_00001_.png"),
-        (["ComfyUI2_00009_.png", "MyComfyUI_00009_.png", "ComfyUI_x_00009_.png"], "ComfyUI_00001_.png"),
-        (["comfyui_00009_.png"], "ComfyUI_00001_.png" if os.path.normcase("A") == "A" else "ComfyUI_00010_.png"),
-    ],
-)
-def test_numbers_continue(there: list[str], name: str, folders: Folders) -> None:
-    for other in there:
-        touch(folders.output / other)
-    assert write(folders, "ComfyUI").name == name
-    assert everything_in(folders.output) == sorted([*there, name])
-
-
-def test_a_series_counts_on(folders: Folders) -> None:
-    series = folders.numbered("sub/deep/x")
-    assert (series.subfolder, series.stem) == ("sub/deep", "x")
-    for number in range(1, 4):
-        with series.create(".png") as (stream, path):
-            stream.write(b"abc")
-            assert not path.exists()
-        assert path == folders.output / f"sub/deep/x_{number:05}_.png"
-        assert path.read_bytes() == b"abc"
-
-
 def test_prefixes(folders: Folders) -> None:
     assert write(folders, "") == Path("ComfyUI_00001_.png")
     assert write(folders, "sub/") == Path("sub_00001_.png")
@@ -455,96 +293,6 @@ def test_tokens(prefix: str, expanded: str, folders: Folders, monkeypatch: pytes
     assert "/".join(filter(None, (series.subfolder, series.stem))) == expanded
 
 
-def test_batch_numbers(folders: Folders) -> None:
-    series = folders.numbered("b%batch_num%")
-    names = []
-    for index in range(2):
-        with series.create(".png", index) as (_, path):
-            names.append(path.name)
-    assert names == ["b0_00001_.png", "b1_00002_.png"]
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_what_fails_leaves_nothing(error: type[BaseException], folders: Folders) -> None:
-    series = folders.numbered("x")
-    with pytest.raises(error), series.create(".png") as (stream, _):
-        stream.write(b"half")
-        raise error
-    assert everything_in(folders.output) == []
-    assert write(folders, "x").name == "x_00001_.png"
-
-
-def test_a_closed_stream_is_fine(folders: Folders) -> None:
-    with folders.numbered("x").create(".png") as (stream, path):
-        stream.write(b"whole")
-        stream.close()
-    assert path.read_bytes() == b"whole"
-
-
-def test_files_follow_the_umask(folders: Folders) -> None:
-    before = os.umask(0o027)
-    try:
-        path = folders.output / write(folders, "x")
-    finally:
-        os.umask(before)
-    assert path.stat().st_mode & 0o777 == 0o640
-
-
-def test_a_name_taken_meanwhile_is_never_overwritten(folders: Folders) -> None:
-    series = folders.numbered("x")
-    with pytest.raises(FileExistsError), series.create(".png") as (stream, path):
-        stream.write(b"ours")
-        path.write_bytes(b"theirs")
-    assert path.read_bytes() == b"theirs"
-    assert everything_in(folders.output) == ["x_00001_.png"]
-
-
-@pytest.mark.parametrize("taken", [False, True])
-def test_without_hard_links(taken: bool, folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_links(*_: Any) -> None:
-        raise OSError("not supported")
-
-    monkeypatch.setattr(os, "link", no_links)
-    if not taken:
-        assert write(folders, "x", b"ours").name == "x_00001_.png"
-        assert everything_in(folders.output) == ["x_00001_.png"]
-        return
-    with pytest.raises(FileExistsError), folders.numbered("x").create(".png") as (_, path):
-        path.write_bytes(b"theirs")
-    assert path.read_bytes() == b"theirs"
-
-
-def test_two_series_at_once_take_turns(folders: Folders) -> None:
-    one, other = folders.numbered("x"), folders.numbered("x")
-    with one.create(".png") as (first, path1), other.create(".png") as (second, path2):
-        first.write(b"1")
-        second.write(b"2")
-    assert (path1.read_bytes(), path2.read_bytes()) == (b"1", b"2")
-    assert everything_in(folders.output) == ["x_00001_.png", "x_00002_.png"]
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EFBIG, errno.EIO])
-def test_what_cannot_be_written_is_named(number: int, folders: Folders) -> None:
-    with pytest.raises(OSError) as caught, folders.numbered("x").create(".png") as (_, path):
-        raise OSError(number, os.strerror(number))
-    assert (caught.value.errno, caught.value.filename) == (number, str(path))
-    assert everything_in(folders.output) == []
-
-
-def test_a_folder_that_went_away_is_named(folders: Folders) -> None:
-    with pytest.raises(FileNotFoundError) as caught, folders.numbered("sub/x").create(".png") as (stream, path):
-        stream.write(b"x")
-        shutil.rmtree(folders.output)
-    assert caught.value.filename == str(path)
-    assert ".part" not in str(caught.value)
-
-
-def test_an_error_about_another_file_keeps_its_name(folders: Folders) -> None:
-    with pytest.raises(FileNotFoundError) as caught, folders.numbered("x").create(".png"):
-        Path("absent.txt").read_text()
-    assert caught.value.filename == "absent.txt"
-
-
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder for everybody's temporary files."""
@@ -616,45 +364,6 @@ def test_what_is_a_preview(tmp_path: Path) -> None:
     ):
         folders = Folders(models=[], input=tmp_path, output=here[output], temp=here[temp])
         assert folders.is_preview(tmp_path / file) is preview, (temp, output, file)
-
-
-def mode_of(path: Path) -> int:
-    return path.stat().st_mode & 0o7777
-
-
-WRITER = """
-import sys
-from pathlib import Path
-from weft.engine.folders import Folders
-here = Path(sys.argv[1])
-folders = Folders(models=[], input=here, output=here, temp=here)
-print("ready", flush=True)
-sys.stdin.readline()
-for number in range(150):
-    with folders.numbered("x").create(".txt") as (stream, path):
-        stream.write(f"{sys.argv[2]} {number}".encode())
-"""
-
-
-def test_processes_never_overwrite_each_other(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WRITER, str(tmp_path)]
-    writers = [
-        subprocess.Popen([*command, name], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for name in "abc"
-    ]
-    for writer in writers:
-        assert writer.stdout is not None
-        assert writer.stdout.readline() == "ready\n"
-    for writer in writers:
-        assert writer.stdin is not None
-        writer.stdin.write("\n")
-        writer.stdin.flush()
-    for writer in writers:
-        writer.communicate(timeout=300)
-        assert writer.returncode == 0
-    found = [path.read_text() for path in tmp_path.iterdir()]
-    assert sorted(found) == sorted(f"{name} {number}" for name in "abc" for number in range(150))
-    assert all(re.fullmatch(r"x_\d{5}_\.txt", path.name) for path in tmp_path.iterdir())
 
 
 def test_shipped_models_are_found_behind_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

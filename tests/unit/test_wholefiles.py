@@ -10,19 +10,7 @@ import pytest
 
 from weft.engine.wholefiles import write_whole
 
-
-def touch(path: Path, content: bytes = b"") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content)
-    return path
-
-
-def everything_in(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-
-
-def mode_of(path: Path) -> int:
-    return path.stat().st_mode & 0o7777
+from .files import everything_in, mode_of, touch
 
 
 def test_a_file_written_whole_follows_the_umask_and_keeps_its_mode(tmp_path: Path) -> None:
