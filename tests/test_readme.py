@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 
 from weft.cli import main
-from weft.engine import api
+from weft.engine import session
 from weft.engine.cache.memory import MemoryCache
 from weft.engine.settings import Settings
 
@@ -110,7 +110,14 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def checkout(copy: Path, drawn_before: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The copy as the current folder, and what a command may look at in the environment."""
-    monkeypatch.setattr(api, "NoCache", lambda: drawn_before)
+
+    class Drawn:
+        """Stands for the cache that is none."""
+
+        def __new__(cls) -> object:
+            return drawn_before
+
+    monkeypatch.setattr(session, "NoCache", Drawn)
     for name in [name for name in os.environ if name.startswith("WEFT_")]:
         monkeypatch.delenv(name)
     home = copy.parent / "home"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -192,6 +194,17 @@ def test_an_option_that_a_command_has_is_its_own(monkeypatch: pytest.MonkeyPatch
     assert list(inspect.signature(command).parameters) == ["only", "free", "targets", "change"]
     command(targets=["5"], change=None, only=None, free="yes")
     assert given == [(["5"], None, {"free": "yes"})]
+
+
+def test_the_document_s_examples_are_packs() -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "packs.md").read_text()
+    made: dict[str, Any] = {}
+    for block in re.findall(r"```python\n(.+?)```", text, re.DOTALL):
+        exec(block, made)
+    assert isinstance(made["PACK"], Pack)
+    assert Settings.load({"grain": "coarse"}, [made["GRAIN"]]).grain == "coarse"
+    parts = set(re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE))
+    assert parts == {part.name for part in fields(Pack)} - {"name"}
 
 
 def test_settings_of_one_name_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
