@@ -4,8 +4,8 @@ The signature is INPUT_TYPES turned sideways: keyword-only parameters in the edi
 socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
 the optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets
 links that the class does not declare; the return annotation is RETURN_TYPES; the docstring is the description, its
-`Args:` are the tooltips. The decorator only marks: a Registry registers, and the RunnableNode is built when somebody
-first asks for it.
+`Args:` are the tooltips; what many nodes share says its own in its alias, by a Tooltip. The decorator only marks: a
+Registry registers, and the RunnableNode is built when somebody first asks for it.
 """
 
 from __future__ import annotations
@@ -51,6 +51,16 @@ class WithLink(RawLink):
     """Marks an input that gets a Linked: the value and its Link."""
 
     how = LINKED
+
+
+@dataclass(frozen=True)
+class Tooltip:
+    """Says what an input is, once for all nodes that have it: `Steps = Annotated[int, Int(), Tooltip("How many.")]`.
+
+    What a node's docstring says of the input comes first.
+    """
+
+    text: str
 
 
 class Output:
@@ -135,7 +145,9 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         if raw is not None:
             links[name] = raw.how
         section = "required" if parameter.default is inspect.Parameter.empty else "optional"
-        inputs.append(InputSpec(name, _with_tooltip(marker, tooltips.get(name)), section))
+        shared = _marker(annotation, (Tooltip,))
+        tooltip = tooltips.get(name) or (shared.text if shared is not None else None)
+        inputs.append(InputSpec(name, _with_tooltip(marker, tooltip), section))
     inputs.sort(key=lambda spec: spec.section == "optional")
     if "return" not in hints:
         raise DefinitionError(f"{class_type}: the function says not what it returns", hint="-> Image, -> UI, -> None")

@@ -8,7 +8,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.sockets import Float
 from weft.nodes.core.loaders import place
-from weft.nodes.core.types import Conditioning, ControlNet, Image, Model, Vae, weights
+from weft.nodes.core.types import Conditioning, ControlNet, Image, Model, Negative, Positive, Vae, weights
 
 ControlNetFile = Annotated[str, weights("controlnet")]
 ControlStrength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
@@ -55,8 +55,8 @@ def ControlNetApply(
 @node(display_name="Apply ControlNet", category="conditioning/controlnet")
 def ControlNetApplyAdvanced(
     *,
-    positive: Conditioning,
-    negative: Conditioning,
+    positive: Positive,
+    negative: Negative,
     control_net: ControlNet,
     image: Image,
     strength: ControlStrength,
@@ -67,8 +67,6 @@ def ControlNetApplyAdvanced(
     """Steer with a picture through a part of the sampling.
 
     Args:
-        positive: What should be in the picture.
-        negative: What should not.
         control_net: The network that reads the picture.
         image: The picture, prepared as the network expects it: edges, depth, poses.
         strength: How much it steers; 0 leaves the conditionings as they are.

@@ -8,7 +8,20 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.sockets import Boolean, Combo, Float
 from weft.nodes.core.sampling import reporter
-from weft.nodes.core.types import Cfg, Conditioning, Guider, Latent, Model, Noise, Sampler, Seed, Sigmas
+from weft.nodes.core.types import (
+    Cfg,
+    Conditioning,
+    Guider,
+    Latent,
+    LatentImage,
+    Model,
+    Negative,
+    Noise,
+    Positive,
+    Sampler,
+    Seed,
+    Sigmas,
+)
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 PERP_NEG_MODULE = "comfy_extras.nodes_perpneg"
@@ -23,25 +36,19 @@ def SamplerCustom(
     add_noise: Annotated[bool, Boolean(default=True)],
     noise_seed: Seed,
     cfg: Cfg,
-    positive: Conditioning,
-    negative: Conditioning,
+    positive: Positive,
+    negative: Negative,
     sampler: Sampler,
     sigmas: Sigmas,
-    latent_image: Latent,
+    latent_image: LatentImage,
     context: RunContext,
 ) -> Both:
     """Denoise a latent along a given schedule; the second output is the last prediction of the finished latent.
 
     Args:
-        model: The diffusion model.
         add_noise: Off for a latent that is noisy already.
-        noise_seed: Decides the noise.
-        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
-        positive: What should be in the picture.
-        negative: What should not.
         sampler: The algorithm that solves the steps.
         sigmas: The noise levels to pass; without a step in it the latent comes back as it is.
-        latent_image: The latent to start from.
     """
     from weft.nodes.diffusion.sampling import guiders, noise
     from weft.nodes.diffusion.sampling.custom import custom_sample
@@ -54,7 +61,7 @@ def SamplerCustom(
 
 @node(category="sampling/custom_sampling", python_module=MODULE)
 def SamplerCustomAdvanced(
-    *, noise: Noise, guider: Guider, sampler: Sampler, sigmas: Sigmas, latent_image: Latent, context: RunContext
+    *, noise: Noise, guider: Guider, sampler: Sampler, sigmas: Sigmas, latent_image: LatentImage, context: RunContext
 ) -> Both:
     """Denoise a latent with a noise, a guider, a sampler and a schedule of one's own.
 
@@ -63,7 +70,6 @@ def SamplerCustomAdvanced(
         guider: The model, and what steers it.
         sampler: The algorithm that solves the steps.
         sigmas: The noise levels to pass; without a step in it the latent comes back as it is.
-        latent_image: The latent to start from.
     """
     from weft.nodes.diffusion.sampling.custom import custom_sample
 
@@ -110,7 +116,6 @@ def BasicGuider(*, model: Model, conditioning: Conditioning) -> Guider:
     """Steer by one prompt, without a negative one.
 
     Args:
-        model: The diffusion model.
         conditioning: What should be in the picture.
     """
     from weft.nodes.diffusion.sampling.guidance import CFG
@@ -120,13 +125,10 @@ def BasicGuider(*, model: Model, conditioning: Conditioning) -> Guider:
 
 
 @node(category="sampling/custom_sampling/guiders", python_module=MODULE)
-def CFGGuider(*, model: Model, positive: Conditioning, negative: Conditioning, cfg: Cfg) -> Guider:
+def CFGGuider(*, model: Model, positive: Positive, negative: Negative, cfg: Cfg) -> Guider:
     """Steer towards one prompt and away from another: classifier-free guidance.
 
     Args:
-        model: The diffusion model.
-        positive: What should be in the picture.
-        negative: What should not.
         cfg: How strongly the prompts steer; 1 leaves the negative conditioning out.
     """
     from weft.nodes.diffusion.sampling.guidance import CFG
@@ -149,7 +151,6 @@ def DualCFGGuider(
     """Steer by two prompts at two scales: towards the second from the negative, towards the first from the second.
 
     Args:
-        model: The diffusion model.
         cond1: What should be in the picture; for an editing model the instruction with the image.
         cond2: A step on the way there; for an editing model the image alone.
         negative: What should not be in the picture.
@@ -166,8 +167,8 @@ def DualCFGGuider(
 def PerpNegGuider(
     *,
     model: Model,
-    positive: Conditioning,
-    negative: Conditioning,
+    positive: Positive,
+    negative: Negative,
     empty_conditioning: Conditioning,
     cfg: Cfg,
     neg_scale: Annotated[float, Float(default=1.0, min=0.0, max=100.0, step=0.01)],
@@ -175,9 +176,6 @@ def PerpNegGuider(
     """Steer with a negative prompt of which only what the positive does not share counts: Perp-Neg.
 
     Args:
-        model: The diffusion model.
-        positive: What should be in the picture.
-        negative: What should not.
         empty_conditioning: An empty prompt, from which both directions are measured.
         cfg: How strongly the prompts steer.
         neg_scale: How strongly the negative prompt steers beside the positive one.

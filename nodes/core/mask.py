@@ -9,7 +9,7 @@ from weft.engine.schema.authoring import UI, ExtraPnginfo, Output, PromptJson, n
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.image import ImageFile, preview
-from weft.nodes.core.types import Conditioning, Image, Latent, Mask, Vae
+from weft.nodes.core.types import Conditioning, Image, Latent, Mask, Negative, Positive, Vae
 
 EXTRAS = "comfy_extras.nodes_mask"
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
@@ -214,8 +214,8 @@ def SetLatentNoiseMask(*, samples: Latent, mask: Mask) -> Latent:
 @node(category="conditioning/inpaint")
 def InpaintModelConditioning(
     *,
-    positive: Conditioning,
-    negative: Conditioning,
+    positive: Positive,
+    negative: Negative,
     vae: Vae,
     pixels: Image,
     mask: Mask,
@@ -228,8 +228,6 @@ def InpaintModelConditioning(
     """Show an inpainting model the picture and the mask. Other models take the latent and leave these out.
 
     Args:
-        positive: What should be in the picture.
-        negative: What should not.
         vae: The VAE that encodes the pictures.
         pixels: The pictures; cropped to multiples of 8 pixels.
         mask: What is painted anew; resized to the pictures.

@@ -23,7 +23,6 @@ def RescaleCFG(*, model: Model, multiplier: Annotated[float, Float(default=0.7, 
     """Keep high guidance from overexposing: bring the guided prediction to the contrast of the positive one.
 
     Args:
-        model: The diffusion model.
         multiplier: The share of the rescaled prediction; 0 changes nothing.
     """
     from weft.nodes.diffusion.sampling.patches.guidance import rescale_cfg
@@ -43,7 +42,6 @@ def FreeU(
     """Weigh the decoder's own features more and the low frequencies of its shortcuts less.
 
     Args:
-        model: The diffusion model.
         b1: Factor of the features in the innermost blocks.
         b2: Factor of the features in the blocks around them.
         s1: Factor of the shortcuts' low frequencies in the innermost blocks.
@@ -66,7 +64,6 @@ def FreeU_V2(
     """FreeU whose factors follow the features: strong where they are strong.
 
     Args:
-        model: The diffusion model.
         b1: Largest factor of the features in the innermost blocks.
         b2: Largest factor of the features in the blocks around them.
         s1: Factor of the shortcuts' low frequencies in the innermost blocks.
@@ -96,7 +93,6 @@ def PatchModelAddDownscale(
     """Let the inner blocks of the network see a smaller picture at first: against doubled subjects at large sizes.
 
     Args:
-        model: The diffusion model.
         block_number: The input block whose features are made smaller.
         downscale_factor: How many times smaller they are made.
         start_percent: Where in the run this begins, as a share of the way from noise to image.
@@ -134,7 +130,6 @@ def SelfAttentionGuidance(
     """Steer away from what the model makes of a picture blurred where it attends to most. Costs half as much again.
 
     Args:
-        model: The diffusion model.
         scale: How strongly to steer.
         blur_sigma: How far to blur, in latent pixels.
     """
@@ -150,7 +145,6 @@ def PerturbedAttentionGuidance(
     """Steer away from what the model gives with its innermost self attention switched off. Costs half as much again.
 
     Args:
-        model: The diffusion model.
         scale: How strongly to steer; 0 does not.
     """
     from weft.nodes.diffusion.sampling.patches.guidance import perturbed_attention_guidance
@@ -174,7 +168,6 @@ def PerpNeg(
     """Let of the negative prompt only what the positive does not share count.
 
     Args:
-        model: The diffusion model.
         empty_conditioning: An empty prompt, from which both directions are measured.
         neg_scale: How strongly the negative prompt steers beside the positive one.
     """
@@ -188,7 +181,6 @@ def TomePatchModel(*, model: Model, ratio: Annotated[float, Float(default=0.3, m
     """Merge tokens that are alike before the costliest self attention: faster, and a little different.
 
     Args:
-        model: The diffusion model.
         ratio: The share of tokens that is merged into others.
     """
     from weft.nodes.diffusion.sampling.patches.attention import merge_tokens
@@ -208,7 +200,6 @@ def HyperTile(
     """Let self attention see a tile of the picture at a time: faster at large sizes, and a little different.
 
     Args:
-        model: The diffusion model.
         tile_size: The smallest side of a tile, in pixels.
         swap_size: How many tilings are chosen from.
         max_depth: How many more resolutions than the outermost are tiled.
@@ -232,7 +223,6 @@ def DifferentialDiffusion(
     """Let a grey noise mask say from which step on each pixel may change, not how much.
 
     Args:
-        model: The diffusion model.
         strength: 1 thresholds the mask at each step, less mixes in the mask as it is; 0 counts as 1.
     """
     from weft.nodes.diffusion.sampling.patches.mask import differential_diffusion
@@ -250,7 +240,6 @@ def ModelSamplingDiscrete(
     """Say what a model was trained to give, where its file does not: for v-prediction and LCM models.
 
     Args:
-        model: The diffusion model.
         sampling: What its output is: the noise, v, the noise of a consistency model, the picture, or the picture from
             an input that is not scaled.
         zsnr: The model was trained until nothing but noise was left.
@@ -277,7 +266,6 @@ def ModelSamplingContinuousEDM(
     """Say that a model was trained at any noise level between two, and what it gives: for EDM and CosXL models.
 
     Args:
-        model: The diffusion model.
         sampling: What its output is; edm_playground_v2.5 also reads latents as Playground v2.5 does.
         sigma_max: The highest noise level.
         sigma_min: The lowest; above 0.

@@ -153,7 +153,6 @@ def CheckpointSave(
     """Write a checkpoint, with all LoRAs and merges multiplied out, and with the workflow that made it.
 
     Args:
-        model: The diffusion model.
         clip: The text encoders.
         vae: The VAE.
         filename_prefix: Subfolder of the output folder and beginning of the file's name.
@@ -181,7 +180,6 @@ def ModelSave(
     """Write a diffusion model without text encoders and VAE.
 
     Args:
-        model: The diffusion model.
         filename_prefix: Subfolder of the output folder and beginning of the file's name.
     """
     from weft.nodes.diffusion.weights.export import save_model

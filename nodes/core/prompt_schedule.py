@@ -11,8 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from weft.engine.links import Link
 from weft.engine.schema.authoring import node
-from weft.engine.schema.sockets import Combo, Int, String
-from weft.nodes.core.types import Cfg, Clip, Latent, Model, SamplerName, SchedulerName, Seed, Steps
+from weft.engine.schema.sockets import String
+from weft.nodes.core.types import (
+    AddNoise,
+    Cfg,
+    Clip,
+    EndStep,
+    Latent,
+    LatentImage,
+    LeftoverNoise,
+    Model,
+    SamplerName,
+    SchedulerName,
+    Seed,
+    StartStep,
+    WholeSteps,
+)
 from weft.nodes.diffusion.text.prompt_schedule import (
     LoraSchedule,
     ScheduleError,
@@ -80,18 +94,18 @@ def KSamplerPromptSchedule(
     *,
     model: Model,
     clip: Clip,
-    add_noise: Annotated[str, Combo(("enable", "disable"))],
+    add_noise: AddNoise,
     noise_seed: Seed,
-    steps: Steps,
+    steps: WholeSteps,
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: SchedulerName,
     positive: Prompt,
     negative: Prompt,
-    latent_image: Latent,
-    start_at_step: Annotated[int, Int(default=0, min=0, max=10_000)],
-    end_at_step: Annotated[int, Int(default=10_000, min=0, max=10_000)],
-    return_with_leftover_noise: Annotated[str, Combo(("disable", "enable"))],
+    latent_image: LatentImage,
+    start_at_step: StartStep,
+    end_at_step: EndStep,
+    return_with_leftover_noise: LeftoverNoise,
     loras: Annotated[str, String(multiline=True, default="")] = "",
 ) -> Latent:
     """Sample with prompts and LoRA strengths that change over the steps.
@@ -101,20 +115,10 @@ def KSamplerPromptSchedule(
     continuous mode.
 
     Args:
-        model: The diffusion model.
         clip: The text encoders of its checkpoint.
-        add_noise: disable for a latent that is noisy already, from the stage before.
-        noise_seed: Decides the noise.
-        steps: How many steps the whole schedule has.
         cfg: How strongly the prompt steers; 1 leaves the negative prompt out.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced.
         positive: What should be in the picture.
         negative: What should not.
-        latent_image: The latent to start from.
-        start_at_step: The first step that is run, counted from 0.
-        end_at_step: Where to stop; at or beyond the last step, the schedule is finished.
-        return_with_leftover_noise: enable to hand the noise of an early stop on to the next stage.
         loras: A line for each LoRA, `pixel.safetensors: 0.8, 1.0 from 0.5, 0 from 18`: its strength at the beginning,
             and from later steps on; `0.7/0.3` is 0.7 for the model and 0.3 for the text encoders.
     """

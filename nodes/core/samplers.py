@@ -18,11 +18,7 @@ NoiseDevice = Annotated[str, Combo(("gpu", "cpu"))]
 
 @node(category=CATEGORY, python_module=MODULE)
 def KSamplerSelect(*, sampler_name: SamplerName) -> Sampler:
-    """A sampler as KSampler has it.
-
-    Args:
-        sampler_name: The algorithm that solves the steps.
-    """
+    """A sampler as KSampler has it."""
     from weft.nodes.diffusion.sampling.spellings import find_sampler
 
     return find_sampler(sampler_name)

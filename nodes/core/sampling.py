@@ -7,9 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
-from weft.engine.schema.sockets import Combo, Float, Int
+from weft.engine.schema.sockets import Float
 from weft.nodes.core.prompt_schedule import by_prompts
-from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, Noise, SamplerName, SchedulerName, Seed, Steps
+from weft.nodes.core.types import (
+    AddNoise,
+    Cfg,
+    EndStep,
+    Latent,
+    LatentImage,
+    LeftoverNoise,
+    Model,
+    Negative,
+    Noise,
+    Positive,
+    SamplerName,
+    SchedulerName,
+    Seed,
+    StartStep,
+    Steps,
+    WholeSteps,
+)
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.guidance import Guidance
@@ -25,24 +42,15 @@ def KSampler(
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: SchedulerName,
-    positive: Conditioning,
-    negative: Conditioning,
-    latent_image: Latent,
+    positive: Positive,
+    negative: Negative,
+    latent_image: LatentImage,
     denoise: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)],
     context: RunContext,
 ) -> Latent:
     """Denoise a latent, steered towards the positive and away from the negative conditioning.
 
     Args:
-        model: The diffusion model.
-        seed: Decides the noise.
-        steps: How many steps the schedule has.
-        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced.
-        positive: What should be in the picture.
-        negative: What should not.
-        latent_image: The latent to start from.
         denoise: The share of the schedule that is run, from its end; below 1 the start shows through.
     """
     from weft.nodes.diffusion.sampling.guidance import CFG
@@ -65,37 +73,21 @@ def KSampler(
 def KSamplerAdvanced(
     *,
     model: Model,
-    add_noise: Annotated[str, Combo(("enable", "disable"))],
+    add_noise: AddNoise,
     noise_seed: Seed,
-    steps: Steps,
+    steps: WholeSteps,
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: SchedulerName,
-    positive: Conditioning,
-    negative: Conditioning,
-    latent_image: Latent,
-    start_at_step: Annotated[int, Int(default=0, min=0, max=10_000)],
-    end_at_step: Annotated[int, Int(default=10_000, min=0, max=10_000)],
-    return_with_leftover_noise: Annotated[str, Combo(("disable", "enable"))],
+    positive: Positive,
+    negative: Negative,
+    latent_image: LatentImage,
+    start_at_step: StartStep,
+    end_at_step: EndStep,
+    return_with_leftover_noise: LeftoverNoise,
     context: RunContext,
 ) -> Latent:
-    """Run a stretch of a schedule, so that several samplers can share one: switch the prompt or the LoRA half-way.
-
-    Args:
-        model: The diffusion model.
-        add_noise: disable for a latent that is noisy already, from the stage before.
-        noise_seed: Decides the noise.
-        steps: How many steps the whole schedule has.
-        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced.
-        positive: What should be in the picture.
-        negative: What should not.
-        latent_image: The latent to start from.
-        start_at_step: The first step that is run, counted from 0.
-        end_at_step: Where to stop; at or beyond the last step, the schedule is finished.
-        return_with_leftover_noise: enable to hand the noise of an early stop on to the next stage.
-    """
+    """Run a stretch of a schedule, so that several samplers can share one: switch the prompt or the LoRA half-way."""
     from weft.nodes.diffusion.sampling.guidance import CFG
     from weft.nodes.diffusion.sampling.noise import NoNoise, RandomNoise
 

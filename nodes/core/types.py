@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+from weft.engine.schema.authoring import Tooltip
 from weft.engine.schema.sockets import Combo, Files, Float, Int, Socket
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.schedulers import ALL_SCHEDULERS, SCHEDULERS
@@ -32,6 +33,13 @@ else:
     Tensor = LoadedControlNet = BoundGuider = NoiseMaker = Solver = TextEncoders = Prompts = LatentValue = Any
     Upscaler = Autoencoder = ModelPatcher = Any
 
+# What the inputs of samplers are, for all nodes that have them. A docstring says it where a node means more by one.
+MODEL = Tooltip("The diffusion model.")
+POSITIVE = Tooltip("What should be in the picture.")
+NEGATIVE = Tooltip("What should not.")
+LATENT_IMAGE = Tooltip("The latent to start from.")
+CFG = Tooltip("How strongly the prompt steers; 1 leaves the negative conditioning out.")
+
 Image = Annotated[Tensor, Socket("IMAGE")]
 """float32 [B,H,W,C], 0..1, C 3 (or 4 with alpha), on the CPU."""
 
@@ -44,7 +52,7 @@ Latent = Annotated[LatentValue, Socket("LATENT")]
 Conditioning = Annotated[Prompts, Socket("CONDITIONING")]
 """[[float32 [B,T,C], {"pooled_output"?: [B,P], "area"?, "mask"?, "strength"?, ...}], ...]."""
 
-Model = Annotated[ModelPatcher, Socket("MODEL")]
+Model = Annotated[ModelPatcher, Socket("MODEL"), MODEL]
 """A network with what was put on it, its schedule and its latents."""
 
 Clip = Annotated[TextEncoders, Socket("CLIP")]
@@ -74,14 +82,47 @@ Noise = Annotated[NoiseMaker, Socket("NOISE")]
 Anything = Annotated[Any, Socket("*")]
 """Whatever another node gives."""
 
-Seed = Annotated[int, Int(default=0, min=0, max=2**64 - 1, control_after_generate=True)]
+Seed = Annotated[int, Int(default=0, min=0, max=2**64 - 1, control_after_generate=True), Tooltip("Decides the noise.")]
 """A seed that torch takes: 64 bits, no sign."""
 
-Steps = Annotated[int, Int(default=20, min=1, max=10_000)]
-Cfg = Annotated[float, Float(default=8.0, min=0.0, max=100.0, step=0.1, round=0.01)]
-SamplerName = Annotated[str, Combo(tuple(SAMPLERS), meant=sampler_meant)]
-SchedulerName = Annotated[str, Combo(tuple(SCHEDULERS), meant=scheduler_meant)]
-AnySchedulerName = Annotated[str, Combo(ALL_SCHEDULERS, meant=scheduler_meant)]
+Positive = Annotated[Conditioning, POSITIVE]
+Negative = Annotated[Conditioning, NEGATIVE]
+LatentImage = Annotated[Latent, LATENT_IMAGE]
+Steps = Annotated[int, Int(default=20, min=1, max=10_000), Tooltip("How many steps the schedule has.")]
+WholeSteps = Annotated[Steps, Tooltip("How many steps the whole schedule has.")]
+Cfg = Annotated[float, Float(default=8.0, min=0.0, max=100.0, step=0.1, round=0.01), CFG]
+SamplerName = Annotated[
+    str, Combo(tuple(SAMPLERS), meant=sampler_meant), Tooltip("The algorithm that solves the steps.")
+]
+SchedulerName = Annotated[
+    str,
+    Combo(tuple(SCHEDULERS), meant=scheduler_meant),
+    Tooltip("How the noise levels of the steps are spaced."),
+]
+AnySchedulerName = Annotated[
+    str,
+    Combo(ALL_SCHEDULERS, meant=scheduler_meant),
+    Tooltip("How the noise levels of the steps are spaced; AYS and GITS are published ones."),
+]
+
+# A stretch of a schedule, as KSampler (Advanced) has it.
+AddNoise = Annotated[
+    str,
+    Combo(("enable", "disable")),
+    Tooltip("disable for a latent that is noisy already, from the stage before."),
+]
+StartStep = Annotated[int, Int(default=0, min=0, max=10_000), Tooltip("The first step that is run, counted from 0.")]
+EndStep = Annotated[
+    int,
+    Int(default=10_000, min=0, max=10_000),
+    Tooltip("Where to stop; at or beyond the last step, the schedule is finished."),
+]
+LeftoverNoise = Annotated[
+    str,
+    Combo(("disable", "enable")),
+    Tooltip("enable to hand the noise of an early stop on to the next stage."),
+]
+
 Crop = Annotated[str, Combo(("disabled", "center"))]
 LoraStrength = Annotated[float, Float(default=1.0, min=-100.0, max=100.0, step=0.01)]
 

@@ -9,25 +9,50 @@ from __future__ import annotations
 from typing import Annotated
 
 from weft.engine.context import RunContext
+from weft.engine.schema.authoring import Tooltip
 from weft.engine.schema.node import INTERNAL
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.loaders import device_memory
 from weft.nodes.core.sampling import sampled
-from weft.nodes.core.types import Cfg, Conditioning, Latent, Model, Noise, SamplerName, Seed, Steps
+from weft.nodes.core.types import (
+    AddNoise,
+    Cfg,
+    EndStep,
+    Latent,
+    LatentImage,
+    LeftoverNoise,
+    Model,
+    Negative,
+    Noise,
+    Positive,
+    SamplerName,
+    Seed,
+    StartStep,
+    Steps,
+)
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, find_weights, fingerprint, nearest_factor
 
 RNG_SOURCES = ("cpu", "gpu", "nv")
 STRATEGIES = ("random", "random strict", "padded", "simple")
 
-Scheduler = Annotated[str, Combo(None)]
-Toggle = Annotated[str, Combo(("enable", "disable"))]
-Denoise = Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
-Step = Annotated[int, Int(default=0, min=0, max=10_000)]
+Scheduler = Annotated[
+    str, Combo(None), Tooltip("How the noise levels of the steps are spaced; AYS and GITS schedules too.")
+]
+Denoise = Annotated[
+    float,
+    Float(default=1.0, min=0.0, max=1.0, step=0.01),
+    Tooltip("The share of the schedule that is run, from its end."),
+]
 TileSize = Annotated[int, Int(default=512, min=64, max=16384, step=8)]
-RngSource = Annotated[str, Combo(RNG_SOURCES)]
-AddSeedNoise = Annotated[bool, Boolean(default=False)]
-Weight = Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.001)]
+RngSource = Annotated[
+    str,
+    Combo(RNG_SOURCES),
+    Tooltip("What draws the noise: torch on the CPU, torch on the run's device, or NVIDIA's generator on the CPU."),
+]
+AddSeedNoise = Annotated[bool, Boolean(default=False), Tooltip("Mix noise of another seed in.")]
+VariationSeed = Annotated[Seed, Tooltip("That seed.")]
+Weight = Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.001), Tooltip("The share of that noise.")]
 
 
 @node(class_type="weft.NoiseKSampler", category=INTERNAL)
@@ -39,34 +64,17 @@ def NoiseKSampler(
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: Scheduler,
-    positive: Conditioning,
-    negative: Conditioning,
-    latent_image: Latent,
+    positive: Positive,
+    negative: Negative,
+    latent_image: LatentImage,
     denoise: Denoise,
     rng_source: RngSource = "cpu",
     add_seed_noise: AddSeedNoise = False,
-    variation_seed: Seed = 0,
+    variation_seed: VariationSeed = 0,
     weight: Weight = 0.0,
     context: RunContext,
 ) -> Latent:
-    """KSampler with the initial noise of a Noise Control Script.
-
-    Args:
-        model: The diffusion model.
-        seed: Decides the noise.
-        steps: How many steps the schedule has.
-        cfg: How strongly the prompt steers.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced; AYS and GITS schedules too.
-        positive: What should be in the picture.
-        negative: What should not.
-        latent_image: The latent to start from.
-        denoise: The share of the schedule that is run, from its end.
-        rng_source: What draws the noise: torch on the CPU, torch on the run's device, or NVIDIA's generator on the CPU.
-        add_seed_noise: Mix noise of another seed in.
-        variation_seed: That seed.
-        weight: The share of that noise.
-    """
+    """KSampler with the initial noise of a Noise Control Script."""
     from weft.nodes.diffusion.sampling.guidance import CFG
 
     return sampled(
@@ -86,45 +94,25 @@ def NoiseKSampler(
 def NoiseKSamplerAdvanced(
     *,
     model: Model,
-    add_noise: Toggle,
+    add_noise: AddNoise,
     noise_seed: Seed,
     steps: Steps,
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: Scheduler,
-    positive: Conditioning,
-    negative: Conditioning,
-    latent_image: Latent,
-    start_at_step: Step,
-    end_at_step: Step,
-    return_with_leftover_noise: Toggle,
+    positive: Positive,
+    negative: Negative,
+    latent_image: LatentImage,
+    start_at_step: StartStep,
+    end_at_step: EndStep,
+    return_with_leftover_noise: LeftoverNoise,
     rng_source: RngSource = "cpu",
     add_seed_noise: AddSeedNoise = False,
-    variation_seed: Seed = 0,
+    variation_seed: VariationSeed = 0,
     weight: Weight = 0.0,
     context: RunContext,
 ) -> Latent:
-    """KSampler (Advanced) with the initial noise of a Noise Control Script.
-
-    Args:
-        model: The diffusion model.
-        add_noise: disable for a latent that is noisy already.
-        noise_seed: Decides the noise.
-        steps: How many steps the schedule has.
-        cfg: How strongly the prompt steers.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced; AYS and GITS schedules too.
-        positive: What should be in the picture.
-        negative: What should not.
-        latent_image: The latent to start from.
-        start_at_step: The first step that is run.
-        end_at_step: Where to stop.
-        return_with_leftover_noise: enable to hand the noise of an early stop on.
-        rng_source: What draws the noise: torch on the CPU, torch on the run's device, or NVIDIA's generator on the CPU.
-        add_seed_noise: Mix noise of another seed in.
-        variation_seed: That seed.
-        weight: The share of that noise.
-    """
+    """KSampler (Advanced) with the initial noise of a Noise Control Script."""
     from weft.nodes.diffusion.sampling.guidance import CFG
     from weft.nodes.diffusion.sampling.noise import NoNoise
 
@@ -164,35 +152,22 @@ def TiledKSampler(
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: Scheduler,
-    positive: Conditioning,
-    negative: Conditioning,
-    latent_image: Latent,
+    positive: Positive,
+    negative: Negative,
+    latent_image: LatentImage,
     denoise: Denoise,
     rng_source: RngSource = "cpu",
     add_seed_noise: AddSeedNoise = False,
-    variation_seed: Seed = 0,
+    variation_seed: VariationSeed = 0,
     weight: Weight = 0.0,
     context: RunContext,
 ) -> Latent:
     """KSampler, tile by tile: the memory of one tile is enough.
 
     Args:
-        model: The diffusion model.
-        seed: Decides the noise.
-        steps: How many steps the schedule has.
-        cfg: How strongly the prompt steers.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced; AYS and GITS schedules too.
-        positive: What should be in the picture.
-        negative: What should not.
-        latent_image: The latent to start from.
         denoise: How much the tiles change.
         tile_size: Side of a tile in pixels of the picture.
         strategy: How the tiles lie, and in which order they are sampled.
-        rng_source: What draws the noise: torch on the CPU, torch on the run's device, or NVIDIA's generator on the CPU.
-        add_seed_noise: Mix noise of another seed in.
-        variation_seed: That seed.
-        weight: The share of that noise.
     """
     from weft.nodes.diffusion.sampling.guidance import CFG
     from weft.nodes.diffusion.sampling.tiled_sampling import sample_tiled, tiled_stage

@@ -6,10 +6,30 @@ from typing import Annotated, Any
 
 from weft.engine.context import RunContext
 from weft.engine.links import Link, Linked
-from weft.engine.schema.authoring import ExtraPnginfo, Output, PromptJson, RawLink, UniqueId, WithLink
+from weft.engine.schema.authoring import ExtraPnginfo, Output, PromptJson, RawLink, Tooltip, UniqueId, WithLink
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.sockets import Combo, Float, Int, Socket
-from weft.nodes.core.types import AnySchedulerName, Conditioning, Image, Latent, Model, SamplerName, Seed, Steps, Vae
+from weft.nodes.core.types import (
+    CFG,
+    LATENT_IMAGE,
+    MODEL,
+    NEGATIVE,
+    POSITIVE,
+    AddNoise,
+    AnySchedulerName,
+    Conditioning,
+    EndStep,
+    Image,
+    Latent,
+    LeftoverNoise,
+    Model,
+    SamplerName,
+    Seed,
+    StartStep,
+    Steps,
+    Vae,
+    WholeSteps,
+)
 from weft.nodes.efficiency.axes.rules import check_axes
 from weft.nodes.efficiency.axes.written import check_sampler
 from weft.nodes.efficiency.cells import Encoders, add_plot
@@ -22,13 +42,14 @@ CATEGORY = "Efficiency Nodes/Sampling"
 PREVIEWS = ("auto", "latent2rgb", "taesd", "none")
 DECODE = ("true", "true (tiled)", "false")
 
-ModelLink = Annotated[Link, Socket("MODEL"), RawLink()]
-ConditioningLink = Annotated[Link, Socket("CONDITIONING"), RawLink()]
-LatentLink = Annotated[Link, Socket("LATENT"), RawLink()]
-VaeLink = Annotated[Link, Socket("VAE"), RawLink()]
+ModelLink = Annotated[Link, Socket("MODEL"), RawLink(), MODEL]
+PositiveLink = Annotated[Link, Socket("CONDITIONING"), RawLink(), POSITIVE]
+NegativeLink = Annotated[Link, Socket("CONDITIONING"), RawLink(), NEGATIVE]
+LatentLink = Annotated[Link, Socket("LATENT"), RawLink(), LATENT_IMAGE]
+VaeLink = Annotated[Link, Socket("VAE"), RawLink(), Tooltip("The VAE; without one nothing is decoded.")]
+SamplerScript = Annotated[ScriptValue, Tooltip("What to do beside sampling: noise, a second pass, tiles, a plot.")]
 TupleWithLink = Annotated[Linked, Socket("SDXL_TUPLE"), WithLink()]
-Cfg = Annotated[float, Float(default=7.0, min=0.0, max=100.0)]
-StepNumber = {"min": 0, "max": 10_000}
+Cfg = Annotated[float, Float(default=7.0, min=0.0, max=100.0), CFG]
 DecodeOrNot = Annotated[str, Combo((*DECODE, "output only", "output only (tiled)"))]
 
 Outputs = tuple[
@@ -50,14 +71,14 @@ def KSamplerEfficient(
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: AnySchedulerName,
-    positive: ConditioningLink,
-    negative: ConditioningLink,
+    positive: PositiveLink,
+    negative: NegativeLink,
     latent_image: LatentLink,
     denoise: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)],
     preview_method: Annotated[str, Combo(("auto", "latent2rgb", "taesd", "vae_decoded_only", "none"))],
     vae_decode: Annotated[str, Combo(DECODE)],
     optional_vae: VaeLink | None = None,
-    script: ScriptValue | None = None,
+    script: SamplerScript | None = None,
     prompt: PromptJson,
     extra_pnginfo: ExtraPnginfo,
     my_unique_id: UniqueId,
@@ -67,20 +88,9 @@ def KSamplerEfficient(
     """Sample as KSampler does, run scripts, decode and show the result.
 
     Args:
-        model: The diffusion model.
-        seed: Decides the noise.
-        steps: How many steps the schedule has.
-        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced; AYS and GITS are published ones.
-        positive: What should be in the picture.
-        negative: What should not.
-        latent_image: The latent to start from.
         denoise: The share of the schedule that is run, from its end; 0 leaves the latent as it is.
         preview_method: none shows no picture; the others show the decoded one.
         vae_decode: Whether the result is decoded, at once or in tiles of 320 pixels.
-        optional_vae: The VAE; without one nothing is decoded.
-        script: What to do beside sampling: noise, a second pass, tiles, a plot.
     """
     sampling = Sampling(
         kind="regular",
@@ -105,22 +115,22 @@ def KSamplerEfficient(
 def KSamplerAdvEfficient(
     *,
     model: ModelLink,
-    add_noise: Annotated[str, Combo(("enable", "disable"))],
+    add_noise: AddNoise,
     noise_seed: Seed,
-    steps: Steps,
+    steps: WholeSteps,
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: AnySchedulerName,
-    positive: ConditioningLink,
-    negative: ConditioningLink,
+    positive: PositiveLink,
+    negative: NegativeLink,
     latent_image: LatentLink,
-    start_at_step: Annotated[int, Int(default=0, **StepNumber)],
-    end_at_step: Annotated[int, Int(default=10_000, **StepNumber)],
-    return_with_leftover_noise: Annotated[str, Combo(("disable", "enable"))],
+    start_at_step: StartStep,
+    end_at_step: EndStep,
+    return_with_leftover_noise: LeftoverNoise,
     preview_method: Annotated[str, Combo(PREVIEWS)],
     vae_decode: DecodeOrNot,
     optional_vae: VaeLink | None = None,
-    script: ScriptValue | None = None,
+    script: SamplerScript | None = None,
     prompt: PromptJson,
     extra_pnginfo: ExtraPnginfo,
     my_unique_id: UniqueId,
@@ -130,23 +140,8 @@ def KSamplerAdvEfficient(
     """Run a stretch of a schedule as KSampler (Advanced) does, run scripts, decode and show the result.
 
     Args:
-        model: The diffusion model.
-        add_noise: disable for a latent that is noisy already, from the stage before.
-        noise_seed: Decides the noise.
-        steps: How many steps the whole schedule has.
-        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced; AYS and GITS are published ones.
-        positive: What should be in the picture.
-        negative: What should not.
-        latent_image: The latent to start from.
-        start_at_step: The first step that is run, counted from 0.
-        end_at_step: Where to stop; at or beyond the last step, the schedule is finished.
-        return_with_leftover_noise: enable to hand the noise of an early stop on to the next stage.
         preview_method: none shows no picture; the others show the decoded one.
         vae_decode: Whether the result is decoded, at once or in tiles of 320 pixels; output only shows no picture.
-        optional_vae: The VAE; without one nothing is decoded.
-        script: What to do beside sampling: noise, a second pass, tiles, a plot.
     """
     sampling = Sampling(
         kind="advanced",
@@ -175,17 +170,17 @@ def KSamplerSdxlEff(
     *,
     sdxl_tuple: TupleWithLink,
     noise_seed: Seed,
-    steps: Steps,
+    steps: WholeSteps,
     cfg: Cfg,
     sampler_name: SamplerName,
     scheduler: AnySchedulerName,
     latent_image: LatentLink,
-    start_at_step: Annotated[int, Int(default=0, **StepNumber)],
+    start_at_step: StartStep,
     refine_at_step: Annotated[int, Int(default=-1, min=-1, max=10_000)],
     preview_method: Annotated[str, Combo(PREVIEWS)],
     vae_decode: DecodeOrNot,
     optional_vae: VaeLink | None = None,
-    script: ScriptValue | None = None,
+    script: SamplerScript | None = None,
     prompt: PromptJson,
     extra_pnginfo: ExtraPnginfo,
     my_unique_id: UniqueId,
@@ -196,18 +191,9 @@ def KSamplerSdxlEff(
 
     Args:
         sdxl_tuple: Base and refiner with their prompts.
-        noise_seed: Decides the noise.
-        steps: How many steps the whole schedule has.
-        cfg: How strongly the prompt steers; 1 leaves the negative conditioning out.
-        sampler_name: The algorithm that solves the steps.
-        scheduler: How the noise levels of the steps are spaced; AYS and GITS are published ones.
-        latent_image: The latent to start from.
-        start_at_step: The first step that is run, counted from 0.
         refine_at_step: The step from which the refiner goes on; -1 leaves it out, as does a tuple without one.
         preview_method: none shows no picture; the others show the decoded one.
         vae_decode: Whether the result is decoded, at once or in tiles of 320 pixels; output only shows no picture.
-        optional_vae: The VAE; without one nothing is decoded.
-        script: What to do beside sampling: noise, a second pass, tiles, a plot.
     """
     parts = graph.add("Unpack SDXL Tuple", sdxl_tuple=sdxl_tuple.link)
     refined = sdxl_tuple.value.refiner_model is not None

@@ -7,7 +7,7 @@ import pytest
 
 from weft.engine.context import RunContext
 from weft.engine.errors import DefinitionError
-from weft.engine.schema.authoring import UI, Hidden, Output, UniqueId, is_marked, node, read_function
+from weft.engine.schema.authoring import UI, Hidden, Output, Tooltip, UniqueId, is_marked, node, read_function
 from weft.engine.schema.node import InputSpec, Listing, NodeOptions, OutputSpec
 from weft.engine.schema.sockets import Combo, Files, Int, Socket
 
@@ -82,6 +82,24 @@ def test_a_plain_function_is_read() -> None:
 def test_a_shared_alias_keeps_its_own_options() -> None:
     read_function(Plain)
     assert "tooltip" not in Steps.__metadata__[0].options
+
+
+Documented = Annotated[Steps, Tooltip("How many.")]
+
+
+@node(category="test")
+def Shared(*, steps: Documented, more: Documented | None = None, own: Annotated[Documented, Tooltip("Others.")]) -> UI:
+    """Share.
+
+    Args:
+        more: How many more.
+    """
+    return UI(text=[steps, more, own])
+
+
+def test_what_an_alias_says_of_its_input_is_the_tooltip_unless_the_docstring_says_more() -> None:
+    tooltips = {spec.name: spec.socket.options.get("tooltip") for spec in read_function(Shared).schema.inputs}
+    assert tooltips == {"steps": "How many.", "more": "How many more.", "own": "Others."}
 
 
 def test_a_python_default_makes_an_input_optional() -> None:
