@@ -115,10 +115,10 @@ def parts_of(value: Any) -> tuple[dict[Hashable, int], int]:
         if isinstance(item, _PLAIN) or id(item) in seen:
             continue
         seen.add(id(item))
-        if isinstance(item, Mapping):
-            stack.extend(item.values())
-        elif isinstance(item, _CONTAINERS):
+        if isinstance(item, _CONTAINERS):
             stack.extend(item)
+        elif isinstance(item, _MAPPINGS):
+            stack.extend(item.values())
         elif isinstance(item, _TEXT):
             rest += len(item)
         elif (shared := getattr(item, "memory_parts", None)) is not None:
@@ -137,5 +137,7 @@ def _half_of_memory() -> int:
 
 
 _PLAIN = (int, float, type(None))
+# dict by name, since asking an abstract class takes its time.
+_MAPPINGS = (dict, Mapping)
 _CONTAINERS = (tuple, list, set, frozenset)
 _TEXT = (str, bytes, bytearray)

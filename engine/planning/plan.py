@@ -204,7 +204,7 @@ class Planner:
         """A node, with its key; `others` holds those that it is linked to. Raises MissingFile for a file it names."""
         key, files = self._maker.key(node_id, node, inputs, others)
         lent = tuple(name for name, how in node.links.items() if how == LINK) if node.links else ()
-        return Known(title, node.schema, inputs, lent, key, version_of(node), files, origin, part_of)
+        return Known(title, node.schema, inputs, lent, key, node.version + node.code, files, origin, part_of)
 
     def find(self, key: CacheKey) -> Manifest | None:
         """What the cache has under the key, whether its files are there or not."""
@@ -254,7 +254,7 @@ class Planner:
         reason = reason or _reason(recipe, self.cache.recall(node_id))
         parents = tuple(known.links)
         needs = tuple(known.needs) if lent else parents
-        return Step(*node, parents, needs, reason=reason, recipe=recipe, origin=origin, part_of=part_of)
+        return Step(*node, parents, needs, None, None, reason, recipe, origin, part_of)
 
     def touched(self, known: Known) -> list[Path]:
         """The files in a node's key that somebody has touched since: what it reads may be something else."""
@@ -276,11 +276,6 @@ class Planner:
         roots = [folder.resolve() for folder in (self.folders.output, self.folders.temp)]
         files = [file.resolve() for file in hit.files]
         return all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files)
-
-
-def version_of(node: RunnableNode) -> str:
-    """What tells the code of a node class: its version, and its own mark where it was put into a registry by hand."""
-    return node.version + node.code
 
 
 _GONE = "the files that it wrote are gone"

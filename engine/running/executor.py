@@ -29,7 +29,7 @@ from weft.engine.events import (
     RunStarted,
 )
 from weft.engine.links import Link
-from weft.engine.planning.plan import Plan, Planner, Step, version_of
+from weft.engine.planning.plan import Plan, Planner, Step
 from weft.engine.running.call import Call, Expansion, Outcome, failure
 from weft.engine.running.drivers import Driver, InlineDriver
 from weft.engine.running.growth import again, grow
@@ -188,7 +188,7 @@ class _Run:
             self._let_pass(step, outcome)
             return
         self.timings[step.node_id] = call.seconds
-        self._look_at_files(step, call.node)
+        self._look(step, call.node)
         if type(outcome) is Expansion:
             self._expand(step, outcome, call.seconds)
         else:
@@ -217,7 +217,7 @@ class _Run:
         if step.origin is None:
             self.cached[step.node_id] = None
         # What shares its outputs with a node that the cache served is served by the cache too.
-        if step.cached or self.state.computes.get(step.key.digest) in self.context.served:
+        if step.hit is not None or self.state.computes.get(step.key.digest) in self.context.served:
             self.context.served.add(step.node_id)
         if self.observed:
             self.context.emit(NodeCached(step.node_id, step.schema.class_type, step.title, step.display_id))
@@ -261,9 +261,9 @@ class _Run:
         if self.observed:
             self.context.emit(LibrariesLoaded(modules, seconds))
 
-    def _look_at_files(self, step: Step, node: RunnableNode) -> None:
-        """What was called may be another node than its key says: another process has other code, files are changed."""
-        if version_of(node) != step.version:
+    def _look(self, step: Step, node: RunnableNode) -> None:
+        """What was called may not be what its key says: another process has other code, files are changed."""
+        if node.version + node.code != step.version:
             self.state.stale.add(step.node_id)
         known = self.state.nodes[step.node_id]
         for file in self.planner.touched(known) if known.files else ():

@@ -9,7 +9,8 @@ State, and who changes it:
                brings comes before all else: the plan's order, depth first, stays depth first. `first` is the lowest.
     blocked    node id -> how many of the values that its step takes are not there yet; never 0.
     takers     node id -> the blocked steps that take its value, one entry a link.
-    ready      a heap of (rank, node id). An entry whose rank is no longer its node's is passed over.
+    place      rank -> node id, of every step that has not started.
+    ready      a heap of ranks. One that has no place any more is passed over.
     running    node ids that were started and have not ended.
     expanded   node id -> Join of every node that has expanded and is not done: what its outputs are gathered from. It
                is blocked like a step, by the nodes of its join.
@@ -87,7 +88,8 @@ class RunState:
     rank: dict[str, int] = field(default_factory=dict)
     blocked: dict[str, int] = field(default_factory=dict)
     takers: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-    ready: list[tuple[int, str]] = field(default_factory=list)
+    place: dict[int, str] = field(default_factory=dict)
+    ready: list[int] = field(default_factory=list)
     running: set[str] = field(default_factory=set)
     expanded: dict[str, Join] = field(default_factory=dict)
     outputs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -108,11 +110,10 @@ class RunState:
     def start(self) -> Step | None:
         """The next step, of those whose values are there the first; None if all that are left wait for running ones."""
         while self.ready:
-            rank, node_id = heappop(self.ready)
-            step = self.steps.get(node_id)
-            if step is not None and self.rank[node_id] == rank:
+            node_id = self.place.pop(heappop(self.ready), None)
+            if node_id is not None:
                 self.running.add(node_id)
-                return step
+                return self.steps[node_id]
         return None
 
     def finish(self, node_id: str, entry: Entry) -> None:
@@ -131,7 +132,7 @@ class RunState:
                     blocked[taker] -= 1
                 else:
                     del blocked[taker]
-                    heappush(self.ready, (self.rank[taker], taker))
+                    heappush(self.ready, self.rank[taker])
         if not self.waiting[node_id] and node_id not in self.keep:
             del outputs[node_id]
         self.release(parents)
@@ -151,6 +152,7 @@ class RunState:
         self.expanded[node_id].gather(growth.shown)
         self.first -= 1
         self.rank[node_id] = self.first
+        self.place[self.first] = node_id
         for parent in growth.parents:
             self.waiting[parent] += 1
         self._add(growth.plan.steps)
@@ -196,7 +198,7 @@ class RunState:
 
     def _add(self, steps: Sequence[Step]) -> None:
         """Steps to come, before all others; one of a node that has a step already takes its place."""
-        known, waiting, block = self.steps, self.waiting, self._block
+        known, ranks, place, waiting = self.steps, self.rank, self.place, self.waiting
         replaced: list[str] = []
         self.first -= len(steps)
         for rank, step in enumerate(steps, self.first):
@@ -204,10 +206,14 @@ class RunState:
             if node_id in known:
                 replaced += self._withdraw(node_id)
             known[node_id] = step
-            self.rank[node_id] = rank
+            ranks[node_id] = rank
+            place[rank] = node_id
             for parent in step.parents:
                 waiting[parent] += 1
-            block(node_id, step.needs)
+            if step.needs:
+                self._block(node_id, step.needs)
+            else:
+                heappush(self.ready, rank)
         self.release(replaced)
 
     def _block(self, node_id: str, needs: Iterable[str]) -> None:
@@ -219,11 +225,12 @@ class RunState:
         if missing:
             self.blocked[node_id] = missing
         else:
-            heappush(self.ready, (self.rank[node_id], node_id))
+            heappush(self.ready, self.rank[node_id])
 
     def _withdraw(self, node_id: str) -> tuple[str, ...]:
         """Take back a step that has not started; gives its links."""
         step = self.steps.pop(node_id)
+        self.place.pop(self.rank[node_id], None)
         if self.blocked.pop(node_id, 0):
             for parent in set(step.needs) & self.takers.keys():
                 self.takers[parent] = [taker for taker in self.takers[parent] if taker != node_id]

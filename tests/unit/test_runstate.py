@@ -76,8 +76,8 @@ def done(state: RunState, *node_ids: str) -> None:
 
 def held(state: RunState, failed: set[str] = frozenset()) -> None:  # type: ignore[assignment]
     """Assert the invariants."""
-    ready = {node_id for rank, node_id in state.ready if node_id in state.steps and state.rank[node_id] == rank}
-    ready -= state.running  # an entry of one that has started may stay behind another's
+    ready = {state.place[rank] for rank in state.ready if rank in state.place}
+    assert {state.rank[node_id]: node_id for node_id in state.steps.keys() - state.running} == state.place
     assert state.steps.keys() == ready | state.running | state.blocked.keys(), "1"
     assert len(state.steps) == len(ready) + len(state.running) + len(state.blocked), "1"
     missing: Counter[tuple[str, str]] = Counter()
