@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
-from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, add_twins, resize_mask, resolve, to_batch
+from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, add_twins, resolve
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.values.masks import resize_mask
+from weft.nodes.diffusion.values.pixels import to_batch
 
 H, W = 16, 12
 

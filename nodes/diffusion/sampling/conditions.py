@@ -18,8 +18,8 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.noise import PatchRandom
-from weft.nodes.diffusion.values.masks import as_masks
-from weft.nodes.diffusion.values.pixels import as_pictures, as_videos
+from weft.nodes.diffusion.values.masks import resize_mask
+from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, to_batch
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Denoiser, Steering
@@ -181,22 +181,6 @@ def add_twins(source: Sequence[Condition], other: list[Condition]) -> None:
         if smallest.area != condition.area:
             twin = replace(condition, context=smallest.context, added=smallest.added, concat=smallest.concat)
             other.append(twin)
-
-
-def to_batch(tensor: Tensor, batch: int) -> Tensor:
-    """The tensor repeated, or cut, to `batch` items."""
-    if tensor.shape[0] == 1:
-        return tensor.expand(batch, *tensor.shape[1:])
-    repeats = -(-batch // tensor.shape[0])
-    return tensor.repeat(repeats, *[1] * (tensor.dim() - 1))[:batch]
-
-
-def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
-    """A mask [h,w], [m,h,w] or [m,1,h,w] as [m,height,width] float32, bilinear, not rounded."""
-    mask = as_masks(mask).float()[:, None]
-    if mask.shape[-2:] != (height, width):
-        mask = torch.nn.functional.interpolate(mask, size=(height, width), mode="bilinear")
-    return mask[:, 0]
 
 
 def noise_mask_for(mask: Tensor, latent: Tensor) -> Tensor:

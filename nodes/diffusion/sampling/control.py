@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.families import FAMILIES, recognise_controlnet, renamed_controlnet
-from weft.nodes.diffusion.sampling.conditions import to_batch
-from weft.nodes.diffusion.values.pixels import resize
+from weft.nodes.diffusion.values.pixels import resize, to_batch
 from weft.nodes.diffusion.weights.networks import Part, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import WeightFile

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import finite_number
-from weft.nodes.diffusion.sampling.conditions import Area, Condition, SamplingRun, resolve, resolve_sides, to_batch
+from weft.nodes.diffusion.sampling.conditions import Area, Condition, SamplingRun, resolve, resolve_sides
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
+from weft.nodes.diffusion.values.pixels import to_batch
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Steering

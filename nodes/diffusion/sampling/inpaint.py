@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.conditions import resize_mask
+from weft.nodes.diffusion.values.masks import resize_mask
 from weft.nodes.diffusion.values.vae import Vae
 
 if TYPE_CHECKING:

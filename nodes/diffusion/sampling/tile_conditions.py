@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from weft.nodes.diffusion.sampling.conditions import Area, absolute_area, bounds_of, resize_mask
+from weft.nodes.diffusion.sampling.conditions import Area, absolute_area, bounds_of
 from weft.nodes.diffusion.sampling.tiles import Tile
-from weft.nodes.diffusion.values.masks import as_masks
+from weft.nodes.diffusion.values.masks import as_masks, resize_mask
 from weft.nodes.diffusion.values.pixels import resize
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
-from weft.nodes.diffusion.sampling.conditions import resize_mask, to_batch
-from weft.nodes.diffusion.values.pixels import check_images, resize, scale_image
+from weft.nodes.diffusion.values.masks import resize_mask
+from weft.nodes.diffusion.values.pixels import check_images, resize, scale_image, to_batch
 
 Blend = Callable[[Tensor, Tensor], Tensor]
 

@@ -16,9 +16,8 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
-from weft.nodes.diffusion.sampling.conditions import to_batch
 from weft.nodes.diffusion.values.masks import as_masks
-from weft.nodes.diffusion.values.pixels import LATENT_PIXELS, resize
+from weft.nodes.diffusion.values.pixels import LATENT_PIXELS, resize, to_batch
 
 
 class Latent(TypedDict, total=False):

@@ -144,3 +144,11 @@ OPERATIONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "or": _logical(torch.logical_or),
     "xor": _logical(torch.logical_xor),
 }
+
+
+def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
+    """A mask [h,w], [m,h,w] or [m,1,h,w] as [m,height,width] float32, bilinear, not rounded."""
+    mask = as_masks(mask).float()[:, None]
+    if mask.shape[-2:] != (height, width):
+        mask = torch.nn.functional.interpolate(mask, size=(height, width), mode="bilinear")
+    return mask[:, 0]

@@ -179,3 +179,11 @@ METHODS: Mapping[str, Callable[[Tensor, int, int], Tensor]] = {
     "lanczos": _lanczos,
     "bislerp": _bislerp,
 }
+
+
+def to_batch(tensor: Tensor, batch: int) -> Tensor:
+    """The tensor repeated, or cut, to `batch` items."""
+    if tensor.shape[0] == 1:
+        return tensor.expand(batch, *tensor.shape[1:])
+    repeats = -(-batch // tensor.shape[0])
+    return tensor.repeat(repeats, *[1] * (tensor.dim() - 1))[:batch]
