@@ -31,7 +31,7 @@ KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
 def save(make_context: Any) -> Any:
     def write(suffix: str, images: torch.Tensor = FRAMES, **options: Any) -> Path:
         function, usual = KINDS[suffix]
-        context = make_context()
+        context = make_context(making={"sampling": "comfy"})
         given = {"filename_prefix": "moving/%width%x%height%", "fps": 8.0, **usual, **options}
         shown = function(
             images=images, **given, prompt=PROMPT, extra_pnginfo={"workflow": WORKFLOW, "mood": "Ä"}, context=context
