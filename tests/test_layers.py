@@ -68,6 +68,10 @@ VIOLATIONS = {
     "the engine knows neither torch nor nodes": ("engine/errors.py", "def late():\n    import torch\n"),
     "the rooms of the engine, top first": ("engine/schema/sockets.py", "import weft.engine.running.executor\n"),
     "the rooms of the node library, top first": ("nodes/core/mask.py", "import weft.nodes.efficiency.values\n"),
+    "nothing outside asks which family a model is": (
+        "nodes/diffusion/sampling/noise.py",
+        "from weft.nodes.diffusion.families.sd import unet\n",
+    ),
     "the diffusion library knows neither engine nor faces": (
         "nodes/diffusion/sampling/names.py",
         "from weft.engine import errors\n",

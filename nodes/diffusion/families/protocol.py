@@ -34,11 +34,13 @@ Read = Callable[[str], "Tensor"]
 class Places(NamedTuple):
     """Where the functions of transformer_options may step into a network, by ComfyUI's names for it.
 
-    patched: keys of "patches". replaced: keys of "patches_replace".
+    patched: keys of "patches". replaced: keys of "patches_replace". channels: of its outermost feature maps, by which
+    some patches tell its levels apart; 0 for a network without levels.
     """
 
     patched: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
+    channels: int = 0
 
 
 class Fed(NamedTuple):

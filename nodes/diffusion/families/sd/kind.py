@@ -88,7 +88,7 @@ class SDKind:
     @property
     def places(self) -> Places:
         """See Kind."""
-        return PLACES
+        return PLACES._replace(channels=self.unet["block_out_channels"][0])
 
     def process(self) -> ModelSampling:
         """See Kind."""

@@ -110,8 +110,7 @@ def _free_u(model: ModelPatcher, patch: FreeU) -> ModelPatcher:
 def _by_channels(
     model: ModelPatcher, b1: float, b2: float, s1: float, s2: float
 ) -> tuple[tuple[int, float, float], ...]:
-    config: Any = model.network.base.config
-    base = config.block_out_channels[0]
+    base = model.places.channels
     return (4 * base, b1, s1), (2 * base, b2, s2)
 
 
