@@ -73,7 +73,7 @@ VIOLATIONS = {
         "from weft.nodes.diffusion.families.sd import unet\n",
     ),
     "the diffusion library knows neither engine nor faces": (
-        "nodes/diffusion/sampling/names.py",
+        "nodes/diffusion/text/names.py",
         "from weft.engine import errors\n",
     ),
     "a face knows the engine's authoring side only": (

@@ -9,7 +9,7 @@ from weft.engine.schema.node import INTERNAL
 from weft.engine.schema.sockets import Combo, Float, Int, String
 from weft.nodes.core.conditioning import prompts, require
 from weft.nodes.core.types import Clip, Conditioning
-from weft.nodes.diffusion.sampling.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
+from weft.nodes.diffusion.text.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 from weft.nodes.efficiency.face import node
 
 Text = Annotated[str, String(multiline=True)]

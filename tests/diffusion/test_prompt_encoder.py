@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 from weft.nodes.diffusion.text.clip import Clip, TextEncoder, encode_chunks, tokenize
+from weft.nodes.diffusion.text.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 from weft.nodes.diffusion.text.prompt_encoder import MASK_TOKEN, Word, encode_prompt, normalise, read_words
 from weft.nodes.diffusion.text.tokenizer import END
 from weft.nodes.diffusion.weights.patched import PatchedNetwork

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, nearest, python_warning
-from weft.nodes.diffusion.sampling.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 from weft.nodes.diffusion.text.clip import CHUNK, Chunk, Token, chunk, encode_chunks, lay, read_groups
+from weft.nodes.diffusion.text.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip, Conditioning, TextEncoder
