@@ -47,7 +47,7 @@ Mask = Annotated[Tensor, Socket("MASK")]
 """float32 [B,H,W], 0..1; 1 is masked."""
 
 Latent = Annotated[LatentValue, Socket("LATENT")]
-"""{"samples": float32 [B,4,H/8,W/8] unscaled, on the CPU; "noise_mask"?: [b,H,W]; "batch_index"?: list of int}."""
+"""{"samples": float32 [B,C,h,w] or [B,C,T,h,w], unscaled, CPU; "noise_mask"?: [b,H,W]; "batch_index"?: [B ints]}."""
 
 Conditioning = Annotated[Prompts, Socket("CONDITIONING")]
 """[[float32 [B,T,C], {"pooled_output"?: [B,P], "area"?, "mask"?, "strength"?, ...}], ...]."""

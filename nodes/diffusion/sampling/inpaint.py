@@ -27,7 +27,7 @@ def encode_for_inpaint(vae: Vae, pixels: Tensor, mask: Tensor, grow: int) -> Lat
         mask: [m,h,w], 1 where to paint, of any size; m is 1 or B.
 
     Returns:
-        {"samples": [B,4,H//8,W//8], "noise_mask": [m,1,8*(H//8),8*(W//8)] of 0 and 1}.
+        {"samples": [B,C,h,w], "noise_mask": [m,1,H,W] of 0 and 1, at the size of the cropped image}.
 
     Raises:
         DiffusionError: no image or mask of this form, or a number of masks that is neither 1 nor B.

@@ -34,7 +34,7 @@ class LatentUpscaler(nn.Module):
         self.convs = nn.ModuleList(nn.Conv2d(a, b, kernel, padding=kernel // 2) for a, b in pairwise(widths))
 
     def forward(self, latent: Tensor, factor: float) -> Tensor:
-        """[B,4,h,w] -> [B,4,h*factor,w*factor], unscaled latents."""
+        """[B,C,h,w] -> [B,C,h*factor,w*factor], unscaled latents."""
         first, *inner, last = self.convs
         x = interpolate(first(latent).relu(), scale_factor=factor, mode="nearest")
         for conv in inner:
@@ -72,7 +72,7 @@ def upscale_with(path: Path, latent: Latent, factor: float, memory: DeviceMemory
     """Enlarge a latent by the network in a file; a noise mask is enlarged too (bicubic).
 
     Args:
-        latent: {"samples": [B,4,h,w] unscaled, "noise_mask"?: [m,H,W]}.
+        latent: {"samples": [B,C,h,w] or [B,C,T,h,w] unscaled, "noise_mask"?: [m,H,W]}.
         factor: the one that the file was trained for.
 
     Raises:
