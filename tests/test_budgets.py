@@ -107,7 +107,7 @@ def test_the_graphs_have_the_size_they_say(shape: str, size: int) -> None:
     graph = overhead.SHAPES[shape](size)
     assert len(graph) == size
     registry = overhead.Registry().add([overhead.Start, overhead.Add, overhead.End])
-    assert len(overhead.engine.run(graph, registry=registry).timings) == size, "every node is needed and none a twin"
+    assert len(overhead.weft.run(graph, registry=registry).timings) == size, "every node is needed and none a twin"
 
 
 @pytest.mark.slow
