@@ -319,8 +319,9 @@ def _read_extra_paths(path: Path) -> None:
 
 def _read_settings(path: Path) -> None:
     from weft.engine.settings import Settings
+    from weft.nodes.core.settings import SETTINGS
 
-    Settings.load({}, folder=path.parent)
+    Settings.load({}, SETTINGS, folder=path.parent)
 
 
 def _read_options(path: Path) -> None:
