@@ -88,7 +88,7 @@ def LatentBlend(
     *,
     samples1: Latent,
     samples2: Latent,
-    blend_factor: Annotated[float, Float(default=0.5, min=0, max=1, step=0.01)],
+    blend_factor: Annotated[float, Float(default=0.5, min=0.0, max=1.0, step=0.01)],
 ) -> Latent:
     """Mix two latents.
 

@@ -24,8 +24,8 @@ _SDXL = "comfy_extras.nodes_clip_sdxl"
 Strength = Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)]
 Pixels = Annotated[int, Int(default=64, min=64, max=16384, step=8)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
-Share = Annotated[float, Float(default=1.0, min=0, max=1.0, step=0.01)]
-ShareOffset = Annotated[float, Float(default=0, min=0, max=1.0, step=0.01)]
+Share = Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
+ShareOffset = Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.01)]
 
 Part = TypeVar("Part")
 

@@ -9,7 +9,7 @@ import pytest
 
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import Registry
-from weft.engine.schema.sockets import Combo, Files
+from weft.engine.schema.sockets import Combo, Files, Float
 
 from ..reference.store import document
 
@@ -59,3 +59,17 @@ def test_the_pack_names_every_node_of_its_files() -> None:
         marked = {name for name, thing in vars(module).items() if is_marked(thing) and thing.__module__ == module_name}
         places = (source.partition(":") for source in NODES.values())
         assert marked == {name for module, _, name in places if module == module_name}
+
+
+def test_bounds_of_real_numbers_are_real_numbers() -> None:
+    """An alias with 0 and one with 0.0 are one to typing, and which of them is shown would depend on who came first."""
+    found = [
+        f"{schema.class_type}.{spec.name}: {name}={value!r}"
+        for schema in REGISTRY.schemas()
+        if schema.python_module.partition(".")[0] in ("nodes", "comfy_extras")
+        for spec in schema.inputs
+        if isinstance(spec.socket, Float)
+        for name, value in spec.socket.options.items()
+        if name in ("default", "min", "max") and type(value) is int and abs(value) < 2**53
+    ]
+    assert not found
