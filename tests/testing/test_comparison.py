@@ -135,6 +135,15 @@ def loader(version: str, drawn: Any) -> Recorded:
     return Recorded().add("1", OPAQUE, version=version).add("2", drawn, "1").add("3", drawn + 1, "2")
 
 
+def test_the_name_of_an_opaque_value_is_for_readers(instrument: Instrument) -> None:
+    """Its class may be renamed in a later version of Weft: old goldens hold."""
+    before, now = loader("1", BASE), loader("1", BASE)
+    leaf = OpaqueLeaf(kind="opaque", name="Renamed")
+    values = (ValueRecord(name="0 OUT", type="MODEL", leaves={"": leaf}),)
+    now.nodes["1"] = now.nodes["1"].model_copy(update={"values": values})
+    assert states(compared(before, now, instrument)) == dict.fromkeys("123", SAME)
+
+
 def test_what_cannot_be_seen_is_blamed_where_it_shows(instrument: Instrument) -> None:
     found = compared(loader("1", BASE), loader("2", BASE + 1), instrument)
     assert states(found) == {"1": CHANGED, "2": DIVERGED, "3": DIVERGED}
