@@ -98,6 +98,8 @@ async def await_node(
     step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]], context: RunContext
 ) -> Entry | Expansion:
     """As call_node, for a node whose function is a coroutine function."""
+    import asyncio
+
     inputs = _taken(step, node, outputs)
     files: list[Path] = []
     try:
@@ -106,6 +108,13 @@ async def await_node(
         return _entry(step, await node.call(**inputs), tuple(files))
     except Interrupted:
         raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled this call: something that the node waited for was.
+        context.surface()
+        raise failure(step, RuntimeError("what it waited for was cancelled"), inputs, hidden=node.injected) from error
     except Exception as error:
         context.surface()
         raise failure(step, error, inputs, hidden=node.injected) from error

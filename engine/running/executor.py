@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from weft.engine.cache.protocol import Entry
+from weft.engine.cache.protocol import Entry, Manifest
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import (
@@ -124,7 +124,10 @@ class _Run:
             status = "interrupted"
             stopped = stop if isinstance(stop, Interrupted) else Interrupted()
             stopped.files = self._written()[0]
-            raise stopped from None
+            try:
+                raise stopped from None
+            finally:
+                del stopped  # as in _let_pass
         except NodeError as error:
             error.files = self._written()[0]
             raise
@@ -166,7 +169,7 @@ class _Run:
             if step.hit is not None:
                 # What is planned for another device or mode is no hit here.
                 if step.hit.key == self.planner.namespace + step.key.digest:
-                    entry = self.planner.cache.load(step.hit)
+                    entry = self._loaded(step.hit)
                 if entry is None:
                     state.retry(node_id, again(self.planner, state, step))
                     continue
@@ -185,7 +188,10 @@ class _Run:
         step = call.step
         if isinstance(outcome, NodeError):
             self._failed(step, outcome)
-            self._let_pass(step, outcome)
+            try:
+                self._let_pass(step, outcome)
+            finally:
+                del outcome  # as in _let_pass
             return
         self.timings[step.node_id] = call.seconds
         self._look(step, call.node)
@@ -229,7 +235,14 @@ class _Run:
             self.state.inherit(step.node_id, (first,))
             return self.state.entry(first)
         hit = self.planner.find(step.key)
-        return self.planner.cache.load(hit) if hit is not None and self.planner.still_there(hit) else None
+        return None if hit is None else self._loaded(hit)
+
+    def _loaded(self, hit: Manifest) -> Entry | None:
+        """What the cache has under a key now; None if the files that belong to it are not where this run writes."""
+        entry = self.planner.cache.load(hit)
+        # Another run may have put its own there since the question was asked.
+        there = entry is not None and self.planner.still_there(hit._replace(files=entry.files))
+        return entry if there else None
 
     def _called(self, step: Step) -> Call:
         class_type = step.schema.class_type
@@ -313,7 +326,11 @@ class _Run:
         waited_for = self.state.waiting[step.node_id]
         self.state.fail(step.node_id)
         if self.spare is None or waited_for or not self.spare(error):
-            raise error
+            try:
+                raise error
+            finally:
+                # Its traceback holds this frame: if the frame held it, outputs would stay until a garbage collection.
+                del error
         self.spared = True
 
     def _expand(self, step: Step, expansion: Expansion, seconds: float) -> None:
@@ -324,7 +341,10 @@ class _Run:
             failed = failure(step, error, step.inputs)
             failed.__cause__ = error
             self._failed(step, failed)
-            raise failed from error
+            try:
+                raise failed from error
+            finally:
+                del failed  # as in _let_pass
         self.grown = True
         self.state.expand(step.node_id, growth)
         if self.observed:

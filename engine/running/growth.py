@@ -114,14 +114,16 @@ def _steps(
     return tuple(planner.decide(order, missing, nodes, computes, lost)[0]), fresh
 
 
-def _read(registry: Registry, known: Collection[str], step: Step, graph: Mapping[str, Any]) -> dict[str, _Inner]:
+def _read(registry: Registry, known: Mapping[str, Known], step: Step, graph: Mapping[str, Any]) -> dict[str, _Inner]:
     """The nodes inside, by id; their ids must be new."""
     real = step.origin.real if step.origin is not None else step.node_id
     inside: dict[str, _Inner] = {}
     for node_id, node in graph.items():
         if not isinstance(node_id, str) or not isinstance(node, Mapping) or "class_type" not in node:
             raise BadExpansion(f"expanded into node {node_id!r}, which is no object with a class_type")
-        if node_id in known:
+        # A node whose outputs were let go, and are asked for again, expands once more.
+        origin = known[node_id].origin if node_id in known else None
+        if node_id in known and (origin is None or origin.parent != step.node_id):
             raise BadExpansion(f"expanded into a node {node_id!r}, an id that this run has already")
         class_type = node["class_type"]
         if class_type not in registry:

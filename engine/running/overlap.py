@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from weft.engine.cache.protocol import Entry
 from weft.engine.running.call import Call, Outcome
 from weft.engine.running.drivers import Work
 from weft.engine.running.loops import in_loop
@@ -28,16 +29,25 @@ class AsyncDriver:
                     else:
                         work.settle(call, call.perform())
                     await asyncio.sleep(0)
+                    _settle(running, work)
                 if not running:
                     return
-                done, _ = await asyncio.wait(running, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(running, timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
+                _settle(running, work)
                 work.checkpoint()
-                for task in [task for task in running if task in done]:
-                    work.settle(running.pop(task), task.result())
         finally:
+            # A failure elsewhere loses nothing of what is done.
+            for task in [task for task in running if task.done() and not task.cancelled() and not task.exception()]:
+                if type(outcome := task.result()) is Entry:
+                    work.settle(running.pop(task), outcome)
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
+
+
+def _settle(running: dict[asyncio.Task[Outcome], Call], work: Work) -> None:
+    for task in [task for task in running if task.done()]:
+        work.settle(running.pop(task), task.result())
 
 
 _PATIENCE_S = 0.1

@@ -136,6 +136,32 @@ def test_a_failure_stops_the_others(world: World) -> None:
     assert (len(cache), "plain 3" in world.told) == (1, True), "what had finished is kept"
 
 
+def test_what_is_done_is_kept_when_another_fails(world: World) -> None:
+    """A coroutine that has ended while a plain node was called."""
+    cache, nodes = MemoryCache(), registry(world)
+
+    @node(category="test")
+    def Late(*, number: Number) -> Value:
+        raise ValueError(f"no {number}")
+
+    prompt = {"1": step("Meet", number=1), "2": step("Late", number=2)}
+    with pytest.raises(NodeError, match="no 2"):
+        weft.run(prompt, registry=nodes.add([Late]), targets=["1", "2"], cache=cache)
+    assert weft.run({"1": prompt["1"]}, registry=nodes, targets=["1"], cache=cache).cached == ("1",)
+
+
+def test_a_node_that_is_cancelled_by_what_it_waits_for_failed(world: World) -> None:
+    @node(category="test")
+    async def Lost(*, number: Number) -> Value:
+        inner = asyncio.ensure_future(asyncio.Event().wait())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        return int(await inner)
+
+    with pytest.raises(NodeError, match="what it waited for was cancelled") as caught:
+        weft.run({"1": step("Lost", number=1)}, registry=registry(world).add([Lost]), targets=["1"])
+    assert caught.value.node_id == "1"
+
+
 @pytest.mark.parametrize("by", ["the node", "a thread"])
 def test_a_run_that_waits_is_cancelled(by: str, world: World) -> None:
     token = CancelToken()

@@ -7,6 +7,7 @@ import time
 import types
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -174,6 +175,39 @@ def test_outputs_go_as_soon_as_nobody_needs_them(runner: Runner) -> None:
     runner.run(CHAIN)
     assert runner.world.alive_at == {1: set(), 2: {1}, 3: {2}, 4: {3}}
     assert runner.world.alive() == set()
+
+
+@pytest.mark.parametrize("raised", [ValueError("no"), Interrupted("enough"), KeyboardInterrupt()])
+def test_a_run_that_ends_early_lets_go_of_everything(raised: BaseException, runner: Runner) -> None:
+    """At once, not when garbage is collected: values may be large, and on a GPU."""
+
+    def stop(context: RunContext) -> None:
+        raise raised
+
+    runner.world.does[3] = stop
+    gc.collect()
+    gc.disable()
+    try:
+        with suppress(NodeError, Interrupted):
+            runner.run(CHAIN)
+        raised.__traceback__ = raised.__context__ = None
+        assert [number for number, ref in runner.world.refs.items() if ref() is not None] == []
+    finally:
+        gc.enable()
+
+
+def test_a_cached_file_counts_where_this_run_writes_it(runner: Runner, tmp_path: Path) -> None:
+    """Another run, with another output folder, may have taken the entry's place since the plan was made."""
+    cache = MemoryCache()
+    runner.run(CHAIN, cache)
+    plan = runner.plan(CHAIN, cache)
+    assert plan.steps[-1].cached
+    here = runner.folders
+    runner.folders = Folders(models=here.models, input=here.input, output=tmp_path / "elsewhere", temp=here.temp)
+    context = RunContext(folders=runner.folders, settings=runner.make_context().settings)
+    result = runner.executor(cache).run(plan, context)
+    assert result.files == (tmp_path / "elsewhere" / "4.txt",)
+    assert (here.output / "4.txt").is_file()
 
 
 def test_each_consumer_is_waited_for(runner: Runner) -> None:

@@ -324,6 +324,19 @@ def test_a_source_that_is_gone_is_made_again(runner: Runner) -> None:
     assert number(runner.run(prompt, "h", cache=cache), "h") == 8
 
 
+def test_a_source_that_expanded_and_is_gone_expands_again(runner: Runner) -> None:
+    prompt = {
+        "m": MAKE,
+        "l": step("Loop", a=["m", 0], left=1),
+        "x": step("Add", tag="x", a=["l", 0], number=1),
+        "show": step("Show", a=["x", 0], text="x"),
+        "r": step("Remember", a=["l", 0]),
+        "g": step("Recall", memo=["r", 0]),
+    }
+    assert number(runner.run(prompt, "g")) == 9
+    assert runner.world.called.count("loop 1") == 2
+
+
 def test_links_in_values_do_not_lead_astray(runner: Runner) -> None:
     """The same graph under other ids: the value that holds an id is not taken from the cache."""
     cache = MemoryCache()
