@@ -13,6 +13,7 @@ from weft.nodes.core import custom_sampling, samplers, sigmas
 from weft.nodes.core import model as model_faces
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.sd.unet import PLACES
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guiders import Guider
 from weft.nodes.diffusion.sampling.noise import NoNoise, RandomNoise, brownian_noise, brownian_noise_on_device
@@ -26,8 +27,8 @@ SIGMAS = torch.tensor([8.0, 4.0, 2.0, 1.0, 0.0])
 @pytest.fixture
 def model() -> ModelPatcher:
     network: Any = torch.nn.Linear(1, 1)
-    network.config = SimpleNamespace(block_out_channels=(32, 64))
-    kind: Any = SimpleNamespace(latent_format=LatentFormat(4, 8, 0.5), title="Stable Diffusion 1.x")
+    places = PLACES._replace(channels=32)
+    kind: Any = SimpleNamespace(latent_format=LatentFormat(4, 8, 0.5), title="Stable Diffusion 1.x", places=places)
     return ModelPatcher(PatchedNetwork(network), kind, ModelSampling.discrete())
 
 
