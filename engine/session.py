@@ -302,7 +302,7 @@ class Session:
         lenient = [
             code
             for name, setting in self.packs.settings.items()
-            for code in setting.forgives.get(getattr(self.settings, name), ())
+            for code in setting.forgiven(getattr(self.settings, name))
         ]
         given: dict[str, Any] = {"folders": self.folders, "targets": targets, "executable": executable}
         return checked(prompt, self.registry, passes=passes, lenient=lenient, **given)

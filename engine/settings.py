@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import keyword
 import os
 import re
 import tempfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, TypeAdapter, ValidationError, field_validator
 
 from weft.engine.documents import names_a_place, read_toml
-from weft.engine.errors import UsageError, did_you_mean
+from weft.engine.errors import DefinitionError, UsageError, did_you_mean
+
+_T = TypeVar("_T")
 
 SETTINGS_FILE = "weft.toml"
 ARGUMENTS = "the arguments"
+TAKEN = frozenset(
+    {
+        *("registry", "object_info", "cache", "sources", "warn", "settings"),  # Session
+        *("workflow", "overrides", "targets", "only", "bypass", "mute", "observers", "seed", "cancel"),  # weft.run
+        *("set", "runs", "markers", "tolerance"),  # keys of NAME.test.toml and [tool.weft.test]
+    }
+)
+"""What has a meaning already where settings are given by name: no setting is called so."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +61,31 @@ class Setting:
     words: Mapping[Any, str] = field(default_factory=dict)
     verb: str = "run"
     label: str = ""
+    reader: TypeAdapter[Any] = field(init=False, repr=False, compare=False)
+    """Reads a value as the setting's type."""
+
+    def __post_init__(self) -> None:
+        """Raise DefinitionError for a name or a type that is none: at its making, so that it is known whose it is."""
+        name = self.name
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
+            raise DefinitionError(f"setting {name!r:.200}: expected a name as a parameter of Python has it")
+        if name in TAKEN or hasattr(Settings, name):
+            raise DefinitionError(f"setting {name!r}: the name is taken")
+        try:
+            reader = TypeAdapter(self.type)
+        except Exception as error:  # a type of the pack's own: it may raise anything
+            raise DefinitionError(f"setting {name!r}: its type: {type(error).__name__}: {error}") from error
+        if not reader.pydantic_complete:
+            raise DefinitionError(f"setting {name!r}: its type {self.type!r:.200} is not known")
+        object.__setattr__(self, "reader", reader)
 
     def said(self, value: Any) -> str:
         """How a run with this value is: `in continuous mode`."""
-        return self.words.get(value, f"with {self.name} {value!r:.40}")
+        return next(_under(value, self.words), f"with {self.name} {value!r:.40}")
+
+    def forgiven(self, value: Any) -> Collection[str]:
+        """The codes of issues that stop no run with this value."""
+        return next(_under(value, self.forgives), ())
 
     @property
     def is_switch(self) -> bool:
@@ -66,6 +98,11 @@ class Setting:
         if self.is_switch:
             return f"--{dashed}" if value else f"--no-{dashed}"
         return f"--{dashed} {value}"
+
+
+def _under(value: Any, table: Mapping[Any, _T]) -> Iterator[_T]:
+    """What a table has for a value, which may be a list or a mapping: those are no keys."""
+    return (each for key, each in table.items() if key == value)
 
 
 def own_temp() -> Path:
@@ -154,7 +191,7 @@ class Settings(BaseModel):
                 name = setting.name
                 read[name] = setting.default
                 if name in merged:
-                    read[name] = TypeAdapter(setting.type).validate_python(merged[name][0])
+                    read[name] = setting.reader.validate_python(merged[name][0])
         except ValidationError as error:
             first = error.errors()[0]
             name = name or str(first["loc"][0])

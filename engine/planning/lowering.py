@@ -108,7 +108,7 @@ class Site:
         """Say what the user should know of an input, of this node or another, and what stops nothing."""
         self.notes.append(self._lowering.said("note", input_name, message, hint, node_id or self.node_id))
 
-    def need(self, reason: str, **settings: str) -> None:
+    def need(self, reason: str, /, **settings: str) -> None:
         """Settings that the run must have for this, because of `reason`: "its prompt schedule"."""
         self.settings |= settings
         self.reason = reason

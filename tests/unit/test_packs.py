@@ -118,16 +118,16 @@ def test_its_pass_runs_where_its_switch_is_on(toy: Path) -> None:
 def test_its_setting_is_an_option(toy: Path, sandbox: Path) -> None:
     (sandbox / "w.json").write_text(json.dumps(PROMPT))
 
-    def weft(*arguments: str) -> str:
-        path = os.pathsep.join([str(toy), *filter(None, [os.environ.get("PYTHONPATH")])])
-        environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
-        command = [sys.executable, str(CLI), *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    ran = in_a_process(toy, "run", "w.json", "--grain", "coarse", "--json")
+    assert json.loads(ran.stdout)["outputs"]["1"]["text"] == ["4 coarse coarse 3"]
+    assert "How fine it is. Environment: WEFT_GRAIN." in in_a_process(toy, "run", "--help").stdout
 
-    assert json.loads(weft("run", "w.json", "--grain", "coarse", "--json"))["outputs"]["1"]["text"] == [
-        "4 coarse coarse 3"
-    ]
-    assert "How fine it is. Environment: WEFT_GRAIN." in weft("run", "--help")
+
+def in_a_process(toy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(toy), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
+    command = [sys.executable, str(CLI), *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_its_part_in_the_browser_is_known(toy: Path) -> None:
@@ -171,6 +171,41 @@ def test_a_part_that_is_none_is_named(part: str, value: Any, message: str) -> No
         Pack(**{part: value})
 
 
+@pytest.mark.parametrize("name", ["my-grain", "class", "1x", "", "_grain", 7])
+def test_a_setting_has_a_name(name: Any) -> None:
+    with pytest.raises(DefinitionError, match=re.escape(f"setting {name!r}: expected a name")):
+        Setting(name, int, 3, Flag("h"))
+
+
+@pytest.mark.parametrize("call", [weft.run, weft.Session, weft.validate])
+def test_a_setting_is_called_as_no_other_argument(call: Any) -> None:
+    others = [*Settings.model_fields, "settings"]
+    names = [name for name in inspect.signature(call).parameters if name not in others]
+    for name in [*names, "load", "source", "json", "settings"]:
+        with pytest.raises(DefinitionError, match=f"setting '{name}': the name is taken"):
+            Setting(name, str, "")
+
+
+@pytest.mark.parametrize("kind", [object(), "NoSuch", type("Grain", (), {})])
+def test_a_setting_has_a_type_that_can_be_read(kind: Any) -> None:
+    with pytest.raises(DefinitionError, match="setting 'grain': its type"):
+        Setting("grain", kind, "")
+
+
+@pytest.mark.parametrize(("kind", "value"), [(list[str], ["a"]), (dict[str, int], {"a": 1})])
+def test_a_setting_may_be_a_list_or_a_mapping(kind: Any, value: Any) -> None:
+    setting = Setting("grains", kind, value, forgives={1: ("code",), "x": ()}, words={"x": "with x"})
+    assert (setting.said(value), setting.said("x")) == (f"with grains {value}", "with x")
+    assert (setting.forgiven(value), setting.forgiven(1)) == ((), ("code",))
+    registry = weft.Registry({"Nothing": Nothing}, packs=Packs((Pack(settings=(setting,)),)))
+    assert weft.run({"1": {"class_type": "Nothing", "inputs": {}}}, registry=registry, grains=value).warnings == []
+
+
+@weft.node(category="toy", output_node=True)
+def Nothing() -> None:
+    """Do nothing."""
+
+
 def test_a_broken_pack_is_a_warning_of_the_command(
     toy: Path, sandbox: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,17 +218,17 @@ def test_a_broken_pack_is_a_warning_of_the_command(
 
 def test_an_option_that_a_command_has_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     flag = Flag("Another one.")
-    taken = [Setting(name, str, "", flag) for name in ("set", "targets", "only", "free")]
+    taken = [Setting(name, str, "", flag) for name in ("events", "ui", "twice", "free")]
     monkeypatch.setattr(options, "flagged", lambda command: taken)
 
-    @options.taking_settings("run", before="targets")
-    def command(targets: options.TargetOption = None, change: options.SetOption = None, *, settings: Any) -> None:
-        given.append((targets, change, settings))
+    @options.taking_settings("run", before="ui")
+    def command(ui: options.UiOption = False, as_events: options.EventsOption = False, *, settings: Any) -> None:
+        given.append((ui, as_events, settings))
 
     given: list[Any] = []
-    assert list(inspect.signature(command).parameters) == ["only", "free", "targets", "change"]
-    command(targets=["5"], change=None, only=None, free="yes")
-    assert given == [(["5"], None, {"free": "yes"})]
+    assert list(inspect.signature(command).parameters) == ["twice", "free", "ui", "as_events"]
+    command(ui=True, as_events=False, twice=None, free="yes")
+    assert given == [(True, False, {"free": "yes"})]
 
 
 def test_the_document_s_examples_are_packs() -> None:
