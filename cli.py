@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weft.engine.errors import Interrupted, UsageError
+from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.options import (
     BypassOption,
@@ -394,6 +394,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     code: Any = 0
     arguments = sys.argv[1:] if argv is None else list(argv)
+    asked = {"as_json": "--json" in arguments, "as_events": "--events" in arguments}
     with stoppable() as stop:
         try:
             app(args=None if argv is None else arguments, prog_name="weft", obj=stop)
@@ -402,10 +403,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             # typer leaves from where it told people what it could not read.
             message = getattr(end.__context__, "format_message", None)
             if message is not None:
-                asked = {"as_json": "--json" in arguments, "as_events": "--events" in arguments}
                 Answer(stop, **asked, quiet=True).refused(message(), int(code or 0))
-        except KeyboardInterrupt:
-            code = Interrupted.exit_code
+        except (KeyboardInterrupt, Exception) as error:  # no command has begun: packs are imported for its options
+            code = Answer(stop, **asked, quiet=True).ended(error)
     # A signal while typer reads the arguments ends in typer's own exit code.
     return 128 + stop.number if code and stop.number else int(code or 0)
 

@@ -36,10 +36,7 @@ def answering(stop: Stop, *, as_json: bool = False, as_events: bool = False, qui
         with _libraries_silenced(), _prints_diverted(quiet):
             yield answer
     except (KeyboardInterrupt, Exception) as error:
-        try:
-            code = answer.failed(error)
-        except (KeyboardInterrupt, WeftError):  # the message cannot be written either, or a signal came meanwhile
-            code = 128 + answer.stop.number if answer.stop.number else 1
+        code = answer.ended(error)
     if code:
         raise SystemExit(code)
 
@@ -217,6 +214,13 @@ class Answer:
     def _written(self) -> dict[str, list[str]]:
         previews = {"previews": [str(file) for file in self.previews]} if self.previews else {}
         return {"files": [str(file) for file in self.files], **previews}
+
+    def ended(self, error: BaseException) -> int:
+        """Say what went wrong, if that can be written; returns the exit code."""
+        try:
+            return self.failed(error)
+        except (KeyboardInterrupt, WeftError):  # the message cannot be written either, or a signal came meanwhile
+            return 128 + self.stop.number if self.stop.number else 1
 
     def failed(self, error: BaseException) -> int:
         """Say what went wrong; returns the exit code."""

@@ -6,7 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from functools import cache, wraps
+from functools import cache, cached_property, update_wrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -165,26 +165,46 @@ def taking_settings(
     They stand before the parameters of these names: those with a value, and the switches. Of an option that the command
     has itself, its own is meant.
     """
+    return lambda function: _Taking(function, command, before, switches_before or before)
 
-    def give(function: Callable[..., None]) -> Callable[..., None]:
+
+class _Taking:
+    """A command that takes settings. Packs are imported when Typer asks for its signature, not when it is defined:
+
+    what goes wrong there is answered, as whatever else goes wrong in a command.
+    """
+
+    def __init__(self, function: Callable[..., None], command: str, before: str, switches_before: str) -> None:
+        update_wrapper(self, function, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        self._function = function
+        self._command = command
+        self._places = ((True, switches_before), (False, before))
+
+    def __call__(self, **given: Any) -> None:
+        said = {setting.name: given.pop(setting.name) for setting in self._known}
+        self._function(**given, settings={name: value for name, value in said.items() if value is not None})
+
+    @cached_property
+    def _own(self) -> list[inspect.Parameter]:
         # Typer reads the signature: the annotations in it are no texts then.
-        signature = inspect.signature(function, eval_str=True)
-        own = [parameter for name, parameter in signature.parameters.items() if name != "settings"]
-        known = [setting for setting in flagged(command) if not _is_taken(setting, own)]
-        for switches, place in ((True, switches_before or before), (False, before)):
-            at = next(at for at, parameter in enumerate(own) if parameter.name == place)
-            own[at:at] = [_parameter(setting) for setting in known if setting.is_switch is switches]
+        parameters = inspect.signature(self._function, eval_str=True).parameters
+        return [parameter for name, parameter in parameters.items() if name != "settings"]
 
-        @wraps(function)
-        def call(**given: Any) -> None:
-            said = {setting.name: given.pop(setting.name) for setting in known}
-            function(**given, settings={name: value for name, value in said.items() if value is not None})
+    @cached_property
+    def _known(self) -> list[Setting]:
+        return [setting for setting in flagged(self._command) if not _is_taken(setting, self._own)]
 
-        call.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
-        call.__dict__["__signature__"] = signature.replace(parameters=own)
-        return call
+    @cached_property
+    def __signature__(self) -> inspect.Signature:
+        parameters = list(self._own)
+        for switches, place in self._places:
+            at = next(at for at, parameter in enumerate(parameters) if parameter.name == place)
+            parameters[at:at] = [_parameter(setting) for setting in self._known if setting.is_switch is switches]
+        return inspect.Signature(parameters)
 
-    return give
+    @cached_property
+    def __annotations__(self) -> dict[str, Any]:  # type: ignore[override]
+        return {parameter.name: parameter.annotation for parameter in self.__signature__.parameters.values()}
 
 
 def _is_taken(setting: Setting, own: Sequence[inspect.Parameter]) -> bool:

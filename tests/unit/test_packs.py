@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
+import typer
 
 import weft
 from weft import cli
@@ -123,11 +124,35 @@ def test_its_setting_is_an_option(toy: Path, sandbox: Path) -> None:
     assert "How fine it is. Environment: WEFT_GRAIN." in in_a_process(toy, "run", "--help").stdout
 
 
+def test_an_interruption_while_it_is_imported_is_answered(toy: Path) -> None:
+    (toy / "weft_toy.py").write_text("raise KeyboardInterrupt")
+    ended = in_a_process(toy, "--version")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
 def in_a_process(toy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(toy), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "200"}
     command = [sys.executable, str(CLI), *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_what_fails_at_the_options_is_answered(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(command: str) -> Any:
+        raise DefinitionError("no pack is whole")
+
+    @options.taking_settings("run", before="ui")
+    def command(ui: options.UiOption = False, *, settings: Any) -> None:
+        """Never called."""
+
+    monkeypatch.setattr(options, "flagged", fail)
+    monkeypatch.setattr(cli, "app", typer.Typer())
+    cli.app.command()(command)
+    assert cli.main(["--json"]) == DefinitionError.exit_code
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["message"], err) == ("no pack is whole", "error: no pack is whole\n")
 
 
 def test_its_part_in_the_browser_is_known(toy: Path) -> None:
