@@ -223,7 +223,7 @@ def test_a_setting_may_be_a_list_or_a_mapping(kind: Any, value: Any) -> None:
     assert (setting.said(value), setting.said("x")) == (f"with grains {value}", "with x")
     assert (setting.forgiven(value), setting.forgiven(1)) == ((), ("code",))
     registry = weft.Registry({"Nothing": Nothing}, packs=Packs((Pack(settings=(setting,)),)))
-    assert weft.run({"1": {"class_type": "Nothing", "inputs": {}}}, registry=registry, grains=value).warnings == []
+    assert weft.run({"1": {"class_type": "Nothing", "inputs": {}}}, registry=registry, grains=value).warnings == ()
 
 
 @weft.node(category="toy", output_node=True)
