@@ -106,6 +106,9 @@ class Pack:
             value = getattr(self, part)
             if not isinstance(value, tuple) or not all(isinstance(each, kind) for each in value):
                 raise DefinitionError(f"{part}: expected a tuple of {kind.__name__}, got {value!r:.200}")
+        for class_type, title in self.titles.items():
+            if not isinstance(title, str) or not title:
+                raise DefinitionError(f"titles: expected a text for {class_type!r}, got {title!r:.200}")
 
 
 _PARTS: Mapping[str, type] = {

@@ -187,6 +187,7 @@ def test_assertion_nodes_of_all_packs_count() -> None:
     [
         ("nodes", ["Twice"], r"nodes: expected a Mapping, got \['Twice'\]"),
         ("settings", {"grain": "fine"}, "settings: expected a tuple of Setting, got {'grain': 'fine'}"),
+        ("titles", {"Twice": 7}, "titles: expected a text for 'Twice', got 7"),
         ("versions", (3,), r"versions: expected a tuple of Version, got \(3,\)"),
         ("frontend", {}, "frontend: expected a Frontend, got {}"),
     ],
