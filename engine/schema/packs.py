@@ -198,7 +198,7 @@ class Packs:
 
         So is a setting of a name that is taken.
         """
-        found = cls._found((entry, _pack) for entry in _entries())
+        found = cls._found((entry, _pack, entry.name) for entry in _entries())
         taken, packs, broken = set(Settings.model_fields), [], list(found.broken)
         for pack in found:
             double = [setting.name for setting in pack.settings if setting.name in taken]
@@ -212,21 +212,29 @@ class Packs:
     def with_mappings(self) -> Packs:
         """These, and the mappings of the group `weft.nodes`.
 
-        A name that a pack has is passed over: a library may name its nodes there for versions that know no packs.
+        One that its own library has as a pack, under the same name, is passed over: a library may name its nodes there
+        for versions that know no packs. That of another library is called after both.
         """
         from importlib.metadata import entry_points
 
         names = {pack.name for pack in self}
-        found = self._found((entry, _mapping) for entry in entry_points(group=NODES) if entry.name not in names)
+        entries: list[tuple[EntryPoint, Callable[[EntryPoint, Any], Pack], str]] = []
+        for entry in entry_points(group=NODES):
+            if entry.name not in names:
+                entries.append((entry, _mapping, entry.name))
+            elif _library(entry) not in {_library(each) for each in _entries() if each.name == entry.name}:
+                entries.append((entry, _mapping, f"{entry.name} of {_library(entry)}"))
+        found = self._found(entries)
         return Packs((*self.all, *found.all), (*self.broken, *found.broken))
 
     @classmethod
-    def _found(cls, entries: Iterable[tuple[EntryPoint, Callable[[EntryPoint, Any], Pack]]]) -> Packs:
+    def _found(cls, entries: Iterable[tuple[EntryPoint, Callable[[EntryPoint, Any], Pack], str]]) -> Packs:
+        """What the entry points name, read and called so."""
         packs: list[Pack] = []
         broken: list[str] = []
-        for entry, read in entries:
+        for entry, read, name in entries:
             try:
-                packs.append(replace(read(entry, _load(entry)), name=entry.name))
+                packs.append(replace(read(entry, _load(entry)), name=name))
             except DefinitionError as error:
                 broken.append(error.message)
         return cls(tuple(packs), tuple(broken))
@@ -251,6 +259,11 @@ def _entries() -> Iterable[EntryPoint]:
         declared = tomllib.loads(CHECKOUT.read_text(encoding="utf-8"))["project"]["entry-points"].get(PACKS, {})
         found = [*(EntryPoint(name, value, PACKS) for name, value in declared.items()), *found]
     return found
+
+
+def _library(entry: EntryPoint) -> str:
+    """The distribution that has an entry point; what stands in the checkout has none, and is Weft's."""
+    return entry.dist.name if entry.dist is not None else "weft"
 
 
 def _called(entry: EntryPoint) -> str:

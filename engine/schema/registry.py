@@ -239,4 +239,5 @@ def _loaded(class_type: str, place: str) -> Any:
     try:
         return resolve(place if ":" in place else f"{place}:")
     except DefinitionError as error:
-        raise DefinitionError(f"{class_type!r} cannot be loaded from {error.message}") from error
+        why = f"{type(error.__cause__).__name__}: {error.__cause__}"
+        raise DefinitionError(f"{class_type!r} cannot be loaded from {place!r}: {why}") from error

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import pytest
@@ -131,7 +132,7 @@ def test_a_file_is_imported_when_its_class_is_asked_for(module: Path) -> None:
         ("import no_such_module", "toy_nodes:Invert", "ModuleNotFoundError: No module named 'no_such_module'"),
         ("1 / 0", "toy_nodes:Invert", "ZeroDivisionError"),
         ("def (", "toy_nodes:Invert", "SyntaxError"),
-        (SOURCE, "toy_nodes", "AttributeError"),
+        (SOURCE, "toy_nodes", "'Invert' cannot be loaded from 'toy_nodes': AttributeError"),
         (SOURCE, "toy_nodez:Invert", "ModuleNotFoundError"),
         ("Invert = 5", "toy_nodes:Invert", "expected a @node function or a V1 class, got 5"),
         (SOURCE.replace("Invert", "Other") + "Invert = Other", "toy_nodes:Invert", "is registered as 'Other'"),
@@ -155,8 +156,9 @@ def test_names_must_agree(source: Any) -> None:
 class Entry:
     """Stands for an installed entry point."""
 
-    def __init__(self, name: str, pack: Any) -> None:
+    def __init__(self, name: str, pack: Any, library: str = "toys") -> None:
         self.name = name
+        self.dist = SimpleNamespace(name=library)
         self.value = f"{name}:NODES"
         self.module = name
         self.pack = pack
@@ -230,6 +232,16 @@ def test_a_pack_brings_nodes_and_their_titles(monkeypatch: pytest.MonkeyPatch) -
 def test_a_library_that_is_in_both_groups_is_read_as_a_pack(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Entry("one", {"Blur": Blur}), packs=(Entry("one", Pack(nodes={"Invert": Invert})),))
     assert list(Registry.discover()) == ["Invert"]
+
+
+def test_a_mapping_called_as_a_pack_of_another_library_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    pack = Entry("one", Pack(nodes={"Invert": Invert, "X": Invert}))
+    install(monkeypatch, Entry("one", {"Blur": Blur, "X": Blur}, library="others"), packs=(pack,))
+    assert list(Registry.discover(told.append).schemas([].append)) == [
+        read_function(one).schema for one in (Invert, Blur)
+    ]
+    assert told == ["'X' is in two packs: 'one' and 'one of others'; it is left out"]
 
 
 @pytest.mark.parametrize(
