@@ -133,7 +133,7 @@ def _watching(answer: Answer) -> Iterator[list[Observer]]:
 
     def warn(event: Event) -> None:
         if isinstance(event, NodeWarning):
-            answer.warn(f"node {event.node_id}: {event.message}")
+            answer.warn(f"node {event.node_id}: {event.message}" if event.node_id else event.message)
 
     with answer.listening(warn) as observers:
         yield observers

@@ -55,6 +55,13 @@ def test_record_then_check(weft: Weft, bench: Bench) -> None:
     assert out.splitlines()[-1].startswith("1 passed in ")
 
 
+def test_a_warning_of_the_whole_run_names_no_node(weft: Weft, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEFT_PROMPT_SCHEDULE", "true")
+    bench.write(simple())
+    code, _, err = weft("record", "w.json")
+    assert (code, err.startswith("warning: no text that a KSampler is steered by")) == (0, True)
+
+
 def test_a_difference_is_exit_code_1_and_comes_with_got_and_expected(weft: Weft, bench: Bench) -> None:
     bench.record(simple())
     changed(bench)
