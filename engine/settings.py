@@ -68,13 +68,14 @@ class Setting:
         """Raise DefinitionError for a name or a type that is none: at its making, so that it is known whose it is."""
         name = self.name
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
-            raise DefinitionError(f"setting {name!r:.200}: expected a name as a parameter of Python has it")
+            raise DefinitionError(f"setting {name!r:.200}: expected a name that a parameter in Python can have")
         if name in TAKEN or hasattr(Settings, name):
             raise DefinitionError(f"setting {name!r}: the name is taken")
         try:
             reader = TypeAdapter(self.type)
         except Exception as error:  # a type of the pack's own: it may raise anything
-            raise DefinitionError(f"setting {name!r}: its type: {type(error).__name__}: {error}") from error
+            why = str(error).partition("\n")[0]  # pydantic's advice is for who calls it
+            raise DefinitionError(f"setting {name!r}: its type: {type(error).__name__}: {why}") from error
         if not reader.pydantic_complete:
             raise DefinitionError(f"setting {name!r}: its type {self.type!r:.200} is not known")
         object.__setattr__(self, "reader", reader)
