@@ -1,4 +1,6 @@
-"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`; `weft test`: engine/testing/app.py.
+"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`.
+
+`weft test` is in engine/testing/app.py, `weft cache` in engine/terminal/caches.py.
 
 The only place that puts the parts together.
 
@@ -20,8 +22,10 @@ import typer
 
 from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.caches import app as cache_app
 from weft.engine.terminal.options import (
     BypassOption,
+    CacheOption,
     DeviceOption,
     DtypeOption,
     EventsOption,
@@ -29,6 +33,7 @@ from weft.engine.terminal.options import (
     JsonOption,
     ModelsOption,
     MuteOption,
+    NoCacheOption,
     ObjectInfoOption,
     OnlyOption,
     OutputOption,
@@ -51,9 +56,9 @@ app = typer.Typer(
     name="weft",
     help="Run ComfyUI workflows without ComfyUI: no server, no browser, one command.",
     epilog="Settings: a flag beats the environment (WEFT_MODELS, WEFT_INPUT, WEFT_OUTPUT, WEFT_TEMP, WEFT_DEVICE, "
-    "WEFT_DTYPE, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, WEFT_MAX_PIXELS), which beats weft.toml "
-    "in the current folder (models, input, output, ...). A picture that Weft made runs in the mode that made it, "
-    "unless a flag says another.\n\n"
+    "WEFT_DTYPE, WEFT_CACHE, WEFT_CACHE_GIB, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, "
+    "WEFT_MAX_PIXELS), which beats weft.toml in the current folder (models, input, output, ...). A picture that Weft made "
+    "runs in the mode that made it, unless a flag says another.\n\n"
     "Exit codes: 0 done, 1 a node failed (with --keep-going: anything), 2 usage or unreadable file, 3 invalid "
     "workflow, 4 a model or input file is "
     "missing, 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n\n"
@@ -107,6 +112,8 @@ def run(
             "does, and dynamic prompts are drawn.",
         ),
     ] = 1,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     as_json: JsonOption = False,
     as_events: EventsOption = False,
     quiet: QuietOption = False,
@@ -121,9 +128,9 @@ def run(
     with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
         if as_json and as_events:
             raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
-        from weft.engine.cache.memory import MemoryCache
         from weft.engine.session import Session, targets_of
         from weft.engine.terminal.batches import run_all
+        from weft.engine.terminal.caches import opened
 
         targets_of(targets, only)  # refuses both
         session = Session(
@@ -133,22 +140,26 @@ def run(
             device=device,
             dtype=dtype,
             **settings,
-            cache=MemoryCache() if count > 1 or len(workflows) > 1 else None,
             warn=answer.notice,
         )
-        run_all(
-            session,
-            answer,
-            workflows,
-            lambda workflow, nodes: session.read(
-                workflow, changes, ui=ui, seed=seed, only=nodes, bypass=bypass or (), mute=mute or ()
-            ),
-            targets=targets or (),
-            only=only or (),
-            count=count,
-            keep_going=keep_going,
-            ready=_require_device,
-        )
+        if cache is not None and no_cache:
+            raise UsageError("--cache and --no-cache exclude each other")
+        folder = None if no_cache else cache or session.settings.cache
+        several, gib = count > 1 or len(workflows) > 1, session.settings.cache_gib
+        with opened(folder, gib, session.packs, several=several, warn=answer.notice) as session.cache:
+            run_all(
+                session,
+                answer,
+                workflows,
+                lambda workflow, nodes: session.read(
+                    workflow, changes, ui=ui, seed=seed, only=nodes, bypass=bypass or (), mute=mute or ()
+                ),
+                targets=targets or (),
+                only=only or (),
+                count=count,
+                keep_going=keep_going,
+                ready=_require_device,
+            )
         answer.done()
 
 
@@ -355,6 +366,7 @@ def explain(
 
 
 app.add_typer(test_app, name="test")
+app.add_typer(cache_app, name="cache")
 
 
 def _require_device(settings: Settings) -> None:

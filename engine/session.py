@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weft.engine.cache.code import own_digest
 from weft.engine.cache.protocol import Cache, NoCache
 from weft.engine.cancel import CancelToken
 from weft.engine.collector import collector_paused
@@ -287,13 +288,14 @@ class Session:
         )
 
     def namespace(self, settings: Settings) -> bytes:
-        """What stands in front of the keys of a run with these settings: 32 bytes that say what computes.
+        """What stands in front of the keys of a run with these settings: 32 bytes that say what computes, by which code.
 
         Where nothing is kept nobody needs it, and finding it out may take the import of a library.
         """
         if isinstance(self.cache, NoCache):
             return b""
-        return hashlib.blake2b(canonical(self.packs.environment(settings)), digest_size=32).digest()
+        computes = [own_digest(), self.packs.environment(settings)]
+        return hashlib.blake2b(canonical(computes), digest_size=32).digest()
 
     def _lowered(
         self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True

@@ -117,7 +117,8 @@ def own_temp() -> Path:
 class Settings(BaseModel):
     """What can be set; every field is also `WEFT_<FIELD>` in the environment and a key of weft.toml.
 
-    Beside these fields it has those of the packs' settings that it was loaded with.
+    Beside these fields it has those of the packs' settings that it was loaded with. `cache` is the folder of the cache
+    of `weft run` (None: there is none), `cache_gib` how large it may become.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -128,6 +129,8 @@ class Settings(BaseModel):
     temp: Path = Field(default_factory=own_temp)
     device: str = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    cache: Path | None = None
+    cache_gib: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     if TYPE_CHECKING:
@@ -144,7 +147,7 @@ class Settings(BaseModel):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | Path) else value
 
-    @field_validator("models", "input", "output", "temp")
+    @field_validator("models", "input", "output", "temp", "cache")
     @classmethod
     def _place(cls, value: Any) -> Any:
         if not all(names_a_place(str(place)) for place in (value if isinstance(value, tuple) else (value,))):
@@ -242,6 +245,6 @@ def _from_file(file: Path) -> dict[str, Any]:
 def _beside(file: Path, name: str, value: Any) -> Any:
     if name == "models" and isinstance(value, list):
         return tuple(_beside(file, name, item) for item in value)
-    if name in ("models", "input", "output", "temp") and isinstance(value, str) and names_a_place(value):
+    if name in ("models", "input", "output", "temp", "cache") and isinstance(value, str) and names_a_place(value):
         return file.parent / os.path.expanduser(value)
     return value

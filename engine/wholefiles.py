@@ -10,12 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 
-def write_whole(path: Path, content: bytes, *, meanwhile: str = "") -> None:
+def write_whole(path: Path, content: bytes, *, meanwhile: str = "", mode: int = 0o666) -> None:
     """Write or replace a file, so that it is never there half-written. Raises OSError.
 
     A link stays a link: what it leads to is replaced. A file that is there keeps its mode and, where the system allows
     it, its owner. What is no file (a device, a pipe, /dev/stdout) is written to. `meanwhile` is the name that the file
-    has until it is whole; by default a hidden one of its own.
+    has until it is whole; by default a hidden one of its own. A new file has the `mode`, less the umask.
     """
     there = None
     with suppress(FileNotFoundError):
@@ -30,7 +30,7 @@ def write_whole(path: Path, content: bytes, *, meanwhile: str = "") -> None:
     partial = place.with_name(meanwhile or f".{os.urandom(8).hex()}.part")
     try:
         with open(
-            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666 if there is None else 0o600), "wb"
+            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode if there is None else 0o600), "wb"
         ) as stream:
             stream.write(content)
         if there is not None:

@@ -17,5 +17,6 @@ PACK = Pack(
     frontend=FRONTEND,
     self_tests=SelfTests(frozenset(("TestDefinition",)), _ASSERTIONS, frozenset(("AssertExecuted",))),
     environment="weft.nodes.core.environment:environment",
+    codecs={"torch.Tensor": "weft.nodes.core.codecs:TENSOR"},
     instrument="weft.nodes.diffusion.testing.measures",
 )

@@ -23,11 +23,13 @@ class CacheKey(NamedTuple):
 class Manifest(NamedTuple):
     """What a cache has under a key, without what it holds: plain data, which may go to another process.
 
-    `key` is the key under which it is kept, its namespace in front; `files` are those that the node wrote.
+    `key` is the key under which it is kept, its namespace in front; `files` are those that the node wrote, `contents`
+    the digests (blake2b-256) of what was in them, where the cache knows: in a later process, they may be other files.
     """
 
     key: bytes
     files: tuple[Path, ...] = ()
+    contents: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

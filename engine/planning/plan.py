@@ -246,11 +246,12 @@ class Planner:
         if first != node_id:
             return Step(*node, (first,), (first,), twin=first, origin=origin, part_of=part_of)
         hit = self.find(key) if not lost else None
-        if hit is not None and self.still_there(hit):
+        astray = self.astray(hit) if hit is not None else ""
+        if hit is not None and not astray:
             return Step(*node, hit=hit, origin=origin, part_of=part_of)
         links = {name: nodes[value.node_id].key.digest for name, value in given.items() if type(value) is Link}
         recipe = Recipe(schema.class_type, version, given, links, key.digest)
-        reason = key.volatile or (_GONE if hit is not None else _LOST if lost else "")
+        reason = key.volatile or astray or (_LOST if lost else "")
         reason = reason or _reason(recipe, self.cache.recall(node_id))
         parents = tuple(known.links)
         needs = tuple(known.needs) if lent else parents
@@ -271,14 +272,25 @@ class Planner:
 
     def still_there(self, hit: Manifest) -> bool:
         """Whether the files that a cached node wrote, if any, are where this run would write them."""
+        return not self.astray(hit)
+
+    def astray(self, hit: Manifest) -> str:
+        """What has become of the files that a cached node wrote; empty if they are where this run would write them."""
         if not hit.files:
-            return True
+            return ""
         roots = [folder.resolve() for folder in (self.folders.output, self.folders.temp)]
         files = [file.resolve() for file in hit.files]
-        return all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files)
+        if not all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files):
+            return _GONE
+        try:
+            same = all(self.digests.of(file) == was for file, was in zip(files, hit.contents, strict=False))
+        except OSError:
+            return _GONE
+        return "" if same else _OTHERS
 
 
 _GONE = "the files that it wrote are gone"
+_OTHERS = "the files that it wrote have changed"
 _LOST = "the cache dropped it"
 
 

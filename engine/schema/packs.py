@@ -69,6 +69,17 @@ class SelfTests(NamedTuple):
 Computes = Callable[[Settings], Mapping[str, str]]
 """What computes in a run with these settings: facts by name, nothing left to be decided, on which numbers depend."""
 
+
+class Codec(NamedTuple):
+    """What turns values of a type into bytes and back, the same value each time.
+
+    `encode` raises TypeError for a value that has no such form: a cache then keeps it in memory alone.
+    """
+
+    encode: Callable[[Any], bytes]
+    decode: Callable[[bytes], Any]
+
+
 Measure = Callable[[Any], Any]
 """What a golden holds of a value: plain data and tensors, in lists and mappings."""
 
@@ -81,7 +92,8 @@ class Pack:
     its `versions`, beside the values of its `settings` that have words. `frontend` is its part in the browser,
     `self_tests` are its assertion nodes, `measures` say by socket type what `weft test` compares of a value that is
     neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`).
-    `environment` says what computes. `name` is its entry point's.
+    `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
+    process: of a type that has none, they are not. `name` is its entry point's.
     """
 
     nodes: Mapping[str, NodeSource] = field(default_factory=dict)
@@ -94,6 +106,7 @@ class Pack:
     measures: Mapping[str, Measure | str] = field(default_factory=dict)
     instrument: str = ""
     environment: Computes | str = ""
+    codecs: Mapping[str, Codec | str] = field(default_factory=dict)
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -113,7 +126,7 @@ class Pack:
 
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
-    "instrument": str,
+    "instrument": str, "codecs": Mapping,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version}
 
@@ -154,6 +167,20 @@ class Packs:
         except Exception as error:  # a pack's own code: it may raise anything
             message = error.message if isinstance(error, DefinitionError) else f"{type(error).__name__}: {error}"
             raise DefinitionError(f"node pack {pack.name!r}: its measure of {io_type}: {message}") from error
+
+    def codec(self, kind: str) -> Codec | None:
+        """The codec of a value type, `module.Name`. Raises DefinitionError naming the pack that failed at it."""
+        pack = next((pack for pack in self if kind in pack.codecs), None)
+        if pack is None:
+            return None
+        codec = pack.codecs[kind]
+        try:
+            found = resolve(codec) if isinstance(codec, str) else codec
+        except DefinitionError as error:
+            raise DefinitionError(f"node pack {pack.name!r}: its codec of {kind}: {error.message}") from error
+        if not isinstance(found, Codec):
+            raise DefinitionError(f"node pack {pack.name!r}: its codec of {kind}: expected a Codec, got {found!r:.200}")
+        return found
 
     @property
     def recorded(self) -> Mapping[str, Setting]:

@@ -143,6 +143,18 @@ ObjectInfoOption = Annotated[
         help="What a real ComfyUI answers to GET /object_info: describes node classes that are not here.",
     ),
 ]
+CacheOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        file_okay=False,
+        help="The folder of a cache that outlives the command: what was computed before is taken from it, and what is "
+        "computed goes into it. Environment: WEFT_CACHE.",
+        show_default="none",
+    ),
+]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Use no such folder, whatever the settings say.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, also for an error.")]
 EventsOption = Annotated[
     bool,

@@ -11,10 +11,10 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
+from weft.engine.cache.code import own_digest
 from weft.engine.schema.v1 import pack_digest
 
 OWN = "weft"
-_OWN_FOLDERS = ("engine", "nodes")
 
 
 def pack_of(module: str) -> str:
@@ -29,15 +29,9 @@ def digest_of(module: str, pack: str) -> Mapping[str, str]:
 
     Of code that has no file, nothing is known.
     """
-    found = {OWN: _own()}
+    found = {OWN: own_digest()}
     file = getattr(sys.modules.get(module), "__file__", None)
     if pack and file is not None:
         with suppress(OSError):
             found[pack] = pack_digest(module, Path(file))
     return found
-
-
-@lru_cache(maxsize=1)
-def _own() -> str:
-    root = Path(__file__).parents[1]
-    return "".join(pack_digest(name, root.with_name(name) / "__init__.py")[:16] for name in _OWN_FOLDERS)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weft.engine.api import convert, run, validate
+    from weft.engine.cache.disk import DiskCache
     from weft.engine.cache.memory import MemoryCache
     from weft.engine.cancel import CancelToken
     from weft.engine.errors import InvalidWorkflow, NodeError, NodeFailed, WeftError
@@ -24,6 +25,7 @@ _HOME = {
     "validate": "weft.engine.api",
     "Session": "weft.engine.session",
     "node": "weft.engine.schema.authoring",
+    "DiskCache": "weft.engine.cache.disk",
     "MemoryCache": "weft.engine.cache.memory",
     "CancelToken": "weft.engine.cancel",
     "WeftError": "weft.engine.errors",
@@ -36,6 +38,7 @@ _HOME = {
 
 __all__ = [
     "CancelToken",
+    "DiskCache",
     "InvalidWorkflow",
     "MemoryCache",
     "NodeError",

@@ -1,0 +1,154 @@
+"""Entries as a document of plain data, and blobs: what is kept of a value where no process holds it.
+
+A document is JSON. Lists, numbers, texts, booleans and None stand for themselves; the rest is an object with one name:
+
+    {"tuple": [...]}, {"dict": [[key, value], ...]}, {"bytes": hex}, {"blob": [digest, type]}
+
+A blob is what the codec of a value's type makes of it. Types are told exactly, so nothing comes back as something else,
+and nothing that is read can do more than its codec: there is no pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from weft.engine.cache.protocol import Entry
+from weft.engine.schema.packs import Codec
+
+Codecs = Callable[[str], Codec | None]
+"""The codec of a value type, `module.Name`; None where it has none."""
+
+
+class Unkept(Exception):
+    """A value has no form outside of its process, and why."""
+
+
+class Encoded(NamedTuple):
+    """A document, and the blobs that it speaks of, by digest."""
+
+    document: bytes
+    blobs: dict[bytes, bytes]
+
+
+class WrittenFile(NamedTuple):
+    """A file that a node wrote: its place, and the digest of its content as it was then."""
+
+    path: Path
+    digest: bytes
+
+
+def digest_of(content: bytes) -> bytes:
+    """blake2b-256 of a blob: its name."""
+    return hashlib.blake2b(content, digest_size=32).digest()
+
+
+def file_digest(path: Path) -> bytes:
+    """blake2b-256 of a file. Raises OSError."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=32)).digest()
+
+
+def encode(entry: Entry, codecs: Codecs) -> Encoded:
+    """An entry as document and blobs. Raises Unkept, OSError where a file that it wrote cannot be read."""
+    writer = _Writer(codecs)
+    try:
+        document = {
+            "outputs": [writer.tree(value) for value in entry.outputs],
+            "ui": writer.tree(dict(entry.ui)),
+            "files": [[str(file.absolute()), file_digest(file).hex()] for file in entry.files],
+        }
+        return Encoded(json.dumps(document, separators=(",", ":")).encode(), writer.blobs)
+    except (RecursionError, ValueError) as error:  # nested too deeply, in itself, or a number of thousands of digits
+        raise Unkept(str(error)) from error
+
+
+def files_of(document: bytes) -> tuple[WrittenFile, ...]:
+    """The files of a document, without any blob."""
+    return tuple(WrittenFile(Path(place), bytes.fromhex(digest)) for place, digest in json.loads(document)["files"])
+
+
+def decode(document: bytes, blobs: Callable[[bytes], bytes], codecs: Codecs) -> Entry:
+    """The entry of a document; `blobs` reads one. Raises Unkept where a type has no codec any more."""
+    reader = _Reader(blobs, codecs)
+    found = json.loads(document)
+    outputs = tuple(reader.value(each) for each in found["outputs"])
+    return Entry(outputs, reader.value(found["ui"]), tuple(Path(place) for place, _ in found["files"]))
+
+
+def kinds(document: bytes) -> list[str]:
+    """What the outputs of a document are, for people: type names."""
+    return [_kind(each) for each in json.loads(document)["outputs"]]
+
+
+def _kind(tree: Any) -> str:
+    if not isinstance(tree, dict):
+        return type(tree).__name__
+    name, content = next(iter(tree.items()))
+    return str(content[1]) if name == "blob" else str(name)
+
+
+class _Writer:
+    def __init__(self, codecs: Codecs) -> None:
+        self.blobs: dict[bytes, bytes] = {}
+        self._codecs = codecs
+        # One object is one blob; the entry holds them all meanwhile, so an id is one object's.
+        self._written: dict[int, Any] = {}
+
+    def tree(self, value: Any) -> Any:
+        kind = type(value)
+        if value is None or kind in (bool, int, float, str):
+            return value
+        if kind is list:
+            return [self.tree(item) for item in value]
+        if kind is tuple:
+            return {"tuple": [self.tree(item) for item in value]}
+        if kind is dict:
+            return {"dict": [[self.tree(name), self.tree(item)] for name, item in value.items()]}
+        if kind is bytes:
+            return {"bytes": value.hex()}
+        if id(value) not in self._written:
+            self._written[id(value)] = self._blob(value, f"{kind.__module__}.{kind.__qualname__}")
+        return self._written[id(value)]
+
+    def _blob(self, value: Any, kind: str) -> Any:
+        codec = self._codecs(kind)
+        if codec is None:
+            raise Unkept(f"no pack has a codec of {kind}")
+        try:
+            content = codec.encode(value)
+        except TypeError as error:
+            raise Unkept(f"{kind}: {error}") from error
+        digest = digest_of(content)
+        self.blobs[digest] = content
+        return {"blob": [digest.hex(), kind]}
+
+
+class _Reader:
+    def __init__(self, blobs: Callable[[bytes], bytes], codecs: Codecs) -> None:
+        self._blobs = blobs
+        self._codecs = codecs
+        self._read: dict[str, Any] = {}
+
+    def value(self, tree: Any) -> Any:
+        if type(tree) is list:
+            return [self.value(item) for item in tree]
+        if type(tree) is not dict:
+            return tree
+        ((name, content),) = tree.items()
+        if name == "tuple":
+            return tuple(self.value(item) for item in content)
+        if name == "dict":
+            return {self.value(key): self.value(item) for key, item in content}
+        if name == "bytes":
+            return bytes.fromhex(content)
+        digest, kind = content
+        if digest not in self._read:
+            codec = self._codecs(kind)
+            if codec is None:
+                raise Unkept(f"no pack has a codec of {kind}")
+            self._read[digest] = codec.decode(self._blobs(bytes.fromhex(digest)))
+        return self._read[digest]

@@ -1,0 +1,40 @@
+"""Caches one above the other: what is near first."""
+
+from __future__ import annotations
+
+from weft.engine.cache.protocol import Cache, Entry, Manifest, Recipe
+
+
+class Tiers:
+    """Several caches as one, the quickest first.
+
+    All are given what is kept; what only a later one has goes to those before it when it is loaded.
+    """
+
+    def __init__(self, first: Cache, *others: Cache) -> None:
+        self.tiers = (first, *others)
+
+    def lookup(self, key: bytes) -> Manifest | None:
+        # Every tier is asked: what is used from memory must stay on the disk, too.
+        found = [manifest for tier in self.tiers if (manifest := tier.lookup(key)) is not None]
+        return max(found, key=lambda manifest: len(manifest.contents)) if found else None
+
+    def load(self, manifest: Manifest) -> Entry | None:
+        for number, tier in enumerate(self.tiers):
+            entry = tier.load(manifest)
+            if entry is not None:
+                for nearer in self.tiers[:number]:
+                    nearer.put(manifest.key, entry)
+                return entry
+        return None
+
+    def put(self, key: bytes, entry: Entry) -> None:
+        for tier in self.tiers:
+            tier.put(key, entry)
+
+    def recall(self, node_id: str) -> Recipe | None:
+        return next((recipe for tier in self.tiers if (recipe := tier.recall(node_id)) is not None), None)
+
+    def note(self, node_id: str, recipe: Recipe) -> None:
+        for tier in self.tiers:
+            tier.note(node_id, recipe)

@@ -1,0 +1,166 @@
+"""The cache of a command, and `weft cache`: what is in one, and whether it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from weft.engine.errors import UsageError, Warn, one_line
+from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.options import JsonOption
+
+if TYPE_CHECKING:
+    from weft.engine.cache.disk import DiskCache
+    from weft.engine.cache.protocol import Cache
+    from weft.engine.schema.packs import Packs
+
+_BITS = {"damaged": 1, "unknown": 2, "unreadable": 4}
+"""What is added up to the exit code of `weft cache verify`."""
+
+app = typer.Typer(
+    help="Look at the folder of a cache, in which `weft run --cache DIR` keeps what it computed.",
+    epilog="The folder is --cache DIR, else WEFT_CACHE, else cache in weft.toml; cache_gib there (WEFT_CACHE_GIB) is "
+    "how large it may become, at first 10.",
+    no_args_is_help=True,
+)
+FolderOption = Annotated[
+    Path | None,
+    typer.Option("--cache", metavar="DIR", file_okay=False, help="The folder of the cache. Environment: WEFT_CACHE."),
+]
+
+
+@contextmanager
+def opened(folder: Path | None, gib: float, packs: Packs, *, several: bool, warn: Warn) -> Iterator[Cache]:
+    """The cache of a command: in a folder, if one is named, and in memory, if several runs have a use for it."""
+    from weft.engine.cache.memory import MemoryCache
+    from weft.engine.cache.protocol import NoCache
+
+    memory = MemoryCache() if several else None
+    if folder is None:
+        yield memory if memory is not None else NoCache()
+        return
+    from weft.engine.cache.disk import GIB, DiskCache
+    from weft.engine.cache.tiers import Tiers
+
+    disk = DiskCache(folder, max_bytes=int(gib * GIB), codecs=packs.codec, warn=warn)
+    try:
+        yield Tiers(memory, disk) if memory is not None else disk
+    finally:
+        disk.close()
+
+
+@app.command()
+def info(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """Say where the cache is, how much is in it, and how large it may become."""
+    with _asking(context, folder, as_json) as (answer, cache):
+        size = cache.size()
+        if as_json:
+            answer.document({"folder": str(cache.folder.parent), **size._asdict(), "max_bytes": cache.max_bytes})
+            return
+        answer.out.line(one_line(str(cache.folder.parent)))
+        answer.out.line(f"{size.entries} entries, {size.blobs} blobs")
+        answer.out.line(f"{_amount(size.bytes)} of {_amount(cache.max_bytes)}")
+
+
+@app.command("list")
+def list_entries(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """List the entries, the most recently used first: key, when it was made, size, types of the outputs, files."""
+    with _asking(context, folder, as_json) as (answer, cache):
+        from datetime import datetime
+
+        rows = cache.rows()
+        if as_json:
+            entries = [
+                {
+                    "key": row.key.hex(),
+                    "made": row.made,
+                    "bytes": row.size,
+                    "outputs": list(row.kinds),
+                    "files": [str(file) for file in row.files],
+                }
+                for row in rows
+            ]
+            answer.document({"entries": entries})
+            return
+        for row in rows:
+            made = datetime.fromtimestamp(row.made).strftime("%Y-%m-%d %H:%M")
+            what = ", ".join([*row.kinds, *(one_line(str(file)) for file in row.files)])
+            # A key begins with what computed, which most entries have in common.
+            answer.out.line(f"{row.key.hex()[-64:][:12]}  {made}  {_amount(row.size):>10}  {what}")
+
+
+@app.command()
+def clear(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """Remove everything that is in the cache; runs that use it meanwhile compute again what they miss."""
+    with _asking(context, folder, as_json) as (answer, cache):
+        try:
+            cache.clear()
+        except OSError as error:
+            raise UsageError(f"cannot clear {cache.folder}: {error.strerror or error}") from error
+        if as_json:
+            answer.document({"status": "done"})
+
+
+@app.command(
+    epilog="Exit code: 0 everything is as it was written; else the sum of 1 something is damaged or missing, 2 there "
+    "are files that nobody knows, 4 something cannot be read. What is damaged is computed again when it is needed; what is "
+    "unknown may be of a run that is writing just now. weft cache clear removes all of it."
+)
+def verify(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """Hash everything that is in the cache, and say what is not as it was written."""
+    with _asking(context, folder, as_json, code=_BITS["unreadable"]) as (answer, cache):
+        faults = list(cache.verify())
+        code = sum(_BITS[kind] for kind in {fault.kind for fault in faults})
+        if as_json:
+            answer.document({"status": "faulty" if code else "whole", "faults": [each._asdict() for each in faults]})
+        else:
+            for fault in faults:
+                answer.out.line(f"{fault.kind}: {one_line(fault.place)}: {fault.message}")
+            if not faults:
+                answer.out.line(f"{cache.size().entries} entries are whole")
+        if code:
+            raise SystemExit(code)
+
+
+class _Unreadable(UsageError):
+    """The index of a cache cannot be read."""
+
+
+@contextmanager
+def _asking(
+    context: typer.Context, folder: Path | None, as_json: bool, *, code: int = UsageError.exit_code
+) -> Iterator[tuple[Answer, DiskCache]]:
+    """The answer of a command, and the cache that it is about; `code` is what it ends in where that cannot be read."""
+    with answering(context.obj, as_json=as_json) as answer:
+        import sqlite3
+
+        from weft.engine.cache.disk import GIB, DiskCache
+        from weft.engine.schema.packs import Packs
+        from weft.engine.settings import Settings
+
+        settings = Settings.load({"cache": folder}, Packs.installed().settings.values())
+        if settings.cache is None:
+            raise UsageError("no cache is named", hint="--cache DIR, WEFT_CACHE, or cache in weft.toml")
+        cache = DiskCache(settings.cache, max_bytes=int(settings.cache_gib * GIB), warn=answer.notice)
+        if not cache.folder.is_dir():
+            raise UsageError(f"{settings.cache} holds no cache", hint="weft run --cache DIR makes one")
+        try:
+            yield answer, cache
+        except sqlite3.Error as error:
+            unreadable = _Unreadable(f"{cache.index} cannot be read: {error}", hint="weft cache clear makes a new one")
+            unreadable.exit_code = code
+            raise unreadable from error
+        finally:
+            cache.close()
+
+
+def _amount(size: float) -> str:
+    for unit in ("bytes", "KiB", "MiB"):
+        if size < 1024:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1024
+    return f"{size:.1f} GiB"
