@@ -57,8 +57,8 @@ app = typer.Typer(
     help="Run ComfyUI workflows without ComfyUI: no server, no browser, one command.",
     epilog="Settings: a flag beats the environment (WEFT_MODELS, WEFT_INPUT, WEFT_OUTPUT, WEFT_TEMP, WEFT_DEVICE, "
     "WEFT_DTYPE, WEFT_CACHE, WEFT_CACHE_GIB, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, "
-    "WEFT_MAX_PIXELS), which beats weft.toml in the current folder (models, input, output, ...). A picture that Weft made "
-    "runs in the mode that made it, unless a flag says another.\n\n"
+    "WEFT_MAX_PIXELS), which beats weft.toml in the current folder (models, input, output, ...). A picture that Weft "
+    "made runs in the mode that made it, unless a flag says another.\n\n"
     "Exit codes: 0 done, 1 a node failed (with --keep-going: anything), 2 usage or unreadable file, 3 invalid "
     "workflow, 4 a model or input file is "
     "missing, 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n\n"

@@ -288,7 +288,7 @@ class Session:
         )
 
     def namespace(self, settings: Settings) -> bytes:
-        """What stands in front of the keys of a run with these settings: 32 bytes that say what computes, by which code.
+        """What stands in front of the keys of a run with these settings: 32 bytes that say what computes it.
 
         Where nothing is kept nobody needs it, and finding it out may take the import of a library.
         """

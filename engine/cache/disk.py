@@ -246,7 +246,8 @@ class DiskCache:
             there = db.execute("DELETE FROM entries WHERE key = ?", (key,)).rowcount
         # Where another process has removed it meanwhile, nothing is wrong.
         if there:
-            self._tell(f"the cache: {_said(error)}; it is computed again")
+            said = f"{error.filename} is not there" if isinstance(error, FileNotFoundError) else str(error)
+            self._tell(f"the cache: {said}: it is computed again")
 
     def _remove_if_damaged(self, digest: bytes) -> None:
         try:
@@ -302,9 +303,10 @@ class DiskCache:
         try:
             yield
         except Exception as error:
-            self._tell(
-                f"the cache in {self.folder.parent} cannot be {what}: {_said(error)}; the run goes on without it"
-            )
+            # Without the file's name: a full disk is told of once, not for every blob.
+            why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            where = f"the cache in {self.folder.parent} cannot be {what}"
+            self._tell(f"{where}: {why or type(error).__name__}; the run goes on without it")
 
     def _tell(self, message: str) -> None:
         if message not in self._told:
@@ -315,6 +317,8 @@ class DiskCache:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """A write transaction: nobody else writes meanwhile."""
         db = self._db()
+        if db.in_transaction:  # an interrupt came before it could be taken back
+            db.execute("ROLLBACK")
         db.execute("BEGIN IMMEDIATE")
         try:
             yield db
@@ -359,12 +363,6 @@ class DiskCache:
 def _seal(key: bytes, document: bytes) -> bytes:
     """What binds a document to its key."""
     return hashlib.blake2b(document, key=key[-64:], digest_size=32).digest()
-
-
-def _said(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
 
 
 def _check_owner(folder: Path) -> None:

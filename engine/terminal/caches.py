@@ -107,8 +107,8 @@ def clear(context: typer.Context, folder: FolderOption = None, as_json: JsonOpti
 
 @app.command(
     epilog="Exit code: 0 everything is as it was written; else the sum of 1 something is damaged or missing, 2 there "
-    "are files that nobody knows, 4 something cannot be read. What is damaged is computed again when it is needed; what is "
-    "unknown may be of a run that is writing just now. weft cache clear removes all of it."
+    "are files that nobody knows, 4 something cannot be read. What is damaged is computed again when it is needed; "
+    "what is unknown may be of a run that is writing just now. weft cache clear removes all of it."
 )
 def verify(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Hash everything that is in the cache, and say what is not as it was written."""

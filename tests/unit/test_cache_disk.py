@@ -1,0 +1,484 @@
+"""The cache in a folder: what it gives back, and what it does where something is wrong."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from weft import DiskCache, MemoryCache
+from weft.engine.cache import blobs
+from weft.engine.cache.protocol import Cache, Entry
+from weft.engine.cache.tiers import Tiers
+from weft.engine.errors import UsageError
+from weft.engine.schema.packs import Codec, Pack, Packs
+from weft.nodes.core.codecs import decode, encode
+
+from .files import everything_in, mode_of
+
+KEY, OTHER = b"k" * 64, b"o" * 64
+
+
+@pytest.fixture
+def warnings() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def cache(tmp_path: Path, warnings: list[str]) -> Iterator[DiskCache]:
+    cache = DiskCache(tmp_path / "kept", warn=warnings.append)
+    yield cache
+    cache.close()
+
+
+def got(cache: Cache, key: bytes = KEY) -> Entry | None:
+    manifest = cache.lookup(key)
+    return None if manifest is None else cache.load(manifest)
+
+
+def kept(cache: Cache, *outputs: Any) -> Any:
+    """What the cache gives for an entry; None if it did not keep it."""
+    cache.put(KEY, Entry(outputs))
+    entry = got(cache)
+    return None if entry is None else entry.outputs
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same to the last bit, their types and strides too."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, torch.Tensor):
+        alike = (one.dtype, one.shape, one.stride()) == (other.dtype, other.shape, other.stride())
+        return alike and encode(one) == encode(other)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[name], other[name]) for name in one)
+    return repr(one) == repr(other)
+
+
+def tensor(number: int = 0, count: int = 1000) -> torch.Tensor:
+    return torch.full((count,), float(number))
+
+
+def blob(cache: DiskCache) -> Path:
+    return next(file for file, _ in cache.blobs.files())
+
+
+# What comes back.
+
+
+@pytest.mark.parametrize("value", [
+    None, True, 0, 1, 1.0, -0.0, math.inf, -math.inf, math.nan, 2**80, "", "1", "ä\ud800\n", b"\x00\xff", [], (), {},
+    [1, (2, [3.5, {"a": None, 1: b"x", (1, 2): "y"}])], {"dict": {"tuple": []}, "blob": ["00", "torch.Tensor"]},
+], ids=repr)  # fmt: skip
+def test_plain_values(cache: DiskCache, value: Any) -> None:
+    assert same(kept(cache, value, 7), (value, 7))
+
+
+DTYPES = [
+    torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
+    torch.float32, torch.float64, torch.float8_e4m3fn, torch.float8_e5m2,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_tensors_of_every_type(cache: DiskCache, dtype: torch.dtype) -> None:
+    values = (torch.arange(-3, 9).reshape(3, 4).to(torch.float32) / 3).to(dtype)
+    assert same(kept(cache, values, values[0, 0], values[:0]), (values, values[0, 0], values[:0]))
+
+
+def test_bits_that_are_no_numbers() -> None:
+    payloads = torch.tensor([0x7FC00001, 0x7F800001, -0x80000000, 0x7F800000], dtype=torch.int64).to(torch.int32)
+    back = decode(encode(payloads.view(torch.float32)))
+    assert torch.equal(back.view(torch.int32), payloads)
+
+
+@pytest.mark.parametrize("value", [
+    torch.arange(24.0).reshape(2, 3, 4).movedim(1, -1), torch.arange(24.0).reshape(1, 2, 3, 4).to(
+        memory_format=torch.channels_last), torch.arange(6.0).reshape(2, 3).t(), torch.arange(20.0)[4:],
+], ids=["moved", "channels last", "transposed", "the end of another"])  # fmt: skip
+def test_strides(cache: DiskCache, value: torch.Tensor) -> None:
+    assert same(kept(cache, value), (value,))
+
+
+@pytest.mark.parametrize("value", [torch.arange(20.0)[::3], torch.ones(1).expand(3, 4)], ids=["gaps", "overlaps"])
+def test_of_gaps_the_values_are_kept(value: torch.Tensor) -> None:
+    assert torch.equal(decode(encode(value)), value)
+
+
+def test_latents_conditionings_and_what_hangs_on_them(cache: DiskCache) -> None:
+    latent = {"samples": torch.randn(2, 4, 8, 8), "noise_mask": torch.rand(1, 64, 64), "batch_index": [0, 3]}
+    conditioning = [
+        [torch.randn(1, 77, 32), {"pooled_output": torch.randn(1, 8), "area": (8, 8, 0, 0), "strength": 0.5}],
+        [torch.tensor([[[math.nan]]]), {"pooled_output": None, "mask": torch.ones(1, 8, 8), "x": [torch.ones(1)]}],
+    ]
+    assert same(kept(cache, latent, conditioning, torch.linspace(14.6, 0, 5)), (
+        latent, conditioning, torch.linspace(14.6, 0, 5)))  # fmt: skip
+
+
+def test_one_object_is_one_and_comes_back_as_one(cache: DiskCache) -> None:
+    shared = tensor()
+    outputs = kept(cache, shared, [shared])
+    assert outputs[0] is outputs[1][0]
+    assert cache.size().blobs == 1
+
+
+def test_ui_and_files(cache: DiskCache, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"picture")
+    entry = Entry((), {"images": [{"filename": "a.png"}]}, (tmp_path / "a.png",))
+    cache.put(KEY, entry)
+    assert got(cache) == entry
+    manifest = cache.lookup(KEY)
+    assert manifest is not None and manifest.contents == (blobs.digest_of(b"picture"),)
+
+
+class Model:
+    pass
+
+
+@pytest.mark.parametrize("value", [
+    Model(), Model, {1, 2}, [Model()], {"control": Model()}, torch.nn.Parameter(torch.ones(1)),
+    torch.ones(1, requires_grad=True), torch.ones(2, device="meta"), torch.ones(1, dtype=torch.complex64).conj(),
+    torch.eye(2).to_sparse(),
+], ids=lambda value: type(value).__name__)  # fmt: skip
+def test_what_has_no_form_is_not_kept(cache: DiskCache, warnings: list[str], value: Any) -> None:
+    assert kept(cache, 1, value) is None
+    assert not warnings and cache.size().entries == 0
+
+
+def test_what_contains_itself_is_not_kept(cache: DiskCache, warnings: list[str]) -> None:
+    value: list[Any] = []
+    value.append(value)
+    assert kept(cache, value) is None
+    assert not warnings
+
+
+def test_a_pack_brings_a_codec(tmp_path: Path) -> None:
+    kind = f"{Model.__module__}.{Model.__qualname__}"
+    packs = Packs((Pack(codecs={kind: Codec(lambda model: b"m", lambda content: Model())}),))
+    cache = DiskCache(tmp_path, codecs=packs.codec)
+    assert isinstance(kept(cache, Model())[0], Model)
+    cache.close()
+
+
+def test_a_codec_that_fails_is_told_of(tmp_path: Path, warnings: list[str]) -> None:
+    kind = f"{Model.__module__}.{Model.__qualname__}"
+    packs = Packs((Pack(codecs={kind: "no.such:CODEC"}, name="mine"),))
+    cache = DiskCache(tmp_path, codecs=packs.codec, warn=warnings.append)
+    assert kept(cache, Model()) is None
+    cache.close()
+    assert len(warnings) == 1 and "node pack 'mine': its codec of" in warnings[0]
+
+
+# Another process, another object.
+
+
+def test_it_outlives_its_object(cache: DiskCache) -> None:
+    cache.put(KEY, Entry((tensor(3),)))
+    cache.close()
+    another = DiskCache(cache.folder.parent)
+    entry = got(another)
+    another.close()
+    assert entry is not None and torch.equal(entry.outputs[0], tensor(3))
+
+
+def test_it_is_the_users_alone(cache: DiskCache) -> None:
+    before = os.umask(0)
+    try:
+        cache.put(KEY, Entry((tensor(),)))
+        modes = {path: mode_of(path) for path in (cache.folder, *cache.folder.rglob("*"))}
+    finally:
+        os.umask(before)
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+    assert any("wal" in path.name for path in modes)
+
+
+def test_another_users_folder_is_refused(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.put(KEY, Entry((1,)))
+    somebody = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: somebody)
+    with pytest.raises(UsageError, match="belongs to another user"):
+        DiskCache(cache.folder.parent)
+
+
+WRITER = """
+import sys, torch
+from weft import DiskCache
+from weft.engine.cache.protocol import Entry
+cache = DiskCache(sys.argv[1], max_bytes=int(sys.argv[3]), warn=lambda text: sys.exit(text))
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(int(sys.argv[2])):
+    key = bytes([number % 7]) * 64
+    cache.put(key, Entry((torch.full((3000,), float(number % 7)), number % 7)))
+    found = cache.lookup(bytes([(number * 3) % 7]) * 64)
+    entry = cache.load(found) if found else None
+    if entry is not None:
+        assert bool((entry.outputs[0] == entry.outputs[1]).all()) and entry.outputs[1] == (number * 3) % 7
+cache.close()
+print("done", flush=True)
+"""
+
+
+def writer(folder: Path, count: int, budget: int) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), str(count), str(budget)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    return process
+
+
+def start(*processes: subprocess.Popen[str]) -> None:
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def test_two_processes_and_a_budget_that_is_too_small(tmp_path: Path) -> None:
+    two = [writer(tmp_path, 60, 40_000) for _ in range(2)]
+    start(*two)
+    for process in two:
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out) == (0, "done\n"), err
+    cache = DiskCache(tmp_path)
+    assert cache.size().bytes <= 40_000
+    assert list(cache.verify()) == []
+    cache.close()
+
+
+def test_killed_while_it_writes(tmp_path: Path) -> None:
+    """What is half-written is no entry, and the next process does as if it was not there."""
+    chance = random.Random(1)
+    cache = DiskCache(tmp_path, warn=lambda text: pytest.fail(text))
+    for _ in range(3):
+        process = writer(tmp_path, 100_000, 40_000)
+        start(process)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.05 + 0.2 * chance.random())
+        process.send_signal(signal.SIGKILL)
+        process.communicate(timeout=60)
+        assert {fault.kind for fault in cache.verify()} <= {"unknown"}
+        for number in range(7):
+            entry = got(cache, bytes([number]) * 64)
+            assert entry is None or torch.equal(entry.outputs[0], torch.full((3000,), float(number)))
+    cache.clear()
+    assert list(cache.verify()) == []
+    cache.close()
+
+
+# Damage.
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+DAMAGE = {
+    "flipped": flip,
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-1]),
+    "emptied": lambda file: file.write_bytes(b""),
+    "missing": lambda file: file.unlink(),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGE)
+def test_a_damaged_blob_is_a_miss_that_says_so_and_is_written_again(
+    cache: DiskCache, warnings: list[str], how: str
+) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    place = blob(cache)
+    DAMAGE[how](place)
+    assert [fault.kind for fault in cache.verify()] == ["damaged"]
+    assert got(cache) is None
+    assert len(warnings) == 1 and str(place) in warnings[0] and "computed again" in warnings[0]
+    assert same(kept(cache, tensor(1)), (tensor(1),))
+    assert list(cache.verify()) == []
+
+
+def test_swapped_blobs(cache: DiskCache, warnings: list[str]) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    cache.put(OTHER, Entry((tensor(2),)))
+    one, other = [file for file, _ in cache.blobs.files()]
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert got(cache) is None and got(cache, OTHER) is None
+    assert len(warnings) == 2
+
+
+def test_rows_that_point_elsewhere(cache: DiskCache, warnings: list[str]) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    cache.put(OTHER, Entry((tensor(2),)))
+    with sqlite3.connect(cache.index) as db:
+        rows = db.execute("SELECT key, document, seal FROM entries").fetchall()
+        for (key, _, _), (_, document, seal) in zip(rows, reversed(rows), strict=True):
+            db.execute("UPDATE entries SET document = ?, seal = ? WHERE key = ?", (document, seal, key))
+    db.close()
+    assert cache.lookup(KEY) is None and cache.lookup(OTHER) is None
+    assert len(warnings) == 2 and all("is damaged" in each for each in warnings)
+
+
+def test_an_index_that_is_none(cache: DiskCache, warnings: list[str]) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    cache.close()
+    cache.index.write_bytes(b"no database at all" * 1000)
+    assert kept(cache, 1) is None
+    assert len(warnings) == 2 and "cannot be written to" in warnings[0] and "cannot be read" in warnings[1]
+    cache.clear()
+    assert kept(cache, 1) == (1,)
+
+
+# The budget.
+
+
+def test_the_least_recently_used_go_first_and_take_their_blobs(cache: DiskCache) -> None:
+    cache.max_bytes = 3 * 4600
+    for number in range(3):
+        cache.put(bytes([number]) * 64, Entry((tensor(number),)))
+    cache.lookup(bytes([0]) * 64)
+    cache.put(KEY, Entry((tensor(9),)))
+    assert [got(cache, key) is not None for key in (*(bytes([n]) * 64 for n in range(3)), KEY)] == [
+        True, False, True, True]  # fmt: skip
+    assert cache.size().blobs == len(list(cache.blobs.files())) == 3
+
+
+def test_a_shared_blob_stays_with_the_entry_that_has_it_still(cache: DiskCache) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    cache.put(OTHER, Entry((tensor(1), "more")))
+    cache.max_bytes = cache.size().bytes - 1
+    cache.put(b"x" * 64, Entry(()))
+    assert got(cache) is None
+    assert same(getattr(got(cache, OTHER), "outputs", None), (tensor(1), "more"))
+
+
+def test_what_is_larger_than_the_budget_is_not_kept(cache: DiskCache) -> None:
+    cache.put(OTHER, Entry((1,)))
+    cache.max_bytes = 1000
+    assert kept(cache, tensor()) is None
+    assert got(cache, OTHER) is not None
+
+
+def test_what_was_left_half_written_goes_one_day(cache: DiskCache) -> None:
+    cache.put(KEY, Entry((tensor(),)))
+    old, young = (blob(cache).with_name(f".{name}.part") for name in ("old", "young"))
+    for file in (old, young):
+        file.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    cache.blobs.sweep()
+    assert (old.exists(), young.exists()) == (False, True)
+    assert [fault.kind for fault in cache.verify()] == ["unknown"]
+
+
+# What goes wrong around it.
+
+
+def test_a_full_disk(cache: DiskCache, warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    cache.put(KEY, Entry((tensor(1),)))
+    monkeypatch.setattr(blobs, "write_whole", full)
+    for number in (2, 3):
+        cache.put(OTHER, Entry((tensor(number),)))
+    assert got(cache, OTHER) is None and got(cache) is not None
+    assert len(warnings) == 1 and "No space left on device" in warnings[0]
+    assert list(cache.verify()) == []
+
+
+def test_a_folder_that_cannot_be_written_to(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    cache.close()
+    warnings: list[str] = []
+    before = everything_in(cache.folder)
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: not mode & os.W_OK)
+    reader = DiskCache(cache.folder.parent, warn=warnings.append)
+    assert got(reader) is not None and not warnings
+    reader.put(OTHER, Entry((1,)))
+    reader.close()
+    assert len(warnings) == 1 and "cannot be written to: attempt to write a readonly database" in warnings[0]
+    assert everything_in(cache.folder) == before
+
+
+def test_a_place_where_no_folder_can_be(tmp_path: Path, warnings: list[str]) -> None:
+    (tmp_path / "file").write_text("")
+    cache = DiskCache(tmp_path / "file" / "cache", warn=warnings.append)
+    assert kept(cache, 1) is None
+    assert len(warnings) == 2
+
+
+def test_removed_meanwhile(cache: DiskCache, warnings: list[str]) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    manifest = cache.lookup(KEY)
+    shutil.rmtree(cache.folder.parent)
+    assert manifest is not None and cache.load(manifest) is None
+    assert kept(cache, tensor(2)) is not None
+    assert not warnings
+
+
+def test_cleared_while_it_is_read_and_written(cache: DiskCache) -> None:
+    failures: list[str] = []
+    other = DiskCache(cache.folder.parent, warn=failures.append)
+
+    def use() -> None:
+        for number in range(40):
+            other.put(bytes([number % 5]) * 64, Entry((tensor(number % 5), number % 5)))
+            entry = got(other, bytes([number * 2 % 5]) * 64)
+            if entry is not None and not torch.equal(entry.outputs[0], tensor(entry.outputs[1])):
+                failures.append(f"wrong at {number}")
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    while thread.is_alive():
+        cache.clear()
+    thread.join()
+    other.close()
+    assert not failures
+
+
+def test_a_forked_process_opens_its_own(cache: DiskCache) -> None:
+    cache.put(KEY, Entry((1,)))
+    connection = cache._db()
+    cache._opened = (0, *cache._opened[1:])
+    assert got(cache) is not None
+    assert cache._db() is not connection
+    connection.close()
+
+
+def test_the_order_needs_no_clock(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(100, 0, -1))
+    monkeypatch.setattr("weft.engine.cache.disk.time.time", lambda: float(next(clock)))
+    for number in range(3):
+        cache.put(bytes([number]) * 64, Entry((number,)))
+    assert [row.key[0] for row in cache.rows()] == [2, 1, 0]
+
+
+# Tiers.
+
+
+def test_what_only_the_disk_has_goes_to_memory_when_it_is_loaded(cache: DiskCache) -> None:
+    cache.put(KEY, Entry((1,)))
+    memory = MemoryCache()
+    tiers: Cache = Tiers(memory, cache)
+    assert got(tiers) == Entry((1,))
+    assert got(memory) == Entry((1,))
+    tiers.put(OTHER, Entry((Model(),)))
+    assert got(memory, OTHER) is not None and got(cache, OTHER) is None
