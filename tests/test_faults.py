@@ -47,6 +47,7 @@ class Command:
 
 COMMANDS = {
     "run": Command(("run", "flows/w.json"), "output"),
+    "cached run": Command(("run", "flows/w.json", "--cache", "../kept"), "output"),
     "convert": Command(("convert", "flows/w.json", "-o", "flows/c.json"), "flows", ("flows/c.json",)),
     "record": Command(("test", "record", "flows/w.json"), "flows", without=("flows/w.golden*",)),
     "record again": Command(("test", "record", "--force", "flows/w.json"), "flows", ("flows/w.golden*",)),
@@ -57,6 +58,9 @@ COMMANDS = {
         ("test", "flows", "--html", "flows/p.html", "--junit", "flows/p.xml"), "flows", ("flows/p.html", "flows/p.xml")
     ),
 }
+
+
+RUNS = ("run", "cached run")
 
 
 class World:
@@ -140,9 +144,9 @@ def check(world: World, name: str, fault: str, point: int) -> None:
             assert fault in LEFTOVERS, f"{path} is left\n{where}"
             continue
         # A name that another process took is passed over.
-        assert path in world.whole[name] or (name, fault) == ("run", "replaced"), f"{path} is not its file\n{where}"
+        assert path in world.whole[name] or (name in RUNS and fault == "replaced"), f"{path} is not its file\n{where}"
         _is_whole(work, path, content, world.whole[name].get(path, b""), where)
-        if fault != "kill" and name == "run":
+        if fault != "kill" and name in RUNS:
             assert str(work / path) in listed, f"{path} is not listed\n{where}"
     if name in ("record", "record again", "accept") and fault != "vanished":
         _golden_is_whole(work, before, after, ended, where)

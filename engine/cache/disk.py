@@ -53,7 +53,7 @@ _ORPHANS = "SELECT digest FROM blobs WHERE NOT EXISTS (SELECT 1 FROM parts WHERE
 _PATIENCE_S = 5.0
 
 
-class Row(NamedTuple):
+class CacheRow(NamedTuple):
     """An entry, for people: `size` is that of its document and blobs, which others may have too."""
 
     key: bytes
@@ -63,7 +63,7 @@ class Row(NamedTuple):
     files: tuple[Path, ...]
 
 
-class Size(NamedTuple):
+class CacheSize(NamedTuple):
     """How much there is."""
 
     entries: int
@@ -159,16 +159,16 @@ class DiskCache:
 
     # What `weft cache` asks.
 
-    def size(self) -> Size:
+    def size(self) -> CacheSize:
         """How much there is. Raises sqlite3.Error."""
         with self._lock:
             (entries, documents), (blobs, sizes) = (
                 self._db().execute(f"SELECT count(*), coalesce(sum({what}), 0) FROM {table}").fetchone()
                 for table, what in (("entries", "length(document)"), ("blobs", "size"))
             )
-        return Size(entries, blobs, documents + sizes)
+        return CacheSize(entries, blobs, documents + sizes)
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[CacheRow]:
         """The entries, the most recently used first. Raises sqlite3.Error."""
         query = """
             SELECT key, made, document, length(document) + coalesce((SELECT sum(size) FROM parts JOIN blobs
@@ -176,7 +176,7 @@ class DiskCache:
         with self._lock:
             found = self._db().execute(query).fetchall()
         return [
-            Row(key, made, size, tuple(kinds(document)), tuple(file.path for file in files_of(document)))
+            CacheRow(key, made, size, tuple(kinds(document)), tuple(file.path for file in files_of(document)))
             for key, made, document, size in found
         ]
 
@@ -362,14 +362,14 @@ class DiskCache:
 
 def _seal(key: bytes, document: bytes) -> bytes:
     """What binds a document to its key."""
-    return hashlib.blake2b(document, key=key[-64:], digest_size=32).digest()
+    return hashlib.blake2b(b"%d:" % len(key) + key + document, digest_size=32).digest()
 
 
 def _check_owner(folder: Path) -> None:
     """Raise UsageError for a folder that another user made: he could put his pictures there."""
     with suppress(OSError):
         status = os.lstat(folder)
-        if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        if os.name != "nt" and status.st_uid != os.getuid():
             raise UsageError(f"the cache {folder} belongs to another user", hint="--cache DIR names another folder")
         if not stat.S_ISDIR(status.st_mode):
             raise UsageError(f"the cache {folder} is no folder", hint="--cache DIR names another one")

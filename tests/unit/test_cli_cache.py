@@ -1,0 +1,187 @@
+"""`weft run --cache` and `weft cache`."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weft.cli import main
+
+PROMPT: dict[str, Any] = {
+    "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 1}},
+    "2": {"class_type": "ImageInvert", "inputs": {"image": ["1", 0]}},
+    "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": "a"}},
+}
+
+
+class Home:
+    """An empty folder with a workflow."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self.capsys = capsys
+        (folder / "w.json").write_text(json.dumps(PROMPT))
+
+    def weft(self, *arguments: str) -> tuple[int, str, str]:
+        self.capsys.readouterr()
+        code = main(arguments)
+        return (code, *self.capsys.readouterr())
+
+    def run(self, *arguments: str) -> dict[str, Any]:
+        code, out, err = self.weft("run", "w.json", "--json", *arguments)
+        assert code == 0, err
+        document: dict[str, Any] = json.loads(out)
+        return document
+
+    def called(self, *arguments: str) -> list[str]:
+        """The nodes that a run calls."""
+        return sorted(self.run(*arguments)["timings"])
+
+    @property
+    def blobs(self) -> list[Path]:
+        return sorted(file for file in (self.folder / "c" / "v1" / "blobs").rglob("*") if file.is_file())
+
+
+@pytest.fixture
+def home(sandbox: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "200")
+    return Home(sandbox, capsys)
+
+
+def test_a_second_run_computes_nothing_and_lists_the_same_files(home: Home) -> None:
+    first = home.weft("run", "w.json", "--cache", "c")
+    (picture,) = (home.folder / "output").iterdir()
+    content = picture.read_bytes()
+    second = home.weft("run", "w.json", "--cache", "c")
+    assert (first[0], first[1]) == (second[0], second[1]) == (0, f"{picture}\n")
+    assert home.called("--cache", "c") == []
+    picture.unlink()
+    assert home.called("--cache", "c") == ["3"]
+    assert picture.read_bytes() == content
+
+
+def test_after_a_change_only_what_it_concerns_runs(home: Home) -> None:
+    assert home.called("--cache", "c") == ["1", "2", "3"]
+    assert home.called("--cache", "c", "--set", "3.filename_prefix=b") == ["3"]
+    assert home.called("--cache", "c", "--set", "1.color=2") == ["1", "2", "3"]
+
+
+def test_several_runs_have_memory_above_it(home: Home) -> None:
+    document = json.loads(home.weft("run", "w.json", "w.json", "--json", "--cache", "c")[1])
+    assert [sorted(run["timings"]) for run in document["runs"]] == [["1", "2", "3"], []]
+    assert home.called("--cache", "c") == []
+
+
+def test_settings_name_it_and_no_cache_does_without(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home.folder / "weft.toml").write_text('cache = "c"\ncache_gib = 0.5\n')
+    home.run()
+    assert home.called() == []
+    assert home.called("--no-cache") == ["1", "2", "3"]
+    assert json.loads(home.weft("cache", "info", "--json")[1])["max_bytes"] == 1 << 29
+    monkeypatch.setenv("WEFT_CACHE", "elsewhere")
+    assert home.called() == ["1", "2", "3"]
+    assert (home.folder / "elsewhere" / "v1").is_dir()
+    assert home.weft("run", "w.json", "--no-cache", "--cache", "c")[0] == 2
+    monkeypatch.setenv("WEFT_CACHE_GIB", "0")
+    assert "WEFT_CACHE_GIB" in home.weft("run", "w.json")[2]
+
+
+def test_without_one_nothing_is_kept(home: Home) -> None:
+    home.run()
+    assert home.called() == ["1", "2", "3"]
+    assert sorted(path.name for path in home.folder.iterdir() if path.name != "cache") == ["output", "w.json"]
+
+
+def test_tests_never_read_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEFT_CACHE", "c")
+    assert home.weft("test", "record", "w.json")[0] == 0
+    assert home.weft("test", "w.json")[0] == 0
+    assert not (home.folder / "c").exists()
+
+
+def test_a_damaged_blob_is_told_of_and_computed_again(home: Home) -> None:
+    home.run("--cache", "c")
+    for blob in home.blobs:
+        blob.write_bytes(blob.read_bytes()[:-1] + b"!")
+    (home.folder / "output" / "a_00001_.png").unlink()
+    code, out, err = home.weft("run", "w.json", "--cache", "c")
+    assert code == 0 and out.endswith("a_00001_.png\n")
+    assert f"{home.blobs[0].parent.name}" in err and "is damaged: it is computed again" in err
+    assert home.weft("cache", "verify", "--cache", "c")[0] == 0
+
+
+def test_info_and_list(home: Home) -> None:
+    home.run("--cache", "c")
+    code, out, _ = home.weft("cache", "info", "--cache", "c")
+    assert code == 0 and f"{home.folder / 'c'}\n3 entries, 2 blobs\n" in out and "of 10.0 GiB" in out
+    code, out, _ = home.weft("cache", "list", "--cache", "c")
+    lines = out.splitlines()
+    assert code == 0 and len(lines) == 3
+    assert lines[0].endswith("a_00001_.png") and lines[1].endswith("torch.Tensor")
+    entries = json.loads(home.weft("cache", "list", "--cache", "c", "--json")[1])["entries"]
+    assert [entry["outputs"] for entry in entries[1:]] == [["torch.Tensor"], ["torch.Tensor"]]
+
+
+def test_verify_adds_up_what_is_wrong(home: Home) -> None:
+    home.run("--cache", "c")
+    assert home.weft("cache", "verify", "--cache", "c")[:2] == (0, "3 entries are whole\n")
+    home.blobs[0].with_name("stray").write_text("")
+    assert home.weft("cache", "verify", "--cache", "c")[0] == 2
+    damaged = home.blobs[0]
+    damaged.write_bytes(b"")
+    code, out, _ = home.weft("cache", "verify", "--cache", "c", "--json")
+    found = json.loads(out)
+    assert code == 3 and found["status"] == "faulty"
+    assert {fault["kind"] for fault in found["faults"]} == {"damaged", "unknown"}
+    damaged.unlink()
+    damaged.mkdir()
+    code, out, _ = home.weft("cache", "verify", "--cache", "c")
+    assert code == 6 and f"unreadable: {damaged}" in out
+
+
+def test_an_index_that_is_none_is_unreadable_and_cleared(home: Home) -> None:
+    home.run("--cache", "c")
+    (home.folder / "c" / "v1" / "index.sqlite").write_bytes(b"none" * 1000)
+    code, _, err = home.weft("cache", "verify", "--cache", "c")
+    assert code == 4 and "cannot be read" in err and "weft cache clear" in err
+    assert home.weft("cache", "info", "--cache", "c")[0] == 2
+    code, _, err = home.weft("run", "w.json", "--cache", "c")
+    assert code == 0 and "the run goes on without it" in err
+    assert home.weft("cache", "clear", "--cache", "c")[0] == 0
+    home.run("--cache", "c")
+    assert home.called("--cache", "c") == []
+
+
+def test_clear(home: Home) -> None:
+    home.run("--cache", "c")
+    home.blobs[0].with_name("stray").write_text("")
+    assert json.loads(home.weft("cache", "clear", "--cache", "c", "--json")[1]) == {"status": "done"}
+    assert home.blobs == []
+    assert home.called("--cache", "c") == ["1", "2", "3"]
+
+
+def test_no_cache_is_a_mistake(home: Home) -> None:
+    code, _, err = home.weft("cache", "info")
+    assert code == 2 and "no cache is named" in err
+    code, _, err = home.weft("cache", "verify", "--cache", "nowhere")
+    assert code == 2 and "holds no cache" in err and not (home.folder / "nowhere").exists()
+
+
+def test_a_later_process_loads_neither_torch_nor_networks(home: Home) -> None:
+    home.run("--cache", "c")
+    code = (
+        "import sys; from weft.cli import main; code = main(['run', 'w.json', '--cache', 'c', '--device', 'cpu']); "
+        "print(code, sorted({'torch', 'numpy', 'diffusers', 'safetensors', 'PIL'} & set(sys.modules)))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], cwd=home.folder, capture_output=True, text=True, timeout=120)
+    assert ended.stdout.splitlines()[-1] == "0 []", ended.stderr
+    with sqlite3.connect(home.folder / "c" / "v1" / "index.sqlite") as index:
+        assert index.execute("SELECT count(*) FROM entries").fetchone() == (3,)
+    index.close()
