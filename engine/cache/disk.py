@@ -175,10 +175,14 @@ class DiskCache:
             USING (digest) WHERE parts.key = entries.key), 0) FROM entries ORDER BY used DESC"""
         with self._lock:
             found = self._db().execute(query).fetchall()
-        return [
-            CacheRow(key, made, size, tuple(kinds(document)), tuple(file.path for file in files_of(document)))
-            for key, made, document, size in found
-        ]
+        rows = []
+        for key, made, document, size in found:
+            try:
+                told, files = tuple(kinds(document)), tuple(file.path for file in files_of(document))
+            except (ValueError, KeyError, TypeError, StopIteration):
+                told, files = ("damaged",), ()
+            rows.append(CacheRow(key, made, size, told, files))
+        return rows
 
     def clear(self) -> None:
         """Remove everything, what nobody knows too; of a damaged index, the index itself. Raises OSError."""

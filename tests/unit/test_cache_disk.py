@@ -333,8 +333,17 @@ def test_rows_that_point_elsewhere(cache: DiskCache, warnings: list[str]) -> Non
         for (key, _, _), (_, document, seal) in zip(rows, reversed(rows), strict=True):
             db.execute("UPDATE entries SET document = ?, seal = ? WHERE key = ?", (document, seal, key))
     db.close()
+    assert [fault.kind for fault in cache.verify()] == ["damaged", "damaged"]
     assert cache.lookup(KEY) is None and cache.lookup(OTHER) is None
     assert len(warnings) == 2 and all("is damaged" in each for each in warnings)
+
+
+def test_a_document_that_is_none(cache: DiskCache, warnings: list[str]) -> None:
+    cache.put(KEY, Entry((1,)))
+    with cache._writing() as db:
+        db.execute("UPDATE entries SET document = ?", (b"{",))
+    assert [row.kinds for row in cache.rows()] == [("damaged",)]
+    assert got(cache) is None and "is damaged: it is computed again" in warnings[0]
 
 
 def test_an_index_that_is_none(cache: DiskCache, warnings: list[str]) -> None:
