@@ -69,7 +69,7 @@ class Setting:
         name = self.name
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name) or name.startswith("_"):
             raise DefinitionError(f"setting {name!r:.200}: expected a name that a parameter in Python can have")
-        if name in TAKEN or hasattr(Settings, name):
+        if name in TAKEN or name in dir(Settings):
             raise DefinitionError(f"setting {name!r}: the name is taken")
         try:
             reader = TypeAdapter(self.type)
