@@ -240,9 +240,10 @@ class _Run:
     def _loaded(self, hit: Manifest) -> Entry | None:
         """What the cache has under a key now; None if the files that belong to it are not where this run writes."""
         entry = self.planner.cache.load(hit)
+        if entry is None or not entry.files:
+            return entry
         # Another run may have put its own there since the question was asked.
-        there = entry is not None and self.planner.still_there(hit._replace(files=entry.files))
-        return entry if there else None
+        return entry if self.planner.still_there(hit._replace(files=entry.files)) else None
 
     def _called(self, step: Step) -> Call:
         class_type = step.schema.class_type
