@@ -24,6 +24,7 @@ from weft.engine.folders import INPUT, Folders
 from weft.engine.formats import making, selection
 from weft.engine.formats.sources import WorkflowSource, load
 from weft.engine.planning.digests import Digests
+from weft.engine.planning.forecast import Forecast, ModelCalls
 from weft.engine.planning.lowering import Lowered, checked
 from weft.engine.planning.plan import Plan, Planner
 from weft.engine.planning.signature import canonical
@@ -237,6 +238,11 @@ class Session:
             if step.runs and step.schema.output_node and isinstance(prefix, str):
                 self.folders.check_writable(self.folders.check_prefix(prefix))
         return plan
+
+    def model_calls(self, plans: Iterable[Plan]) -> Iterator[ModelCalls]:
+        """What each of these plans, run one after the other with a cache, will make of evaluations of a network."""
+        forecast = Forecast(self.registry)
+        return (forecast.add(plan, self._settings_for(plan.lowered)) for plan in plans)
 
     def execute(
         self,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from weft.engine.errors import DefinitionError, MissingFile
 from weft.engine.folders import Folders
 from weft.engine.schema.sockets import Autogrow, DynamicCombo, IoType, Socket, socket_from, type_name
+from weft.engine.trajectory import Tell
 
 HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
 """The values that the engine, not the workflow, gives to an input of the hidden section."""
@@ -110,6 +111,10 @@ class NodeOptions:
 
     passes: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     """As `lowers`, each in a run that asks for it by name."""
+
+    trajectory: Tell | None = None
+    """`trajectory(inputs, settings)` says of a node that goes step by step what its steps are: a run then gives it
+    `context.steps`, through which it shares them with others. See `weft.engine.trajectory`."""
 
 
 @dataclass(frozen=True, kw_only=True)

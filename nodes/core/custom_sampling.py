@@ -8,6 +8,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.sockets import Boolean, Combo, Float
 from weft.nodes.core.sampling import reporter
+from weft.nodes.core.trajectories import of_custom_sampler
 from weft.nodes.core.types import (
     Cfg,
     Conditioning,
@@ -29,7 +30,7 @@ PERP_NEG_MODULE = "comfy_extras.nodes_perpneg"
 Both = tuple[Annotated[Latent, Output("output")], Annotated[Latent, Output("denoised_output")]]
 
 
-@node(category="sampling/custom_sampling", python_module=MODULE)
+@node(category="sampling/custom_sampling", python_module=MODULE, trajectory=of_custom_sampler)
 def SamplerCustom(
     *,
     model: Model,
@@ -59,7 +60,7 @@ def SamplerCustom(
     return custom_sample(guider, sampler, sigmas, start, latent_image, callback=reporter(context))
 
 
-@node(category="sampling/custom_sampling", python_module=MODULE)
+@node(category="sampling/custom_sampling", python_module=MODULE, trajectory=of_custom_sampler)
 def SamplerCustomAdvanced(
     *, noise: Noise, guider: Guider, sampler: Sampler, sigmas: Sigmas, latent_image: LatentImage, context: RunContext
 ) -> Both:

@@ -27,6 +27,7 @@ from weft.nodes.core.types import (
     StartStep,
     WholeSteps,
 )
+from weft.nodes.diffusion.sampling.schedulers import BETA_STEPS
 from weft.nodes.diffusion.text.prompt_schedule import (
     LoraSchedule,
     ScheduleError,
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
 
 BEYOND = 10_000
 """An end_at_step beyond any schedule."""
-
-BETA_STEPS = 137
-"""Up to so many steps the scheduler beta has a noise level of its own for each, of a model's 1000."""
 
 Prompt = Annotated[str, String(multiline=True, dynamicPrompts=True)]
 Place = tuple[str, str]

@@ -9,6 +9,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Float
 from weft.nodes.core.prompt_schedule import by_prompts
+from weft.nodes.core.trajectories import of_ksampler
 from weft.nodes.core.types import (
     AddNoise,
     Cfg,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.sample import Callback
 
 
-@node(display_name="KSampler", category="sampling", passes={"prompt_schedule": by_prompts})
+@node(display_name="KSampler", category="sampling", passes={"prompt_schedule": by_prompts}, trajectory=of_ksampler)
 def KSampler(
     *,
     model: Model,
@@ -69,7 +70,12 @@ def KSampler(
     )
 
 
-@node(display_name="KSampler (Advanced)", category="sampling", passes={"prompt_schedule": by_prompts})
+@node(
+    display_name="KSampler (Advanced)",
+    category="sampling",
+    passes={"prompt_schedule": by_prompts},
+    trajectory=of_ksampler,
+)
 def KSamplerAdvanced(
     *,
     model: Model,

@@ -14,6 +14,7 @@ from weft.engine.schema.node import INTERNAL
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.loaders import device_memory
 from weft.nodes.core.sampling import sampled
+from weft.nodes.core.trajectories import of_ksampler
 from weft.nodes.core.types import (
     AddNoise,
     Cfg,
@@ -55,7 +56,7 @@ VariationSeed = Annotated[Seed, Tooltip("That seed.")]
 Weight = Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.001), Tooltip("The share of that noise.")]
 
 
-@node(class_type="weft.NoiseKSampler", category=INTERNAL)
+@node(class_type="weft.NoiseKSampler", category=INTERNAL, trajectory=of_ksampler)
 def NoiseKSampler(
     *,
     model: Model,
@@ -90,7 +91,7 @@ def NoiseKSampler(
     )
 
 
-@node(class_type="weft.NoiseKSamplerAdvanced", category=INTERNAL)
+@node(class_type="weft.NoiseKSamplerAdvanced", category=INTERNAL, trajectory=of_ksampler)
 def NoiseKSamplerAdvanced(
     *,
     model: Model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from weft.engine.context import RunContext
@@ -9,6 +10,9 @@ from weft.engine.links import Link, Linked
 from weft.engine.schema.authoring import ExtraPnginfo, Output, PromptJson, RawLink, Tooltip, UniqueId, WithLink
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.sockets import Combo, Float, Int, Socket
+from weft.engine.settings import Settings
+from weft.engine.trajectory import Trajectory
+from weft.nodes.core.trajectories import of_ksampler
 from weft.nodes.core.types import (
     CFG,
     LATENT_IMAGE,
@@ -61,8 +65,30 @@ Outputs = tuple[
     Image,
 ]
 
+_OWN = frozenset(("preview_method", "vae_decode", "optional_vae", "script"))
+"""Inputs of these samplers that the sampler inside does not have."""
 
-@node(class_type="KSampler (Efficient)", category=CATEGORY, output_node=True, check=check_sampler, version=2)
+
+def of_inner(given: Mapping[str, Any], settings: Settings) -> Trajectory | None:
+    """That of the one KSampler that it becomes; with a script, only the run knows what it becomes."""
+    if "script" in given:
+        return None
+    inner = {name: value for name, value in given.items() if name not in _OWN}
+    return of_ksampler(inner, settings) if inner.get("denoise") != 0 else Trajectory(None, calls=())
+
+
+def unknown(given: Mapping[str, Any], settings: Settings) -> None:
+    """Nothing is known: whether there is a refiner is in a value."""
+
+
+@node(
+    class_type="KSampler (Efficient)",
+    category=CATEGORY,
+    output_node=True,
+    check=check_sampler,
+    version=2,
+    trajectory=of_inner,
+)
 def KSamplerEfficient(
     *,
     model: ModelLink,
@@ -111,7 +137,14 @@ def KSamplerEfficient(
     return _single("KSampler (Efficient)", graph, sampling, preview_method, context)
 
 
-@node(class_type="KSampler Adv. (Efficient)", category=CATEGORY, output_node=True, check=check_sampler, version=2)
+@node(
+    class_type="KSampler Adv. (Efficient)",
+    category=CATEGORY,
+    output_node=True,
+    check=check_sampler,
+    version=2,
+    trajectory=of_inner,
+)
 def KSamplerAdvEfficient(
     *,
     model: ModelLink,
@@ -165,7 +198,14 @@ def KSamplerAdvEfficient(
     return _single("KSampler Adv. (Efficient)", graph, sampling, preview_method, context)
 
 
-@node(class_type="KSampler SDXL (Eff.)", category=CATEGORY, output_node=True, check=check_sampler, version=2)
+@node(
+    class_type="KSampler SDXL (Eff.)",
+    category=CATEGORY,
+    output_node=True,
+    check=check_sampler,
+    version=2,
+    trajectory=unknown,
+)
 def KSamplerSdxlEff(
     *,
     sdxl_tuple: TupleWithLink,

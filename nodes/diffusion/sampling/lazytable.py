@@ -27,6 +27,10 @@ class LazyTable(Mapping[str, Value], Generic[Row, Value]):
             self._made.setdefault(name, self._make(name, self._rows[name]))
         return self._made[name]
 
+    def row(self, name: str) -> Row:
+        """What stands in the table, without making the value of it."""
+        return self._rows[name]
+
     def __contains__(self, name: object) -> bool:
         return name in self._rows
 

@@ -52,3 +52,16 @@ PUBLISHED_SCHEDULERS: Mapping[str, Scheduler] = LazyTable(
 """Those that give a paper's noise levels whatever the model: the Efficiency samplers offer them beside the others."""
 
 ALL_SCHEDULERS = (*SCHEDULERS, *PUBLISHED_SCHEDULERS)
+
+TIMESTEPS = 1000
+"""Of Stable Diffusion's schedule: what models are trained on unless a node says otherwise."""
+BETA_STEPS = 137
+"""Up to so many steps the scheduler beta has a noise level of its own for each, of so many timesteps."""
+
+
+def schedule_length(name: str, steps: int, discard_penultimate: bool) -> int | None:
+    """How many steps a schedule of so many has, on a model with TIMESTEPS levels; None where the model decides."""
+    if name == "ddim_uniform" and steps:
+        more = steps + discard_penultimate
+        return len(range(1, TIMESTEPS, max(TIMESTEPS // more, 1))) - discard_penultimate
+    return None if name == "beta" and steps > BETA_STEPS else steps

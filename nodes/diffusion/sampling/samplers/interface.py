@@ -57,6 +57,8 @@ class Sampler:
     fresh_inpaint_noise: what a noise mask protects is noised with a draw from seed + 1, not with the initial noise.
     own_steps: it takes only the ends and the length of the schedule and chooses its own noise levels between them, so
         that a run cannot be cut in two. It reports the step of the schedule whose noise level it has come to.
+    looks_ahead: what it does in a step depends on levels of its schedule beyond the end of that step, by its solver or
+        its noise: states on the way to two different ends differ. None where nobody has said: nothing may rely on it.
     name: that of SAMPLERS; empty for a solver with options of its own.
     """
 
@@ -65,4 +67,5 @@ class Sampler:
     discard_penultimate: bool = False
     fresh_inpaint_noise: bool = False
     own_steps: bool = False
+    looks_ahead: bool | None = None
     name: str = ""
