@@ -1,6 +1,7 @@
 """The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`.
 
-`weft test` is in engine/testing/app.py, `weft cache` in engine/terminal/caches.py.
+`weft test` is in engine/testing/app.py, `weft cache` in engine/terminal/caches.py, `weft sweep` in
+engine/terminal/sweeps.py.
 
 The only place that puts the parts together.
 
@@ -47,6 +48,8 @@ from weft.engine.terminal.options import (
     taking_settings,
 )
 from weft.engine.terminal.streams import stoppable
+from weft.engine.terminal.sweeps import EPILOG as SWEEP_EPILOG
+from weft.engine.terminal.sweeps import sweep_command
 from weft.engine.testing.app import app as test_app
 
 if TYPE_CHECKING:
@@ -380,6 +383,9 @@ def _require_device(settings: Settings) -> None:
             resolve_device(settings.device)
         except DeviceError as error:
             raise UsageError(str(error), hint=another_device(settings)) from error
+
+
+app.command("sweep", epilog=SWEEP_EPILOG)(sweep_command(_require_device))
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ An observer is a callable that takes an Event: a progress bar, an NDJSON writer,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -151,6 +151,21 @@ class RunFinished(Event):
     seconds: float
     files: tuple[Path, ...]
     previews: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CellStarted(Event):
+    """A cell of a sweep is about to run; the events of its run follow. `parameters` are its values by column."""
+
+    cell: int
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class CellFinished(Event):
+    """A cell of a sweep has ended, whether well or not; `record` is its line in the index."""
+
+    record: Mapping[str, Any]
 
 
 Observer = Callable[[Event], None]

@@ -118,6 +118,17 @@ class Session:
 
         return with_seed(prompt, self.registry, seed, random.random, keep=changes)
 
+    def with_overrides(self, prompt: Prompt, overrides: Overrides) -> Prompt:
+        """The prompt with the overrides in place, as `read` puts them there. Raises UsageError."""
+        changes = _overrides.resolve(prompt, overrides, self.registry)
+        return prompt.with_values(self._with_files(prompt, changes)) if changes else prompt
+
+    def has_input(self, prompt: Prompt, node_id: str, name: str) -> bool:
+        """Whether a node of the prompt has an input of this name, or its class does."""
+        node = prompt.nodes[node_id]
+        known = self.registry[node.class_type].given(node.inputs) if node.class_type in self.registry else {}
+        return name in node.inputs or name in known
+
     def _converted(self, loaded: Prompt | Workflow, *, keep_unknown: bool) -> Prompt:
         if isinstance(loaded, Prompt):
             return loaded
@@ -300,6 +311,10 @@ class Session:
         """
         if isinstance(self.cache, NoCache):
             return b""
+        return self.computes(settings)
+
+    def computes(self, settings: Settings) -> bytes:
+        """A digest, 32 bytes, of what computes in a run with these settings: Weft's code and the packs' environment."""
         computes = [own_digest(), self.packs.environment(settings)]
         return hashlib.blake2b(canonical(computes), digest_size=32).digest()
 

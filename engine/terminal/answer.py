@@ -9,8 +9,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from weft.engine.terminal.words import error_json, explain, shown, where
 
 if TYPE_CHECKING:
     from weft.engine.running.result import RunResult
+
+Narrating = AbstractContextManager[events.Observer]
 
 
 @contextmanager
@@ -79,8 +81,8 @@ class Answer:
         self.out.write(_json(data))
 
     @contextmanager
-    def watching(self) -> Iterator[list[events.Observer]]:
-        """The observers of a run, which takes `token`."""
+    def watching(self, narrator: Callable[[Stream], Narrating] = Narrator) -> Iterator[list[events.Observer]]:
+        """The observers of a run, or of several, which take `token`; `narrator` tells a person of it."""
         if self.subject and not self.quiet and not self.as_events:
             self.err.line((self.subject, "bold"))
         with self.stack as stack:
@@ -88,7 +90,7 @@ class Answer:
             if self.as_events:
                 observers.append(lambda event: self.record(event.to_json()))
             elif not self.quiet:
-                observers.append(stack.enter_context(Narrator(self.err)))
+                observers.append(stack.enter_context(narrator(self.err)))
             with self.listening(*observers) as told:
                 yield told
 
@@ -194,7 +196,7 @@ class Answer:
                 self.err.line((f"{where(step.node_id, step.title)}: ", "bold"), line)
         for file in [] if self.quiet else result.previews:
             self.err.line(("preview: ", "bold"), one_line(str(file)))
-        self._list_files()
+        self.list_files()
 
     def done(self) -> None:
         """Say what all runs gave: one run's document is flat, several are in a list."""
@@ -202,11 +204,11 @@ class Answer:
         if self.as_json:
             several = {"runs": self.runs, **self._written()}
             found = several if self.failures or len(self.runs) != 1 else self.runs[0]
-            self.document({"status": status, **found, "warnings": self._warnings()})
+            self.document({"status": status, **found, "warnings": self.warned()})
         if self.failures:
             raise SystemExit(1)
 
-    def _list_files(self) -> None:
+    def list_files(self) -> None:
         """Write the files that are not listed yet, one a line, whatever is in their names."""
         new, self.listed = self.files[self.listed :], len(self.files)
         self.out.write("".join(one_line(str(file)) + "\n" for file in new))
@@ -250,16 +252,16 @@ class Answer:
             self._failed_run(error, error_json(error))
             data["runs"] = [*self.runs, *({"workflow": name, "status": "skipped"} for name in self.waiting)]
         if self.as_json:
-            self.document({"status": "error", **data, "warnings": self._warnings()})
+            self.document({"status": "error", **data, "warnings": self.warned()})
         elif self.as_events:
             self.record({"event": "Error", **data})
         else:
-            self._list_files()
+            self.list_files()
 
     def _about(self) -> dict[str, str]:
         return {"workflow": self.subject} if self.subject else {}
 
-    def _warnings(self) -> list[dict[str, str]]:
+    def warned(self) -> list[dict[str, str]]:
         return [
             {"node_id": warning.display_id or warning.node_id, "message": warning.message} for warning in self.warnings
         ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from weft.engine import events
 from weft.engine.errors import one_line
-from weft.engine.terminal.streams import Stream
+from weft.engine.terminal.streams import Line, Stream
 from weft.engine.terminal.words import seconds_text, where
 
 if TYPE_CHECKING:
@@ -124,6 +125,76 @@ class Narrator:
     def _say(self, line: str) -> None:
         self.spoken = time.perf_counter()
         self.err.line(line)
+
+
+class SweepNarrator:
+    """Tells a person how a sweep goes: a line a cell, on a terminal with a live bar over all of them.
+
+    The time that is left is guessed from `work`, what each cell has to do, in any unit.
+    """
+
+    def __init__(self, err: Stream, work: Mapping[int, float]) -> None:
+        self.err = err
+        self.work = work
+        self.started = time.perf_counter()
+        self.pace = _Pace()
+        self.ended = 0
+        self.worked = 0.0
+        self.running = ""
+        self.bar = _bar(err.console) if err.console is not None and not err.console.is_dumb_terminal else None
+
+    def __enter__(self) -> SweepNarrator:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+    def __call__(self, event: events.Event) -> None:
+        match event:
+            case events.NodeStarted():
+                self.running, self.pace = event.title, _Pace()
+                self._show()
+            case events.Progress():
+                self.pace.step(event.value, event.total)
+                self._show()
+            case events.LibrariesLoaded():
+                self.started += event.seconds
+            case events.CellFinished():
+                self.ended += 1
+                self.worked += self.work.get(event.record["cell"], 0.0)
+                self.err.line(*self._told(event.record))
+                self._show()
+
+    def _told(self, record: Mapping[str, Any]) -> Line:
+        count = len(self.work)
+        what = one_line(", ".join(f"{name}={value}" for name, value in record["parameters"].items()) or record["place"])
+        head = f"[{self.ended:{len(str(count))}}/{count}] {_cut(what)}: "
+        if record["status"] != "done":
+            return [head, ("failed", "bold red"), f": {record['error']}", self._left]
+        return [head, "reused, " if record["cached"] else "", seconds_text(record["seconds"]), self._left]
+
+    @property
+    def _left(self) -> str:
+        """`, 2 min 10 s left`; nothing where it cannot be told."""
+        whole, seconds = sum(self.work.values()), time.perf_counter() - self.started
+        if not 0 < self.worked < whole:
+            return ""
+        return f", {seconds_text(seconds / self.worked * (whole - self.worked))} left"
+
+    def _show(self) -> None:
+        if self.bar is None:
+            return
+        steps = f"  step {self.pace.value} of {self.pace.total}" if self.pace.total else ""
+        told = f"{self.ended} of {len(self.work)} cells{self._left}"
+        now = {"description": f"{one_line(self.running)}{steps}", "completed": self.ended, "total": len(self.work)}
+        self.bar.update(self.bar.task_ids[0], pace=told, **now)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 100 else text[:97] + "..."
 
 
 def _bar(console: Console) -> Any:

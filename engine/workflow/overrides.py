@@ -44,6 +44,14 @@ def resolve(prompt: Prompt, overrides: Overrides, registry: Registry) -> Changes
     }
 
 
+def inputs_named(prompt: Prompt, reference: str, registry: Registry) -> Sequence[tuple[str, str]]:
+    """The inputs that `NODE.INPUT` names, by node id and name; whether its node has them is seen by `resolve`.
+
+    Raises UsageError for a node that is not there.
+    """
+    return _inputs(prompt, reference, prompt.shown, registry)
+
+
 def _inputs(
     prompt: Prompt, reference: str, shown: Mapping[str, Shown], registry: Registry
 ) -> Sequence[tuple[str, str]]:

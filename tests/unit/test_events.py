@@ -56,6 +56,8 @@ class Picture:
             events.RunFinished("done", 1.0, (), (Path("p.png"),)),
             {"status": "done", "seconds": 1.0, "files": [], "previews": ["p.png"]},
         ),
+        (events.CellStarted(2, {"5.seed": 7}), {"cell": 2, "parameters": {"5.seed": 7}}),
+        (events.CellFinished({"cell": 2}), {"record": {"cell": 2}}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -64,6 +66,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 12
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 14
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

@@ -1,0 +1,168 @@
+"""A sweep from its beginning to its end: surveyed, run as far as it has not been, told in the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from weft.engine.errors import UsageError, Warn, WeftError, of_machine
+from weft.engine.session import Session
+from weft.engine.sweeping.axes import SweepAxis
+from weft.engine.sweeping.cells import SweepCell, make_cells
+from weft.engine.sweeping.index import CellRecord, Index
+from weft.engine.sweeping.running import CellOutcome, Runner, one_by_one
+from weft.engine.sweeping.survey import Surveyed, survey
+from weft.engine.workflow.prompt import Prompt
+
+Run = Callable[[Runner, Sequence[SweepCell]], Iterator[CellOutcome]]
+"""What runs cells."""
+
+
+class Sweep:
+    """The cells of a workflow and some axes, in the folder that the session writes to.
+
+    `order` has them as they are to run; `records` what is known of each by number, from this run or an earlier one.
+    Raises UsageError for axes that make no sense, and the first error of a cell unless `keep_going`: then it is told in
+    the cell's record.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        base: Prompt,
+        axes: Sequence[SweepAxis],
+        *,
+        targets: Sequence[str] = (),
+        keep_going: bool = False,
+    ) -> None:
+        self.session = session
+        self.axes = tuple(axes)
+        self.targets = tuple(targets)
+        self.keep_going = keep_going
+        self.folder = session.folders.output
+        self.index = Index(self.folder)
+        self.cells = tuple(make_cells(session, base, axes))
+        self.order = survey(session, self.cells, self.targets)
+        self._keys = {one.cell.number: one.identity for one in self.order}
+        wrong = [one for one in self.order if one.error is not None]
+        if wrong and not keep_going:
+            raise _refusal(wrong, len(self.cells))
+        self.records: dict[int, CellRecord] = {}
+        self.restored = 0
+
+    @property
+    def waiting(self) -> list[SweepCell]:
+        """The cells that are to run, in their order."""
+        return [one.cell for one in self.order if one.error is None and one.cell.number not in self.records]
+
+    @property
+    def failed(self) -> int:
+        """How many cells have failed."""
+        return sum(not record.is_done for record in self.records.values())
+
+    def restore(self, warn: Warn) -> None:
+        """Take from the index the cells that finished before, and whose files are as they were then."""
+        before = self.index.read()
+        by_key = {record.key: record for record in before if record.is_done and record.key}
+        for cell in self.cells:
+            found = by_key.get(self._keys[cell.number])
+            if found is not None and self._is_whole(found):
+                self.records[cell.number] = replace(
+                    found, cell=cell.number, parameters=cell.parameters, place=cell.place
+                )
+        self.restored = len(self.records)
+        others = len(by_key.keys() - set(self._keys.values()))
+        if others:
+            warn(f"{self.index.file} told of {others} other cells: their files stay, and it tells of them no longer")
+
+    def run(self, runner: Runner, run: Run = one_by_one) -> Iterator[CellRecord]:
+        """Run what waits, and give each record when it is in the index.
+
+        Raises what a cell raised, unless `keep_going`; Interrupted; UsageError where the folder cannot be written to.
+        """
+        with _writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.index.replace(self._known())
+        for one in self.order:
+            if one.error is not None:
+                yield self._noted(_failed(one.cell, one.error))
+        for outcome in run(runner, self.waiting):
+            record = self._record(outcome)
+            yield self._noted(record)
+            if outcome.error is not None and not self.keep_going:
+                raise outcome.error
+        with _writing(self.folder):
+            self.index.replace(self._known())
+
+    def _known(self) -> list[CellRecord]:
+        return [self.records[number] for number in sorted(self.records)]
+
+    def _noted(self, record: CellRecord) -> CellRecord:
+        self.records[record.cell] = record
+        with _writing(self.folder):
+            self.index.add(record)
+        return record
+
+    def _record(self, outcome: CellOutcome) -> CellRecord:
+        cell, result = outcome.cell, outcome.result
+        if result is None:
+            assert outcome.error is not None
+            return replace(_failed(cell, outcome.error), seconds=round(outcome.seconds, 3))
+        outputs = {step.node_id for step in result.plan.steps if step.schema.output_node}
+        return CellRecord(
+            cell.number,
+            cell.parameters,
+            seeds=self.session.seeds(result.plan.lowered.source),
+            files=tuple(self._relative(file) for file in result.files),
+            previews=tuple(self._relative(file) for file in result.previews),
+            seconds=round(outcome.seconds, 3),
+            cached=not result.timings.keys() - outputs,
+            place=cell.place,
+            key=self._keys[cell.number],
+            contents=tuple(self.session.digests.of(file).hex() for file in (*result.files, *result.previews)),
+        )
+
+    def paths(self, record: CellRecord) -> list[Path]:
+        """The files of a record, those that only show something last."""
+        return [self.folder / name for name in (*record.files, *record.previews)]
+
+    def _relative(self, file: Path) -> str:
+        return file.relative_to(self.folder).as_posix() if file.is_relative_to(self.folder) else str(file)
+
+    def _is_whole(self, record: CellRecord) -> bool:
+        files = self.paths(record)
+        try:
+            digests = [self.session.digests.of(file).hex() for file in files]
+        except OSError:
+            return False
+        return digests == list(record.contents)
+
+
+class _writing:
+    """An OSError inside the block is about the folder that the user named."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            raise UsageError(f"cannot write to {self._folder}: {error.strerror or error}") from error
+
+
+def _failed(cell: SweepCell, error: BaseException) -> CellRecord:
+    message = str(error) if isinstance(error, WeftError) else of_machine(error) or f"{type(error).__name__}: {error}"
+    return CellRecord(cell.number, cell.parameters, status="failed", error=message, place=cell.place)
+
+
+def _refusal(wrong: Sequence[Surveyed], count: int) -> WeftError:
+    """The error of the first cell that cannot run, which says of which cell it is, and of how many more."""
+    cell, error = min(((one.cell, one.error) for one in wrong), key=lambda each: each[0].number)
+    assert error is not None
+    more = f", {len(wrong) - 1} more of {count} cells cannot run" if len(wrong) > 1 else ""
+    error.message = f"{cell.where}: {error.message}{more}"
+    error.hint = "; ".join(filter(None, (error.hint, "--keep-going runs the others" if len(wrong) < count else "")))
+    return error

@@ -1,0 +1,305 @@
+"""`weft sweep`: its options, and what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weft.engine import events
+from weft.engine.errors import UsageError, one_line
+from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.caches import opened
+from weft.engine.terminal.options import (
+    BypassOption,
+    CacheOption,
+    DeviceOption,
+    DtypeOption,
+    EventsOption,
+    InputOption,
+    JsonOption,
+    ModelsOption,
+    MuteOption,
+    NoCacheOption,
+    OnlyOption,
+    QuietOption,
+    SetOption,
+    TargetOption,
+    UiOption,
+    WorkflowArgument,
+    taking_settings,
+)
+from weft.engine.terminal.progress import SweepNarrator
+
+if TYPE_CHECKING:
+    from weft.engine.session import Session
+    from weft.engine.settings import Settings
+    from weft.engine.sweeping.axes import SweepAxis
+    from weft.engine.sweeping.sweep import Sweep
+    from weft.engine.workflow.prompt import Prompt
+
+EPILOG = (
+    "VALUES are a range (0..20, or 0..1..0.25 in steps of 0.25), a list (euler,heun or 'a cat,\"a dog, asleep\"'), or "
+    "@FILE with one a line. COLUMN is NODE.INPUT as in --set, several of them with commas between (A.end_at_step,"
+    "B.start_at_step: both get each value), or a name given by --column.\n\n"
+    "What has finished is not run again: the same command goes on where it was stopped.\n\n"
+    "Exit codes as in weft run; with --keep-going 1 where a cell failed.\n\n"
+    "Examples:\n\n"
+    "weft sweep portrait.json --grid KSampler.cfg=1..8 --grid KSampler.sampler_name=euler,heun\n\n"
+    "weft sweep portrait.json --csv prompts.csv --column prompt=positive.text\n\n"
+    "weft sweep switch.json --grid 'first.end_at_step,then.start_at_step=0..20' --animate first.end_at_step"
+)
+GridOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grid", metavar="COLUMN=VALUES", help="An axis; may be repeated: each value with each of the others."
+    ),
+]
+ZipOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--zip",
+        metavar="COLUMN=VALUES",
+        help="A part of the one axis on which several columns vary together: the first values, the second ones, ...",
+    ),
+]
+CsvOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--csv",
+        metavar="FILE",
+        help="An axis of rows: the first line names the columns; filename is what the files of a row are called, an "
+        "empty cell leaves its input as it is.",
+    ),
+]
+JsonlOption = Annotated[
+    Path | None, typer.Option("--jsonl", metavar="FILE", help="The same from a file with one JSON object a line.")
+]
+ColumnOption = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="NAME=NODE.INPUT", help="Call an input, or several, by a name; may be repeated."),
+]
+FolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        metavar="DIR",
+        file_okay=False,
+        help="The folder of this sweep: pictures, index.jsonl, sheet.png, index.html.",
+        show_default="WORKFLOW_sweep in the output folder",
+    ),
+]
+SeedOption = Annotated[
+    str | None,
+    typer.Option("--seed", metavar="SEED", help="What every seed is, in all cells: a number, or random, drawn once."),
+]
+KeepGoingOption = Annotated[
+    bool,
+    typer.Option("--keep-going", help="Where a cell cannot run or fails, run the others; the exit code is then 1."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say which cells would run, and what that would take; run nothing.")
+]
+
+
+def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
+    """The command; `ready` refuses settings that cannot be run with."""
+
+    @taking_settings("run", before="targets", switches_before="ui")
+    def sweep(
+        context: typer.Context,
+        workflow: WorkflowArgument,
+        grid: GridOption = None,
+        zipped: ZipOption = None,
+        csv: CsvOption = None,
+        jsonl: JsonlOption = None,
+        column: ColumnOption = None,
+        changes: SetOption = None,
+        seed: SeedOption = None,
+        models: ModelsOption = None,
+        input: InputOption = None,
+        output: FolderOption = None,
+        device: DeviceOption = None,
+        dtype: DtypeOption = None,
+        targets: TargetOption = None,
+        only: OnlyOption = None,
+        bypass: BypassOption = None,
+        mute: MuteOption = None,
+        ui: UiOption = False,
+        keep_going: KeepGoingOption = False,
+        dry_run: DryRunOption = False,
+        cache: CacheOption = None,
+        no_cache: NoCacheOption = False,
+        as_json: JsonOption = False,
+        as_events: EventsOption = False,
+        quiet: QuietOption = False,
+        *,
+        settings: Mapping[str, Any],
+    ) -> None:
+        """Run a workflow for many values of its inputs, into one folder with an index, a contact sheet and a page.
+
+        All cells are checked before the first one runs. They run in an order that shares models, prompts and samplings;
+        the index and the sheet keep the order in which they were asked for.
+        """
+        with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
+            if as_json and as_events:
+                raise UsageError(
+                    "--json and --events exclude each other", hint="--events ends with what --json would say"
+                )
+            if cache is not None and no_cache:
+                raise UsageError("--cache and --no-cache exclude each other")
+            from weft.engine.session import Session, targets_of
+
+            wanted = targets_of(targets, only)
+            session = Session(
+                models=models or None,
+                input=input,
+                output=output or _own_folder(workflow),
+                device=device,
+                dtype=dtype,
+                **settings,
+                warn=answer.notice,
+            )
+            folder = None if no_cache else cache or session.settings.cache
+            gib = session.settings.cache_gib
+            with opened(folder, gib, session.packs, several=True, warn=answer.notice) as session.cache:
+                part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
+                base = session.read(workflow, changes, ui=ui, seed=_checked_seed(seed), **part)
+                axes = _axes(session, base, grid or (), zipped or (), csv, jsonl, column or ())
+                _sweep(session, answer, base, axes, wanted, keep_going=keep_going, dry_run=dry_run, ready=ready)
+
+    return sweep
+
+
+def _own_folder(workflow: str) -> Path:
+    """The folder of a sweep for which none is named."""
+    from weft.engine.schema.packs import Packs
+    from weft.engine.settings import Settings
+
+    name = "sweep" if workflow == "-" else f"{Path(workflow).name.partition('.')[0]}_sweep"
+    return Settings.load({}, Packs.installed().settings.values()).output / name
+
+
+def _checked_seed(seed: str | None) -> str | None:
+    if seed in ("increment", "decrement"):
+        raise UsageError(f"--seed {seed}: a cell has no run before it", hint="make it an axis: --grid NODE.seed=0..9")
+    return seed
+
+
+def _axes(
+    session: Session,
+    base: Prompt,
+    grid: Sequence[str],
+    zipped: Sequence[str],
+    csv: Path | None,
+    jsonl: Path | None,
+    columns: Sequence[str],
+) -> list[SweepAxis]:
+    """The axes in their order: rows, each grid, what is zipped."""
+    from weft.engine.sweeping.axes import Columns, grid_axis, zipped_axis
+    from weft.engine.sweeping.rows import csv_axis, jsonl_axis
+    from weft.engine.workflow.overrides import inputs_named
+
+    def is_input(text: str) -> bool:
+        try:
+            named = inputs_named(base, text, session.registry)
+        except UsageError:
+            return False
+        return all(session.has_input(base, node_id, name) for node_id, name in named)
+
+    if csv is not None and jsonl is not None:
+        raise UsageError("--csv and --jsonl exclude each other")
+    named = Columns.read(columns, is_input)
+    rows = [csv_axis(csv, named)] if csv is not None else [jsonl_axis(jsonl, named)] if jsonl is not None else []
+    axes = [*rows, *(grid_axis(text, named) for text in grid), *([zipped_axis(zipped, named)] if zipped else [])]
+    if not axes:
+        raise UsageError("a sweep needs an axis", hint="--grid NODE.INPUT=VALUES, --zip, --csv or --jsonl")
+    return axes
+
+
+def _sweep(
+    session: Session,
+    answer: Answer,
+    base: Prompt,
+    axes: Sequence[SweepAxis],
+    targets: Sequence[str],
+    *,
+    keep_going: bool,
+    dry_run: bool,
+    ready: Callable[[Settings], None],
+) -> None:
+    from weft.engine.sweeping.running import Runner
+    from weft.engine.sweeping.sweep import Sweep
+
+    sweep = Sweep(session, base, axes, targets=targets, keep_going=keep_going)
+    sweep.restore(answer.notice)
+    if dry_run:
+        _tell_cells(sweep, answer)
+        return
+    if sweep.waiting:
+        ready(session.settings)
+    _tell_beginning(sweep, answer)
+    work = {cell.number: 1.0 for cell in sweep.waiting}
+    with answer.watching(partial(SweepNarrator, work=work)) as observers:
+
+        @contextmanager
+        def watching(cell: Any) -> Iterator[Sequence[events.Observer]]:
+            for observer in observers:
+                observer(events.CellStarted(cell.number, dict(cell.parameters)))
+            yield observers
+
+        for record in sweep.run(Runner(session, targets, watching, answer.token)):
+            for observer in observers:
+                observer(events.CellFinished(record.to_json()))
+            if not (answer.as_json or answer.as_events):
+                answer.list_files()
+    _tell_end(sweep, answer)
+
+
+def _tell_cells(sweep: Sweep, answer: Answer) -> None:
+    cells = [
+        {
+            "cell": one.cell.number,
+            "parameters": dict(one.cell.parameters),
+            "status": "failed" if one.error else "done" if one.cell.number in sweep.records else "waiting",
+            **({"error": str(one.error)} if one.error else {}),
+        }
+        for one in sweep.order
+    ]
+    if answer.as_json:
+        answer.document({"status": "planned", "folder": str(sweep.folder), "cells": cells})
+        return
+    for one in sweep.order:
+        mark = "wrong" if one.error else "done " if one.cell.number in sweep.records else "run  "
+        answer.out.line(f"{mark} {one.cell.number:>4}  {one_line(one.cell.said)}")
+    count, waiting = len(sweep.cells), len(sweep.waiting)
+    answer.out.line(f"{count} cells, {waiting} to run")
+
+
+def _tell_beginning(sweep: Sweep, answer: Answer) -> None:
+    if answer.quiet or answer.as_events:
+        return
+    done = f", {sweep.restored} finished before" if sweep.restored else ""
+    answer.err.line(f"{len(sweep.cells)} cells{done}, into {one_line(str(sweep.folder))}")
+
+
+def _tell_end(sweep: Sweep, answer: Answer) -> None:
+    document = {
+        "folder": str(sweep.folder),
+        "index": str(sweep.index.file),
+        "cells": [sweep.records[number].to_json() for number in sorted(sweep.records)],
+    }
+    status = "failed" if sweep.failed else "done"
+    if answer.as_json:
+        answer.document({"status": status, **document, "warnings": answer.warned()})
+    elif answer.as_events:
+        answer.record({"event": "SweepFinished", "status": status, **document})
+    else:
+        answer.files.append(sweep.index.file)
+        answer.list_files()
+    if sweep.failed:
+        raise SystemExit(1)
