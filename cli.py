@@ -332,9 +332,8 @@ def nodes(
         if as_json:
             answer.document({one.class_type: object_info(one, folders) for one in found})
         else:
-            single = name is not None and len(found) == 1
-            why = registry.unavailable(found[0].class_type) if single else ""
-            for line in page(found[0], folders, why) if single else table(found):
+            only = registry.find(found[0].class_type) if name is not None and len(found) == 1 else None
+            for line in page(only, folders) if only is not None else table(found):
                 answer.out.line(*line)
 
 

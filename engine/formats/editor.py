@@ -245,7 +245,8 @@ def looks_old(schema: NodeSchema, length: int) -> bool:
 
 
 def _schema(node: PromptNode, registry: Registry) -> NodeSchema | None:
-    return registry[node.class_type] if node.class_type in registry else None  # noqa: SIM401 (it has no get)
+    found = registry.find(node.class_type)
+    return found.schema if found is not None else None
 
 
 def _obstacles(prompt: Prompt, registry: Registry, nodes: Mapping[str, _Node], keep_unknown: bool) -> Iterator[Issue]:

@@ -179,8 +179,8 @@ def lower(
 
     Nothing is done to a prompt in which no class lowers: the very object comes back.
     """
-    kinds = {node.class_type for node in prompt.nodes.values() if node.class_type in registry}
-    if not any(_lowers(registry.options(kind), passes) for kind in kinds):
+    classes = map(registry.find, {node.class_type for node in prompt.nodes.values()})
+    if not any(found is not None and _lowers(found.options, passes) for found in classes):
         return Lowered(prompt, prompt)
     if any(issue.code == "dependency_cycle" for issue in known):
         return Lowered(prompt, prompt)
@@ -239,8 +239,8 @@ class _Lowering:
             node = self.nodes[node_id] = self._rewired(self.nodes[node_id])
             if node_id in faulty or not doubtful.isdisjoint(graph.parents[node_id]):
                 doubtful.add(node_id)
-            elif node.class_type in self.registry:
-                function = _lowers(self.registry.options(node.class_type), self.passes)
+            elif (found := self.registry.find(node.class_type)) is not None:
+                function = _lowers(found.options, self.passes)
                 if function is not None:
                     self._lower(node_id, node, function)
         if not self.outputs:

@@ -17,7 +17,7 @@ from weft.engine.links import Link, as_link, links_of
 from weft.engine.planning.plan import Known, Origin, Plan, Planner, Step
 from weft.engine.running.call import Expansion
 from weft.engine.running.state import Growth, RunState
-from weft.engine.schema.node import NodeSchema, RunnableNode
+from weft.engine.schema.node import DescribedNode, NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
 
 
@@ -126,13 +126,12 @@ def _read(registry: Registry, known: Mapping[str, Known], step: Step, graph: Map
         if node_id in known and (origin is None or origin.parent != step.node_id):
             raise BadExpansion(f"expanded into a node {node_id!r}, an id that this run has already")
         class_type = node["class_type"]
-        if class_type not in registry:
+        runnable = registry.find(class_type) if isinstance(class_type, str) else None
+        if runnable is None:
             what, hint = registry.unknown(str(class_type))
             raise BadExpansion(f"expanded into node {node_id}: {what}", hint=hint)
-        unavailable = registry.unavailable(class_type)
-        if unavailable:
-            raise DefinitionError(f"expanded into {class_type}, which cannot be run: {unavailable}")
-        runnable = registry.runnable(class_type)
+        if isinstance(runnable, DescribedNode):
+            raise DefinitionError(f"expanded into {class_type}, which cannot be run: {runnable.unavailable}")
         schema = runnable.schema
         if runnable.options.lowers is not None:
             raise BadExpansion(f"expanded into {class_type}, which stands for others and is replaced before a run")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import islice, zip_longest
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from weft.engine.errors import DefinitionError, MissingFile
 from weft.engine.folders import Folders
@@ -153,6 +153,11 @@ class NodeSchema(Listing):
         return {spec.name: spec for spec in self.inputs if spec.section != "hidden"}
 
     @cached_property
+    def names(self) -> frozenset[str]:
+        """The names of all inputs that it declares, hidden ones too."""
+        return frozenset(spec.name for spec in self.inputs)
+
+    @cached_property
     def unfolds(self) -> bool:
         """Whether what a node holds decides which inputs it has."""
         return any(isinstance(spec.socket, DynamicCombo | Autogrow) for spec in self.by_name.values())
@@ -242,6 +247,8 @@ class RunnableNode:
     code: str = ""
     asynchronous: bool = False
 
+    unavailable: ClassVar[str] = ""
+
     @cached_property
     def version(self) -> str:
         """The version of its code, in the cache key and in records."""
@@ -258,6 +265,14 @@ class DescribedNode(NamedTuple):
 
     schema: NodeSchema
     unavailable: str = "only its description is known here"
+
+    @property
+    def options(self) -> NodeOptions:
+        """No more than the defaults: what its author says of it stands in its code."""
+        return _NO_OPTIONS
+
+
+_NO_OPTIONS = NodeOptions()
 
 
 def read_inputs(sections: Mapping[str, Any], order: Mapping[str, Any] | None = None) -> tuple[InputSpec, ...]:

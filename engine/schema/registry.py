@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from weft.engine.errors import DefinitionError, Warn, WeftError, did_you_mean, python_warning
 from weft.engine.schema.authoring import is_marked, read_function
-from weft.engine.schema.node import DescribedNode, NodeOptions, NodeSchema, RunnableNode
+from weft.engine.schema.node import DescribedNode, NodeSchema, RunnableNode
 from weft.engine.schema.packs import NODES, NodeSource, Packs, resolve
 
 HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs"
@@ -115,15 +116,7 @@ class Registry:
 
     def __contains__(self, class_type: object) -> bool:
         """Whether the class can be had: it is there, and nothing is wrong with it."""
-        if class_type in self._nodes:
-            return True
-        if not isinstance(class_type, str) or class_type not in self._sources:
-            return False
-        try:
-            self._node(class_type)
-        except DefinitionError:
-            return False
-        return True
+        return isinstance(class_type, str) and self.find(class_type) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._sources)
@@ -142,15 +135,13 @@ class Registry:
             raise NotRunnable(f"{class_type} cannot be run: {node.unavailable}")
         return node
 
-    def unavailable(self, class_type: str) -> str:
-        """Why the class cannot be run; empty where it can. Raises as `registry[class_type]`."""
-        node = self._node(class_type)
-        return node.unavailable if isinstance(node, DescribedNode) else ""
-
-    def options(self, class_type: str) -> NodeOptions:
-        """What the author of the class says of it, no more than the defaults where its code is not here."""
-        node = self._node(class_type)
-        return node.options if isinstance(node, RunnableNode) else _NO_OPTIONS
+    def find(self, class_type: str) -> RunnableNode | DescribedNode | None:
+        """The class, with its code if that is here; None where it cannot be had."""
+        node = self._nodes.get(class_type)
+        if node is None and class_type in self._sources:
+            with suppress(DefinitionError):
+                return self._node(class_type)
+        return node
 
     def _node(self, class_type: str) -> RunnableNode | DescribedNode:
         node = self._nodes.get(class_type)
@@ -192,9 +183,6 @@ class Registry:
             self._near[class_type] = did_you_mean(class_type, self, _NEAR)
         hints = [self._near.get(class_type, ""), *self.broken]
         return f"unknown node class {class_type!r}", "; ".join(filter(None, hints))
-
-
-_NO_OPTIONS = NodeOptions()
 
 
 def _read(class_type: str, source: NodeSource, *, installed: bool) -> RunnableNode | DescribedNode:

@@ -10,7 +10,7 @@ from typing import Any
 
 from weft.engine.errors import UsageError, Warn, did_you_mean, looked_in, python_warning
 from weft.engine.folders import Folders
-from weft.engine.schema.node import InputSpec, NodeSchema
+from weft.engine.schema.node import DescribedNode, InputSpec, NodeSchema, RunnableNode
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
 from weft.engine.schema.sockets import Combo, Files, type_name
 from weft.engine.terminal.streams import Line
@@ -63,14 +63,15 @@ def table(schemas: Iterable[NodeSchema]) -> Iterator[Line]:
         yield [(f"{class_type:{wide}}", "bold"), f"  {display_name:{wider}}  ", (category, "cyan")]
 
 
-def page(schema: NodeSchema, folders: Folders, unavailable: str = "") -> Iterator[Line]:
-    """All there is to know of one class; `unavailable` says why it cannot be run, if so."""
+def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]:
+    """All there is to know of one class."""
+    schema = node.schema
     width = max(40, min(shutil.get_terminal_size().columns, 120))
     yield [(schema.class_type, "bold"), f'  "{schema.display_name}"  ', (schema.category, "cyan")]
     for line in textwrap.wrap(schema.description, width):
         yield [line]
-    if unavailable:
-        yield [("It cannot be run here: ", "yellow"), unavailable]
+    if node.unavailable:
+        yield [("It cannot be run here: ", "yellow"), node.unavailable]
     specs = list(schema.by_name.values())
     wide = max((len(spec.name) for spec in specs), default=0)
     for section in ("required", "optional"):

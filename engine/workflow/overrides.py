@@ -145,7 +145,8 @@ def title_of(prompt: Prompt, node_id: str, registry: Registry) -> str:
 
 def _display_name(prompt: Prompt, node_id: str, registry: Registry) -> str:
     class_type = prompt.nodes[node_id].class_type
-    return registry[class_type].display_name if class_type in registry else class_type
+    found = registry.find(class_type)
+    return found.schema.display_name if found is not None else class_type
 
 
 def _split(text: str) -> tuple[str, str]:

@@ -47,6 +47,6 @@ def resolving(prompt: Prompt, registry: Registry) -> Constants:
 def _resolving(prompt: Prompt, registry: Registry) -> Iterator[tuple[str, Resolve, Mapping[str, Any]]]:
     """The nodes that have values to be resolved: id, what resolves them, and the node's constants."""
     for node_id, node in prompt.nodes.items():
-        resolve = registry.options(node.class_type).queued if node.class_type in registry else None
-        if resolve is not None:
-            yield node_id, resolve, constants(node.inputs, registry[node.class_type])
+        found = registry.find(node.class_type)
+        if found is not None and found.options.queued is not None:
+            yield node_id, found.options.queued, constants(node.inputs, found.schema)

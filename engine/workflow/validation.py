@@ -10,7 +10,7 @@ from typing import Any
 
 from weft.engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from weft.engine.folders import INPUT, Folders
-from weft.engine.schema.node import InputSpec, NodeOptions, NodeSchema, RunnableNode
+from weft.engine.schema.node import DescribedNode, InputSpec, NodeOptions, NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Socket, Unread, fits, type_name
 from weft.engine.workflow.graph import Graph
@@ -57,7 +57,7 @@ def output_nodes(prompt: Prompt, registry: Registry) -> list[str]:
     return [
         node_id
         for node_id, node in prompt.nodes.items()
-        if node.class_type in registry and registry[node.class_type].output_node
+        if (found := registry.find(node.class_type)) is not None and found.schema.output_node
     ]
 
 
@@ -107,12 +107,12 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
     Not those that the editor adds by itself, nor empty texts, which say nothing.
     """
     for node_id, node in prompt.nodes.items():
-        if node.class_type not in registry:
+        found = registry.find(node.class_type)
+        if found is None:
             continue
-        schema = registry[node.class_type]
-        declared = {*schema.given(node.inputs), *(spec.name for spec in schema.inputs)}
+        unfolded, declared = found.schema.given(node.inputs), found.schema.names
         for name, value in node.inputs.items():
-            if name in declared or type(value) is Link or says_nothing(name, value):
+            if name in declared or name in unfolded or type(value) is Link or says_nothing(name, value):
                 continue
             message = f"{name!r} is no input of {node.class_type}, so its value has no effect"
             yield Issue(
@@ -121,7 +121,7 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
                 node_id=node_id,
                 class_type=node.class_type,
                 title=title_of(prompt, node_id, registry),
-                hint=did_you_mean(name, declared),
+                hint=did_you_mean(name, {*declared, *unfolded}),
                 pointer=prompt.at(node_id, name),
             )
 
@@ -151,7 +151,7 @@ class _Seen:
         if type(link) is not Link or link.node_id not in self._prompt.nodes:
             return None
         node = self._prompt.nodes[link.node_id]
-        if node.class_type not in self._registry:
+        if self._registry.find(node.class_type) is None:
             return None
         return _Seen(node, self._prompt, self._registry, self.folders, self.passes, link.slot)
 
@@ -203,7 +203,7 @@ class _Validation:
     def issues(self) -> Iterator[Issue]:
         nodes = self.prompt.nodes
         for node_id, node in nodes.items():
-            if node.class_type not in self.registry:
+            if self.registry.find(node.class_type) is None:
                 message, hint = self.registry.unknown(node.class_type)
                 message = message[:1].upper() + message[1:]
                 yield self.issue(node_id, "missing_node_type", message, details=f"Node ID '#{node_id}'", hint=hint)
@@ -216,20 +216,19 @@ class _Validation:
         graph = Graph(self.prompt)
         needed = graph.needed(wanted)
         for node_id, node in nodes.items():
-            if node_id in needed and node.class_type in self.registry:
-                yield from self.node_issues(node_id, node, self.registry[node.class_type])
+            if node_id in needed and (found := self.registry.find(node.class_type)) is not None:
+                yield from self.node_issues(node_id, node, found)
         for cycle in graph.cycles():
             if cycle[0] in needed:
                 names = [f'{node_id} "{title_of(self.prompt, node_id, self.registry)}"' for node_id in cycle]
                 path = " -> ".join([*names, names[0]])
                 yield self.issue(cycle[0], "dependency_cycle", "Nodes wait for each other", details=path)
 
-    def node_issues(self, node_id: str, node: PromptNode, schema: NodeSchema) -> Iterator[Issue]:
-        unavailable = self.registry.unavailable(node.class_type)
-        if self.executable and unavailable:
+    def node_issues(self, node_id: str, node: PromptNode, found: RunnableNode | DescribedNode) -> Iterator[Issue]:
+        if self.executable and found.unavailable:
             message = f"{node.class_type} cannot be run"
-            yield self.issue(node_id, "not_executable", message, details=unavailable)
-        inputs, options = node.inputs, self.registry.options(node.class_type)
+            yield self.issue(node_id, "not_executable", message, details=found.unavailable)
+        inputs, schema, options = node.inputs, found.schema, found.options
         left_out = unused(inputs, schema, options)
         declared = schema.given(inputs)
         for name, spec in declared.items():
@@ -255,11 +254,11 @@ class _Validation:
             if type(value) is Link and name not in declared:
                 yield from self.link_issues(node_id, name, value, None)
         if options.check is not None:
-            for name, found in options.check(_Seen(node, self.prompt, self.registry, self.folders, self.passes)):
-                if isinstance(found, str):
-                    yield self.issue(node_id, "custom_validation_failed", found, name)
-                elif found.code not in self.lenient:
-                    yield self.issue(node_id, found.code, found.message, name, hint=found.hint, missing_file=True)
+            for name, wrong in options.check(_Seen(node, self.prompt, self.registry, self.folders, self.passes)):
+                if isinstance(wrong, str):
+                    yield self.issue(node_id, "custom_validation_failed", wrong, name)
+                elif wrong.code not in self.lenient:
+                    yield self.issue(node_id, wrong.code, wrong.message, name, hint=wrong.hint, missing_file=True)
 
     def missing(self, node_id: str, node: PromptNode, declared: Mapping[str, InputSpec], spec: InputSpec) -> Issue:
         stray = [name for name in node.inputs if name not in declared]
@@ -299,9 +298,10 @@ class _Validation:
             extra = self.extra(spec, name, received_value=list(link))
             yield self.issue(node_id, code, message, name, details=name, hint=hint, extra=extra)
             return
-        if source.class_type not in self.registry:
+        found = self.registry.find(source.class_type)
+        if found is None:
             return
-        outputs = self.registry[source.class_type].outputs
+        outputs = found.schema.outputs
         if not 0 <= link.slot < len(outputs):
             slots = ", ".join(f"{slot} {out.name}" for slot, out in enumerate(outputs)) or "none"
             message = f"Linked node {link.node_id!r} ({source.class_type}) has no output slot {link.slot}"

@@ -50,12 +50,13 @@ def test_sources_of_every_kind() -> None:
     described = NodeSchema("Described", (), ())
     registry = Registry({"Invert": Invert, "Classic": Classic, "Described": described})
     assert registry["Invert"] == read_function(Invert).schema
-    assert registry.unavailable("Classic") == ""
+    assert registry.find("Classic").unavailable == ""
     assert registry["Described"] is described
     assert list(registry) == ["Invert", "Classic", "Described"]
     assert len(registry) == 3
     assert "Invert" in registry
     assert "Blur" not in registry
+    assert registry.find("Blur") is None
     assert registry["Invert"] is registry["Invert"]
 
 
@@ -88,8 +89,8 @@ def test_object_info_fills_in_what_is_not_there() -> None:
     info = {"input": {"required": {}}, "output": [], "category": "dump"}
     registry = Registry().add(Invert).add_object_info({"Invert": info, "Exotic": info})
     assert registry["Invert"].category == "test"
-    assert registry.unavailable("Exotic") == "only its description is known here"
-    assert registry.options("Exotic") == NodeOptions()
+    assert registry.find("Exotic").unavailable == "only its description is known here"
+    assert registry.find("Exotic").options == NodeOptions()
     with pytest.raises(NotRunnable, match="Exotic cannot be run: only its description is known here"):
         registry.runnable("Exotic")
     assert registry["Exotic"].category == "dump"
@@ -287,6 +288,7 @@ def test_a_bad_class_is_left_out_and_the_others_stay(
     assert "Bad" in told[0]
     assert "RuntimeError: boom; it is left out" in told[0]
     assert "Bad" not in registry
+    assert registry.find("Bad") is None
     message, _ = registry.unknown("Bad")
     assert message.startswith("node class 'Bad' cannot be used: node pack 'mine': Bad: INPUT_TYPES")
     with pytest.raises(DefinitionError, match="boom"):
