@@ -209,7 +209,8 @@ def _remarks(document: Mapping[Any, Any], pointer: str) -> Iterator[Issue]:
 
     An entry is meant as a node if it has inputs, if it is called by a number, as nodes are, or if a link leads to it.
     """
-    if not is_prompt(document):
+    strays = [(name, entry) for name, entry in document.items() if not is_node(entry)]
+    if not strays or not is_prompt(document):
         return
     linked = {
         str(value[0])
@@ -218,9 +219,9 @@ def _remarks(document: Mapping[Any, Any], pointer: str) -> Iterator[Issue]:
         for value in node["inputs"].values()
         if isinstance(value, list) and value
     }
-    for name, entry in document.items():
+    for name, entry in strays:
         meant = not isinstance(name, str) or _ID.fullmatch(name) or name in linked
-        if not meant and not is_node(entry) and not (isinstance(entry, Mapping) and "inputs" in entry):
+        if not meant and not (isinstance(entry, Mapping) and "inputs" in entry):
             message = f"{name!r} is no node ({kind_of(entry)} without class_type) and was left out"
             yield Issue("not_a_node", message, pointer=pointer + pointer_to(name), extra={"entry": name})
 
