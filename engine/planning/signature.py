@@ -16,6 +16,7 @@ import hashlib
 import os
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -55,7 +56,7 @@ class KeyMaker:
     def __init__(self, folders: Folders, digests: Digests) -> None:
         self._folders = folders
         self._digests = digests
-        self._heads: dict[tuple[str, str, str], bytes] = {}
+        self._heads: dict[RunnableNode, bytes] = {}
 
     def key(
         self, node_id: str, node: RunnableNode, inputs: Mapping[str, Any], parents: Mapping[str, HasKey]
@@ -72,7 +73,8 @@ class KeyMaker:
         keyed: dict[str, Any] = {}
         files: dict[str, Sighting] = {}
         for name, value in inputs.items():
-            socket = by_name[name].socket if name in by_name else None
+            spec = by_name.get(name)
+            socket = spec.socket if spec is not None else None
             if type(value) is Link:
                 parent = parents[value.node_id].key
                 if parent.volatile:
@@ -112,11 +114,10 @@ class KeyMaker:
 
     def _head(self, node: RunnableNode) -> bytes:
         """The part of a key that all nodes of a class share."""
-        class_type, version, code = node.schema.class_type, node.version, node.code
-        head = self._heads.get((class_type, version, code))
+        head = self._heads.get(node)
         if head is None:
-            told = [KEY_VERSION, class_type, version, code] if code else [KEY_VERSION, class_type, version]
-            head = self._heads[class_type, version, code] = canonical(told)
+            told = [KEY_VERSION, node.schema.class_type, node.version]
+            head = self._heads[node] = canonical([*told, node.code] if node.code else told)
         return head
 
 
@@ -140,20 +141,13 @@ def canonical(value: Any) -> bytes:
     """
     pieces: list[bytes] = []
     try:
-        _encode(value, pieces.append)
+        _ENCODERS[type(value)](value, pieces.append)
     except RecursionError as error:
         raise TypeError("nested too deeply") from error
     return b"".join(pieces)
 
 
 Write = Callable[[bytes], None]
-
-
-def _encode(value: Any, write: Write) -> None:
-    encoder = _ENCODERS.get(type(value))
-    if encoder is None:
-        raise TypeError(f"{type(value).__module__}.{type(value).__qualname__}")
-    encoder(value, write)
 
 
 def _encode_int(value: int, write: Write) -> None:
@@ -166,8 +160,16 @@ def _encode_float(value: float, write: Write) -> None:
 
 
 def _encode_str(value: str, write: Write) -> None:
+    write(_spelled(value))
+
+
+def _spelled(value: str) -> bytes:
     encoded = value.encode("utf-8", "surrogatepass")
-    write(b"s%d:" % len(encoded) + encoded)
+    return b"s%d:%b" % (len(encoded), encoded)
+
+
+_name = lru_cache(4096)(_spelled)
+"""The same for the name of an input, which every node of a class has."""
 
 
 def _encode_bytes(value: bytes, write: Write) -> None:
@@ -177,13 +179,13 @@ def _encode_bytes(value: bytes, write: Write) -> None:
 def _encode_list(value: list[Any], write: Write) -> None:
     write(b"l%d[" % len(value))
     for item in value:
-        _encode(item, write)
+        _ENCODERS[type(item)](item, write)
 
 
 def _encode_tuple(value: tuple[Any, ...], write: Write) -> None:
     write(b"u%d[" % len(value))
     for item in value:
-        _encode(item, write)
+        _ENCODERS[type(item)](item, write)
 
 
 def _encode_dict(value: dict[str, Any], write: Write) -> None:
@@ -191,24 +193,32 @@ def _encode_dict(value: dict[str, Any], write: Write) -> None:
     for name in sorted(value):
         if type(name) is not str:
             raise TypeError(f"a dict with a key of type {type(name).__qualname__}")
-        _encode_str(name, write)
-        _encode(value[name], write)
+        write(_name(name))
+        item = value[name]
+        _ENCODERS[type(item)](item, write)
 
 
 def _encode_link(value: _LinkedKey, write: Write) -> None:
-    write(b"L%d:" % value.slot + value.digest)
+    write(b"L%d:%b" % (value.slot, value.digest))
 
 
-_ENCODERS: dict[type, Callable[[Any, Write], None]] = {
-    type(None): lambda value, write: write(b"n"),
-    bool: lambda value, write: write(b"t" if value else b"F"),
-    int: _encode_int,
-    float: _encode_float,
-    str: _encode_str,
-    bytes: _encode_bytes,
-    list: _encode_list,
-    tuple: _encode_tuple,
-    dict: _encode_dict,
-    _LinkedKey: _encode_link,
-    FileDigest: lambda value, write: write(b"D" + value.digest),
-}
+class _Encoders(dict[type, Callable[[Any, Write], None]]):
+    def __missing__(self, kind: type) -> Callable[[Any, Write], None]:
+        raise TypeError(f"{kind.__module__}.{kind.__qualname__}")
+
+
+_ENCODERS = _Encoders(
+    {
+        type(None): lambda value, write: write(b"n"),
+        bool: lambda value, write: write(b"t" if value else b"F"),
+        int: _encode_int,
+        float: _encode_float,
+        str: _encode_str,
+        bytes: _encode_bytes,
+        list: _encode_list,
+        tuple: _encode_tuple,
+        dict: _encode_dict,
+        _LinkedKey: _encode_link,
+        FileDigest: lambda value, write: write(b"D" + value.digest),
+    }
+)
