@@ -6,9 +6,17 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from weft.engine.cache.protocol import Entry, Manifest, Recipe
+
+
+class _Kept(NamedTuple):
+    """An entry; the parts of it that others may hold too, and their bytes; the bytes that it has of its own."""
+
+    entry: Entry
+    parts: Mapping[Hashable, int]
+    own: int
 
 
 class MemoryCache:
@@ -17,8 +25,8 @@ class MemoryCache:
     What several entries share counts once: a checkpoint's weights under its loader and under every LoRA on it.
 
     Invariants: `_shares` has, for each part of an entry, how many entries hold it and its bytes; `used` is the sum of
-    these bytes, and at most `max_bytes`. An entry larger than the whole budget is not kept. Recipes are small, and kept
-    for the last `max_recipes` node ids.
+    these bytes and of what each entry has of its own, and at most `max_bytes`. An entry larger than the whole budget is
+    not kept. Recipes are small, and kept for the last `max_recipes` node ids.
 
     Several threads may share it. The lock is held for bookkeeping alone, never while something is computed, measured or
     freed.
@@ -27,7 +35,7 @@ class MemoryCache:
     def __init__(self, max_bytes: int | None = None, *, max_recipes: int = 100_000) -> None:
         self.max_bytes = max_bytes if max_bytes is not None else _half_of_memory()
         self.used = 0
-        self._entries: OrderedDict[bytes, tuple[Entry, Mapping[Hashable, int]]] = OrderedDict()
+        self._entries: OrderedDict[bytes, _Kept] = OrderedDict()
         self._shares: dict[Hashable, list[int]] = {}
         self._recipes: OrderedDict[str, Recipe] = OrderedDict()
         self._max_recipes = max_recipes
@@ -50,18 +58,19 @@ class MemoryCache:
             if found is None:
                 return None
             self._entries.move_to_end(key)
-            return found[0]
+            return found.entry
 
     def put(self, key: bytes, entry: Entry) -> None:
         parts, rest = parts_of((entry.outputs, entry.ui))
-        parts[key] = rest + 256
+        kept = _Kept(entry, parts, rest + 256)
         gone: list[Entry] = []  # held until the lock is let go
         with self._lock:
             if key in self._entries:
                 gone.append(self._drop(key))
-            if sum(parts.values()) > self.max_bytes:
+            if kept.own + sum(parts.values()) > self.max_bytes:
                 return
-            self._entries[key] = (entry, parts)
+            self._entries[key] = kept
+            self.used += kept.own
             for part, size in parts.items():
                 share = self._shares.setdefault(part, [0, size])
                 share[0] += 1
@@ -70,13 +79,14 @@ class MemoryCache:
                 gone.append(self._drop(next(iter(self._entries))))
 
     def _drop(self, key: bytes) -> Entry:
-        entry, parts = self._entries.pop(key)
-        for part in parts:
+        kept = self._entries.pop(key)
+        self.used -= kept.own
+        for part in kept.parts:
             share = self._shares[part]
             share[0] -= 1
             if not share[0]:
                 self.used -= self._shares.pop(part)[1]
-        return entry
+        return kept.entry
 
     def recall(self, node_id: str) -> Recipe | None:
         with self._lock:

@@ -173,8 +173,9 @@ def test_threads_share_it() -> None:
         sys.setswitchinterval(before)
     assert failures == []
     there = [key for key in keys if got(cache, key)]
-    parts = {part: size for key in there for part, size in cache._entries[key][1].items()}
-    assert (len(cache), cache.used) == (len(there), sum(parts.values()))
+    kept = [cache._entries[key] for key in there]
+    parts = {part: size for each in kept for part, size in each.parts.items()}
+    assert (len(cache), cache.used) == (len(there), sum(parts.values()) + sum(each.own for each in kept))
     assert cache.used <= cache.max_bytes
 
 
@@ -243,7 +244,7 @@ def test_used_is_the_sum_of_what_is_there(operations: list[tuple[str, str, list[
             place
             for kept in "abcd"
             if (found := cache._entries.get(kept.encode()))
-            for place in map(tensors.index, found[0].outputs)
+            for place in map(tensors.index, found.entry.outputs)
         }
         assert cache.used <= budget
         assert sum(tensors[place].nbytes for place in there) <= cache.used
