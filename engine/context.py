@@ -26,16 +26,16 @@ class RunContext:
         "folders",
         "settings",
         "observers",
-        "prompt",
-        "executed",
         "served",
         "token",
         "warnings",
         "written",
         "_broken",
+        "_executed",
         "_extra",
         "_making",
         "_models",
+        "_prompt",
         "_resources",
     )
     __slots__ = (*_SHARED, "display_id", "files", "node_id")
@@ -47,8 +47,8 @@ class RunContext:
         settings: Settings,
         observers: Sequence[Observer] = (),
         token: CancelToken | None = None,
-        prompt: dict[str, Any] | None = None,
-        executed: dict[str, Any] | None = None,
+        prompt: Callable[[], dict[str, Any]] = dict,
+        executed: Callable[[], dict[str, Any]] | None = None,
         extra_pnginfo: Callable[[], dict[str, Any]] = dict,
         making: Mapping[str, Any] | None = None,
         models: Callable[[], Mapping[str, str]] = dict,
@@ -57,8 +57,8 @@ class RunContext:
         self.settings = settings
         self.observers = tuple(observers)
         self.token = token if token is not None else CancelToken()
-        self.prompt = prompt if prompt is not None else {}
-        self.executed = executed if executed is not None else self.prompt
+        self._prompt = prompt
+        self._executed = executed
         self._extra = extra_pnginfo
         self._making = dict(making or {})
         self._models = models
@@ -123,6 +123,20 @@ class RunContext:
         """
         self.files.append(path)
         self.written[path] = None
+
+    @property
+    def prompt(self) -> dict[str, Any]:
+        """The workflow as it was given, in API format, made for the first who asks."""
+        found: dict[str, Any] = self.shared("prompt", self._prompt)
+        return found
+
+    @property
+    def executed(self) -> dict[str, Any]:
+        """The prompt that is run: the one that was given, but for the nodes in it that were lowered."""
+        if self._executed is None:
+            return self.prompt
+        found: dict[str, Any] = self.shared("executed", self._executed)
+        return found
 
     @property
     def extra_pnginfo(self) -> dict[str, Any]:

@@ -30,6 +30,9 @@ from weft.engine.workflow.prompt import Link
 KEY_VERSION = 1
 UNNAMED = "+"
 
+_NO_FILES: Mapping[str, Sighting] = {}
+"""Most nodes name no file: they share this one."""
+
 
 class FileDigest(NamedTuple):
     """Stands in a key for the content of a file."""
@@ -60,7 +63,7 @@ class KeyMaker:
 
     def key(
         self, node_id: str, node: RunnableNode, inputs: Mapping[str, Any], parents: Mapping[str, HasKey]
-    ) -> tuple[CacheKey, dict[str, Sighting]]:
+    ) -> tuple[CacheKey, Mapping[str, Sighting]]:
         """The key of one node, and the files whose content is in it, as they were then.
 
         `inputs` are coerced constants and Links; `parents` holds the nodes that these lead to. Files are called
@@ -105,12 +108,12 @@ class KeyMaker:
             volatile = reason or volatile
             parts.append(changed)
         if volatile:
-            return CacheKey(os.urandom(32), volatile), files
+            return CacheKey(os.urandom(32), volatile), files or _NO_FILES
         try:
             encoded = self._head(node) + canonical(parts)
         except TypeError as error:
-            return CacheKey(os.urandom(32), f"an input has no canonical form: {error}"), files
-        return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest()), files
+            return CacheKey(os.urandom(32), f"an input has no canonical form: {error}"), files or _NO_FILES
+        return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest()), files or _NO_FILES
 
     def _head(self, node: RunnableNode) -> bytes:
         """The part of a key that all nodes of a class share."""

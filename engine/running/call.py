@@ -20,6 +20,8 @@ from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.node import RunnableNode
 
 _ENGINE = str(Path(__file__).parents[1]) + os.sep
+_NOTHING_SHOWN: Mapping[str, Any] = {}
+"""The ui of most nodes: they share this one."""
 
 
 class Expansion(NamedTuple):
@@ -159,13 +161,13 @@ def _injected(kind: str, view: RunContext) -> Any:
 
 def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansion:
     """The slots and the ui in what a node returned. Raises TypeError or ValueError where it is not what it declares."""
-    ui: Mapping[str, Any] = {}
+    ui = _NOTHING_SHOWN
     graph: Any = None
     if isinstance(result, Mapping):
         graph = result.get("expand")
         if graph is not None and not isinstance(graph, Mapping):
             raise TypeError(f"the node expanded into a {type(graph).__name__}, expected nodes by id")
-        ui = result.get("ui") or {}
+        ui = result.get("ui") or _NOTHING_SHOWN
         if not isinstance(ui, Mapping):
             raise TypeError(f"the node returned a ui of type {type(ui).__name__}, expected lists by name")
         result = result.get("result")

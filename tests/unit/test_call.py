@@ -66,7 +66,7 @@ def call(make_context: Callable[..., RunContext]) -> Call:
     def run(class_type: str, outputs: dict[str, tuple[Any, ...]] | None = None, **inputs: Any) -> Entry:
         node = REGISTRY.runnable(class_type)
         step = Step("7", "A Title", node.schema, inputs, CacheKey(b""))
-        context = make_context(prompt={"7": {}}, extra_pnginfo=lambda: {"workflow": {}})
+        context = make_context(prompt=lambda: {"7": {}}, extra_pnginfo=lambda: {"workflow": {}})
         return call_node(step, node, outputs or {}, context)
 
     return run

@@ -15,7 +15,7 @@ Make = Callable[..., RunContext]
 
 
 def test_a_node_s_view_shares_all_but_its_id_and_files(make_context: Make) -> None:
-    run = make_context(prompt={"1": {}}, extra_pnginfo=lambda: {"w": 1})
+    run = make_context(prompt=lambda: {"1": {}}, extra_pnginfo=lambda: {"w": 1})
     one, two = run.for_node("1"), run.for_node("2")
     one.wrote(Path("a"))
     one.warn("hm")
