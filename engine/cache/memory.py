@@ -61,8 +61,8 @@ class MemoryCache:
             return found.entry
 
     def put(self, key: bytes, entry: Entry) -> None:
-        parts, rest = parts_of((entry.outputs, entry.ui))
-        kept = _Kept(entry, parts, rest + 256)
+        parts, rest = parts_of(*entry.outputs, *entry.ui.values())
+        kept = _Kept(entry, parts, rest + _OF_ITS_OWN)
         gone: list[Entry] = []  # held until the lock is let go
         with self._lock:
             if key in self._entries:
@@ -109,8 +109,8 @@ class MemoryCache:
         del gone
 
 
-def parts_of(value: Any) -> tuple[dict[Hashable, int], int]:
-    """The bytes of what a value holds: the parts that others may hold too, by what tells them apart, and all the rest.
+def parts_of(*values: Any) -> tuple[dict[Hashable, int], int]:
+    """The bytes of what values hold: the parts that others may hold too, by what tells them apart, and all the rest.
 
     A tensor or an array says `nbytes`. An object that shares memory with others (a model) says `memory_parts`: pairs of
     a key that is equal for the same memory, and its bytes. Containers are opened. An object that is held twice is one.
@@ -118,7 +118,7 @@ def parts_of(value: Any) -> tuple[dict[Hashable, int], int]:
     parts: dict[Hashable, int] = {}
     rest = 0
     seen: set[int] = set()
-    stack = [value]
+    stack = list(values)
     while stack:
         item = stack.pop()
         rest += 32
@@ -145,6 +145,9 @@ def _half_of_memory() -> int:
     except (AttributeError, OSError, ValueError):
         return 4 << 30
 
+
+_OF_ITS_OWN = 400
+"""The bytes of an entry beside what it holds: its key, records and places in tables."""
 
 _PLAIN = (int, float, type(None))
 # dict by name, since asking an abstract class takes its time.

@@ -204,7 +204,7 @@ class Planner:
         """A node, with its key; `others` holds those that it is linked to. Raises MissingFile for a file it names."""
         key, files = self._maker.key(node_id, node, inputs, others)
         lent = tuple(name for name, how in node.links.items() if how == LINK) if node.links else ()
-        return Known(title, node.schema, inputs, lent, key, node.version + node.code, files, origin, part_of)
+        return Known(title, node.schema, inputs, lent, key, node.implementation, files, origin, part_of)
 
     def find(self, key: CacheKey) -> Manifest | None:
         """What the cache has under the key, whether its files are there or not."""

@@ -161,6 +161,15 @@ def _injected(kind: str, view: RunContext) -> Any:
 
 def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansion:
     """The slots and the ui in what a node returned. Raises TypeError or ValueError where it is not what it declares."""
+    graph, slots, ui = (None, result, _NOTHING_SHOWN) if type(result) is tuple else _opened(result)
+    declared = step.schema.outputs
+    if len(slots) != len(declared):
+        raise ValueError(f"the node returned {len(slots)} outputs, it declares {len(declared)}")
+    return Entry(slots, ui, files) if graph is None else Expansion(graph, slots, ui, files)
+
+
+def _opened(result: Any) -> tuple[Mapping[str, Any] | None, tuple[Any, ...], Mapping[str, Any]]:
+    """The graph, the slots and the ui in what a node returned that is no plain tuple. Raises TypeError."""
     ui = _NOTHING_SHOWN
     graph: Any = None
     if isinstance(result, Mapping):
@@ -175,10 +184,7 @@ def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansio
         result = ()
     if not isinstance(result, tuple | list):
         raise TypeError(f"the node returned {type(result).__name__}, expected a tuple of outputs")
-    declared = step.schema.outputs
-    if len(result) != len(declared):
-        raise ValueError(f"the node returned {len(result)} outputs, it declares {len(declared)}")
-    return Entry(tuple(result), ui, files) if graph is None else Expansion(graph, tuple(result), ui, files)
+    return graph, tuple(result), ui
 
 
 def failure(step: Step, error: Exception, inputs: Mapping[str, Any], *, hidden: Collection[str] = ()) -> NodeError:

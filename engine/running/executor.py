@@ -277,7 +277,7 @@ class _Run:
 
     def _look(self, step: Step, node: RunnableNode) -> None:
         """What was called may not be what its key says: another process has other code, files are changed."""
-        if node.version + node.code != step.version:
+        if node.implementation != step.version:
             self.state.stale.add(step.node_id)
         known = self.state.nodes[step.node_id]
         for file in self.planner.touched(known) if known.files else ():

@@ -255,6 +255,11 @@ class RunnableNode:
         return str(self.options.version)
 
     @cached_property
+    def implementation(self) -> str:
+        """What tells its code from other code of the same class."""
+        return self.version + self.code
+
+    @cached_property
     def by_node_id(self) -> bool:
         """Whether the node's id joins its cache key."""
         return self.options.by_node_id or "UNIQUE_ID" in self.injected.values()
