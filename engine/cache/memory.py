@@ -8,15 +8,20 @@ from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from typing import Any, NamedTuple
 
+from weft.engine.cache.encoding import file_digest
 from weft.engine.cache.protocol import Entry, Manifest, Recipe
 
 
 class _Kept(NamedTuple):
-    """An entry; the parts of it that others may hold too, and their bytes; the bytes that it has of its own."""
+    """An entry; the parts of it that others may hold too, and their bytes; the bytes that it has of its own.
+
+    `contents` are the digests of what was in the files that it wrote.
+    """
 
     entry: Entry
     parts: Mapping[Hashable, int]
     own: int
+    contents: tuple[bytes, ...]
 
 
 class MemoryCache:
@@ -46,23 +51,27 @@ class MemoryCache:
         return len(self._entries)
 
     def lookup(self, key: bytes) -> Manifest | None:
-        entry = self._recent(key)
-        return None if entry is None else Manifest(key, entry.files)
+        kept = self._recent(key)
+        return None if kept is None else Manifest(key, kept.entry.files, kept.contents)
 
     def load(self, manifest: Manifest) -> Entry | None:
-        return self._recent(manifest.key)
+        kept = self._recent(manifest.key)
+        return None if kept is None else kept.entry
 
-    def _recent(self, key: bytes) -> Entry | None:
+    def _recent(self, key: bytes) -> _Kept | None:
         with self._lock:
-            found = self._entries.get(key)
-            if found is None:
-                return None
-            self._entries.move_to_end(key)
-            return found.entry
+            kept = self._entries.get(key)
+            if kept is not None:
+                self._entries.move_to_end(key)
+            return kept
 
     def put(self, key: bytes, entry: Entry) -> None:
+        try:
+            contents = tuple(map(file_digest, entry.files))
+        except OSError:  # a file that it wrote is gone again: nothing could stand for the node
+            return
         parts, rest = parts_of(*entry.outputs, *entry.ui.values())
-        kept = _Kept(entry, parts, rest + _OF_ITS_OWN)
+        kept = _Kept(entry, parts, rest + _OF_ITS_OWN, contents)
         gone: list[Entry] = []  # held until the lock is let go
         with self._lock:
             if key in self._entries:

@@ -7,6 +7,7 @@ it; what the cache had is a Manifest, and whether it is there still is seen when
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -278,8 +279,9 @@ class Planner:
         """What has become of the files that a cached node wrote; empty if they are where this run would write them."""
         if not hit.files:
             return ""
-        roots = [folder.resolve() for folder in (self.folders.output, self.folders.temp)]
-        files = [file.resolve() for file in hit.files]
+        # Not Path.resolve, which raises for a link that leads to itself.
+        roots = [os.path.realpath(folder) for folder in (self.folders.output, self.folders.temp)]
+        files = [Path(os.path.realpath(file)) for file in hit.files]
         if not all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files):
             return _GONE
         try:

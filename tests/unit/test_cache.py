@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weft.engine.cache.encoding import digest_of
 from weft.engine.cache.memory import MemoryCache, parts_of
 from weft.engine.cache.protocol import Cache, Entry, Manifest, NoCache, Recipe
+
+from .files import touch
 
 
 class Tensor:
@@ -50,7 +53,7 @@ def test_no_cache_keeps_nothing() -> None:
 
 def test_kept_until_cleared() -> None:
     cache = MemoryCache()
-    kept = Entry((1,), {"text": ["a"]}, (Path("f"),))
+    kept = Entry((1,), {"text": ["a"]}, (touch(Path("f")),))
     cache.put(b"a", kept)
     cache.note("1", recipe())
     assert got(cache, b"a") is kept
@@ -64,15 +67,21 @@ def test_kept_until_cleared() -> None:
 def test_a_manifest_tells_without_holding() -> None:
     cache = MemoryCache()
     tensor = Tensor(100)
-    cache.put(b"a", Entry((tensor,), {"text": ["a"]}, (Path("f"),)))
+    cache.put(b"a", Entry((tensor,), {"text": ["a"]}, (touch(Path("f"), b"content"),)))
     manifest = cache.lookup(b"a")
-    assert manifest == Manifest(b"a", (Path("f"),))
+    assert manifest == Manifest(b"a", (Path("f"),), (digest_of(b"content"),))
     assert cache.lookup(b"b") is None
     sent = pickle.loads(pickle.dumps(manifest))
     assert cache.load(sent) is not None
     assert MemoryCache().load(sent) is None, "in another process it is a miss"
     cache.clear()
     assert cache.load(manifest) is None, "and so it is when the cache has dropped it since"
+
+
+def test_what_wrote_a_file_that_is_gone_again_is_not_kept() -> None:
+    cache = MemoryCache()
+    cache.put(b"a", Entry((1,), files=(Path("absent"),)))
+    assert cache.lookup(b"a") is None
 
 
 def test_the_least_recently_used_go_first() -> None:
