@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -59,8 +60,10 @@ class Blobs:
         return content
 
     def remove(self, digest: bytes) -> None:
-        """Remove a blob, if it is there."""
-        discard(self.place(digest))
+        """Remove a blob, if it is there; also what somebody has put in its place."""
+        place = self.place(digest)
+        discard(place)
+        shutil.rmtree(place, ignore_errors=True)
 
     def files(self) -> Iterator[tuple[Path, bytes | None]]:
         """Every file of the store, with the digest that its name says; None for one that is no blob."""

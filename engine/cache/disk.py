@@ -191,8 +191,8 @@ class DiskCache:
                 for table in ("entries", "parts", "blobs"):
                     db.execute(f"DELETE FROM {table}")
                 shutil.rmtree(self.blobs.folder, ignore_errors=True)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):
+        except (sqlite3.Error, IsADirectoryError) as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise OSError(f"{self.index}: {error}") from error
             self.close()
             shutil.rmtree(self.folder)
