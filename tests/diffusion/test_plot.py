@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.values import plot
+from weft.nodes.diffusion.values import lettering
 from weft.nodes.diffusion.values.plot import draw_plot, shortened
 
 
@@ -74,48 +74,48 @@ def test_pictures_with_transparency_keep_it() -> None:
 
 
 def test_numbers_and_short_words_stay_whole() -> None:
-    font = plot._font(20)
-    assert plot._wrapped("CFG: 12.5", font, 60, whole_words=True) == ["CFG:", "12.5"]
-    assert plot._wrapped("CFG: 12.5", font, 200, whole_words=True) == ["CFG: 12.5"]
-    assert plot._wrapped("some_long_file_name.safetensors", font, 130, whole_words=True) == [
+    font = lettering.font_of(20)
+    assert lettering.wrapped("CFG: 12.5", font, 60, whole_words=True) == ["CFG:", "12.5"]
+    assert lettering.wrapped("CFG: 12.5", font, 200, whole_words=True) == ["CFG: 12.5"]
+    assert lettering.wrapped("some_long_file_name.safetensors", font, 130, whole_words=True) == [
         "some_long_",
         "file_name.",
         "safetensors",
     ]
-    assert plot._wrapped("18446744073709551615", font, 60, whole_words=True) is None
+    assert lettering.wrapped("18446744073709551615", font, 60, whole_words=True) is None
 
 
 def test_words_are_broken_only_where_they_are_too_long() -> None:
-    font, text = plot._font(20), "dpmpp_2m_sde_gpu (sgm_u)"
-    assert plot._wrapped(text, font, 180, whole_words=True) == ["dpmpp_2m_sde_gpu", "(sgm_u)"]
-    assert plot._wrapped(text, font, 130, whole_words=True) == ["dpmpp_2m_", "sde_gpu", "(sgm_u)"]
+    font, text = lettering.font_of(20), "dpmpp_2m_sde_gpu (sgm_u)"
+    assert lettering.wrapped(text, font, 180, whole_words=True) == ["dpmpp_2m_sde_gpu", "(sgm_u)"]
+    assert lettering.wrapped(text, font, 130, whole_words=True) == ["dpmpp_2m_", "sde_gpu", "(sgm_u)"]
 
 
 def test_the_labels_of_an_axis_have_one_size_unless_one_is_far_longer() -> None:
     box, longer = (256, 48), "some more words here to go"
-    assert 16 < plot._common_font([longer], box, 24) < 24
-    assert plot._common_font(["a", longer], box, 24) == plot._common_font([longer], box, 24)
-    assert plot._common_font(["a", longer * 2], box, 24) == 16
-    assert plot._common_font(["a", longer * 20], box, 24) == 24, "one that does not fit at all decides nothing"
-    assert plot._common_font([], box, 24) == 24
+    assert 16 < lettering.common_font([longer], box, 24) < 24
+    assert lettering.common_font(["a", longer], box, 24) == lettering.common_font([longer], box, 24)
+    assert lettering.common_font(["a", longer * 2], box, 24) == 16
+    assert lettering.common_font(["a", longer * 20], box, 24) == 24, "one that does not fit at all decides nothing"
+    assert lettering.common_font([], box, 24) == 24
 
 
 def test_labels_shrink_until_they_fit_and_end_in_dots_where_nothing_helps() -> None:
-    font, lines = plot._fitted("short", 200, 60, 30)
+    font, lines = lettering.fitted("short", 200, 60, 30)
     assert (font.size, lines) == (30, ["short"])
-    font, lines = plot._fitted("a label of several words", 100, 40, 30)
+    font, lines = lettering.fitted("a label of several words", 100, 40, 30)
     assert font.size < 30
     assert len(lines) > 1
-    font, lines = plot._fitted("word " * 400, 60, 30, 30)
-    assert font.size == plot.SMALLEST_FONT
+    font, lines = lettering.fitted("word " * 400, 60, 30, 30)
+    assert font.size == lettering.SMALLEST_FONT
     assert lines[-1].endswith("...")
-    assert len(lines) * plot._line_height(font) <= 30
+    assert len(lines) * lettering.line_height(font) <= 30
 
 
 def test_letters_beyond_ascii_have_shapes() -> None:
-    missing = plot._font(30).getmask("\uffff").getbbox(), bytes(plot._font(30).getmask("\uffff"))
+    missing = lettering.font_of(30).getmask("\uffff").getbbox(), bytes(lettering.font_of(30).getmask("\uffff"))
     for letter in "üßéñЖΩ→":
-        mask = plot._font(30).getmask(letter)
+        mask = lettering.font_of(30).getmask(letter)
         assert (mask.getbbox(), bytes(mask)) != missing, letter
 
 
