@@ -19,4 +19,5 @@ PACK = Pack(
     environment="weft.nodes.core.environment:environment",
     codecs={"torch.Tensor": "weft.nodes.core.codecs:TENSOR"},
     instrument="weft.nodes.diffusion.testing.measures",
+    pictures="weft.nodes.diffusion.values.sheets",
 )

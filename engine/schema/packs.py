@@ -91,7 +91,8 @@ class Pack:
     `nodes` are its classes by class_type, `titles` what it calls them, where their sources do not say. Files record
     its `versions`, beside the values of its `settings` that have words. `frontend` is its part in the browser,
     `self_tests` are its assertion nodes, `measures` say by socket type what `weft test` compares of a value that is
-    neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`).
+    neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`),
+    `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`).
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
     process: of a type that has none, they are not. `name` is its entry point's.
     """
@@ -105,6 +106,7 @@ class Pack:
     self_tests: SelfTests = field(default_factory=SelfTests)
     measures: Mapping[str, Measure | str] = field(default_factory=dict)
     instrument: str = ""
+    pictures: str = ""
     environment: Computes | str = ""
     codecs: Mapping[str, Codec | str] = field(default_factory=dict)
     name: str = ""
@@ -126,7 +128,7 @@ class Pack:
 
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
-    "instrument": str, "codecs": Mapping,
+    "instrument": str, "pictures": str, "codecs": Mapping,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version}
 

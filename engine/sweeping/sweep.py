@@ -63,18 +63,24 @@ class Sweep:
 
     def restore(self, warn: Warn) -> None:
         """Take from the index the cells that finished before, and whose files are as they were then."""
-        before = self.index.read()
-        by_key = {record.key: record for record in before if record.is_done and record.key}
+        before = [record for record in self.index.read() if record.is_done and record.key]
+        by_key: dict[str, list[CellRecord]] = {}
+        for record in before:
+            by_key.setdefault(record.key, []).append(record)
         for cell in self.cells:
-            found = by_key.get(self._keys[cell.number])
-            if found is not None and self._is_whole(found):
-                self.records[cell.number] = replace(
-                    found, cell=cell.number, parameters=cell.parameters, place=cell.place
-                )
+            known = by_key.get(self._keys[cell.number], ())
+            # Of several that gave the same, its own.
+            for record in sorted(known, key=lambda each: each.parameters != cell.parameters):
+                if self._is_whole(record):
+                    number, parameters, place = cell.number, cell.parameters, cell.place
+                    self.records[number] = replace(record, cell=number, parameters=parameters, place=place)
+                    break
         self.restored = len(self.records)
-        others = len(by_key.keys() - set(self._keys.values()))
+        keys = set(self._keys.values())
+        others = sum(record.key not in keys for record in before)
         if others:
-            warn(f"{self.index.file} told of {others} other cells: their files stay, and it tells of them no longer")
+            what = "of other values, of another workflow, models or version of Weft"
+            warn(f"{self.index.file} tells no longer of {others} cells {what}: their files stay")
 
     def run(self, runner: Runner, run: Run = one_by_one) -> Iterator[CellRecord]:
         """Run what waits, and give each record when it is in the index.

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from weft.engine.session import Session
     from weft.engine.settings import Settings
     from weft.engine.sweeping.axes import SweepAxis
+    from weft.engine.sweeping.cells import SweepCell
+    from weft.engine.sweeping.overview import Animation
     from weft.engine.sweeping.sweep import Sweep
     from weft.engine.workflow.prompt import Prompt
 
@@ -101,6 +103,19 @@ KeepGoingOption = Annotated[
     bool,
     typer.Option("--keep-going", help="Where a cell cannot run or fails, run the others; the exit code is then 1."),
 ]
+AnimateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--animate",
+        metavar="AXIS",
+        help="Make an animation in which this axis is the time; each frame is a sheet of the others, or a picture.",
+    ),
+]
+AnimationOption = Annotated[
+    str,
+    typer.Option("--animation", metavar="NAME", help="What its file is called; it ends in .webp, .gif or .png."),
+]
+FpsOption = Annotated[float, typer.Option("--fps", min=0.01, max=1000.0, help="Its frames a second.")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say which cells would run, and what that would take; run nothing.")
 ]
@@ -129,6 +144,9 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
         only: OnlyOption = None,
         bypass: BypassOption = None,
         mute: MuteOption = None,
+        animate: AnimateOption = None,
+        animation: AnimationOption = "animation.webp",
+        fps: FpsOption = 6.0,
         ui: UiOption = False,
         keep_going: KeepGoingOption = False,
         dry_run: DryRunOption = False,
@@ -153,6 +171,8 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
             if cache is not None and no_cache:
                 raise UsageError("--cache and --no-cache exclude each other")
             from weft.engine.session import Session, targets_of
+            from weft.engine.sweeping.overview import Animation
+            from weft.engine.sweeping.sweep import Sweep
 
             wanted = targets_of(targets, only)
             session = Session(
@@ -170,7 +190,16 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
                 part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
                 base = session.read(workflow, changes, ui=ui, seed=_checked_seed(seed), **part)
                 axes = _axes(session, base, grid or (), zipped or (), csv, jsonl, column or ())
-                _sweep(session, answer, base, axes, wanted, keep_going=keep_going, dry_run=dry_run, ready=ready)
+                sweep = Sweep(session, base, axes, targets=wanted, keep_going=keep_going)
+                moving = Animation.of(sweep, animate, animation, fps) if animate is not None else None
+                sweep.restore(answer.notice)
+                if dry_run:
+                    _tell_cells(sweep, answer)
+                    return
+                ready(session.settings)
+                _run(sweep, answer)
+                title = Path(workflow).name if workflow != "-" else "standard input"
+                _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
 
     return sweep
 
@@ -221,43 +250,35 @@ def _axes(
     return axes
 
 
-def _sweep(
-    session: Session,
-    answer: Answer,
-    base: Prompt,
-    axes: Sequence[SweepAxis],
-    targets: Sequence[str],
-    *,
-    keep_going: bool,
-    dry_run: bool,
-    ready: Callable[[Settings], None],
-) -> None:
+def _run(sweep: Sweep, answer: Answer) -> None:
     from weft.engine.sweeping.running import Runner
-    from weft.engine.sweeping.sweep import Sweep
 
-    sweep = Sweep(session, base, axes, targets=targets, keep_going=keep_going)
-    sweep.restore(answer.notice)
-    if dry_run:
-        _tell_cells(sweep, answer)
-        return
-    if sweep.waiting:
-        ready(session.settings)
-    _tell_beginning(sweep, answer)
+    if not (answer.quiet or answer.as_events):
+        done = f", {sweep.restored} finished before" if sweep.restored else ""
+        answer.err.line(f"{len(sweep.cells)} cells{done}, into {one_line(str(sweep.folder))}")
     work = {cell.number: 1.0 for cell in sweep.waiting}
     with answer.watching(partial(SweepNarrator, work=work)) as observers:
 
         @contextmanager
-        def watching(cell: Any) -> Iterator[Sequence[events.Observer]]:
+        def watching(cell: SweepCell) -> Iterator[Sequence[events.Observer]]:
             for observer in observers:
                 observer(events.CellStarted(cell.number, dict(cell.parameters)))
             yield observers
 
-        for record in sweep.run(Runner(session, targets, watching, answer.token)):
+        for record in sweep.run(Runner(sweep.session, sweep.targets, watching, answer.token)):
             for observer in observers:
                 observer(events.CellFinished(record.to_json()))
             if not (answer.as_json or answer.as_events):
                 answer.list_files()
-    _tell_end(sweep, answer)
+
+
+def _draw(sweep: Sweep, answer: Answer, title: str, moving: Animation | None) -> list[Path]:
+    """Draw what shows the sweep; the files that were written."""
+    from weft.engine.sweeping.overview import draw
+    from weft.engine.sweeping.pictures import find_pictures
+
+    drawing = find_pictures(sweep.session.packs, answer.notice)
+    return [] if drawing is None else list(draw(sweep, drawing, title, moving))
 
 
 def _tell_cells(sweep: Sweep, answer: Answer) -> None:
@@ -280,17 +301,11 @@ def _tell_cells(sweep: Sweep, answer: Answer) -> None:
     answer.out.line(f"{count} cells, {waiting} to run")
 
 
-def _tell_beginning(sweep: Sweep, answer: Answer) -> None:
-    if answer.quiet or answer.as_events:
-        return
-    done = f", {sweep.restored} finished before" if sweep.restored else ""
-    answer.err.line(f"{len(sweep.cells)} cells{done}, into {one_line(str(sweep.folder))}")
-
-
-def _tell_end(sweep: Sweep, answer: Answer) -> None:
+def _tell_end(sweep: Sweep, answer: Answer, drawn: Sequence[Path]) -> None:
     document = {
         "folder": str(sweep.folder),
         "index": str(sweep.index.file),
+        "drawn": [str(file) for file in drawn],
         "cells": [sweep.records[number].to_json() for number in sorted(sweep.records)],
     }
     status = "failed" if sweep.failed else "done"
@@ -299,7 +314,7 @@ def _tell_end(sweep: Sweep, answer: Answer) -> None:
     elif answer.as_events:
         answer.record({"event": "SweepFinished", "status": status, **document})
     else:
-        answer.files.append(sweep.index.file)
+        answer.files += [sweep.index.file, *drawn]
         answer.list_files()
     if sweep.failed:
         raise SystemExit(1)

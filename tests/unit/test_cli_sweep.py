@@ -127,7 +127,7 @@ def test_what_has_finished_is_not_run_again(home: Home) -> None:
     cells = home.sweep("--grid", "1.color=0..4")
     assert [cell["parameters"]["1.color"] for cell in cells] == [0, 1, 2, 3, 4]
     assert home.sweep("--grid", "1.color=0..4") == cells
-    assert "other cells" in home.weft("--grid", "1.color=0..4", "--set", "1.width=16")[2]
+    assert "tells no longer of 5 cells" in home.weft("--grid", "1.color=0..4", "--set", "1.width=16")[2]
 
 
 def test_a_changed_workflow_is_another_sweep(home: Home) -> None:
