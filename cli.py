@@ -133,7 +133,7 @@ def run(
             raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
         from weft.engine.session import Session, targets_of
         from weft.engine.terminal.batches import run_all
-        from weft.engine.terminal.caches import opened
+        from weft.engine.terminal.caches import folders_of, opened
 
         targets_of(targets, only)  # refuses both
         session = Session(
@@ -145,11 +145,9 @@ def run(
             **settings,
             warn=answer.notice,
         )
-        if cache is not None and no_cache:
-            raise UsageError("--cache and --no-cache exclude each other")
-        folder = None if no_cache else cache or session.settings.cache
+        folders = folders_of(session.settings, cache, no_cache=no_cache)
         several, gib = count > 1 or len(workflows) > 1, session.settings.cache_gib
-        with opened(folder, gib, session.packs, several=several, warn=answer.notice) as session.cache:
+        with opened(folders, gib, session.packs, several=several, warn=answer.notice) as session.cache:
             run_all(
                 session,
                 answer,

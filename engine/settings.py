@@ -20,6 +20,7 @@ _T = TypeVar("_T")
 
 SETTINGS_FILE = "weft.toml"
 ARGUMENTS = "the arguments"
+_SEVERAL = ("models", "cache")
 TAKEN = frozenset(
     {
         *("registry", "object_info", "cache", "sources", "warn", "settings"),  # Session
@@ -114,11 +115,18 @@ def own_temp() -> Path:
     return Path(tempfile.gettempdir()) / f"weft-{getattr(os, 'getuid', int)()}"
 
 
+def own_cache() -> Path | None:
+    """Weft's place in the user's cache folder; None for a user without a home, as in some containers."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return None if base.startswith("~") else Path(base) / "weft"
+
+
 class Settings(BaseModel):
     """What can be set; every field is also `WEFT_<FIELD>` in the environment and a key of weft.toml.
 
-    Beside these fields it has those of the packs' settings that it was loaded with. `cache` is the folder of the cache
-    of `weft run` (None: there is none), `cache_gib` how large it may become.
+    Beside these fields it has those of the packs' settings that it was loaded with. `cache` are the folders in which
+    `weft run` keeps what it computes: the first is written to, the others are read (None: the user's own folder; no
+    folder: nothing is kept). `cache_gib` is how large the first may become.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -129,7 +137,7 @@ class Settings(BaseModel):
     temp: Path = Field(default_factory=own_temp)
     device: str = "auto"
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
-    cache: Path | None = None
+    cache: tuple[Path, ...] | None = None
     cache_gib: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
@@ -142,7 +150,7 @@ class Settings(BaseModel):
         """Where a setting comes from, for messages: `weft.toml`, `WEFT_MODELS in the environment`, `the arguments`."""
         return self._sources.get(name, "the default")
 
-    @field_validator("models", mode="before")
+    @field_validator(*_SEVERAL, mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | Path) else value
@@ -230,8 +238,13 @@ def _from_environment(names: Collection[str]) -> dict[str, Any]:
     for name in names:
         text = os.environ.get(_variable(name))
         if text:
-            values[name] = tuple(text.split(os.pathsep)) if name == "models" else text
+            values[name] = _places(text) if name in _SEVERAL else text
     return values
+
+
+def _places(text: str) -> tuple[str, ...]:
+    """The folders in a text, separated as those in PATH. No shell has replaced the `~` of one that is quoted."""
+    return tuple(os.path.expanduser(place) for place in text.split(os.pathsep) if place)
 
 
 def _from_file(file: Path) -> dict[str, Any]:
@@ -243,7 +256,7 @@ def _from_file(file: Path) -> dict[str, Any]:
 
 
 def _beside(file: Path, name: str, value: Any) -> Any:
-    if name == "models" and isinstance(value, list):
+    if name in _SEVERAL and isinstance(value, list):
         return tuple(_beside(file, name, item) for item in value)
     if name in ("models", "input", "output", "temp", "cache") and isinstance(value, str) and names_a_place(value):
         return file.parent / os.path.expanduser(value)

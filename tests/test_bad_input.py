@@ -41,7 +41,16 @@ class Weft:
         """Exit code, and what stderr said in one line of single spaces."""
         file = self.folder / "workflow.json"
         file.write_text(text)
-        arguments = ["run", str(file), "--models", str(self.models), "--output", str(self.folder / "output"), *options]
+        arguments = [
+            "run",
+            str(file),
+            "--no-cache",
+            "--models",
+            str(self.models),
+            "--output",
+            str(self.folder / "output"),
+            *options,
+        ]
         code = main([*arguments, "--device", "cpu"])
         return code, " ".join(self.capsys.readouterr().err.split())
 
@@ -254,7 +263,7 @@ def test_a_missing_image(weft: Weft) -> None:
 
 
 def test_ctrl_c_while_sampling(weft: Weft) -> None:
-    command = [sys.executable, "-m", "weft.cli", "run", str(WORKFLOWS / "txt2img.api.json")]
+    command = [sys.executable, "-m", "weft.cli", "run", str(WORKFLOWS / "txt2img.api.json"), "--no-cache"]
     options = ["--models", str(weft.models), "--output", "output", "--events", "--set", "5.steps=10000"]
     process = subprocess.Popen(
         [*command, *options], cwd=weft.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

@@ -56,6 +56,7 @@ def test_the_demo_draws_within_8_seconds(tmp_path: Path) -> None:
                 str(tmp_path / str(attempt)),
                 "--device",
                 "cpu",
+                "--no-cache",
             ],
             cwd=root,
             env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -46,7 +46,7 @@ class Command:
 
 
 COMMANDS = {
-    "run": Command(("run", "flows/w.json"), "output"),
+    "run": Command(("run", "flows/w.json", "--no-cache"), "output"),
     "cached run": Command(("run", "flows/w.json", "--cache", "../kept"), "output"),
     "convert": Command(("convert", "flows/w.json", "-o", "flows/c.json"), "flows", ("flows/c.json",)),
     "record": Command(("test", "record", "flows/w.json"), "flows", without=("flows/w.golden*",)),
@@ -79,7 +79,7 @@ class World:
         (flows / "w.json").write_text(json.dumps(drawing(2)))
         for name in ("c.json", "p.html", "p.xml"):
             (flows / name).write_text(f"the old {name}")
-        assert weft("run", "flows/w.json", at=flows.parent, watched=self.template).code == 0
+        assert weft("run", "flows/w.json", "--no-cache", at=flows.parent, watched=self.template).code == 0
         self.whole: dict[str, dict[str, bytes]] = {}
         self.points: dict[str, tuple[str, ...]] = {}
         for name, command in COMMANDS.items():

@@ -22,9 +22,10 @@ class DamagedBlob(Exception):
 
 
 class Blobs:
-    """Blobs below a folder, two levels deep, for the user alone: each there whole or not at all, and never changed.
+    """Blobs below a folder, two levels deep: each there whole or not at all, and never changed.
 
-    Several processes may use one store. Who has opened a blob reads it to its end, even if somebody removes it.
+    They are the user's alone, as far as the folder above is. Several processes may use one store. Who has opened a blob
+    reads it to its end, even if somebody removes it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -46,11 +47,11 @@ class Blobs:
         """Write a blob that is not there. Raises OSError."""
         if self.has(digest, len(content)):
             return
-        place = self.place(digest)
+        place, others = self.place(digest), readable(self.folder.parent)
         for folder in (self.folder, place.parent):
-            folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700 | others, exist_ok=True)
         # A name of its own, and replacing: two that write the same blob are in nobody's way.
-        write_whole(place, content, meanwhile=f".{os.urandom(8).hex()}{_PARTIAL}", mode=0o600)
+        write_whole(place, content, meanwhile=f".{os.urandom(8).hex()}{_PARTIAL}", mode=0o600 | others & 0o044)
 
     def read(self, digest: bytes) -> bytes:
         """What is in a blob. Raises DamagedBlob, or OSError where it cannot be read."""
@@ -78,6 +79,11 @@ class Blobs:
             with suppress(OSError):
                 if abs(now - file.stat().st_mtime) > _ABANDONED_S:
                     file.unlink()
+
+
+def readable(folder: Path) -> int:
+    """Who else may read a folder: the bits of its mode that say so. Raises OSError."""
+    return folder.stat().st_mode & 0o055
 
 
 def _digest(start: str, rest: str) -> bytes | None:

@@ -12,6 +12,8 @@ Invariants:
     3. A row in `blobs` is written before its file and deleted after it: what a killed process leaves is found again.
     4. `used` is a count, not a time: whatever a clock does, the least recently used go first.
     5. No failure of the cache is one of the run: it is told to `warn`, once, and the run goes on without.
+    6. Nothing is written to one that is read only: no count of use, no file of SQLite's own.
+    7. It is the user's alone, unless he lets others read `v1`: what is new is as readable as that folder.
 """
 
 from __future__ import annotations
@@ -21,16 +23,16 @@ import os
 import shutil
 import sqlite3
 import stat
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from weft.engine.cache.blobs import Blobs, DamagedBlob
 from weft.engine.cache.encoding import Codecs, Encoded, Unkept, decode, encode, files_of, kinds
+from weft.engine.cache.index import Index
 from weft.engine.cache.protocol import Entry, Manifest, Recipe
 from weft.engine.errors import UsageError, Warn, python_warning
 from weft.engine.schema.packs import Codec, Packs
@@ -39,18 +41,8 @@ GIB = 1 << 30
 FORMAT = "v1"
 """Of the folder: another version of Weft that lays it out in another way has another one beside it."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entries (
-    key BLOB PRIMARY KEY, document BLOB NOT NULL, seal BLOB NOT NULL, used INTEGER NOT NULL, made REAL NOT NULL);
-CREATE INDEX IF NOT EXISTS by_use ON entries (used);
-CREATE TABLE IF NOT EXISTS blobs (digest BLOB PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parts (key BLOB, digest BLOB, PRIMARY KEY (key, digest)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS by_digest ON parts (digest);
-"""
 _NEXT = "(SELECT coalesce(max(used), 0) + 1 FROM entries)"
 _ORPHANS = "SELECT digest FROM blobs WHERE NOT EXISTS (SELECT 1 FROM parts WHERE parts.digest = blobs.digest)"
-# Whoever holds the index for longer is stuck: the run goes on without it.
-_PATIENCE_S = 5.0
 
 
 class CacheRow(NamedTuple):
@@ -83,7 +75,8 @@ class DiskCache:
     """Entries in a folder, up to a budget of bytes; the least recently used go first.
 
     What has no codec (a model) is not kept: `codecs` are those of the installed packs, unless given. Several threads
-    may share the object. Raises UsageError for a folder that is another user's.
+    may share the object. Raises UsageError for a folder that is another user's, unless it is `read_only`: then whoever
+    can write there is trusted with the pictures. What stands there is data in any case, and never code.
     """
 
     def __init__(
@@ -92,38 +85,34 @@ class DiskCache:
         *,
         max_bytes: int = 10 * GIB,
         codecs: Codecs | None = None,
+        read_only: bool = False,
         warn: Warn = python_warning,
     ) -> None:
         self.folder = Path(folder).absolute() / FORMAT
-        self.index = self.folder / "index.sqlite"
+        self.index = Index(self.folder / "index.sqlite", read_only=read_only)
         self.blobs = Blobs(self.folder / "blobs")
         self.max_bytes = max_bytes
+        self.read_only = read_only
         self._given = codecs
         self._warn = warn
         self._told: set[str] = set()
-        self._lock = threading.RLock()
-        self._connection: sqlite3.Connection | None = None
-        self._opened: tuple[int, ...] = ()
-        _check_owner(self.folder)
+        if not read_only:
+            check_owner(self.folder)
 
     def close(self) -> None:
         """Let go of the index; it is opened again when it is needed."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None and self._opened[0] == os.getpid():
-                connection.close()
-
-    __del__ = close
+        self.index.close()
 
     # The protocol.
 
     def lookup(self, key: bytes) -> Manifest | None:
-        with self._failing("read"), self._lock:
+        with self._failing("read"), self.index.lock:
             document = self._document(key)
             if document is None:
                 return None
-            with suppress(sqlite3.OperationalError):  # of a cache that cannot be written to, nothing is recent
-                self._db().execute(f"UPDATE entries SET used = {_NEXT} WHERE key = ?", (key,))
+            if not self.read_only:
+                with suppress(sqlite3.OperationalError):  # of a cache that cannot be written to, nothing is recent
+                    self.index.connection().execute(f"UPDATE entries SET used = {_NEXT} WHERE key = ?", (key,))
             files = files_of(document)
             return Manifest(key, tuple(file.path for file in files), tuple(file.digest for file in files))
         return None
@@ -131,7 +120,7 @@ class DiskCache:
     def load(self, manifest: Manifest) -> Entry | None:
         key = manifest.key
         with self._failing("read"):
-            with self._lock:
+            with self.index.lock:
                 document = self._document(key)
             if document is None:
                 return None
@@ -142,6 +131,8 @@ class DiskCache:
         return None
 
     def put(self, key: bytes, entry: Entry) -> None:
+        if self.read_only:
+            return
         with self._failing("written to"):
             try:
                 encoded = encode(entry, self._codecs)
@@ -161,9 +152,9 @@ class DiskCache:
 
     def size(self) -> CacheSize:
         """How much there is. Raises sqlite3.Error."""
-        with self._lock:
+        with self.index.lock:
             (entries, documents), (blobs, sizes) = (
-                self._db().execute(f"SELECT count(*), coalesce(sum({what}), 0) FROM {table}").fetchone()
+                self.index.connection().execute(f"SELECT count(*), coalesce(sum({what}), 0) FROM {table}").fetchone()
                 for table, what in (("entries", "length(document)"), ("blobs", "size"))
             )
         return CacheSize(entries, blobs, documents + sizes)
@@ -173,8 +164,8 @@ class DiskCache:
         query = """
             SELECT key, made, document, length(document) + coalesce((SELECT sum(size) FROM parts JOIN blobs
             USING (digest) WHERE parts.key = entries.key), 0) FROM entries ORDER BY used DESC"""
-        with self._lock:
-            found = self._db().execute(query).fetchall()
+        with self.index.lock:
+            found = self.index.connection().execute(query).fetchall()
         rows = []
         for key, made, document, size in found:
             try:
@@ -187,22 +178,22 @@ class DiskCache:
     def clear(self) -> None:
         """Remove everything, what nobody knows too; of a damaged index, the index itself. Raises OSError."""
         try:
-            with self._lock, self._writing() as db:
+            with self.index.writing() as db:
                 for table in ("entries", "parts", "blobs"):
                     db.execute(f"DELETE FROM {table}")
                 shutil.rmtree(self.blobs.folder, ignore_errors=True)
         except (sqlite3.Error, IsADirectoryError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-                raise OSError(f"{self.index}: {error}") from error
+                raise OSError(f"{self.index.file}: {error}") from error
             self.close()
             shutil.rmtree(self.folder)
 
     def verify(self) -> Iterator[Fault]:
         """Everything that is wrong, by hashing all of it. Raises sqlite3.Error where the index cannot be read."""
-        with self._lock:
-            entries = self._db().execute("SELECT key, document, seal FROM entries").fetchall()
-            known = dict(self._db().execute("SELECT digest, size FROM blobs").fetchall())
-            needed = {digest for (digest,) in self._db().execute("SELECT DISTINCT digest FROM parts")}
+        with self.index.lock:
+            entries = self.index.connection().execute("SELECT key, document, seal FROM entries").fetchall()
+            known = dict(self.index.connection().execute("SELECT digest, size FROM blobs").fetchall())
+            needed = {digest for (digest,) in self.index.connection().execute("SELECT DISTINCT digest FROM parts")}
         for key, document, seal in entries:
             if _seal(key, document) != seal:
                 yield Fault("damaged", key.hex(), "the entry is not what was kept")
@@ -230,28 +221,33 @@ class DiskCache:
         return self._given(kind) if self._given is not None else self._packs.codec(kind)
 
     def _document(self, key: bytes) -> bytes | None:
-        row = self._db().execute("SELECT document, seal FROM entries WHERE key = ?", (key,)).fetchone()
+        row = self.index.connection().execute("SELECT document, seal FROM entries WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         document, seal = row
         if _seal(key, document) != seal:
-            self._lost(key, DamagedBlob(f"the entry {key.hex()[-16:]} in {self.index} is damaged"))
+            self._lost(key, DamagedBlob(f"the entry {key.hex()[-16:]} in {self.index.file} is damaged"))
             return None
         return bytes(document)
 
     def _lost(self, key: bytes, error: Exception) -> None:
         """An entry cannot be served: drop it and what is damaged of it, so that it is written anew."""
         there = 1
-        with suppress(sqlite3.OperationalError), self._lock, self._writing() as db:
-            digests = [digest for (digest,) in db.execute("SELECT digest FROM parts WHERE key = ?", (key,))]
-            for digest in digests:
-                self._remove_if_damaged(digest)
-            db.execute("DELETE FROM parts WHERE key = ?", (key,))
-            there = db.execute("DELETE FROM entries WHERE key = ?", (key,)).rowcount
+        if not self.read_only:
+            with suppress(sqlite3.OperationalError):
+                there = self._drop(key)
         # Where another process has removed it meanwhile, nothing is wrong.
         if there:
             said = f"{error.filename} is not there" if isinstance(error, FileNotFoundError) else str(error)
             self._tell(f"the cache: {said}: it is computed again")
+
+    def _drop(self, key: bytes) -> int:
+        """Remove an entry and what is damaged of it; returns how many there were."""
+        with self.index.writing() as db:
+            for (digest,) in db.execute("SELECT digest FROM parts WHERE key = ?", (key,)).fetchall():
+                self._remove_if_damaged(digest)
+            db.execute("DELETE FROM parts WHERE key = ?", (key,))
+            return db.execute("DELETE FROM entries WHERE key = ?", (key,)).rowcount
 
     def _remove_if_damaged(self, digest: bytes) -> None:
         try:
@@ -261,12 +257,12 @@ class DiskCache:
 
     def _write(self, key: bytes, encoded: Encoded) -> None:
         sizes = {digest: len(content) for digest, content in encoded.blobs.items()}
-        with self._lock, self._writing() as db:
+        with self.index.writing() as db:
             db.executemany("INSERT OR IGNORE INTO blobs VALUES (?, ?)", sizes.items())
         for digest, content in encoded.blobs.items():
             with suppress(FileNotFoundError):  # the cache is being cleared
                 self.blobs.write(digest, content)
-        with self._lock, self._writing() as db:
+        with self.index.writing() as db:
             for digest, content in encoded.blobs.items():  # another process may have removed it since
                 self.blobs.write(digest, content)
             db.executemany("INSERT OR REPLACE INTO blobs VALUES (?, ?)", sizes.items())
@@ -281,8 +277,8 @@ class DiskCache:
 
     def _shrink(self) -> None:
         """Drop entries, and then the blobs that none has any more, until the rest is within the budget."""
-        with self._lock:
-            with self._writing() as db:
+        with self.index.lock:
+            with self.index.writing() as db:
                 left = self.size().bytes
                 for key, size in db.execute("SELECT key, length(document) FROM entries ORDER BY used").fetchall():
                     if left <= self.max_bytes:
@@ -295,7 +291,7 @@ class DiskCache:
                     db.execute("DELETE FROM entries WHERE key = ?", (key,))
                     db.execute("DELETE FROM parts WHERE key = ?", (key,))
                     left -= size + freed
-            with self._writing() as db:
+            with self.index.writing() as db:
                 for (digest,) in db.execute(_ORPHANS).fetchall():
                     self.blobs.remove(digest)
                     db.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
@@ -317,51 +313,16 @@ class DiskCache:
             self._told.add(message)
             self._warn(message)
 
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """A write transaction: nobody else writes meanwhile."""
-        db = self._db()
-        if db.in_transaction:  # an interrupt came before it could be taken back
-            db.execute("ROLLBACK")
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            with suppress(sqlite3.Error):
-                db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
 
-    def _db(self) -> sqlite3.Connection:
-        """The connection, opened again where the process is another one, or the file: it may have been removed."""
-        if self._connection is not None:
-            with suppress(OSError):
-                now = os.stat(self.index)
-                if self._opened == (os.getpid(), now.st_dev, now.st_ino):
-                    return self._connection
-            self.close()
-        self._connection = self._open()
-        there = os.stat(self.index)
-        self._opened = (os.getpid(), there.st_dev, there.st_ino)
-        return self._connection
-
-    def _open(self) -> sqlite3.Connection:
-        connect = partial(sqlite3.connect, timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False)
-        if self.index.exists() and not os.access(self.folder, os.W_OK):
-            # Of a folder that nobody here can write to, SQLite would want to write its log.
-            return connect(f"{self.index.as_uri()}?mode=ro&immutable=1", uri=True)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # What SQLite puts beside it has the permissions of this file.
-        os.close(os.open(self.index, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = connect(self.index)
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.executescript(_SCHEMA)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+def is_usable(folder: Path) -> bool:
+    """Whether the user may have a cache in the folder: it is his and can be written to, or can be made."""
+    place = folder.absolute() / FORMAT
+    try:
+        check_owner(place)
+    except UsageError:
+        return False
+    there = next(each for each in (place, *place.parents) if each.exists())
+    return there.is_dir() and os.access(there, os.W_OK)
 
 
 def _seal(key: bytes, document: bytes) -> bytes:
@@ -369,7 +330,7 @@ def _seal(key: bytes, document: bytes) -> bytes:
     return hashlib.blake2b(b"%d:" % len(key) + key + document, digest_size=32).digest()
 
 
-def _check_owner(folder: Path) -> None:
+def check_owner(folder: Path) -> None:
     """Raise UsageError for a folder that another user made: he could put his pictures there."""
     with suppress(OSError):
         status = os.lstat(folder)

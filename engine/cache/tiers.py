@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from weft.engine.cache.protocol import Cache, Entry, Manifest, Recipe
 
 
 class Tiers:
     """Several caches as one, the quickest first.
 
-    All are given what is kept; what only a later one has goes to those before it when it is loaded.
+    All are given what is kept; what only a later one has goes to those before it when it is loaded. Those `shared` come
+    last: they are never written to, and asked only for what no other has.
     """
 
-    def __init__(self, first: Cache, *others: Cache) -> None:
-        self.tiers = (first, *others)
+    def __init__(self, *tiers: Cache, shared: Sequence[Cache] = ()) -> None:
+        self.tiers = tiers
+        self.shared = tuple(shared)
 
     def lookup(self, key: bytes) -> Manifest | None:
         # Every tier is asked: what is used from memory must stay on the disk, too.
         found = [manifest for tier in self.tiers if (manifest := tier.lookup(key)) is not None]
-        return max(found, key=lambda manifest: len(manifest.contents)) if found else None
+        if found:
+            return max(found, key=lambda manifest: len(manifest.contents))
+        return next((manifest for tier in self.shared if (manifest := tier.lookup(key)) is not None), None)
 
     def load(self, manifest: Manifest) -> Entry | None:
-        for number, tier in enumerate(self.tiers):
+        for number, tier in enumerate((*self.tiers, *self.shared)):
             entry = tier.load(manifest)
             if entry is not None:
                 for nearer in self.tiers[:number]:

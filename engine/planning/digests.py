@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from weft.engine.settings import own_cache
+
 SCHEMA = "CREATE TABLE IF NOT EXISTS files (path BLOB PRIMARY KEY, marks TEXT, digest BLOB) WITHOUT ROWID"
 _CHUNK = 1 << 20
 # A file changed again within the clock's grain would keep its marks: one this young is not remembered.
@@ -60,9 +62,8 @@ class Digests:
     @classmethod
     def for_user(cls) -> Digests:
         """Digests remembered in the user's cache folder."""
-        base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        # In a container a user may have no home: then nothing is remembered.
-        return cls(None if base.startswith("~") else Path(base) / "weft" / "digests.sqlite")
+        folder = own_cache()
+        return cls(None if folder is None else folder / "digests.sqlite")
 
     def of(self, path: Path) -> bytes:
         """The digest of the file's content, 32 bytes. Raises OSError where it cannot be read."""

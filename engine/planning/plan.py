@@ -7,9 +7,11 @@ it; what the cache had is a Manifest, and whether it is there still is seen when
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -207,9 +209,28 @@ class Planner:
         lent = tuple(name for name, how in node.links.items() if how == LINK) if node.links else ()
         return Known(title, node.schema, inputs, lent, key, node.implementation, files, origin, part_of)
 
-    def find(self, key: CacheKey) -> Manifest | None:
-        """What the cache has under the key, whether its files are there or not."""
-        return None if key.volatile else self.cache.lookup(self.namespace + key.digest)
+    def address(self, schema: NodeSchema, key: CacheKey) -> bytes:
+        """The key under which the cache has what a node gives.
+
+        For an output node the folders that it writes to are in it: in another one its files are others.
+        """
+        if not schema.output_node:
+            return self.namespace + key.digest
+        return self.namespace + hashlib.blake2b(key.digest + self._places, digest_size=32).digest()
+
+    @cached_property
+    def _places(self) -> bytes:
+        return b"".join(os.fsencode(root) + b"\0" for root in self._roots)
+
+    @cached_property
+    def _roots(self) -> tuple[Path, ...]:
+        """The folders that a run writes to."""
+        # Not Path.resolve, which raises for a link that leads to itself.
+        return tuple(Path(os.path.realpath(folder)) for folder in (self.folders.output, self.folders.temp))
+
+    def find(self, schema: NodeSchema, key: CacheKey) -> Manifest | None:
+        """What the cache has of a node, whether its files are there or not."""
+        return None if key.volatile else self.cache.lookup(self.address(schema, key))
 
     def decide(
         self,
@@ -246,7 +267,7 @@ class Planner:
         first = computes[key.digest]
         if first != node_id:
             return Step(*node, (first,), (first,), twin=first, origin=origin, part_of=part_of)
-        hit = self.find(key) if not lost else None
+        hit = self.find(schema, key) if not lost else None
         astray = self.astray(hit) if hit is not None else ""
         if hit is not None and not astray:
             return Step(*node, hit=hit, origin=origin, part_of=part_of)
@@ -279,10 +300,8 @@ class Planner:
         """What has become of the files that a cached node wrote; empty if they are where this run would write them."""
         if not hit.files:
             return ""
-        # Not Path.resolve, which raises for a link that leads to itself.
-        roots = [os.path.realpath(folder) for folder in (self.folders.output, self.folders.temp)]
         files = [Path(os.path.realpath(file)) for file in hit.files]
-        if not all(file.is_file() and any(file.is_relative_to(root) for root in roots) for file in files):
+        if not all(file.is_file() and any(file.is_relative_to(root) for root in self._roots) for file in files):
             return _GONE
         try:
             same = all(self.digests.of(file) == was for file, was in zip(files, hit.contents, strict=False))

@@ -168,7 +168,7 @@ class _Run:
             entry: Entry | None = None
             if step.hit is not None:
                 # What is planned for another device or mode is no hit here.
-                if step.hit.key == self.planner.namespace + step.key.digest:
+                if step.hit.key == self.planner.address(step.schema, step.key):
                     entry = self._loaded(step.hit)
                 if entry is None:
                     state.retry(node_id, again(self.planner, state, step))
@@ -234,7 +234,7 @@ class _Run:
         if first in self.state.outputs:
             self.state.inherit(step.node_id, (first,))
             return self.state.entry(first)
-        hit = self.planner.find(step.key)
+        hit = self.planner.find(step.schema, step.key)
         return None if hit is None else self._loaded(hit)
 
     def _loaded(self, hit: Manifest) -> Entry | None:
@@ -291,7 +291,7 @@ class _Run:
         """What is done goes into the cache at once, and observers hear of it."""
         cache = self.planner.cache
         if not step.key.volatile and step.node_id not in self.state.stale:
-            cache.put(self.planner.namespace + step.key.digest, entry)
+            cache.put(self.planner.address(step.schema, step.key), entry)
         if step.recipe is not None:
             cache.note(step.node_id, step.recipe)
         if self.observed:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from weft.engine.errors import UsageError, Warn, one_line
+from weft.engine.settings import own_cache
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.options import JsonOption
 
@@ -17,40 +18,69 @@ if TYPE_CHECKING:
     from weft.engine.cache.disk import DiskCache
     from weft.engine.cache.protocol import Cache
     from weft.engine.schema.packs import Packs
+    from weft.engine.settings import Settings
 
 _BITS = {"damaged": 1, "unknown": 2, "unreadable": 4}
 """What is added up to the exit code of `weft cache verify`."""
 
 app = typer.Typer(
-    help="Look at the folder of a cache, in which `weft run --cache DIR` keeps what it computed.",
-    epilog="The folder is --cache DIR, else WEFT_CACHE, else cache in weft.toml; cache_gib there (WEFT_CACHE_GIB) is "
-    "how large it may become, at first 10.",
+    help="Look at the cache, in which `weft run` keeps what it computed for later runs.",
+    epilog="The folder is --cache DIR, else the first of WEFT_CACHE, else the first of cache in weft.toml, else "
+    "~/.cache/weft; cache_gib in weft.toml (WEFT_CACHE_GIB) is how large it may become, at first 10.",
     no_args_is_help=True,
 )
 FolderOption = Annotated[
     Path | None,
-    typer.Option("--cache", metavar="DIR", file_okay=False, help="The folder of the cache. Environment: WEFT_CACHE."),
+    typer.Option(
+        "--cache",
+        metavar="DIR",
+        file_okay=False,
+        help="The folder of the cache. Environment: WEFT_CACHE.",
+        show_default="~/.cache/weft",
+    ),
 ]
 
 
+def folders_of(settings: Settings, given: Sequence[Path] | None = None, *, no_cache: bool = False) -> tuple[Path, ...]:
+    """The folders of a command's cache: those `given`, else those of the settings, else the user's own.
+
+    Raises UsageError where some are given and none is wanted.
+    """
+    if given and no_cache:
+        raise UsageError("--cache and --no-cache exclude each other")
+    if no_cache:
+        return ()
+    if given or settings.cache is not None:
+        return tuple(given or settings.cache or ())
+    from weft.engine.cache.disk import is_usable
+
+    own = own_cache()
+    return (own,) if own is not None and is_usable(own) else ()
+
+
 @contextmanager
-def opened(folder: Path | None, gib: float, packs: Packs, *, several: bool, warn: Warn) -> Iterator[Cache]:
-    """The cache of a command: in a folder, if one is named, and in memory, if several runs have a use for it."""
+def opened(folders: Sequence[Path], gib: float, packs: Packs, *, several: bool, warn: Warn) -> Iterator[Cache]:
+    """The cache of a command: in folders, if there are any, and in memory, if several runs have a use for it.
+
+    The first folder is written to, up to `gib`; the others are read only.
+    """
     from weft.engine.cache.memory import MemoryCache
     from weft.engine.cache.protocol import NoCache
 
-    memory = MemoryCache() if several else None
-    if folder is None:
-        yield memory if memory is not None else NoCache()
+    memory = [MemoryCache()] if several else []
+    if not folders:
+        yield memory[0] if memory else NoCache()
         return
     from weft.engine.cache.disk import GIB, DiskCache
     from weft.engine.cache.tiers import Tiers
 
-    disk = DiskCache(folder, max_bytes=int(gib * GIB), codecs=packs.codec, warn=warn)
-    try:
-        yield Tiers(memory, disk) if memory is not None else disk
-    finally:
-        disk.close()
+    first, *others = dict.fromkeys(folder.absolute() for folder in folders)
+    with ExitStack() as stack:
+        disk = DiskCache(first, max_bytes=int(gib * GIB), codecs=packs.codec, warn=warn)
+        shared = [DiskCache(folder, codecs=packs.codec, read_only=True, warn=warn) for folder in others]
+        for each in (disk, *shared):
+            stack.callback(each.close)
+        yield Tiers(*memory, disk, shared=shared) if memory or shared else disk
 
 
 @app.command()
@@ -96,7 +126,7 @@ def list_entries(context: typer.Context, folder: FolderOption = None, as_json: J
 @app.command()
 def clear(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Remove everything that is in the cache; runs that use it meanwhile compute again what they miss."""
-    with _asking(context, folder, as_json) as (answer, cache):
+    with _asking(context, folder, as_json, changes=True) as (answer, cache):
         try:
             cache.clear()
         except OSError as error:
@@ -132,26 +162,36 @@ class _Unreadable(UsageError):
 
 @contextmanager
 def _asking(
-    context: typer.Context, folder: Path | None, as_json: bool, *, code: int = UsageError.exit_code
+    context: typer.Context,
+    folder: Path | None,
+    as_json: bool,
+    *,
+    changes: bool = False,
+    code: int = UsageError.exit_code,
 ) -> Iterator[tuple[Answer, DiskCache]]:
     """The answer of a command, and the cache that it is about; `code` is what it ends in where that cannot be read."""
     with answering(context.obj, as_json=as_json) as answer:
         import sqlite3
 
-        from weft.engine.cache.disk import GIB, DiskCache
+        from weft.engine.cache.disk import GIB, DiskCache, is_usable
         from weft.engine.schema.packs import Packs
         from weft.engine.settings import Settings
 
-        settings = Settings.load({"cache": folder}, Packs.installed().settings.values())
-        if settings.cache is None:
+        settings = Settings.load({}, Packs.installed().settings.values())
+        folders = folders_of(settings, [folder] if folder is not None else None)
+        if not folders:
             raise UsageError("no cache is named", hint="--cache DIR, WEFT_CACHE, or cache in weft.toml")
-        cache = DiskCache(settings.cache, max_bytes=int(settings.cache_gib * GIB), warn=answer.notice)
+        # To look at what a team shares is no harm.
+        others = not changes and not is_usable(folders[0])
+        cache = DiskCache(folders[0], max_bytes=int(settings.cache_gib * GIB), read_only=others, warn=answer.notice)
         if not cache.folder.is_dir():
-            raise UsageError(f"{settings.cache} holds no cache", hint="weft run --cache DIR makes one")
+            raise UsageError(f"{folders[0]} holds no cache", hint="weft run makes one")
         try:
             yield answer, cache
         except sqlite3.Error as error:
-            unreadable = _Unreadable(f"{cache.index} cannot be read: {error}", hint="weft cache clear makes a new one")
+            unreadable = _Unreadable(
+                f"{cache.index.file} cannot be read: {error}", hint="weft cache clear makes a new one"
+            )
             unreadable.exit_code = code
             raise unreadable from error
         finally:

@@ -144,17 +144,17 @@ ObjectInfoOption = Annotated[
     ),
 ]
 CacheOption = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--cache",
         metavar="DIR",
         file_okay=False,
-        help="The folder of a cache that outlives the command: what was computed before is taken from it, and what is "
-        "computed goes into it. Environment: WEFT_CACHE.",
-        show_default="none",
+        help="Where what is computed is kept: what was computed before, by any command, is taken from there. May be "
+        "repeated: the first folder is written to, the others are only read. Environment: WEFT_CACHE.",
+        show_default="~/.cache/weft",
     ),
 ]
-NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Use no such folder, whatever the settings say.")]
+NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Compute everything, and keep nothing of it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, also for an error.")]
 EventsOption = Annotated[
     bool,

@@ -53,6 +53,7 @@ class Narrator:
         self.err = err
         self.pace = _Pace()
         self.done = 0
+        self.reused = 0
         self.expected: set[str] = set()
         self.expanded: set[str] = set()
         self.titles: dict[str, str] = {}
@@ -85,6 +86,7 @@ class Narrator:
                 self.pace.step(event.value, event.total)
                 self._stepped()
             case events.NodeCached():
+                self.reused += 1
                 self._ended(f"{self._place} {self._where(event)}: reused", brief=True)
             case events.NodeExpanded():
                 self.expected.update(event.nodes, event.cached)
@@ -97,7 +99,16 @@ class Narrator:
                 brief = event.seconds < 0.1 and not count
                 self._ended(f"{self.running}: {steps}{seconds_text(event.seconds)}", brief=brief)
             case events.RunFinished(status="done"):
-                self.err.line(("done", "green"), f" in {seconds_text(event.seconds)}")
+                self.err.line(("done", "green"), f" in {seconds_text(event.seconds)}{self._thanks}")
+
+    @property
+    def _thanks(self) -> str:
+        """What did not have to be computed, and how it would be."""
+        if not self.reused:
+            return ""
+        if self.reused == self.done:
+            return ": nothing has changed since it was computed (--no-cache computes it again)"
+        return f", {self.reused} of {self.done} nodes reused"
 
     @property
     def _place(self) -> str:

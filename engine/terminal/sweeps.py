@@ -13,7 +13,7 @@ import typer
 from weft.engine import events
 from weft.engine.errors import UsageError, one_line
 from weft.engine.terminal.answer import Answer, answering
-from weft.engine.terminal.caches import opened
+from weft.engine.terminal.caches import folders_of, opened
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
@@ -168,8 +168,6 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
                 raise UsageError(
                     "--json and --events exclude each other", hint="--events ends with what --json would say"
                 )
-            if cache is not None and no_cache:
-                raise UsageError("--cache and --no-cache exclude each other")
             from weft.engine.session import Session, targets_of
             from weft.engine.sweeping.overview import Animation
             from weft.engine.sweeping.sweep import Sweep
@@ -184,9 +182,9 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
                 **settings,
                 warn=answer.notice,
             )
-            folder = None if no_cache else cache or session.settings.cache
+            folders = folders_of(session.settings, cache, no_cache=no_cache)
             gib = session.settings.cache_gib
-            with opened(folder, gib, session.packs, several=True, warn=answer.notice) as session.cache:
+            with opened(folders, gib, session.packs, several=True, warn=answer.notice) as session.cache:
                 part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
                 base = session.read(workflow, changes, ui=ui, seed=_checked_seed(seed), **part)
                 axes = _axes(session, base, grid or (), zipped or (), csv, jsonl, column or ())

@@ -18,6 +18,11 @@ def everything_in(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
 
 
+def marks_in(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """What shows whether anything was written there: of each file, when it was written, and its content."""
+    return {name: ((folder / name).stat().st_mtime_ns, (folder / name).read_bytes()) for name in everything_in(folder)}
+
+
 def mode_of(path: Path) -> int:
     return path.stat().st_mode & 0o7777
 

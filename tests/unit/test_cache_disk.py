@@ -27,7 +27,7 @@ from weft.engine.errors import UsageError
 from weft.engine.schema.packs import Codec, Pack, Packs
 from weft.nodes.core.codecs import decode, encode
 
-from .files import everything_in, mode_of
+from .files import everything_in, marks_in, mode_of
 
 KEY, OTHER = b"k" * 64, b"o" * 64
 
@@ -328,7 +328,7 @@ def test_swapped_blobs(cache: DiskCache, warnings: list[str]) -> None:
 def test_rows_that_point_elsewhere(cache: DiskCache, warnings: list[str]) -> None:
     cache.put(KEY, Entry((tensor(1),)))
     cache.put(OTHER, Entry((tensor(2),)))
-    with sqlite3.connect(cache.index) as db:
+    with sqlite3.connect(cache.index.file) as db:
         rows = db.execute("SELECT key, document, seal FROM entries").fetchall()
         for (key, _, _), (_, document, seal) in zip(rows, reversed(rows), strict=True):
             db.execute("UPDATE entries SET document = ?, seal = ? WHERE key = ?", (document, seal, key))
@@ -340,7 +340,7 @@ def test_rows_that_point_elsewhere(cache: DiskCache, warnings: list[str]) -> Non
 
 def test_a_document_that_is_none(cache: DiskCache, warnings: list[str]) -> None:
     cache.put(KEY, Entry((1,)))
-    with cache._writing() as db:
+    with cache.index.writing() as db:
         db.execute("UPDATE entries SET document = ?", (b"{",))
     assert [row.kinds for row in cache.rows()] == [("damaged",)]
     assert got(cache) is None and "is damaged: it is computed again" in warnings[0]
@@ -349,7 +349,7 @@ def test_a_document_that_is_none(cache: DiskCache, warnings: list[str]) -> None:
 def test_an_index_that_is_none(cache: DiskCache, warnings: list[str]) -> None:
     cache.put(KEY, Entry((tensor(1),)))
     cache.close()
-    cache.index.write_bytes(b"no database at all" * 1000)
+    cache.index.file.write_bytes(b"no database at all" * 1000)
     assert kept(cache, 1) is None
     assert len(warnings) == 2 and "cannot be written to" in warnings[0] and "cannot be read" in warnings[1]
     cache.clear()
@@ -465,10 +465,10 @@ def test_cleared_while_it_is_read_and_written(cache: DiskCache) -> None:
 
 def test_a_forked_process_opens_its_own(cache: DiskCache) -> None:
     cache.put(KEY, Entry((1,)))
-    connection = cache._db()
-    cache._opened = (0, *cache._opened[1:])
+    connection = cache.index.connection()
+    cache.index._opened = (0, *cache.index._opened[1:])
     assert got(cache) is not None
-    assert cache._db() is not connection
+    assert cache.index.connection() is not connection
     connection.close()
 
 
@@ -478,6 +478,69 @@ def test_the_order_needs_no_clock(cache: DiskCache, monkeypatch: pytest.MonkeyPa
     for number in range(3):
         cache.put(bytes([number]) * 64, Entry((number,)))
     assert [row.key[0] for row in cache.rows()] == [2, 1, 0]
+
+
+# One that is only read.
+
+
+@pytest.fixture
+def reader(cache: DiskCache, warnings: list[str]) -> Iterator[DiskCache]:
+    reader = DiskCache(cache.folder.parent, read_only=True, warn=warnings.append)
+    yield reader
+    reader.close()
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["closed", "while another writes"])
+def test_reading_leaves_no_trace(cache: DiskCache, reader: DiskCache, warnings: list[str], written: bool) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    if not written:
+        cache.close()
+    before = marks_in(cache.folder)
+    assert same(getattr(got(reader), "outputs", None), (tensor(1),))
+    assert got(reader, OTHER) is None
+    reader.put(OTHER, Entry((2,)))
+    reader.close()
+    assert marks_in(cache.folder) == before and not warnings
+
+
+def test_a_reader_sees_what_is_written_later(cache: DiskCache, reader: DiskCache, warnings: list[str]) -> None:
+    for number in range(6):
+        assert got(reader, bytes([number]) * 64) is None or not number
+        cache.put(bytes([number]) * 64, Entry((number,)))
+        if number % 2:
+            cache.close()
+        assert got(reader, bytes([number]) * 64) == Entry((number,))
+    assert len(warnings) == 1 and "cannot be read: No such file or directory" in warnings[0]
+
+
+def test_what_is_damaged_there_stays_and_is_a_miss(cache: DiskCache, reader: DiskCache, warnings: list[str]) -> None:
+    cache.put(KEY, Entry((tensor(1),)))
+    cache.close()
+    flip(blob(cache))
+    before = marks_in(cache.folder)
+    assert got(reader) is None and "is damaged: it is computed again" in warnings[0]
+    assert marks_in(cache.folder) == before
+
+
+def test_another_users_folder_may_be_read(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.put(KEY, Entry((1,)))
+    somebody = os.getuid() + 1
+    monkeypatch.setattr(os, "getuid", lambda: somebody)
+    reader = DiskCache(cache.folder.parent, read_only=True)
+    assert got(reader) == Entry((1,))
+    reader.close()
+
+
+def test_who_lets_others_read_it_lets_them_read_all_of_it(cache: DiskCache) -> None:
+    before = os.umask(0o022)
+    try:
+        cache.put(KEY, Entry((tensor(1),)))
+        cache.folder.chmod(0o755)
+        cache.put(OTHER, Entry((tensor(2),)))
+        modes = [mode_of(path) for path in (file for file, _ in cache.blobs.files())]
+    finally:
+        os.umask(before)
+    assert sorted(modes) == [0o600, 0o644]
 
 
 # Tiers.
@@ -491,3 +554,19 @@ def test_what_only_the_disk_has_goes_to_memory_when_it_is_loaded(cache: DiskCach
     assert got(memory) == Entry((1,))
     tiers.put(OTHER, Entry((Model(),)))
     assert got(memory, OTHER) is not None and got(cache, OTHER) is None
+
+
+def test_a_shared_tier_is_asked_last_and_only_read(cache: DiskCache, tmp_path: Path) -> None:
+    team = DiskCache(tmp_path / "team")
+    team.put(KEY, Entry((tensor(1),)))
+    shared = DiskCache(tmp_path / "team", read_only=True)
+    memory = MemoryCache()
+    tiers: Cache = Tiers(memory, cache, shared=[shared])
+    tiers.put(OTHER, Entry((2,)))
+    assert got(team, OTHER) is None and got(cache, OTHER) == Entry((2,))
+    found = tiers.lookup(KEY)
+    assert found is not None and cache.lookup(KEY) is None
+    assert same(getattr(tiers.load(found), "outputs", None), (tensor(1),))
+    assert same(getattr(got(cache), "outputs", None), (tensor(1),)) and memory.lookup(KEY) is not None
+    team.close()
+    shared.close()

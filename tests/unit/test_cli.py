@@ -389,7 +389,7 @@ def test_a_file_is_one_line(home: Home) -> None:
     """Whatever the folder is called that the user names."""
     code, out, _ = home.weft("run", home.chain(), "--output", "o\n/etc/passwd\x1b[2J")
     assert (code, out) == (0, "o\\n/etc/passwd\\x1b[2J/out/n_00001_.txt\n")
-    code, out, _ = home.weft("run", "w.json", "--output", "o\n/etc/passwd\x1b[2J", "--json")
+    code, out, _ = home.weft("run", "w.json", "--output", "o\n/etc/passwd\x1b[2J", "--json", "--no-cache")
     assert json.loads(out)["files"][0].endswith("o\n/etc/passwd\x1b[2J/out/n_00002_.txt")
 
 

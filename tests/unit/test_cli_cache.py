@@ -1,8 +1,9 @@
-"""`weft run --cache` and `weft cache`."""
+"""The cache of `weft run`, and `weft cache`."""
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from weft.cli import main
+
+from .files import marks_in
 
 PROMPT: dict[str, Any] = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 1}},
@@ -93,10 +96,51 @@ def test_settings_name_it_and_no_cache_does_without(home: Home, monkeypatch: pyt
     assert "WEFT_CACHE_GIB" in home.weft("run", "w.json")[2]
 
 
-def test_without_one_nothing_is_kept(home: Home) -> None:
-    home.run()
+def test_it_is_on_and_in_the_users_cache_folder(home: Home) -> None:
     assert home.called() == ["1", "2", "3"]
-    assert sorted(path.name for path in home.folder.iterdir() if path.name != "cache") == ["output", "w.json"]
+    assert (home.folder / "cache" / "weft" / "v1" / "index.sqlite").is_file()
+    code, out, err = home.weft("run", "w.json")
+    assert (code, out) == (0, f"{home.folder / 'output' / 'a_00001_.png'}\n")
+    assert "nothing has changed since it was computed (--no-cache computes it again)" in err
+    assert "done in" in err and "1 of 2 nodes reused" in home.weft("run", "w.json", "--set", "3.filename_prefix=b")[2]
+    assert home.called("--no-cache") == ["1", "2", "3"]
+    assert json.loads(home.weft("cache", "info", "--json")[1])["entries"] == 4
+
+
+@pytest.mark.parametrize("how", ["toml", "no home", "no place"])
+def test_without_one_nothing_is_kept(home: Home, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    if how == "toml":
+        (home.folder / "weft.toml").write_text("cache = []\n")
+    elif how == "no home":
+        monkeypatch.delenv("XDG_CACHE_HOME")
+        monkeypatch.setattr("os.path.expanduser", lambda place: place)
+    else:
+        (home.folder / "cache").write_text("")
+    for _ in range(2):
+        code, out, err = home.weft("run", "w.json", "--json")
+        assert code == 0 and "warning" not in err
+        assert sorted(json.loads(out)["timings"]) == ["1", "2", "3"]
+    assert not list(home.folder.rglob("index.sqlite"))
+
+
+def test_a_shared_folder_is_read_and_never_written_to(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    home.run("--cache", "team")
+    before = marks_in(home.folder / "team")
+    assert home.called("--cache", "c", "--cache", "team", "--set", "3.filename_prefix=b") == ["3"]
+    assert home.called("--cache", "c", "--set", "3.filename_prefix=d") == ["3"], "what was read is kept"
+    (home.folder / "weft.toml").write_text('cache = ["d", "team"]\n')
+    assert home.called() == []
+    monkeypatch.setenv("WEFT_CACHE", os.pathsep.join(["e", "team"]))
+    assert home.called() == []
+    assert marks_in(home.folder / "team") == before
+
+
+def test_one_cache_for_several_output_folders(home: Home) -> None:
+    for folder in ("one", "other"):
+        assert "3" in home.called("--output", folder)
+    for folder in ("one", "other"):
+        assert home.called("--output", folder) == []
+        assert [file.name for file in (home.folder / folder).iterdir()] == ["a_00001_.png"]
 
 
 def test_tests_never_read_it(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +212,9 @@ def test_clear(home: Home) -> None:
 
 
 def test_no_cache_is_a_mistake(home: Home) -> None:
+    code, _, err = home.weft("cache", "info")
+    assert code == 2 and "holds no cache (weft run makes one)" in err
+    (home.folder / "weft.toml").write_text("cache = []\n")
     code, _, err = home.weft("cache", "info")
     assert code == 2 and "no cache is named" in err
     code, _, err = home.weft("cache", "verify", "--cache", "nowhere")

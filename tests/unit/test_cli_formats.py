@@ -122,7 +122,7 @@ def test_several_workflows_share_what_is_equal(weft: Any, folder: Path, random_m
     assert code == 0
     assert [Path(line).name for line in out.splitlines()] == ["txt2img_00001_.png", "other_00001_.png"]
     assert [line for line in err.splitlines() if line in (str(UI), "other.json")] == [str(UI), "other.json"]
-    code, out, _ = weft("run", UI, "other.json", *options, "--json")
+    code, out, _ = weft("run", UI, "other.json", *options, "--json", "--no-cache")
     first, second = json.loads(out)["runs"]
     assert (first["workflow"], second["workflow"]) == (str(UI), "other.json")
     assert "5" in first["timings"]

@@ -176,7 +176,7 @@ def test_an_output_folder_that_is_not_writable(home: Home, monkeypatch: pytest.M
         return False
 
     monkeypatch.setattr(os, "access", access)  # root may write everywhere
-    code, _, err = home.weft("run", "w.json", "--output", "there")
+    code, _, err = home.weft("run", "w.json", "--output", "there", "--no-cache")
     assert code == 2
     assert asked == [Path.cwd()], "the folder itself is not there yet"
     assert f"cannot write to the output folder {Path.cwd()}/there: no permission to write to {Path.cwd()}" in err

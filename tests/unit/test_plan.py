@@ -71,16 +71,17 @@ class Planner:
 
     def plan(self, prompt: dict[str, Any], *targets: str, registry: Registry = REGISTRY, **options: Any) -> Plan:
         given: dict[str, Any] = {"folders": self.folders, "digests": Digests(), "cache": self.cache, **options}
-        return planning.Planner(registry, **given).plan(Prompt.parse(prompt), targets)
+        self.planner = planning.Planner(registry, **given)
+        return self.planner.plan(Prompt.parse(prompt), targets)
 
-    def done(self, plan: Plan, files: dict[str, tuple[Path, ...]] | None = None, namespace: bytes = b"") -> None:
+    def done(self, plan: Plan, files: dict[str, tuple[Path, ...]] | None = None) -> None:
         for step in plan.steps:
             if step.runs:
                 assert step.recipe is not None
                 self.cache.note(step.node_id, step.recipe)
                 if not step.key.volatile:
                     entry = Entry((step.node_id,), files=(files or {}).get(step.node_id, ()))
-                    self.cache.put(namespace + step.key.digest, entry)
+                    self.cache.put(self.planner.address(step.schema, step.key), entry)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_fully_cached(planner: Planner) -> None:
     plan = planner.plan(CHAIN)
     assert [(step.node_id, step.cached, step.parents) for step in plan.steps] == [("save", True, ())]
     assert plan.pruned == ("load", "one", "two")
-    assert plan.steps[0].hit == planner.cache.lookup(plan.steps[0].key.digest)
+    assert plan.steps[0].hit == planner.planner.find(plan.steps[0].schema, plan.steps[0].key)
 
 
 def test_above_a_hit_nothing_is_needed(planner: Planner) -> None:
@@ -183,7 +184,7 @@ def test_volatile_nodes_are_never_looked_up_and_never_twins(planner: Planner) ->
 
 
 def test_namespaces_are_kept_apart(planner: Planner) -> None:
-    planner.done(planner.plan(CHAIN, namespace=b"cpu"), namespace=b"cpu")
+    planner.done(planner.plan(CHAIN, namespace=b"cpu"))
     assert actions(planner.plan(CHAIN, namespace=b"cpu")) == {"save": "cached"}
     assert set(actions(planner.plan(CHAIN, namespace=b"cuda")).values()) == {"run"}
 

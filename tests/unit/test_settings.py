@@ -79,6 +79,19 @@ def test_several_model_folders_in_the_environment(monkeypatch: pytest.MonkeyPatc
     assert Settings.load({"models": "c"}).models == (Path("c"),)
 
 
+def test_folders_of_the_cache(sandbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert Settings.load({}).cache is None
+    (sandbox / "weft.toml").write_text('cache = ["~/.cache/weft", "team"]')
+    assert Settings.load({}).cache == (Path("/home/somebody/.cache/weft"), sandbox / "team")
+    (sandbox / "weft.toml").write_text('cache = "c"')
+    assert Settings.load({}).cache == (sandbox / "c",)
+    (sandbox / "weft.toml").write_text("cache = []")
+    assert Settings.load({}).cache == ()
+    monkeypatch.setenv("WEFT_CACHE", os.pathsep.join(["~/a", "/b", ""]))
+    assert Settings.load({}).cache == (Path("/home/somebody/a"), Path("/b"))
+
+
 @pytest.mark.parametrize(
     ("text", "given", "message"),
     [
