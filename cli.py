@@ -1,7 +1,8 @@
 """The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`.
 
 `weft test` is in engine/testing/app.py, `weft cache` in engine/terminal/caches.py, `weft sweep` in
-engine/terminal/sweeps.py.
+engine/terminal/sweeps.py, `weft daemon` in engine/worker/commands.py. A `weft run` that a worker carries out does
+not come here (src/weft/__main__.py).
 
 The only place that puts the parts together.
 
@@ -32,6 +33,7 @@ from weft.engine.terminal.options import (
     EventsOption,
     InputOption,
     JsonOption,
+    KeepAliveOption,
     ModelsOption,
     MuteOption,
     NoCacheOption,
@@ -51,6 +53,7 @@ from weft.engine.terminal.streams import stoppable
 from weft.engine.terminal.sweeps import EPILOG as SWEEP_EPILOG
 from weft.engine.terminal.sweeps import sweep_command
 from weft.engine.testing.app import app as test_app
+from weft.engine.worker.commands import app as daemon_app
 
 if TYPE_CHECKING:
     from weft.engine.settings import Settings
@@ -59,9 +62,9 @@ app = typer.Typer(
     name="weft",
     help="Run ComfyUI workflows without ComfyUI: no server, no browser, one command.",
     epilog="Settings: a flag beats the environment (WEFT_MODELS, WEFT_INPUT, WEFT_OUTPUT, WEFT_TEMP, WEFT_DEVICE, "
-    "WEFT_DTYPE, WEFT_CACHE, WEFT_CACHE_GIB, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, "
-    "WEFT_MAX_PIXELS), which beats weft.toml in the current folder (models, input, output, ...). A picture that Weft "
-    "made runs in the mode that made it, unless a flag says another.\n\n"
+    "WEFT_DTYPE, WEFT_CACHE, WEFT_CACHE_GIB, WEFT_KEEP_ALIVE, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, "
+    "WEFT_MISSING_EMBEDDINGS, WEFT_MAX_PIXELS), which beats weft.toml in the current folder (models, input, output, "
+    "...). A picture that Weft made runs in the mode that made it, unless a flag says another.\n\n"
     "Exit codes: 0 done, 1 a node failed (with --keep-going: anything), 2 usage or unreadable file, 3 invalid "
     "workflow, 4 a model or input file is "
     "missing, 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n\n"
@@ -117,6 +120,7 @@ def run(
     ] = 1,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
+    keep_alive: KeepAliveOption = None,
     as_json: JsonOption = False,
     as_events: EventsOption = False,
     quiet: QuietOption = False,
@@ -134,6 +138,7 @@ def run(
         from weft.engine.session import Session, targets_of
         from weft.engine.terminal.batches import run_all
         from weft.engine.terminal.caches import folders_of, opened
+        from weft.engine.worker.resident import shared_memory, stay
 
         targets_of(targets, only)  # refuses both
         session = Session(
@@ -142,12 +147,15 @@ def run(
             output=output,
             device=device,
             dtype=dtype,
+            keep_alive=keep_alive,
             **settings,
             warn=answer.notice,
         )
         folders = folders_of(session.settings, cache, no_cache=no_cache)
+        stay(session.settings.keep_alive, answer.notice)
         several, gib = count > 1 or len(workflows) > 1, session.settings.cache_gib
-        with opened(folders, gib, session.packs, several=several, warn=answer.notice) as session.cache:
+        memory = None if no_cache else shared_memory()
+        with opened(folders, gib, session.packs, several=several, memory=memory, warn=answer.notice) as session.cache:
             run_all(
                 session,
                 answer,
@@ -367,6 +375,7 @@ def explain(
 
 app.add_typer(test_app, name="test")
 app.add_typer(cache_app, name="cache")
+app.add_typer(daemon_app, name="daemon")
 
 
 def _require_device(settings: Settings) -> None:

@@ -126,7 +126,8 @@ class Settings(BaseModel):
 
     Beside these fields it has those of the packs' settings that it was loaded with. `cache` are the folders in which
     `weft run` keeps what it computes: the first is written to, the others are read (None: the user's own folder; no
-    folder: nothing is kept). `cache_gib` is how large the first may become.
+    folder: nothing is kept). `cache_gib` is how large the first may become. `keep_alive` is for how many minutes a
+    process stays after `weft run` and takes the runs that follow (None: as long as one that is there was told).
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -139,6 +140,7 @@ class Settings(BaseModel):
     dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
     cache: tuple[Path, ...] | None = None
     cache_gib: float = Field(default=10.0, gt=0, allow_inf_nan=False)
+    keep_alive: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     if TYPE_CHECKING:

@@ -16,6 +16,7 @@ from weft.engine.terminal.options import JsonOption
 
 if TYPE_CHECKING:
     from weft.engine.cache.disk import DiskCache
+    from weft.engine.cache.memory import MemoryCache
     from weft.engine.cache.protocol import Cache
     from weft.engine.schema.packs import Packs
     from weft.engine.settings import Settings
@@ -59,17 +60,27 @@ def folders_of(settings: Settings, given: Sequence[Path] | None = None, *, no_ca
 
 
 @contextmanager
-def opened(folders: Sequence[Path], gib: float, packs: Packs, *, several: bool, warn: Warn) -> Iterator[Cache]:
+def opened(
+    folders: Sequence[Path],
+    gib: float,
+    packs: Packs,
+    *,
+    several: bool,
+    memory: MemoryCache | None = None,
+    warn: Warn,
+) -> Iterator[Cache]:
     """The cache of a command: in folders, if there are any, and in memory, if several runs have a use for it.
 
-    The first folder is written to, up to `gib`; the others are read only.
+    The first folder is written to, up to `gib`; the others are read only. `memory` is one that outlives the command.
     """
-    from weft.engine.cache.memory import MemoryCache
     from weft.engine.cache.protocol import NoCache
 
-    memory = [MemoryCache()] if several else []
+    if several and memory is None:
+        from weft.engine.cache.memory import MemoryCache
+
+        memory = MemoryCache()
     if not folders:
-        yield memory[0] if memory else NoCache()
+        yield memory if memory is not None else NoCache()
         return
     from weft.engine.cache.disk import GIB, DiskCache
     from weft.engine.cache.tiers import Tiers
@@ -80,7 +91,8 @@ def opened(folders: Sequence[Path], gib: float, packs: Packs, *, several: bool, 
         shared = [DiskCache(folder, codecs=packs.codec, read_only=True, warn=warn) for folder in others]
         for each in (disk, *shared):
             stack.callback(each.close)
-        yield Tiers(*memory, disk, shared=shared) if memory or shared else disk
+        near = [memory] if memory is not None else []
+        yield Tiers(*near, disk, shared=shared) if near or shared else disk
 
 
 @app.command()

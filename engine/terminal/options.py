@@ -155,6 +155,16 @@ CacheOption = Annotated[
     ),
 ]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Compute everything, and keep nothing of it.")]
+KeepAliveOption = Annotated[
+    float | None,
+    typer.Option(
+        "--keep-alive",
+        metavar="MINUTES",
+        help="Leave a worker for so long after the run, with what it has loaded: the next weft run with the same "
+        "settings is carried out there, and sets out at once. 0 runs without one. Environment: WEFT_KEEP_ALIVE.",
+        show_default="no worker is left; one that is there is used",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout, also for an error.")]
 EventsOption = Annotated[
     bool,

@@ -1,0 +1,32 @@
+"""`weft` and `python -m weft`: a worker takes the run, or else this process is the command line."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command line with the process's arguments and return its exit code."""
+    if sys.argv[1:2] == ["run"]:
+        from weft.engine.worker.client import handed_over
+
+        code = handed_over(sys.argv[1:])
+        if code is not None:
+            return code
+    from weft.cli import main as run
+
+    return run()
+
+
+def work() -> None:
+    """Be the worker that a run has started, and carry it out."""
+    from weft.engine.worker.server import of_this_process
+
+    worker, first = of_this_process()
+    from weft.cli import main as run
+
+    worker.serve(first, run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
