@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from weft.engine.errors import UsageError, Warn, WeftError, of_machine
+from weft.engine.planning.forecast import ModelCalls
 from weft.engine.session import Session
 from weft.engine.sweeping.axes import SweepAxis
 from weft.engine.sweeping.cells import SweepCell, make_cells
@@ -81,6 +82,13 @@ class Sweep:
         if others:
             what = "of other values, of another workflow, models or version of Weft"
             warn(f"{self.index.file} tells no longer of {others} cells {what}: their files stay")
+
+    def model_calls(self) -> dict[int, ModelCalls]:
+        """How often the networks will be evaluated for each cell that waits, by its number, in the order of the run."""
+        waiting = self.waiting
+        # Planned anew: in another order, and not all kept at once.
+        plans = (self.session.plan(cell.prompt, self.targets) for cell in waiting)
+        return {cell.number: calls for cell, calls in zip(waiting, self.session.model_calls(plans), strict=True)}
 
     def run(self, runner: Runner, run: Run = one_by_one) -> Iterator[CellRecord]:
         """Run what waits, and give each record when it is in the index.

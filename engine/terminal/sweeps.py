@@ -36,11 +36,13 @@ from weft.engine.terminal.options import (
 from weft.engine.terminal.progress import SweepNarrator
 
 if TYPE_CHECKING:
+    from weft.engine.planning.forecast import ModelCalls
     from weft.engine.session import Session
     from weft.engine.settings import Settings
     from weft.engine.sweeping.axes import SweepAxis
     from weft.engine.sweeping.cells import SweepCell
     from weft.engine.sweeping.overview import Animation
+    from weft.engine.sweeping.survey import Surveyed
     from weft.engine.sweeping.sweep import Sweep
     from weft.engine.workflow.prompt import Prompt
 
@@ -165,9 +167,7 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
         """
         with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
             if as_json and as_events:
-                raise UsageError(
-                    "--json and --events exclude each other", hint="--events ends with what --json would say"
-                )
+                raise UsageError("--json and --events exclude each other")
             from weft.engine.session import Session, targets_of
             from weft.engine.sweeping.overview import Animation
             from weft.engine.sweeping.sweep import Sweep
@@ -191,11 +191,12 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
                 sweep = Sweep(session, base, axes, targets=wanted, keep_going=keep_going)
                 moving = Animation.of(sweep, animate, animation, fps) if animate is not None else None
                 sweep.restore(answer.notice)
+                calls = sweep.model_calls()
                 if dry_run:
-                    _tell_cells(sweep, answer)
+                    _tell_cells(sweep, calls, answer)
                     return
                 ready(session.settings)
-                _run(sweep, answer)
+                _run(sweep, calls, answer)
                 title = Path(workflow).name if workflow != "-" else "standard input"
                 _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
 
@@ -248,13 +249,17 @@ def _axes(
     return axes
 
 
-def _run(sweep: Sweep, answer: Answer) -> None:
+_REST = 1.0
+"""What a cell has to do beside evaluating networks, in evaluations: a guess, for the time that is left."""
+
+
+def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
     from weft.engine.sweeping.running import Runner
 
     if not (answer.quiet or answer.as_events):
-        done = f", {sweep.restored} finished before" if sweep.restored else ""
-        answer.err.line(f"{len(sweep.cells)} cells{done}, into {one_line(str(sweep.folder))}")
-    work = {cell.number: 1.0 for cell in sweep.waiting}
+        said = ", ".join([*_counts(sweep), _total(calls)])
+        answer.err.line(f"{said}, into {one_line(str(sweep.folder))}")
+    work = {number: told.calls + _REST for number, told in calls.items()}
     with answer.watching(partial(SweepNarrator, work=work)) as observers:
 
         @contextmanager
@@ -279,24 +284,47 @@ def _draw(sweep: Sweep, answer: Answer, title: str, moving: Animation | None) ->
     return [] if drawing is None else list(draw(sweep, drawing, title, moving))
 
 
-def _tell_cells(sweep: Sweep, answer: Answer) -> None:
-    cells = [
-        {
-            "cell": one.cell.number,
-            "parameters": dict(one.cell.parameters),
-            "status": "failed" if one.error else "done" if one.cell.number in sweep.records else "waiting",
-            **({"error": str(one.error)} if one.error else {}),
-        }
-        for one in sweep.order
-    ]
+def _counts(sweep: Sweep) -> Iterator[str]:
+    yield f"{len(sweep.cells)} cell{'s' if len(sweep.cells) != 1 else ''}"
+    if sweep.restored:
+        yield f"{sweep.restored} finished before"
+
+
+def _total(calls: Mapping[int, ModelCalls]) -> str:
+    """`231 model calls`; at least so many, where some are known only when their node runs."""
+    total = sum(told.calls for told in calls.values())
+    least = "at least " if any(told.unknown for told in calls.values()) else ""
+    return f"{least}{total:,} model call{'s' if total != 1 else ''}"
+
+
+def _tell_cells(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
+    """What `--dry-run` says: the cells in the order of the run, what is wrong with which, and what it would take."""
     if answer.as_json:
-        answer.document({"status": "planned", "folder": str(sweep.folder), "cells": cells})
+        cells = [
+            {
+                "cell": one.cell.number,
+                "parameters": dict(one.cell.parameters),
+                "status": _status(sweep, one),
+                **({"model_calls": calls[one.cell.number].calls} if one.cell.number in calls else {}),
+                **({"error": str(one.error)} if one.error else {}),
+            }
+            for one in sweep.order
+        ]
+        total = sum(told.calls for told in calls.values())
+        unknown = sorted({node_id for told in calls.values() for node_id in told.unknown})
+        folder = str(sweep.folder)
+        answer.document(
+            {"status": "planned", "folder": folder, "model_calls": total, "unknown": unknown, "cells": cells}
+        )
         return
     for one in sweep.order:
-        mark = "wrong" if one.error else "done " if one.cell.number in sweep.records else "run  "
-        answer.out.line(f"{mark} {one.cell.number:>4}  {one_line(one.cell.said)}")
-    count, waiting = len(sweep.cells), len(sweep.waiting)
-    answer.out.line(f"{count} cells, {waiting} to run")
+        line = f"{_status(sweep, one):7} {one.cell.number:>4}  {one_line(one.cell.said)}"
+        answer.out.line(f"{line}: {one_line(str(one.error))}" if one.error else line)
+    answer.out.line(", ".join([*_counts(sweep), f"{len(calls)} to run", _total(calls)]))
+
+
+def _status(sweep: Sweep, one: Surveyed) -> str:
+    return "failed" if one.error else "done" if one.cell.number in sweep.records else "waiting"
 
 
 def _tell_end(sweep: Sweep, answer: Answer, drawn: Sequence[Path]) -> None:

@@ -118,7 +118,7 @@ def test_a_prefix_that_an_axis_sets_is_as_it_says(home: Home) -> None:
 
 def test_what_has_finished_is_not_run_again(home: Home) -> None:
     home.sweep("--grid", "1.color=1..3")
-    assert home.weft("--grid", "1.color=1..3")[2].startswith("3 cells, 3 finished before")
+    assert home.weft("--grid", "1.color=1..3")[2].startswith("3 cells, 3 finished before, 0 model calls, into")
     assert len(home.pictures()) == 3
     (home.folder / "out" / home.index[1]["files"][0]).unlink()
     damaged = home.folder / "out" / home.index[2]["files"][0]
@@ -133,7 +133,7 @@ def test_what_has_finished_is_not_run_again(home: Home) -> None:
 def test_a_changed_workflow_is_another_sweep(home: Home) -> None:
     home.sweep("--grid", "1.color=1..2")
     home.write({**PROMPT, "1": {**PROMPT["1"], "inputs": {**PROMPT["1"]["inputs"], "height": 16}}})
-    assert "2 cells, into" in home.weft("--grid", "1.color=1..2")[2]
+    assert "2 cells, 0 model calls, into" in home.weft("--grid", "1.color=1..2")[2]
 
 
 def test_a_last_line_that_is_cut_off_is_a_cell_that_did_not_finish(home: Home) -> None:
@@ -185,7 +185,11 @@ def test_keep_going_runs_what_can_run(home: Home) -> None:
 def test_dry_run_runs_nothing(home: Home) -> None:
     code, out, _ = home.weft("--grid", "1.width=8,16", "--dry-run")
     assert code == 0
-    assert out.splitlines() == ["run      1  1.width=8", "run      2  1.width=16", "2 cells, 2 to run"]
+    assert out.splitlines() == [
+        "waiting    1  1.width=8",
+        "waiting    2  1.width=16",
+        "2 cells, 2 to run, 0 model calls",
+    ]
     assert not (home.folder / "out").exists()
 
 
