@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).resolve().parents[1] / "src")]
 
@@ -26,6 +27,7 @@ from toys import (  # noqa: E402
     INNER,
     KINDS,
     MODELS,
+    ODDS,
     SOURCES,
     STABLE,
     Block,
@@ -46,6 +48,8 @@ from weft.engine.schema.packs import Codec  # noqa: E402
 from weft.engine.schema.registry import Registry  # noqa: E402
 from weft.engine.session import Session  # noqa: E402
 from weft.engine.workflow.prompt import Prompt  # noqa: E402
+
+__all__ = ["ODDS", "STABLE", "Outside", "World", "keys", "rewrite", "told"]
 
 Graph = dict[str, dict[str, Any]]
 
@@ -242,6 +246,11 @@ class World:
         Outside.told = self.chance.choice((0, 1, 1.0, True, "1", math.nan, Path("no form"), [1]))
         return True
 
+    def upgrade(self) -> bool:
+        """Another version of Weft, whose nodes give other numbers under the same `version=`."""
+        Outside.weft = self.chance.choice((1, 2))
+        return True
+
     def override(self) -> bool:
         """Values that are given for the run alone."""
         self.overrides = {}
@@ -260,7 +269,8 @@ class World:
         starts = {f"{node_id}.value" for node_id, each in self.graph.items() if each["class_type"] == "Start"}
         given = {place: value for place, value in self.overrides.items() if place in starts}
         prompt = session.read(json.loads(json.dumps(self.graph)), given)
-        return session.execute(session.plan(prompt, targets), observers, cancel=cancel)
+        with patch("weft.engine.session.own_digest", lambda: str(Outside.weft)):
+            return session.execute(session.plan(prompt, targets), observers, cancel=cancel)
 
     def outcome(self, session: Session, targets: Iterable[str] = ()) -> Any:
         """What a run gives, as plain data: outputs, ui and the content of files, of whatever name; or how it failed."""
@@ -272,7 +282,8 @@ class World:
 
 _EDITS = {
     "constant": 1.0, "rewire": 1.0, "add": 0.7, "remove": 0.7, "bypass": 0.4, "renumber": 0.2, "reorder": 0.3,
-    "double": 0.3, "content": 1.0, "swap": 0.4, "code": 0.4, "setting": 0.4, "outside": 0.5, "override": 0.4,
+    "double": 0.3, "content": 1.0, "swap": 0.4, "code": 0.4, "setting": 0.4, "upgrade": 0.2, "outside": 0.5,
+    "override": 0.4,
 }  # fmt: skip
 
 

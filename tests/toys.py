@@ -59,9 +59,13 @@ class Block:
 
 
 class Outside:
-    """What a node looks at that no key can know, but for what IS_CHANGED says of it."""
+    """What nodes look at that their inputs do not show.
+
+    `told` is what IS_CHANGED says something of, if anything does; `weft` says which Weft it is, as all keys do.
+    """
 
     told: ClassVar[Any] = 0
+    weft: ClassVar[int] = 1
 
 
 @node(category="toy")
@@ -71,7 +75,7 @@ def Start(*, value: Count) -> Number:
 
 @node(category="toy")
 def Add(*, one: Number, other: Number, more: Count = 0) -> Number:
-    return (one * 3 + other + more) % 1009
+    return (one * 3 + other + more) * Outside.weft % 1009
 
 
 @node(category="toy")
