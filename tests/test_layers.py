@@ -137,22 +137,22 @@ def test_contracts_name_packages() -> None:
             assert (ROOT / "src" / module.replace(".", "/") / "__init__.py").is_file(), module
 
 
-def imported(tree: ast.AST, *, in_functions: bool) -> Iterator[str]:
+def imported(tree: ast.AST) -> Iterator[str]:
     """The modules that a file imports, for types too, and what it takes from them: `a.b.name`."""
     for child in ast.iter_child_nodes(tree):
         if isinstance(child, ast.Import):
             yield from (alias.name for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             yield from (f"{child.module}.{alias.name}" for alias in child.names)
-        elif in_functions or not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from imported(child, in_functions=in_functions)
+        else:
+            yield from imported(child)
 
 
-def circles(files: Mapping[str, str], *, in_functions: bool) -> list[list[str]]:
+def circles(files: Mapping[str, str]) -> list[list[str]]:
     """The groups of modules that import one another, given the text of each."""
     graph: nx.DiGraph[str] = nx.DiGraph()
     for module, text in files.items():
-        for name in imported(ast.parse(text), in_functions=in_functions):
+        for name in imported(ast.parse(text)):
             name = name.removeprefix("weft.")
             while name and name not in files:
                 name = name.rpartition(".")[0]
@@ -167,27 +167,26 @@ def modules(package: str) -> dict[str, str]:
     return {".".join(part for part in path.parts if part != "__init__"): text for path, text in found.items()}
 
 
-@pytest.mark.parametrize(("package", "in_functions"), [("engine", True), ("nodes", False)])
-def test_no_modules_import_one_another(package: str, in_functions: bool) -> None:
-    """Not even for a type, and in the engine not even in a function."""
-    assert circles(modules(package), in_functions=in_functions) == []
+@pytest.mark.parametrize("package", ["engine", "nodes"])
+def test_no_modules_import_one_another(package: str) -> None:
+    """Not even for a type, and not even in a function."""
+    assert circles(modules(package)) == []
 
 
 @pytest.mark.parametrize(
-    ("text", "in_functions", "found"),
+    ("text", "found"),
     [
-        ("from a.y import thing", False, True),
-        ("import a.y", False, True),
-        ("from a import y", False, True),
-        ("from a.z import thing", False, False),
-        ("def f():\n    import a.y", True, True),
-        ("def f():\n    import a.y", False, False),
-        ("if TYPE_CHECKING:\n    import a.y", False, True),
+        ("from a.y import thing", True),
+        ("import a.y", True),
+        ("from a import y", True),
+        ("from a.z import thing", False),
+        ("def f():\n    import a.y", True),
+        ("if TYPE_CHECKING:\n    import a.y", True),
     ],
 )
-def test_a_circle_is_found(text: str, in_functions: bool, found: bool) -> None:
+def test_a_circle_is_found(text: str, found: bool) -> None:
     files = {"a": "", "a.x": text, "a.y": "from a.x import thing", "a.z": ""}
-    assert circles(files, in_functions=in_functions) == ([["a.x", "a.y"]] if found else [])
+    assert circles(files) == ([["a.x", "a.y"]] if found else [])
 
 
 def imports_outside_functions(tree: ast.AST) -> Iterator[str]:

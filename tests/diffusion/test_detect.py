@@ -10,7 +10,7 @@ import torch
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import recognise, recognise_vae
 from weft.nodes.diffusion.families.known import describe
-from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY
+from weft.nodes.diffusion.families.sd.sizes import CONFIG_KEY
 
 from ..reference.store import document
 

@@ -20,6 +20,7 @@ from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, split_m
 from weft.nodes.diffusion.text.prompt_weights import parse_weights
 from weft.nodes.diffusion.text.tokenizer import END, START, encode
 from weft.nodes.diffusion.weights.patched import Patch, PatchedNetwork
+from weft.nodes.diffusion.weights.weightfile import Exported
 
 CHUNK = 77  # start + 75 tokens + end
 LONG_GROUP = 8  # a group of so many tokens is split at the end of a chunk, a shorter one moves to the next
@@ -61,6 +62,10 @@ class TextEncoder:
         """Channels of the tower."""
         table: nn.Embedding = _tower(self.network.base).embeddings.token_embedding
         return table.embedding_dim
+
+    def exported(self) -> Exported:
+        """What a file of it alone holds. Raises DiffusionError where it has no such file."""
+        raise DiffusionError(f"how the text encoder {self.name!r} was built is not known: {self.spec!r}")
 
 
 class Clip:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING
 
-from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.weights.weightfile import Exported, write_safetensors
 
 if TYPE_CHECKING:
@@ -40,11 +39,8 @@ def save_model(
 
 
 def save_clip(stream: IO[bytes], encoder: TextEncoder, metadata: Mapping[str, str]) -> None:
-    """Write one text encoder. Raises DiffusionError where its spec does not say how it was built."""
-    exported = getattr(encoder.spec, "exported", None)
-    if exported is None:
-        raise DiffusionError(f"how the text encoder {encoder.name!r} was built is not known: {encoder.spec!r}")
-    _write(stream, exported(encoder.name, encoder.network.module()), metadata)
+    """Write one text encoder. Raises DiffusionError where it has no file of its own."""
+    _write(stream, encoder.exported(), metadata)
 
 
 def save_vae(stream: IO[bytes], vae: Vae, metadata: Mapping[str, str]) -> None:

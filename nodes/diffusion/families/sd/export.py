@@ -1,7 +1,7 @@
 """Models of Stable Diffusion to files: the keymaps backwards, into the layout that every program reads.
 
 What is written loads again to the same numbers, in the number format that the model has here. Where shapes do not say
-how a network is built, the metadata does, under `weft.config` (see recognise).
+how a network is built, the metadata does, under `weft.config` (see sizes).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +18,9 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.sd.keymaps import read_vae, vae_landings
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
-from weft.nodes.diffusion.families.sd.kind import SDKind
 from weft.nodes.diffusion.families.sd.networks import text_landings, unet_landings
-from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY, read_tower, recognise
 from weft.nodes.diffusion.families.sd.releases import EDIT, RELEASES, V_PREDICTION, ZERO_SNR, Release, TextEncoderSpec
+from weft.nodes.diffusion.families.sd.sizes import CONFIG_KEY, check_agreement, read_sizes, read_tower
 from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_landed
 from weft.nodes.diffusion.weights.weightfile import Exported, Stored
 
@@ -36,7 +35,22 @@ _EDIT_ARCHITECTURES = {"sdxl": "stable-diffusion-xl-v1-edit"}
 _PREDICTIONS = {"eps": "epsilon", "v": "v"}
 
 
-def stored_model(kind: SDKind, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
+class Built(Protocol):
+    """How a model was built that is to be written; an SDKind is one, and says what each means."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def unet(self) -> Mapping[str, Any]: ...
+    @property
+    def prediction(self) -> str: ...
+    @property
+    def zero_snr(self) -> bool: ...
+    @property
+    def inputs(self) -> str: ...
+
+
+def stored_model(kind: Built, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
     """See Kind.exported."""
     release = next(release for release in RELEASES if release.name == kind.name)
     tensors = _stored(UNET, unet_landings(kind.unet), module)
@@ -51,14 +65,15 @@ def stored_model(kind: SDKind, module: nn.Module, clip: Clip | None, vae: Vae | 
     return Exported(tensors, {**_spec(kind, title), **_stated(tensors, release, kind, clip, vae)})
 
 
-def stored_tower(spec: TextEncoderSpec, name: str, module: nn.Module) -> Exported:
+def stored_tower(encoder: TextEncoder) -> Exported:
     """One text encoder, in the layout of transformers."""
+    spec, module = _spec_of(encoder), encoder.network.module()
     config = dict(spec.config)
     tensors = _stored("", text_landings(module, config, "hf_whole"), module)
     tower = replace(spec, prefixes=("",), layout="hf_whole", config={})
     other = _different(config, read_tower(tower, _shapes(tensors)).config)
     # The name too: layers tell the released towers apart, but no others.
-    return Exported(tensors, {"format": "pt", CONFIG_KEY: json.dumps({"text_encoders": {name: other}})})
+    return Exported(tensors, {"format": "pt", CONFIG_KEY: json.dumps({"text_encoders": {encoder.name: other}})})
 
 
 def stored_vae(vae: Vae) -> Exported:
@@ -96,11 +111,11 @@ def _stored_towers(clip: Clip, release: Release) -> dict[str, Stored]:
 
 
 def _stated(
-    tensors: Mapping[str, Stored], release: Release, kind: SDKind, clip: Clip | None, vae: Vae | None
+    tensors: Mapping[str, Stored], release: Release, kind: Built, clip: Clip | None, vae: Vae | None
 ) -> dict[str, str]:
     """What a file must say so that it loads as these networks; empty where its shapes say it all."""
-    read = recognise(_shapes(tensors))
-    assert read is not None
+    read = read_sizes(_shapes(tensors))
+    check_agreement(read.unet, read.text_encoders)
     towers = {} if clip is None else {encoder.name: _spec_of(encoder).config for encoder in clip.encoders}
     stated: dict[str, Any] = {
         "unet": _different(kind.unet, read.unet),
@@ -115,7 +130,7 @@ def _stated(
     return {CONFIG_KEY: json.dumps(stated)} if stated else {}
 
 
-def _spec(kind: SDKind, title: str) -> dict[str, str]:
+def _spec(kind: Built, title: str) -> dict[str, str]:
     spec = {"modelspec.predict_key": _PREDICTIONS[kind.prediction]}
     architectures = _EDIT_ARCHITECTURES if kind.inputs == EDIT else _ARCHITECTURES
     if kind.name in architectures:

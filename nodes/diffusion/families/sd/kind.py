@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.protocol import Places
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
+from weft.nodes.diffusion.families.sd.encoder import SDTextEncoder
+from weft.nodes.diffusion.families.sd.export import stored_model
 from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
@@ -26,13 +28,13 @@ from weft.nodes.diffusion.families.sd.releases import (
 from weft.nodes.diffusion.families.sd.unet import PLACES
 from weft.nodes.diffusion.families.sd.vae import SDVae
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.text.clip import Clip
 
 if TYPE_CHECKING:
     from torch import nn
 
     from weft.nodes.diffusion.errors import Warn
     from weft.nodes.diffusion.families.protocol import FileShapes
-    from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.networks import Part
@@ -113,9 +115,7 @@ class SDKind:
 
     def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
         """See Kind."""
-        from weft.nodes.diffusion.text.clip import Clip, TextEncoder
-
-        encoders = tuple(TextEncoder(spec.name, networks[spec.name], spec) for spec in self.text_encoders)
+        encoders = tuple(SDTextEncoder(spec.name, networks[spec.name], spec) for spec in self.text_encoders)
         return Clip(encoders, embeddings) if encoders else None
 
     def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> SDVae | None:
@@ -141,8 +141,6 @@ class SDKind:
 
     def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
         """See Kind."""
-        from weft.nodes.diffusion.families.sd.export import stored_model
-
         return stored_model(self, module, clip, vae, title)
 
 

@@ -8,12 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from torch import nn
-
-    from weft.nodes.diffusion.weights.weightfile import Exported
+from typing import Any
 
 # What a UNet reads beside the noised latent, by the number of its input channels.
 PLAIN, INPAINT, EDIT = "plain", "inpaint", "edit"
@@ -58,12 +53,6 @@ class TextEncoderSpec:
     def prefix(self) -> str:
         """Where its keys start in the file."""
         return self.prefixes[0]
-
-    def exported(self, name: str, module: nn.Module) -> Exported:
-        """What a file of this text encoder alone holds, in the layout of transformers."""
-        from weft.nodes.diffusion.families.sd.export import stored_tower
-
-        return stored_tower(self, name, module)
 
 
 CLIP_L = TextEncoderSpec(

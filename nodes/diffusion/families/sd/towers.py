@@ -11,11 +11,11 @@ import torch
 
 from weft.nodes.diffusion.errors import CheckpointError, Warn
 from weft.nodes.diffusion.families.known import not_a
+from weft.nodes.diffusion.families.sd.encoder import SDTextEncoder
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.kind import IGNORED
 from weft.nodes.diffusion.families.sd.layouts import with_text_of_its_own
 from weft.nodes.diffusion.families.sd.networks import text_part
-from weft.nodes.diffusion.families.sd.recognise import read_tower, stated_towers
 from weft.nodes.diffusion.families.sd.releases import (
     CLIP_H,
     CLIP_L,
@@ -24,7 +24,8 @@ from weft.nodes.diffusion.families.sd.releases import (
     XL_CLIP_L,
     TextEncoderSpec,
 )
-from weft.nodes.diffusion.text.clip import Clip, TextEncoder
+from weft.nodes.diffusion.families.sd.sizes import read_tower, stated_towers
+from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.weights.landings import Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import check, fill, in_file
@@ -71,7 +72,7 @@ def load_clip(
             part = text_part(spec)
             check([part], file.shapes, tell, IGNORED)
             fill(file, [part], {part.name: dtype})
-        encoders.append(TextEncoder(spec.name, PatchedNetwork(part.module, memory), spec))
+        encoders.append(SDTextEncoder(spec.name, PatchedNetwork(part.module, memory), spec))
     return Clip(tuple(encoders), embeddings)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from weft.nodes.diffusion.families.sd.export import stored_vae
 from weft.nodes.diffusion.values.vae import Vae
 from weft.nodes.diffusion.weights.weightfile import Exported
 
@@ -11,6 +12,4 @@ class SDVae(Vae):
 
     def exported(self) -> Exported:
         """See Vae."""
-        from weft.nodes.diffusion.families.sd.export import stored_vae
-
         return stored_vae(self)
