@@ -62,9 +62,10 @@ app = typer.Typer(
     name="weft",
     help="Run ComfyUI workflows without ComfyUI: no server, no browser, one command.",
     epilog="Settings: a flag beats the environment (WEFT_MODELS, WEFT_INPUT, WEFT_OUTPUT, WEFT_TEMP, WEFT_DEVICE, "
-    "WEFT_DTYPE, WEFT_CACHE, WEFT_CACHE_GIB, WEFT_KEEP_ALIVE, WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, "
-    "WEFT_MISSING_EMBEDDINGS, WEFT_MAX_PIXELS), which beats weft.toml in the current folder (models, input, output, "
-    "...). A picture that Weft made runs in the mode that made it, unless a flag says another.\n\n"
+    "WEFT_DTYPE, WEFT_CACHE, WEFT_CACHE_GIB, WEFT_CHECKPOINT_GIB, WEFT_CHECKPOINT_SECONDS, WEFT_KEEP_ALIVE, "
+    "WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, WEFT_MAX_PIXELS), which beats "
+    "weft.toml in the current folder (models, input, output, ...). A picture that Weft made "
+    "runs in the mode that made it, unless a flag says another.\n\n"
     "Exit codes: 0 done, 1 a node failed (with --keep-going: anything), 2 usage or unreadable file, 3 invalid "
     "workflow, 4 a model or input file is "
     "missing, 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n\n"
@@ -153,9 +154,10 @@ def run(
         )
         folders = folders_of(session.settings, cache, no_cache=no_cache)
         stay(session.settings.keep_alive, answer.notice)
-        several, gib = count > 1 or len(workflows) > 1, session.settings.cache_gib
+        several = count > 1 or len(workflows) > 1
         memory = None if no_cache else shared_memory()
-        with opened(folders, gib, session.packs, several=several, memory=memory, warn=answer.notice) as session.cache:
+        given = session.settings, session.packs
+        with opened(folders, *given, several=several, memory=memory, warn=answer.notice) as session.cache:
             run_all(
                 session,
                 answer,

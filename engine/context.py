@@ -4,12 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from weft.engine.cancel import CancelToken
 from weft.engine.events import Event, NodeWarning, Observer, Preview, Progress
 from weft.engine.folders import Folders
 from weft.engine.settings import Settings
+
+
+class SharedSteps(Protocol):
+    """The steps of a node, shared with others that are computed from the same (see `weft.engine.trajectory`)."""
+
+    def find(self, places: Sequence[bytes]) -> tuple[int, Any] | None:
+        """The last of these places, the states after each step in order, that somebody was at, and the state there."""
+
+    def keep(self, states: Mapping[bytes, Any]) -> None:
+        """Leave states by their places, in the order in which they were passed: plain data, and values with codecs."""
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to leave what was done, in case the run is killed."""
 
 
 class RunContext:
@@ -19,7 +33,8 @@ class RunContext:
     says whether the run is to stop. `prompt` is the workflow as it was given, and goes into files; `executed` is what
     its nodes were lowered to; `models` gives the digests of the files that its nodes name; `making` is what else files
     record of the run; `served` are the ids of the nodes whose outputs came from the cache, and `written` are the files
-    of all nodes, as far as the run has come.
+    of all nodes, as far as the run has come. `steps` is what a node that goes step by step shares of them with others;
+    None where it shares none.
     """
 
     _SHARED = (
@@ -38,7 +53,7 @@ class RunContext:
         "_prompt",
         "_resources",
     )
-    __slots__ = (*_SHARED, "display_id", "files", "node_id")
+    __slots__ = (*_SHARED, "display_id", "files", "node_id", "steps")
 
     def __init__(
         self,
@@ -64,13 +79,14 @@ class RunContext:
         self._models = models
         self.node_id = self.display_id = ""
         self.files: list[Path] = []
+        self.steps: SharedSteps | None = None
         self.served: set[str] = set()
         self.warnings: list[tuple[str, str]] = []
         self.written: dict[Path, None] = {}
         self._broken: list[tuple[Observer, Exception]] = []
         self._resources: dict[str, Any] = {}
 
-    def for_node(self, node_id: str, display_id: str = "") -> RunContext:
+    def for_node(self, node_id: str, display_id: str = "", steps: SharedSteps | None = None) -> RunContext:
         """A view for one node: its own id and list of files, everything else shared.
 
         `display_id` is the node of the workflow that shows what it does, where that is another one.
@@ -80,6 +96,7 @@ class RunContext:
             setattr(view, name, getattr(self, name))
         view.node_id, view.display_id = node_id, display_id
         view.files = []
+        view.steps = steps
         return view
 
     def emit(self, event: Event) -> None:

@@ -98,6 +98,16 @@ class Progress(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NodeResumed(Event):
+    """The first `value` of `total` steps of the running node were done before: it goes on from there."""
+
+    node_id: str
+    value: int
+    total: int
+    display_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Preview(Event):
     """A picture of the unfinished result; `image` is a PIL image."""
 

@@ -128,6 +128,8 @@ class Settings(BaseModel):
     `weft run` keeps what it computes: the first is written to, the others are read (None: the user's own folder; no
     folder: nothing is kept). `cache_gib` is how large the first may become. `keep_alive` is for how many minutes a
     process stays after `weft run` and takes the runs that follow (None: as long as one that is there was told).
+    `checkpoint_gib` is how much states between the steps of samplers may take, in the first folder beside that, and in
+    memory; a sampler leaves one at least each `checkpoint_seconds`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -141,6 +143,8 @@ class Settings(BaseModel):
     cache: tuple[Path, ...] | None = None
     cache_gib: float = Field(default=10.0, gt=0, allow_inf_nan=False)
     keep_alive: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    checkpoint_gib: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    checkpoint_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     if TYPE_CHECKING:

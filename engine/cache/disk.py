@@ -84,6 +84,7 @@ class DiskCache:
         folder: str | os.PathLike[str],
         *,
         max_bytes: int = 10 * GIB,
+        max_step_bytes: int = GIB,
         codecs: Codecs | None = None,
         read_only: bool = False,
         warn: Warn = python_warning,
@@ -92,6 +93,7 @@ class DiskCache:
         self.index = Index(self.folder / "index.sqlite", read_only=read_only)
         self.blobs = Blobs(self.folder / "blobs")
         self.max_bytes = max_bytes
+        self._max_step_bytes = max_step_bytes
         self.read_only = read_only
         self._given = codecs
         self._warn = warn
@@ -99,8 +101,23 @@ class DiskCache:
         if not read_only:
             check_owner(self.folder)
 
+    @cached_property
+    def steps(self) -> DiskCache | None:
+        """States between the steps of nodes, in FOLDER/steps, up to `max_step_bytes`."""
+        folder, budget = self.folder.parent / "steps", self._max_step_bytes
+        if self.read_only and not (folder / FORMAT).is_dir():
+            return None
+        return DiskCache(folder, max_bytes=budget, codecs=self._codecs, read_only=self.read_only, warn=self._warn)
+
+    @property
+    def kept_steps(self) -> DiskCache | None:
+        """`steps`, if there are any yet."""
+        return self.steps if (self.folder.parent / "steps" / FORMAT).is_dir() else None
+
     def close(self) -> None:
         """Let go of the index; it is opened again when it is needed."""
+        if (steps := self.__dict__.get("steps")) is not None:
+            steps.close()
         self.index.close()
 
     # The protocol.
@@ -177,6 +194,8 @@ class DiskCache:
 
     def clear(self) -> None:
         """Remove everything, what nobody knows too; of a damaged index, the index itself. Raises OSError."""
+        if (steps := self.kept_steps) is not None:
+            steps.clear()
         try:
             with self.index.writing() as db:
                 for table in ("entries", "parts", "blobs"):

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from weft.engine.cache.encoding import file_digest
@@ -37,8 +38,11 @@ class MemoryCache:
     freed.
     """
 
-    def __init__(self, max_bytes: int | None = None, *, max_recipes: int = 100_000) -> None:
+    def __init__(
+        self, max_bytes: int | None = None, *, max_recipes: int = 100_000, max_step_bytes: int = 1 << 30
+    ) -> None:
         self.max_bytes = max_bytes if max_bytes is not None else _half_of_memory()
+        self._max_step_bytes = max_step_bytes
         self.used = 0
         self._entries: OrderedDict[bytes, _Kept] = OrderedDict()
         self._shares: dict[Hashable, list[int]] = {}
@@ -49,6 +53,11 @@ class MemoryCache:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    @cached_property
+    def steps(self) -> MemoryCache:
+        """States between the steps of nodes, up to `max_step_bytes`."""
+        return MemoryCache(self._max_step_bytes)
 
     def lookup(self, key: bytes) -> Manifest | None:
         kept = self._recent(key)
@@ -115,7 +124,8 @@ class MemoryCache:
             self._shares.clear()
             self._recipes.clear()
             self.used = 0
-        del gone
+            steps = self.__dict__.pop("steps", None)
+        del gone, steps
 
 
 def parts_of(*values: Any) -> tuple[dict[Hashable, int], int]:

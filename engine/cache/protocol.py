@@ -55,7 +55,11 @@ class Recipe(NamedTuple):
 
 
 class Cache(Protocol):
-    """Where outputs are kept. A key is a namespace, which says what computed, and the digest of a CacheKey."""
+    """Where outputs are kept. A key is a namespace, which says what computed, and the digest of a CacheKey.
+
+    One that has an attribute `steps`, another cache, keeps the states of nodes that go step by step there: these have a
+    limit of their own.
+    """
 
     def lookup(self, key: bytes) -> Manifest | None:
         """Whether there is an entry, without reading it; being asked for makes it recent."""
@@ -90,3 +94,9 @@ class NoCache:
 
     def note(self, node_id: str, recipe: Recipe) -> None:
         pass
+
+
+def steps_of(cache: Cache) -> Cache | None:
+    """Where a cache keeps states between the steps of nodes; None: nowhere."""
+    found: Cache | None = getattr(cache, "steps", None)
+    return found

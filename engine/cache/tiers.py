@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
-from weft.engine.cache.protocol import Cache, Entry, Manifest, Recipe
+from weft.engine.cache.protocol import Cache, Entry, Manifest, Recipe, steps_of
 
 
 class Tiers:
@@ -17,6 +18,12 @@ class Tiers:
     def __init__(self, *tiers: Cache, shared: Sequence[Cache] = ()) -> None:
         self.tiers = tiers
         self.shared = tuple(shared)
+
+    @cached_property
+    def steps(self) -> Tiers | None:
+        """States between the steps of nodes, in the tiers that have a place for them."""
+        tiers, shared = ([steps for tier in kind if (steps := steps_of(tier))] for kind in (self.tiers, self.shared))
+        return Tiers(*tiers, shared=shared) if tiers or shared else None
 
     def lookup(self, key: bytes) -> Manifest | None:
         # Every tier is asked: what is used from memory must stay on the disk, too.

@@ -137,7 +137,7 @@ def _taken(step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]
 
 def _inject(step: Step, node: RunnableNode, inputs: dict[str, Any], context: RunContext) -> list[Path]:
     """Add what the engine gives to the inputs; the list takes the files that the node will write."""
-    view = context.for_node(step.node_id, step.display_id)
+    view = context.for_node(step.node_id, step.display_id, context.steps)
     for name, kind in node.injected.items():
         inputs[name] = _injected(kind, view)
     return view.files

@@ -35,6 +35,7 @@ from weft.engine.running.drivers import Driver, InlineDriver
 from weft.engine.running.growth import again, grow
 from weft.engine.running.result import RunResult
 from weft.engine.running.state import RunState
+from weft.engine.running.steps import Sharing
 from weft.engine.schema.node import RunnableNode
 
 Watch = Callable[[Step, Entry], None]
@@ -104,6 +105,7 @@ class _Run:
         self.grown = False
         self.code: dict[str, RunnableNode] = {}
         self.files = context.written
+        self.sharing = Sharing(planner, context)
         self.timings: dict[str, float] = {}
         self.started: dict[str, float] = {}
         self.loading = 0.0
@@ -256,7 +258,10 @@ class _Run:
             event = NodeStarted(step.node_id, class_type, step.title, step.reason, step.display_id)
             self.context.emit(event)
             self.context.checkpoint()
-        return Call(step, node, self.state.outputs, self.context)
+        context = self.context
+        if node.options.trajectory is not None and (steps := self.sharing.steps_of(step, self.state)) is not None:
+            context = context.for_node(step.node_id, step.display_id, steps)
+        return Call(step, node, self.state.outputs, context)
 
     def _load_libraries(self, node: RunnableNode) -> None:
         """Import what the node needs and is not there yet, so that its time is its own."""
@@ -305,6 +310,7 @@ class _Run:
         if entry.files:
             self.files.update(dict.fromkeys(entry.files))
         self.state.finish(step.node_id, entry)
+        self.sharing.release(self.state)
 
     def _failed(self, step: Step, error: NodeError) -> None:
         """Tell observers; the error of a node inside an expansion names the node of the workflow that shows it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -59,10 +59,22 @@ def folders_of(settings: Settings, given: Sequence[Path] | None = None, *, no_ca
     return (own,) if own is not None and is_usable(own) else ()
 
 
+class _Budgets(NamedTuple):
+    """How large a cache may become: outputs, and states between steps."""
+
+    max_bytes: int
+    max_step_bytes: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> _Budgets:
+        """As the settings say, which count in GiB."""
+        return cls(*(int(gib * (1 << 30)) for gib in (settings.cache_gib, settings.checkpoint_gib)))
+
+
 @contextmanager
 def opened(
     folders: Sequence[Path],
-    gib: float,
+    settings: Settings,
     packs: Packs,
     *,
     several: bool,
@@ -71,23 +83,25 @@ def opened(
 ) -> Iterator[Cache]:
     """The cache of a command: in folders, if there are any, and in memory, if several runs have a use for it.
 
-    The first folder is written to, up to `gib`; the others are read only. `memory` is one that outlives the command.
+    The first folder is written to, up to what the settings allow; the others are read only. `memory` is one that
+    outlives the command.
     """
     from weft.engine.cache.protocol import NoCache
 
+    budgets = _Budgets.of(settings)
     if several and memory is None:
         from weft.engine.cache.memory import MemoryCache
 
-        memory = MemoryCache()
+        memory = MemoryCache(max_step_bytes=budgets.max_step_bytes)
     if not folders:
         yield memory if memory is not None else NoCache()
         return
-    from weft.engine.cache.disk import GIB, DiskCache
+    from weft.engine.cache.disk import DiskCache
     from weft.engine.cache.tiers import Tiers
 
     first, *others = dict.fromkeys(folder.absolute() for folder in folders)
     with ExitStack() as stack:
-        disk = DiskCache(first, max_bytes=int(gib * GIB), codecs=packs.codec, warn=warn)
+        disk = DiskCache(first, **budgets._asdict(), codecs=packs.codec, warn=warn)
         shared = [DiskCache(folder, codecs=packs.codec, read_only=True, warn=warn) for folder in others]
         for each in (disk, *shared):
             stack.callback(each.close)
@@ -99,13 +113,17 @@ def opened(
 def info(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Say where the cache is, how much is in it, and how large it may become."""
     with _asking(context, folder, as_json) as (answer, cache):
-        size = cache.size()
+        size, steps = cache.size(), cache.kept_steps
         if as_json:
-            answer.document({"folder": str(cache.folder.parent), **size._asdict(), "max_bytes": cache.max_bytes})
+            told = {"folder": str(cache.folder.parent), **size._asdict(), "max_bytes": cache.max_bytes}
+            answer.document({**told, "steps": None if steps is None else steps.size()._asdict()})
             return
         answer.out.line(one_line(str(cache.folder.parent)))
         answer.out.line(f"{size.entries} entries, {size.blobs} blobs")
         answer.out.line(f"{_amount(size.bytes)} of {_amount(cache.max_bytes)}")
+        if steps is not None:
+            kept = steps.size()
+            answer.out.line(f"{kept.entries} states between steps, {_amount(kept.bytes)} of {_amount(steps.max_bytes)}")
 
 
 @app.command("list")
@@ -155,7 +173,8 @@ def clear(context: typer.Context, folder: FolderOption = None, as_json: JsonOpti
 def verify(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Hash everything that is in the cache, and say what is not as it was written."""
     with _asking(context, folder, as_json, code=_BITS["unreadable"]) as (answer, cache):
-        faults = list(cache.verify())
+        steps = cache.kept_steps
+        faults = [*cache.verify(), *(steps.verify() if steps is not None else ())]
         code = sum(_BITS[kind] for kind in {fault.kind for fault in faults})
         if as_json:
             answer.document({"status": "faulty" if code else "whole", "faults": [each._asdict() for each in faults]})
@@ -185,7 +204,7 @@ def _asking(
     with answering(context.obj, as_json=as_json) as answer:
         import sqlite3
 
-        from weft.engine.cache.disk import GIB, DiskCache, is_usable
+        from weft.engine.cache.disk import DiskCache, is_usable
         from weft.engine.schema.packs import Packs
         from weft.engine.settings import Settings
 
@@ -195,7 +214,7 @@ def _asking(
             raise UsageError("no cache is named", hint="--cache DIR, WEFT_CACHE, or cache in weft.toml")
         # To look at what a team shares is no harm.
         others = not changes and not is_usable(folders[0])
-        cache = DiskCache(folders[0], max_bytes=int(settings.cache_gib * GIB), read_only=others, warn=answer.notice)
+        cache = DiskCache(folders[0], **_Budgets.of(settings)._asdict(), read_only=others, warn=answer.notice)
         if not cache.folder.is_dir():
             raise UsageError(f"{folders[0]} holds no cache", hint="weft run makes one")
         try:

@@ -52,6 +52,7 @@ class Narrator:
     def __init__(self, err: Stream) -> None:
         self.err = err
         self.pace = _Pace()
+        self.resumed = 0
         self.done = 0
         self.reused = 0
         self.expected: set[str] = set()
@@ -79,9 +80,13 @@ class Narrator:
                 self._say(f"loading libraries: {seconds_text(event.seconds)}")
             case events.NodeStarted():
                 self.titles[event.node_id] = event.title
-                self.running, self.pace = f"{self._place} {self._where(event)}", _Pace()
+                self.running, self.pace, self.resumed = f"{self._place} {self._where(event)}", _Pace(), 0
                 if self.bar is not None:
                     self.bar.reset(self.bar.task_ids[0], description=self.running, total=None, pace="")
+            case events.NodeResumed():
+                self.pace.step(event.value, event.total)
+                self.resumed = event.value
+                self._stepped()
             case events.Progress():
                 self.pace.step(event.value, event.total)
                 self._stepped()
@@ -95,7 +100,8 @@ class Narrator:
                 self._ended(f"{self._place} {self._where(event)}: {seconds_text(event.seconds)}", brief=False)
             case events.NodeFinished():
                 count = self.pace.value
-                steps = f"{count} step{'s' if count != 1 else ''}, {self.pace.rate}, " if count else ""
+                found = f" ({self.resumed} done before)" if self.resumed else ""
+                steps = f"{count} step{'s' if count != 1 else ''}{found}, {self.pace.rate}, " if count else ""
                 brief = event.seconds < 0.1 and not count
                 self._ended(f"{self.running}: {steps}{seconds_text(event.seconds)}", brief=brief)
             case events.RunFinished(status="done"):

@@ -183,8 +183,8 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
                 warn=answer.notice,
             )
             folders = folders_of(session.settings, cache, no_cache=no_cache)
-            gib = session.settings.cache_gib
-            with opened(folders, gib, session.packs, several=True, warn=answer.notice) as session.cache:
+            given = session.settings, session.packs
+            with opened(folders, *given, several=True, warn=answer.notice) as session.cache:
                 part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
                 base = session.read(workflow, changes, ui=ui, seed=_checked_seed(seed), **part)
                 axes = _axes(session, base, grid or (), zipped or (), csv, jsonl, column or ())

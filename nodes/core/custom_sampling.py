@@ -57,7 +57,7 @@ def SamplerCustom(
 
     start = noise.RandomNoise(noise_seed) if add_noise else noise.NoNoise(noise_seed)
     guider = guiders.Guider(model, CFG(positive, negative, cfg))
-    return custom_sample(guider, sampler, sigmas, start, latent_image, callback=reporter(context))
+    return custom_sample(guider, sampler, sigmas, start, latent_image, callback=reporter(context), steps=context.steps)
 
 
 @node(category="sampling/custom_sampling", python_module=MODULE, trajectory=of_custom_sampler)
@@ -74,7 +74,7 @@ def SamplerCustomAdvanced(
     """
     from weft.nodes.diffusion.sampling.custom import custom_sample
 
-    return custom_sample(guider, sampler, sigmas, noise, latent_image, callback=reporter(context))
+    return custom_sample(guider, sampler, sigmas, noise, latent_image, callback=reporter(context), steps=context.steps)
 
 
 @node(category="_for_testing/custom_sampling/noise", python_module=MODULE)

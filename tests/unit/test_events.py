@@ -30,6 +30,7 @@ class Picture:
             {"node_id": "1", "class_type": "C", "title": "T", "nodes": ["1.a"], "cached": ["1.b"]},
         ),
         (events.Progress("1.a", 2, 5, "1"), {"node_id": "1.a", "value": 2, "total": 5, "display_id": "1"}),
+        (events.NodeResumed("1", 2, 5), {"node_id": "1", "value": 2, "total": 5}),
         (events.NodeCached("1", "C", "T"), {"node_id": "1", "class_type": "C", "title": "T"}),
         (events.NodeStarted("1", "C", "T", "why"), {"node_id": "1", "class_type": "C", "title": "T", "reason": "why"}),
         (events.LibrariesLoading(("a.b",)), {"modules": ["a.b"]}),
@@ -66,6 +67,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 14
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 15
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

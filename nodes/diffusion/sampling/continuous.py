@@ -30,6 +30,8 @@ VERSION = 1
 class AddressedNoise:
     """Noise by (seed, step, place within the step), drawn on the CPU: the same in every stage and on every device."""
 
+    position: Tensor | None = None
+
     def __init__(self, like: Tensor, seed: int, origin: int = 0) -> None:
         self._like = like
         self._seed = check_seed(seed)
@@ -67,18 +69,18 @@ class Leftover:
             "version": VERSION,
             "sampler": sampler,
             "samples": samples,
-            "x": _kept(self.x),
-            "solver": {name: _kept(value) for name, value in self.solver.items()},
+            "x": plain(self.x),
+            "solver": {name: plain(value) for name, value in self.solver.items()},
             "sigmas": self.sigmas,
             "origin": self.origin,
             "step": self.step,
-            "noise": _kept(self.noise),
-            "latent": _kept(self.latent),
+            "noise": plain(self.noise),
+            "latent": plain(self.latent),
         }
 
 
-def _kept(value: Any) -> Any:
-    # A plain tensor of its own: inference tensors and views of the solver's buffers must not travel.
+def plain(value: Any) -> Any:
+    """A tensor of its own on the CPU: inference tensors and views of the solver's buffers must not travel."""
     return value.detach().to("cpu", copy=True).clone() if isinstance(value, Tensor) else value
 
 

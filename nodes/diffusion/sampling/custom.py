@@ -15,6 +15,7 @@ from weft.nodes.diffusion.sampling.guiders import Guider
 from weft.nodes.diffusion.sampling.noise import Noise
 from weft.nodes.diffusion.sampling.sample import Callback, solve
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler
+from weft.nodes.diffusion.sampling.sharing import StepStore
 from weft.nodes.diffusion.sampling.sigmas import check_sigmas
 from weft.nodes.diffusion.sampling.stages import Stage
 from weft.nodes.diffusion.values.latents import Latent, samples_of
@@ -30,13 +31,14 @@ def custom_sample(
     noise: Noise,
     latent: Latent,
     callback: Callback | None = None,
+    steps: StepStore | None = None,
 ) -> tuple[Latent, Latent]:
     """Solve `sigmas` from the latent with noise.
 
     Args:
         sigmas: [n+1] for n steps. [] and [0.0] give the latent as it is, one sigma the latent with noise of its level.
         noise: what is added at the start; its seed is that of the noise which the sampler adds on its way.
-        latent, callback: as ksample's.
+        latent, callback, steps: as ksample's.
 
     Returns:
         (the latent where the schedule ends, the last prediction of the noise-free latent), both as ksample's.
@@ -53,14 +55,8 @@ def custom_sample(
     if len(sigmas) < 2 and not sigmas.any():
         return {**latent}, {**latent}
     last: list[Tensor] = []
-
-    def keep(step: int, total: int, x: Tensor, denoised: Tensor) -> None:
-        last[:] = [denoised]
-        if callback is not None:
-            callback(step, total, x, denoised)
-
     stage = Stage(guider.guidance, sampler, sigmas, noise)
-    result, _ = solve(guider.model, latent, stage, callback=keep)
+    result, _ = solve(guider.model, latent, stage, callback=callback, steps=steps, last=last)
     # A plain tensor, as solve gives.
     denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result.clone()
     return {**latent, "samples": result}, {**latent, "samples": denoised}

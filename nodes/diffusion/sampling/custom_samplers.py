@@ -21,21 +21,23 @@ NOISE_DEVICES: Mapping[str, Callable[[Tensor, Tensor, int], NoiseSource]] = {
 }
 CFG_PP_VERSIONS = {
     "regular": SAMPLERS["euler_cfg_pp"],
-    "alternative": Sampler(node_only.euler_cfg_pp_alternative),
+    "alternative": Sampler(node_only.euler_cfg_pp_alternative, looks_ahead=False),
 }
 
 
 def with_options(name: str, **options: Any) -> Sampler:
     """The sampler of this name with other options than its own."""
     sampler = find_sampler(name)
-    return Sampler(partial(sampler.solve, **options), sampler.noise, own_steps=sampler.own_steps)
+    solve = partial(sampler.solve, **options)
+    return Sampler(solve, sampler.noise, own_steps=sampler.own_steps, looks_ahead=sampler.looks_ahead)
 
 
 def with_noise_device(name: str, noise_device: str, **options: Any) -> Sampler:
     """An SDE sampler with options, and with its noise drawn on the CPU ("cpu") or where the model is ("gpu")."""
     if noise_device not in NOISE_DEVICES:
         raise DiffusionError(f"unknown noise device {noise_device!r}{nearest(noise_device, NOISE_DEVICES)}")
-    return Sampler(partial(find_sampler(name).solve, **options), NOISE_DEVICES[noise_device])
+    # By its noise, if not by its solver.
+    return Sampler(partial(find_sampler(name).solve, **options), NOISE_DEVICES[noise_device], looks_ahead=True)
 
 
 def sa_solver_of(sampling: ModelSampling, **options: Any) -> Sampler:
@@ -44,7 +46,7 @@ def sa_solver_of(sampling: ModelSampling, **options: Any) -> Sampler:
     def solve(model: GuidedDenoiser, *given: Any) -> Tensor:
         return sa_solver.sa_solver(_Counted(model, sampling), *given, **options)
 
-    return Sampler(solve)
+    return Sampler(solve, looks_ahead=True)
 
 
 def euler_cfg_pp(version: str) -> Sampler:
@@ -58,7 +60,8 @@ def lcm_upscale(scale_ratio: float, scale_steps: int, upscale_method: str) -> Sa
     """lcm that enlarges as it goes. scale_steps below 0: over about the first half of the steps."""
     over = None if scale_steps < 0 else scale_steps
     solve = partial(node_only.lcm_upscale, scale_ratio=scale_ratio, scale_steps=over, upscale_method=upscale_method)
-    return Sampler(solve, ShapedNoise)
+    # It counts the steps that there are.
+    return Sampler(solve, ShapedNoise, looks_ahead=True)
 
 
 class _Counted:

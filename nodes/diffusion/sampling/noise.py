@@ -28,7 +28,12 @@ Draws = Callable[[Sequence[int]], Tensor]
 
 
 class NoiseSource(Protocol):
-    """Standard normal noise for a sampler's steps."""
+    """Standard normal noise for a sampler's steps.
+
+    position: between two steps, how far it is, as it can be set again; None for one that depends on nothing before.
+    """
+
+    position: Tensor | None
 
     def __call__(self, i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         """Noise like x for the move of step i from sigma to sigma_next (0-dim, CPU).
@@ -138,6 +143,16 @@ class SequentialNoise:
         self._like = like
         self._generator = torch.Generator(like.device).manual_seed(check_seed(seed))
 
+    @property
+    def position(self) -> Tensor | None:
+        """See NoiseSource."""
+        return self._generator.get_state()
+
+    @position.setter
+    def position(self, state: Tensor | None) -> None:
+        if state is not None:
+            self._generator.set_state(state)
+
     def __call__(self, i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         like = self._like
         return torch.randn(like.shape, dtype=like.dtype, device=like.device, generator=self._generator)
@@ -150,6 +165,8 @@ class BrownianNoise:
     in like's dtype. What it gives depends on the two sigmas alone, not on the order of asking; another schedule's ends
     give another path. Numbers: goldens brownian/* of parity/units/noise.safetensors, for torchsde 0.2.6.
     """
+
+    position: Tensor | None = None
 
     def __init__(self, like: Tensor, sigmas: Tensor, seed: int, device: torch.device) -> None:
         self._like = like
@@ -183,6 +200,15 @@ class ShapedNoise:
         self._like = like
         self._random = PatchRandom(like.shape, check_seed(seed), batch_index)
 
+    @property
+    def position(self) -> Tensor | None:
+        """See NoiseSource."""
+        return self._random.position
+
+    @position.setter
+    def position(self, state: Tensor | None) -> None:
+        self._random.position = state
+
     def __call__(self, i: int, sigma: Tensor, sigma_next: Tensor) -> Tensor:
         return self.like(self._like)
 
@@ -210,6 +236,16 @@ class PatchRandom:
         # As many numbers as the initial noise took: with a batch_index those of the items before it, too.
         prepare_noise(torch.empty(self._shape), self._seed, self._batch_index, lambda _: _draws_of(generator))
         return generator
+
+    @property
+    def position(self) -> Tensor | None:
+        """How far the stream is, as it can be set again; None where nobody has drawn from it."""
+        return self.generator.get_state() if "generator" in self.__dict__ else None
+
+    @position.setter
+    def position(self, state: Tensor | None) -> None:
+        if state is not None:
+            self.generator.set_state(state)
 
     def at(self, sigma: float) -> PatchRandom:
         """What an evaluation at a noise level draws from: one stream for all of them."""

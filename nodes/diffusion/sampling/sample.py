@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,9 +17,10 @@ from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, noise_mask_for
 from weft.nodes.diffusion.sampling.continuous import Leftover
-from weft.nodes.diffusion.sampling.noise import SEED_MAX, prepare_noise
+from weft.nodes.diffusion.sampling.noise import SEED_MAX, NoiseSource, prepare_noise
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, State
-from weft.nodes.diffusion.sampling.stages import Stage
+from weft.nodes.diffusion.sampling.sharing import StepStore, Trail, trail_of
+from weft.nodes.diffusion.sampling.stages import SolverSpan, Stage
 from weft.nodes.diffusion.values.latents import Latent, samples_of
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ def ksample(
     *,
     callback: Callback | None = None,
     warn: Warn = python_warning,
+    steps: StepStore | None = None,
 ) -> Latent:
     """Sample a latent as ComfyUI's KSampler and KSampler (Advanced) do.
 
@@ -45,6 +48,7 @@ def ksample(
         stage: what is done; see ksampler_stage.
         callback: called once a step with (step, total, x, denoised). What it raises ends the run.
         warn: told why a state that the latent carries could not be used.
+        steps: where states on the way are found and left, for this model, latent, guidance and noise.
 
     Returns:
         The latent with "samples" replaced: float32, CPU. The input's samples where there is no step to do. A stage
@@ -59,7 +63,7 @@ def ksample(
     before, objection = stage.mode.resume(stage, latent)
     if objection:
         warn(objection)
-    result, left = solve(model, latent, stage, before=before, callback=callback)
+    result, left = solve(model, latent, stage, before=before, callback=callback, steps=steps)
     sampled: Latent = {**latent, "samples": result}
     sampled.pop(continuous.KEY, None)
     if stage.mode.memory and stage.stops_early:
@@ -74,10 +78,13 @@ def solve(
     *,
     before: Leftover | None = None,
     callback: Callback | None = None,
+    steps: StepStore | None = None,
+    last: list[Tensor] | None = None,
 ) -> tuple[Tensor, Leftover]:
     """Solve a stage from a latent on.
 
-    before: what the stage before left, if this one goes on from there. The others: as ksample.
+    before: what the stage before left, if this one goes on from there. last: becomes the last prediction, if there is
+    a step. The others: as ksample.
 
     Returns:
         [B,C,h,w] float32 on the CPU, unscaled, and what this stage leaves.
@@ -97,6 +104,7 @@ def solve(
             held.enter_context(model.network.memory.on_device(network))
         start = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
         start_noise = noise.to(device)
+        random = stage.mode.random(tuple(start.shape), stage.noise.seed, index)
         run = SamplingRun(
             denoiser,
             tuple(start.shape),
@@ -106,7 +114,7 @@ def solve(
             held=held,
             options=model.model_options,
             sigmas=sigmas,
-            random=stage.mode.random(tuple(start.shape), stage.noise.seed, index),
+            random=random,
         )
         guided: GuidedDenoiser = stage.guidance.bind(run)
         kept, kept_noise = _protected(stage, start, start_noise, before)
@@ -118,14 +126,37 @@ def solve(
             x = before.x.to(device, copy=True)
             state = {name: value.to(device, copy=True) for name, value in before.solver.items()}
         source = stage.mode.noise(stage, span, x, index)
-        watch = _Watch(span.steps, device, callback, denoiser.dtype)
-        x = stage.sampler.solve(guided, x, span.sigmas, span.steps, source, state, watch)
+        watch = _Watch(span.steps, device, callback, denoiser.dtype, last)
+        trail = trail_of(steps, model, network, stage, span, before, (source, random), last)
+        x = _solved(stage, guided, x, span, source, state, watch, trail)
         ended = model.sampling.ended(x, span.sigmas[span.steps.stop])
         result = model.process_latent_out(ended).cpu()
         watch.check(result, samples)
     of_mask = (kept_noise, kept) if mask is not None else (None, None)
     # A plain tensor: nodes downstream may write into it, which inference tensors forbid.
     return result.clone(), Leftover(x, state, span.sigmas, span.origin, span.steps.stop, *of_mask)
+
+
+def _solved(
+    stage: Stage,
+    guided: GuidedDenoiser,
+    x: Tensor,
+    span: SolverSpan,
+    source: NoiseSource,
+    state: State,
+    watch: _Watch,
+    trail: Trail | None,
+) -> Tensor:
+    """x after the steps of a span: in one go, or step by step, which gives the same, from where somebody was before."""
+    solve = partial(stage.sampler.solve, guided)
+    if trail is None:
+        return solve(x, span.sigmas, span.steps, source, state, watch)
+    x, left = trail.begin(x, state)
+    with trail:
+        for i in left:
+            x = solve(x, span.sigmas, range(i, i + 1), source, state, watch)
+            trail.passed(i, x, state)
+    return x
 
 
 def _protected(stage: Stage, start: Tensor, noise: Tensor, before: Leftover | None) -> tuple[Tensor, Tensor]:
@@ -191,7 +222,10 @@ class Inpaint:
 
 
 class _Watch:
-    """A solver's report: passes each step on, and remembers on the device whether its prediction was finite."""
+    """A solver's report: passes each step on, and remembers on the device whether its prediction was finite.
+
+    Steps that were done before are not reported, and were finite. last: holds the last prediction, if it is given.
+    """
 
     def __init__(
         self,
@@ -199,16 +233,20 @@ class _Watch:
         device: torch.device,
         callback: Callback | None,
         dtype: torch.dtype = torch.float32,
+        last: list[Tensor] | None = None,
     ) -> None:
         self._hint = "; it may overflow float16: try bfloat16 or float32" if dtype is torch.float16 else ""
         self._first = steps.start
         self._total = total = len(steps)
         self._callback = callback
+        self._last = last
         self._finite = torch.ones(total, dtype=torch.bool, device=device)
 
     def __call__(self, i: int, x: Tensor, denoised: Tensor) -> None:
         i -= self._first
         self._finite[i] = denoised.isfinite().all()
+        if self._last is not None:
+            self._last[:] = [denoised]
         if self._callback is not None:
             self._callback(i, self._total, x, denoised)
 
