@@ -1,13 +1,15 @@
 """Every command in the README and in the tutorial works as it stands there.
 
 A block of commands is run in a copy of the checkout: `weft` inside this process, up to a pipe, and the rest by a shell.
-Of several blocks that say the same one is run, and what one command computed is there for the next ones. Two kinds are
-slow: blocks that install or start a suite, which borrow what this environment has installed (of the suites that they
-start only the collection, since this test is part of them), and the graph of 21 samplings, which has a golden.
+Of several blocks that say the same one is run. The graphs of the copy take a fifth of their steps: what they draw in
+all of them, their goldens hold and test_tutorial.py looks at. Two kinds are slow: blocks that install or start a suite,
+which borrow what this environment has installed (of the suites that they start only the collection, since this test
+is part of them), and the graph of 21 samplings.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -24,9 +26,8 @@ from pathlib import Path
 
 import pytest
 
+import weft
 from weft.cli import main
-from weft.engine import session
-from weft.engine.cache.memory import MemoryCache
 from weft.engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,7 @@ FOLDERS = ("engine", "nodes", "workflows", "docs", "src")
 STAMPS = (".installed", ".test")
 SLOW = re.compile(r"\b(make|pip|prompt_sweep)\b")
 FOR_A_SHELL = re.compile(r"[<;&$`*]")
+STEPS = ("steps", "start_at_step", "end_at_step")
 PIPE = re.compile(r"((?:[^|>\"]|\"[^\"]*\")*)(?:([|>]) (.*))?")
 
 
@@ -93,6 +95,12 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(ROOT / name, place)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, place / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+    for graph in (place / "workflows").glob("*.api.json"):
+        prompt = json.loads(graph.read_text())
+        for inputs in (node["inputs"] for node in prompt.values()):
+            inputs.update({name: inputs[name] // 5 for name in STEPS if isinstance(inputs.get(name), int)})
+        graph.write_text(json.dumps(prompt))
+        graph.with_name(graph.name.replace(".api", "")).write_text(json.dumps(weft.convert(prompt, to="ui")))
     (place / "tests").mkdir()
     shutil.copy(ROOT / "tests" / "test_layers.py", place / "tests")
     # This environment under another name, whose stamps say that it is up to date.
@@ -108,16 +116,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def checkout(copy: Path, drawn_before: MemoryCache, monkeypatch: pytest.MonkeyPatch) -> Path:
+def checkout(copy: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The copy as the current folder, and what a command may look at in the environment."""
-
-    class Drawn:
-        """Stands for the cache that is none."""
-
-        def __new__(cls) -> object:
-            return drawn_before
-
-    monkeypatch.setattr(session, "NoCache", Drawn)
     for name in [name for name in os.environ if name.startswith("WEFT_")]:
         monkeypatch.delenv(name)
     home = copy.parent / "home"
