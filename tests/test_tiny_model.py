@@ -1,6 +1,7 @@
 """The model that Weft ships: its files are what they should be, and it draws what it is asked for.
 
-The judge that looks at the pictures learned from drawings alone. The full numbers come from `make model-check`.
+The judge that looks at the pictures learned from drawings alone. The full numbers come from `make model-check`. Of the
+drawings one is quick: the files say what they are, and the goldens of the graphs hold what they draw.
 """
 
 from __future__ import annotations
@@ -114,18 +115,23 @@ def test_the_autoencoder_gives_drawings_back(studio: Any, training: Any) -> None
     assert decibels.mean() > 26
 
 
-@pytest.mark.parametrize("prompt", ["red apple", "blue cat at night", "yellow house on grass"])
+MORE = ("blue cat at night", "yellow house on grass")
+
+
+@pytest.mark.parametrize("prompt", ["red apple", *(pytest.param(text, marks=pytest.mark.slow) for text in MORE)])
 def test_draws_what_the_prompt_says(prompt: str, studio: Any, verdicts: Any) -> None:
     seen = verdicts(studio.picture(prompt, 1))
     assert (seen.colour(0), seen.thing(0)) == tuple(prompt.split()[:2])
 
 
+@pytest.mark.slow
 def test_draws_on_where_words_are_unknown(studio: Any, verdicts: Any) -> None:
     seen = verdicts(studio.picture("a gorgeous green fish, masterpiece, 8k", 1))
     assert (seen.colour(0), seen.thing(0)) == ("green", "fish")
     assert studio.picture("supercalifragilistic", 1).isfinite().all()
 
 
+@pytest.mark.slow
 def test_a_prompt_that_changes_midway_mixes(studio: Any, verdicts: Any) -> None:
     def belief(at: int) -> float:
         images = [studio.switched(studio, "red apple", "red rabbit", at, seed, steps=10) for seed in SEEDS]
@@ -137,6 +143,7 @@ def test_a_prompt_that_changes_midway_mixes(studio: Any, verdicts: Any) -> None:
     assert all(after >= before - 0.1 for before, after in pairwise(beliefs)), beliefs
 
 
+@pytest.mark.slow
 def test_the_lora_makes_blocks_and_a_late_one_keeps_the_shape(studio: Any, training: Any) -> None:
     pixel, roughness = studio.with_lora(), training("studio").roughness
     off, late, always = (studio.switched(pixel, "red cat", "red cat", at, 1, steps=10) for at in (10, 4, 0))
@@ -145,6 +152,7 @@ def test_the_lora_makes_blocks_and_a_late_one_keeps_the_shape(studio: Any, train
     assert training("studio").likeness(off, late) > 0.8
 
 
+@pytest.mark.slow
 def test_the_embedding_says_a_colour_without_a_word(studio: Any, training: Any) -> None:
     distance, wanted = training("studio").distance, training("train_embedding").SNOW
     named, yellow, pink = (

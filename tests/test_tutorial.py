@@ -1,7 +1,8 @@
 """The tutorial's graphs show what their notes and docs/tutorial.md say, by numbers, on the model that comes with Weft.
 
 What a picture shows, the judge says: a classifier that has learned from drawings alone
-(workflows/models/training/judge.py). What is arithmetic is compared as such.
+(workflows/models/training/judge.py). What is arithmetic is compared as such. Quick is one picture that the judge sees,
+and what compares stages with each other. What looks at more pictures is slow: what the graphs draw, their goldens hold.
 """
 
 from __future__ import annotations
@@ -100,6 +101,7 @@ def test_txt2img_draws_what_it_is_told(run: Runner, see: Any) -> None:
     assert seen(see(fish["6"][0])) == ["blue fish"]
 
 
+@pytest.mark.slow
 def test_words_that_it_does_not_know_do_no_harm(run: Runner, see: Any) -> None:
     text = "a masterpiece, breathtaking (red:1.2) apple, 8k, Möwe"
     assert seen(see(run("txt2img", targets=["6"], overrides={"positive.text": text})["6"][0])) == ["red apple"]
@@ -120,6 +122,7 @@ def test_divided_equals_undivided(run: Runner) -> None:
     assert distance(samples(result, "9"), samples(result, "5")) < 1e-5
 
 
+@pytest.mark.slow
 def test_prompt_switch_lies_between_both_prompts(run: Runner) -> None:
     def switched(first_end: int, then_start: int) -> Tensor:
         steps = {"6.end_at_step": first_end, "7.start_at_step": then_start}
@@ -178,6 +181,7 @@ def test_the_lora_changes_the_second_stage_only(run: Runner) -> None:
     assert distance(samples(result, "9"), samples(weak, "9")) > 0.01
 
 
+@pytest.mark.slow
 def test_the_lora_makes_blocks_and_an_early_switch_keeps_the_shape(run: Runner) -> None:
     result = run("lora_switch", targets=["10", "13", "16"], overrides={"4.batch_size": 4})
     later, never, always = (result[node_id][0] for node_id in ("10", "13", "16"))
@@ -191,6 +195,7 @@ def test_the_lora_makes_blocks_and_an_early_switch_keeps_the_shape(run: Runner) 
     assert shape[0] > shape[1]
 
 
+@pytest.mark.slow
 def test_img2img_keeps_more_of_the_start_with_less_denoise(run: Runner, pictures: Any, see: Any) -> None:
     def kept(denoise: float) -> float:
         result = run("img2img", targets=["5", "6"], overrides={"6.denoise": denoise})
@@ -215,12 +220,14 @@ def test_inpainting_draws_where_the_mask_is_white(pictures: Any, see: Any) -> No
     assert table < -0.2, "the table's edge goes on behind the rabbit"
 
 
+@pytest.mark.slow
 def test_each_area_has_its_own_prompt(pictures: Any, see: Any) -> None:
     (image,) = pictures("areas").values()
     assert image.shape == (1, 128, 256, 3)
     assert seen(see(torch.cat(image.split(128, dim=2)))) == ["red apple", "blue rabbit"]
 
 
+@pytest.mark.slow
 def test_hires_fix_draws_finely_what_the_first_pass_settled(pictures: Any, see: Any) -> None:
     drawn = pictures("hires_fix")
     first, second = drawn["first_pass"], drawn["second_pass"]
@@ -231,6 +238,7 @@ def test_hires_fix_draws_finely_what_the_first_pass_settled(pictures: Any, see: 
     assert likeness(second, first) > 0.7
 
 
+@pytest.mark.slow
 def test_three_stages_each_leave_their_mark(run: Runner) -> None:
     def drawn(**changes: Any) -> Tensor:
         image: Tensor = run("three_stages", targets=["12"], overrides={**changes})["12"][0]
