@@ -15,7 +15,10 @@ import pytest
 
 from ..reference.store import Golden
 
-CROSSED = {"C3_samplers", "C3_variants", "C4_advanced", "X1_sdxl", "E2_ksampler", "E2_ksampler_adv"}
+CROSSED = {
+    "C3_samplers", "C3_variants", "C4_advanced", "X1_sdxl",
+    "E1_loader_opts", "E2_gits_shim", "E2_ksampler", "E2_ksampler_adv", "E3_hires", "E3_noise",
+}  # fmt: skip
 WHOLE = 10_000
 """ComfyUI's word for the last step, and beyond."""
 
