@@ -43,6 +43,9 @@ demo: $(VENV)/.installed
 docs: $(VENV)/.installed
 	@$(BIN)/python docs/pictures.py
 
+# Compiled once, not by each of the processes that the suite starts.
+test test-all: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow"
 
