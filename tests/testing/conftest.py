@@ -12,6 +12,7 @@ import numpy
 import pytest
 from PIL import Image
 
+from weft.engine.cache.protocol import Cache
 from weft.engine.schema.registry import Registry
 from weft.engine.testing.cases import case_of
 from weft.engine.testing.checking import checked
@@ -119,10 +120,12 @@ class Bench:
         *,
         options: Options | None = None,
         registry: Registry | None = None,
+        cache: Cache | None = None,
     ) -> Verdict:
         """The verdict on a workflow, which replaces the file of that name."""
         path = self.write(workflow, name) if workflow is not None else self.folder / f"{name}.json"
-        with checked(case_of(path), options or self.options, self.instrument, registry=registry) as found:
+        options = options or self.options
+        with checked(case_of(path), options, self.instrument, registry=registry, cache=cache) as found:
             return found.verdict
 
 

@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from weft.engine.cache.memory import MemoryCache
 from weft.engine.schema.authoring import node as as_node
 from weft.engine.schema.authoring import read_function
 from weft.engine.schema.registry import Registry
@@ -45,9 +46,13 @@ def table() -> Iterator[None]:
 
 
 class World:
-    """What a change may touch: the workflow, model and input folders of its own, the registry, the options."""
+    """What a change may touch: the workflow, model and input folders of its own, the registry, the options.
 
-    def __init__(self, folder: Path, options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    `cache` has what the workflow computed before the change; it is None where a key would not know of the change.
+    """
+
+    def __init__(self, folder: Path, options: Options, monkeypatch: pytest.MonkeyPatch, cache: MemoryCache) -> None:
+        self.cache: MemoryCache | None = cache
         self.folder = folder
         self.workflow = drawing()
         self.options = options
@@ -73,6 +78,7 @@ class World:
 
     def replace_node(self, function: Callable[..., Any]) -> None:
         """Another implementation of a node class."""
+        self.cache = None
         self.registry = Registry.discover().add({read_function(function).schema.class_type: read_function(function)})
 
 
@@ -139,6 +145,7 @@ def bug_in_one_step(world: World) -> None:
         slips = lambda x, sigma: model(x, sigma) * (1.001 if sigma == sigmas[1] else 1.0)  # noqa: E731
         return heun.solve(slips, x, sigmas, steps, noise, state, report)
 
+    world.cache = None
     world.monkeypatch.setattr(spellings, "SAMPLERS", {**SAMPLERS, "heun": Sampler(buggy)})
 
 
@@ -199,14 +206,19 @@ def test_twenty_are_planted() -> None:
     assert len(PLANTED) >= 20
 
 
+@pytest.fixture(scope="module")
+def cache() -> MemoryCache:
+    return MemoryCache()
+
+
 @pytest.fixture
-def world(drawn: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(drawn: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch, cache: MemoryCache) -> World:
     shutil.copytree(drawn, bench.folder, dirs_exist_ok=True)
-    return World(bench.folder, bench.options, monkeypatch)
+    return World(bench.folder, bench.options, monkeypatch, cache)
 
 
 def verdict(world: World, bench: Bench) -> Verdict:
-    return bench.check(world.workflow, options=world.options, registry=world.registry)
+    return bench.check(world.workflow, options=world.options, registry=world.registry, cache=world.cache)
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -283,6 +295,7 @@ def new_version_same_numbers(world: World) -> None:
 
 
 def two_threads(world: World) -> None:
+    world.cache = None
     before = torch.get_num_threads()
     world.monkeypatch.setattr(torch, "get_num_threads", lambda: before + 1)
 
@@ -298,8 +311,12 @@ def placed_elsewhere(world: World) -> None:
     world.workflow = document
 
 
+def nothing(world: World) -> None:
+    world.cache = None
+
+
 HARMLESS: dict[str, Callable[[World], None]] = {
-    "nothing": lambda world: None,
+    "nothing": nothing,
     "other ids": renumbered,
     "other titles": retitled,
     "another order": reordered,
