@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from weft.engine.cache.code import own_digest
 from weft.engine.cache.protocol import Cache, NoCache
@@ -44,7 +44,9 @@ PathLike = str | os.PathLike[str]
 
 if TYPE_CHECKING:
     from weft.engine.formats.workflow import Workflow
+    from weft.engine.running.turns import Turns
 
+Done = TypeVar("Done")
 
 FORMATS = ("api", "ui")
 
@@ -52,7 +54,8 @@ FORMATS = ("api", "ui")
 class Session:
     """Folders, settings, registry and cache of one or more runs: what the API and the command line are made of.
 
-    `warn` is told of what is no affair of one run: node packs that cannot be loaded, a folder that is not used.
+    `batch` is how many runs go on at once in `together`. `warn` is told of what is no affair of one run: node packs
+    that cannot be loaded, a folder that is not used.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Session:
         registry: Registry | None = None,
         object_info: PathLike | Mapping[str, Any] | None = None,
         cache: Cache | None = None,
+        batch: int = 1,
         sources: Mapping[str, str] | None = None,
         warn: Warn = python_warning,
         **settings: Any,
@@ -73,6 +77,8 @@ class Session:
         if object_info is not None:
             self.registry = self.registry.copy().add_object_info(_object_info(object_info))
         self.cache: Cache = cache if cache is not None else NoCache()
+        self.batch = batch
+        self._turns: Turns | None = None
         self.digests = Digests.for_user()
         self._last: dict[str, Mapping[str, Any]] = {}
         self.folders = Folders(
@@ -284,8 +290,28 @@ class Session:
         )
         for note in (*lowered.source.notes, *lowered.notes):
             context.for_node(note.node_id or "").warn(note.text)
-        result = Executor(planner, watch=watch, spare=spare).run(plan, context, state)
+        result = Executor(planner, watch=watch, spare=spare, turns=self._turns).run(plan, context, state)
         return replace(result, outputs=lowered.with_outputs(result.outputs)) if lowered.parts else result
+
+    def together(self, jobs: Iterable[Callable[[], Done]], cancel: CancelToken | None = None) -> Iterator[Done]:
+        """Do jobs that run plans of this session, and give what they return, in the order in which they end.
+
+        With a `batch` of more than 1, so many are under way at once, each in a thread, and take turns: a node that two
+        of them need is computed by one, if the cache keeps it, and what several ask of a network at once is evaluated
+        in one call. Results are then within the tolerance of batching, and a cache keeps them apart from others.
+
+        Raises what a job raised first. `cancel`, which the runs are to take too, is cancelled where this ends early.
+        """
+        if self.batch == 1:
+            yield from (job() for job in jobs)
+            return
+        from weft.engine.running.turns import Turns
+
+        self._turns = Turns(self.batch, cancel if cancel is not None else CancelToken(), self.packs)
+        try:
+            yield from self._turns.run(jobs)
+        finally:
+            self._turns = None
 
     def carried(self, prompt: Prompt) -> dict[str, Any]:
         """What files carry beside the prompt: a workflow that gives this very prompt, and what else came with it."""
@@ -315,7 +341,7 @@ class Session:
 
     def computes(self, settings: Settings) -> bytes:
         """A digest, 32 bytes, of what computes in a run with these settings: Weft's code and the packs' environment."""
-        computes = [own_digest(), self.packs.environment(settings)]
+        computes = [own_digest(), self.packs.environment(settings), *(["batched"] if self.batch > 1 else [])]
         return hashlib.blake2b(canonical(computes), digest_size=32).digest()
 
     def _lowered(

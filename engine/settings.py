@@ -23,7 +23,7 @@ ARGUMENTS = "the arguments"
 _SEVERAL = ("models", "cache")
 TAKEN = frozenset(
     {
-        *("registry", "object_info", "cache", "sources", "warn", "settings"),  # Session
+        *("registry", "object_info", "cache", "batch", "sources", "warn", "settings"),  # Session
         *("workflow", "overrides", "targets", "only", "bypass", "mute", "observers", "seed", "cancel"),  # weft.run
         *("set", "runs", "markers", "tolerance"),  # keys of NAME.test.toml and [tool.weft.test]
     }

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from weft.engine.cache.protocol import Entry, Manifest
 from weft.engine.context import RunContext
@@ -38,6 +39,9 @@ from weft.engine.running.state import RunState
 from weft.engine.running.steps import Sharing
 from weft.engine.schema.node import RunnableNode
 
+if TYPE_CHECKING:
+    from weft.engine.running.turns import Turns
+
 Watch = Callable[[Step, Entry], None]
 """Sees every step's outputs as soon as they are there, from a node, the cache or a twin; most are released soon."""
 
@@ -46,7 +50,10 @@ Spare = Callable[[NodeError], bool]
 
 
 class Executor:
-    """Runs plans in this process, on what `planner` knows of it; `driver` calls the nodes: else as these need it."""
+    """Runs plans in this process, on what `planner` knows of it; `driver` calls the nodes: else as these need it.
+
+    `turns`: of the runs that go on at the same time, if there are any; what two of them need is computed by one.
+    """
 
     def __init__(
         self,
@@ -55,11 +62,13 @@ class Executor:
         watch: Watch | None = None,
         spare: Spare | None = None,
         driver: Driver | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._planner = planner
         self._watch = watch
         self._spare = spare
         self._driver = driver
+        self._turns = turns
 
     def run(self, plan: Plan, context: RunContext, state: RunState | None = None) -> RunResult:
         """Run a plan, from its beginning or from another `state` of it, which changes.
@@ -70,7 +79,7 @@ class Executor:
         registry = self._planner.registry
         classes = {known.schema.class_type for known in plan.nodes.values()}
         driver = self._driver or driver_for(registry.runnable(name) for name in classes if name in registry)
-        return _Run(plan, state, context, self._planner, self._watch, self._spare).execute(driver)
+        return _Run(plan, state, context, self._planner, self._watch, self._spare, self._turns).execute(driver)
 
 
 def driver_for(nodes: Iterable[RunnableNode]) -> Driver:
@@ -93,6 +102,7 @@ class _Run:
         planner: Planner,
         watch: Watch | None,
         spare: Spare | None,
+        turns: Turns | None,
     ) -> None:
         self.plan = plan
         self.state = state
@@ -100,6 +110,7 @@ class _Run:
         self.planner = planner
         self.watch = watch
         self.spare = spare
+        self.turns = turns
         self.spared = False
         self.observed = bool(context.observers)
         self.grown = False
@@ -134,6 +145,8 @@ class _Run:
             error.files = self._written()[0]
             raise
         finally:
+            if self.turns is not None:
+                self.turns.release()
             files, previews = self._written()
             if self.observed:
                 self.context.emit(RunFinished(status, time.perf_counter() - started, files, previews))
@@ -159,6 +172,8 @@ class _Run:
         What the cache or an equal node serves is done at once.
         """
         state = self.state
+        if self.turns is not None:
+            self.turns.release()
         while (step := state.start()) is not None:
             self.context.checkpoint()
             node_id = step.node_id
@@ -180,6 +195,8 @@ class _Run:
             elif self.grown:
                 # Since this step was planned, something inside an expansion may have computed the same.
                 entry = self._overtaken(step)
+            if entry is None and self.turns is not None:
+                entry = self._of_another(step, self.turns)
             if entry is None:
                 return self._called(step)
             self._serve(step, entry)
@@ -238,6 +255,18 @@ class _Run:
             return self.state.entry(first)
         hit = self.planner.find(step.schema, step.key)
         return None if hit is None else self._loaded(hit)
+
+    def _of_another(self, step: Step, turns: Turns) -> Entry | None:
+        """What another run has computed since this step was planned; None if this one is to do it, for both."""
+        if step.key.volatile:
+            return None
+        key = self.planner.address(step.schema, step.key)
+        turns.wait(key)
+        hit = self.planner.find(step.schema, step.key)
+        entry = None if hit is None else self._loaded(hit)
+        if entry is None:
+            turns.hold(key)
+        return entry
 
     def _loaded(self, hit: Manifest) -> Entry | None:
         """What the cache has under a key now; None if the files that belong to it are not where this run writes."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from weft.engine.errors import DefinitionError
 from weft.engine.schema.frontend import Frontend
@@ -80,6 +81,17 @@ class Codec(NamedTuple):
     decode: Callable[[bytes], Any]
 
 
+Meet = Callable[[Callable[[Sequence[Any]], Sequence[Any]], Any], Any]
+"""Waits until other runs ask, too, has one of them answer all, and gives what was found: see Turns.meet."""
+
+
+class Gatherer(Protocol):
+    """What a library evaluates together for several runs; it is made of a Meet."""
+
+    def joined(self) -> AbstractContextManager[None]:
+        """Inside the block, the run of this thread meets the others."""
+
+
 Measure = Callable[[Any], Any]
 """What a golden holds of a value: plain data and tensors, in lists and mappings."""
 
@@ -94,7 +106,8 @@ class Pack:
     neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`),
     `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`).
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
-    process: of a type that has none, they are not. `name` is its entry point's.
+    process: of a type that has none, they are not. `gatherer` evaluates together what several runs ask for at once; it
+    is found without a library. `name` is its entry point's.
     """
 
     nodes: Mapping[str, NodeSource] = field(default_factory=dict)
@@ -109,6 +122,7 @@ class Pack:
     pictures: str = ""
     environment: Computes | str = ""
     codecs: Mapping[str, Codec | str] = field(default_factory=dict)
+    gatherer: Callable[[Meet], Gatherer] | str = ""
     name: str = ""
 
     def __post_init__(self) -> None:
@@ -182,6 +196,18 @@ class Packs:
             raise DefinitionError(f"node pack {pack.name!r}: its codec of {kind}: {error.message}") from error
         if not isinstance(found, Codec):
             raise DefinitionError(f"node pack {pack.name!r}: its codec of {kind}: expected a Codec, got {found!r:.200}")
+        return found
+
+    def gatherers(self, meet: Meet) -> list[Gatherer]:
+        """What evaluates together, in all packs, for runs that `meet`. Raises DefinitionError naming the pack."""
+        found: list[Gatherer] = []
+        for pack in (pack for pack in self if pack.gatherer):
+            try:
+                make = resolve(pack.gatherer) if isinstance(pack.gatherer, str) else pack.gatherer
+                found.append(make(meet))
+            except Exception as error:  # a pack's own code: it may raise anything
+                message = error.message if isinstance(error, DefinitionError) else f"{type(error).__name__}: {error}"
+                raise DefinitionError(f"node pack {pack.name!r}: its gatherer: {message}") from error
         return found
 
     @property
