@@ -18,6 +18,7 @@ PACK = Pack(
     self_tests=SelfTests(frozenset(("TestDefinition",)), _ASSERTIONS, frozenset(("AssertExecuted",))),
     environment="weft.nodes.core.environment:environment",
     codecs={"torch.Tensor": "weft.nodes.core.codecs:TENSOR"},
+    gatherer="weft.nodes.diffusion.sampling.gathering:Gathering",
     instrument="weft.nodes.diffusion.testing.measures",
     pictures="weft.nodes.diffusion.values.sheets",
 )

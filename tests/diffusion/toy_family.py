@@ -120,7 +120,7 @@ class ToyDenoiser:
     ) -> Tensor:
         """See Denoiser."""
         assert added is not None
-        timestep = torch.full((len(x),), float(self.sampling.timestep(sigma)))
+        timestep = self.sampling.timestep(sigma).expand(len(x))
         output = self.network(self.sampling.scale_input(x, sigma), timestep, context, added["guidance"])
         return self.sampling.denoised(x, output, sigma)
 

@@ -127,7 +127,7 @@ class Denoiser(Protocol):
         concat: Tensor | None = None,
         control: Steering | None = None,
     ) -> Tensor:
-        """Denoise x [N,C,h,w] or [N,C,T,h,w] (float32) at noise level sigma (0-dim, CPU).
+        """Denoise x [N,C,h,w] or [N,C,T,h,w] (float32) at noise level sigma (CPU; 0-dim, or [N]: one for each item).
 
         context, added, concat: of a Fed, for N items. options: the transformer_options of this call. control: what
         steers the network's inner layers. Returns float32 of x's shape, on x's device.

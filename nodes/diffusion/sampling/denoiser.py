@@ -151,12 +151,12 @@ class ModelSampling:
         return float(self.sigma(low + (1.0 - percent) * (high - low)))
 
     def scale_input(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """x as the network expects it: at variance 1 for all but "img_to_img"."""
-        return PREDICTIONS[self.prediction].scale_input(self, x, sigma)
+        """x as the network expects it: at variance 1 for all but "img_to_img". sigma: 0-dim, or [N] for x [N,...]."""
+        return _level_by_level(partial(PREDICTIONS[self.prediction].scale_input, self), sigma, x)
 
     def denoised(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
-        """The network's estimate of the noise-free latent."""
-        return PREDICTIONS[self.prediction].denoised(self, x, output, sigma)
+        """The network's estimate of the noise-free latent. sigma: as scale_input's."""
+        return _level_by_level(partial(PREDICTIONS[self.prediction].denoised, self), sigma, x, output)
 
     def add_noise(self, latent: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """Where sampling starts: at the top of the schedule x has the variance of the network's own prior."""
@@ -216,6 +216,14 @@ PREDICTIONS: Mapping[str, Prediction] = {
     # The image, from an input that is not scaled.
     "img_to_img": Prediction(lambda sampling, x, sigma: x, lambda sampling, x, output, sigma: output),
 }
+
+
+def _level_by_level(function: Callable[..., Tensor], sigma: Tensor, *tensors: Tensor) -> Tensor:
+    """function(*tensors, sigma); of each item by itself where each has a level of its own: as if it were alone."""
+    if not sigma.dim():
+        return function(*tensors, sigma)
+    items = zip(*(tensor.chunk(len(sigma)) for tensor in tensors), sigma, strict=True)
+    return torch.cat([function(*item) for item in items])
 
 
 def _rescaled_to_zero_snr(alphas_cumprod: Tensor) -> Tensor:

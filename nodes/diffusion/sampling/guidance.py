@@ -16,6 +16,7 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import finite_number
 from weft.nodes.diffusion.sampling.conditions import Area, Condition, SamplingRun, resolve, resolve_sides
+from weft.nodes.diffusion.sampling.gathering import NetworkCall, evaluate
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
 from weft.nodes.diffusion.values.pixels import to_batch
@@ -220,12 +221,12 @@ class Predictor:
         }
         wrapper: Callable[..., Tensor] | None = options.get("model_function_wrapper")
         if wrapper is None:
-            return denoiser(x, sigma, call.context, added, inner, concat=call.concat, control=call.control)
+            return evaluate(NetworkCall(denoiser, x, sigma, call.context, added, inner, call.concat, call.control))
 
         def apply_model(x: Tensor, timestep: Tensor, **c: Any) -> Tensor:
             level = timestep.flatten()[0].cpu()
-            given = {"concat": c.get("c_concat"), "control": c.get("control")}
-            return denoiser(x, level, c["c_crossattn"], c.get("added"), c.get("transformer_options"), **given)
+            read = c["c_crossattn"], c.get("added"), c.get("transformer_options"), c.get("c_concat"), c.get("control")
+            return evaluate(NetworkCall(denoiser, x, level, *read))
 
         c: dict[str, Any] = {"c_crossattn": call.context, "added": added, "transformer_options": inner}
         c |= {"c_concat": call.concat, "control": call.control}

@@ -79,7 +79,7 @@ class UNetDenoiser:
         concat: Tensor | None = None,
         control: Steering | None = None,
     ) -> Tensor:
-        """Denoise x [N,C,h,w] (float32) at noise level sigma (0-dim, CPU).
+        """Denoise x [N,C,h,w] (float32) at noise level sigma (CPU; 0-dim, or [N]: one for each item).
 
         context: [N,T,C] in the network's dtype. added: SDXL's {"text_embeds": [N,P], "time_ids": [N,S]}.
         options: the transformer_options of this call. concat: [N,c,h,w] behind the latent's channels, not scaled.
@@ -88,8 +88,7 @@ class UNetDenoiser:
         evaluated()
         if self._needs_two and x[:, 0].numel() == 1:
             raise DiffusionError("this model cannot take a latent or an area of 1x1 alone: it needs two latent pixels")
-        # float() reads a CPU tensor and full() writes a constant: nothing here waits for the device.
-        timestep = torch.full((x.shape[0],), float(self.sampling.timestep(sigma)), device=x.device)
+        timestep = self._timestep(x, sigma)
         scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
         steered = {} if control is None else _steering(control.residuals(scaled, timestep, context, added, sigma))
         sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
@@ -99,6 +98,11 @@ class UNetDenoiser:
         else:
             output = self.network(sample, timestep, return_dict=False, **given)[0]
         return self.sampling.denoised(x, output.float(), sigma)
+
+    def _timestep(self, x: Tensor, sigma: Tensor) -> Tensor:
+        timestep = self.sampling.timestep(sigma)
+        # float() reads a CPU tensor and full() writes a constant: nothing here waits for the device.
+        return timestep.to(x.device) if sigma.dim() else torch.full((x.shape[0],), float(timestep), device=x.device)
 
 
 def _steering(residuals: Sequence[Tensor]) -> dict[str, Any]:
