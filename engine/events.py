@@ -172,6 +172,13 @@ class CellStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class CellResumed(Event):
+    """Of several cells that are under way, the events that follow are of this one's run."""
+
+    cell: int
+
+
+@dataclass(frozen=True, slots=True)
 class CellFinished(Event):
     """A cell of a sweep has ended, whether well or not; `record` is its line in the index."""
 

@@ -337,11 +337,12 @@ class Session:
         """
         if isinstance(self.cache, NoCache):
             return b""
-        return self.computes(settings)
+        alone = self.computes(settings)
+        return alone if self.batch == 1 else hashlib.blake2b(b"batched" + alone, digest_size=32).digest()
 
     def computes(self, settings: Settings) -> bytes:
         """A digest, 32 bytes, of what computes in a run with these settings: Weft's code and the packs' environment."""
-        computes = [own_digest(), self.packs.environment(settings), *(["batched"] if self.batch > 1 else [])]
+        computes = [own_digest(), self.packs.environment(settings)]
         return hashlib.blake2b(canonical(computes), digest_size=32).digest()
 
     def _lowered(

@@ -24,7 +24,8 @@ class CellRecord:
     """A line of the index. `files` and `previews` are relative to the folder of the sweep if they are in it.
 
     `contents` are the digests of the files, `key` is the cell's own: see weft.engine.sweeping.identity. `cached` says
-    that nothing but writing was left to do; `status` is `done` or `failed`, with what went wrong as `error`.
+    that nothing but writing was left to do, `batched` that it ran together with others; `status` is `done` or `failed`,
+    with what went wrong as `error`.
     """
 
     cell: int
@@ -38,6 +39,7 @@ class CellRecord:
     error: str = ""
     place: str = ""
     key: str = ""
+    batched: bool = False
     contents: tuple[str, ...] = ()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 from weft.engine.cancel import CancelToken
@@ -36,18 +37,24 @@ class Runner(NamedTuple):
     token: CancelToken
 
 
-def one_by_one(runner: Runner, cells: Sequence[SweepCell]) -> Iterator[CellOutcome]:
-    """Run cells one after the other. Raises Interrupted; whatever else goes wrong is a cell's own outcome."""
-    session = runner.session
-    for cell in cells:
-        started = time.perf_counter()
-        try:
-            with runner.watching(cell) as observers:
-                plan = session.plan(cell.prompt, runner.targets)
-                result = session.execute(plan, observers, cancel=runner.token)
-        except Interrupted:
-            raise
-        except Exception as error:
-            yield CellOutcome(cell, time.perf_counter() - started, error=error)
-        else:
-            yield CellOutcome(cell, time.perf_counter() - started, result)
+def run_cells(runner: Runner, cells: Sequence[SweepCell]) -> Iterator[CellOutcome]:
+    """Run cells, as many at once as the session's batch, and say what came of each as it ends.
+
+    Raises Interrupted; whatever else goes wrong is a cell's own outcome. The seconds of one of several at once have
+    those of the others in them.
+    """
+    token = CancelToken(runner.token)
+    return runner.session.together((partial(_run, runner, cell, token) for cell in cells), token)
+
+
+def _run(runner: Runner, cell: SweepCell, token: CancelToken) -> CellOutcome:
+    session, started = runner.session, time.perf_counter()
+    try:
+        with runner.watching(cell) as observers:
+            plan = session.plan(cell.prompt, runner.targets)
+            result = session.execute(plan, observers, cancel=token)
+    except Interrupted:
+        raise
+    except Exception as error:
+        return CellOutcome(cell, time.perf_counter() - started, error=error)
+    return CellOutcome(cell, time.perf_counter() - started, result)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,9 @@ from weft.engine.session import Session
 from weft.engine.sweeping.axes import SweepAxis
 from weft.engine.sweeping.cells import SweepCell, make_cells
 from weft.engine.sweeping.index import CellRecord, Index
-from weft.engine.sweeping.running import CellOutcome, Runner, one_by_one
+from weft.engine.sweeping.running import CellOutcome, Runner, run_cells
 from weft.engine.sweeping.survey import Surveyed, survey
 from weft.engine.workflow.prompt import Prompt
-
-Run = Callable[[Runner, Sequence[SweepCell]], Iterator[CellOutcome]]
-"""What runs cells."""
 
 
 class Sweep:
@@ -67,7 +64,8 @@ class Sweep:
         before = [record for record in self.index.read() if record.is_done and record.key]
         by_key: dict[str, list[CellRecord]] = {}
         for record in before:
-            by_key.setdefault(record.key, []).append(record)
+            if self.session.batch > 1 or not record.batched:
+                by_key.setdefault(record.key, []).append(record)
         for cell in self.cells:
             known = by_key.get(self._keys[cell.number], ())
             # Of several that gave the same, its own.
@@ -90,7 +88,7 @@ class Sweep:
         plans = (self.session.plan(cell.prompt, self.targets) for cell in waiting)
         return {cell.number: calls for cell, calls in zip(waiting, self.session.model_calls(plans), strict=True)}
 
-    def run(self, runner: Runner, run: Run = one_by_one) -> Iterator[CellRecord]:
+    def run(self, runner: Runner) -> Iterator[CellRecord]:
         """Run what waits, and give each record when it is in the index.
 
         Raises what a cell raised, unless `keep_going`; Interrupted; UsageError where the folder cannot be written to.
@@ -101,7 +99,7 @@ class Sweep:
         for one in self.order:
             if one.error is not None:
                 yield self._noted(_failed(one.cell, one.error))
-        for outcome in run(runner, self.waiting):
+        for outcome in run_cells(runner, self.waiting):
             record = self._record(outcome)
             yield self._noted(record)
             if outcome.error is not None and not self.keep_going:
@@ -134,6 +132,7 @@ class Sweep:
             cached=not result.timings.keys() - outputs,
             place=cell.place,
             key=self._keys[cell.number],
+            batched=self.session.batch > 1,
             contents=tuple(self.session.digests.of(file).hex() for file in (*result.files, *result.previews)),
         )
 

@@ -210,3 +210,48 @@ def test_events_tell_of_cells(home: Home) -> None:
     assert told[0] == {"event": "CellStarted", "cell": 1, "parameters": {"1.width": 8}}
     assert told[-1]["event"] == "SweepFinished"
     assert [cell["cell"] for cell in told[-1]["cells"]] == [1, 2]
+
+
+def test_several_at_once(home: Home) -> None:
+    """The same cells and files; what ran so says it, and is run again where nobody asks for batches."""
+    alone = home.sweep("--grid", "1.width=8,16,24", "--grid", "1.color=1,2")
+    before = home.pictures()
+    assert home.sweep("--grid", "1.width=8,16,24", "--grid", "1.color=1,2", "--batch", "4") == alone
+    home.write(TWO_SAVES)
+    batched = home.sweep("--grid", "1.width=8,16,24", "--grid", "1.color=1,2", "--batch", "4")
+    assert len(home.pictures()) == len(before) + 12
+    assert [cell["parameters"] for cell in batched] == [cell["parameters"] for cell in alone]
+    assert all(cell["batched"] for cell in batched)
+    assert not any("batched" in cell for cell in home.sweep("--grid", "1.width=8,16,24", "--grid", "1.color=1,2"))
+
+
+def test_events_of_several_at_once_say_whose_they_are(home: Home) -> None:
+    code, out, _ = home.weft("--grid", "1.width=8,16", "--set", "1.color=1", "--events", "--batch", "2")
+    assert code == 0
+    whose, saved = 0, []
+    for event in map(json.loads, out.splitlines()):
+        whose = event["cell"] if event["event"] in ("CellStarted", "CellResumed") else whose
+        if event["event"] == "RunFinished":
+            saved.append((whose, event["files"][0].partition("_00")[2][:1]))
+    assert saved == [(1, "1"), (2, "2")]
+
+
+def test_one_that_fails_among_several(home: Home) -> None:
+    home.write({**PROMPT, "2": {"class_type": "LoadImage", "inputs": {"image": "x.png"}}})
+    (home.folder / "input").mkdir()
+    for name, size in (("x", 8), ("y", 9)):
+        Image.new("RGB", (size, size)).save(home.folder / "input" / f"{name}.png")
+    (home.folder / "input" / "bad.png").write_bytes(b"no picture")
+    grid = ("--grid", "2.image=x.png,bad.png,y.png", "--batch", "3")
+    cells = home.sweep(*grid, "--keep-going", code=1)
+    assert [cell["status"] for cell in cells] == ["done", "failed", "done"]
+    code, _, err = home.weft(*grid)
+    assert code == 1
+    assert "bad.png" in err
+
+
+@pytest.mark.parametrize("batch", ["0", "x"])
+def test_a_batch_that_is_none(batch: str, home: Home) -> None:
+    code, _, err = home.weft("--grid", "1.width=8", "--batch", batch)
+    assert code == 2
+    assert "--batch" in err

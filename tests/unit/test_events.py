@@ -58,6 +58,7 @@ class Picture:
             {"status": "done", "seconds": 1.0, "files": [], "previews": ["p.png"]},
         ),
         (events.CellStarted(2, {"5.seed": 7}), {"cell": 2, "parameters": {"5.seed": 7}}),
+        (events.CellResumed(2), {"cell": 2}),
         (events.CellFinished({"cell": 2}), {"record": {"cell": 2}}),
     ],
     ids=lambda value: type(value).__name__,
