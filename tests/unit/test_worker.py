@@ -15,7 +15,9 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +25,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from weft.cli import main
+from weft.engine.worker import client, freshness, places
+from weft.engine.worker.identity import difference, identity
 from weft.engine.worker.messages import receive, send
 
 from .test_cli import CHAIN, PACK, wait_for
@@ -177,11 +181,11 @@ def of_the_environment(folder: Path) -> dict[str, Any]:
 COMMANDS: list[tuple[tuple[str, ...], str | None, Change | None]] = [
     (("w.json",), None, settings_of_the_folder),
     (("noisy.json", "--json"), None, of_the_environment),
-    (("-", "--events"), json.dumps(CHAIN), None),
-    (("w.json", "failing.json", "invalid.json", "--keep-going"), None, None),
+    (("-", "failing.json", "--keep-going", "--events"), json.dumps(CHAIN), None),
 ]
 MORE: list[tuple[tuple[str, ...], str | None, Change | None]] = [
     (("w.json", "-n", "2"), None, None),
+    (("w.json", "failing.json", "invalid.json", "--keep-going"), None, None),
     (("failing.json", "--quiet"), None, None),
     (("failing.json", "--json"), None, None),
     (("noisy.json",), None, None),
@@ -248,7 +252,9 @@ def test_a_terminal_is_the_client_s(worker: Shell) -> None:
     assert worker.runs() == before + 1
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_signals_reach_the_run(number: signal.Signals, code: int, worker: Shell) -> None:
     at = worker.folder()
     process = worker.start("run", "w.json", "--no-cache", "--set", "3.pause=3600", "--json", at=at)
@@ -275,6 +281,7 @@ def test_a_client_that_is_gone_has_nobody_work_for_it(worker: Shell) -> None:
     assert worker.runs() == before + 1
 
 
+@pytest.mark.slow
 def test_a_run_that_is_stopped_in_the_shell_stops(worker: Shell) -> None:
     at = worker.folder()
     events = at / "events"
@@ -320,6 +327,7 @@ def test_another_environment_is_another_process(worker: Shell) -> None:
     assert (status["runs"], status["refused"]) == (before, "it differs in OMP_NUM_THREADS in the environment")
 
 
+@pytest.mark.slow
 def test_the_third_ctrl_c_kills_run_and_worker(own: Shell) -> None:
     own.begin()
     process = own.start("run", "stubborn.json", "--no-cache")
@@ -331,7 +339,7 @@ def test_the_third_ctrl_c_kills_run_and_worker(own: Shell) -> None:
     assert own.status() == NONE
 
 
-def test_a_worker_that_dies_in_mid_run_is_an_error_and_the_next_run_an_ordinary_one(own: Shell) -> None:
+def test_a_worker_that_dies_in_mid_run_is_an_error(own: Shell) -> None:
     pid = own.begin()["pid"]
     process = own.start("run", "slow.json", "--no-cache", "--json")
     wait_for(process.stderr, "[1/3]")
@@ -340,8 +348,8 @@ def test_a_worker_that_dies_in_mid_run_is_an_error_and_the_next_run_an_ordinary_
     document = json.loads(out)
     assert (process.returncode, document["status"], document["exit_code"]) == (1, "error", 1)
     assert "the worker that had this run has died" in err
-    assert own.weft("daemon", "status").out == "no worker\n"
-    assert own.weft("run", "w.json").code == 0
+    assert own.status() == NONE
+    assert own.begin()["runs"] == 1, "a new one takes its place"
 
 
 def test_a_worker_whose_code_has_changed_ends_and_the_run_sees_the_new_code(own: Shell) -> None:
@@ -351,12 +359,9 @@ def test_a_worker_whose_code_has_changed_ends_and_the_run_sees_the_new_code(own:
     said = own.weft("run", "w.json")
     assert (said.code, said.err.splitlines()[-1]) == (0, 'node 3 "Save": changed: 7')
     assert own.status() == NONE
-    # A new one takes its place where one is wished for.
-    assert own.begin()["status"] == "idle"
-    (own.pack / "another-1.0.dist-info").mkdir()
-    assert own.begin()["runs"] == 1
 
 
+@pytest.mark.slow
 def test_stop_lets_the_run_end_and_takes_no_other(own: Shell) -> None:
     own.begin()
     process = own.start("run", "w.json", "--no-cache", "--set", "2.pause=0.1", "--set", "2.steps=6")
@@ -367,21 +372,179 @@ def test_stop_lets_the_run_end_and_takes_no_other(own: Shell) -> None:
     assert (process.returncode, out.endswith("/output/out/n_00001_.txt\n")) == (0, True)
     while own.status() != NONE:
         time.sleep(0.01)
+    own.begin()
+    (own.pack / "another-1.0.dist-info").mkdir()
+    assert own.begin()["runs"] == 1, "what is installed is not what it has asked for nodes"
 
 
-def test_the_worker_can_be_looked_at_and_ended(
-    own: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_the_worker_can_be_looked_at(
+    worker: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def daemon(*arguments: str) -> str:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", own.environment["XDG_RUNTIME_DIR"])
         assert main(["daemon", *arguments]) == 0
         return capsys.readouterr().out
 
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(worker.top))
     assert daemon("status") == "no worker\n"
     assert json.loads(daemon("stop", "--json")) == NONE
-    pid = own.begin()["pid"]
+    monkeypatch.setenv("XDG_RUNTIME_DIR", worker.environment["XDG_RUNTIME_DIR"])
     lines = daemon("status").splitlines()
-    assert re.fullmatch(rf"worker {pid}: idle, ends in 4 min \d\d s", lines[0])
-    assert re.fullmatch(r"1 run, 3 entries in memory, 0 of \d+ MiB", lines[1])
-    assert json.loads(daemon("status", "--json"))["pid"] == pid
-    assert json.loads(daemon("stop", "--json")) == {"status": "stopped"}
+    assert re.fullmatch(r"worker \d+: idle, ends in 4 min \d\d s", lines[0])
+    assert re.fullmatch(r"\d+ runs?, \d+ entries in memory, 0 of \d+ MiB", lines[1])
+    assert json.loads(daemon("status", "--json"))["runs"] == worker.runs()
+
+
+def test_a_run_that_is_handed_over_loads_next_to_nothing(worker: Shell) -> None:
+    code = "from weft.__main__ import main; code = main(); import sys; sys.exit(code or 'pydantic' in sys.modules)"
+    before = worker.runs()
+    command = [sys.executable, "-c", code, "run", "w.json", "--quiet"]
+    ended = subprocess.run(command, cwd=worker.folder(), env=worker.environment, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr, worker.runs()) == (0, "", before + 1)
+
+
+# --- without a worker
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The runtime folder of this process."""
+    with tempfile.TemporaryDirectory(prefix="weft-") as top:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", top)
+        (Path(top) / "weft").mkdir(0o700)
+        yield Path(top) / "weft"
+
+
+def answering(place: places.Place, answers: list[dict[str, Any] | None]) -> threading.Thread:
+    """A process that takes connections there, and gives these answers, or (None) none."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(place.socket)
+    listening.listen()
+
+    def work() -> None:
+        with listening:
+            for answer in answers:
+                connection, _ = listening.accept()
+                with connection:
+                    assert receive(connection) is not None
+                    if answer is not None:
+                        send(connection, answer)
+                        connection.recv(1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("answer", [{"answer": "busy"}, {"answer": "other"}, {"answer": "stale"}, {"other": 1}, None])
+def test_what_is_not_ready_means_an_ordinary_run(answer: dict[str, Any] | None, runtime: Path) -> None:
+    thread = answering(places.place_of_user(), [answer])
+    assert client.handed_over(["run", "w.json"]) is None
+    thread.join(10)
+
+
+def test_a_worker_that_says_nothing_is_left(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = places.place_of_user()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(place.socket)
+        assert client.handed_over(["run", "w.json"]) is None, "it does not even listen"
+        listening.listen()
+        monkeypatch.setattr(client, "_PATIENCE", 0.01)
+        assert client.handed_over(["run", "w.json"]) is None
+
+
+def test_what_only_this_process_can_read_it_reads_itself(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "connected", lambda *_: pytest.fail("a worker was asked"))
+    assert client.handed_over(["run", "/dev/fd/63"]) is None
+    assert client.handed_over(["run", "w.json", "--keep-alive", "0"]) is None
+    assert client.handed_over(["run", "w.json", "--keep-alive=never"]) is None
+    monkeypatch.setattr("sys.stdin", None)
+    assert client.handed_over(["run", "w.json"]) is None
+
+
+@pytest.mark.parametrize("bad", ["open", "link", "long", "system"])
+def test_no_worker_is_met_where_others_may_come(
+    bad: str, runtime: Path, sandbox: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if bad == "open":
+        runtime.chmod(0o750)
+    elif bad == "link":
+        runtime.rename(runtime.with_name("elsewhere"))
+        runtime.symlink_to("elsewhere")
+    elif bad == "long":
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(sandbox / ("x" * 100)))
+        (sandbox / ("x" * 100) / "weft").mkdir(0o700, parents=True)
+    else:
+        monkeypatch.setattr(places, "_PASSES_FILES", False)
+    with pytest.raises(places.NoPlace):
+        places.place_of_user(make=True)
+    assert client.handed_over(["run", "w.json", "--keep-alive", "5"]) is None
+    (sandbox / "w.json").write_text('{"1": {"class_type": "Nothing", "inputs": {}}}')
+    assert main(["run", "w.json", "--keep-alive", "5"]) == 3
+    assert "warning: no worker stays after this run: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable", "file", "minutes"),
+    [
+        ([], None, "", None),
+        ([], None, "keep_alive = 3", 3),
+        ([], None, "keep_alive = [", None),
+        ([], "2", "keep_alive = 3", 2),
+        (["--keep-alive", "1"], "2", "keep_alive = 3", 1),
+        (["--keep-alive=0.5"], None, "", 0.5),
+        (["--keep-alive"], None, "", None),
+        (["--keep-alive", "soon"], None, "", 0),
+    ],
+)
+def test_minutes_are_wished_for_as_settings_are(
+    arguments: list[str], variable: str | None, file: str, minutes: float | None, sandbox: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    (sandbox / "weft.toml").write_text(file)
+    if variable is not None:
+        monkeypatch.setenv("WEFT_KEEP_ALIVE", variable)
+    assert client._minutes(["run", "w.json", *arguments]) == minutes
+
+
+def test_two_processes_are_alike_but_for_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = json.loads(json.dumps(identity()))
+    for name in ("WEFT_OUTPUT", "TERM", "COLUMNS"):
+        monkeypatch.setenv(name, "another")
+    assert difference(mine, json.loads(json.dumps(identity()))) == ""
+    monkeypatch.setenv("SOME_LIBRARY", "1")
+    assert difference(mine, identity()) == "SOME_LIBRARY in the environment"
+    monkeypatch.undo()
+    monkeypatch.setattr(sys, "path", ["/elsewhere", *sys.path])
+    assert difference(mine, identity()) == "the path of imports"
+
+
+def test_code_is_fresh_for_as_long_as_no_file_changes(sandbox: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = sandbox / "weft_check_fresh.py"
+    file.write_text("")
+    monkeypatch.syspath_prepend(sandbox)
+    times: list[float] = []
+
+    def stamped(path: str) -> Any:
+        # The times of changes are the system's: these are the test's.
+        found = os.stat(path)
+        return None if path == str(file) and not times else (*found[1:3], found.st_size, int(times[0] * 1e9)
+            if path == str(file) else 0)  # fmt: skip
+
+    monkeypatch.setattr(freshness, "_stamp", stamped)
+    monkeypatch.setattr(freshness.time, "time", lambda: 100.0)
+    code = freshness.LoadedCode()
+    assert code.changed() == ""
+    module = types.ModuleType("weft_check_fresh")
+    module.__file__ = str(file)
+    monkeypatch.setitem(sys.modules, "weft_check_fresh", module)
+    times[:] = [101.0]
+    assert code.changed() == str(file), "it was changed after it may have been imported"
+    times[:] = [99.0]
+    assert code.changed() == ""
+    times[:] = [98.0]
+    assert code.changed() == str(file), "another file, older than the one that was imported"
+    times[:] = [99.0]
+    monkeypatch.delitem(sys.modules, "weft_check_fresh")
+    assert code.changed() == ""
+    times.clear()
+    assert code.changed() == str(file), "it is gone"
