@@ -48,7 +48,8 @@ def table() -> Iterator[None]:
 class World:
     """What a change may touch: the workflow, model and input folders of its own, the registry, the options.
 
-    `cache` has what the workflow computed before the change; it is None where a key would not know of the change.
+    `cache` has what the workflow computed before the change; it is None where a key would not know of the change, and
+    where a node is gone: with nodes that did not run, it could be one of them.
     """
 
     def __init__(self, folder: Path, options: Options, monkeypatch: pytest.MonkeyPatch, cache: MemoryCache) -> None:
@@ -163,6 +164,7 @@ def inserted(world: World) -> None:
 
 
 def deleted_output(world: World) -> None:
+    world.cache = None
     for node_id in ("12", "13", "14", "15", "16"):
         del world.workflow[node_id]
 
