@@ -1,11 +1,11 @@
-"""The Python API, stable: `weft.run`, `weft.convert`, `weft.validate`."""
+"""The Python API, stable: `weft.run`, `weft.sweep`, `weft.convert`, `weft.validate`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
@@ -16,6 +16,9 @@ from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
 from weft.engine.session import PathLike, Session, targets_of
 from weft.engine.workflow.overrides import Overrides
+
+if TYPE_CHECKING:
+    from weft.engine.sweeping.index import CellRecord
 
 
 def run(
@@ -80,6 +83,68 @@ def run(
     wanted = targets_of(targets, only)
     prompt = session.read(workflow, overrides, seed=seed, only=wanted if only else (), bypass=bypass, mute=mute)
     return session.execute(session.plan(prompt, wanted), observers, cancel=cancel)
+
+
+def sweep(
+    workflow: WorkflowSource,
+    *,
+    output: PathLike,
+    grid: Mapping[str, Sequence[Any]] | None = None,
+    zipped: Mapping[str, Sequence[Any]] | None = None,
+    rows: Iterable[Mapping[str, Any]] | PathLike | None = None,
+    overrides: Overrides | None = None,
+    models: PathLike | Sequence[PathLike] | None = None,
+    input: PathLike | None = None,
+    registry: Registry | None = None,
+    cache: Cache | None = None,
+    device: str | None = "auto",
+    dtype: str | None = "auto",
+    only: Iterable[str] | None = None,
+    bypass: Iterable[str] = (),
+    mute: Iterable[str] = (),
+    observers: Sequence[Observer] = (),
+    seed: str | int | None = None,
+    cancel: CancelToken | None = None,
+    keep_going: bool = False,
+    **settings: Any,
+) -> Iterator[CellRecord]:
+    """Run a workflow for many values of its inputs, and give the record of each cell when it has finished.
+
+    All cells are checked when the first record is asked for. What finished before, in the same folder, is not run
+    again: its records come first. When the last one has been taken, the sheet and the page are drawn.
+
+    Args:
+        workflow, overrides, models, input, registry, device, dtype, only, bypass, mute, observers, cancel, settings: As
+            in `run`.
+        output: The folder of the sweep: pictures, `index.jsonl`, `sheet.png`, `index.html`.
+        grid: Values by `NODE.INPUT`, or by several with commas between, which then have the same value: an axis each.
+        zipped: The same for one axis more, on which the first values go together, the second ones, ...
+        rows: An axis of mappings from `NODE.INPUT` to a value, or a .csv or .jsonl file of them; `filename` in it is
+            what the files of a row are called.
+        cache: Where outputs are looked up and kept; default: in memory, for this sweep.
+        seed: What every seed is, in all cells: a number, or `random`, drawn once.
+        keep_going: Let a cell that cannot run, or fails, be a record with an `error`, and run the others.
+
+    Raises:
+        UsageError, UnreadableWorkflow, InvalidWorkflow, NodeError, Interrupted: as `run`.
+    """
+    from weft.engine.cache.memory import MemoryCache
+    from weft.engine.sweeping.api import axes_of, records_of
+
+    session = Session(
+        registry=registry,
+        cache=cache if cache is not None else MemoryCache(),
+        models=_roots(models),
+        input=input,
+        output=output,
+        device=_unless_auto(device),
+        dtype=_unless_auto(dtype),
+        **settings,
+    )
+    wanted = targets_of(None, only)
+    prompt = session.read(workflow, overrides, seed=seed, only=wanted, bypass=bypass, mute=mute)
+    axes = axes_of(session, prompt, grid or {}, zipped or {}, rows)
+    return records_of(session, prompt, axes, wanted, observers, cancel, keep_going=keep_going)
 
 
 def validate(

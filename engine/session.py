@@ -129,11 +129,21 @@ class Session:
         changes = _overrides.resolve(prompt, overrides, self.registry)
         return prompt.with_values(self._with_files(prompt, changes)) if changes else prompt
 
-    def has_input(self, prompt: Prompt, node_id: str, name: str) -> bool:
-        """Whether a node of the prompt has an input of this name, or its class does."""
-        node = prompt.nodes[node_id]
-        known = self.registry[node.class_type].given(node.inputs) if node.class_type in self.registry else {}
-        return name in node.inputs or name in known
+    def names_input(self, prompt: Prompt, reference: str) -> bool:
+        """Whether `NODE.INPUT` names an input that the prompt has, or that the class of its node has."""
+        try:
+            named = _overrides.inputs_named(prompt, reference, self.registry)
+        except UsageError:
+            return False
+        nodes = {node_id: prompt.nodes[node_id] for node_id, _ in named}
+        known = {
+            node_id: {
+                *node.inputs,
+                *(self.registry[node.class_type].given(node.inputs) if node.class_type in self.registry else ()),
+            }
+            for node_id, node in nodes.items()
+        }
+        return all(name in known[node_id] for node_id, name in named)
 
     def _converted(self, loaded: Prompt | Workflow, *, keep_unknown: bool) -> Prompt:
         if isinstance(loaded, Prompt):

@@ -71,6 +71,8 @@ COMMANDS = [
     ("plan", "w.json"),
     ("plan", "w.json", "--json", "--prompt-schedule", "--set", "2.text=[a:b:0.5]"),
     ("plan", "schedule.json"),
+    ("sweep", "w.json", "--grid", "4.seed=0..3", "--dry-run"),
+    ("sweep", "w.json", "--grid", "4.seed=0..3", "--dry-run", "--json"),
     ("nodes",),
     ("nodes", "--json"),
     ("nodes", "KSampler"),

@@ -81,12 +81,18 @@ class Columns:
 def grid_axis(text: str, columns: Columns) -> SweepAxis:
     """The axis of `--grid COLUMN=VALUES`. Raises UsageError."""
     column, values = _split(text)
-    seen: set[str] = set()
-    for value in values:
-        if value.text in seen:
-            raise UsageError(f"axis {column!r} has the value {value.text[:60]!r} twice")
-        seen.add(value.text)
-    return SweepAxis(column, tuple(_point({column: value}) for value in values), {column: columns.references(column)})
+    points = tuple(_point({column: value}) for value in values)
+    return _checked(SweepAxis(column, points, {column: columns.references(column)}))
+
+
+def axis_of(values: Mapping[str, Sequence[Any]], columns: Columns) -> SweepAxis:
+    """The axis of columns that vary together, with values as they are. Raises UsageError for unequal lengths."""
+    if any(isinstance(each, str) or not isinstance(each, Sequence) for each in values.values()):
+        raise UsageError(f"axis {', '.join(values)!r}: expected a list of values for each column")
+    _check_lengths({column: len(each) for column, each in values.items()}, "an axis")
+    together = (dict(zip(values, each, strict=True)) for each in zip(*values.values(), strict=True))
+    points = tuple(Point(", ".join(dict.fromkeys(map(str, point.values()))), point) for point in together)
+    return _checked(SweepAxis(", ".join(values), points, {column: columns.references(column) for column in values}))
 
 
 def zipped_axis(texts: Sequence[str], columns: Columns) -> SweepAxis:
@@ -98,12 +104,29 @@ def zipped_axis(texts: Sequence[str], columns: Columns) -> SweepAxis:
     counts = {column: len(values) for column, values in given}
     if len(counts) < len(given):
         raise UsageError("--zip: a column stands there twice")
-    if len(set(counts.values())) > 1:
-        said = ", ".join(f"{column} has {count}" for column, count in counts.items())
-        raise UsageError(f"--zip takes columns of equal length: {said}")
+    _check_lengths(counts, "--zip")
     together = zip(*(values for _, values in given), strict=True)
     points = tuple(_point(dict(zip(counts, values, strict=True))) for values in together)
-    return SweepAxis(", ".join(counts), points, {column: columns.references(column) for column in counts})
+    return _checked(SweepAxis(", ".join(counts), points, {column: columns.references(column) for column in counts}))
+
+
+def _check_lengths(counts: Mapping[str, int], what: str) -> None:
+    if len(set(counts.values())) > 1:
+        said = ", ".join(f"{column} has {count}" for column, count in counts.items())
+        raise UsageError(f"{what} takes columns of equal length: {said}")
+
+
+def _checked(axis: SweepAxis) -> SweepAxis:
+    """The axis. Raises UsageError where it has no point, or one twice."""
+    if not axis.points:
+        raise UsageError(f"axis {axis.name!r} has no values")
+    seen: set[tuple[str, ...]] = set()
+    for point in axis.points:
+        told = tuple(repr(value) for value in point.values.values())
+        if told in seen:
+            raise UsageError(f"axis {axis.name!r} has the value {point.label[:60]!r} twice")
+        seen.add(told)
+    return axis
 
 
 def _split(text: str) -> tuple[str, list[Given]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,13 @@ def jsonl_axis(file: Path, columns: Columns) -> SweepAxis:
     return _axis(file, _json_rows(file), columns)
 
 
-def _axis(file: Path, rows: Iterator[tuple[str, Mapping[str, Any]]], columns: Columns) -> SweepAxis:
+def rows_axis(rows: Iterable[Mapping[str, Any]], columns: Columns) -> SweepAxis:
+    """The axis of rows that are there already: values by column; None leaves its input as it is. Raises UsageError."""
+    told = ((f"row {number}", _said(f"row {number}", row)) for number, row in enumerate(rows, 1))
+    return _axis("rows", told, columns)
+
+
+def _axis(file: Path | str, rows: Iterator[tuple[str, Mapping[str, Any]]], columns: Columns) -> SweepAxis:
     points: list[Point] = []
     names: dict[str, str] = {}
     for place, row in rows:
@@ -102,9 +108,14 @@ def _json_rows(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise UsageError(f"{place}: no JSON: {error}") from error
-        if not isinstance(row, dict):
-            raise UsageError(f"{place}: expected an object, got {kind_of(row)}")
-        bad = next((name for name, value in row.items() if isinstance(value, dict)), None)
-        if bad is not None:
-            raise UsageError(f"{place}: {bad}: expected a value, got an object")
-        yield place, {name: value for name, value in row.items() if value is not None}
+        yield place, _said(place, row)
+
+
+def _said(place: str, row: Any) -> dict[str, Any]:
+    """The values of a row that has one for each column that it is about."""
+    if not isinstance(row, Mapping):
+        raise UsageError(f"{place}: expected an object, got {kind_of(row)}")
+    bad = next((name for name, value in row.items() if isinstance(value, Mapping)), None)
+    if bad is not None:
+        raise UsageError(f"{place}: {bad}: expected a value, got an object")
+    return {name: value for name, value in row.items() if value is not None}

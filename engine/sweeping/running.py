@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Interrupted
-from weft.engine.events import Observer
+from weft.engine.events import CellResumed, CellStarted, Observer
 from weft.engine.running.result import RunResult
 from weft.engine.session import Session
 from weft.engine.sweeping.cells import SweepCell
-
-Watching = Callable[[SweepCell], AbstractContextManager[Sequence[Observer]]]
-"""Gives the observers of a cell's run, for the time of it."""
 
 
 class CellOutcome(NamedTuple):
@@ -33,7 +29,7 @@ class Runner(NamedTuple):
 
     session: Session
     targets: Sequence[str]
-    watching: Watching
+    observers: Sequence[Observer]
     token: CancelToken
 
 
@@ -44,17 +40,40 @@ def run_cells(runner: Runner, cells: Sequence[SweepCell]) -> Iterator[CellOutcom
     those of the others in them.
     """
     token = CancelToken(runner.token)
-    return runner.session.together((partial(_run, runner, cell, token) for cell in cells), token)
+    telling = _Telling(runner.observers)
+    return runner.session.together((partial(_run, runner, cell, telling, token) for cell in cells), token)
 
 
-def _run(runner: Runner, cell: SweepCell, token: CancelToken) -> CellOutcome:
+def _run(runner: Runner, cell: SweepCell, telling: _Telling, token: CancelToken) -> CellOutcome:
     session, started = runner.session, time.perf_counter()
     try:
-        with runner.watching(cell) as observers:
-            plan = session.plan(cell.prompt, runner.targets)
-            result = session.execute(plan, observers, cancel=token)
+        observers = telling.of(cell)
+        plan = session.plan(cell.prompt, runner.targets)
+        result = session.execute(plan, observers, cancel=token)
     except Interrupted:
         raise
     except Exception as error:
         return CellOutcome(cell, time.perf_counter() - started, error=error)
     return CellOutcome(cell, time.perf_counter() - started, result)
+
+
+class _Telling:
+    """Tells observers of which cell the events are that follow: runs that take turns are told of in turns."""
+
+    def __init__(self, observers: Sequence[Observer]) -> None:
+        self._observers = observers
+        self._told = 0
+
+    def of(self, cell: SweepCell) -> list[Observer]:
+        """The observers of a cell's run, which begins now."""
+        self._tell(CellStarted(cell.number, dict(cell.parameters)))
+        return [lambda _: self._resume(cell.number), *self._observers] if self._observers else []
+
+    def _resume(self, number: int) -> None:
+        if self._told != number:
+            self._tell(CellResumed(number))
+
+    def _tell(self, event: CellStarted | CellResumed) -> None:
+        self._told = event.cell
+        for observer in self._observers:
+            observer(event)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from weft.engine.errors import UsageError, Warn, WeftError, of_machine
+from weft.engine.events import CellFinished
 from weft.engine.planning.forecast import ModelCalls
 from weft.engine.session import Session
 from weft.engine.sweeping.axes import SweepAxis
@@ -98,10 +99,9 @@ class Sweep:
             self.index.replace(self._known())
         for one in self.order:
             if one.error is not None:
-                yield self._noted(_failed(one.cell, one.error))
+                yield self._noted(_failed(one.cell, one.error), runner)
         for outcome in run_cells(runner, self.waiting):
-            record = self._record(outcome)
-            yield self._noted(record)
+            yield self._noted(self._record(outcome), runner)
             if outcome.error is not None and not self.keep_going:
                 raise outcome.error
         with _writing(self.folder):
@@ -110,10 +110,12 @@ class Sweep:
     def _known(self) -> list[CellRecord]:
         return [self.records[number] for number in sorted(self.records)]
 
-    def _noted(self, record: CellRecord) -> CellRecord:
+    def _noted(self, record: CellRecord, runner: Runner) -> CellRecord:
         self.records[record.cell] = record
         with _writing(self.folder):
             self.index.add(record)
+        for observer in runner.observers:
+            observer(CellFinished(record.to_json()))
         return record
 
     def _record(self, outcome: CellOutcome) -> CellRecord:

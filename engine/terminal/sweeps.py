@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weft.engine import events
 from weft.engine.errors import UsageError, one_line
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.caches import folders_of, opened
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from weft.engine.session import Session
     from weft.engine.settings import Settings
     from weft.engine.sweeping.axes import SweepAxis
-    from weft.engine.sweeping.cells import SweepCell
     from weft.engine.sweeping.overview import Animation
     from weft.engine.sweeping.survey import Surveyed
     from weft.engine.sweeping.sweep import Sweep
@@ -244,18 +241,10 @@ def _axes(
     """The axes in their order: rows, each grid, what is zipped."""
     from weft.engine.sweeping.axes import Columns, grid_axis, zipped_axis
     from weft.engine.sweeping.rows import csv_axis, jsonl_axis
-    from weft.engine.workflow.overrides import inputs_named
-
-    def is_input(text: str) -> bool:
-        try:
-            named = inputs_named(base, text, session.registry)
-        except UsageError:
-            return False
-        return all(session.has_input(base, node_id, name) for node_id, name in named)
 
     if csv is not None and jsonl is not None:
         raise UsageError("--csv and --jsonl exclude each other")
-    named = Columns.read(columns, is_input)
+    named = Columns.read(columns, partial(session.names_input, base))
     rows = [csv_axis(csv, named)] if csv is not None else [jsonl_axis(jsonl, named)] if jsonl is not None else []
     axes = [*rows, *(grid_axis(text, named) for text in grid), *([zipped_axis(zipped, named)] if zipped else [])]
     if not axes:
@@ -275,22 +264,7 @@ def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
         answer.err.line(f"{said}, into {one_line(str(sweep.folder))}")
     work = {number: told.calls + _REST for number, told in calls.items()}
     with answer.watching(partial(SweepNarrator, work=work)) as observers:
-        told = 0
-
-        def tell(event: events.CellStarted | events.CellResumed) -> None:
-            nonlocal told
-            told = event.cell
-            for observer in observers:
-                observer(event)
-
-        @contextmanager
-        def watching(cell: SweepCell) -> Iterator[Sequence[events.Observer]]:
-            tell(events.CellStarted(cell.number, dict(cell.parameters)))
-            yield [lambda _: tell(events.CellResumed(cell.number)) if told != cell.number else None, *observers]
-
-        for record in sweep.run(Runner(sweep.session, sweep.targets, watching, answer.token)):
-            for observer in observers:
-                observer(events.CellFinished(record.to_json()))
+        for _ in sweep.run(Runner(sweep.session, sweep.targets, observers, answer.token)):
             if not (answer.as_json or answer.as_events):
                 answer.list_files()
 

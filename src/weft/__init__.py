@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weft.engine.api import convert, run, validate
+    from weft.engine.api import convert, run, sweep, validate
     from weft.engine.cache.disk import DiskCache
     from weft.engine.cache.memory import MemoryCache
     from weft.engine.cancel import CancelToken
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "run": "weft.engine.api",
+    "sweep": "weft.engine.api",
     "convert": "weft.engine.api",
     "validate": "weft.engine.api",
     "Session": "weft.engine.session",
@@ -50,6 +51,7 @@ __all__ = [
     "convert",
     "node",
     "run",
+    "sweep",
     "validate",
 ]
 
