@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -103,10 +104,23 @@ class Index:
         os.close(os.open(self.file, os.O_RDWR | os.O_CREAT, 0o600 | readable(self.file.parent) & 0o044))
         connection = connect(self.file)
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _with_log(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_SCHEMA)
         except BaseException:
             connection.close()
             raise
         return connection
+
+
+def _with_log(connection: sqlite3.Connection) -> None:
+    """WAL mode. Of two processes that set it at once on a new file SQLite refuses one, without waiting."""
+    patient_until = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > patient_until:
+                raise
+        time.sleep(0.01)

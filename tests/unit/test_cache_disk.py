@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,24 @@ def test_two_processes_and_a_budget_that_is_too_small(tmp_path: Path) -> None:
     assert cache.size().bytes <= 40_000
     assert list(cache.verify()) == []
     cache.close()
+
+
+def test_another_process_makes_it_at_the_same_moment(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite refuses one of the two at once, whatever its timeout."""
+
+    class Refused(sqlite3.Connection):
+        times = 0
+
+        def execute(self, statement: str, *given: Any) -> sqlite3.Cursor:
+            if "journal_mode" in statement and Refused.times < 3:
+                Refused.times += 1
+                error = sqlite3.OperationalError("database is locked")
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+            return super().execute(statement, *given)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Refused))
+    assert kept(cache, 1) == (1,) and Refused.times == 3
 
 
 def test_killed_while_it_writes(tmp_path: Path) -> None:
