@@ -3,10 +3,10 @@
     python tests/kills.py FOLDER SEED KILLS [ARGUMENT ...]
 
 Two children do the same work at the same time, with a new cache for each round: they are killed (SIGKILL) and started
-again, up to so many times a round, and then left to end. Without arguments the work is every cell of a grid over a graph
-of toy nodes; with arguments `weft sweep ARGUMENTS`, of which each child has a folder of its own. One JSON object is
-printed: the number of `kills` and of `rounds`, the exit `codes` of those that were not killed, and lists of what must not
-be:
+again, up to so many times a round, and then left to end. Without arguments the work is every cell of a grid over a
+graph of toy nodes; with arguments `weft sweep ARGUMENTS`, of which each child has a folder of its own. One JSON object
+is printed: the number of `kills` and of `rounds`, the exit `codes` of those that were not killed, and lists of what
+must not be:
 
     said      what they said of the cache, or raised
     lost      cells that were done when a process was killed, and that were computed again
@@ -57,30 +57,32 @@ class Work(Protocol):
         """What was wrong in this round, which is over."""
 
 
+GRAPH: dict[str, Any] = {
+    "1": {"class_type": "Start", "inputs": {"value": 0}},
+    "2": {"class_type": "Fill", "inputs": {"one": ["1", 0], "size": 999}},
+    "3": {"class_type": "Start", "inputs": {"value": 0}},
+    "4": {"class_type": "Fill", "inputs": {"one": ["3", 0], "size": 998}},
+    "5": {"class_type": "Measure", "inputs": {"block": ["2", 0], "other": ["4", 0]}},
+    "6": {"class_type": "Add", "inputs": {"one": ["5", 0], "other": ["3", 0], "more": 1}},
+    "7": {"class_type": "Plot", "inputs": {"one": ["6", 0], "prefix": "a"}},
+    "8": {"class_type": "Write", "inputs": {"one": ["7", 0], "prefix": "a"}},
+    "9": {"class_type": "Split", "inputs": {"one": ["7", 0]}},
+    "10": {"class_type": "Glance", "inputs": {"words": ["9", 1]}},
+}
+CELLS = tuple(product(range(3), range(4)))
+
+
 class Toys:
     """Every cell of a grid, in a random order, into one folder; the cache is opened anew for each."""
 
-    GRAPH: dict[str, Any] = {
-        "1": {"class_type": "Start", "inputs": {"value": 0}},
-        "2": {"class_type": "Fill", "inputs": {"one": ["1", 0], "size": 999}},
-        "3": {"class_type": "Start", "inputs": {"value": 0}},
-        "4": {"class_type": "Fill", "inputs": {"one": ["3", 0], "size": 998}},
-        "5": {"class_type": "Measure", "inputs": {"block": ["2", 0], "other": ["4", 0]}},
-        "6": {"class_type": "Add", "inputs": {"one": ["5", 0], "other": ["3", 0], "more": 1}},
-        "7": {"class_type": "Plot", "inputs": {"one": ["6", 0], "prefix": "a"}},
-        "8": {"class_type": "Write", "inputs": {"one": ["7", 0], "prefix": "a"}},
-        "9": {"class_type": "Split", "inputs": {"one": ["7", 0]}},
-        "10": {"class_type": "Glance", "inputs": {"words": ["9", 1]}},
-    }
-    CELLS = tuple(product(range(3), range(4)))
     moment = 0.15
 
     def __init__(self, folder: Path) -> None:
         self.place = folder / "round"
         self.world = World(folder / "world", Random(0))
-        self.world.graph, self.world.order = self.GRAPH, list(self.GRAPH)
+        self.world.graph, self.world.order = GRAPH, list(GRAPH)
         self.log = -1
-        self.expected = [self._run(cell, folder / "plain")[0] for cell in range(len(self.CELLS))]
+        self.expected = [self._run(cell, folder / "plain")[0] for cell in range(len(CELLS))]
 
     def begin(self) -> None:
         shutil.rmtree(self.place, ignore_errors=True)
@@ -88,7 +90,7 @@ class Toys:
         self.log = os.open(self.place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def work(self, child: int, seed: int) -> int:
-        cells = list(range(len(self.CELLS)))
+        cells = list(range(len(CELLS)))
         Random(seed).shuffle(cells)
         for cell in cells:
             self._say("begins", cell)
@@ -123,7 +125,7 @@ class Toys:
 
     def _run(self, cell: int, output: Path, cache: Path | None = None) -> tuple[Any, list[str]]:
         """What a cell gives, and the nodes that were called for it."""
-        for node_id, value in zip(("1", "3"), self.CELLS[cell], strict=True):
+        for node_id, value in zip(("1", "3"), CELLS[cell], strict=True):
             self.world.graph[node_id]["inputs"]["value"] = value
         kept = DiskCache(cache, codecs=World.codecs, warn=lambda text: self._say("said", text)) if cache else None
         result = self.world.run(self.world.session(output, kept))

@@ -14,6 +14,7 @@ import pytest
 from weft import DiskCache
 
 from ..edits import World
+from .caches import flip
 
 GRAPH: dict[str, Any] = {
     "1": {"class_type": "Start", "inputs": {"value": 0}},
@@ -97,12 +98,6 @@ def shelf(filled: Shelf) -> Shelf:
 # Blobs.
 
 
-def flip(file: Path, others: list[Path]) -> None:
-    content = bytearray(file.read_bytes())
-    content[len(content) // 2] ^= 1 << len(content) % 8
-    file.write_bytes(content)
-
-
 def swap(file: Path, others: list[Path]) -> None:
     content = file.read_bytes()
     file.write_bytes(others[0].read_bytes())
@@ -126,7 +121,7 @@ def as_loop(file: Path, others: list[Path]) -> None:
 
 
 BLOBS: dict[str, Callable[[Path, list[Path]], Any]] = {
-    "flipped": flip,
+    "flipped": lambda file, _: flip(file),
     "cut": lambda file, _: file.write_bytes(file.read_bytes()[:-1]),
     "longer": lambda file, _: file.write_bytes(file.read_bytes() + b"\0"),
     "emptied": lambda file, _: file.write_bytes(b""),

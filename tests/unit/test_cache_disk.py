@@ -1,9 +1,8 @@
-"""The cache in a folder: what it gives back, and what it does where something is wrong."""
+"""The cache in a folder: processes that share it, its budget, what goes wrong around it, tiers."""
 
 from __future__ import annotations
 
 import errno
-import math
 import os
 import random
 import shutil
@@ -25,12 +24,9 @@ from weft.engine.cache import blobs
 from weft.engine.cache.protocol import Cache, Entry
 from weft.engine.cache.tiers import Tiers
 from weft.engine.errors import UsageError
-from weft.engine.schema.packs import Codec, Pack, Packs
-from weft.nodes.core.codecs import decode, encode
 
+from .caches import KEY, OTHER, flip, got, kept, same, tensor
 from .files import everything_in, marks_in, mode_of
-
-KEY, OTHER = b"k" * 64, b"o" * 64
 
 
 @pytest.fixture
@@ -45,144 +41,8 @@ def cache(tmp_path: Path, warnings: list[str]) -> Iterator[DiskCache]:
     cache.close()
 
 
-def got(cache: Cache, key: bytes = KEY) -> Entry | None:
-    manifest = cache.lookup(key)
-    return None if manifest is None else cache.load(manifest)
-
-
-def kept(cache: Cache, *outputs: Any) -> Any:
-    """What the cache gives for an entry; None if it did not keep it."""
-    cache.put(KEY, Entry(outputs))
-    entry = got(cache)
-    return None if entry is None else entry.outputs
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are the same to the last bit, their types and strides too."""
-    if type(one) is not type(other):
-        return False
-    if isinstance(one, torch.Tensor):
-        alike = (one.dtype, one.shape, one.stride()) == (other.dtype, other.shape, other.stride())
-        return alike and encode(one) == encode(other)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(map(same, one, other))
-    if isinstance(one, dict):
-        return list(one) == list(other) and all(same(one[name], other[name]) for name in one)
-    return repr(one) == repr(other)
-
-
-def tensor(number: int = 0, count: int = 1000) -> torch.Tensor:
-    return torch.full((count,), float(number))
-
-
 def blob(cache: DiskCache) -> Path:
     return next(file for file, _ in cache.blobs.files())
-
-
-# What comes back.
-
-
-@pytest.mark.parametrize("value", [
-    None, True, 0, 1, 1.0, -0.0, math.inf, -math.inf, math.nan, 2**80, "", "1", "ä\ud800\n", b"\x00\xff", [], (), {},
-    [1, (2, [3.5, {"a": None, 1: b"x", (1, 2): "y"}])], {"dict": {"tuple": []}, "blob": ["00", "torch.Tensor"]},
-], ids=repr)  # fmt: skip
-def test_plain_values(cache: DiskCache, value: Any) -> None:
-    assert same(kept(cache, value, 7), (value, 7))
-
-
-DTYPES = [
-    torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16, torch.bfloat16,
-    torch.float32, torch.float64, torch.float8_e4m3fn, torch.float8_e5m2,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_tensors_of_every_type(cache: DiskCache, dtype: torch.dtype) -> None:
-    values = (torch.arange(-3, 9).reshape(3, 4).to(torch.float32) / 3).to(dtype)
-    assert same(kept(cache, values, values[0, 0], values[:0]), (values, values[0, 0], values[:0]))
-
-
-def test_bits_that_are_no_numbers() -> None:
-    payloads = torch.tensor([0x7FC00001, 0x7F800001, -0x80000000, 0x7F800000], dtype=torch.int64).to(torch.int32)
-    back = decode(encode(payloads.view(torch.float32)))
-    assert torch.equal(back.view(torch.int32), payloads)
-
-
-@pytest.mark.parametrize("value", [
-    torch.arange(24.0).reshape(2, 3, 4).movedim(1, -1), torch.arange(24.0).reshape(1, 2, 3, 4).to(
-        memory_format=torch.channels_last), torch.arange(6.0).reshape(2, 3).t(), torch.arange(20.0)[4:],
-], ids=["moved", "channels last", "transposed", "the end of another"])  # fmt: skip
-def test_strides(cache: DiskCache, value: torch.Tensor) -> None:
-    assert same(kept(cache, value), (value,))
-
-
-@pytest.mark.parametrize("value", [torch.arange(20.0)[::3], torch.ones(1).expand(3, 4)], ids=["gaps", "overlaps"])
-def test_of_gaps_the_values_are_kept(value: torch.Tensor) -> None:
-    assert torch.equal(decode(encode(value)), value)
-
-
-def test_latents_conditionings_and_what_hangs_on_them(cache: DiskCache) -> None:
-    latent = {"samples": torch.randn(2, 4, 8, 8), "noise_mask": torch.rand(1, 64, 64), "batch_index": [0, 3]}
-    conditioning = [
-        [torch.randn(1, 77, 32), {"pooled_output": torch.randn(1, 8), "area": (8, 8, 0, 0), "strength": 0.5}],
-        [torch.tensor([[[math.nan]]]), {"pooled_output": None, "mask": torch.ones(1, 8, 8), "x": [torch.ones(1)]}],
-    ]
-    assert same(kept(cache, latent, conditioning, torch.linspace(14.6, 0, 5)), (
-        latent, conditioning, torch.linspace(14.6, 0, 5)))  # fmt: skip
-
-
-def test_one_object_is_one_and_comes_back_as_one(cache: DiskCache) -> None:
-    shared = tensor()
-    outputs = kept(cache, shared, [shared])
-    assert outputs[0] is outputs[1][0]
-    assert cache.size().blobs == 1
-
-
-def test_ui_and_files(cache: DiskCache, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"picture")
-    entry = Entry((), {"images": [{"filename": "a.png"}]}, (tmp_path / "a.png",))
-    cache.put(KEY, entry)
-    assert got(cache) == entry
-    manifest = cache.lookup(KEY)
-    assert manifest is not None and manifest.contents == (blobs.digest_of(b"picture"),)
-
-
-class Model:
-    pass
-
-
-@pytest.mark.parametrize("value", [
-    Model(), Model, {1, 2}, [Model()], {"control": Model()}, torch.nn.Parameter(torch.ones(1)),
-    torch.ones(1, requires_grad=True), torch.ones(2, device="meta"), torch.ones(1, dtype=torch.complex64).conj(),
-    torch.eye(2).to_sparse(),
-], ids=lambda value: type(value).__name__)  # fmt: skip
-def test_what_has_no_form_is_not_kept(cache: DiskCache, warnings: list[str], value: Any) -> None:
-    assert kept(cache, 1, value) is None
-    assert not warnings and cache.size().entries == 0
-
-
-def test_what_contains_itself_is_not_kept(cache: DiskCache, warnings: list[str]) -> None:
-    value: list[Any] = []
-    value.append(value)
-    assert kept(cache, value) is None
-    assert not warnings
-
-
-def test_a_pack_brings_a_codec(tmp_path: Path) -> None:
-    kind = f"{Model.__module__}.{Model.__qualname__}"
-    packs = Packs((Pack(codecs={kind: Codec(lambda model: b"m", lambda content: Model())}),))
-    cache = DiskCache(tmp_path, codecs=packs.codec)
-    assert isinstance(kept(cache, Model())[0], Model)
-    cache.close()
-
-
-def test_a_codec_that_fails_is_told_of(tmp_path: Path, warnings: list[str]) -> None:
-    kind = f"{Model.__module__}.{Model.__qualname__}"
-    packs = Packs((Pack(codecs={kind: "no.such:CODEC"}, name="mine"),))
-    cache = DiskCache(tmp_path, codecs=packs.codec, warn=warnings.append)
-    assert kept(cache, Model()) is None
-    cache.close()
-    assert len(warnings) == 1 and "node pack 'mine': its codec of" in warnings[0]
 
 
 # Another process, another object.
@@ -302,77 +162,12 @@ def test_killed_while_it_writes(tmp_path: Path) -> None:
     cache.close()
 
 
-# Damage.
-
-
-def flip(file: Path) -> None:
-    content = bytearray(file.read_bytes())
-    content[-1] ^= 1
-    file.write_bytes(content)
-
-
-DAMAGE = {
-    "flipped": flip,
-    "cut": lambda file: file.write_bytes(file.read_bytes()[:-1]),
-    "emptied": lambda file: file.write_bytes(b""),
-    "missing": lambda file: file.unlink(),
-}
-
-
-@pytest.mark.parametrize("how", DAMAGE)
-def test_a_damaged_blob_is_a_miss_that_says_so_and_is_written_again(
-    cache: DiskCache, warnings: list[str], how: str
-) -> None:
-    cache.put(KEY, Entry((tensor(1),)))
-    place = blob(cache)
-    DAMAGE[how](place)
-    assert [fault.kind for fault in cache.verify()] == ["damaged"]
-    assert got(cache) is None
-    assert len(warnings) == 1 and str(place) in warnings[0] and "computed again" in warnings[0]
-    assert same(kept(cache, tensor(1)), (tensor(1),))
-    assert list(cache.verify()) == []
-
-
-def test_swapped_blobs(cache: DiskCache, warnings: list[str]) -> None:
-    cache.put(KEY, Entry((tensor(1),)))
-    cache.put(OTHER, Entry((tensor(2),)))
-    one, other = [file for file, _ in cache.blobs.files()]
-    content = one.read_bytes()
-    one.write_bytes(other.read_bytes())
-    other.write_bytes(content)
-    assert got(cache) is None and got(cache, OTHER) is None
-    assert len(warnings) == 2
-
-
-def test_rows_that_point_elsewhere(cache: DiskCache, warnings: list[str]) -> None:
-    cache.put(KEY, Entry((tensor(1),)))
-    cache.put(OTHER, Entry((tensor(2),)))
-    with sqlite3.connect(cache.index.file) as db:
-        rows = db.execute("SELECT key, document, seal FROM entries").fetchall()
-        for (key, _, _), (_, document, seal) in zip(rows, reversed(rows), strict=True):
-            db.execute("UPDATE entries SET document = ?, seal = ? WHERE key = ?", (document, seal, key))
-    db.close()
-    assert [fault.kind for fault in cache.verify()] == ["damaged", "damaged"]
-    assert cache.lookup(KEY) is None and cache.lookup(OTHER) is None
-    assert len(warnings) == 2 and all("is damaged" in each for each in warnings)
-
-
 def test_a_document_that_is_none(cache: DiskCache, warnings: list[str]) -> None:
     cache.put(KEY, Entry((1,)))
     with cache.index.writing() as db:
         db.execute("UPDATE entries SET document = ?", (b"{",))
     assert [row.kinds for row in cache.rows()] == [("damaged",)]
     assert got(cache) is None and "is damaged: it is computed again" in warnings[0]
-
-
-def test_an_index_that_is_none(cache: DiskCache, warnings: list[str]) -> None:
-    cache.put(KEY, Entry((tensor(1),)))
-    cache.close()
-    cache.index.file.write_bytes(b"no database at all" * 1000)
-    assert kept(cache, 1) is None
-    assert len(warnings) == 2 and "cannot be written to" in warnings[0] and "cannot be read" in warnings[1]
-    cache.clear()
-    assert kept(cache, 1) == (1,)
 
 
 # The budget.
@@ -571,7 +366,7 @@ def test_what_only_the_disk_has_goes_to_memory_when_it_is_loaded(cache: DiskCach
     tiers: Cache = Tiers(memory, cache)
     assert got(tiers) == Entry((1,))
     assert got(memory) == Entry((1,))
-    tiers.put(OTHER, Entry((Model(),)))
+    tiers.put(OTHER, Entry((object(),)))
     assert got(memory, OTHER) is not None and got(cache, OTHER) is None
 
 
