@@ -19,6 +19,7 @@ import threading
 import time
 import types
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +30,7 @@ from weft.engine.worker import client, freshness, places
 from weft.engine.worker.identity import difference, identity
 from weft.engine.worker.messages import receive, send
 
+from . import test_cli
 from .test_cli import CHAIN, PACK, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -400,6 +402,44 @@ def test_a_run_that_is_handed_over_loads_next_to_nothing(worker: Shell) -> None:
     command = [sys.executable, "-c", code, "run", "w.json", "--quiet"]
     ended = subprocess.run(command, cwd=worker.folder(), env=worker.environment, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr, worker.runs()) == (0, "", before + 1)
+
+
+IN_A_FILE = test_cli.test_a_signal_in_the_middle_of_a_file_leaves_nothing_half_written
+LONG_IMPORT = test_cli.test_a_signal_during_a_long_import_ends_the_process
+
+
+class Handing(test_cli.Home):
+    """A folder to call Weft in, whose processes hand their runs over."""
+
+    def start(self, *arguments: str, **streams: Any) -> subprocess.Popen[str]:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+        return subprocess.Popen([*WEFT, *arguments], env=self.environment, text=True, **streams)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "test",
+    [
+        partial(IN_A_FILE, number=signal.SIGTERM, code=143),
+        test_cli.test_an_interrupted_run_says_so_in_its_document_and_its_events,
+        test_cli.test_a_node_that_swallows_the_interruption_is_stopped_at_its_next_step,
+        LONG_IMPORT,
+        test_cli.test_a_reader_that_goes_away_stops_the_run_without_a_traceback,
+        test_cli.test_a_terminal_gets_a_bar_with_steps_and_speed,
+    ],
+    ids=lambda test: getattr(test, "func", test).__name__,
+)  # fmt: skip
+def test_what_holds_of_a_process_holds_where_it_hands_over(
+    test: Callable[..., None], own: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = own.folder()
+    monkeypatch.chdir(at)
+    home = Handing(at, own.pack, capsys)
+    # Where a test changes the environment, the run is the first of a new worker.
+    home.environment = {**own.environment, "COLUMNS": "200", "WEFT_KEEP_ALIVE": "5"}
+    test(home=home)
+    # An import that takes its time is left with its process.
+    assert (own.status() == NONE) is (test is LONG_IMPORT)
 
 
 # --- without a worker
