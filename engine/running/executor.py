@@ -257,16 +257,18 @@ class _Run:
         return None if hit is None else self._loaded(hit)
 
     def _of_another(self, step: Step, turns: Turns) -> Entry | None:
-        """What another run has computed since this step was planned; None if this one is to do it, for both."""
+        """What another run has computed since this step was planned; None if this one is to do it, for both.
+
+        While another goes through states that this step has too, it waits for them.
+        """
         if step.key.volatile:
             return None
-        key = self.planner.address(step.schema, step.key)
-        turns.wait(key)
-        hit = self.planner.find(step.schema, step.key)
-        entry = None if hit is None else self._loaded(hit)
-        if entry is None:
-            turns.hold(key)
-        return entry
+
+        def look() -> Entry | None:
+            hit = self.planner.find(step.schema, step.key)
+            return None if hit is None else self._loaded(hit)
+
+        return turns.awaited([self.planner.address(step.schema, step.key), *self.sharing.keys(step)], look)
 
     def _loaded(self, hit: Manifest) -> Entry | None:
         """What the cache has under a key now; None if the files that belong to it are not where this run writes."""

@@ -29,6 +29,7 @@ from weft.engine.planning.forecast import trajectory_of
 from weft.engine.planning.plan import Planner, Step
 from weft.engine.planning.signature import canonical
 from weft.engine.running.state import RunState
+from weft.engine.trajectory import Trajectory
 
 SHARE = 0.02
 """Of the time that steps take: what keeping them may cost, beside the newest state."""
@@ -57,6 +58,14 @@ class Sharing:
         context = self._context.for_node(step.node_id, step.display_id)
         return Steps(self._planner.namespace, mine, found, kept, context)
 
+    def keys(self, step: Step) -> Sequence[bytes]:
+        """What a step has in common with all that pass the same states and find each other's; nothing if none can."""
+        trajectory = self._trajectory(step)
+        if trajectory is None or trajectory.identity is None or not any(self._caches):
+            return ()
+        whole = canonical([dict(trajectory.identity), trajectory.schedule])
+        return (self._planner.namespace + hashlib.blake2b(whole, digest_size=32).digest(),)
+
     def release(self, state: RunState) -> None:
         """A node has ended: where no other one has any steps, the run needs to remember none."""
         if len(self._memory) and not any(self._identity(step) for step in state.steps.values()):
@@ -75,11 +84,14 @@ class Sharing:
         if not step.runs:
             return b""
         if step.node_id not in self._identities:
-            function = self._planner.registry.runnable(step.schema.class_type).options.trajectory
-            told = trajectory_of(step, function, self._context.settings) if function is not None else None
+            told = self._trajectory(step)
             identity = told.identity if told is not None else None
             self._identities[step.node_id] = canonical(dict(identity)) if identity is not None else b""
         return self._identities[step.node_id]
+
+    def _trajectory(self, step: Step) -> Trajectory | None:
+        function = self._planner.registry.runnable(step.schema.class_type).options.trajectory
+        return trajectory_of(step, function, self._context.settings) if function is not None else None
 
 
 class Steps:

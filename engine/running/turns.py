@@ -8,10 +8,13 @@ Invariants, as long as the token is not cancelled:
   there are no locks, and nodes of two runs are never called at once.
 - A job that has begun and not ended has the turn, or is in one of `_ready`, `_meeting` and `_waiting`.
 - Who has the turn and ends or waits hands it on: to the caller, if something is done for it; to a job that is ready; to
-  one that begins, while fewer than `width` are under way; to the first at the meeting, which answers all who are there,
-  and makes them ready. So those who meet are as many as can be. If there is none of all these, every job has ended.
-- A run holds one key at most, and none while it waits for one. So the holder of a key that is waited for has the turn,
-  is ready or at the meeting: somebody can go on until all have ended. Who ends, by whatever it may be, holds nothing.
+  one that begins, while fewer than `width` are under way; to the first at the meeting, which answers those who are
+  there, and makes them ready. So those who meet are as many as can be. If there is none of these, every job has ended.
+- A run holds no key while it waits for one. So the holder of a key that is waited for has the turn, is ready or at the
+  meeting: somebody can go on until all have ended. Who ends, by whatever it may be, holds nothing.
+- At most `width` are answered at once. Those who wait for a key do not count among those under way, or all who share
+  their first steps would stand in each other's way; some are begun for nothing else, and not more than CROWD times as
+  many as there are to be.
 - Who is answered nothing does by itself what it asked for: to meet is never needed, and never in the way.
 
 A cancelled token ends all turns: nobody waits any more, and who did is interrupted.
@@ -36,12 +39,15 @@ Found = TypeVar("Found")
 Answer = Callable[[Sequence[Request]], Sequence[Found | None]]
 """What is found for each of the requests that met; None for one that is left to who asked."""
 
+CROWD = 4
+"""How many times the width may have begun, those included who wait for what another computes."""
+
 _PATIENCE_S = 0.1
 """How long one waits until one looks whether there are turns still."""
 
 
 class _Job:
-    """A job that has begun. `asked`: what it waits for at the meeting; `held`: the key of what it computes."""
+    """A job that has begun. `asked`: what it waits for at the meeting; `held`: the keys of what it computes."""
 
     __slots__ = ("asked", "found", "held", "turn")
 
@@ -49,7 +55,7 @@ class _Job:
         self.turn = threading.Event()
         self.asked: tuple[Callable[[Sequence[Any]], Sequence[Any]], Any] | None = None
         self.found: Any = None
-        self.held: bytes | None = None
+        self.held: Sequence[bytes] = ()
 
 
 class Turns:
@@ -111,27 +117,31 @@ class Turns:
         job.found = None
         return found
 
-    def wait(self, key: bytes) -> None:
-        """Return when no other run computes what has this key."""
+    def awaited(self, keys: Sequence[bytes], look: Callable[[], Found | None]) -> Found | None:
+        """What `look` finds once no other run computes what has one of these keys; None if this run is to do it.
+
+        It then holds the keys until it releases them.
+        """
         job = self._jobs.get(threading.current_thread())
-        while job is not None and key in self._held:
+        if job is None:
+            return look()
+        while (key := next((key for key in keys if key in self._held), None)) is not None:
             self._waiting.setdefault(key, []).append(job)
             self._give_away(job)
-
-    def hold(self, key: bytes) -> None:
-        """Say that this run computes what has this key, for which it has waited just now."""
-        job = self._jobs.get(threading.current_thread())
-        if job is not None:
-            job.held = key
-            self._held.add(key)
+        found = look()
+        if found is None:
+            job.held = keys
+            self._held.update(keys)
+        return found
 
     def release(self) -> None:
         """Say that what this run held is done or given up."""
         job = self._jobs.get(threading.current_thread())
-        if job is not None and job.held is not None:
-            self._held.discard(job.held)
-            self._ready.extend(self._waiting.pop(job.held, ()))
-            job.held = None
+        for key in job.held if job is not None else ():
+            self._held.discard(key)
+            self._ready.extend(self._waiting.pop(key, ()))
+        if job is not None:
+            job.held = ()
 
     def _turn_of_others(self) -> bool:
         """Hand on until it is the caller's turn; False if every job has ended and what they gave is taken."""
@@ -165,7 +175,9 @@ class Turns:
 
     def _next(self) -> Callable[[], Any] | None:
         """The next job, if one may begin."""
-        if len(self._jobs) >= self._width or self._error is not None or self._token.reason is not None:
+        active = len(self._jobs) - sum(map(len, self._waiting.values()))
+        full = active >= self._width or len(self._jobs) >= CROWD * self._width
+        if full or self._error is not None or self._token.reason is not None:
             return None
         try:
             return next(self._left, None)
@@ -188,8 +200,8 @@ class Turns:
             self._hand_on()
 
     def _answer(self, first: _Job) -> None:
-        """Answer all at the meeting, in the thread of the first one."""
-        met, self._meeting = self._meeting, []
+        """Answer those at the meeting, in the thread of the first one."""
+        met, self._meeting = self._meeting[: self._width], self._meeting[self._width :]
         asked: dict[Callable[[Sequence[Any]], Sequence[Any]], list[tuple[_Job, Any]]] = {}
         for job in met:
             assert job.asked is not None

@@ -68,6 +68,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 15
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 16
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

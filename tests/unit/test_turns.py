@@ -80,7 +80,7 @@ def registry(world: World) -> Registry:
             world.inside -= 1
 
     @node(category="test")
-    def Plain(*, number: Number) -> Value:
+    def Plain(*, number: Number, a: Value = 0) -> Value:
         called("Plain", number)
         world.inside -= 1
         return number
@@ -312,10 +312,11 @@ def test_results_of_a_batch_have_a_namespace_of_their_own(world: World) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_they_do_all_end_and_one_goes_on_at_a_time(seed: int, world: World) -> None:
+def test_whatever_they_do_all_end_and_one_goes_on_at_a_time(seed: int) -> None:
     """Jobs that meet, hold keys, wait for them and fail at random."""
     draw = random.Random(seed)
-    turns = Turns(draw.randint(2, 5), CancelToken(), Packs())
+    width = draw.randint(2, 5)
+    turns = Turns(width, CancelToken(), Packs())
     inside: list[int] = []
     held: set[bytes] = set()
 
@@ -330,32 +331,38 @@ def test_whatever_they_do_all_end_and_one_goes_on_at_a_time(seed: int, world: Wo
     def job(number: int, plan: list[tuple[str, int]]) -> int:
         assert not inside
         inside.append(1)
-        mine: bytes | None = None
+        mine: set[bytes] = set()
+
+        def look() -> int | None:
+            assert not keys & held
+            return draw.choice([number, None])
+
         try:
             for what, k in plan:
                 if what == "meet":
                     assert alone(lambda: turns.meet(answer, number)) in (number, None)
-                elif what == "key":
-                    held.discard(mine or b"")
+                elif what == "keys":
+                    held.difference_update(mine)
+                    mine.clear()
                     turns.release()
-                    mine = bytes([k])
-                    alone(partial(turns.wait, mine))
-                    assert mine not in held
-                    held.add(mine)
-                    turns.hold(mine)
+                    keys = {bytes([k]), bytes([draw.randrange(3)])}
+                    if alone(partial(turns.awaited, sorted(keys), look)) is None:
+                        mine |= keys
+                        held.update(keys)
                 elif what == "fail":
                     raise Odd
             return number
         finally:
-            held.discard(mine or b"")
+            held.difference_update(mine)
             inside.clear()
 
     def answer(requests: Sequence[int]) -> list[int | None]:
+        assert len(requests) <= width
         if draw.random() < 0.1:
             raise ValueError
         return [request if draw.random() < 0.9 else None for request in requests]
 
-    choices = ["meet", "meet", "key", "go", "fail"] if seed % 4 == 0 else ["meet", "meet", "key", "go"]
+    choices = ["meet", "meet", "keys", "go", *(["fail"] if seed % 4 == 0 else [])]
     plans = [[(draw.choice(choices), draw.randrange(3)) for _ in range(draw.randrange(8))] for _ in range(12)]
     found: list[int] = []
     try:
@@ -368,14 +375,26 @@ def test_whatever_they_do_all_end_and_one_goes_on_at_a_time(seed: int, world: Wo
         assert sorted(found) == list(range(12))
 
 
+def test_who_waits_for_another_makes_room_for_a_third(world: World) -> None:
+    """Else those who share a node would keep all others from meeting its maker; but a crowd is a crowd."""
+    shared = {"s": step("Squares", number=6, times=3)}
+    prompts = [{**shared, "x": step("Plain", number=n, a=["s", 0])} for n in range(9)]
+    other = {"x": step("Squares", number=7, times=3)}
+    assert Cells(world, batch=2)(*prompts[:6], other)[-1] == 5
+    assert world.met == [[6, 7]] * 3
+    world.met.clear()
+    assert len(Cells(world, batch=2)(*prompts, other)) == 10
+    assert world.met == [[6]] * 3 + [[7]] * 3, "more than four times as many are not begun"
+
+
 def test_runs_that_would_wait_for_each_other_are_an_error() -> None:
     """No run does so; a job that breaks the rule does not hang the caller."""
     turns = Turns(2, CancelToken(), Packs())
 
     def job(mine: bytes, other: bytes) -> None:
-        turns.hold(mine)
+        turns.awaited([mine], lambda: None)
         turns.meet(lambda requests: [None] * len(requests), 0)
-        turns.wait(other)
+        turns.awaited([other], lambda: None)
 
     with pytest.raises(WeftError, match="wait for each other"):
         list(turns.run([partial(job, b"a", b"b"), partial(job, b"b", b"a")]))
