@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib.util
 import os
 import signal
@@ -38,12 +37,6 @@ ROOT = Path(__file__).resolve().parent.parent
 def shared_folder() -> Path:
     """Where the reference data lies: WEFT_SHARED, else ../shared beside the checkout."""
     return Path(os.environ.get("WEFT_SHARED") or ROOT.parent / "shared").resolve()
-
-
-def pytest_collection_finish() -> None:
-    """What is imported and collected stays: the garbage collector need not look through it again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")
