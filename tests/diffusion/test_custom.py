@@ -188,7 +188,11 @@ def test_a_guider_without_negative_lets_cfg_pp_see_nothing(tiny: Any, prompts: l
 
 def model(scale: float = 0.5) -> Any:
     latent_format = LatentFormat(4, 8, scale)
-    return SimpleNamespace(process_latent_in=latent_format.to_network, process_latent_out=latent_format.from_network)
+    return SimpleNamespace(
+        sampling=ModelSampling.discrete(),
+        process_latent_in=latent_format.to_network,
+        process_latent_out=latent_format.from_network,
+    )
 
 
 def test_noise_is_added_in_the_networks_scale() -> None:

@@ -14,7 +14,7 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.values.pixels import to_uint8
 from weft.nodes.diffusion.values.upscale_models import UpscaleModel
-from weft.nodes.diffusion.values.vae import Vae
+from weft.nodes.diffusion.values.vae import KLVae
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 VALUE = torch.tensor(2.0)
@@ -26,7 +26,6 @@ class Autoencoder(nn.Module):
     def __init__(self, weight: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.tensor(weight), requires_grad=False)
-        self.config = SimpleNamespace(block_out_channels=[1, 1, 1, 1], latent_channels=4)
 
     def encode(self, pixels: Tensor) -> Any:
         latent = pixels[:, :1, ::8, ::8].expand(-1, 4, -1, -1) * self.weight
@@ -39,12 +38,16 @@ class Autoencoder(nn.Module):
         return image * self.weight
 
 
+def vae(net: Autoencoder) -> KLVae:
+    return KLVae(PatchedNetwork(net), latent_channels=4, downscale=8)
+
+
 CALLS: dict[str, tuple[Callable[[Autoencoder, Tensor], Tensor], str]] = {
-    "encode": (lambda net, x: Vae(PatchedNetwork(net)).encode(x), "the VAE's encoder"),
-    "encode_tiled": (lambda net, x: Vae(PatchedNetwork(net)).encode_tiled(x, 32, 8), "the VAE's encoder"),
-    "decode": (lambda net, x: Vae(PatchedNetwork(net)).decode(x[..., :4].movedim(-1, 1)), "the VAE's decoder"),
+    "encode": (lambda net, x: vae(net).encode(x), "the VAE's encoder"),
+    "encode_tiled": (lambda net, x: vae(net).encode_tiled(x, 32, 8), "the VAE's encoder"),
+    "decode": (lambda net, x: vae(net).decode(x[..., :4].movedim(-1, 1)), "the VAE's decoder"),
     "decode_tiled": (
-        lambda net, x: Vae(PatchedNetwork(net)).decode_tiled(x[..., :4].movedim(-1, 1), 16, 4),
+        lambda net, x: vae(net).decode_tiled(x[..., :4].movedim(-1, 1), 16, 4),
         "the VAE's decoder",
     ),
     "upscale": (lambda net, x: UpscaleModel(PatchedNetwork(net), 1, 4).upscale(x), "the upscale model"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.conditions import noise_mask_for
@@ -16,6 +16,8 @@ from weft.nodes.diffusion.sampling.noise_control import ControlledNoise
 from weft.nodes.diffusion.testing.measures import heat_map, png
 from weft.nodes.diffusion.values import compositing, latents
 from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, upscale_by, upscale_latent
+from weft.nodes.diffusion.values.vae import Vae
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 FRAMES = 3
 
@@ -117,3 +119,35 @@ def test_previews_show_frames() -> None:
     assert png(VIDEO[:1]) == png(VIDEO[0].movedim(1, 0))
     other = VIDEO + 0.1 * VIDEO.flip(0)
     assert heat_map(VIDEO[:1], other[:1]) == heat_map(VIDEO[0].movedim(1, 0), other[0].movedim(1, 0))
+
+
+class VideoVae(Vae):
+    """The least VAE of videos: an element is the first pixel of 8x8 in the last of 4 frames, behind the first frame."""
+
+    def __init__(self) -> None:
+        super().__init__(PatchedNetwork(nn.Identity()), latent_channels=3, downscale=8, frames=4)
+
+    def _encoder(self) -> Callable[[Tensor], Tensor]:
+        return lambda videos: videos[:, :, ::4, ::8, ::8] * 2.0 - 1.0
+
+    def _decoder(self) -> Callable[[Tensor], Tensor]:
+        def decode(latents: Tensor) -> Tensor:
+            wide = latents.repeat_interleave(8, 3).repeat_interleave(8, 4)
+            return torch.cat([wide[:, :, :1], wide[:, :, 1:].repeat_interleave(4, 2)], 2)
+
+        return decode
+
+
+def test_a_vae_of_videos_has_the_same_face() -> None:
+    vae, images = VideoVae(), torch.rand(11, 20, 24, 3)
+    latent = vae.encode(images)
+    assert latent.shape == (1, 3, 3, 2, 3), "the last two frames are no whole element"
+    decoded = vae.decode(torch.cat([latent, latent]))
+    assert decoded.shape == (2 * 9, 16, 24, 3)
+    torch.testing.assert_close(decoded[[0, 4, 8], ::8, ::8], images[[0, 4, 8], 2:18:8, ::8])
+    assert torch.equal(decoded[9:], decoded[:9])
+    assert vae.decode(latent[:, :, 0]).shape == (1, 16, 24, 3), "a picture is a video of one frame"
+    with pytest.raises(DiffusionError, match="this VAE is of videos: it does not work in tiles"):
+        vae.decode_tiled(latent, 16, 4)
+    with pytest.raises(DiffusionError, match="this VAE is of videos: it does not work in tiles"):
+        vae.encode_tiled(images, 64, 16)

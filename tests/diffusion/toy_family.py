@@ -27,7 +27,7 @@ from weft.nodes.diffusion.weights.patcher import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Exported, Stored, Weights
 
 CHANNELS, PIXELS, WIDTH = 16, 16, 6
-PREFIX, VIDEO = "toy.", "toy.clock"
+PREFIX, VIDEO, FLOW = "toy.", "toy.clock", "toy.flow"
 
 
 class Network(nn.Module):
@@ -57,8 +57,8 @@ class Halves(nn.Module):
 class ToyVae(Vae):
     """See Vae: an element is the mean of its pixels."""
 
-    downscale = PIXELS
-    latent_channels = CHANNELS
+    def __init__(self, network: PatchedNetwork) -> None:
+        super().__init__(network, latent_channels=CHANNELS, downscale=PIXELS)
 
     def _encoder(self) -> Callable[[Tensor], Tensor]:
         module: Any = self.network.module()
@@ -147,9 +147,10 @@ class ToyVaeKind:
 
 @dataclass(frozen=True)
 class ToyKind:
-    """See Kind. video: whether its latents have an axis of time."""
+    """See Kind. video: whether its latents have an axis of time. flow: whether it was trained on one."""
 
     video: bool
+    flow: bool = False
     name: str = "toy"
     title: str = "Toy"
 
@@ -158,7 +159,7 @@ class ToyKind:
     @property
     def ignored(self) -> Mapping[str, str]:
         """See Kind."""
-        return {"toy\\.clock": "a mark, read by recognise"}
+        return dict.fromkeys((r"toy\.clock", r"toy\.flow"), "a mark, read by recognise")
 
     @property
     def latent_format(self) -> LatentFormat:
@@ -173,6 +174,8 @@ class ToyKind:
 
     def process(self) -> ModelSampling:
         """See Kind."""
+        if self.flow:
+            return ModelSampling.flow(shift=3.0)
         return ModelSampling.continuous("eps", sigma_min=0.01, sigma_max=20.0)
 
     def alone(self) -> ToyKind:
@@ -233,7 +236,7 @@ class ToyFamily:
 
     def recognise(self, shapes: FileShapes, metadata: Any = None, read: Read | None = None) -> ToyKind | None:
         """See Family."""
-        return ToyKind(VIDEO in shapes) if self.claims(shapes) else None
+        return ToyKind(VIDEO in shapes, FLOW in shapes) if self.claims(shapes) else None
 
     def renamed_vae(self, file: Weights) -> Weights:
         """See Family."""
@@ -255,11 +258,12 @@ class ToyFamily:
         raise DiffusionError("a toy's letters stand in its checkpoint alone")
 
 
-def write(path: Path, *, video: bool, seed: int = 0) -> Path:
+def write(path: Path, *, video: bool, flow: bool = False, seed: int = 0) -> Path:
     """A checkpoint of this family, of random weights."""
     generator = torch.Generator().manual_seed(seed)
     networks = ((PREFIX, Network()), ("toy_text.", nn.Embedding(32, WIDTH)), ("toy_vae.", Halves()))
     shapes = {prefix + name: p.shape for prefix, module in networks for name, p in module.named_parameters()}
     tensors = {key: torch.randn(shape, generator=generator) * 0.3 for key, shape in shapes.items()}
-    save_file({**tensors, **({VIDEO: torch.ones(1)} if video else {})}, path)
+    marks = {mark: torch.ones(1) for mark, there in ((VIDEO, video), (FLOW, flow)) if there}
+    save_file({**tensors, **marks}, path)
     return path

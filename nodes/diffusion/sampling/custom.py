@@ -70,7 +70,7 @@ def add_noise(model: ModelPatcher, noise: Noise, sigmas: Tensor, latent: Latent)
         return {**latent}
     level = (sigmas[0] - sigmas[-1]).abs() if len(sigmas) > 1 else sigmas[0]
     inner = model.process_latent_in(samples.to(device="cpu", dtype=torch.float32))
-    noised = model.process_latent_out(inner + noise.generate_noise(latent) * level)
+    noised = model.process_latent_out(model.sampling.noised(inner, noise.generate_noise(latent), level))
     return {**latent, "samples": noised.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)}
 
 

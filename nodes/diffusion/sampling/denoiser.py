@@ -1,7 +1,9 @@
 """The process that a network was trained on: sigma <-> timestep, input scaling, from its output to a denoised latent.
 
-Notation of Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models": a noised latent is
-x = x0 + sigma * noise (variance exploding), whatever the network was trained on. This module alone knows better.
+Notation of Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models". A noised latent is
+x = x0 + sigma * noise (variance exploding) for all networks that were trained on noise or v, and for flows
+x = (1 - sigma) * x0 + sigma * noise (Liu et al. 2022, "Flow Straight and Fast"), sigma from 1 to 0. In both
+dx/dsigma = (x - denoised) / sigma: a solver that knows no more than that solves both (Sampler.flows).
 """
 
 from __future__ import annotations
@@ -71,6 +73,28 @@ class LogClock:
         return (timestep / 0.25).exp()
 
 
+class FlowClock:
+    """Timesteps of a flow: multiplier * sigma; a schedule's are shifted towards noise (Esser et al. 2024, eq. 23).
+
+    shift: a at the timestep t of 0..1 stands for the noise level a t / (1 + (a - 1) t); 1 shifts nothing.
+    multiplier: the timestep of pure noise, as the network counts.
+    """
+
+    def __init__(self, shift: float, multiplier: float) -> None:
+        self.shift = shift
+        self.multiplier = multiplier
+        self.ends = 0.0, multiplier
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """See Clock."""
+        return sigma * self.multiplier
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """See Clock. It is no inverse of `timestep`: schedules are shifted, what the network is told is not."""
+        t = timestep / self.multiplier
+        return self.shift * t / (1.0 + (self.shift - 1.0) * t)
+
+
 class ModelSampling:
     """The noise levels that a network was trained at, and what its output stands for. Not changed once made.
 
@@ -133,6 +157,20 @@ class ModelSampling:
         sigmas = torch.linspace(math.log(sigma_min), math.log(sigma_max), 1000).exp()
         return cls(sigmas, prediction, sigma_data=sigma_data, clock=LogClock(sigma_min, sigma_max))
 
+    @classmethod
+    def flow(cls, *, shift: float = 1.0, multiplier: float = 1000.0, timesteps: int = 1000) -> ModelSampling:
+        """A rectified flow, whose network gives the velocity, noise - latent; shift and multiplier: see FlowClock."""
+        if not shift > 0.0:
+            raise DiffusionError(f"the shift of a flow is above 0, got {shift}")
+        clock = FlowClock(shift, multiplier)
+        levels = torch.arange(1, timesteps + 1, dtype=torch.float64) / timesteps
+        return cls(clock.sigma(levels * multiplier), "flow", clock=clock)
+
+    @property
+    def process(self) -> Process:
+        """How a latent and noise are mixed."""
+        return PREDICTIONS[self.prediction].process
+
     def timestep(self, sigma: Tensor | float) -> Tensor:
         """What the network is given for a noise level: float32, of sigma's shape."""
         return self.clock.timestep(torch.as_tensor(sigma, dtype=torch.float32))
@@ -144,14 +182,14 @@ class ModelSampling:
     def percent_to_sigma(self, percent: float) -> float:
         """Noise level at a share of the way from pure noise (0.0) to the image (1.0); the ends are open."""
         if percent <= 0.0:
-            return 999999999.9
+            return self.process.top
         if percent >= 1.0:
             return 0.0
         low, high = self.clock.ends
         return float(self.sigma(low + (1.0 - percent) * (high - low)))
 
     def scale_input(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """x as the network expects it: at variance 1 for all but "img_to_img". sigma: 0-dim, or [N] for x [N,...]."""
+        """x as the network expects it: at variance 1, but for an image or a flow. sigma: 0-dim, or [N] for x [N,..]."""
         return _level_by_level(partial(PREDICTIONS[self.prediction].scale_input, self), sigma, x)
 
     def denoised(self, x: Tensor, output: Tensor, sigma: Tensor) -> Tensor:
@@ -159,20 +197,39 @@ class ModelSampling:
         return _level_by_level(partial(PREDICTIONS[self.prediction].denoised, self), sigma, x, output)
 
     def add_noise(self, latent: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
-        """Where sampling starts: at the top of the schedule x has the variance of the network's own prior."""
-        return latent + noise * ((1.0 + sigma**2) ** 0.5 if self.is_top(sigma) else sigma)
+        """Where sampling starts: exploding, at the top of the schedule, x has the variance of the network's prior."""
+        if self.process is EXPLODING and self.is_top(sigma):
+            sigma = (1.0 + sigma**2) ** 0.5
+        return self.noised(latent, noise, sigma)
 
     def noised(self, latent: Tensor, noise: Tensor, sigma: Tensor) -> Tensor:
         """A latent as it is at a noise level, on the way of a run."""
-        return latent + noise * sigma
+        return self.process.noised(latent, noise, sigma)
 
     def ended(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """What a run that ends at a noise level hands on as a latent: x, noise and all."""
-        return x
+        """What a run that ends at a noise level hands on as a latent: with no more noise it begins there again."""
+        return self.process.ended(x, sigma)
 
     def is_top(self, sigma: Tensor) -> bool:
         """Whether sigma is the highest trained noise level (relative 1e-5) or above."""
         return float(sigma) > self.sigma_max or math.isclose(float(sigma), self.sigma_max, rel_tol=1e-5)
+
+
+class Process(NamedTuple):
+    """How latent and noise are mixed, (latent, noise, sigma) -> x, and what a run that ends there hands on, (x, sigma).
+
+    top: the noise level before all others, as a bound.
+    """
+
+    noised: Callable[[Tensor, Tensor, Tensor], Tensor]
+    ended: Callable[[Tensor, Tensor], Tensor]
+    top: float
+
+
+EXPLODING = Process(lambda latent, noise, sigma: latent + noise * sigma, lambda x, sigma: x, 999999999.9)
+FLOW = Process(
+    lambda latent, noise, sigma: noise * sigma + latent * (1.0 - sigma), lambda x, sigma: x / (1.0 - sigma), 1.0
+)
 
 
 class Prediction(NamedTuple):
@@ -180,6 +237,7 @@ class Prediction(NamedTuple):
 
     scale_input: Callable[[ModelSampling, Tensor, Tensor], Tensor]
     denoised: Callable[[ModelSampling, Tensor, Tensor, Tensor], Tensor]
+    process: Process = EXPLODING
 
 
 def _to_unit_variance(sampling: ModelSampling, x: Tensor, sigma: Tensor) -> Tensor:
@@ -215,6 +273,8 @@ PREDICTIONS: Mapping[str, Prediction] = {
     "x0": Prediction(_to_unit_variance, lambda sampling, x, output, sigma: output),
     # The image, from an input that is not scaled.
     "img_to_img": Prediction(lambda sampling, x, sigma: x, lambda sampling, x, output, sigma: output),
+    # Liu et al. 2022: the velocity, noise - x0.
+    "flow": Prediction(lambda sampling, x, sigma: x, _from_noise, FLOW),
 }
 
 

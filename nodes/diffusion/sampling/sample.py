@@ -17,14 +17,15 @@ from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, noise_mask_for
 from weft.nodes.diffusion.sampling.continuous import Leftover
+from weft.nodes.diffusion.sampling.denoiser import EXPLODING, ModelSampling
 from weft.nodes.diffusion.sampling.noise import SEED_MAX, NoiseSource, prepare_noise
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, State
 from weft.nodes.diffusion.sampling.sharing import StepStore, Trail, trail_of
 from weft.nodes.diffusion.sampling.stages import SolverSpan, Stage
 from weft.nodes.diffusion.values.latents import Latent, samples_of
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.sampling.denoiser import ModelSampling
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 # (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
@@ -94,6 +95,7 @@ def solve(
     if noise.shape != samples.shape:
         raise DiffusionError(f"the noise is {list(noise.shape)}, the latent {list(samples.shape)}")
     sigmas, span = stage.sigmas, stage.span(before)
+    _check_process(model.sampling, stage)
     # Realised outside inference_mode: patched weights outlive this run.
     network = model.network.module()
     denoiser = model.kind.denoiser(network, model.sampling, model.latent_format)
@@ -157,6 +159,19 @@ def _solved(
             x = solve(x, span.sigmas, range(i, i + 1), source, state, watch)
             trail.passed(i, x, state)
     return x
+
+
+def _check_process(sampling: ModelSampling, stage: Stage) -> None:
+    """Raise DiffusionError for a flow and what is made for variance exploding: it would give another picture."""
+    if sampling.process is EXPLODING:
+        return
+    if not stage.sampler.flows:
+        name = stage.sampler.name or "this sampler"
+        usable = ", ".join(name for name in SAMPLERS if SAMPLERS[name].flows)
+        raise DiffusionError(f"{name} cannot sample this model, which is a flow; these can: {usable}")
+    if float(stage.sigmas[0]) > sampling.process.top:
+        top = f"{float(stage.sigmas[0]):g}"
+        raise DiffusionError(f"the schedule begins at noise level {top}; this model is a flow, whose highest is 1")
 
 
 def _protected(stage: Stage, start: Tensor, noise: Tensor, before: Leftover | None) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
+from weft.nodes.diffusion.sampling.denoiser import EXPLODING
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.noise import Noise, NoNoise
 from weft.nodes.diffusion.sampling.sample import ksample
@@ -82,6 +83,8 @@ def sample_tiled(
     """
     _check(latent, tile, strategy)
     guidance, seed = stage.guidance, stage.noise.seed
+    if model.sampling.process is not EXPLODING:
+        raise DiffusionError("tiles cannot be sampled of this model, which is a flow")
     if not isinstance(guidance, CFG):
         raise DiffusionError(f"tiles are sampled with classifier-free guidance, not {type(guidance).__name__}")
     samples, sigmas = model.latent_format.shaped(samples_of(latent)), stage.sigmas

@@ -31,6 +31,8 @@ class Half(NamedTuple):
     first: int
 
 
+_CHANNELS, _PIXELS = 4, 8
+
 HALVES = (Half("encoder", 0), Half("decoder", 1))
 
 
@@ -38,13 +40,8 @@ class TinyVae(Vae):
     """As Vae. `scale` is the family's latent scale."""
 
     def __init__(self, network: PatchedNetwork, scale: float) -> None:
-        super().__init__(network)
+        super().__init__(network, latent_channels=_CHANNELS, downscale=_PIXELS)
         self.scale = scale
-
-    @property
-    def downscale(self) -> int:
-        """Pixels along one side of a latent's cell."""
-        return 8
 
     def check_whole(self) -> None:
         """A TAESD is two files, and no VAE."""

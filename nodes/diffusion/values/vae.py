@@ -7,6 +7,7 @@ Numbers as in parity/facts.md section 10, held by the goldens vae_* and parity/u
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator
 from fractions import Fraction
 from typing import Any
@@ -22,25 +23,30 @@ from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Exported
 
 
-class Vae:
-    """An autoencoder over images [B,H,W,3] in 0..1 and latents [B,C,h,w], of the layout of Stable Diffusion's.
+class Vae(ABC):
+    """An autoencoder over images [B,H,W,3] in 0..1 and latents [B,C,h,w] or [B,C,T,h,w].
 
     Args:
-        network: diffusers' AutoencoderKL.
+        network: its weights, in one network or two halves `encoder` and `decoder`.
+        latent_channels: of a latent.
+        downscale: pixels along one side of an element.
+        frames: of a video, that an element behind the first stands for, as in LatentFormat; 0 for an autoencoder of
+            pictures, to which every frame is one.
     """
 
-    def __init__(self, network: PatchedNetwork) -> None:
+    def __init__(self, network: PatchedNetwork, *, latent_channels: int, downscale: int, frames: int = 0) -> None:
         self.network = network
+        self.latent_channels = latent_channels
+        self.downscale = downscale
+        self.frames = frames
 
-    @property
-    def downscale(self) -> int:
-        """Pixels along one side of a latent's cell."""
-        return 1 << (len(self._config.block_out_channels) - 1)
+    @abstractmethod
+    def _encoder(self) -> Callable[[Tensor], Tensor]:
+        """[b,3,H,W] in 0..1 -> [b,C,h,w], unscaled; of videos [b,3,F,H,W] -> [b,C,T,h,w]."""
 
-    @property
-    def latent_channels(self) -> int:
-        """Channels of a latent."""
-        return int(self._config.latent_channels)
+    @abstractmethod
+    def _decoder(self) -> Callable[[Tensor], Tensor]:
+        """The inverse: to float32 in about -1..1."""
 
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
@@ -52,10 +58,11 @@ class Vae:
 
         Args:
             pixels: [B,H,W,C] float, 0..1, any device; channels behind the third are left out. What exceeds a multiple
-                of `downscale` is cropped, half of it at the upper left.
+                of `downscale` is cropped, half of it at the upper left. Where there are `frames`, B are those of one
+                video; what exceeds 1 + a multiple of `frames` is left out at the end.
 
         Returns:
-            [B,C,h,w] float32 on the CPU, unscaled.
+            [B,C,h,w] float32 on the CPU, unscaled; of a video [1,C,T,h,w].
 
         Raises:
             DiffusionError: no image of this form, or one smaller than a cell; NaN or infinity (see finite).
@@ -63,9 +70,10 @@ class Vae:
         cropped = self._cropped(pixels)
         encode = self._encoder()
         # Made outside inference_mode, so that nodes may write into it.
-        height, width = (side // self.downscale for side in cropped.shape[2:])
-        latents = torch.empty(len(cropped), self.latent_channels, height, width)
-        # One image at a time: memory for one, and rounding that does not depend on the batch.
+        height, width = (side // self.downscale for side in cropped.shape[-2:])
+        times = [(cropped.shape[2] - 1) // self.frames + 1] if self.frames else []
+        latents = torch.empty(len(cropped), self.latent_channels, *times, height, width)
+        # One image or video at a time: memory for one, and rounding that does not depend on the batch.
         for latent, image in zip(latents, cropped, strict=True):
             latent.copy_(encode(image[None])[0])
         return latents
@@ -75,6 +83,7 @@ class Vae:
 
         Raises DiffusionError also where half a tile is no whole number of cells, or no more than the overlap.
         """
+        self._check_tiles()
         cropped = self._cropped(pixels)
         cell = self.downscale
         if tile % (2 * cell) or overlap % cell:
@@ -87,26 +96,29 @@ class Vae:
         """The image of a latent.
 
         Args:
-            latent: [B,C,h,w] float, unscaled, any device; of [B,C,T,h,w] every frame is a picture.
+            latent: [B,C,h,w] or [B,C,T,h,w] float, unscaled, any device.
 
         Returns:
-            [B,H,W,3] or [B*T,H,W,3] float32 on the CPU, clamped to 0..1; a side of an element is `downscale` pixels.
+            [B,H,W,3] float32 on the CPU, clamped to 0..1; a side of an element is `downscale` pixels. Of [B,C,T,h,w]
+            every frame is a picture; where there are `frames`, those behind a video's first stand for so many.
 
         Raises:
             DiffusionError: no latent of this form; NaN or infinity (see finite).
         """
-        pictures = self._pictures(latent)
+        latents = self._latents(latent)
         decode = self._decoder()
-        height, width = (side * self.downscale for side in pictures.shape[2:])
-        images = torch.empty(len(pictures), height, width, 3)
-        for image, one in zip(images, pictures, strict=True):
+        height, width = (side * self.downscale for side in latents.shape[-2:])
+        times = [(latents.shape[2] - 1) * self.frames + 1] if self.frames else []
+        images = torch.empty(len(latents), *times, height, width, 3)
+        for image, one in zip(images, latents, strict=True):
             image.copy_(_image(decode(one[None]))[0])
-        return images
+        return images.reshape(-1, height, width, 3)
 
     def decode_tiled(self, latent: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
         """As decode, over tiles of about `tile` x `tile` elements that share `overlap` elements: takes less memory."""
-        pictures, scale = self._pictures(latent), Fraction(self.downscale)
-        return _image(mean_over_tilings(pictures, self._decoder(), three_shapes(tile), overlap, scale, report))
+        self._check_tiles()
+        latents, scale = self._latents(latent), Fraction(self.downscale)
+        return _image(mean_over_tilings(latents, self._decoder(), three_shapes(tile), overlap, scale, report))
 
     def exported(self) -> Exported:
         """What a file of it alone holds. Raises DiffusionError where it has no such file."""
@@ -118,11 +130,9 @@ class Vae:
         for half in ("encoder", "decoder"):
             self._half(half)
 
-    def _encoder(self) -> Callable[[Tensor], Tensor]:
-        return finite(self._half("encoder"), _encode, "the VAE's encoder")
-
-    def _decoder(self) -> Callable[[Tensor], Tensor]:
-        return finite(self._half("decoder"), _decode, "the VAE's decoder")
+    def _check_tiles(self) -> None:
+        if self.frames:
+            raise DiffusionError("this VAE is of videos: it does not work in tiles")
 
     def _half(self, name: str) -> Any:
         """The network, if it has this half. Raises DiffusionError for one from a file without it."""
@@ -131,7 +141,10 @@ class Vae:
         return self.network.module()
 
     def _cropped(self, pixels: Tensor) -> Tensor:
-        """An image as [B,3,H,W], cut to whole cells around its middle. Raises DiffusionError for anything else."""
+        """Images [B,3,H,W], cut to whole cells around their middle, or one video [1,3,F,H,W], to whole elements.
+
+        Raises DiffusionError for anything else.
+        """
         cell = self.downscale
         if not isinstance(pixels, Tensor):
             raise DiffusionError(f"an image is a tensor [B,H,W,3], got {type(pixels).__name__}")
@@ -142,28 +155,36 @@ class Vae:
             raise DiffusionError(f"an image is {shape} (B,H,W,C), expected at least one of {cell}x{cell} pixels")
         height, width = (size // cell * cell for size in shape[1:3])
         top, left = (size % cell // 2 for size in shape[1:3])
-        return pixels[:, top : top + height, left : left + width, :3].movedim(-1, 1)
+        images = pixels[:, top : top + height, left : left + width, :3].movedim(-1, 1)
+        if not self.frames:
+            return images
+        return images[: (len(images) - 1) // self.frames * self.frames + 1].movedim(0, 1)[None]
 
-    def _pictures(self, latent: Tensor) -> Tensor:
-        """A latent as a batch of pictures [B,C,h,w]. Raises DiffusionError for anything else."""
+    def _latents(self, latent: Tensor) -> Tensor:
+        """A latent as pictures [B,C,h,w], or as videos [B,C,T,h,w]. Raises DiffusionError for anything else."""
         shape = list(latent.shape)
         if len(shape) not in (4, 5) or shape[1] != self.latent_channels or not latent.is_floating_point() or 0 in shape:
             raise DiffusionError(f"a latent is {shape} {latent.dtype}, expected [B,{self.latent_channels},h,w] float")
-        return as_pictures(latent)
+        if not self.frames:
+            return as_pictures(latent)
+        return latent if latent.dim() == 5 else latent[:, :, None]
 
-    @property
-    def _config(self) -> Any:
-        return self.network.base.config
+
+class KLVae(Vae):
+    """See Vae. network: diffusers' AutoencoderKL, which several families have."""
+
+    def _encoder(self) -> Callable[[Tensor], Tensor]:
+        return finite(self._half("encoder"), _encode, "the VAE's encoder")
+
+    def _decoder(self) -> Callable[[Tensor], Tensor]:
+        return finite(self._half("decoder"), _decode, "the VAE's decoder")
 
 
 class PixelVae(Vae):
     """The VAE of models that work on pixels: a latent [B,3,H,W] is the image itself, in -1..1."""
 
-    downscale = 1
-    latent_channels = 3
-
     def __init__(self) -> None:
-        super().__init__(PatchedNetwork(nn.Identity()))
+        super().__init__(PatchedNetwork(nn.Identity()), latent_channels=3, downscale=1)
 
     def check_whole(self) -> None:
         """It has no weights."""

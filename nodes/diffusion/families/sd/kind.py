@@ -161,4 +161,5 @@ class SDVaeKind:
 
     def open(self, network: PatchedNetwork) -> SDVae:
         """See VaeKind."""
-        return SDVae(network)
+        downscale = 1 << (len(self.config["block_out_channels"]) - 1)
+        return SDVae(network, latent_channels=self.config["latent_channels"], downscale=downscale)

@@ -1,0 +1,164 @@
+"""Rectified flows: the noise levels, the mix of latent and noise, and a model of the toy family from file to latent."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.custom import add_noise
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.noise import RandomNoise, prepare_noise, sequential_noise
+from weft.nodes.diffusion.sampling.sample import Inpaint
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.schedules import schedule
+from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
+
+from .ksampling import ksample
+from .toy_family import CHANNELS, ToyFamily, write
+
+FLOWS = [name for name in SAMPLERS if SAMPLERS[name].flows]
+OTHERS = [name for name in SAMPLERS if not SAMPLERS[name].flows]
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["picture", "video"])
+def toy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> LoadedCheckpoint:
+    path = write(tmp_path_factory.mktemp("flow") / "toy.safetensors", video=request.param, flow=True)
+    cpu = torch.device("cpu")
+    return load_checkpoint(path, device=cpu, dtype=torch.float32, families=(ToyFamily(),))
+
+
+def latent_of(toy: LoadedCheckpoint, seed: int = 0) -> Tensor:
+    shape = (2, CHANNELS, 3, 4, 5) if toy.model.latent_format.frames else (2, CHANNELS, 4, 5)
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def sampled(toy: LoadedCheckpoint, latent: dict[str, Any], **changes: Any) -> Any:
+    assert toy.clip is not None
+    given = {"positive": toy.clip.encode("a cat"), "negative": toy.clip.encode("")}
+    settings = {"seed": 3, "steps": 4, "cfg": 1.0, "sampler": "euler", "scheduler": "simple", **changes}
+    return ksample(toy.model, latent, **given, **settings)
+
+
+def test_noise_levels_are_shifted_and_timesteps_are_not() -> None:
+    plain, shifted = ModelSampling.flow(), ModelSampling.flow(shift=3.0)
+    torch.testing.assert_close(plain.sigmas, torch.arange(1, 1001) / 1000)
+    assert (plain.sigma_min, plain.sigma_max, shifted.sigma_max) == (pytest.approx(0.001), 1.0, 1.0)
+    assert float(shifted.sigma(500.0)) == pytest.approx(3 * 0.5 / (1 + 2 * 0.5))
+    assert float(shifted.timestep(0.75)) == 750.0
+    assert float(ModelSampling.flow(shift=3.0, multiplier=1.0).timestep(0.75)) == 0.75
+    assert [shifted.percent_to_sigma(percent) for percent in (0.0, 0.5, 1.0)] == [1.0, pytest.approx(0.75), 0.0]
+    # Flux writes the shift as e**mu / (e**mu + 1 / t - 1).
+    mu, t = 1.15, 0.3
+    assert float(ModelSampling.flow(shift=math.exp(mu)).sigma(300.0)) == pytest.approx(
+        math.exp(mu) / (math.exp(mu) + 1 / t - 1)
+    )
+    with pytest.raises(DiffusionError, match="the shift of a flow is above 0, got 0"):
+        ModelSampling.flow(shift=0.0)
+
+
+def test_simple_starts_at_pure_noise_and_ends_at_the_latent() -> None:
+    sigmas = schedule(ModelSampling.flow(shift=3.0), "simple", 4)
+    torch.testing.assert_close(sigmas, torch.tensor([1.0, 0.9, 0.75, 0.5, 0.0]))
+
+
+def test_latent_and_noise_are_mixed_and_told_apart_again() -> None:
+    sampling, latent, noise = ModelSampling.flow(), torch.randn(1, 4, 2, 2), torch.randn(1, 4, 2, 2)
+    sigma = torch.tensor(0.25)
+    x = sampling.add_noise(latent, noise, sigma)
+    torch.testing.assert_close(x, 0.75 * latent + 0.25 * noise)
+    assert torch.equal(sampling.noised(latent, noise, sigma), x)
+    assert torch.equal(sampling.add_noise(latent, noise, torch.tensor(1.0)), noise)
+    torch.testing.assert_close(sampling.denoised(x, noise - latent, sigma), latent)
+    assert torch.equal(sampling.scale_input(x, sigma), x)
+    again = sampling.add_noise(sampling.ended(x, sigma), torch.zeros_like(x), sigma)
+    torch.testing.assert_close(again, x)
+
+
+def test_from_a_file_to_a_latent_as_the_paper_writes_it(toy: LoadedCheckpoint) -> None:
+    """x from noise to latent along the velocity, step by step, without the engine's samplers."""
+    start = latent_of(toy)
+    result = sampled(toy, {"samples": start}, denoise=0.5)["samples"]
+    scale = toy.model.latent_format
+    network: Any = toy.model.network.module()
+    assert toy.clip is not None
+    context = toy.clip.encode("a cat")[0][0].expand(2, -1, -1)
+    sigmas = schedule(toy.model.sampling, "simple", 8)[-5:]
+    x = sigmas[0] * prepare_noise(start, 3) + (1 - sigmas[0]) * scale.to_network(start)
+    with torch.no_grad():
+        for sigma, following in pairwise(sigmas):
+            velocity = network(x, sigma, context, torch.ones(2))
+            x = x + (following - sigma) * velocity
+    torch.testing.assert_close(result, scale.from_network(x))
+
+
+@pytest.mark.parametrize("mode", ["comfy", "continuous"])
+def test_two_stages_are_one_run(toy: LoadedCheckpoint, mode: str) -> None:
+    whole = sampled(toy, {"samples": latent_of(toy)}, steps=5, mode=mode)["samples"]
+    first = sampled(toy, {"samples": latent_of(toy)}, steps=5, end=3, mode=mode)
+    second = sampled(toy, first, steps=5, start=3, add_noise=False, mode=mode)["samples"]
+    torch.testing.assert_close(second, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_what_a_mask_keeps_is_mixed_at_each_level_and_kept_in_the_end(toy: LoadedCheckpoint) -> None:
+    latent, mask = latent_of(toy), torch.zeros(1, 1, 4, 5)
+    mask[..., 2:] = 1.0
+    result = sampled(toy, {"samples": latent, "noise_mask": mask})["samples"]
+    torch.testing.assert_close(result[..., :2], latent[..., :2])
+    assert not torch.allclose(result[..., 2:], latent[..., 2:])
+    seen: list[Tensor] = []
+
+    class Guided:
+        sampling = ModelSampling.flow()
+
+        def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+            seen.append(x)
+            return x
+
+    noise = latent_of(toy, seed=1)
+    model: Any = Guided()
+    Inpaint(model, latent, noise, mask)(torch.zeros_like(latent), torch.tensor(0.25))
+    torch.testing.assert_close(seen[0][..., :2], (0.75 * latent + 0.25 * noise)[..., :2])
+    assert not seen[0][..., 2:].any()
+
+
+@pytest.mark.parametrize("name", FLOWS)
+def test_samplers_for_flows_come_to_the_exact_end(name: str) -> None:
+    """Latents are normal, of mean 1 and deviation 0.5: the velocity and its path are known in closed form."""
+    mean, deviation, sampler = 1.0, 0.5, SAMPLERS[name]
+
+    class Exact:
+        sampling = ModelSampling.flow()
+
+        def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+            kept = 1 - sigma
+            return mean + kept * deviation**2 / (kept**2 * deviation**2 + sigma**2) * (x - kept * mean)
+
+    noise = torch.linspace(-2, 2, 5).reshape(1, 1, 1, 5)
+    sigmas = schedule(Exact.sampling, "simple", 100)
+    source = sequential_noise(noise, sigmas, 0)
+    x = sampler.solve(Exact(), noise.clone(), sigmas, range(100), source, {}, lambda i, x, denoised: None)
+    torch.testing.assert_close(x, mean + deviation * noise, rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_would_sample_something_else_is_refused(toy: LoadedCheckpoint, name: str) -> None:
+    with pytest.raises(DiffusionError, match=f"^{name} cannot sample this model, which is a flow; these can: euler, "):
+        sampled(toy, {"samples": latent_of(toy)}, sampler=name)
+
+
+def test_noise_levels_of_another_process_are_refused(toy: LoadedCheckpoint) -> None:
+    with pytest.raises(DiffusionError, match="begins at noise level 14.6.*; this model is a flow, whose highest is 1"):
+        sampled(toy, {"samples": latent_of(toy)}, scheduler="AYS SDXL")
+
+
+def test_noise_is_added_by_the_process(toy: LoadedCheckpoint) -> None:
+    latent, scale = latent_of(toy), toy.model.latent_format
+    noised = add_noise(toy.model, RandomNoise(5), torch.tensor([0.25]), {"samples": latent})["samples"]
+    mixed = 0.75 * scale.to_network(latent) + 0.25 * prepare_noise(latent, 5)
+    torch.testing.assert_close(noised, scale.from_network(mixed))
