@@ -10,7 +10,7 @@ from typing import Any
 
 from weft.engine.errors import UsageError
 from weft.engine.session import Session
-from weft.engine.sweeping.axes import Point, SweepAxis
+from weft.engine.sweeping.axes import FILENAME, Point, SweepAxis
 from weft.engine.sweeping.names import prefixes
 from weft.engine.sweeping.values import MOST
 from weft.engine.workflow.overrides import inputs_named
@@ -43,12 +43,12 @@ class SweepCell:
     @property
     def filename(self) -> str:
         """The prefix that its row gives."""
-        return next((point.filename for point in self.points if point.filename), "")
+        return str(self.parameters.get(FILENAME, ""))
 
     @property
     def said(self) -> str:
         """Its values in a line: `steps=8, cfg=2.5`."""
-        text = ", ".join(f"{name}={value}" for name, value in self.parameters.items()) or self.filename
+        text = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
         return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
     @property
@@ -76,6 +76,9 @@ def make_cells(session: Session, base: Prompt, axes: Sequence[SweepAxis]) -> Ite
             bare = session.with_overrides(base, changes)
         values = {column: value for point in points for column, value in point.values.items()}
         parameters = {column: _as_taken(bare, inputs[column][0], value) for column, value in values.items()}
+        filename = next((point.filename for point in points if point.filename), "")
+        if filename:
+            parameters = {FILENAME: filename, **parameters}
         prompt = bare.with_values(prefixes(bare, session.registry, number, axes, points, taken))
         yield SweepCell(number, tuple(at for at, _ in numbered), points, parameters, prompt, bare)
 

@@ -101,5 +101,7 @@ def label(axis: SweepAxis, point: Point) -> str:
 
 def short(axis: SweepAxis) -> str:
     """What the column of an axis is called in short: the input, without its node."""
+    if axis.name == ROWS:
+        return ROWS
     column, references = next(iter(axis.columns.items()))
     return column if column not in references and "," not in column else references[0].rpartition(".")[2]

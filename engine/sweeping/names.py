@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from weft.engine.schema.registry import Registry
 from weft.engine.sweeping.axes import ROWS, Point, SweepAxis
-from weft.engine.workflow.prompt import Link, Prompt
+from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import FILE_PREFIX, output_nodes
 
 _MOST_BYTES = 80
@@ -46,15 +46,6 @@ def prefixes(
             stem = filename
         found[key] = f"{stem}_{said}" if said else stem
     return found
-
-
-def unnamed(prompt: Prompt, registry: Registry) -> list[str]:
-    """The save nodes whose prefix comes from another node."""
-    return [
-        node_id
-        for node_id in output_nodes(prompt, registry)
-        if _takes_prefix(prompt, node_id, registry) and type(prompt.nodes[node_id].inputs.get(FILE_PREFIX)) is Link
-    ]
 
 
 def said_of(axes: Sequence[SweepAxis], points: Sequence[Point], *, rows: bool = True) -> str:

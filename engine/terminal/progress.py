@@ -187,7 +187,9 @@ class SweepNarrator:
 
     def _told(self, record: Mapping[str, Any]) -> Line:
         count = len(self.work)
-        what = one_line(", ".join(f"{name}={value}" for name, value in record["parameters"].items()) or record["place"])
+        what = one_line(
+            ", ".join(f"{name}={value}" for name, value in record["parameters"].items()) or record.get("place", "")
+        )
         head = f"[{self.ended:{len(str(count))}}/{count}] {_cut(what)}: "
         if record["status"] != "done":
             return [head, ("failed", "bold red"), f": {record['error']}", self._left]

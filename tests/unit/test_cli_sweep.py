@@ -90,10 +90,10 @@ def test_zipped_columns_and_rows(home: Home) -> None:
     (home.folder / "rows.csv").write_text("filename,c\nred/one,1\ntwo,\n")
     cells = home.sweep("--csv", "rows.csv", "--column", "c=1.color", "--zip", "1.width=8,16", "--zip", "1.height=16,8")
     assert [cell["parameters"] for cell in cells] == [
-        {"c": 1, "1.width": 8, "1.height": 16},
-        {"c": 1, "1.width": 16, "1.height": 8},
-        {"1.width": 8, "1.height": 16},
-        {"1.width": 16, "1.height": 8},
+        {"filename": "red/one", "c": 1, "1.width": 8, "1.height": 16},
+        {"filename": "red/one", "c": 1, "1.width": 16, "1.height": 8},
+        {"filename": "two", "1.width": 8, "1.height": 16},
+        {"filename": "two", "1.width": 16, "1.height": 8},
     ]
     assert cells[0]["files"] == ["red/one_width-8_height-16_00001_.png"]
     assert cells[3]["place"] == "rows.csv:3"
@@ -108,6 +108,13 @@ def test_files_of_a_row_are_called_as_it_says(home: Home) -> None:
     home.write(TWO_SAVES)
     files = home.sweep("--jsonl", "rows.jsonl")[0]["files"]
     assert sorted(files) == ["x/one_a_00001_.png", "x/one_b_00001_.png"]
+
+
+def test_rows_may_say_nothing_but_what_their_files_are_called(home: Home) -> None:
+    (home.folder / "rows.csv").write_text("filename\n" + "".join(f"{number}\n" for number in range(12)))
+    cells = home.sweep("--csv", "rows.csv")
+    assert [cell["files"] for cell in cells] == [[f"{number}_00001_.png"] for number in range(12)]
+    assert [cell["cached"] for cell in cells] == [False] + [True] * 11, "nothing but writing is done again"
 
 
 def test_a_prefix_that_an_axis_sets_is_as_it_says(home: Home) -> None:

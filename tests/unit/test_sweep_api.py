@@ -22,8 +22,8 @@ def test_a_sweep_gives_the_record_of_each_cell(sandbox: Path) -> None:
     axes: dict[str, Any] = {"grid": {"1.width,1.height": [8, 16]}, "rows": [{"1.color": 5, "filename": "five"}]}
     records = list(weft.sweep(SAVED, output="out", observers=[given.append], **axes))
     assert [(record.parameters, record.files) for record in records] == [
-        ({"1.color": 5, "1.width,1.height": 8}, ("five_width-8_00001_.png",)),
-        ({"1.color": 5, "1.width,1.height": 16}, ("five_width-16_00001_.png",)),
+        ({"filename": "five", "1.color": 5, "1.width,1.height": 8}, ("five_width-8_00001_.png",)),
+        ({"filename": "five", "1.color": 5, "1.width,1.height": 16}, ("five_width-16_00001_.png",)),
     ]
     assert sum(isinstance(event, events.CellFinished) for event in given) == 2
     assert {"index.jsonl", "sheet.png", "index.html"} <= {file.name for file in (sandbox / "out").iterdir()}

@@ -12,7 +12,7 @@ import pytest
 from weft.cli import main
 from weft.nodes.diffusion.sampling.tally import counting
 
-STEPS = 4
+STEPS = 3
 
 
 def switched(sampler: str) -> dict[str, Any]:
@@ -57,14 +57,14 @@ def sweep(sandbox: Path, random_models: Path, capsys: pytest.CaptureFixture[str]
     return calls
 
 
-@pytest.mark.parametrize(("sampler", "cold"), [("euler", STEPS + STEPS * (STEPS + 1) // 2), ("heun", 23)])
+@pytest.mark.parametrize(("sampler", "cold"), [("euler", 9), pytest.param("heun", 14, marks=pytest.mark.slow)])
 def test_what_is_said_is_what_is_made(sandbox: Path, sweep: Any, sampler: str, cold: int) -> None:
     assert sweep(sampler, f"0..{STEPS}", cache=False) == (cold, cold), "steps are shared within a sweep"
     assert sweep(sampler, f"0..{STEPS}", cache=False) == (0, 0), "what has finished is not repeated"
-    some = sweep(sampler, "1,3", folder="other")
+    some = sweep(sampler, "1", folder="other")
     assert some[0] == some[1] > 0
     shutil.rmtree("other")
-    assert sweep(sampler, "1,3", folder="other") == (0, 0), "the cache has them"
+    assert sweep(sampler, "1", folder="other") == (0, 0), "the cache has them"
     rest = sweep(sampler, f"0..{STEPS}", folder="third")
     # Steps that an earlier command left in the cache are found in the run alone.
-    assert rest[1] <= rest[0] < cold, "the cache has two of five"
+    assert rest[1] <= rest[0] < cold, "the cache has one of four"
