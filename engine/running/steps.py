@@ -6,9 +6,10 @@ tells it from all other states of that trajectory. It is looked for in the cache
 
 How much is kept:
 
-- In the memory of the run everything, while another node that is still to come has the same identity.
-- In every cache the newest state of those that it is given, and of the others as many, evenly spaced, as cost no more
-  than SHARE of the time in which they were computed. In memory these are all of them.
+- In the memory of the run everything, while another node that is still to come has the same identity, or may turn out
+  to have it when it expands.
+- In a cache in memory everything; in any other one the newest state of those that it is given, and of the others as
+  many, evenly spaced, as cost no more than SHARE of the time in which they were computed.
 - Nothing of a node that is volatile or stale, or that does not know what its steps are computed from.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -29,10 +30,13 @@ from weft.engine.planning.forecast import trajectory_of
 from weft.engine.planning.plan import Planner, Step
 from weft.engine.planning.signature import canonical
 from weft.engine.running.state import RunState
-from weft.engine.trajectory import Trajectory
+from weft.engine.trajectory import Tell, Trajectory
 
 SHARE = 0.02
 """Of the time that steps take: what keeping them may cost, beside the newest state."""
+
+_UNKNOWN = b"?"
+"""The identity of a node of which nothing can be said before it runs."""
 
 
 class Sharing:
@@ -47,9 +51,9 @@ class Sharing:
     def steps_of(self, step: Step, state: RunState) -> Steps | None:
         """The steps of a node that is to be called; None where there is nothing to share, or nobody to share with."""
         mine = self._identity(step)
-        if not mine or step.node_id in state.stale:
+        if mine in (b"", _UNKNOWN) or step.node_id in state.stale:
             return None
-        awaited = any(self._identity(other) == mine for other in state.steps.values() if other is not step)
+        awaited = any(other in (mine, _UNKNOWN) for other in self._to_come(state, step))
         caches, shared = self._caches
         found = [*([self._memory] if len(self._memory) else ()), *caches, *shared]
         kept = [*([self._memory] if awaited else ()), *caches]
@@ -68,8 +72,14 @@ class Sharing:
 
     def release(self, state: RunState) -> None:
         """A node has ended: where no other one has any steps, the run needs to remember none."""
-        if len(self._memory) and not any(self._identity(step) for step in state.steps.values()):
+        if len(self._memory) and not any(self._to_come(state)):
             self._memory.clear()
+
+    def _to_come(self, state: RunState, running: Step | None = None) -> Iterator[bytes]:
+        """The identities of nodes that have not ended, but for the `running` one, and those that have expanded."""
+        for node_id, step in state.steps.items():
+            if step is not running and node_id not in state.expanded:
+                yield self._identity(step)
 
     @cached_property
     def _caches(self) -> tuple[Sequence[Cache], Sequence[Cache]]:
@@ -85,13 +95,16 @@ class Sharing:
             return b""
         if step.node_id not in self._identities:
             told = self._trajectory(step)
-            identity = told.identity if told is not None else None
-            self._identities[step.node_id] = canonical(dict(identity)) if identity is not None else b""
+            identity = canonical(dict(told.identity)) if told is not None and told.identity is not None else b""
+            self._identities[step.node_id] = _UNKNOWN if told is None and self._tells(step) else identity
         return self._identities[step.node_id]
 
     def _trajectory(self, step: Step) -> Trajectory | None:
-        function = self._planner.registry.runnable(step.schema.class_type).options.trajectory
+        function = self._tells(step)
         return trajectory_of(step, function, self._context.settings) if function is not None else None
+
+    def _tells(self, step: Step) -> Tell | None:
+        return self._planner.registry.runnable(step.schema.class_type).options.trajectory
 
 
 class Steps:
@@ -147,6 +160,10 @@ class _Shelf:
 
     def put(self, entries: Sequence[tuple[bytes, Entry]], elapsed: float) -> None:
         """Put the newest entry, and as many of the others as are worth it after so many seconds of work."""
+        if isinstance(self._cache, MemoryCache):
+            for key, entry in entries:
+                self._cache.put(key, entry)
+            return
         *others, newest = entries
         self._timed(*newest)
         count = min(len(others), int(max(0.0, SHARE * elapsed - self._spent) / max(self._cost, 1e-9)))

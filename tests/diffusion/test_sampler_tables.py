@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from weft.nodes.diffusion.sampling import lazytable, noise, samplers, schedulers, schedules
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS, node_only
 from weft.nodes.diffusion.sampling.schedulers import ALL_SCHEDULERS, PUBLISHED_SCHEDULERS, SCHEDULERS
 
@@ -48,6 +51,41 @@ def test_every_row_is_a_sampler() -> None:
         assert sampler.noise in noises
         inspect.signature(sampler.solve).bind(None, None, None, None, None, {}, None)
     assert SAMPLERS["euler"] is SAMPLERS["euler"]
+
+
+class Counted:
+    """A network whose evaluations are counted: the picture is 0.1 of x."""
+
+    sampling = ModelSampling.discrete()
+    calls = 0
+
+    def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
+        self.calls += 1
+        return x * 0.1
+
+    def with_uncond(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        return self(x, sigma), x * 0.2
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("last", [0.0, 0.5])
+def test_how_often_a_step_evaluates_the_model(name: str, last: float) -> None:
+    sigmas = torch.tensor([9.0, 6.0, 4.0, 2.0, 1.0, last])
+    x, steps = torch.ones(1, 4, 2, 2), range(len(sigmas) - 1)
+    found = samplers.model_calls(name, steps, len(steps), to_zero=last == 0)
+    if SAMPLERS[name].own_steps:
+        model = Counted()
+        SAMPLERS[name].solve(model, x, sigmas, steps, noise.SequentialNoise(x, 3), {}, lambda *step: None)
+        assert found is None if name == "dpm_adaptive" else sum(found or ()) == model.calls
+        return
+    state: dict[str, Tensor] = {}
+    calls = []
+    for step in steps:
+        model = Counted()
+        one = range(step, step + 1)
+        x = SAMPLERS[name].solve(model, x, sigmas, one, noise.SequentialNoise(x, 3), state, lambda *step: None)
+        calls.append(model.calls)
+    assert found == tuple(calls)
 
 
 def test_every_scheduler_has_a_row() -> None:

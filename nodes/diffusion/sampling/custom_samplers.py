@@ -60,8 +60,8 @@ def lcm_upscale(scale_ratio: float, scale_steps: int, upscale_method: str) -> Sa
     """lcm that enlarges as it goes. scale_steps below 0: over about the first half of the steps."""
     over = None if scale_steps < 0 else scale_steps
     solve = partial(node_only.lcm_upscale, scale_ratio=scale_ratio, scale_steps=over, upscale_method=upscale_method)
-    # It counts the steps that there are.
-    return Sampler(solve, ShapedNoise, looks_ahead=True)
+    # It scales the size that it began with, which no state has: nobody goes on from one.
+    return Sampler(solve, ShapedNoise)
 
 
 class _Counted:

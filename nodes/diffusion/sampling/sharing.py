@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.sampling.continuous import VERSION, AddressedNoise, plain
 from weft.nodes.diffusion.sampling.control import Control
-from weft.nodes.diffusion.sampling.denoiser import LogClock, ModelSampling, TableClock
+from weft.nodes.diffusion.sampling.denoiser import FlowClock, LogClock, ModelSampling, TableClock
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.guiders import DualCFG, PerpNegCFG
 from weft.nodes.diffusion.sampling.noise import (
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 GUIDANCE = (CFG, DualCFG, PerpNegCFG)
 NOISE = (RandomNoise, NoNoise, ControlledNoise)
 SOURCES = (SequentialNoise, AddressedNoise, BrownianNoise, ShapedNoise, PatchRandom, LevelRandom)
-CLOCKS = (TableClock, LogClock)
+CLOCKS = (TableClock, LogClock, FlowClock)
 PATCHES: Mapping[Any, bool] = {
     attention.MergeTokens: False,
     attention.unmerge_tokens: False,
