@@ -34,15 +34,15 @@ from edits import World, told  # noqa: E402
 from weft import DiskCache  # noqa: E402
 
 PROCESSES = 2
-KILLS_A_ROUND = 8
 LONGEST_S = 1200
 """Children that take longer after the last kill hang."""
 
 
 class Work(Protocol):
-    """What is done in a round. `moment` is how long a child is let live at most, in seconds."""
+    """What is done in a round of so many kills. `moment` is how many seconds are between two of them at most."""
 
     moment: float
+    kills: int
 
     def begin(self) -> None:
         """A new round, with an empty cache."""
@@ -76,6 +76,7 @@ class Toys:
     """Every cell of a grid, in a random order, into one folder; the cache is opened anew for each."""
 
     moment = 0.15
+    kills = 8
 
     def __init__(self, folder: Path) -> None:
         self.place = folder / "round"
@@ -142,6 +143,7 @@ class Sweep:
     """`weft sweep`, with the same cache and a folder for each child."""
 
     moment = 4.0
+    kills = 25
 
     def __init__(self, folder: Path, arguments: list[str]) -> None:
         self.place = folder / "round"
@@ -219,7 +221,7 @@ def slaughter(work: Work, chance: Random, kills: int) -> dict[str, Any]:
         work.begin()
         found["rounds"] += 1
         children = {child: fork(work, child, chance.randrange(10**6)) for child in range(PROCESSES)}
-        for _ in range(min(KILLS_A_ROUND, kills - found["kills"])):
+        for _ in range(min(work.kills, kills - found["kills"])):
             time.sleep(work.moment * chance.random())
             victims = list(children) if chance.random() < 0.2 else [chance.choice(list(children))]
             for child in victims:

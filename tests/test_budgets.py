@@ -117,3 +117,13 @@ def test_recording_costs_less_than_5_percent() -> None:
     found = benchmark("recording").measure(workflows / "txt2img.api.json", workflows / "models", 2)
     print(found)
     assert found["share"] <= found["bound"] == 0.05
+
+
+@pytest.mark.slow
+def test_what_was_computed_is_not_computed_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second run, the sweep of the step at which a prompt takes over, rows that change nothing but names."""
+    cache = benchmark("cache")
+    monkeypatch.setattr(cache, "ROWS", 50)
+    found = {name: cache.PARTS[name](1) for name in ("runs", "switch", "rows")}
+    print(found)
+    assert cache.broken(found) == []
