@@ -37,7 +37,7 @@ class _Job:
     """A run that a client has handed over.
 
     `stage` is waiting, running or over: what the client sends is kept in `early`, raised in the main thread, or for
-    nobody.
+    nobody. `gone` says that the client is.
     """
 
     connection: socket.socket
@@ -45,6 +45,7 @@ class _Job:
     files: list[int]
     stage: str = "waiting"
     early: int = 0
+    gone: bool = False
     resumed: threading.Event = field(default_factory=threading.Event)
 
 
@@ -222,6 +223,7 @@ class Worker:
             with self._lock:
                 if job.stage == "over":
                     return
+                job.gone = not said
                 if number == signal.SIGTSTP:
                     job.resumed.clear()
                 else:
@@ -283,8 +285,8 @@ class Worker:
         request, before = job.request, (sys.argv, sys.stdin, sys.stdout, sys.stderr)
         try:
             *streams, folder = job.files
-            for number, stream in enumerate(streams):
-                os.dup2(stream, number)
+            for place, stream in enumerate(streams):
+                os.dup2(stream, place)
             os.fchdir(folder)
             os.umask(request["umask"])
             _set_environment(request["environment"])
@@ -332,8 +334,19 @@ class Worker:
             self._jobs.put(None)
 
     def _paused(self, number: int, frame: FrameType | None) -> None:
-        if self.job is not None:
-            self.job.resumed.wait()
+        """Wait until the client goes on; what other threads write meanwhile, such as a bar, is not for its terminal.
+
+        No lock is taken: the main thread may hold it.
+        """
+        job = self.job
+        if job is None or job.stage != "running":
+            return
+        with open(os.devnull, "r+") as nowhere:
+            _streams_to(nowhere.fileno())
+        job.resumed.wait()
+        if not job.gone:
+            for place, stream in enumerate(job.files[:3]):
+                os.dup2(stream, place)
 
 
 _NAMES = ("<stdin>", "<stdout>", "<stderr>")

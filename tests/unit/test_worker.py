@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -285,29 +286,29 @@ def test_a_client_that_is_gone_has_nobody_work_for_it(worker: Shell) -> None:
 
 @pytest.mark.slow
 def test_a_run_that_is_stopped_in_the_shell_stops(worker: Shell) -> None:
-    at = worker.folder()
-    events = at / "events"
+    environment = {**worker.environment, "TERM": "xterm"}
+    master, slave = pty.openpty()
+    process = worker.start("run", "slow.json", "--no-cache", env=environment, stderr=slave)
+    os.close(slave)
 
-    def grows() -> bool:
-        size = events.stat().st_size
-        time.sleep(0.2)
-        return events.stat().st_size > size
+    def shown() -> bytes:
+        return os.read(master, 65536) if select.select([master], [], [], 0.3)[0] else b""
 
-    with events.open("w") as stream:
-        process = worker.start("run", "slow.json", "--no-cache", "--events", at=at, stdout=stream)
-    while "Progress" not in events.read_text():
-        time.sleep(0.01)
+    while b"/10000" not in shown():
+        pass
     process.send_signal(signal.SIGTSTP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
-    while grows():  # the step that was being taken
+    while shown():  # what was on its way
         pass
-    assert not grows()
+    assert not shown()
     process.send_signal(signal.SIGCONT)
-    while not grows():
+    while b"/10000" not in shown():
         pass
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130
+    assert b"interrupted" in shown()
+    os.close(master)
 
 
 def test_a_reader_that_goes_away_stops_the_run(worker: Shell) -> None:
@@ -440,6 +441,16 @@ def test_what_holds_of_a_process_holds_where_it_hands_over(
     test(home=home)
     # An import that takes its time is left with its process.
     assert (own.status() == NONE) is (test is LONG_IMPORT)
+
+
+@pytest.mark.slow
+def test_a_worker_stays_for_as_long_as_was_said(own: Shell) -> None:
+    assert own.weft("run", "w.json", "--keep-alive", "0.005").code == 0
+    while own.status() != NONE:
+        time.sleep(0.01)
+    assert own.weft("run", "w.json", "--keep-alive", "5", "--outpt", "x").code == 2
+    while own.status() != NONE:
+        time.sleep(0.01)
 
 
 # --- without a worker
