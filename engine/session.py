@@ -248,8 +248,8 @@ class Session:
         return making.settings(prompt, self.settings, self._given, self.packs)
 
     @collector_paused()
-    def plan(self, prompt: Prompt, targets: Iterable[str] = ()) -> Plan:
-        """The plan of a prompt.
+    def plan(self, prompt: Prompt, targets: Iterable[str] = (), *, values: bool = True) -> Plan:
+        """The plan of a prompt. Without `values`, nobody wants those of output nodes and targets: no cache reads them.
 
         Raises InvalidWorkflow with every issue, UsageError where a file could not be written that it will write.
         """
@@ -259,7 +259,7 @@ class Session:
         if issues:
             raise self.refusal(prompt, issues, targets)
         lowered = replace(lowered, notes=(*lowered.notes, *self._notes(lowered)))
-        plan = self._planner(lowered).plan(lowered, targets)
+        plan = self._planner(lowered).plan(lowered, targets, values=values)
         for step in plan.steps:
             prefix = step.inputs.get(FILE_PREFIX)
             if step.runs and step.schema.output_node and isinstance(prefix, str):

@@ -89,7 +89,7 @@ class Kept:
 
 
 def _close(cache: Cache) -> None:
-    for each in getattr(cache, "tiers", (cache,)):
+    for each in (*getattr(cache, "tiers", (cache,)), *getattr(cache, "shared", ())):
         if isinstance(each, DiskCache):
             each.close()
 
@@ -101,12 +101,14 @@ def kept(folder: Path, chance: Random) -> dict[str, Kept]:
         """An object of its own, as each process has."""
         return DiskCache(folder / "kept" / name, codecs=World.codecs, warn=pytest.fail, **options)
 
+    disk("one").size()  # makes the folder
     memory, small, above = MemoryCache(), MemoryCache(3000), MemoryCache()
     two = [MemoryCache(), MemoryCache()]
     makers: dict[str, Callable[[], Cache]] = {
         "memory": lambda: memory,
         "memory that is too small": lambda: small,
         "disk": lambda: disk("one"),
+        "disk above a shared one": lambda: Tiers(disk("own"), shared=[disk("one", read_only=True)]),
         "disk that is too small": lambda: disk("small", max_bytes=1500),
         "memory above a disk": lambda: Tiers(above, disk("both")),
         "one of two processes": lambda: Tiers(two[0], disk("two")),

@@ -28,6 +28,7 @@ Number = Annotated[int, Socket("NUMBER")]
 NumberLink = Annotated[Link, Socket("NUMBER"), RawLink()]
 Words = Annotated[str, Socket("WORDS")]
 Boxed = Annotated[Any, Socket("BOX")]
+BoxedLink = Annotated[Link, Socket("BOX"), RawLink()]
 Bytes = Annotated[Any, Socket("BLOCK")]
 Count = Annotated[int, Int(default=0, min=-99, max=99)]
 
@@ -159,6 +160,18 @@ def Open(*, box: Boxed) -> Number:
 
 
 @node(category="toy")
+def Half(*, one: Number) -> tuple[Number, Boxed]:
+    """Gives what can be kept, and what cannot."""
+    return one + 2, Box(one)
+
+
+@node(category="toy")
+def Unfold(*, box: BoxedLink, graph: GraphBuilder) -> tuple[Number, Boxed]:
+    """Takes the value inside, and passes the link on."""
+    return graph.result(graph.add("Open", name="open", box=box)[0], box)
+
+
+@node(category="toy")
 def Fill(*, one: Number, size: Annotated[int, Int(default=9, min=0, max=999)]) -> Bytes:
     return Block(bytes([one % 3]) * size)
 
@@ -262,6 +275,8 @@ KINDS = {
     "Watch": Kind({}, {"value": _FEW}, (W,)),
     "Close": Kind({"one": N}, {}, (X,)),
     "Open": Kind({"box": X}, {}, (N,)),
+    "Half": Kind({"one": N}, {}, (N, X)),
+    "Unfold": Kind({"box": X}, {}, (N, X)),
     "Fill": Kind({"one": N}, {"size": _one_of(0, 9, 9, 300)}, (B,)),
     "Measure": Kind({"block": B, "other": B}, {}, (N, B)),
     "Fussy": Kind({"one": N}, {}, (N,)),
@@ -277,10 +292,10 @@ ENDS = ("Show", "Write", "Glance", "Plot")
 INNER = tuple(name for name in KINDS if name not in ENDS)
 SOURCES = {N: "Start", W: "Tell", X: "Close", B: "Fill"}
 """What gives a value of a socket."""
-STABLE = tuple(name for name in KINDS if name not in ("ByHand", "Called", "Grow", "Plot"))
+STABLE = tuple(name for name in KINDS if name not in ("ByHand", "Called", "Grow", "Plot", "Unfold"))
 """Classes whose keys are good for every process and under every id."""
-_PLAIN = (Start, Add, Stretch, Split, Tell, Join, Weigh, Read, Quote, Flavour, Called, Look, Close, Open, Fill, Measure,
-          Fussy, Grow, Plot, Show, Write, Glance)  # fmt: skip
+_PLAIN = (Start, Add, Stretch, Split, Tell, Join, Weigh, Read, Quote, Flavour, Called, Look, Close, Open, Half,
+          Unfold, Fill, Measure, Fussy, Grow, Plot, Show, Write, Glance)  # fmt: skip
 
 
 @lru_cache

@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weft.engine.cache.blobs import Blobs, DamagedBlob
-from weft.engine.cache.encoding import Codecs, Encoded, Unkept, decode, encode, files_of, kinds
-from weft.engine.cache.index import Index
+from weft.engine.cache.encoding import Codecs, Encoded, Unkept, decode, encode, kinds, summary
+from weft.engine.cache.index import CacheIndex
 from weft.engine.cache.protocol import Entry, Manifest, Recipe
 from weft.engine.errors import UsageError, Warn, python_warning
 from weft.engine.schema.packs import Codec, Packs
@@ -74,9 +74,10 @@ class Fault(NamedTuple):
 class DiskCache:
     """Entries in a folder, up to a budget of bytes; the least recently used go first.
 
-    What has no codec (a model) is not kept: `codecs` are those of the installed packs, unless given. Several threads
-    may share the object. Raises UsageError for a folder that is another user's, unless it is `read_only`: then whoever
-    can write there is trusted with the pictures. What stands there is data in any case, and never code.
+    An output that has no codec (a model) is not kept, but what else its node gave is. `codecs` are those of the
+    installed packs, unless given. Several threads may share the object. Raises UsageError for a folder that is another
+    user's, unless it is `read_only`: then whoever can write there is trusted with the pictures. What stands there is
+    data in any case, and never code.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class DiskCache:
         warn: Warn = python_warning,
     ) -> None:
         self.folder = Path(folder).absolute() / FORMAT
-        self.index = Index(self.folder / "index.sqlite", read_only=read_only)
+        self.index = CacheIndex(self.folder / "index.sqlite", read_only=read_only)
         self.blobs = Blobs(self.folder / "blobs")
         self.max_bytes = max_bytes
         self._max_step_bytes = max_step_bytes
@@ -130,8 +131,7 @@ class DiskCache:
             if not self.read_only:
                 with suppress(sqlite3.OperationalError):  # of a cache that cannot be written to, nothing is recent
                     self.index.connection().execute(f"UPDATE entries SET used = {_NEXT} WHERE key = ?", (key,))
-            files = files_of(document)
-            return Manifest(key, tuple(file.path for file in files), tuple(file.digest for file in files))
+            return Manifest(key, *summary(document))
         return None
 
     def load(self, manifest: Manifest) -> Entry | None:
@@ -142,7 +142,7 @@ class DiskCache:
             if document is None:
                 return None
             try:
-                return decode(document, self.blobs.read, self._codecs)
+                return decode(document, self.blobs.read, self._codecs, manifest.absent)
             except (DamagedBlob, OSError, Unkept) as error:
                 self._lost(key, error)
         return None
@@ -186,7 +186,7 @@ class DiskCache:
         rows = []
         for key, made, document, size in found:
             try:
-                told, files = tuple(kinds(document)), tuple(file.path for file in files_of(document))
+                told, files = tuple(kinds(document)), summary(document).files
             except (ValueError, KeyError, TypeError, StopIteration):
                 told, files = ("damaged",), ()
             rows.append(CacheRow(key, made, size, told, files))

@@ -2,21 +2,22 @@
 
 A document is JSON. Lists, numbers, texts, booleans and None stand for themselves; the rest is an object with one name:
 
-    {"tuple": [...]}, {"dict": [[key, value], ...]}, {"bytes": hex}, {"blob": [digest, type]}
+    {"tuple": [...]}, {"dict": [[key, value], ...]}, {"bytes": hex}, {"blob": [digest, type]}, {"absent": why}
 
-A blob is what the codec of a value's type makes of it. Types are told exactly, so nothing comes back as something else,
-and nothing that is read can do more than its codec: there is no pickle.
+The last one stands for an output that has no form outside of its process, such as a model. A blob is what the codec of
+a value's type makes of it. Types are told exactly, so nothing comes back as something else, and nothing that is read
+can do more than its codec: there is no pickle.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.protocol import Entry
+from weft.engine.cache.protocol import ABSENT, Entry
 from weft.engine.schema.packs import Codec
 
 Codecs = Callable[[str], Codec | None]
@@ -34,11 +35,13 @@ class Encoded(NamedTuple):
     blobs: dict[bytes, bytes]
 
 
-class WrittenFile(NamedTuple):
-    """A file that a node wrote: its place, and the digest of its content as it was then."""
+class Summary(NamedTuple):
+    """What a document says without any blob: the files that the node wrote, the digests of what was in them, and the
+    output slots that are absent."""
 
-    path: Path
-    digest: bytes
+    files: tuple[Path, ...]
+    contents: tuple[bytes, ...]
+    absent: tuple[int, ...]
 
 
 def digest_of(content: bytes) -> bytes:
@@ -53,11 +56,14 @@ def file_digest(path: Path) -> bytes:
 
 
 def encode(entry: Entry, codecs: Codecs) -> Encoded:
-    """An entry as document and blobs. Raises Unkept, OSError where a file that it wrote cannot be read."""
+    """An entry as document and blobs; an output without a form is absent.
+
+    Raises Unkept where the rest of it has none, OSError where a file that it wrote cannot be read.
+    """
     writer = _Writer(codecs)
     try:
         document = {
-            "outputs": [writer.tree(value) for value in entry.outputs],
+            "outputs": [writer.output(value) for value in entry.outputs],
             "ui": writer.tree(dict(entry.ui)),
             "files": [[str(file.absolute()), file_digest(file).hex()] for file in entry.files],
         }
@@ -66,16 +72,22 @@ def encode(entry: Entry, codecs: Codecs) -> Encoded:
         raise Unkept(str(error)) from error
 
 
-def files_of(document: bytes) -> tuple[WrittenFile, ...]:
-    """The files of a document, without any blob."""
-    return tuple(WrittenFile(Path(place), bytes.fromhex(digest)) for place, digest in json.loads(document)["files"])
+def summary(document: bytes) -> Summary:
+    """What a document says without any blob."""
+    found = json.loads(document)
+    files, contents = zip(*found["files"], strict=True) if found["files"] else ((), ())
+    absent = (slot for slot, each in enumerate(found["outputs"]) if type(each) is dict and "absent" in each)
+    return Summary(tuple(map(Path, files)), tuple(map(bytes.fromhex, contents)), tuple(absent))
 
 
-def decode(document: bytes, blobs: Callable[[bytes], bytes], codecs: Codecs) -> Entry:
-    """The entry of a document; `blobs` reads one. Raises Unkept where a type has no codec any more."""
+def decode(document: bytes, blobs: Callable[[bytes], bytes], codecs: Codecs, absent: Collection[int] = ()) -> Entry:
+    """The entry of a document, but for the slots that are to be `absent`; `blobs` reads one.
+
+    Raises Unkept where a type has no codec any more.
+    """
     reader = _Reader(blobs, codecs)
     found = json.loads(document)
-    outputs = tuple(reader.value(each) for each in found["outputs"])
+    outputs = tuple(ABSENT if slot in absent else reader.value(each) for slot, each in enumerate(found["outputs"]))
     return Entry(outputs, reader.value(found["ui"]), tuple(Path(place) for place, _ in found["files"]))
 
 
@@ -97,6 +109,15 @@ class _Writer:
         self._codecs = codecs
         # One object is one blob; the entry holds them all meanwhile, so an id is one object's.
         self._written: dict[int, Any] = {}
+
+    def output(self, value: Any) -> Any:
+        """The tree of an output. Of one that has none, nothing is written."""
+        before = dict(self.blobs), dict(self._written)
+        try:
+            return self.tree(value)
+        except (Unkept, RecursionError) as error:
+            self.blobs, self._written = before
+            return {"absent": str(error)}
 
     def tree(self, value: Any) -> Any:
         kind = type(value)
@@ -145,6 +166,8 @@ class _Reader:
             return {self.value(key): self.value(item) for key, item in content}
         if name == "bytes":
             return bytes.fromhex(content)
+        if name == "absent":
+            return ABSENT
         digest, kind = content
         if digest not in self._read:
             codec = self._codecs(kind)

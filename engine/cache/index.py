@@ -25,7 +25,7 @@ CREATE INDEX IF NOT EXISTS by_digest ON parts (digest);
 _PATIENCE_S = 5.0
 
 
-class Index:
+class CacheIndex:
     """A SQLite file in WAL mode. Whoever uses the connection holds `lock` meanwhile: threads share it.
 
     One that is `read_only`, or stands in a folder that nobody here can write to, is opened so that SQLite writes

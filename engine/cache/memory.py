@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from weft.engine.cache.encoding import file_digest
-from weft.engine.cache.protocol import Entry, Manifest, Recipe
+from weft.engine.cache.protocol import Entry, Manifest, Recipe, is_whole
 
 
 class _Kept(NamedTuple):
@@ -32,7 +32,8 @@ class MemoryCache:
 
     Invariants: `_shares` has, for each part of an entry, how many entries hold it and its bytes; `used` is the sum of
     these bytes and of what each entry has of its own, and at most `max_bytes`. An entry larger than the whole budget is
-    not kept. Recipes are small, and kept for the last `max_recipes` node ids.
+    not kept, nor is one with an output that is ABSENT: what is here is whole. Recipes are small, and kept for the last
+    `max_recipes` node ids.
 
     Several threads may share it. The lock is held for bookkeeping alone, never while something is computed, measured or
     freed.
@@ -75,6 +76,8 @@ class MemoryCache:
             return kept
 
     def put(self, key: bytes, entry: Entry) -> None:
+        if not is_whole(entry.outputs):
+            return
         try:
             contents = tuple(map(file_digest, entry.files))
         except OSError:  # a file that it wrote is gone again: nothing could stand for the node

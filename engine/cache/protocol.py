@@ -7,10 +7,20 @@ So a run with a cache gives what the run without it gives.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+
+
+class Absent(Enum):
+    """What stands in a slot whose value a cache has not, or was not asked for; a run takes no value from there."""
+
+    ABSENT = "not kept"
+
+
+ABSENT: Final = Absent.ABSENT
 
 
 class CacheKey(NamedTuple):
@@ -25,20 +35,31 @@ class Manifest(NamedTuple):
 
     `key` is the key under which it is kept, its namespace in front; `files` are those that the node wrote, `contents`
     the digests (blake2b-256) of what was in them, where the cache knows: in a later process, they may be other files.
+    `absent` are the output slots of which the value is not there (outside of a process there are no models), or is not
+    asked for.
     """
 
     key: bytes
     files: tuple[Path, ...] = ()
     contents: tuple[bytes, ...] = ()
+    absent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What a node gave: its output slots, its `ui`, and the files that it wrote."""
+    """What a node gave: its output slots, its `ui`, and the files that it wrote.
+
+    Of one that a cache gave, slots may be ABSENT.
+    """
 
     outputs: tuple[Any, ...]
     ui: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+
+
+def is_whole(outputs: Iterable[Any]) -> bool:
+    """Whether none of these is ABSENT."""
+    return all(value is not ABSENT for value in outputs)
 
 
 class Recipe(NamedTuple):
@@ -65,7 +86,10 @@ class Cache(Protocol):
         """Whether there is an entry, without reading it; being asked for makes it recent."""
 
     def load(self, manifest: Manifest) -> Entry | None:
-        """The entry that a manifest speaks of; None where it is not there (any more), or another process has it."""
+        """The entry that a manifest speaks of; None where it is not there (any more), or another process has it.
+
+        The slots that the manifest calls absent need not be read. Others may be ABSENT, too, if it was put anew since.
+        """
 
     def put(self, key: bytes, entry: Entry) -> None:
         """Keep the entry, or do not: a cache may refuse."""

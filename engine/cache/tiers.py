@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 
-from weft.engine.cache.protocol import Cache, Entry, Manifest, Recipe, steps_of
+from weft.engine.cache.protocol import ABSENT, Cache, Entry, Manifest, Recipe, steps_of
 
 
 class Tiers:
@@ -29,16 +29,23 @@ class Tiers:
         # Every tier is asked: what is used from memory must stay on the disk, too.
         found = [manifest for tier in self.tiers if (manifest := tier.lookup(key)) is not None]
         if found:
-            return max(found, key=lambda manifest: len(manifest.contents))
+            return min(found, key=lambda manifest: len(manifest.absent))
         return next((manifest for tier in self.shared if (manifest := tier.lookup(key)) is not None), None)
 
     def load(self, manifest: Manifest) -> Entry | None:
         for number, tier in enumerate((*self.tiers, *self.shared)):
             entry = tier.load(manifest)
-            if entry is not None:
+            if entry is None:
+                continue
+            whole: Entry | None = entry
+            if manifest.absent and number:
+                # Of what nobody asks for, nothing is read.
+                used = any(value is not ABSENT for value in entry.outputs)
+                whole = tier.load(manifest._replace(absent=())) if used else None
+            if whole is not None:
                 for nearer in self.tiers[:number]:
-                    nearer.put(manifest.key, entry)
-                return entry
+                    nearer.put(manifest.key, whole)
+            return entry
         return None
 
     def put(self, key: bytes, entry: Entry) -> None:

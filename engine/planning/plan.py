@@ -66,7 +66,13 @@ class Known(NamedTuple):
     @property
     def needs(self) -> list[str]:
         """Those whose value it takes."""
-        return links_of(value for name, value in self.inputs.items() if name not in self.lent)
+        return [link.node_id for link in self.takes]
+
+    @property
+    def takes(self) -> list[Link]:
+        """The links by which it takes a value."""
+        lent = self.lent
+        return [value for name, value in self.inputs.items() if type(value) is Link and name not in lent]
 
 
 class Step(NamedTuple):
@@ -170,14 +176,16 @@ class Planner:
         self.digests = digests
         self._maker = KeyMaker(folders, digests)
 
-    def plan(self, prompt: Prompt | Lowered, targets: Iterable[str] = ()) -> Plan:
+    def plan(self, prompt: Prompt | Lowered, targets: Iterable[str] = (), *, values: bool = True) -> Plan:
         """Plan a valid prompt: its output nodes, `targets` and what they need, less what the cache makes unnecessary.
 
-        Of a lowered prompt, `targets` are nodes of the prompt that it was. Raises MissingFile for a file that is named.
+        Of a lowered prompt, `targets` are nodes of the prompt that it was. Without `values` the cache is not asked for
+        those of output nodes and targets. Raises MissingFile for a file that is named.
         """
         lowered = prompt if isinstance(prompt, Lowered) else Lowered(prompt, prompt)
         prompt, targets = lowered.prompt, lowered.targets(targets)
-        keep = dict.fromkeys([*output_nodes(prompt, self.registry), *targets])
+        keep: dict[str, Collection[int]] = dict.fromkeys(output_nodes(prompt, self.registry), ())
+        keep |= {target: self._slots(prompt.nodes[target].class_type) if values else () for target in targets}
         order = Graph(prompt).order(keep)
         nodes: dict[str, Known] = {}
         computes: dict[bytes, str] = {}
@@ -189,7 +197,7 @@ class Planner:
             inputs = coerced(node.inputs, runnable)
             known = nodes[node_id] = self.know(node_id, title, runnable, inputs, nodes, part_of=part_of)
             computes.setdefault(known.key.digest, node_id)
-        steps, needed, deferred = self.decide(order, keep, nodes, computes)
+        steps, needed, deferred = self.decide(order, keep, nodes, computes, values=values)
         pruned = tuple(node_id for node_id in order if node_id not in needed and node_id not in deferred)
         return Plan(tuple(steps), frozenset(keep), pruned, deferred, nodes, lowered)
 
@@ -232,27 +240,49 @@ class Planner:
         """What the cache has of a node, whether its files are there or not."""
         return None if key.volatile else self.cache.lookup(self.address(schema, key))
 
+    def _slots(self, class_type: str) -> range:
+        return range(len(self.registry.runnable(class_type).schema.outputs))
+
     def decide(
         self,
         order: Sequence[str],
-        keep: Collection[str],
+        keep: Mapping[str, Collection[int]],
         nodes: Mapping[str, Known],
         computes: Mapping[bytes, str],
         lost: str = "",
-    ) -> tuple[list[Step], set[str], tuple[str, ...]]:
+        whole: Collection[str] = (),
+        values: bool = False,
+    ) -> tuple[list[Step], Collection[str], tuple[str, ...]]:
         """The steps for nodes, sources first; the nodes that are needed, and those that may turn out to be.
 
-        `computes` says for each key which node computes it. Backwards, every consumer is decided before the nodes that
-        it takes from; above a hit, nothing is needed. A node that is `lost` is no hit, whatever the cache says of it.
+        `keep` says of the nodes that are needed in any case of which slots the value is. `computes` says for each key
+        which node computes it. Backwards, every consumer is decided before the nodes that it takes from, so it is known
+        which slots of these are taken: a hit has them all. Above a hit, nothing is needed. A node that is `lost` is no
+        hit, whatever the cache says of it. Of the nodes `whole`, others may take as well: a hit has every slot. With
+        `values`, of those to `keep` it has every slot that the cache has.
         """
         steps: list[Step] = []
-        needed = set(keep)
+        needed = {node_id: set(slots) for node_id, slots in keep.items()}
+        shown = set(keep) if values else set()
         later: set[str] = set()
         for node_id in reversed(order):
             if node_id in needed:
-                step = self._decide(node_id, nodes, computes, node_id == lost)
+                slots = needed[node_id]
+                every = range(len(nodes[node_id].schema.outputs))
+                if node_id in whole:
+                    slots.update(every)
+                step = self._decide(node_id, nodes, computes, node_id == lost, slots)
+                if step.hit is not None and node_id not in shown and not slots.issuperset(every):
+                    idle = tuple(slot for slot in every if slot not in slots)
+                    step = step._replace(hit=step.hit._replace(absent=idle))
                 steps.append(step)
-                needed.update(step.needs)
+                if step.twin is not None:
+                    needed.setdefault(step.twin, set()).update(slots)
+                    if node_id in shown:
+                        shown.add(step.twin)
+                elif step.needs:
+                    for source, slot in nodes[node_id].takes:
+                        needed.setdefault(source, set()).add(slot)
                 if step.needs is not step.parents:
                     later.update(step.parents)
             elif node_id in later:
@@ -260,7 +290,14 @@ class Planner:
         steps.reverse()
         return steps, needed, tuple(node_id for node_id in order if node_id in later and node_id not in needed)
 
-    def _decide(self, node_id: str, nodes: Mapping[str, Known], computes: Mapping[bytes, str], lost: bool) -> Step:
+    def _decide(
+        self,
+        node_id: str,
+        nodes: Mapping[str, Known],
+        computes: Mapping[bytes, str],
+        lost: bool,
+        slots: Collection[int],
+    ) -> Step:
         known = nodes[node_id]
         title, schema, given, lent, key, version, _, origin, part_of = known
         node = (node_id, title, schema, given, key, version)
@@ -268,7 +305,7 @@ class Planner:
         if first != node_id:
             return Step(*node, (first,), (first,), twin=first, origin=origin, part_of=part_of)
         hit = self.find(schema, key) if not lost else None
-        astray = self.astray(hit) if hit is not None else ""
+        astray = self.astray(hit) or _lacking(hit, schema, slots) if hit is not None else ""
         if hit is not None and not astray:
             return Step(*node, hit=hit, origin=origin, part_of=part_of)
         links = {name: nodes[value.node_id].key.digest for name, value in given.items() if type(value) is Link}
@@ -313,6 +350,12 @@ class Planner:
 _GONE = "the files that it wrote are gone"
 _OTHERS = "the files that it wrote have changed"
 _LOST = "the cache dropped it"
+
+
+def _lacking(hit: Manifest, schema: NodeSchema, slots: Collection[int]) -> str:
+    """What a hit has not and is taken of it; empty if it has it all."""
+    lacking = [slot for slot in hit.absent if slot in slots]
+    return f"its output {schema.outputs[lacking[0]].name} is kept by no cache on the disk" if lacking else ""
 
 
 def _reason(now: Recipe, last: Recipe | None) -> str:

@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weft.engine.cache.protocol import Entry, Manifest
+from weft.engine.cache.protocol import Entry, Manifest, is_whole
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import (
@@ -250,11 +250,11 @@ class _Run:
 
     def _overtaken(self, step: Step) -> Entry | None:
         first = self.state.computes.get(step.key.digest, step.node_id)
-        if first in self.state.outputs:
+        if first in self.state.outputs and is_whole(self.state.outputs[first]):
             self.state.inherit(step.node_id, (first,))
             return self.state.entry(first)
         hit = self.planner.find(step.schema, step.key)
-        return None if hit is None else self._loaded(hit)
+        return None if hit is None or hit.absent else self._loaded(hit)
 
     def _of_another(self, step: Step, turns: Turns) -> Entry | None:
         """What another run has computed since this step was planned; None if this one is to do it, for both.
@@ -271,9 +271,12 @@ class _Run:
         return turns.awaited([self.planner.address(step.schema, step.key), *self.sharing.keys(step)], look)
 
     def _loaded(self, hit: Manifest) -> Entry | None:
-        """What the cache has under a key now; None if the files that belong to it are not where this run writes."""
+        """What the cache has under a key now; None if that lacks a slot that the hit had, or its files are not where
+        this run writes."""
         entry = self.planner.cache.load(hit)
-        if entry is None or not entry.files:
+        if entry is None or not is_whole(value for slot, value in enumerate(entry.outputs) if slot not in hit.absent):
+            return None
+        if not entry.files:
             return entry
         # Another run may have put its own there since the question was asked.
         return entry if self.planner.still_there(hit._replace(files=entry.files)) else None

@@ -11,7 +11,7 @@ from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from weft.engine.cache.protocol import Entry
+from weft.engine.cache.protocol import Entry, is_whole
 from weft.engine.errors import DefinitionError, WeftError
 from weft.engine.links import Link, as_link, links_of
 from weft.engine.planning.plan import Known, Origin, Plan, Planner, Step
@@ -59,15 +59,20 @@ def grow(planner: Planner, state: RunState, step: Step, expansion: Expansion) ->
         title, node, inputs, origin = read[node_id]
         inside[node_id] = planner.know(node_id, title, node, inputs, nodes, origin=origin)
     ends = [node_id for node_id, known in inside.items() if known.schema.output_node]
-    wanted = tuple(dict.fromkeys([*links_of(results), *ends]))
-    steps, computes = _steps(planner, state, step, nodes, wanted, (step.node_id,))
+    keep: dict[str, set[int]] = {}
+    for source, slot in (value for value in results if type(value) is Link):
+        keep.setdefault(source, set()).add(slot)
+    keep |= {node_id: set() for node_id in ends if node_id not in keep}
+    wanted = tuple(keep)
+    steps, computes = _steps(planner, state, step, nodes, keep, (step.node_id,))
     shown = Entry((), expansion.ui, expansion.files)
     return Growth(Plan(steps, frozenset(wanted), nodes=inside), computes, results, wanted, shown)
 
 
 def again(planner: Planner, state: RunState, step: Step) -> Growth:
     """Plan `step`, which is running, anew: what the cache had of it is gone."""
-    steps, computes = _steps(planner, state, step, state.nodes, [step.node_id])
+    slots = set(range(len(step.schema.outputs)))
+    steps, computes = _steps(planner, state, step, state.nodes, {step.node_id: slots})
     return Growth(Plan(steps, frozenset([step.node_id])), computes)
 
 
@@ -76,16 +81,16 @@ def _steps(
     state: RunState,
     step: Step,
     nodes: Mapping[str, Known],
-    wanted: Iterable[str],
+    keep: Mapping[str, Collection[int]],
     open_: Collection[str] = (),
 ) -> tuple[tuple[Step, ...], Mapping[bytes, str]]:
-    """The steps for those that will not be there otherwise, and for what they need; and who computes which key.
+    """The steps for those slots that will not be there otherwise, and for what they need; and who computes which key.
 
     `open_` is the step if it has expanded itself, and waits for what is planned.
     """
 
-    def alive(node_id: str) -> bool:
-        if node_id in state.outputs:
+    def alive(node_id: str, slots: Collection[int]) -> bool:
+        if node_id in state.outputs and is_whole(state.outputs[node_id][slot] for slot in slots):
             return True
         if node_id == step.node_id:
             return False
@@ -94,9 +99,9 @@ def _steps(
     def sources(node_id: str) -> Iterator[str]:
         if node_id in state.expanded or node_id in open_:
             raise BadExpansion(f"expanded into a graph that waits for node {node_id}, which itself waits for it")
-        return (link for link in nodes[node_id].needs if not alive(link))
+        return (source for source, slot in nodes[node_id].takes if not alive(source, (slot,)))
 
-    missing = [node_id for node_id in wanted if not alive(node_id)]
+    missing = {node_id: slots for node_id, slots in keep.items() if not alive(node_id, slots)}
     order = _order(missing, sources)
     fresh: dict[bytes, str] = {}
     computes = ChainMap(fresh, state.computes)
@@ -104,14 +109,15 @@ def _steps(
     for node_id in order:
         digest = nodes[node_id].key.digest
         first = computes.get(digest, node_id)
-        there = alive(first)
+        there = alive(first, range(len(nodes[first].schema.outputs)))
         if first in open_ or (first in state.expanded and not there):
             raise BadExpansion(f"expanded without end: node {node_id} is what node {first} is, with the same inputs")
         if first not in batch and not there:
             fresh[digest] = node_id
         batch.add(node_id)
     lost = step.node_id if step.node_id not in open_ else ""
-    return tuple(planner.decide(order, missing, nodes, computes, lost)[0]), fresh
+    # From nodes that the run had before, others may take: which slots, is not known here.
+    return tuple(planner.decide(order, missing, nodes, computes, lost, state.nodes)[0]), fresh
 
 
 def _read(registry: Registry, known: Mapping[str, Known], step: Step, graph: Mapping[str, Any]) -> dict[str, _Inner]:

@@ -17,9 +17,10 @@ from weft.engine.workflow.overrides import find_node
 class RunResult:
     """What a run gave. `result["5"][0]` is slot 0 of node 5, for output nodes and targets; other values are released.
 
-    A node may also be named by its title or class, as a target may. `files` in the order in which they were written (a
-    cached output node's own are among them), without `previews`, which are temporary; `timings` are seconds of wall
-    time of the nodes that ran, of one that expanded with what is inside; `cached` are those of the plan that did not
+    Of an output node that is no target, a slot may be `ABSENT`: a model, which no cache on a disk can keep. A node may
+    also be named by its title or class, as a target may. `files` in the order in which they were written (a cached
+    output node's own are among them), without `previews`, which are temporary; `timings` are seconds of wall time of
+    the nodes that ran, of one that expanded with what is inside; `cached` are those of the plan that did not
     run, because their outputs were there: in the cache, or from an equal node of this run; `loading` are the seconds
     in which libraries were imported, which count for no node; `ui` is what output nodes show; `status` is `failed`
     where the failure of an output node was let pass, else `done`.

@@ -15,7 +15,9 @@ State, and who changes it:
     expanded   node id -> Join of every node that has expanded and is not done: what its outputs are gathered from. It
                is blocked like a step, by the nodes of its join.
     outputs    node id -> tuple of slots. Written once for each step, by `finish`; a node is in it from its end until
-               its last consumer ended, or to the end of the run if the plan keeps it.
+               its last consumer ended, or to the end of the run if the plan keeps it. A slot that the cache has
+               not, or was not asked for, is ABSENT: no step takes it. Where an expansion does, the node has a step once
+               more, which gives it; what takes from such a node from then on waits for that.
     waiting    node id -> how many links of steps and joins lead to it that have not ended. 0 entries may stay.
     computes   key -> the node that computes it, or did: equal nodes share its outputs.
     shown      node id -> what a node showed and wrote, without its outputs.
@@ -219,7 +221,7 @@ class RunState:
     def _block(self, node_id: str, needs: Iterable[str]) -> None:
         missing = 0
         for parent in needs:
-            if parent not in self.outputs:
+            if parent not in self.outputs or parent in self.steps:
                 self.takers[parent].append(node_id)
                 missing += 1
         if missing:

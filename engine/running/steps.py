@@ -22,7 +22,7 @@ from functools import cached_property
 from typing import Any
 
 from weft.engine.cache.memory import MemoryCache
-from weft.engine.cache.protocol import Cache, Entry, steps_of
+from weft.engine.cache.protocol import Cache, Entry, is_whole, steps_of
 from weft.engine.cache.tiers import Tiers
 from weft.engine.context import RunContext
 from weft.engine.events import NodeResumed
@@ -127,7 +127,7 @@ class Steps:
             for cache in self._found:
                 manifest = cache.lookup(key)
                 entry = cache.load(manifest) if manifest is not None else None
-                if entry is not None:
+                if entry is not None and is_whole(entry.outputs):
                     context = self._context
                     context.emit(NodeResumed(context.node_id, index + 1, len(places), context.display_id))
                     return index, entry.outputs[0]

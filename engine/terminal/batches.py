@@ -90,7 +90,7 @@ def _run(session: Session, answer: Answer, job: _Job, count: int, ready: Callabl
     for number in range(count):
         prompt = session.next(prompt) if number else prompt
         with answer.watching() as observers:
-            planned = session.plan(prompt, job.targets)
+            planned = session.plan(prompt, job.targets, values=False)
             if number and session.repeats(prompt, planned):
                 answer.remark(
                     f"nothing changes from run to run, every seed is fixed: this is one run and not {count} "

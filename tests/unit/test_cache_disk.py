@@ -21,7 +21,7 @@ import torch
 
 from weft import DiskCache, MemoryCache
 from weft.engine.cache import blobs
-from weft.engine.cache.protocol import Cache, Entry
+from weft.engine.cache.protocol import ABSENT, Cache, Entry
 from weft.engine.cache.tiers import Tiers
 from weft.engine.errors import UsageError
 
@@ -366,8 +366,11 @@ def test_what_only_the_disk_has_goes_to_memory_when_it_is_loaded(cache: DiskCach
     tiers: Cache = Tiers(memory, cache)
     assert got(tiers) == Entry((1,))
     assert got(memory) == Entry((1,))
-    tiers.put(OTHER, Entry((object(),)))
-    assert got(memory, OTHER) is not None and got(cache, OTHER) is None
+    model = object()
+    tiers.put(OTHER, Entry((model,)))
+    assert got(tiers, OTHER) == got(memory, OTHER) == Entry((model,)) and got(cache, OTHER) == Entry((ABSENT,))
+    memory.clear()
+    assert got(tiers, OTHER) == Entry((ABSENT,)) and got(memory, OTHER) is None, "what is in memory is whole"
 
 
 def test_a_shared_tier_is_asked_last_and_only_read(cache: DiskCache, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from weft import DiskCache
 from weft.engine.cache import blobs
-from weft.engine.cache.protocol import Entry
+from weft.engine.cache.protocol import ABSENT, Entry
 from weft.engine.schema.packs import Codec, Pack, Packs
 from weft.nodes.core.codecs import decode, encode
 
@@ -106,15 +106,27 @@ class Model:
     torch.eye(2).to_sparse(),
 ], ids=lambda value: type(value).__name__)  # fmt: skip
 def test_what_has_no_form_is_not_kept(cache: DiskCache, warnings: list[str], value: Any) -> None:
-    assert kept(cache, 1, value) is None
-    assert not warnings and cache.size().entries == 0
+    assert kept(cache, 1, value, tensor()[:1]) == (1, ABSENT, tensor()[:1])
+    manifest = cache.lookup(KEY)
+    assert manifest is not None and manifest.absent == (1,)
+    assert not warnings and cache.size().blobs == 1
 
 
 def test_what_contains_itself_is_not_kept(cache: DiskCache, warnings: list[str]) -> None:
-    value: list[Any] = []
+    value: list[Any] = [tensor()]
     value.append(value)
-    assert kept(cache, value) is None
-    assert not warnings
+    assert kept(cache, value, 1) == (ABSENT, 1)
+    assert not warnings and cache.size().blobs == 0, "nothing of it is written"
+
+
+def test_of_what_two_outputs_share_one_may_be_kept(cache: DiskCache) -> None:
+    shared = tensor()
+    assert same(kept(cache, [shared, Model()], [shared]), (ABSENT, [shared]))
+
+
+def test_a_ui_that_has_no_form_keeps_all_of_it_out(cache: DiskCache, warnings: list[str]) -> None:
+    cache.put(KEY, Entry((1,), {"text": [Model()]}))
+    assert got(cache) is None and not warnings
 
 
 def test_a_pack_brings_a_codec(tmp_path: Path) -> None:
