@@ -61,19 +61,17 @@ class MemoryCache:
         return MemoryCache(self._max_step_bytes)
 
     def lookup(self, key: bytes) -> Manifest | None:
-        kept = self._recent(key)
-        return None if kept is None else Manifest(key, kept.entry.files, kept.contents)
-
-    def load(self, manifest: Manifest) -> Entry | None:
-        kept = self._recent(manifest.key)
-        return None if kept is None else kept.entry
-
-    def _recent(self, key: bytes) -> _Kept | None:
         with self._lock:
             kept = self._entries.get(key)
-            if kept is not None:
-                self._entries.move_to_end(key)
-            return kept
+            if kept is None:
+                return None
+            self._entries.move_to_end(key)
+        return Manifest(key, kept.entry.files, kept.contents)
+
+    def load(self, manifest: Manifest) -> Entry | None:
+        # Being asked for has made it recent.
+        kept = self._entries.get(manifest.key)
+        return None if kept is None else kept.entry
 
     def put(self, key: bytes, entry: Entry) -> None:
         if not is_whole(entry.outputs):

@@ -222,13 +222,13 @@ class Planner:
 
         For an output node the folders that it writes to are in it: in another one its files are others.
         """
-        if not schema.output_node:
-            return self.namespace + key.digest
-        return self.namespace + hashlib.blake2b(key.digest + self._places, digest_size=32).digest()
+        return (self._placed if schema.output_node else self.namespace) + key.digest
 
     @cached_property
-    def _places(self) -> bytes:
-        return b"".join(os.fsencode(root) + b"\0" for root in self._roots)
+    def _placed(self) -> bytes:
+        """The namespace of what writes files: where it writes them is part of it."""
+        places = b"".join(os.fsencode(root) + b"\0" for root in self._roots)
+        return hashlib.blake2b(self.namespace + places, digest_size=32).digest()
 
     @cached_property
     def _roots(self) -> tuple[Path, ...]:

@@ -180,6 +180,7 @@ class _Validation:
         self.passes = passes
         self.lenient = lenient
         self.hints: dict[tuple[str, int], str] = {}
+        self.classes = {name: registry.find(name) for name in {node.class_type for node in prompt.nodes.values()}}
 
     def near(self, name: str, choices: Iterable[Any]) -> str:
         """Did-you-mean for the first names that need one: a thousand searches would take minutes and help nobody."""
@@ -203,7 +204,7 @@ class _Validation:
     def issues(self) -> Iterator[Issue]:
         nodes = self.prompt.nodes
         for node_id, node in nodes.items():
-            if self.registry.find(node.class_type) is None:
+            if self.classes[node.class_type] is None:
                 message, hint = self.registry.unknown(node.class_type)
                 message = message[:1].upper() + message[1:]
                 yield self.issue(node_id, "missing_node_type", message, details=f"Node ID '#{node_id}'", hint=hint)
@@ -216,7 +217,7 @@ class _Validation:
         graph = Graph(self.prompt)
         needed = graph.needed(wanted)
         for node_id, node in nodes.items():
-            if node_id in needed and (found := self.registry.find(node.class_type)) is not None:
+            if node_id in needed and (found := self.classes[node.class_type]) is not None:
                 yield from self.node_issues(node_id, node, found)
         for cycle in graph.cycles():
             if cycle[0] in needed:
@@ -298,7 +299,7 @@ class _Validation:
             extra = self.extra(spec, name, received_value=list(link))
             yield self.issue(node_id, code, message, name, details=name, hint=hint, extra=extra)
             return
-        found = self.registry.find(source.class_type)
+        found = self.classes[source.class_type]
         if found is None:
             return
         outputs = found.schema.outputs
