@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from weft.engine.cache.memory import MemoryCache
+from weft.engine.running.steps import Sharing
 
 from .reference.store import made
 
@@ -80,3 +81,9 @@ def random_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def drawn_before() -> MemoryCache:
     """What the model that comes with Weft has drawn in this process: the documents' commands and graphs are alike."""
     return MemoryCache()
+
+
+@pytest.fixture
+def each_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Samplers share no steps: of two that are compared neither may go on from the other's."""
+    monkeypatch.setattr(Sharing, "steps_of", lambda sharing, step, state: None)

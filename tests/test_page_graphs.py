@@ -11,6 +11,8 @@ import torch
 
 import weft
 
+pytestmark = pytest.mark.usefixtures("each_for_itself")
+
 STEPS: dict[str, Any] = {"steps": 8, "cfg": 2, "sampler_name": "euler", "scheduler": "karras"}
 
 

@@ -27,6 +27,8 @@ APPLE = WORKFLOWS / "input" / "apple.png"
 
 Runner = Callable[..., RunResult]
 
+pytestmark = pytest.mark.usefixtures("each_for_itself")
+
 
 @pytest.fixture
 def run(tmp_path: Path, drawn_before: weft.MemoryCache) -> Runner:
