@@ -105,6 +105,7 @@ def sweep(
     observers: Sequence[Observer] = (),
     seed: str | int | None = None,
     cancel: CancelToken | None = None,
+    batch: int = 1,
     keep_going: bool = False,
     **settings: Any,
 ) -> Iterator[CellRecord]:
@@ -123,6 +124,7 @@ def sweep(
             what the files of a row are called.
         cache: Where outputs are looked up and kept; default: in memory, for this sweep.
         seed: What every seed is, in all cells: a number, or `random`, drawn once.
+        batch: How many cells run at once, their networks evaluated in one call: quicker, and not to the last bit.
         keep_going: Let a cell that cannot run, or fails, be a record with an `error`, and run the others.
 
     Raises:
@@ -139,6 +141,7 @@ def sweep(
         output=output,
         device=_unless_auto(device),
         dtype=_unless_auto(dtype),
+        batch=batch,
         **settings,
     )
     wanted = targets_of(None, only)

@@ -77,6 +77,8 @@ class Session:
         if object_info is not None:
             self.registry = self.registry.copy().add_object_info(_object_info(object_info))
         self.cache: Cache = cache if cache is not None else NoCache()
+        if type(batch) is not int or batch < 1:
+            raise UsageError(f"batch: expected a whole number from 1 on, got {batch!r}")
         self.batch = batch
         self._turns: Turns | None = None
         self.digests = Digests.for_user()

@@ -29,7 +29,7 @@ from .toy_family import ToyFamily, write
 
 EVERYTHING: dict[str, Any] = {"device": torch.device("cpu"), "dtype": torch.float32}
 BATCHING = 1e-4
-"""By how much a value may differ, relative to the largest one: what docs/sweeps.md says."""
+"""By how much a value may differ, relative to the largest one: what docs/batching.md says."""
 UNSTEADY = 2e-3
 """The same of samplers that blow up what differs: those of the unguided prediction, and one that chooses its steps."""
 ROOT = Path(__file__).resolve().parents[2]
@@ -284,7 +284,7 @@ def trained() -> Any:
 @pytest.mark.parametrize("sampler", SAMPLERS)
 @pytest.mark.parametrize("mode", ["comfy", "continuous"])
 def test_every_sampler_with_a_trained_network(sampler: str, mode: str, trained: Any) -> None:
-    settings = cells(64, sampler, steps=20, mode=mode, negative=trained.clip.encode(""))
+    settings = cells(64, sampler, steps=10, mode=mode, negative=trained.clip.encode(""))
     texts = ("red apple", "blue car", "a green tree, night")
     settings = [{**each, "positive": trained.clip.encode(text)} for each, text in zip(settings, texts, strict=True)]
     within = UNSTEADY if "cfg_pp" in sampler or sampler == "dpm_adaptive" else BATCHING

@@ -18,7 +18,7 @@ import pytest
 import weft
 from weft.engine.cancel import CancelToken
 from weft.engine.context import RunContext
-from weft.engine.errors import DefinitionError, Interrupted, NodeError, WeftError
+from weft.engine.errors import DefinitionError, Interrupted, NodeError, UsageError, WeftError
 from weft.engine.running.turns import Turns
 from weft.engine.schema.authoring import node
 from weft.engine.schema.expansion import GraphBuilder
@@ -304,6 +304,12 @@ def test_jobs_see_the_context_of_who_asked(world: World) -> None:
 def test_a_gatherer_that_fails_is_named() -> None:
     with pytest.raises(DefinitionError, match="node pack 'p': its gatherer: 'nowhere:x': ModuleNotFoundError"):
         Turns(2, CancelToken(), Packs((Pack(gatherer="nowhere:x", name="p"),)))
+
+
+@pytest.mark.parametrize("batch", [0, -1, 2.0, True, "4"])
+def test_a_batch_is_a_number(batch: Any) -> None:
+    with pytest.raises(UsageError, match="batch: expected a whole number from 1 on, got"):
+        weft.Session(batch=batch)
 
 
 def test_results_of_a_batch_have_a_namespace_of_their_own(world: World) -> None:
