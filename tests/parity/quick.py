@@ -36,7 +36,7 @@ def quick(goldens: Mapping[str, Golden]) -> set[str]:
     chosen = [name for name in goldens if name not in crossed]
     times = Counter(chain.from_iterable(have[name] for name in chosen))
     needed = []
-    for name in sorted(crossed, key=lambda name: _steps(goldens[name].prompt)):
+    for name in sorted(crossed, key=lambda name: steps_of(goldens[name].prompt)):
         if any(not times[trait] for trait in have[name]):
             needed.append(name)
             times.update(have[name])
@@ -49,10 +49,11 @@ def quick(goldens: Mapping[str, Golden]) -> set[str]:
 
 
 def traits(prompt: Mapping[str, Any]) -> set[tuple[Any, ...]]:
-    """What a golden shows: each value of each input, what is linked to it, and of each sampler how much it samples.
+    """What a golden shows: each value of each input, what is linked to it, and how much is sampled.
 
-    So a sampler is there whole, from the middle, up to it, of one step and in a batch, where the product has it so; a
-    class with every checkpoint that it meets; and two stages with what is switched between them.
+    So a sampler is there whole, with less denoise, of one step and in a batch, where the product has it so; a class
+    from the middle and up to it, and with every checkpoint that it meets; and two stages with what is switched between
+    them. That each sampler goes on from the middle of its steps is in tests/diffusion/test_samplers.py.
     """
     found: set[tuple[Any, ...]] = set()
     batched = any(node["inputs"].get("batch_size", 1) != 1 for node in prompt.values())
@@ -68,7 +69,9 @@ def traits(prompt: Mapping[str, Any]) -> set[tuple[Any, ...]]:
                 found.add((class_type, name, str(value)))
         if "sampler_name" in inputs and "steps" in inputs:
             found.add((inputs["sampler_name"], batched))
-            found.add((inputs["sampler_name"], *_stretch(inputs)))
+            one, part, *stretch = _stretch(inputs)
+            found.add((inputs["sampler_name"], one, part))
+            found.add((class_type, part, *stretch))
     return found
 
 
@@ -97,7 +100,8 @@ def _stretch(inputs: Mapping[str, Any]) -> tuple[Any, ...]:
 _STRETCH = (("steps", 20), ("start_at_step", 0), ("end_at_step", WHOLE))
 
 
-def _steps(prompt: Mapping[str, Any]) -> int:
+def steps_of(prompt: Mapping[str, Any]) -> int:
+    """The steps that its samplers are told, added up."""
     counts = (node["inputs"].get("steps", 0) for node in prompt.values())
     return sum(count for count in counts if isinstance(count, int))
 

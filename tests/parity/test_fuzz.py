@@ -17,6 +17,7 @@ from weft.engine.session import Session
 from weft.engine.workflow.prompt import Prompt
 
 from ..reference.fuzz import VALIDATION, graphs, judge, rows
+from .quick import steps_of
 from .reference import flat
 
 # Where Weft knowingly does otherwise: the graphs, by the id of the difference.
@@ -32,11 +33,18 @@ KNOWN: dict[str, str] = {
     "unknown-choice": "minimal_v3_combo_unknown",
 }
 DIFFERENCE_OF = {name: difference for difference, names in KNOWN.items() for name in names.split()}
-# What `make test` runs: the small graphs, and some of each kind that take little time.
+# What `make test` runs: the small graphs, some of each kind that samples nothing, and the shortest of each that does.
+SAMPLING = ("adv", "cond", "custom", "ks", "lora")
 QUICK = frozenset(
     [name for name in graphs() if name.startswith("minimal_")]
     + [name for kind in ("clip", "image", "latent", "sigmas") for name in list(rows(kind))[:8]]
-    + [name for kind in ("adv", "cond", "custom", "ks", "lora") for name in list(rows(kind))[1:3]]
+    + [
+        min(
+            (name for name in rows(kind) if "error" not in graphs()[name]),
+            key=lambda n: steps_of(graphs()[n]["prompt"]),
+        )
+        for kind in SAMPLING
+    ]
 )
 CASES = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in graphs()]
 
