@@ -21,6 +21,9 @@ WORKFLOWS = ROOT / "workflows"
 # Runs beside the plain one of each graph: the graph, the mode of sampling, and what the pictures' names begin with.
 MORE = (("sampling_modes", "continuous", "continuous-"),)
 
+# What docs/sweeps.md shows.
+SWITCH = {"first: apple.end_at_step,then: rabbit.start_at_step": range(21)}
+
 
 def draw(folder: Path, models: Path) -> list[Path]:
     """Run every graph and put its pictures into `folder`; gives their paths."""
@@ -44,6 +47,11 @@ def draw(folder: Path, models: Path) -> list[Path]:
                 called = beginning + re.sub(r"_\d{5}_$", "", inside.as_posix()).replace("/", "-")
                 made.append(folder / f"{called}{file.suffix}")
                 shutil.copyfile(file, made[-1])
+    with tempfile.TemporaryDirectory() as output:
+        graph = WORKFLOWS / "prompt_switch.json"
+        list(weft.sweep(graph, models=models, output=output, device="cpu", cache=cache, grid=SWITCH))
+        made.append(folder / "sweep-sheet.png")
+        shutil.copyfile(Path(output) / "sheet.png", made[-1])
     return made
 
 

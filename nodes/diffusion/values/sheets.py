@@ -10,6 +10,7 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -76,15 +77,24 @@ def animation(frames: Sequence[Sequence[Block]], suffix: str, fps: float) -> byt
 
 
 def reduced(path: Path, side: int) -> bytes | None:
-    """A picture as WebP, no side longer than `side` pixels, lossless if it was none before; None for no picture."""
+    """A picture as WebP, no side longer than `side` pixels, lossless if none was; None for what is no picture."""
     with _opened(path) as picture:
         if picture is None:
             return None
-        if max(picture.size) <= side:
-            return _saved(_plain(picture), "WEBP", lossless=True, quality=60, method=3)
-        scale = side / max(picture.size)
-        width, height = (max(1, round(length * scale)) for length in picture.size)
-        return _saved(_plain(picture).resize((width, height), _lanczos()), "WEBP", quality=85, method=3)
+        plain = _plain(picture)
+    return _webp(plain.size, plain.tobytes(), side)
+
+
+@lru_cache(maxsize=16)
+def _webp(size: tuple[int, int], pixels: bytes, side: int) -> bytes:
+    """RGBA pixels as WebP. Rows of a sweep often show the same picture, and encoding takes most of the time."""
+    from PIL import Image
+
+    picture = Image.frombytes("RGBA", size, pixels)
+    if max(size) <= side:
+        return _saved(picture, "WEBP", lossless=True, quality=20, method=1)
+    width, height = (max(1, round(length * side / max(size))) for length in size)
+    return _saved(picture.resize((width, height), _lanczos()), "WEBP", quality=85, method=3)
 
 
 class _Geometry(NamedTuple):
