@@ -32,8 +32,8 @@ from weft.engine.planning.signature import canonical
 from weft.engine.running.state import RunState
 from weft.engine.trajectory import Tell, Trajectory
 
-SHARE = 0.02
-"""Of the time that steps take: what keeping them may cost, beside the newest state."""
+SHARE = 0.01
+"""Of the time that steps take: what keeping them may cost, beside the newest state; with it, about 2 %."""
 
 _UNKNOWN = b"?"
 """The identity of a node of which nothing can be said before it runs."""

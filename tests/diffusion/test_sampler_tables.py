@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -51,6 +52,15 @@ def test_every_row_is_a_sampler() -> None:
         assert sampler.noise in noises
         inspect.signature(sampler.solve).bind(None, None, None, None, None, {}, None)
     assert SAMPLERS["euler"] is SAMPLERS["euler"]
+
+
+def test_the_document_names_those_that_look_ahead() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "sampling.md").read_text()
+    told = page.partition("<!-- looking ahead: of SAMPLERS -->")[2].partition("<!-- end of looking ahead -->")[0]
+    ahead, _, own = told.partition(". ")
+    names = {name: SAMPLERS[name] for name in SAMPLERS}
+    assert re.findall(r"\w+", ahead)[2:] == [n for n, s in names.items() if s.looks_ahead and not s.own_steps]
+    assert re.findall(r"dpm_\w+", own) == [n for n, s in names.items() if s.own_steps]
 
 
 class Counted:

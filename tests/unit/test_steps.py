@@ -210,12 +210,12 @@ class Slow(NoCache):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.0, [9]), (100.0, [9, 8]), (250.0, [9, 1, 3, 5, 8]), (1e6, [9, *range(9)])]
+    ("seconds", "expected"), [(0.0, [9]), (200.0, [9, 8]), (500.0, [9, 1, 3, 5, 8]), (1e6, [9, *range(9)])]
 )
 def test_how_much_is_kept(
     monkeypatch: pytest.MonkeyPatch, make_context: Any, seconds: float, expected: list[int]
 ) -> None:
-    """The newest always; of the others as many as take a fiftieth of the time, evenly spaced."""
+    """The newest always; of the others as many as take a hundredth of the time, evenly spaced."""
     cache = Slow()
     monkeypatch.setattr(sharing.time, "perf_counter", lambda: cache.now)
     left = sharing.Steps(b"", b"", [], [cache], make_context())
