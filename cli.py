@@ -187,33 +187,43 @@ def plan(
     models: ModelsOption = None,
     input: InputOption = None,
     output: OutputOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
     targets: TargetOption = None,
     only: OnlyOption = None,
     bypass: BypassOption = None,
     mute: MuteOption = None,
     ui: UiOption = False,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
     as_json: JsonOption = False,
     *,
     settings: Mapping[str, Any],
 ) -> None:
     """Say which nodes a run would call, in which order, on what and why, without running anything.
 
-    Prompt schedules are shown as the stages that they become.
+    What the cache has is shown as that. Prompt schedules are shown as the stages that they become.
     """
     with answering(context.obj, as_json=as_json) as answer:
         from weft.engine.session import Session, targets_of
+        from weft.engine.terminal.caches import folders_of, looked_into
         from weft.engine.terminal.itinerary import itinerary
 
         session = Session(
             models=models or None,
             input=input,
             output=output,
+            device=device,
+            dtype=dtype,
             **settings,
             warn=answer.notice,
         )
         wanted = targets_of(targets, only)
         part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
-        planned = session.plan(session.read(workflow, changes, ui=ui, seed=seed, **part), wanted)
+        folders = folders_of(session.settings, cache, no_cache=no_cache)
+        with looked_into(folders, session.packs, warn=answer.notice) as session.cache:
+            prompt = session.read(workflow, changes, ui=ui, seed=seed, **part)
+            planned = session.plan(prompt, wanted, values=False)
         notes = [*planned.lowered.source.notes, *planned.lowered.notes]
         for note in notes:
             answer.warn(str(note))

@@ -23,10 +23,12 @@ from weft.engine.events import Observer
 from weft.engine.folders import INPUT, Folders
 from weft.engine.formats import making, selection
 from weft.engine.formats.sources import WorkflowSource, load
+from weft.engine.planning.accounts import Account, account
 from weft.engine.planning.digests import Digests
 from weft.engine.planning.forecast import Forecast, ModelCalls
 from weft.engine.planning.lowering import Lowered, checked
 from weft.engine.planning.plan import Plan, Planner
+from weft.engine.planning.reasons import CODE
 from weft.engine.planning.signature import canonical
 from weft.engine.running.executor import Executor, Spare, Watch
 from weft.engine.running.result import RunResult
@@ -339,8 +341,17 @@ class Session:
             folders=self.folders,
             digests=self.digests,
             cache=self.cache,
-            namespace=self.namespace(self._settings_for(lowered)),
+            **self._cached_by(lowered),
         )
+
+    def _cached_by(self, lowered: Lowered) -> dict[str, Any]:
+        """What a planner is told where there is a cache: finding it out takes its time."""
+        if isinstance(self.cache, NoCache):
+            return {}
+        settings = self._settings_for(lowered)
+        ids = sorted([node_id, node.class_type] for node_id, node in lowered.source.nodes.items())
+        scope = hashlib.blake2b(canonical(ids), digest_size=8).hexdigest()
+        return {"namespace": self.namespace(settings), "facts": self.facts(settings), "scope": f"{scope}:"}
 
     def namespace(self, settings: Settings) -> bytes:
         """What stands in front of the keys of a run with these settings: 32 bytes that say what computes it.
@@ -353,9 +364,21 @@ class Session:
         return alone if self.batch == 1 else hashlib.blake2b(b"batched" + alone, digest_size=32).digest()
 
     def computes(self, settings: Settings) -> bytes:
-        """A digest, 32 bytes, of what computes in a run with these settings: Weft's code and the packs' environment."""
-        computes = [own_digest(), self.packs.environment(settings)]
-        return hashlib.blake2b(canonical(computes), digest_size=32).digest()
+        """A digest, 32 bytes, of what computes in a run with these settings."""
+        return hashlib.blake2b(canonical(self.facts(settings)), digest_size=32).digest()
+
+    def facts(self, settings: Settings) -> dict[str, Any]:
+        """What computes in a run with these settings, by name: Weft's code and the packs' environment."""
+        return {CODE: own_digest(), **self.packs.environment(settings)}
+
+    def accounts(self, plan: Plan, node_id: str) -> list[Account]:
+        """What a node of the plan's workflow is computed from, and what differs from the last time.
+
+        It is several nodes where it was lowered to others.
+        """
+        planner = self._planner(plan.lowered)
+        parts = [name for name, known in plan.nodes.items() if node_id in (name, known.part_of)]
+        return [account(planner, plan, name) for name in parts]
 
     def _lowered(
         self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True

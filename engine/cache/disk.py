@@ -1,6 +1,7 @@
 """A cache in a folder, which outlives the process and may be shared by several at once.
 
     FOLDER/v1/index.sqlite    entries: key -> document, and which blobs it speaks of
+                              recipes: what nodes were last computed from, to say why they are computed again
     FOLDER/v1/blobs/ab/cd...  what is large, by its digest
 
 Invariants:
@@ -31,7 +32,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from weft.engine.cache.blobs import Blobs, DamagedBlob
-from weft.engine.cache.encoding import Codecs, Encoded, Unkept, decode, encode, kinds, summary
+from weft.engine.cache.encoding import (
+    Codecs,
+    Encoded,
+    Unkept,
+    decode,
+    decode_recipe,
+    encode,
+    encode_recipe,
+    kinds,
+    summary,
+)
 from weft.engine.cache.index import CacheIndex
 from weft.engine.cache.protocol import Entry, Manifest, Recipe
 from weft.engine.errors import UsageError, Warn, python_warning
@@ -40,6 +51,9 @@ from weft.engine.schema.packs import Codec, Packs
 GIB = 1 << 30
 FORMAT = "v1"
 """Of the folder: another version of Weft that lays it out in another way has another one beside it."""
+
+_RECIPES, _RECIPE_BYTES = 20_000, 1 << 16
+"""How many recipes are kept, the last ones, and how large one may be."""
 
 _NEXT = "(SELECT coalesce(max(used), 0) + 1 FROM entries)"
 _ORPHANS = "SELECT digest FROM blobs WHERE NOT EXISTS (SELECT 1 FROM parts WHERE parts.digest = blobs.digest)"
@@ -159,11 +173,26 @@ class DiskCache:
                 self._write(key, encoded)
 
     def recall(self, node_id: str) -> Recipe | None:
-        """None: ids mean something in one workflow only."""
+        # It is for people only: what cannot be read is not known.
+        with suppress(sqlite3.Error, OSError, ValueError, KeyError, TypeError, Unkept), self.index.lock:
+            query = "SELECT document FROM recipes WHERE place = ?"
+            row = self.index.connection().execute(query, (node_id,)).fetchone()
+            return decode_recipe(row[0]) if row is not None else None
         return None
 
     def note(self, node_id: str, recipe: Recipe) -> None:
-        pass
+        if self.read_only:
+            return
+        with self._failing("written to"):
+            try:
+                document = encode_recipe(recipe)
+            except Unkept:
+                return
+            with self.index.writing() as db:
+                (number,) = db.execute("SELECT coalesce(max(noted), 0) + 1 FROM recipes").fetchone()
+                db.execute("DELETE FROM recipes WHERE noted <= ?", (number - _RECIPES,))
+                if len(document) <= _RECIPE_BYTES:
+                    db.execute("INSERT OR REPLACE INTO recipes VALUES (?, ?, ?)", (node_id, document, number))
 
     # What `weft cache` asks.
 
@@ -198,7 +227,7 @@ class DiskCache:
             steps.clear()
         try:
             with self.index.writing() as db:
-                for table in ("entries", "parts", "blobs"):
+                for table in ("entries", "parts", "blobs", "recipes"):
                     db.execute(f"DELETE FROM {table}")
                 shutil.rmtree(self.blobs.folder, ignore_errors=True)
         except (sqlite3.Error, IsADirectoryError) as error:

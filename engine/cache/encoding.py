@@ -17,7 +17,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.protocol import ABSENT, Entry
+from weft.engine.cache.protocol import ABSENT, Entry, Recipe
+from weft.engine.links import Link
 from weft.engine.schema.packs import Codec
 
 Codecs = Callable[[str], Codec | None]
@@ -101,6 +102,40 @@ def _kind(tree: Any) -> str:
         return type(tree).__name__
     name, content = next(iter(tree.items()))
     return str(content[1]) if name == "blob" else str(name)
+
+
+def encode_recipe(recipe: Recipe) -> bytes:
+    """A recipe as a document. Raises Unkept where an input has no form."""
+    tree = _Writer(lambda kind: None).tree
+    try:
+        inputs = {
+            name: {"link": list(value)} if type(value) is Link else tree(value) for name, value in recipe.inputs.items()
+        }
+        document = {
+            "class_type": recipe.class_type,
+            "version": recipe.version,
+            "inputs": inputs,
+            "key": recipe.key.hex(),
+            "links": {name: key.hex() for name, key in recipe.links.items()},
+            "files": {name: digest.hex() for name, digest in recipe.files.items()},
+            "facts": tree(dict(recipe.facts)),
+        }
+        return json.dumps(document, separators=(",", ":")).encode()
+    except (RecursionError, ValueError) as error:
+        raise Unkept(str(error)) from error
+
+
+def decode_recipe(document: bytes) -> Recipe:
+    """The recipe of a document. Raises ValueError, KeyError or TypeError for what is none."""
+    value = _Reader(lambda digest: b"", lambda kind: None).value
+    found = json.loads(document)
+    inputs = {
+        name: Link(*each["link"]) if type(each) is dict and "link" in each else value(each)
+        for name, each in found["inputs"].items()
+    }
+    links, files = ({name: bytes.fromhex(text) for name, text in found[kind].items()} for kind in ("links", "files"))
+    key = bytes.fromhex(found["key"])
+    return Recipe(found["class_type"], found["version"], inputs, links, key, files, value(found["facts"]))
 
 
 class _Writer:

@@ -20,6 +20,8 @@ CREATE INDEX IF NOT EXISTS by_use ON entries (used);
 CREATE TABLE IF NOT EXISTS blobs (digest BLOB PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS parts (key BLOB, digest BLOB, PRIMARY KEY (key, digest)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_digest ON parts (digest);
+CREATE TABLE IF NOT EXISTS recipes (place TEXT PRIMARY KEY, document BLOB NOT NULL, noted INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS by_age ON recipes (noted);
 """
 # Whoever holds the index for longer is stuck: the run goes on without it.
 _PATIENCE_S = 5.0

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 
@@ -65,7 +66,8 @@ def is_whole(outputs: Iterable[Any]) -> bool:
 class Recipe(NamedTuple):
     """What a node was last computed from, kept to say why it is computed again.
 
-    `links` holds, by input, the key of the node that it took from.
+    `links` holds, by input, the key of the node that it took from, `files` the digests of the files that it names, by
+    FOLDER/NAME, `facts` what computed it, by name.
     """
 
     class_type: str
@@ -73,6 +75,8 @@ class Recipe(NamedTuple):
     inputs: Mapping[str, Any]
     links: Mapping[str, bytes]
     key: bytes
+    files: Mapping[str, bytes] = MappingProxyType({})
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 class Cache(Protocol):

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from weft.engine.cache.protocol import Cache, CacheKey, Manifest, Recipe
@@ -20,6 +21,7 @@ from weft.engine.folders import Folders
 from weft.engine.links import LINK, Link, links_of
 from weft.engine.planning.digests import Digests, Sighting
 from weft.engine.planning.lowering import Lowered
+from weft.engine.planning.reasons import LOST, reason_of
 from weft.engine.planning.signature import UNNAMED, KeyMaker
 from weft.engine.schema.node import NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
@@ -164,15 +166,28 @@ class Plan:
 
 
 class Planner:
-    """What planning asks of its process: node classes, folders, digests of files, and the cache under its namespace."""
+    """What planning asks of its process: node classes, folders, digests of files, and the cache under its namespace.
+
+    `facts` say what the namespace is made of, `scope` tells the workflow from others that have nodes of the same ids.
+    """
 
     def __init__(
-        self, registry: Registry, *, folders: Folders, digests: Digests, cache: Cache, namespace: bytes = b""
+        self,
+        registry: Registry,
+        *,
+        folders: Folders,
+        digests: Digests,
+        cache: Cache,
+        namespace: bytes = b"",
+        facts: Mapping[str, Any] = MappingProxyType({}),
+        scope: str = "",
     ) -> None:
         self.registry = registry
         self.folders = folders
         self.cache = cache
         self.namespace = namespace
+        self.facts = facts
+        self.scope = scope
         self.digests = digests
         self._maker = KeyMaker(folders, digests)
 
@@ -308,13 +323,23 @@ class Planner:
         astray = self.astray(hit) or _lacking(hit, schema, slots) if hit is not None else ""
         if hit is not None and not astray:
             return Step(*node, hit=hit, origin=origin, part_of=part_of)
-        links = {name: nodes[value.node_id].key.digest for name, value in given.items() if type(value) is Link}
-        recipe = Recipe(schema.class_type, version, given, links, key.digest)
-        reason = key.volatile or astray or (_LOST if lost else "")
-        reason = reason or _reason(recipe, self.cache.recall(node_id))
+        recipe = self.recipe(node_id, nodes)
+        reason = key.volatile or astray or (LOST if lost else "")
+        reason = reason or reason_of(recipe, self.cache.recall(self.place(node_id)))
         parents = tuple(known.links)
         needs = tuple(known.needs) if lent else parents
         return Step(*node, parents, needs, None, None, reason, recipe, origin, part_of)
+
+    def recipe(self, node_id: str, nodes: Mapping[str, Known]) -> Recipe:
+        """What a node is computed from."""
+        _, schema, given, _, key, version, files, *_ = nodes[node_id]
+        links = {name: nodes[value.node_id].key.digest for name, value in given.items() if type(value) is Link}
+        digests = {name: seen.digest for name, seen in files.items()}
+        return Recipe(schema.class_type, version, given, links, key.digest, digests, self.facts)
+
+    def place(self, node_id: str) -> str:
+        """What a node is called where recipes are kept: another workflow may have a node of this id."""
+        return self.scope + node_id
 
     def touched(self, known: Known) -> list[Path]:
         """The files in a node's key that somebody has touched since: what it reads may be something else."""
@@ -349,39 +374,9 @@ class Planner:
 
 _GONE = "the files that it wrote are gone"
 _OTHERS = "the files that it wrote have changed"
-_LOST = "the cache dropped it"
 
 
 def _lacking(hit: Manifest, schema: NodeSchema, slots: Collection[int]) -> str:
     """What a hit has not and is taken of it; empty if it has it all."""
     lacking = [slot for slot in hit.absent if slot in slots]
     return f"its output {schema.outputs[lacking[0]].name} is kept by no cache on the disk" if lacking else ""
-
-
-def _reason(now: Recipe, last: Recipe | None) -> str:
-    """Why a node runs: the first thing that differs from the last time."""
-    if last is None:
-        return "not computed before"
-    if last.key == now.key:
-        return _LOST
-    if last.class_type != now.class_type:
-        return f"the node was a {last.class_type}"
-    if last.version != now.version:
-        return f"the implementation of {now.class_type} changed"
-    for name in dict.fromkeys([*now.inputs, *last.inputs]):
-        if name not in last.inputs:
-            return f"input {name!r} is new"
-        if name not in now.inputs:
-            return f"input {name!r} is gone"
-        before, after = last.inputs[name], now.inputs[name]
-        if type(before) is not type(after) or before != after:
-            return f"input {name!r} changed: {_brief(before)} -> {_brief(after)}"
-    for name, key in now.links.items():
-        if last.links.get(name) != key:
-            return f"input {name!r} comes from node {now.inputs[name].node_id}, which changed"
-    return "a file that it names changed"
-
-
-def _brief(value: Any) -> str:
-    text = f"node {value.node_id} slot {value.slot}" if type(value) is Link else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

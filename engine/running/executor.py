@@ -332,7 +332,7 @@ class _Run:
         if not step.key.volatile and step.node_id not in self.state.stale:
             cache.put(self.planner.address(step.schema, step.key), entry)
         if step.recipe is not None:
-            cache.note(step.node_id, step.recipe)
+            cache.note(self.planner.place(step.node_id), step.recipe)
         if self.observed:
             class_type, seconds = step.schema.class_type, self.timings[step.node_id]
             event = NodeFinished(step.node_id, class_type, step.title, seconds, entry.files, step.display_id)

@@ -12,7 +12,8 @@ import typer
 from weft.engine.errors import UsageError, Warn, one_line
 from weft.engine.settings import own_cache
 from weft.engine.terminal.answer import Answer, answering
-from weft.engine.terminal.options import JsonOption
+from weft.engine.terminal.options import JsonOption, taking_settings
+from weft.engine.terminal.whys import why
 
 if TYPE_CHECKING:
     from weft.engine.cache.disk import DiskCache
@@ -109,6 +110,21 @@ def opened(
         yield Tiers(*near, disk, shared=shared) if near or shared else disk
 
 
+@contextmanager
+def looked_into(folders: Sequence[Path], packs: Packs, *, warn: Warn) -> Iterator[Cache]:
+    """The same cache for a command that runs nothing: none of the folders is written to, or made."""
+    from weft.engine.cache.disk import FORMAT, DiskCache
+    from weft.engine.cache.protocol import NoCache
+    from weft.engine.cache.tiers import Tiers
+
+    there = [folder for folder in folders if (folder / FORMAT).is_dir()]
+    with ExitStack() as stack:
+        tiers = [DiskCache(folder, codecs=packs.codec, read_only=True, warn=warn) for folder in there]
+        for tier in tiers:
+            stack.callback(tier.close)
+        yield Tiers(*tiers) if tiers else NoCache()
+
+
 @app.command()
 def info(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Say where the cache is, how much is in it, and how large it may become."""
@@ -185,6 +201,11 @@ def verify(context: typer.Context, folder: FolderOption = None, as_json: JsonOpt
                 answer.out.line(f"{cache.size().entries} entries are whole")
         if code:
             raise SystemExit(code)
+
+
+app.command(
+    epilog="Examples:\n\nweft cache why portrait.json 'Save Image'\n\nweft cache why portrait.json 5 --set 5.seed=8"
+)(taking_settings("plan", before="ui")(why))
 
 
 class _Unreadable(UsageError):

@@ -62,8 +62,11 @@ def _step(step: Step, wide: int, common: str | None) -> Iterator[Line]:
 def _given(item: tuple[str, Any]) -> str:
     """`steps=20`, or `model<-1` for what comes from node 1."""
     name, value = item
-    if type(value) is Link:
-        return f"{name}<-{value.node_id}"
+    return f"{name}<-{value.node_id}" if type(value) is Link else told(name, value)
+
+
+def told(name: str, value: Any) -> str:
+    """`steps=20`; long values are cut."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return f"{name}={text if len(text) <= _LONGEST else text[: _LONGEST - 4] + '...' + text[-1]}"
 

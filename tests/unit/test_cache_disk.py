@@ -21,9 +21,10 @@ import torch
 
 from weft import DiskCache, MemoryCache
 from weft.engine.cache import blobs
-from weft.engine.cache.protocol import ABSENT, Cache, Entry
+from weft.engine.cache.protocol import ABSENT, Cache, Entry, Recipe
 from weft.engine.cache.tiers import Tiers
 from weft.engine.errors import UsageError
+from weft.engine.links import Link
 
 from .caches import KEY, OTHER, flip, got, kept, same, tensor
 from .files import everything_in, marks_in, mode_of
@@ -387,3 +388,30 @@ def test_a_shared_tier_is_asked_last_and_only_read(cache: DiskCache, tmp_path: P
     assert same(getattr(got(cache), "outputs", None), (tensor(1),)) and memory.lookup(KEY) is not None
     team.close()
     shared.close()
+
+
+# Recipes.
+
+
+def test_recipes_outlive_their_object(cache: DiskCache) -> None:
+    link, files, facts = Link("1", 2), {"checkpoints/a": b"f" * 32}, {"device": "cpu", "version": 3}
+    recipe = Recipe(
+        "Sampler", "1", {"a": 1.0, "b": [True, (None, "x")], "c": link}, {"c": b"k" * 32}, KEY, files, facts
+    )
+    cache.note("w:1", recipe)
+    cache.close()
+    assert cache.recall("w:1") == recipe and cache.recall("w:2") is None
+    cache.clear()
+    assert cache.recall("w:1") is None
+
+
+def test_recipes_have_a_limit_and_may_be_missing(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weft.engine.cache.disk._RECIPES", 3)
+    for number in range(5):
+        cache.note(str(number), Recipe("X", "1", {}, {}, KEY))
+    assert [name for name in "01234" if cache.recall(name)] == ["2", "3", "4"]
+    cache.note("4", Recipe("X", "1", {"a": "x" * 70_000}, {}, KEY))
+    cache.note("4", Recipe("X", "1", {"a": object()}, {}, KEY))
+    with cache.index.writing() as db:
+        db.execute("UPDATE recipes SET document = ? WHERE place = ?", (b"{}", "3"))
+    assert cache.recall("3") is None and cache.recall("4") is not None

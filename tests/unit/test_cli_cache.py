@@ -232,3 +232,80 @@ def test_a_later_process_loads_neither_torch_nor_networks(home: Home) -> None:
     with sqlite3.connect(home.folder / "c" / "v1" / "index.sqlite") as index:
         assert index.execute("SELECT count(*) FROM entries").fetchone() == (3,)
     index.close()
+
+
+# Why a node runs, in a later process.
+
+
+def test_a_later_process_says_what_changed(home: Home) -> None:
+    home.run()
+    plan = home.weft("plan", "w.json", "--set", "1.color=2")[1]
+    assert plan.startswith("3 nodes to run")
+    assert "input 'color' changed: 1 -> 2" in plan
+    assert "input 'image' comes from node 1, which changed" in plan
+    assert home.weft("plan", "w.json")[1].startswith("0 nodes to run, 1 served by the cache")
+    assert home.weft("plan", "w.json", "--no-cache")[1].startswith("3 nodes to run (not computed before)")
+    assert "input 'color' changed: 1 -> 2" in home.weft("run", "w.json", "--events", "--set", "1.color=2")[1]
+
+
+def test_another_workflow_has_other_nodes_of_these_ids(home: Home) -> None:
+    home.run()
+    other = {**PROMPT, "1": {"class_type": "EmptyImage", "inputs": {**PROMPT["1"]["inputs"], "color": 7}}}
+    other["4"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
+    (home.folder / "o.json").write_text(json.dumps(other))
+    assert "(not computed before)" in home.weft("plan", "o.json")[1]
+
+
+def test_a_plan_leaves_no_trace(home: Home) -> None:
+    home.weft("plan", "w.json")
+    assert not (home.folder / "cache" / "weft" / "v1").exists()
+    home.run()
+    before = marks_in(home.folder / "cache" / "weft" / "v1")
+    home.weft("plan", "w.json", "--set", "1.color=2")
+    home.weft("cache", "why", "w.json", "2")
+    assert marks_in(home.folder / "cache" / "weft" / "v1") == before
+
+
+def test_why_follows_the_links_to_what_really_differs(home: Home) -> None:
+    home.run()
+    code, out, _ = home.weft("cache", "why", "w.json", "SaveImage", "--set", "1.color=2")
+    assert code == 0 and out.startswith("node 3 Save Image: run: input 'images' comes from node 2, which changed\n")
+    assert "  class SaveImage, version 1\n" in out and '  input filename_prefix="a"\n' in out
+    assert '  computed by builtin.device="cpu"\n' in out
+    assert out.splitlines()[-1] == (
+        "  input 'images' comes from node 2 \"Invert Image\", whose input 'image' comes from node 1 "
+        "\"EmptyImage\", whose input 'color' changed: 1 -> 2"
+    )
+    assert "nothing differs from the last time" in home.weft("cache", "why", "w.json", "2")[1]
+    (known,) = json.loads(home.weft("cache", "why", "w.json", "2", "--json")[1])["nodes"]
+    assert (known["action"], known["differs"], known["inputs"]["image"]["node"]) == ("cached", [], "1")
+    assert "nothing is known of an earlier time" in home.weft("cache", "why", "w.json", "2", "--cache", "nowhere")[1]
+    assert home.weft("cache", "why", "w.json", "nobody")[0] == 2
+
+
+def test_why_names_the_file_and_the_setting_that_changed(home: Home) -> None:
+    (home.folder / "input").mkdir()
+    prompt = {
+        "1": {"class_type": "LoadLatent", "inputs": {"latent": "a.latent"}},
+        "2": {"class_type": "SaveLatent", "inputs": {"samples": ["1", 0], "filename_prefix": "b"}},
+    }
+    (home.folder / "l.json").write_text(json.dumps(prompt))
+    empty = {
+        "1": {"class_type": "EmptyLatentImage", "inputs": {"width": 16, "height": 16, "batch_size": 1}},
+        "2": {"class_type": "SaveLatent", "inputs": {"samples": ["1", 0], "filename_prefix": "a"}},
+    }
+    (home.folder / "e.json").write_text(json.dumps(empty))
+    (made,) = map(Path, json.loads(home.weft("run", "e.json", "--json")[1])["files"])
+    content = made.read_bytes()
+    latent = home.folder / "input" / "a.latent"
+    latent.write_bytes(content)
+    os.utime(latent, (1000, 1000))
+    assert home.weft("run", "l.json")[0] == 0
+    # Of equal size and time of modification: only the time of the change tells.
+    latent.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    os.utime(latent, (1000, 1000))
+    plan = home.weft("plan", "l.json")[1]
+    assert plan.startswith("2 nodes to run") and "the file input/a.latent changed" in plan
+    assert home.weft("cache", "why", "l.json", "2")[1].splitlines()[-1].endswith("whose file input/a.latent changed")
+    plan = home.weft("plan", "l.json", "--dtype", "bfloat16")[1]
+    assert "builtin.unet changed: 'float32' -> 'bfloat16'" in plan

@@ -239,7 +239,7 @@ def test_a_changed_file_is_a_reason(planner: Planner) -> None:
     planner.done(planner.plan(prompt))
     assert actions(planner.plan(prompt)) == {"save": "cached"}
     checkpoint.write_bytes(b"other")
-    assert reason(planner.plan(prompt), "load") == "a file that it names changed"
+    assert reason(planner.plan(prompt), "load") == "the file checkpoints/c.ckpt changed"
 
 
 @pytest.mark.parametrize("place", ["output", "temp"])
