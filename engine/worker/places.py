@@ -49,9 +49,10 @@ def place_of_user(*, make: bool = False) -> Place:
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
         raise NoPlace(f"{folder} is a link, belongs to somebody else, or is open to others")
     stem = os.path.join(folder, f"{zlib.crc32(os.fsencode(f'{sys.prefix}:{installation()}')):08x}")
-    if len(os.fsencode(stem)) > _LONGEST:
+    place = Place(f"{stem}.sock", f"{stem}.lock", f"{stem}.log")
+    if len(os.fsencode(place.socket)) > _LONGEST:
         raise NoPlace(f"{folder} is too long a name for a folder of sockets")
-    return Place(f"{stem}.sock", f"{stem}.lock", f"{stem}.log")
+    return place
 
 
 def installation() -> str:
