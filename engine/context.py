@@ -181,5 +181,6 @@ class RunContext:
 
     def checkpoint(self) -> None:
         """Raise Interrupted when the run was cancelled, or what an observer raised."""
-        self.surface()
+        if self._broken:
+            self.surface()
         self.token.check()

@@ -266,7 +266,7 @@ class Session:
         plan = self._planner(lowered).plan(lowered, targets, values=values)
         for step in plan.steps:
             prefix = step.inputs.get(FILE_PREFIX)
-            if step.runs and step.schema.output_node and isinstance(prefix, str):
+            if isinstance(prefix, str) and step.runs and step.schema.output_node:
                 self.folders.check_writable(self.folders.check_prefix(prefix))
         return plan
 

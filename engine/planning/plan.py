@@ -318,11 +318,11 @@ class Planner:
         node = (node_id, title, schema, given, key, version)
         first = computes[key.digest]
         if first != node_id:
-            return Step(*node, (first,), (first,), twin=first, origin=origin, part_of=part_of)
+            return Step(*node, (first,), (first,), None, first, "", None, origin, part_of)
         hit = self.find(schema, key) if not lost else None
         astray = self.astray(hit) or _lacking(hit, schema, slots) if hit is not None else ""
         if hit is not None and not astray:
-            return Step(*node, hit=hit, origin=origin, part_of=part_of)
+            return Step(*node, (), (), hit, None, "", None, origin, part_of)
         recipe = self.recipe(node_id, nodes)
         reason = key.volatile or astray or (LOST if lost else "")
         reason = reason or reason_of(recipe, self.cache.recall(self.place(node_id)))
