@@ -282,14 +282,13 @@ class Planner:
         later: set[str] = set()
         for node_id in reversed(order):
             if node_id in needed:
-                slots = needed[node_id]
-                every = range(len(nodes[node_id].schema.outputs))
+                slots, count = needed[node_id], len(nodes[node_id].schema.outputs)
                 if node_id in whole:
-                    slots.update(every)
-                step = self._decide(node_id, nodes, computes, node_id == lost, slots)
-                if step.hit is not None and node_id not in shown and not slots.issuperset(every):
-                    idle = tuple(slot for slot in every if slot not in slots)
-                    step = step._replace(hit=step.hit._replace(absent=idle))
+                    slots.update(range(count))
+                idle: tuple[int, ...] = ()
+                if len(slots) < count and node_id not in shown:
+                    idle = tuple([slot for slot in range(count) if slot not in slots])
+                step = self._decide(node_id, nodes, computes, node_id == lost, slots, idle)
                 steps.append(step)
                 if step.twin is not None:
                     needed.setdefault(step.twin, set()).update(slots)
@@ -312,7 +311,9 @@ class Planner:
         computes: Mapping[bytes, str],
         lost: bool,
         slots: Collection[int],
+        idle: tuple[int, ...],
     ) -> Step:
+        """The step of a node of which these slots are taken; those that are `idle` a hit need not have."""
         known = nodes[node_id]
         title, schema, given, lent, key, version, _, origin, part_of = known
         node = (node_id, title, schema, given, key, version)
@@ -322,6 +323,8 @@ class Planner:
         hit = self.find(schema, key) if not lost else None
         astray = self.astray(hit) or _lacking(hit, schema, slots) if hit is not None else ""
         if hit is not None and not astray:
+            if idle:
+                hit = Manifest(hit.key, hit.files, hit.contents, idle)
             return Step(*node, (), (), hit, None, "", None, origin, part_of)
         recipe = self.recipe(node_id, nodes)
         reason = key.volatile or astray or (LOST if lost else "")
