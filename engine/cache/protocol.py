@@ -7,7 +7,7 @@ So a run with a cache gives what the run without it gives.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -58,9 +58,9 @@ class Entry:
     files: tuple[Path, ...] = ()
 
 
-def is_whole(outputs: Iterable[Any]) -> bool:
-    """Whether none of these is ABSENT."""
-    return all(value is not ABSENT for value in outputs)
+def is_whole(outputs: Iterable[Any], absent: Collection[int] = ()) -> bool:
+    """Whether none of these is ABSENT, but for those at the places that may be."""
+    return all(value is not ABSENT or slot in absent for slot, value in enumerate(outputs))
 
 
 class Recipe(NamedTuple):

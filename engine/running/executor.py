@@ -274,7 +274,7 @@ class _Run:
         """What the cache has under a key now; None if that lacks a slot that the hit had, or its files are not where
         this run writes."""
         entry = self.planner.cache.load(hit)
-        if entry is None or not is_whole(value for slot, value in enumerate(entry.outputs) if slot not in hit.absent):
+        if entry is None or not is_whole(entry.outputs, hit.absent):
             return None
         if not entry.files:
             return entry
