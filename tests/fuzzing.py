@@ -283,6 +283,15 @@ EXTRA_PATHS = {
     "other": {"vae": "${HOME}/vae", "clip": "c"},
 }
 YAML = "a: &x\n  base_path: /m\n  checkpoints: |\n    one\n    two\nb:\n  <<: *x\n  loras: !!str 5\n  is_default: yes\n"
+ROWS = """filename,5.seed,positive.text
+one/a,7,"red apple, on a table"
+one/b,,"two
+lines and ""quotes"" in them"
+"""
+JSON_ROWS = """{"filename": "a", "5.seed": 7, "positive.text": "red apple"}
+{"5.cfg": 1.5, "5.seed": null}
+{"positive.text": "\\u00e9", "on": true}
+"""
 WEFT_TOML = """models = ["models", "~/more"]
 input = 'in'
 device = "cpu"
@@ -328,6 +337,13 @@ def _read_options(path: Path) -> None:
     from weft.engine.testing.settings import options_for
 
     options_for(path.parent)
+
+
+def _read_rows(path: Path) -> None:
+    from weft.engine.sweeping.axes import Columns
+    from weft.engine.sweeping.rows import csv_axis, jsonl_axis
+
+    (csv_axis if path.suffix == ".csv" else jsonl_axis)(path, Columns({}, lambda _: True))
 
 
 # Goldens.
@@ -484,6 +500,8 @@ TARGETS: Mapping[str, Target] = {
     ),
     "weft.toml": Target(_documents_of("weft.toml", WEFT_TOML), _read_settings),
     "pyproject.toml": Target(_documents_of("pyproject.toml", PYPROJECT), _read_options),
+    "rows.csv": Target(_documents_of("rows.csv", ROWS), _read_rows),
+    "rows.jsonl": Target(_documents_of("rows.jsonl", JSON_ROWS), _read_rows),
     "golden": Target(_goldens, _read_golden),
     "workflow": Target(_workflows, _read_workflow, refuses=True),
     "carried": Target(_carried, _read_workflow),

@@ -177,6 +177,9 @@ class SweepNarrator:
             case events.Progress():
                 self.pace.step(event.value, event.total)
                 self._show()
+            case events.LibrariesLoading():
+                self.running, self.pace = "loading libraries", _Pace()
+                self._show()
             case events.LibrariesLoaded():
                 self.started += event.seconds
             case events.CellFinished():

@@ -265,7 +265,8 @@ def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
     work = {number: told.calls + _REST for number, told in calls.items()}
     with answer.watching(partial(SweepNarrator, work=work)) as observers:
         for _ in sweep.run(Runner(sweep.session, sweep.targets, observers, answer.token)):
-            if not (answer.as_json or answer.as_events):
+            # A live bar has the terminal's last line: files are listed when it is gone.
+            if answer.err.console is None and not (answer.as_json or answer.as_events):
                 answer.list_files()
 
 
