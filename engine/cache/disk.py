@@ -60,10 +60,14 @@ _ORPHANS = "SELECT digest FROM blobs WHERE NOT EXISTS (SELECT 1 FROM parts WHERE
 
 
 class CacheRow(NamedTuple):
-    """An entry, for people: `size` is that of its document and blobs, which others may have too."""
+    """An entry, for people: `size` is that of its document and blobs, which others may have too.
+
+    `label` is the node that it was computed for, `seen` when it was last used, in seconds since 1970.
+    """
 
     key: bytes
-    made: float
+    label: str
+    seen: float
     size: int
     kinds: tuple[str, ...]
     files: tuple[Path, ...]
@@ -143,8 +147,9 @@ class DiskCache:
             if document is None:
                 return None
             if not self.read_only:
+                recent = f"UPDATE entries SET used = {_NEXT}, seen = ? WHERE key = ?"
                 with suppress(sqlite3.OperationalError):  # of a cache that cannot be written to, nothing is recent
-                    self.index.connection().execute(f"UPDATE entries SET used = {_NEXT} WHERE key = ?", (key,))
+                    self.index.connection().execute(recent, (time.time(), key))
             return Manifest(key, *summary(document))
         return None
 
@@ -189,6 +194,8 @@ class DiskCache:
             except Unkept:
                 return
             with self.index.writing() as db:
+                label = f'{recipe.class_type} "{recipe.title}"' if recipe.title else recipe.class_type
+                db.execute("INSERT OR REPLACE INTO labels VALUES (?, ?)", (recipe.key, label))
                 (number,) = db.execute("SELECT coalesce(max(noted), 0) + 1 FROM recipes").fetchone()
                 db.execute("DELETE FROM recipes WHERE noted <= ?", (number - _RECIPES,))
                 if len(document) <= _RECIPE_BYTES:
@@ -208,17 +215,18 @@ class DiskCache:
     def rows(self) -> list[CacheRow]:
         """The entries, the most recently used first. Raises sqlite3.Error."""
         query = """
-            SELECT key, made, document, length(document) + coalesce((SELECT sum(size) FROM parts JOIN blobs
-            USING (digest) WHERE parts.key = entries.key), 0) FROM entries ORDER BY used DESC"""
+            SELECT key, coalesce(label, ''), seen, document, length(document) + coalesce(
+                (SELECT sum(size) FROM parts JOIN blobs USING (digest) WHERE parts.key = entries.key), 0)
+            FROM entries LEFT JOIN labels ON digest = substr(key, -32) ORDER BY used DESC"""
         with self.index.lock:
             found = self.index.connection().execute(query).fetchall()
         rows = []
-        for key, made, document, size in found:
+        for key, label, seen, document, size in found:
             try:
                 told, files = tuple(kinds(document)), summary(document).files
             except (ValueError, KeyError, TypeError, StopIteration):
                 told, files = ("damaged",), ()
-            rows.append(CacheRow(key, made, size, told, files))
+            rows.append(CacheRow(key, label, seen, size, told, files))
         return rows
 
     def clear(self) -> None:
@@ -227,7 +235,7 @@ class DiskCache:
             steps.clear()
         try:
             with self.index.writing() as db:
-                for table in ("entries", "parts", "blobs", "recipes"):
+                for table in ("entries", "parts", "blobs", "recipes", "labels"):
                     db.execute(f"DELETE FROM {table}")
                 shutil.rmtree(self.blobs.folder, ignore_errors=True)
         except (sqlite3.Error, IsADirectoryError) as error:
@@ -235,6 +243,15 @@ class DiskCache:
                 raise OSError(f"{self.index.file}: {error}") from error
             self.close()
             shutil.rmtree(self.folder)
+
+    def clear_unused(self, since: float) -> int:
+        """Remove what was last used before that time, in seconds since 1970; returns how many entries that were."""
+        count = 0
+        if (steps := self.kept_steps) is not None:
+            count += steps.clear_unused(since)
+        with self._spoken_for() as db:
+            db.execute("DELETE FROM parts WHERE key IN (SELECT key FROM entries WHERE seen < ?)", (since,))
+            return count + db.execute("DELETE FROM entries WHERE seen < ?", (since,)).rowcount
 
     def verify(self) -> Iterator[Fault]:
         """Everything that is wrong, by hashing all of it. Raises sqlite3.Error where the index cannot be read."""
@@ -324,25 +341,32 @@ class DiskCache:
             self._shrink()
 
     def _shrink(self) -> None:
-        """Drop entries, and then the blobs that none has any more, until the rest is within the budget."""
+        """Drop entries until the rest is within the budget."""
+        with self._spoken_for() as db:
+            left = self.size().bytes
+            for key, size in db.execute("SELECT key, length(document) FROM entries ORDER BY used").fetchall():
+                if left <= self.max_bytes:
+                    break
+                freed = db.execute(
+                    """SELECT coalesce(sum(size), 0) FROM parts AS mine JOIN blobs USING (digest) WHERE key = ?
+                    AND NOT EXISTS (SELECT 1 FROM parts WHERE digest = mine.digest AND key <> mine.key)""",
+                    (key,),
+                ).fetchone()[0]
+                db.execute("DELETE FROM entries WHERE key = ?", (key,))
+                db.execute("DELETE FROM parts WHERE key = ?", (key,))
+                left -= size + freed
+
+    @contextmanager
+    def _spoken_for(self) -> Iterator[sqlite3.Connection]:
+        """A write transaction that drops entries; afterwards, what no entry speaks of any more goes."""
         with self.index.lock:
             with self.index.writing() as db:
-                left = self.size().bytes
-                for key, size in db.execute("SELECT key, length(document) FROM entries ORDER BY used").fetchall():
-                    if left <= self.max_bytes:
-                        break
-                    freed = db.execute(
-                        """SELECT coalesce(sum(size), 0) FROM parts AS mine JOIN blobs USING (digest) WHERE key = ?
-                        AND NOT EXISTS (SELECT 1 FROM parts WHERE digest = mine.digest AND key <> mine.key)""",
-                        (key,),
-                    ).fetchone()[0]
-                    db.execute("DELETE FROM entries WHERE key = ?", (key,))
-                    db.execute("DELETE FROM parts WHERE key = ?", (key,))
-                    left -= size + freed
+                yield db
             with self.index.writing() as db:
                 for (digest,) in db.execute(_ORPHANS).fetchall():
                     self.blobs.remove(digest)
                     db.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
+                db.execute("DELETE FROM labels WHERE digest NOT IN (SELECT substr(key, -32) FROM entries)")
         self.blobs.sweep()
 
     @contextmanager

@@ -67,7 +67,7 @@ class Recipe(NamedTuple):
     """What a node was last computed from, kept to say why it is computed again.
 
     `links` holds, by input, the key of the node that it took from, `files` the digests of the files that it names, by
-    FOLDER/NAME, `facts` what computed it, by name.
+    FOLDER/NAME, `facts` what computed it, by name. `title` is for people alone.
     """
 
     class_type: str
@@ -77,6 +77,7 @@ class Recipe(NamedTuple):
     key: bytes
     files: Mapping[str, bytes] = MappingProxyType({})
     facts: Mapping[str, Any] = MappingProxyType({})
+    title: str = ""
 
 
 class Cache(Protocol):

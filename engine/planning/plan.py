@@ -335,10 +335,10 @@ class Planner:
 
     def recipe(self, node_id: str, nodes: Mapping[str, Known]) -> Recipe:
         """What a node is computed from."""
-        _, schema, given, _, key, version, files, *_ = nodes[node_id]
+        title, schema, given, _, key, version, files, *_ = nodes[node_id]
         links = {name: nodes[value.node_id].key.digest for name, value in given.items() if type(value) is Link}
         digests = {name: seen.digest for name, seen in files.items()}
-        return Recipe(schema.class_type, version, given, links, key.digest, digests, self.facts)
+        return Recipe(schema.class_type, version, given, links, key.digest, digests, self.facts, title)
 
     def place(self, node_id: str) -> str:
         """What a node is called where recipes are kept: another workflow may have a node of this id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -144,7 +145,7 @@ def info(context: typer.Context, folder: FolderOption = None, as_json: JsonOptio
 
 @app.command("list")
 def list_entries(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
-    """List the entries, the most recently used first: key, when it was made, size, types of the outputs, files."""
+    """List the entries, the most recently used first: key, last use, size, the node, what it gave, its files."""
     with _asking(context, folder, as_json) as (answer, cache):
         from datetime import datetime
 
@@ -153,7 +154,8 @@ def list_entries(context: typer.Context, folder: FolderOption = None, as_json: J
             entries = [
                 {
                     "key": row.key.hex(),
-                    "made": row.made,
+                    "node": row.label,
+                    "used": row.seen,
                     "bytes": row.size,
                     "outputs": list(row.kinds),
                     "files": [str(file) for file in row.files],
@@ -163,22 +165,37 @@ def list_entries(context: typer.Context, folder: FolderOption = None, as_json: J
             answer.document({"entries": entries})
             return
         for row in rows:
-            made = datetime.fromtimestamp(row.made).strftime("%Y-%m-%d %H:%M")
-            what = ", ".join([*row.kinds, *(one_line(str(file)) for file in row.files)])
+            used = datetime.fromtimestamp(row.seen).strftime("%Y-%m-%d %H:%M")
+            gave = ", ".join([*row.kinds, *(one_line(str(file)) for file in row.files)])
+            what = ": ".join(filter(None, (one_line(row.label), gave)))
             # A key begins with what computed, which most entries have in common.
-            answer.out.line(f"{row.key.hex()[-64:][:12]}  {made}  {_amount(row.size):>10}  {what}")
+            answer.out.line(f"{row.key.hex()[-64:][:12]}  {used}  {_amount(row.size):>10}  {what}")
 
 
-@app.command()
-def clear(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+@app.command(epilog="Examples:\n\nweft cache clear\n\nweft cache clear --unused 30")
+def clear(
+    context: typer.Context,
+    folder: FolderOption = None,
+    unused: Annotated[
+        float | None,
+        typer.Option("--unused", min=0, metavar="DAYS", help="Only what was not used for so many days."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Remove everything that is in the cache; runs that use it meanwhile compute again what they miss."""
     with _asking(context, folder, as_json, changes=True) as (answer, cache):
+        removed = {}
         try:
-            cache.clear()
+            if unused is None:
+                cache.clear()
+            else:
+                removed["entries"] = cache.clear_unused(time.time() - unused * 86400)
         except OSError as error:
             raise UsageError(f"cannot clear {cache.folder}: {error.strerror or error}") from error
         if as_json:
-            answer.document({"status": "done"})
+            answer.document({"status": "done", **removed})
+        elif removed:
+            answer.out.line(f"{removed['entries']} entries removed")
 
 
 @app.command(

@@ -168,7 +168,7 @@ def test_info_and_list(home: Home) -> None:
     code, out, _ = home.weft("cache", "list", "--cache", "c")
     lines = out.splitlines()
     assert code == 0 and len(lines) == 3
-    assert lines[0].endswith("a_00001_.png") and lines[1].endswith("torch.Tensor")
+    assert lines[0].endswith("a_00001_.png") and lines[1].endswith('ImageInvert "Invert Image": torch.Tensor')
     entries = json.loads(home.weft("cache", "list", "--cache", "c", "--json")[1])["entries"]
     assert [entry["outputs"] for entry in entries[1:]] == [["torch.Tensor"], ["torch.Tensor"]]
 
@@ -209,6 +209,18 @@ def test_clear(home: Home) -> None:
     assert json.loads(home.weft("cache", "clear", "--cache", "c", "--json")[1]) == {"status": "done"}
     assert home.blobs == []
     assert home.called("--cache", "c") == ["1", "2", "3"]
+
+
+def test_clear_what_is_not_used(home: Home) -> None:
+    home.run("--cache", "c")
+    with sqlite3.connect(home.folder / "c" / "v1" / "index.sqlite") as index:
+        index.execute("UPDATE entries SET seen = 0 WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT 2)")
+    index.close()
+    assert home.weft("cache", "clear", "--cache", "c", "--unused", "1")[:2] == (0, "2 entries removed\n")
+    assert len(home.blobs) == 0 and home.called("--cache", "c") == []
+    assert home.weft("cache", "verify", "--cache", "c")[0] == 0
+    document = json.loads(home.weft("cache", "clear", "--cache", "c", "--unused", "0", "--json")[1])
+    assert document == {"status": "done", "entries": 1}
 
 
 def test_no_cache_is_a_mistake(home: Home) -> None:
