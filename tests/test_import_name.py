@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import json
 import os
 import subprocess
@@ -56,3 +57,21 @@ def test_nothing_is_imported_from_the_folders_themselves() -> None:
 def test_the_links_lead_to_the_folders() -> None:
     inside = {path.name: path.resolve() for path in (ROOT / "src" / "weft").iterdir() if path.is_symlink()}
     assert inside == {name: ROOT / name for name in (*FOLDERS, "cli.py")}
+
+
+def is_there(module: str, name: str) -> bool:
+    found = importlib.import_module(module)
+    inside = hasattr(found, "__path__") and importlib.util.find_spec(f"{module}.{name}") is not None
+    return hasattr(found, name) or inside
+
+
+def test_what_scripts_import_is_there() -> None:
+    """They are no part of the package, and a type checker does not read them."""
+    missing = []
+    for folder in ("workflows", "benchmarks", "docs"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "weft":
+                    lost = [name.name for name in node.names if not is_there(node.module, name.name)]
+                    missing += [f"{file.relative_to(ROOT)}: {node.module}.{name}" for name in lost]
+    assert not missing

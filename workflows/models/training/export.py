@@ -21,8 +21,8 @@ from weft.nodes.diffusion.families.sd.keymaps import unet_keymap, vae_landings
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET_PREFIX
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE_PREFIX
 from weft.nodes.diffusion.families.sd.networks import text_landings
-from weft.nodes.diffusion.families.sd.recognise import CONFIG_KEY
 from weft.nodes.diffusion.families.sd.releases import CLIP_L
+from weft.nodes.diffusion.families.sd.sizes import CONFIG_KEY
 from weft.nodes.diffusion.weights.landings import as_landed
 
 CHECKPOINT = MODELS / "checkpoints" / "weft-tiny.safetensors"
