@@ -165,9 +165,7 @@ class Turns:
         elif self._ready:
             self._ready.popleft().turn.set()
         elif (work := self._next()) is not None:
-            thread = threading.Thread(target=self._context.copy().run, args=(self._live, work), daemon=True)
-            self._jobs[thread] = _Job()
-            thread.start()
+            self._begin(work)
         elif self._meeting:
             self._meeting[0].turn.set()
         else:
@@ -184,6 +182,17 @@ class Turns:
         except BaseException as error:  # it is raised where the jobs come from
             self._error = error
             return None
+
+    def _begin(self, work: Callable[[], Any]) -> None:
+        """Hand the turn on to a job that begins."""
+        thread = threading.Thread(target=self._context.copy().run, args=(self._live, work), daemon=True)
+        self._jobs[thread] = _Job()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the machine has no more threads: those under way go on to their end
+            del self._jobs[thread]
+            self._error = error
+            self._hand_on()
 
     def _live(self, work: Callable[[], Any]) -> None:
         """The life of a job, in its thread, which begins with the turn."""

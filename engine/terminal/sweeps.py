@@ -260,7 +260,7 @@ def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
     from weft.engine.sweeping.running import Runner
 
     if not (answer.quiet or answer.as_events):
-        said = ", ".join([*_counts(sweep), _total(calls)])
+        said = ", ".join([*_counts(sweep), _total(calls, sweep.session.batch)])
         answer.err.line(f"{said}, into {one_line(str(sweep.folder))}")
     work = {number: told.calls + _REST for number, told in calls.items()}
     with answer.watching(partial(SweepNarrator, work=work)) as observers:
@@ -285,11 +285,12 @@ def _counts(sweep: Sweep) -> Iterator[str]:
         yield f"{sweep.restored} finished before"
 
 
-def _total(calls: Mapping[int, ModelCalls]) -> str:
+def _total(calls: Mapping[int, ModelCalls], batch: int) -> str:
     """`231 model calls`; at least so many, where some are known only when their node runs."""
     total = sum(told.calls for told in calls.values())
     least = "at least " if any(told.unknown for told in calls.values()) else ""
-    return f"{least}{total:,} model call{'s' if total != 1 else ''}"
+    together = f" (up to {batch} in one)" if batch > 1 and total > 1 else ""
+    return f"{least}{total:,} model call{'s' if total != 1 else ''}{together}"
 
 
 def _tell_cells(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
@@ -315,7 +316,7 @@ def _tell_cells(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -
     for one in sweep.order:
         line = f"{_status(sweep, one):7} {one.cell.number:>4}  {one_line(one.cell.said)}"
         answer.out.line(f"{line}: {one_line(str(one.error))}" if one.error else line)
-    answer.out.line(", ".join([*_counts(sweep), f"{len(calls)} to run", _total(calls)]))
+    answer.out.line(", ".join([*_counts(sweep), f"{len(calls)} to run", _total(calls, sweep.session.batch)]))
 
 
 def _status(sweep: Sweep, one: Surveyed) -> str:

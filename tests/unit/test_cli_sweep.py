@@ -257,6 +257,26 @@ def test_one_that_fails_among_several(home: Home) -> None:
     assert "bad.png" in err
 
 
+def test_dry_run_says_how_many_calls_may_be_one(home: Home) -> None:
+    (home.folder / "models" / "checkpoints").mkdir(parents=True)
+    (home.folder / "models" / "checkpoints" / "c.safetensors").touch()
+    sampler = {
+        "model": ["1", 0], "positive": ["2", 0], "negative": ["2", 0], "latent_image": ["3", 0], "denoise": 1.0,
+        "seed": 1, "steps": 3, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal",
+    }  # fmt: skip
+    nodes = {
+        "1": ("CheckpointLoaderSimple", {"ckpt_name": "c.safetensors"}),
+        "2": ("CLIPTextEncode", {"text": "", "clip": ["1", 1]}),
+        "3": ("EmptyLatentImage", {"width": 64, "height": 64, "batch_size": 1}),
+        "4": ("KSampler", sampler),
+        "5": ("SaveLatent", {"samples": ["4", 0], "filename_prefix": "x"}),
+    }
+    home.write({node_id: {"class_type": name, "inputs": inputs} for node_id, (name, inputs) in nodes.items()})
+    code, out, err = home.weft("--grid", "4.seed=1,2", "--dry-run", "--batch", "4")
+    assert code == 0, err
+    assert out.splitlines()[-1] == "2 cells, 2 to run, 6 model calls (up to 4 in one)"
+
+
 @pytest.mark.parametrize("batch", ["0", "x"])
 def test_a_batch_that_is_none(batch: str, home: Home) -> None:
     code, _, err = home.weft("--grid", "1.width=8", "--batch", batch)

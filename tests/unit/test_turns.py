@@ -287,6 +287,25 @@ def test_an_interrupt_while_the_others_have_the_turn(world: World, monkeypatch: 
         cells(*({"x": step("Squares", number=n, times=10**9)} for n in (2, 3)))
 
 
+def test_where_there_are_no_more_threads(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, left = threading.Thread.start, [1, 1]
+
+    def limited(thread: threading.Thread) -> None:
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", limited)
+    found: list[Any] = []
+    cells = Cells(world)
+    prompts = ({"x": step("Squares", number=n, times=2)} for n in range(2, 6))
+    with pytest.raises(RuntimeError, match="new thread"):
+        for one in cells.session.together([partial(cells.job, prompt) for prompt in prompts], cells.token):
+            found.append(one)
+    assert found == [4, 9]
+
+
 def test_jobs_see_the_context_of_who_asked(world: World) -> None:
     told: ContextVar[str] = ContextVar("told")
     told.set("before")
