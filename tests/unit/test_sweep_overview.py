@@ -98,6 +98,13 @@ def test_a_sheet_shows_each_cell_where_its_labels_say(sandbox: Path) -> None:
         }
 
 
+def test_large_pictures_are_made_smaller(sandbox: Path) -> None:
+    out = run(sandbox, "--grid", "1.width=1024,16", "--set", "1.height=2048")
+    with Image.open(out / "sheet.png") as sheet:
+        assert 512 < sheet.height < 640
+        assert 2 * 256 < sheet.width < 640
+
+
 def test_a_failed_cell_has_its_place_on_the_sheet_and_the_page(sandbox: Path) -> None:
     out = run(sandbox, "--grid", "1.width=0,40", "--keep-going", code=1)
     with Image.open(out / "sheet.png") as sheet:

@@ -1,7 +1,7 @@
 """Contact sheets: pictures from files in labelled grids, as a picture, or as frames of an animation. Without torch.
 
 What a sheet is made of is plain data; the engine calls it `SheetTile` and `SheetBlock`. Everything is drawn on a white
-ground, and pictures are never enlarged.
+ground; pictures are made smaller where they are large, and never enlarged.
 """
 
 from __future__ import annotations
@@ -39,6 +39,9 @@ Block = tuple[tuple[tuple[Tile, ...], ...], tuple[str, ...], tuple[str, ...], st
 MAX_PIXELS = 40_000_000
 """Of a sheet: pictures are made smaller where it would have more."""
 
+MAX_SIDE, MAX_ALONE = 512, 1024
+"""Pixels of the longer side of a picture on a sheet, and of a frame that is one picture."""
+
 _SMALLEST, _EMPTY, _GAP, _NOTE = 24, 128, 4, 14
 _BLANK = (236, 236, 236, 255)
 _LONGEST = 300  # characters of a label
@@ -47,7 +50,7 @@ _SLOWEST = {".webp": 2**24 - 1, ".gif": 655_350, ".png": 65_535}
 
 def sheet(blocks: Sequence[Block]) -> bytes:
     """The blocks one below the other, as PNG. What cannot be read as a picture is a grey tile that says so."""
-    return _saved(_Drawing(blocks).draw(blocks), "PNG", compress_level=6)
+    return _saved(_Drawing([blocks]).draw(blocks), "PNG", compress_level=6)
 
 
 def animation(frames: Sequence[Sequence[Block]], suffix: str, fps: float) -> bytes:
@@ -66,7 +69,7 @@ def animation(frames: Sequence[Sequence[Block]], suffix: str, fps: float) -> byt
     milliseconds = round(1000 / fps)
     if not 0 < milliseconds <= _SLOWEST[suffix]:
         raise DiffusionError(f"{fps} frames a second: a frame of a {suffix} is shown 1 to {_SLOWEST[suffix]:,} ms")
-    drawing = _Drawing([block for frame in frames for block in frame])
+    drawing = _Drawing(frames)
     drawn = [drawing.draw(frame).convert("RGB") for frame in frames]
     width, height = (max(each.size[side] for each in drawn) for side in (0, 1))
     drawn = [each if each.size == (width, height) else _on_paper(each, width, height) for each in drawn]
@@ -82,19 +85,19 @@ def reduced(path: Path, side: int) -> bytes | None:
         if picture is None:
             return None
         plain = _plain(picture)
-    return _webp(plain.size, plain.tobytes(), side)
+    if max(plain.size) <= side:
+        return _webp(plain.size, plain.tobytes(), True)
+    width, height = (max(1, round(length * side / max(plain.size))) for length in plain.size)
+    return _webp((width, height), plain.resize((width, height), _lanczos()).tobytes(), False)
 
 
 @lru_cache(maxsize=16)
-def _webp(size: tuple[int, int], pixels: bytes, side: int) -> bytes:
+def _webp(size: tuple[int, int], pixels: bytes, lossless: bool) -> bytes:
     """RGBA pixels as WebP. Rows of a sweep often show the same picture, and encoding takes most of the time."""
     from PIL import Image
 
-    picture = Image.frombytes("RGBA", size, pixels)
-    if max(size) <= side:
-        return _saved(picture, "WEBP", lossless=True, quality=20, method=1)
-    width, height = (max(1, round(length * side / max(size))) for length in size)
-    return _saved(picture.resize((width, height), _lanczos()), "WEBP", quality=85, method=3)
+    options = {"lossless": True, "quality": 20, "method": 1} if lossless else {"quality": 85, "method": 3}
+    return _saved(Image.frombytes("RGBA", size, pixels), "WEBP", **options)
 
 
 class _Geometry(NamedTuple):
@@ -109,36 +112,40 @@ class _Geometry(NamedTuple):
 
 
 class _Drawing:
-    """Draws sheets of one geometry: that of all blocks which it is made for."""
+    """Draws sheets of one geometry: that which all of them have room in."""
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    def __init__(self, sheets: Sequence[Sequence[Block]]) -> None:
+        blocks = [block for each in sheets for block in each]
         tiles = [tile for rows, *_ in blocks for row in rows for tile in row]
-        sizes = [size for tile in tiles if (size := _size(tile)) is not None]
-        width, height = (max((size[side] for size in sizes), default=_EMPTY) for side in (0, 1))
-        # An animation draws one frame at a time: its blocks are as many as fit in any case.
-        count = max((sum(len(row) for row in rows) for rows, *_ in blocks), default=1)
-        scale = min(1.0, (MAX_PIXELS / (count * width * height)) ** 0.5)
-        width, height = (max(_SMALLEST, int(length * scale)) for length in (width, height))
+        found = [sizes for tile in tiles if (sizes := _sizes(tile))] or [[(_EMPTY, _EMPTY)]]
+        width = max(sum(each[0] for each in sizes) + _GAP * (len(sizes) - 1) for sizes in found)
+        height = max(each[1] for sizes in found for each in sizes)
+        longest = max(max(each) for sizes in found for each in sizes)
+        count = max((sum(len(row) for rows, *_ in each for row in rows) for each in sheets), default=1)
+        unlabelled = not any(block[1] or block[2] or block[3] for block in blocks) and not any(t[2] for t in tiles)
+        self._is_bare = unlabelled and count == 1
+        most = MAX_ALONE if self._is_bare else MAX_SIDE
+        scales = ((MAX_PIXELS / (count * width * height)) ** 0.5, most / longest)
+        width, height = (max(_SMALLEST, round(length * min(1.0, *scales))) for length in (width, height))
         font = font_of(max(10, min(largest_font(max(width, 160)), 28)))
         line = line_height(font)
         rows = [label for block in blocks for label in block[2]]
-        longest = max((font.getlength(_line(label)) for label in rows), default=0.0)
+        widest = max((font.getlength(_line(label)) for label in rows), default=0.0)
         self._letters = int(font.size)
-        self._is_bare = not any(block[1] or block[2] or block[3] for block in blocks) and not any(t[2] for t in tiles)
         self._at = _Geometry(
             width,
             height,
-            left=int(min(longest + 16, max(width, 160))) if rows else 0,
+            left=int(min(widest + 16, max(width, 160))) if rows else 0,
             top=3 * line if any(block[1] for block in blocks) else 0,
             caption=2 * line if any(tile[2] for tile in tiles) else 0,
-            heading=2 * line if any(block[3] for block in blocks) else 0,
+            heading=4 * line if any(block[3] for block in blocks) else 0,
         )
 
     def draw(self, blocks: Sequence[Block]) -> Image:
         """The blocks one below the other."""
         from PIL import Image
 
-        if self._is_bare and len(blocks) == 1 and [len(row) for row in blocks[0][0]] == [1]:
+        if self._is_bare:
             return self._tile(blocks[0][0][0][0])
         drawn = [self._block(block) for block in blocks]
         width = max(block.width for block in drawn) + 2 * _GAP
@@ -159,7 +166,10 @@ class _Drawing:
         above = (at.heading if heading else 0) + at.top
         paper = Image.new("RGBA", (at.left + across * step[0], above + len(rows) * step[1]), PAPER)
         if heading:
-            write(paper, _line(heading), (0, 0), (paper.width, at.heading), self._letters)
+            # Nearer to what it stands above, and larger than the labels.
+            write(
+                paper, _line(heading), (0, at.heading // 4), (paper.width, at.heading * 3 // 4), self._letters * 4 // 3
+            )
         size = common_font([_line(label) for label in columns], (at.width, at.top), self._letters)
         for number, label in enumerate(columns):
             write(paper, _line(label), (at.left + number * step[0], above - at.top), (at.width, at.top), size)
@@ -222,16 +232,14 @@ def _fitting(file: Path, width: int, height: int) -> Image | None:
         return plain.resize((max(1, int(plain.width * scale)), max(1, int(plain.height * scale))), _lanczos())
 
 
-def _size(tile: Tile) -> tuple[int, int] | None:
-    """Width and height of the pictures of a tile beside each other."""
+def _sizes(tile: Tile) -> list[tuple[int, int]]:
+    """Width and height of each picture of a tile."""
     sizes = []
     for file in tile[0]:
         with _opened(file) as picture:
             if picture is not None:
                 sizes.append(picture.size)
-    if not sizes:
-        return None
-    return sum(size[0] for size in sizes) + _GAP * (len(sizes) - 1), max(size[1] for size in sizes)
+    return sizes
 
 
 @contextmanager
