@@ -136,7 +136,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_some_edits(random_models: Path, tmp_path: Path) -> None:
-    check(random_models, tmp_path, 1, 8)
+    check(random_models, tmp_path, 1, 6)
 
 
 @pytest.mark.slow
