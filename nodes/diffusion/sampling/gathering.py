@@ -6,7 +6,7 @@ form; noise levels, numbers of conditions and ControlNets may differ. Everything
 never another result, only slower. So are networks that functions of transformer_options step into, since these may look
 at the batch.
 
-A batch changes how a network's sums are rounded: results lie within the tolerance of batching (docs/batching.md).
+A batch changes how a network's sums are rounded: results lie within the tolerance of batching (docs/sweeps.md).
 """
 
 from __future__ import annotations
