@@ -349,9 +349,7 @@ class Session:
         if isinstance(self.cache, NoCache):
             return {}
         settings = self._settings_for(lowered)
-        ids = sorted([node_id, node.class_type] for node_id, node in lowered.source.nodes.items())
-        scope = hashlib.blake2b(canonical(ids), digest_size=8).hexdigest()
-        return {"namespace": self.namespace(settings), "facts": self.facts(settings), "scope": f"{scope}:"}
+        return {"namespace": self.namespace(settings), "facts": self.facts(settings), "scope": f"{lowered.scope}:"}
 
     def namespace(self, settings: Settings) -> bytes:
         """What stands in front of the keys of a run with these settings: 32 bytes that say what computes it.

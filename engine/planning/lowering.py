@@ -9,8 +9,11 @@ that it comes from.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, NamedTuple, NoReturn
 
 from weft.engine.errors import DefinitionError, Issue
@@ -51,6 +54,12 @@ class Lowered:
     reason: str = ""
     issues: tuple[Issue, ...] = ()
     notes: tuple[Issue, ...] = ()
+
+    @cached_property
+    def scope(self) -> str:
+        """What tells its workflow from others: a digest of the ids and classes of the nodes."""
+        classes = {node_id: node.class_type for node_id, node in self.source.nodes.items()}
+        return hashlib.blake2b(json.dumps(classes, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def targets(self, targets: Iterable[str]) -> list[str]:
         """The nodes to run for these nodes of the source."""

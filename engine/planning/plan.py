@@ -337,7 +337,7 @@ class Planner:
         """What a node is computed from."""
         title, schema, given, _, key, version, files, *_ = nodes[node_id]
         links = {name: nodes[value.node_id].key.digest for name, value in given.items() if type(value) is Link}
-        digests = {name: seen.digest for name, seen in files.items()}
+        digests = {name: seen.digest for name, seen in files.items()} if files else _NO_DIGESTS
         return Recipe(schema.class_type, version, given, links, key.digest, digests, self.facts, title)
 
     def place(self, node_id: str) -> str:
@@ -375,11 +375,12 @@ class Planner:
         return "" if same else _OTHERS
 
 
+_NO_DIGESTS: Mapping[str, bytes] = {}
 _GONE = "the files that it wrote are gone"
 _OTHERS = "the files that it wrote have changed"
 
 
 def _lacking(hit: Manifest, schema: NodeSchema, slots: Collection[int]) -> str:
     """What a hit has not and is taken of it; empty if it has it all."""
-    lacking = [slot for slot in hit.absent if slot in slots]
-    return f"its output {schema.outputs[lacking[0]].name} is kept by no cache on the disk" if lacking else ""
+    lacking = next((slot for slot in hit.absent if slot in slots), None) if hit.absent else None
+    return "" if lacking is None else f"its output {schema.outputs[lacking].name} is kept by no cache on the disk"
