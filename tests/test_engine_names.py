@@ -20,6 +20,7 @@ ENGINE = Path(__file__).resolve().parent.parent / "engine"
 FILES = sorted(ENGINE.rglob("*.py"))
 EXAMPLES = {
     "terminal/options.py": "'KSampler (Advanced)#2' and (LoadImage, LoadLatent, ...) in the help",
+    "terminal/sweeps.py": "--grid KSampler.cfg=1..8 and the like in the help",
     "workflow/validation.py": "add SaveImage or PreviewImage: what to do about a prompt without outputs",
 }
 """File -> the examples that it gives to people."""
