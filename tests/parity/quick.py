@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+
 from ..reference.store import Golden
 
 CROSSED = {
@@ -51,9 +53,10 @@ def quick(goldens: Mapping[str, Golden]) -> set[str]:
 def traits(prompt: Mapping[str, Any]) -> set[tuple[Any, ...]]:
     """What a golden shows: each value of each input, what is linked to it, and how much is sampled.
 
-    So a sampler is there whole, with less denoise, of one step and in a batch, where the product has it so; a class
-    from the middle and up to it, and with every checkpoint that it meets; and two stages with what is switched between
-    them. That each sampler goes on from the middle of its steps is in tests/diffusion/test_samplers.py.
+    So a sampler is there whole, of one step and in a batch, where the product has it so; a class with less denoise,
+    from the middle and up to it, with each kind of sampler, and with every checkpoint that it meets; and two stages
+    with what is switched between them. That each sampler goes on from the middle of its steps is in
+    tests/diffusion/test_samplers.py.
     """
     found: set[tuple[Any, ...]] = set()
     batched = any(node["inputs"].get("batch_size", 1) != 1 for node in prompt.values())
@@ -69,9 +72,9 @@ def traits(prompt: Mapping[str, Any]) -> set[tuple[Any, ...]]:
                 found.add((class_type, name, str(value)))
         if "sampler_name" in inputs and "steps" in inputs:
             found.add((inputs["sampler_name"], batched))
-            one, part, *stretch = _stretch(inputs)
-            found.add((inputs["sampler_name"], one, part))
-            found.add((class_type, part, *stretch))
+            one, *stretch = _stretch(inputs)
+            found.add((inputs["sampler_name"], one))
+            found.add((class_type, _kind(inputs["sampler_name"]), *stretch))
     return found
 
 
@@ -83,6 +86,12 @@ def _switched(first: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[str, .
 
 
 _SWITCHED = ("model", "positive", "negative", "cfg", "sampler_name", "scheduler")
+
+
+def _kind(sampler_name: Any) -> tuple[Any, ...]:
+    """What KSampler knows of a sampler: what a stretch of the steps does to it hangs on that."""
+    sampler = SAMPLERS.get(str(sampler_name))
+    return () if sampler is None else (sampler.own_steps, sampler.discard_penultimate, sampler.noise)
 
 
 def _stretch(inputs: Mapping[str, Any]) -> tuple[Any, ...]:
