@@ -87,16 +87,19 @@ class Place:
 
     def _timed(self, command: Sequence[str]) -> Figures:
         started = time.perf_counter()
-        process = subprocess.Popen(
-            command, cwd=self.folder, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None and process.stderr is not None
-        said, problems = process.stdout.read(), process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
+        with tempfile.TemporaryFile("w+") as problems:
+            options: Figures = {"cwd": self.folder, "env": self.environment, "stderr": problems, "text": True}
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, **options)
+            assert process.stdout is not None
+            with process.stdout:
+                said = process.stdout.read()
+            _, status, usage = os.wait4(process.pid, 0)
+            problems.seek(0)
+            told = problems.read()
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{said}{problems}")
+            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{said}{told}")
         found: Figures = json.loads(said)
         called = sorted(found.get("timings", {}))
         return {**found, "called": called, "wall_s": seconds, "cpu_s": usage.ru_utime + usage.ru_stime}
