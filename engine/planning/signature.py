@@ -3,8 +3,8 @@
     key(node) = blake2b-256(canonical([KEY_VERSION, class_type, implementation]) + canonical([inputs, ...]))
 
 where ... is the node's id, its fingerprint and its IS_CHANGED, for classes that have them. The implementation is the
-version that an installed pack states (a V1 class: the digest of the pack's files). Code that was put into a registry by
-hand has beside it what tells it from any other code that this process has had: such keys are good for the process.
+version that a class states, with the digest of its pack's .py files. Code that was put into a registry by hand has what
+tells it from any other code that this process has had in place of the digest: such keys are good for the process.
 Ids, titles and positions are not in it: the same subgraph under other ids has the same keys. Only an input that gets
 its Link has the id of its source there, since the id is what the node computes from. A volatile key belongs to
 this run alone, and so do the keys of everything below it.

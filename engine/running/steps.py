@@ -1,8 +1,8 @@
 """Steps that nodes share: what one of them has passed is kept, and found by whoever comes there.
 
-A state is kept under namespace + blake2b-256(identity of the trajectory + place), where the place is what the node says
-tells it from all other states of that trajectory. It is looked for in the caches of the run that have a place for steps
-(`Cache.steps`), and in the memory of the run itself.
+A state is kept under namespace + blake2b-256(code of the node + identity of the trajectory + place), where the place is
+what the node says tells it from all other states of that trajectory. It is looked for in the caches of the run that
+have a place for steps (`Cache.steps`), and in the memory of the run itself.
 
 How much is kept:
 
@@ -67,7 +67,7 @@ class Sharing:
         trajectory = self._trajectory(step)
         if trajectory is None or trajectory.identity is None or not any(self._caches):
             return ()
-        whole = canonical([dict(trajectory.identity), trajectory.schedule])
+        whole = canonical([self._code(step), dict(trajectory.identity), trajectory.schedule])
         return (self._planner.namespace + hashlib.blake2b(whole, digest_size=32).digest(),)
 
     def release(self, state: RunState) -> None:
@@ -95,13 +95,18 @@ class Sharing:
             return b""
         if step.node_id not in self._identities:
             told = self._trajectory(step)
-            identity = canonical(dict(told.identity)) if told is not None and told.identity is not None else b""
+            said = told.identity if told is not None else None
+            identity = canonical([self._code(step), dict(said)]) if said is not None else b""
             self._identities[step.node_id] = _UNKNOWN if told is None and self._tells(step) else identity
         return self._identities[step.node_id]
 
     def _trajectory(self, step: Step) -> Trajectory | None:
         function = self._tells(step)
         return trajectory_of(step, function, self._context.settings) if function is not None else None
+
+    def _code(self, step: Step) -> str:
+        """What tells a node's code; nothing of those of Weft's own, which share with one another."""
+        return self._planner.registry.runnable(step.schema.class_type).code
 
     def _tells(self, step: Step) -> Tell | None:
         return self._planner.registry.runnable(step.schema.class_type).options.trajectory

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -16,6 +18,7 @@ from weft.engine.schema.node import DescribedNode, NodeSchema, RunnableNode
 from weft.engine.schema.packs import NODES, NodeSource, Packs, resolve
 
 HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs"
+_OWN = __name__.partition(".")[0]
 _MAX_HINTS = 100
 """Near names are searched for so many unknown classes: more searches would take minutes and help nobody."""
 _NEAR = 0.8
@@ -42,8 +45,8 @@ class Registry:
     first asked for: running a workflow imports only the files it uses. `packs` are those in force for all that is no
     node, whichever classes are here; default: the installed ones. `broken` says which could not be loaded, and why.
 
-    Of an installed pack the version alone tells the code. What is put in by hand may be any code: two registries with
-    functions of one name have different cache keys, unless it is one and the same function.
+    Of an installed pack the digest of its files tells the code, beside the version. What is put in by hand may be any
+    code: two registries with functions of one name have different cache keys, unless it is one and the same function.
     """
 
     def __init__(self, sources: Mapping[str, NodeSource] | None = None, *, packs: Packs | None = None) -> None:
@@ -54,6 +57,7 @@ class Registry:
         self._faults: dict[str, str] = {}
         self.broken: list[str] = []
         self._near: dict[str, str] = {}
+        self._digests: dict[str, str] = {}
         self._packs = packs
 
     @property
@@ -153,7 +157,7 @@ class Registry:
             message, hint = self.unknown(class_type)
             raise UnknownNode(message, hint="; ".join(filter(None, (hint, HOW_CLASSES_GET_IN))))
         try:
-            node = _read(class_type, self._sources[class_type], installed=class_type in self._owners)
+            node = self._read(class_type)
         except Exception as error:  # the author's code: it may raise anything
             what = (
                 str(error) if isinstance(error, DefinitionError) else f"{class_type}: {type(error).__name__}: {error}"
@@ -166,6 +170,31 @@ class Registry:
             node = _with_schema(node, replace(node.schema, display_name=self._titles[class_type]))
         self._nodes[class_type] = node
         return node
+
+    def _read(self, class_type: str) -> RunnableNode | DescribedNode:
+        source = self._sources[class_type]
+        found: Any = _loaded(class_type, source) if isinstance(source, str) else source
+        node = _node_from(class_type, found)
+        if isinstance(node, DescribedNode):
+            return node
+        if class_type not in self._owners:
+            return replace(node, code=_code(node.call if node is found else found))
+        # The version of a V1 class is that digest.
+        return node if inspect.isclass(found) else replace(node, code=self._digest_of_pack(node.module))
+
+    def _digest_of_pack(self, module: str) -> str:
+        """The digest of the files of a module's pack; of Weft's own code, it stands in front of every key."""
+        pack = module.partition(".")[0]
+        if pack == _OWN:
+            return ""
+        if pack not in self._digests:
+            from weft.engine.schema.v1 import pack_digest
+
+            try:
+                self._digests[pack] = pack_digest(module, Path(sys.modules[module].__file__ or ""))
+            except (KeyError, AttributeError, OSError):  # nothing tells whether its code is what it was
+                self._digests[pack] = f"session:{os.urandom(16).hex()}"
+        return self._digests[pack]
 
     def schemas(self, warn: Warn = python_warning) -> Iterator[NodeSchema]:
         """Every class that can be had; `warn` is told of the others."""
@@ -185,8 +214,7 @@ class Registry:
         return f"unknown node class {class_type!r}", "; ".join(filter(None, hints))
 
 
-def _read(class_type: str, source: NodeSource, *, installed: bool) -> RunnableNode | DescribedNode:
-    found: Any = _loaded(class_type, source) if isinstance(source, str) else source
+def _node_from(class_type: str, found: Any) -> RunnableNode | DescribedNode:
     node: RunnableNode | DescribedNode
     if isinstance(found, RunnableNode):
         node = found
@@ -202,9 +230,7 @@ def _read(class_type: str, source: NodeSource, *, installed: bool) -> RunnableNo
         raise DefinitionError(f"{class_type!r}: expected a @node function or a V1 class, got {found!r}")
     if node.schema.class_type != class_type:
         raise DefinitionError(f"{class_type!r} is registered as {node.schema.class_type!r}: the names must agree")
-    if installed or isinstance(node, DescribedNode):
-        return node
-    return replace(node, code=_code(node.call if node is found else found))
+    return node
 
 
 def _with_schema(node: RunnableNode | DescribedNode, schema: NodeSchema) -> RunnableNode | DescribedNode:

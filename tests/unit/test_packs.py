@@ -268,6 +268,16 @@ def test_the_document_s_examples_are_packs() -> None:
     assert parts == {part.name for part in fields(Pack)} - {"name"}
 
 
+def test_another_code_of_a_pack_is_not_served_what_the_last_one_computed(toy: Path, sandbox: Path) -> None:
+    """Its author may have forgotten to raise a version."""
+    cache = weft.DiskCache(sandbox / "cache")
+    for source, said in ((SOURCE, "4"), (SOURCE.replace("2 * value", "50 * value"), "100"), (SOURCE, "4")):
+        (toy / "weft_toy.py").write_text(source)
+        sys.modules.pop("weft_toy", None)
+        assert shown(cache=cache).split()[0] == said
+    assert weft.run(PROMPT, cache=cache).cached == ("1",)
+
+
 def test_settings_of_one_name_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = (Pack(settings=(Setting("grain", str, default),)) for default in "ab")
     third = Pack(settings=(Setting("device", Literal["cpu"], "cpu"),))
