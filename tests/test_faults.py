@@ -179,7 +179,7 @@ def _recovers(world: World, name: str, work: Path, after: dict[str, bytes], wher
 
 
 def _is_whole(work: Path, path: str, content: bytes, wanted: bytes, where: str) -> None:
-    if path.endswith(".png"):
+    if path.endswith((".png", ".webp")):
         with Image.open(work / path) as picture:
             picture.load()
             assert "golden" in path or path.endswith(DRAWN) or "prompt" in picture.text, where
