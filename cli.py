@@ -25,6 +25,7 @@ import typer
 from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.caches import app as cache_app
+from weft.engine.terminal.groups import ListingSettings
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
@@ -60,10 +61,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="weft",
+    cls=ListingSettings,
     help="Run ComfyUI workflows without ComfyUI: no server, no browser, one command.",
-    epilog="Settings: a flag beats the environment (WEFT_MODELS, WEFT_INPUT, WEFT_OUTPUT, WEFT_TEMP, WEFT_DEVICE, "
-    "WEFT_DTYPE, WEFT_CACHE, WEFT_CACHE_GIB, WEFT_CHECKPOINT_GIB, WEFT_CHECKPOINT_SECONDS, WEFT_KEEP_ALIVE, "
-    "WEFT_SAMPLING, WEFT_PROMPT_SCHEDULE, WEFT_MISSING_EMBEDDINGS, WEFT_MAX_PIXELS), which beats "
+    epilog=f"Settings: a flag beats the environment ({ListingSettings.place}), which beats "
     "weft.toml in the current folder (models, input, output, ...). A picture that Weft made "
     "runs in the mode that made it, unless a flag says another.\n\n"
     "Exit codes: 0 done, 1 a node failed (with --keep-going: anything), 2 usage or unreadable file, 3 invalid "

@@ -235,6 +235,11 @@ def another_device(settings: Settings) -> str:
     return "--device cpu" if source == ARGUMENTS else f"it is asked for by {source}; --device cpu"
 
 
+def variables(known: Collection[Setting]) -> list[str]:
+    """What all settings are called in the environment; `known` are those of packs."""
+    return [_variable(name) for name in [*Settings.model_fields, *(setting.name for setting in known)]]
+
+
 def _variable(name: str) -> str:
     return f"WEFT_{name.upper()}"
 

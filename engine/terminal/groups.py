@@ -1,4 +1,4 @@
-"""A group of commands that has a default one."""
+"""Groups of commands: one that has a default one, one whose help lists the settings."""
 
 from __future__ import annotations
 
@@ -17,3 +17,18 @@ class Defaulting(TyperGroup):
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
+
+
+class ListingSettings(TyperGroup):
+    """Where its epilog has `place`, its help has the environment's name of every setting, also of installed packs."""
+
+    place = "WEFT_..."
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        from weft.engine.schema.packs import Packs
+        from weft.engine.settings import variables
+
+        names = ", ".join(variables(Packs.installed().settings.values()))
+        self.epilog = (self.epilog or "").replace(self.place, names)
+        super().format_help(ctx, formatter)

@@ -19,6 +19,8 @@ import pytest
 
 from weft import cli
 from weft.cli import main
+from weft.engine.schema.packs import Packs
+from weft.engine.settings import variables
 
 CLI = Path(cli.__file__)
 PACK = '''
@@ -664,6 +666,9 @@ def test_help_names_every_option_and_gives_an_example(home: Home) -> None:
     assert code == 0
     for word in ("run", "validate", "nodes", "--version", "WEFT_MODELS", "weft.toml", "Exit codes", "Example"):
         assert word in out
+    said = out.split()
+    for name in variables(Packs.installed().settings.values()):
+        assert any(word.strip("(),│") == name for word in said), name
     code, out, _ = home.weft("run", "--help")
     assert code == 0
     folders = ("--models", "--input", "--output")
