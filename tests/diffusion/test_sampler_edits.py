@@ -58,7 +58,8 @@ def edit(prompt: dict[str, Any], chance: Random) -> str:
         node_id = chance.choice((*STAGES * 3, "2", "4", "10"))
         name = chance.choice([name for name in prompt[node_id]["inputs"] if name in CHOICES])
         value = chance.choice(CHOICES[name])
-        behind = name == "latent_image" and value[0] >= node_id and len(value[0]) == 1
+        behind = node_id == "10" and name == "model"
+        behind |= name == "latent_image" and value[0] >= node_id and len(value[0]) == 1
         if value != prompt[node_id]["inputs"][name] and not behind:
             prompt[node_id]["inputs"][name] = value
             return f"{node_id}.{name} = {value}"
