@@ -1,6 +1,6 @@
 """The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`.
 
-`weft test` is in engine/testing/app.py, `weft cache` in engine/terminal/caches.py, `weft sweep` in
+`weft test` is in engine/testing/app.py, `weft cache` in engine/terminal/cache_commands.py, `weft sweep` in
 engine/terminal/sweeps.py, `weft daemon` in engine/worker/commands.py. A `weft run` that a worker carries out does
 not come here (src/weft/__main__.py).
 
@@ -24,7 +24,7 @@ import typer
 
 from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import Answer, answering
-from weft.engine.terminal.caches import app as cache_app
+from weft.engine.terminal.cache_commands import app as cache_app
 from weft.engine.terminal.groups import ListingSettings
 from weft.engine.terminal.options import (
     BypassOption,

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, Protocol
 
 
@@ -75,8 +74,8 @@ class Recipe(NamedTuple):
     inputs: Mapping[str, Any]
     links: Mapping[str, bytes]
     key: bytes
-    files: Mapping[str, bytes] = MappingProxyType({})
-    facts: Mapping[str, Any] = MappingProxyType({})
+    files: Mapping[str, bytes]
+    facts: Mapping[str, Any]
     title: str = ""
 
 

@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from weft.engine.cache.protocol import Cache, CacheKey, Manifest, Recipe
@@ -179,14 +178,14 @@ class Planner:
         digests: Digests,
         cache: Cache,
         namespace: bytes = b"",
-        facts: Mapping[str, Any] = MappingProxyType({}),
+        facts: Mapping[str, Any] | None = None,
         scope: str = "",
     ) -> None:
         self.registry = registry
         self.folders = folders
         self.cache = cache
         self.namespace = namespace
-        self.facts = facts
+        self.facts = dict(facts or {})
         self.scope = scope
         self.digests = digests
         self._maker = KeyMaker(folders, digests)

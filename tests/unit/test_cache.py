@@ -40,7 +40,7 @@ def got(cache: Cache, key: bytes) -> Entry | None:
 
 
 def recipe(number: int = 0) -> Recipe:
-    return Recipe("X", "1", {}, {}, str(number).encode())
+    return Recipe("X", "1", {}, {}, str(number).encode(), {}, {})
 
 
 def test_no_cache_keeps_nothing() -> None:

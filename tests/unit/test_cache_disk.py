@@ -408,10 +408,10 @@ def test_recipes_outlive_their_object(cache: DiskCache) -> None:
 def test_recipes_have_a_limit_and_may_be_missing(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weft.engine.cache.disk._RECIPES", 3)
     for number in range(5):
-        cache.note(str(number), Recipe("X", "1", {}, {}, KEY))
+        cache.note(str(number), Recipe("X", "1", {}, {}, KEY, {}, {}))
     assert [name for name in "01234" if cache.recall(name)] == ["2", "3", "4"]
-    cache.note("4", Recipe("X", "1", {"a": "x" * 70_000}, {}, KEY))
-    cache.note("4", Recipe("X", "1", {"a": object()}, {}, KEY))
+    cache.note("4", Recipe("X", "1", {"a": "x" * 70_000}, {}, KEY, {}, {}))
+    cache.note("4", Recipe("X", "1", {"a": object()}, {}, KEY, {}, {}))
     with cache.index.writing() as db:
         db.execute("UPDATE recipes SET document = ? WHERE place = ?", (b"{}", "3"))
     assert cache.recall("3") is None and cache.recall("4") is not None

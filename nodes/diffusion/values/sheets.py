@@ -7,7 +7,6 @@ ground; pictures are made smaller where they are large, and never enlarged.
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.quiet import QUIET
 from weft.nodes.diffusion.values.lettering import (
     FILLED,
     INK,
@@ -247,8 +247,7 @@ def _opened(path: Path) -> Iterator[Image | None]:
     """The first frame of a picture file; None for what is none or is damaged. It is decoded when it is used."""
     from PIL import Image
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+    with QUIET:
         try:
             picture = Image.open(path)
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
