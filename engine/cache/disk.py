@@ -1,8 +1,8 @@
 """A cache in a folder, which outlives the process and may be shared by several at once.
 
-    FOLDER/v1/index.sqlite    entries: key -> document, and which blobs it speaks of
+    FOLDER/v2/index.sqlite    entries: key -> document, and which blobs it speaks of
                               recipes: what nodes were last computed from, to say why they are computed again
-    FOLDER/v1/blobs/ab/cd...  what is large, by its digest
+    FOLDER/v2/blobs/ab/cd...  what is large, by its digest
 
 Invariants:
 
@@ -14,7 +14,7 @@ Invariants:
     4. `used` is a count, not a time: whatever a clock does, the least recently used go first.
     5. No failure of the cache is one of the run: it is told to `warn`, once, and the run goes on without.
     6. Nothing is written to one that is read only: no count of use, no file of SQLite's own.
-    7. It is the user's alone, unless he lets others read `v1`: what is new is as readable as that folder.
+    7. It is the user's alone, unless he lets others read `v2`: what is new is as readable as that folder.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from weft.engine.errors import UsageError, Warn, python_warning
 from weft.engine.schema.packs import Codec, Packs
 
 GIB = 1 << 30
-FORMAT = "v1"
+FORMAT = "v2"
 """Of the folder: another version of Weft that lays it out in another way has another one beside it."""
 
 _RECIPES, _RECIPE_BYTES = 20_000, 1 << 16

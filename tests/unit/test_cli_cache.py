@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from weft.cli import main
+from weft.engine.cache.disk import FORMAT
 
 from .files import marks_in
 
@@ -48,7 +49,7 @@ class Home:
 
     @property
     def blobs(self) -> list[Path]:
-        return sorted(file for file in (self.folder / "c" / "v1" / "blobs").rglob("*") if file.is_file())
+        return sorted(file for file in (self.folder / "c" / FORMAT / "blobs").rglob("*") if file.is_file())
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_settings_name_it_and_no_cache_does_without(home: Home, monkeypatch: pyt
     assert json.loads(home.weft("cache", "info", "--json")[1])["max_bytes"] == 1 << 29
     monkeypatch.setenv("WEFT_CACHE", "elsewhere")
     assert home.called() == ["1", "2", "3"]
-    assert (home.folder / "elsewhere" / "v1").is_dir()
+    assert (home.folder / "elsewhere" / FORMAT).is_dir()
     assert home.weft("run", "w.json", "--no-cache", "--cache", "c")[0] == 2
     monkeypatch.setenv("WEFT_CACHE_GIB", "0")
     assert "WEFT_CACHE_GIB" in home.weft("run", "w.json")[2]
@@ -98,7 +99,7 @@ def test_settings_name_it_and_no_cache_does_without(home: Home, monkeypatch: pyt
 
 def test_it_is_on_and_in_the_users_cache_folder(home: Home) -> None:
     assert home.called() == ["1", "2", "3"]
-    assert (home.folder / "cache" / "weft" / "v1" / "index.sqlite").is_file()
+    assert (home.folder / "cache" / "weft" / FORMAT / "index.sqlite").is_file()
     code, out, err = home.weft("run", "w.json")
     assert (code, out) == (0, f"{home.folder / 'output' / 'a_00001_.png'}\n")
     assert "nothing has changed since it was computed (--no-cache computes it again)" in err
@@ -192,7 +193,7 @@ def test_verify_adds_up_what_is_wrong(home: Home) -> None:
 
 def test_an_index_that_is_none_is_unreadable_and_cleared(home: Home) -> None:
     home.run("--cache", "c")
-    (home.folder / "c" / "v1" / "index.sqlite").write_bytes(b"none" * 1000)
+    (home.folder / "c" / FORMAT / "index.sqlite").write_bytes(b"none" * 1000)
     code, _, err = home.weft("cache", "verify", "--cache", "c")
     assert code == 4 and "cannot be read" in err and "weft cache clear" in err
     assert home.weft("cache", "info", "--cache", "c")[0] == 2
@@ -213,7 +214,7 @@ def test_clear(home: Home) -> None:
 
 def test_clear_what_is_not_used(home: Home) -> None:
     home.run("--cache", "c")
-    with sqlite3.connect(home.folder / "c" / "v1" / "index.sqlite") as index:
+    with sqlite3.connect(home.folder / "c" / FORMAT / "index.sqlite") as index:
         index.execute("UPDATE entries SET seen = 0 WHERE key IN (SELECT key FROM entries ORDER BY used LIMIT 2)")
     index.close()
     assert home.weft("cache", "clear", "--cache", "c", "--unused", "1")[:2] == (0, "2 entries removed\n")
@@ -243,7 +244,7 @@ def test_a_later_process_loads_neither_torch_nor_networks(home: Home) -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], cwd=home.folder, capture_output=True, text=True, timeout=120)
     assert ended.stdout.splitlines()[-1] == "0 []", ended.stderr
-    with sqlite3.connect(home.folder / "c" / "v1" / "index.sqlite") as index:
+    with sqlite3.connect(home.folder / "c" / FORMAT / "index.sqlite") as index:
         assert index.execute("SELECT count(*) FROM entries").fetchone() == (3,)
     index.close()
 
@@ -272,12 +273,12 @@ def test_another_workflow_has_other_nodes_of_these_ids(home: Home) -> None:
 
 def test_a_plan_leaves_no_trace(home: Home) -> None:
     home.weft("plan", "w.json")
-    assert not (home.folder / "cache" / "weft" / "v1").exists()
+    assert not (home.folder / "cache" / "weft" / FORMAT).exists()
     home.run()
-    before = marks_in(home.folder / "cache" / "weft" / "v1")
+    before = marks_in(home.folder / "cache" / "weft" / FORMAT)
     home.weft("plan", "w.json", "--set", "1.color=2")
     home.weft("cache", "why", "w.json", "2")
-    assert marks_in(home.folder / "cache" / "weft" / "v1") == before
+    assert marks_in(home.folder / "cache" / "weft" / FORMAT) == before
 
 
 def test_why_follows_the_links_to_what_really_differs(home: Home) -> None:
