@@ -23,8 +23,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, ValidationError
 
 from weft.engine.errors import UsageError, one_line
+from weft.engine.locks import locked
 from weft.engine.testing.instrument import Instrument, Tensor
-from weft.engine.testing.locks import locked
 from weft.engine.testing.records import GOLDEN_VERSION, Birth, NodeRecord, Record, Recording
 
 FORMAT = "weft-golden"

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from weft.engine.errors import UsageError, WeftError
+from weft.engine.locks import locked
 from weft.engine.testing.goldens import FORMAT, KEEPING, GoldenFile, How, self_digest
 from weft.engine.testing.instrument import Instrument, Tensor
-from weft.engine.testing.locks import locked
 from weft.engine.testing.records import GOLDEN_VERSION, NodeRecord, Recording, TensorLeaf
 from weft.engine.wholefiles import write_whole
 

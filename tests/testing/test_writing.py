@@ -13,10 +13,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from weft.engine import locks
 from weft.engine.errors import UsageError, WeftError
-from weft.engine.testing import locks, writing
+from weft.engine.locks import locked
+from weft.engine.testing import writing
 from weft.engine.testing.goldens import golden_path, read_document, read_golden, self_digest
-from weft.engine.testing.locks import locked
 from weft.engine.testing.recording import keep, ran, record
 from weft.engine.testing.verdicts import PASSED
 from weft.engine.testing.writing import json_text
