@@ -60,9 +60,10 @@ def records_of(
 ) -> Iterator[CellRecord]:
     """The records of a sweep, those of earlier runs first; after the last one, what shows the sweep is drawn."""
     sweep = Sweep(session, prompt, axes, targets=targets, keep_going=keep_going)
-    sweep.restore(python_warning)
-    yield from list(sweep.records.values())
-    yield from sweep.run(Runner(session, targets, observers, cancel or CancelToken()))
-    drawing = find_pictures(session.packs, python_warning)
-    if drawing is not None:
-        list(draw(sweep, drawing, "sweep"))
+    with sweep.alone():
+        sweep.restore(python_warning)
+        yield from list(sweep.records.values())
+        yield from sweep.run(Runner(session, targets, observers, cancel or CancelToken()))
+        drawing = find_pictures(session.packs, python_warning)
+        if drawing is not None:
+            list(draw(sweep, drawing, "sweep"))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from weft.engine.errors import UsageError, Warn, WeftError, of_machine
 from weft.engine.events import CellFinished
+from weft.engine.locks import Locked, locked
 from weft.engine.planning.forecast import ModelCalls
 from weft.engine.session import Session
 from weft.engine.sweeping.axes import SweepAxis
@@ -60,6 +62,19 @@ class Sweep:
         """How many cells have failed."""
         return sum(not record.is_done for record in self.records.values())
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make the folder, and let no other sweep into it inside the block. Raises UsageError where there is one."""
+        with _writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with locked(self.folder, patience=0.0):
+                yield
+        except Locked as error:
+            raise UsageError(
+                f"another sweep is writing into {self.folder}", hint="wait for it, or give this one another folder"
+            ) from error
+
     def restore(self, warn: Warn) -> None:
         """Take from the index the cells that finished before, and whose files are as they were then."""
         before = [record for record in self.index.read() if record.is_done and record.key]
@@ -90,12 +105,11 @@ class Sweep:
         return {cell.number: calls for cell, calls in zip(waiting, self.session.model_calls(plans), strict=True)}
 
     def run(self, runner: Runner) -> Iterator[CellRecord]:
-        """Run what waits, and give each record when it is in the index.
+        """Run what waits, and give each record when it is in the index. No other sweep may be in the folder: `alone`.
 
         Raises what a cell raised, unless `keep_going`; Interrupted; UsageError where the folder cannot be written to.
         """
         with _writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
             self.index.replace(self._known())
         for one in self.order:
             if one.error is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -201,15 +202,16 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
                 axes = _axes(session, base, grid or (), zipped or (), csv, jsonl, column or ())
                 sweep = Sweep(session, base, axes, targets=wanted, keep_going=keep_going)
                 moving = Animation.of(sweep, animate, animation, fps) if animate is not None else None
-                sweep.restore(answer.notice)
-                calls = sweep.model_calls()
-                if dry_run:
-                    _tell_cells(sweep, calls, answer)
-                    return
-                ready(session.settings)
-                _run(sweep, calls, answer)
-                title = Path(workflow).name if workflow != "-" else "standard input"
-                _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
+                with nullcontext() if dry_run else sweep.alone():
+                    sweep.restore(answer.notice)
+                    calls = sweep.model_calls()
+                    if dry_run:
+                        _tell_cells(sweep, calls, answer)
+                        return
+                    ready(session.settings)
+                    _run(sweep, calls, answer)
+                    title = Path(workflow).name if workflow != "-" else "standard input"
+                    _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
 
     return sweep
 

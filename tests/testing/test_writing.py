@@ -219,7 +219,7 @@ class TestLock:
         monkeypatch.setattr(locks, "PATIENCE", 0.0)
         with (
             locked(bench.folder),
-            pytest.raises(WeftError, match="another process has been writing goldens in"),
+            pytest.raises(WeftError, match="another process has been writing in"),
             locked(bench.folder),
         ):
             pass

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from weft.cli import main
+from weft.engine.locks import locked
 
 PROMPT: dict[str, Any] = {
     "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 1}},
@@ -135,6 +136,17 @@ def test_what_has_finished_is_not_run_again(home: Home) -> None:
     assert [cell["parameters"]["1.color"] for cell in cells] == [0, 1, 2, 3, 4]
     assert home.sweep("--grid", "1.color=0..4") == cells
     assert "tells no longer of 5 cells" in home.weft("--grid", "1.color=0..4", "--set", "1.width=16")[2]
+
+
+def test_no_other_sweep_writes_there_meanwhile(home: Home) -> None:
+    """The last one to end would write an index without the cells of the other."""
+    cells = home.sweep("--grid", "1.color=1..2")
+    with locked(home.folder / "out"):
+        code, _, err = home.weft("--grid", "1.color=3..4")
+        assert (code, "another sweep is writing into" in err) == (2, True)
+        assert home.weft("--grid", "1.color=3..4", "--dry-run")[0] == 0
+    assert home.index == cells
+    assert len(home.sweep("--grid", "1.color=3..4")) == 2
 
 
 def test_a_changed_workflow_is_another_sweep(home: Home) -> None:
