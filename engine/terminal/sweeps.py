@@ -264,7 +264,8 @@ def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
     if not (answer.quiet or answer.as_events):
         said = ", ".join([*_counts(sweep), _total(calls, sweep.session.batch)])
         answer.err.line(f"{said}, into {one_line(str(sweep.folder))}")
-    work = {number: told.calls + _REST for number, told in calls.items()}
+    refused = {one.cell.number: 0.0 for one in sweep.order if one.error is not None}
+    work = refused | {number: told.calls + _REST for number, told in calls.items()}
     with answer.watching(partial(SweepNarrator, work=work)) as observers:
         for _ in sweep.run(Runner(sweep.session, sweep.targets, observers, answer.token)):
             # A live bar has the terminal's last line: files are listed when it is gone.

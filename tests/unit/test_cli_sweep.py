@@ -199,6 +199,10 @@ def test_keep_going_runs_what_can_run(home: Home) -> None:
     assert [cell["status"] for cell in cells] == ["failed", "done", "done"]
     assert "Value 0 smaller than min of 1" in cells[0]["error"]
     assert len(home.pictures()) == 2
+    assert [line[:5] for line in home.weft("--grid", "1.width=0,8,16,24", "--keep-going")[2].splitlines()[1::2]] == [
+        "[1/2]",
+        "[2/2]",
+    ]
 
 
 def test_dry_run_runs_nothing(home: Home) -> None:
