@@ -23,16 +23,11 @@ from weft.engine.events import Observer
 from weft.engine.folders import INPUT, Folders
 from weft.engine.formats import making, selection
 from weft.engine.formats.sources import WorkflowSource, load
-from weft.engine.planning.accounts import Account, account
 from weft.engine.planning.digests import Digests
-from weft.engine.planning.forecast import Forecast, ModelCalls
 from weft.engine.planning.lowering import Lowered, checked
 from weft.engine.planning.plan import Plan, Planner
 from weft.engine.planning.reasons import CODE
 from weft.engine.planning.signature import canonical
-from weft.engine.running.executor import Executor, Spare, Watch
-from weft.engine.running.result import RunResult
-from weft.engine.running.state import RunState
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
 from weft.engine.schema.sockets import Files
 from weft.engine.settings import Settings, check_models
@@ -46,6 +41,10 @@ PathLike = str | os.PathLike[str]
 
 if TYPE_CHECKING:
     from weft.engine.formats.workflow import Workflow
+    from weft.engine.planning.accounts import Account
+    from weft.engine.planning.forecast import ModelCalls
+    from weft.engine.running.executor import Spare, Watch
+    from weft.engine.running.result import RunResult
     from weft.engine.running.turns import Turns
 
 Done = TypeVar("Done")
@@ -272,6 +271,8 @@ class Session:
 
     def model_calls(self, plans: Iterable[Plan]) -> Iterator[ModelCalls]:
         """What each of these plans, run one after the other with a cache, will make of evaluations of a network."""
+        from weft.engine.planning.forecast import Forecast
+
         forecast = Forecast(self.registry)
         return (forecast.add(plan, self._settings_for(plan.lowered)) for plan in plans)
 
@@ -285,6 +286,9 @@ class Session:
         cancel: CancelToken | None = None,
     ) -> RunResult:
         """Run a plan; `watch` sees every node's outputs, `spare` says which failures of end nodes do not stop it."""
+        from weft.engine.running.executor import Executor
+        from weft.engine.running.state import RunState
+
         _check_observers(observers)
         lowered = plan.lowered
         self._last |= resolving(lowered.source, self.registry)
@@ -374,6 +378,8 @@ class Session:
 
         It is several nodes where it was lowered to others.
         """
+        from weft.engine.planning.accounts import account
+
         planner = self._planner(plan.lowered)
         parts = [name for name, known in plan.nodes.items() if node_id in (name, known.part_of)]
         return [account(planner, plan, name) for name in parts]
