@@ -48,6 +48,8 @@ class Blobs:
         if self.has(digest, len(content)):
             return
         place, others = self.place(digest), readable(self.folder.parent)
+        if place.is_symlink():
+            discard(place)  # what it leads to is not the cache's
         for folder in (self.folder, place.parent):
             folder.mkdir(mode=0o700 | others, exist_ok=True)
         # A name of its own, and replacing: two that write the same blob are in nobody's way.

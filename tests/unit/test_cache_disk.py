@@ -21,6 +21,7 @@ import torch
 
 from weft import DiskCache, MemoryCache
 from weft.engine.cache import blobs
+from weft.engine.cache.encoding import digest_of
 from weft.engine.cache.protocol import ABSENT, Cache, Entry, Recipe
 from weft.engine.cache.tiers import Tiers
 from weft.engine.errors import UsageError
@@ -213,6 +214,18 @@ def test_what_was_left_half_written_goes_one_day(cache: DiskCache) -> None:
 
 
 # What goes wrong around it.
+
+
+def test_what_a_link_in_a_blobs_place_leads_to_is_left_alone(cache: DiskCache, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.write_bytes(b"theirs")
+    digest = digest_of(b"content")
+    place = cache.blobs.place(digest)
+    cache.blobs.folder.mkdir(parents=True)
+    place.parent.mkdir()
+    place.symlink_to(theirs)
+    cache.blobs.write(digest, b"content")
+    assert cache.blobs.read(digest) == b"content" and theirs.read_bytes() == b"theirs"
 
 
 def test_a_full_disk(cache: DiskCache, warnings: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
