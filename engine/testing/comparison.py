@@ -109,9 +109,11 @@ class _Comparison:
 
     def _gone(self) -> Iterator[NodeVerdict]:
         paired = set(self.pairs.values())
-        unseen = bool(self.now.unseen or self.now.failed)
+        feeding = {source for node in self.old.values() for source, _ in node.links.values()}
         for old_id, old in self.old.items():
             if old_id not in paired:
+                # The cache makes no node unnecessary from which nothing is taken.
+                unseen = bool(self.now.failed) or (bool(self.now.unseen) and old_id in feeding)
                 # Another node may have the id now.
                 shown = old_id if old_id not in self.new else f"{old_id} of the golden"
                 yield NodeVerdict(shown, old.title, old.class_type, UNSEEN if unseen else MISSING)
