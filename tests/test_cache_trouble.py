@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from weft import DiskCache, MemoryCache
+from weft.engine.cache.disk import FORMAT
 from weft.engine.cache.tiers import Tiers
 from weft.engine.planning import digests
 
@@ -117,7 +118,7 @@ def test_removed_at_every_moment_of_a_run(runs: Runs) -> None:
     for moment in range(27):
         left = [moment]
 
-        prey = (runs.place, runs.place / "v1" / "blobs", runs.place / "v1")[moment % 3]
+        prey = (runs.place, runs.place / FORMAT / "blobs", runs.place / FORMAT)[moment % 3]
 
         def remove(event: object, left: list[int] = left, prey: Path = prey) -> None:
             left[0] -= 1

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from weft import DiskCache
+from weft.engine.cache.disk import FORMAT
 
 from ..edits import World
 from .caches import flip
@@ -62,11 +63,11 @@ class Shelf:
 
     @property
     def blobs(self) -> list[Path]:
-        return sorted(file for file in (self.place / "v1" / "blobs").rglob("*") if file.is_file())
+        return sorted(file for file in (self.place / FORMAT / "blobs").rglob("*") if file.is_file())
 
     @property
     def index(self) -> Path:
-        return self.place / "v1" / "index.sqlite"
+        return self.place / FORMAT / "index.sqlite"
 
     def faults(self) -> set[str]:
         """The kinds of what `verify` finds."""
