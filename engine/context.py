@@ -33,8 +33,8 @@ class RunContext:
     says whether the run is to stop. `prompt` is the workflow as it was given, and goes into files; `executed` is what
     its nodes were lowered to; `models` gives the digests of the files that its nodes name; `making` is what else files
     record of the run; `served` are the ids of the nodes whose outputs came from the cache, and `written` are the files
-    of all nodes, as far as the run has come. `steps` is what a node that goes step by step shares of them with others;
-    None where it shares none.
+    of all nodes, as far as the run has come. `said` is what the node warned of. `steps` is what a node that goes step
+    by step shares of them with others; None where it shares none.
     """
 
     _SHARED = (
@@ -51,9 +51,10 @@ class RunContext:
         "_making",
         "_models",
         "_prompt",
+        "_repeated",
         "_resources",
     )
-    __slots__ = (*_SHARED, "display_id", "files", "node_id", "steps")
+    __slots__ = (*_SHARED, "display_id", "files", "node_id", "said", "steps")
 
     def __init__(
         self,
@@ -79,15 +80,17 @@ class RunContext:
         self._models = models
         self.node_id = self.display_id = ""
         self.files: list[Path] = []
+        self.said: list[str] = []
         self.steps: SharedSteps | None = None
         self.served: set[str] = set()
         self.warnings: list[tuple[str, str]] = []
         self.written: dict[Path, None] = {}
         self._broken: list[tuple[Observer, Exception]] = []
+        self._repeated: set[tuple[str, str]] = set()
         self._resources: dict[str, Any] = {}
 
     def for_node(self, node_id: str, display_id: str = "", steps: SharedSteps | None = None) -> RunContext:
-        """A view for one node: its own id and list of files, everything else shared.
+        """A view for one node: its own id and lists of files and warnings, everything else shared.
 
         `display_id` is the node of the workflow that shows what it does, where that is another one.
         """
@@ -96,6 +99,7 @@ class RunContext:
             setattr(view, name, getattr(self, name))
         view.node_id, view.display_id = node_id, display_id
         view.files = []
+        view.said = []
         view.steps = steps
         return view
 
@@ -129,6 +133,18 @@ class RunContext:
 
     def warn(self, message: str) -> None:
         """Say something that does not stop the node; it ends up in RunResult.warnings."""
+        self.said.append(message)
+        if (self.display_id or self.node_id, message) not in self._repeated:
+            self._warn(message)
+
+    def repeat(self, message: str) -> None:
+        """Say what the node warned of when it was computed, if this run has not said it; it does not say it twice."""
+        said = (self.display_id or self.node_id, message)
+        if said not in self.warnings:
+            self._repeated.add(said)
+            self._warn(message)
+
+    def _warn(self, message: str) -> None:
         self.warnings.append((self.display_id or self.node_id, message))
         self.emit(NodeWarning(self.node_id, message, self.display_id))
 

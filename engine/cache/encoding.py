@@ -67,6 +67,7 @@ def encode(entry: Entry, codecs: Codecs) -> Encoded:
             "outputs": [writer.output(value) for value in entry.outputs],
             "ui": writer.tree(dict(entry.ui)),
             "files": [[str(file.absolute()), file_digest(file).hex()] for file in entry.files],
+            "warnings": [[digest.hex(), text] for digest, text in entry.warnings],
         }
         return Encoded(json.dumps(document, separators=(",", ":")).encode(), writer.blobs)
     except (RecursionError, ValueError) as error:  # nested too deeply, in itself, or a number of thousands of digits
@@ -89,7 +90,9 @@ def decode(document: bytes, blobs: Callable[[bytes], bytes], codecs: Codecs, abs
     reader = _Reader(blobs, codecs)
     found = json.loads(document)
     outputs = tuple(ABSENT if slot in absent else reader.value(each) for slot, each in enumerate(found["outputs"]))
-    return Entry(outputs, reader.value(found["ui"]), tuple(Path(place) for place, _ in found["files"]))
+    files = tuple(Path(place) for place, _ in found["files"])
+    warnings = tuple((bytes.fromhex(digest), text) for digest, text in found["warnings"])
+    return Entry(outputs, reader.value(found["ui"]), files, warnings)
 
 
 def kinds(document: bytes) -> list[str]:

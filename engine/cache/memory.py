@@ -80,7 +80,7 @@ class MemoryCache:
             contents = tuple(map(file_digest, entry.files))
         except OSError:  # a file that it wrote is gone again: nothing could stand for the node
             return
-        parts, rest = parts_of(*entry.outputs, *entry.ui.values())
+        parts, rest = parts_of(*entry.outputs, *entry.ui.values(), *entry.warnings)
         kept = _Kept(entry, parts, rest + _OF_ITS_OWN, contents)
         gone: list[Entry] = []  # held until the lock is let go
         with self._lock:

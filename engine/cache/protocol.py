@@ -22,6 +22,9 @@ class Absent(Enum):
 
 ABSENT: Final = Absent.ABSENT
 
+Warned = tuple[bytes, str]
+"""A warning: the digest of the CacheKey of the node that gave it, and its text."""
+
 
 class CacheKey(NamedTuple):
     """32 bytes, and why they are good for this run only (empty: they are good for ever)."""
@@ -49,12 +52,15 @@ class Manifest(NamedTuple):
 class Entry:
     """What a node gave: its output slots, its `ui`, and the files that it wrote.
 
-    Of one that a cache gave, slots may be ABSENT.
+    Of one that a cache gave, slots may be ABSENT. `warnings` is what was said of these outputs, by the node and by all
+    that it is computed from, sources first: the digest of who said it, and the text. So it is known wherever the
+    outputs are, whatever became of the entries of those others.
     """
 
     outputs: tuple[Any, ...]
     ui: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    warnings: tuple[Warned, ...] = ()
 
 
 def is_whole(outputs: Iterable[Any], absent: Collection[int] = ()) -> bool:

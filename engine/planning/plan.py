@@ -60,6 +60,11 @@ class Known(NamedTuple):
     part_of: str = ""
 
     @property
+    def display_id(self) -> str:
+        """The node of the workflow that shows what this one does; empty where that is itself."""
+        return self.origin.display if self.origin is not None else self.part_of
+
+    @property
     def links(self) -> list[str]:
         """The nodes that it is linked to, one entry an input."""
         return links_of(self.inputs.values())

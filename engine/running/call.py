@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.protocol import Entry
+from weft.engine.cache.protocol import Entry, Warned
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, MissingFile, NodeError, is_plain, of_machine
 from weft.engine.links import LINKED, Link, Linked
@@ -25,12 +25,16 @@ _NOTHING_SHOWN: Mapping[str, Any] = {}
 
 
 class Expansion(NamedTuple):
-    """What a node returned that expands: the graph, its results (values, and links into it), its own ui and files."""
+    """What a node returned that expands: the graph, and its results (values, and links into it).
+
+    `ui`, `files` and `warnings` are its own.
+    """
 
     graph: Mapping[str, Any]
     results: tuple[Any, ...]
     ui: Mapping[str, Any]
     files: tuple[Path, ...]
+    warnings: tuple[Warned, ...] = ()
 
 
 Outcome = Entry | Expansion | NodeError
@@ -84,11 +88,11 @@ def call_node(
     are.
     """
     inputs = _taken(step, node, outputs)
-    files: list[Path] = []
+    view: RunContext | None = None
     try:
         if node.injected:
-            files = _inject(step, node, inputs, context)
-        return _entry(step, node.call(**inputs), tuple(files))
+            view = _inject(step, node, inputs, context)
+        return _entry(step, node.call(**inputs), view)
     except Interrupted:
         raise
     except Exception as error:
@@ -103,11 +107,11 @@ async def await_node(
     import asyncio
 
     inputs = _taken(step, node, outputs)
-    files: list[Path] = []
+    view: RunContext | None = None
     try:
         if node.injected:
-            files = _inject(step, node, inputs, context)
-        return _entry(step, await node.call(**inputs), tuple(files))
+            view = _inject(step, node, inputs, context)
+        return _entry(step, await node.call(**inputs), view)
     except Interrupted:
         raise
     except asyncio.CancelledError as error:
@@ -135,12 +139,12 @@ def _taken(step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]
     return inputs
 
 
-def _inject(step: Step, node: RunnableNode, inputs: dict[str, Any], context: RunContext) -> list[Path]:
-    """Add what the engine gives to the inputs; the list takes the files that the node will write."""
+def _inject(step: Step, node: RunnableNode, inputs: dict[str, Any], context: RunContext) -> RunContext:
+    """Add what the engine gives to the inputs; the context is the node's own."""
     view = context.for_node(step.node_id, step.display_id, context.steps)
     for name, kind in node.injected.items():
         inputs[name] = _injected(kind, view)
-    return view.files
+    return view
 
 
 def _injected(kind: str, view: RunContext) -> Any:
@@ -159,13 +163,22 @@ def _injected(kind: str, view: RunContext) -> Any:
     return None
 
 
-def _entry(step: Step, result: Any, files: tuple[Path, ...]) -> Entry | Expansion:
-    """The slots and the ui in what a node returned. Raises TypeError or ValueError where it is not what it declares."""
+def _entry(step: Step, result: Any, view: RunContext | None) -> Entry | Expansion:
+    """What a node gave: by returning it, and by way of its context.
+
+    Raises TypeError or ValueError where it is not what it declares.
+    """
     graph, slots, ui = (None, result, _NOTHING_SHOWN) if type(result) is tuple else _opened(result)
     declared = step.schema.outputs
     if len(slots) != len(declared):
         raise ValueError(f"the node returned {len(slots)} outputs, it declares {len(declared)}")
-    return Entry(slots, ui, files) if graph is None else Expansion(graph, slots, ui, files)
+    files: tuple[Path, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    if view is not None:
+        files, warnings = tuple(view.files), tuple([(step.key.digest, text) for text in view.said])
+    if graph is None:
+        return Entry(slots, ui, files, warnings)
+    return Expansion(graph, slots, ui, files, warnings)
 
 
 def _opened(result: Any) -> tuple[Mapping[str, Any] | None, tuple[Any, ...], Mapping[str, Any]]:

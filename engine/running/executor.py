@@ -12,10 +12,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from weft.engine.cache.protocol import Entry, Manifest, is_whole
+from weft.engine.cache.protocol import Entry, Manifest, Warned, is_whole
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import (
@@ -121,6 +122,7 @@ class _Run:
         self.started: dict[str, float] = {}
         self.loading = 0.0
         self.cached: dict[str, None] = {}
+        self.namesakes: dict[bytes, list[str]] = {}
 
     def execute(self, driver: Driver) -> RunResult:
         started = time.perf_counter()
@@ -214,6 +216,12 @@ class _Run:
             return
         self.timings[step.node_id] = call.seconds
         self._look(step, call.node)
+        if outcome.warnings or self.state.shown:
+            warnings = self.state.warned(step.needs, outcome.warnings)
+            if isinstance(outcome, Expansion):
+                outcome = outcome._replace(warnings=warnings)
+            elif warnings:
+                outcome = replace(outcome, warnings=warnings)
         if type(outcome) is Expansion:
             self._expand(step, outcome, call.seconds)
         else:
@@ -246,7 +254,19 @@ class _Run:
             self.context.served.add(step.node_id)
         if self.observed:
             self.context.emit(NodeCached(step.node_id, step.schema.class_type, step.title, step.display_id))
+        self._repeat(step, entry.warnings)
         self._finish(step, entry)
+
+    def _repeat(self, step: Step, warnings: Iterable[Warned]) -> None:
+        """Say again what was said of outputs when they were computed, in the name of all nodes that compute the same:
+        of those too that need not run, since what they feed is there."""
+        nodes = self.state.nodes
+        for digest, text in warnings:
+            if not self.namesakes:
+                for node_id, known in nodes.items():
+                    self.namesakes.setdefault(known.key.digest, []).append(node_id)
+            for node_id in self.namesakes.get(digest, (step.node_id,)):
+                self.context.for_node(node_id, nodes[node_id].display_id).repeat(text)
 
     def _overtaken(self, step: Step) -> Entry | None:
         first = self.state.computes.get(step.key.digest, step.node_id)
@@ -387,6 +407,7 @@ class _Run:
             finally:
                 del failed  # as in _let_pass
         self.grown = True
+        self.namesakes.clear()
         self.state.expand(step.node_id, growth)
         if self.observed:
             steps = growth.plan.steps
@@ -399,7 +420,8 @@ class _Run:
         """Give a node that expanded its outputs."""
         outputs, join = self.state.outputs, self.state.expanded[step.node_id]
         slots = tuple(outputs[v.node_id][v.slot] if type(v) is Link else v for v in join.results)
-        entry = Entry(slots, join.ui, tuple(join.files))
+        warnings = self.state.outward(step.node_id, join.warnings) if join.warnings else ()
+        entry = Entry(slots, join.ui, tuple(join.files), warnings)
         self.timings[step.node_id] = time.perf_counter() - self.started[step.node_id]
         self.state.inherit(step.node_id, join.parents)
         self._keep(step, entry)

@@ -65,7 +65,7 @@ def grow(planner: Planner, state: RunState, step: Step, expansion: Expansion) ->
     keep |= {node_id: set() for node_id in ends if node_id not in keep}
     wanted = tuple(keep)
     steps, computes = _steps(planner, state, step, nodes, keep, (step.node_id,))
-    shown = Entry((), expansion.ui, expansion.files)
+    shown = Entry((), expansion.ui, expansion.files, expansion.warnings)
     return Growth(Plan(steps, frozenset(wanted), nodes=inside), computes, results, wanted, shown)
 
 

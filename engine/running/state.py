@@ -20,7 +20,7 @@ State, and who changes it:
                more, which gives it; what takes from such a node from then on waits for that.
     waiting    node id -> how many links of steps and joins lead to it that have not ended. 0 entries may stay.
     computes   key -> the node that computes it, or did: equal nodes share its outputs.
-    shown      node id -> what a node showed and wrote, without its outputs.
+    shown      node id -> what a node showed and wrote, and what was said of it, without its outputs.
     stale      ids of the nodes that are not what their keys say, since a file or the code is another than when the plan
                was made, and of all that take from them: none of these goes into the cache.
 
@@ -40,12 +40,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.protocol import Entry
+from weft.engine.cache.protocol import Entry, Warned
 from weft.engine.planning.plan import Known, Plan, Step
 
 
@@ -65,18 +66,20 @@ class Growth(NamedTuple):
 
 @dataclass(frozen=True)
 class Join:
-    """The end of a node that expanded. `ui` and `files` are what it and the nodes inside show and write, so far."""
+    """The end of a node that expanded. `ui`, `files` and `warnings` are its own and of the nodes inside, so far."""
 
     results: tuple[Any, ...]
     parents: tuple[str, ...]
     ui: dict[str, list[Any]] = field(default_factory=dict)
     files: dict[Path, None] = field(default_factory=dict)
+    warnings: dict[Warned, None] = field(default_factory=dict)
 
     def gather(self, entry: Entry) -> None:
         """What a node inside shows and writes is the expanding node's: lists are strung together by their kind."""
         for kind, items in entry.ui.items():
             self.ui.setdefault(kind, []).extend(items if isinstance(items, list | tuple) else [items])
         self.files.update(dict.fromkeys(entry.files))
+        self.warnings.update(dict.fromkeys(entry.warnings))
 
 
 @dataclass
@@ -124,8 +127,8 @@ class RunState:
         step, outputs, blocked = self.steps.pop(node_id), self.outputs, self.blocked
         parents = step.parents if node_id not in self.expanded else self.expanded.pop(node_id).parents
         outputs[node_id] = entry.outputs
-        if entry.files or entry.ui:
-            self.shown[node_id] = Entry((), entry.ui, entry.files)
+        if entry.files or entry.ui or entry.warnings:
+            self.shown[node_id] = replace(entry, outputs=())
             if step.origin is not None and step.origin.parent in self.expanded:
                 self.expanded[step.origin.parent].gather(entry)
         if node_id in self.takers:
@@ -185,7 +188,18 @@ class RunState:
         """What a node gave whose outputs are there."""
         shown = self.shown.get(node_id)
         outputs = self.outputs[node_id]
-        return Entry(outputs) if shown is None else Entry(outputs, shown.ui, shown.files)
+        return Entry(outputs) if shown is None else replace(shown, outputs=outputs)
+
+    def warned(self, needs: Iterable[str], own: Iterable[Warned]) -> tuple[Warned, ...]:
+        """What was said on the way to a node that takes values from `needs`, and says this itself."""
+        before = (self.shown[need].warnings for need in needs if need in self.shown)
+        return tuple(dict.fromkeys(chain(*before, own)))
+
+    def outward(self, node_id: str, warnings: Iterable[Warned]) -> tuple[Warned, ...]:
+        """The same of a node that expanded: what nodes inside said, it says, since a later run may not know these."""
+        inside = {known.key.digest for known in self.nodes.values() if known.origin and known.origin.parent == node_id}
+        own = self.nodes[node_id].key.digest
+        return tuple(dict.fromkeys((own if digest in inside else digest, text) for digest, text in warnings))
 
     def waits(self, node_id: str, other: str) -> bool:
         """Whether a node is blocked by another one, directly or by way of others."""
