@@ -188,11 +188,9 @@ class DiskCache:
     def note(self, node_id: str, recipe: Recipe) -> None:
         if self.read_only:
             return
-        with self._failing("written to"):
-            try:
-                document = encode_recipe(recipe)
-            except Unkept:
-                return
+        # As in recall: nothing that is computed is lost.
+        with suppress(sqlite3.Error, OSError, Unkept):
+            document = encode_recipe(recipe)
             with self.index.writing() as db:
                 label = f'{recipe.class_type} "{recipe.title}"' if recipe.title else recipe.class_type
                 db.execute("INSERT OR REPLACE INTO labels VALUES (?, ?)", (recipe.key, label))

@@ -16,7 +16,9 @@ pytest_plugins = ["pytester"]
 @pytest.fixture
 def place(pytester: pytest.Pytester, bench: Bench, pictures: Path) -> Bench:
     """A project with one workflow and its golden; the folder pytest runs in."""
-    pytester.makefile(".toml", pyproject=f'[tool.weft.test]\ninput = "{pictures}"\ndevice = "cpu"\n')
+    # pytest is in this process already, with plugins that it would like to rewrite.
+    quiet = '[tool.pytest.ini_options]\nfilterwarnings = ["ignore:Module already imported"]\n'
+    pytester.makefile(".toml", pyproject=f'{quiet}[tool.weft.test]\ninput = "{pictures}"\ndevice = "cpu"\n')
     inside = Bench(pytester.path, bench.options, bench.instrument)
     inside.record(simple(), "picture")
     return inside

@@ -45,7 +45,7 @@ def test_own_entries_then_the_stack_without_what_is_none() -> None:
 
 
 def test_what_is_not_looked_at() -> None:
-    unused = REGISTRY.options("LoRA Stacker").unused
+    unused = REGISTRY.runnable("LoRA Stacker").options.unused
     assert unused is not None
     left_out = unused({"input_mode": "simple", "lora_count": 49})
     assert {"lora_name_50", "lora_wt_50", "model_str_1", "clip_str_49"} <= left_out
