@@ -174,6 +174,8 @@ class DiskCache:
                 encoded = encode(entry, self._codecs)
             except Unkept:
                 return
+            if self._has(key, encoded):
+                return  # a node that is kept in part was called for the rest
             if sum(map(len, encoded.blobs.values())) + len(encoded.document) <= self.max_bytes:
                 self._write(key, encoded)
 
@@ -258,7 +260,7 @@ class DiskCache:
             known = dict(self.index.connection().execute("SELECT digest, size FROM blobs").fetchall())
             needed = {digest for (digest,) in self.index.connection().execute("SELECT DISTINCT digest FROM parts")}
         for key, document, seal in entries:
-            if _seal(key, document) != seal:
+            if not isinstance(document, bytes) or _seal(key, document) != seal:
                 yield Fault("damaged", key.hex(), "the entry is not what was kept")
         for digest in sorted(needed):
             if not self.blobs.place(digest).exists():
@@ -288,10 +290,10 @@ class DiskCache:
         if row is None:
             return None
         document, seal = row
-        if _seal(key, document) != seal:
+        if not isinstance(document, bytes) or _seal(key, document) != seal:
             self._lost(key, DamagedBlob(f"the entry {key.hex()[-16:]} in {self.index.file} is damaged"))
             return None
-        return bytes(document)
+        return document
 
     def _lost(self, key: bytes, error: Exception) -> None:
         """An entry cannot be served: drop it and what is damaged of it, so that it is written anew."""
@@ -317,6 +319,11 @@ class DiskCache:
             self.blobs.read(digest)
         except (DamagedBlob, OSError):
             self.blobs.remove(digest)
+
+    def _has(self, key: bytes, encoded: Encoded) -> bool:
+        with self.index.lock:
+            same = self._document(key) == encoded.document
+        return same and all(self.blobs.has(digest, len(content)) for digest, content in encoded.blobs.items())
 
     def _write(self, key: bytes, encoded: Encoded) -> None:
         sizes = {digest: len(content) for digest, content in encoded.blobs.items()}
