@@ -54,7 +54,7 @@ class RunContext:
         "_repeated",
         "_resources",
     )
-    __slots__ = (*_SHARED, "display_id", "files", "node_id", "said", "steps")
+    __slots__ = (*_SHARED, "_title", "display_id", "files", "node_id", "said", "steps")
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class RunContext:
         self._extra = extra_pnginfo
         self._making = dict(making or {})
         self._models = models
-        self.node_id = self.display_id = ""
+        self.node_id = self.display_id = self._title = ""
         self.files: list[Path] = []
         self.said: list[str] = []
         self.steps: SharedSteps | None = None
@@ -89,7 +89,9 @@ class RunContext:
         self._repeated: set[tuple[str, str]] = set()
         self._resources: dict[str, Any] = {}
 
-    def for_node(self, node_id: str, display_id: str = "", steps: SharedSteps | None = None) -> RunContext:
+    def for_node(
+        self, node_id: str, display_id: str = "", steps: SharedSteps | None = None, title: str = ""
+    ) -> RunContext:
         """A view for one node: its own id and lists of files and warnings, everything else shared.
 
         `display_id` is the node of the workflow that shows what it does, where that is another one.
@@ -97,7 +99,7 @@ class RunContext:
         view = object.__new__(RunContext)
         for name in self._SHARED:
             setattr(view, name, getattr(self, name))
-        view.node_id, view.display_id = node_id, display_id
+        view.node_id, view.display_id, view._title = node_id, display_id, title
         view.files = []
         view.said = []
         view.steps = steps
@@ -146,7 +148,7 @@ class RunContext:
 
     def _warn(self, message: str) -> None:
         self.warnings.append((self.display_id or self.node_id, message))
-        self.emit(NodeWarning(self.node_id, message, self.display_id))
+        self.emit(NodeWarning(self.node_id, message, self.display_id, self._title))
 
     def wrote(self, path: Path) -> None:
         """Note a file that this node wrote; it ends up in RunResult.files.

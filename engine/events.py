@@ -118,11 +118,15 @@ class Preview(Event):
 
 @dataclass(frozen=True, slots=True)
 class NodeWarning(Event):
-    """Something a node wants said that does not stop it."""
+    """Something a node wants said that does not stop it; a run that the cache serves says again what was said.
+
+    Without `node_id`, it is about the run as a whole; `title` may be empty.
+    """
 
     node_id: str
     message: str
     display_id: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

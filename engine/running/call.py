@@ -141,7 +141,7 @@ def _taken(step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]
 
 def _inject(step: Step, node: RunnableNode, inputs: dict[str, Any], context: RunContext) -> RunContext:
     """Add what the engine gives to the inputs; the context is the node's own."""
-    view = context.for_node(step.node_id, step.display_id, context.steps)
+    view = context.for_node(step.node_id, step.display_id, context.steps, step.title)
     for name, kind in node.injected.items():
         inputs[name] = _injected(kind, view)
     return view

@@ -266,7 +266,8 @@ class _Run:
                 for node_id, known in nodes.items():
                     self.namesakes.setdefault(known.key.digest, []).append(node_id)
             for node_id in self.namesakes.get(digest, (step.node_id,)):
-                self.context.for_node(node_id, nodes[node_id].display_id).repeat(text)
+                known = nodes[node_id]
+                self.context.for_node(node_id, known.display_id, title=known.title).repeat(text)
 
     def _overtaken(self, step: Step) -> Entry | None:
         first = self.state.computes.get(step.key.digest, step.node_id)
@@ -344,7 +345,7 @@ class _Run:
             message = (
                 f"{file} was changed after the run was planned: what the node read may be the old content or the new"
             )
-            self.context.for_node(step.node_id, step.display_id).warn(message)
+            self.context.for_node(step.node_id, step.display_id, title=step.title).warn(message)
 
     def _keep(self, step: Step, entry: Entry) -> None:
         """What is done goes into the cache at once, and observers hear of it."""

@@ -69,7 +69,8 @@ class Answer:
         self.waiting: list[str] = []
         """The workflows that have not begun, where there are several."""
         self.failures = 0
-        self.warnings: list[events.NodeWarning] = []
+        self.warnings: dict[tuple[str, events.NodeWarning], None] = {}
+        """What was said of a workflow, once."""
         self._noticed: set[str] = set()
 
     def document(self, data: Mapping[str, Any]) -> None:
@@ -126,12 +127,14 @@ class Answer:
             case events.NodeStarted():
                 self.running = event
             case events.NodeWarning():
-                self.warnings.append(event)
-                title = self.running.title if self.running and self.running.node_id == event.node_id else ""
+                # Several runs of one workflow, as those of a sweep, may all say it.
+                if (self.subject, event) in self.warnings:
+                    return
+                self.warnings[self.subject, event] = None
                 place = (
-                    where(event.display_id, "") + f": {one_line(title)}"
+                    where(event.display_id, "") + f": {one_line(event.title)}"
                     if event.display_id
-                    else where(event.node_id, title)
+                    else where(event.node_id, event.title)
                 )
                 self.warn(f"{place}: {event.message}" if event.node_id else event.message)
             case events.RunFinished():
@@ -148,7 +151,7 @@ class Answer:
             self.warn(message)
             return
         for observer in self.observers:
-            observer(events.NodeWarning(self.running.node_id, message, self.running.display_id))
+            observer(events.NodeWarning(self.running.node_id, message, self.running.display_id, self.running.title))
 
     def remark(self, message: str) -> None:
         """Say something about the runs as a whole where the warnings of nodes are said, in documents and events too."""
@@ -263,7 +266,8 @@ class Answer:
 
     def warned(self) -> list[dict[str, str]]:
         return [
-            {"node_id": warning.display_id or warning.node_id, "message": warning.message} for warning in self.warnings
+            {"node_id": warning.display_id or warning.node_id, "message": warning.message}
+            for _, warning in self.warnings
         ]
 
 

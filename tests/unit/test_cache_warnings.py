@@ -114,6 +114,7 @@ def test_each_run_says_it(process: Process) -> None:
         assert result.warnings == SAMPLED
         told = [event for event in heard if isinstance(event, events.NodeWarning)]
         assert [(event.node_id, event.message) for event in told] == list(SAMPLED)
+        assert [event.title for event in told] == ["Load", "Load", "Odd"]
     assert not result.timings, "nothing is computed"
 
 

@@ -298,3 +298,10 @@ def test_a_batch_that_is_none(batch: str, home: Home) -> None:
     code, _, err = home.weft("--grid", "1.width=8", "--batch", batch)
     assert code == 2
     assert "--batch" in err
+
+
+def test_what_every_cell_warns_of_is_said_once(home: Home) -> None:
+    home.write({"1": PROMPT["1"], "2": {"class_type": "SaveImageWebsocket", "inputs": {"images": ["1", 0]}}})
+    code, _, err = home.weft("--grid", "1.color=1..3")
+    assert code == 0
+    assert err.count("warning: ") == err.count('warning: node 2 "') == 1

@@ -37,7 +37,7 @@ class Picture:
         (events.LibrariesLoaded(("a.b",), 0.5), {"modules": ["a.b"], "seconds": 0.5}),
         (events.Progress("1", 2, 5), {"node_id": "1", "value": 2, "total": 5}),
         (events.Preview("1", Picture()), {"node_id": "1"}),
-        (events.NodeWarning("1", "hm"), {"node_id": "1", "message": "hm"}),
+        (events.NodeWarning("1", "hm", title="T"), {"node_id": "1", "message": "hm", "title": "T"}),
         (
             events.NodeFinished("1", "C", "T", 0.5, (Path("a.png"),)),
             {"node_id": "1", "class_type": "C", "title": "T", "seconds": 0.5, "files": ["a.png"]},
