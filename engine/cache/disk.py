@@ -54,6 +54,8 @@ FORMAT = "v2"
 
 _RECIPES, _RECIPE_BYTES = 20_000, 1 << 16
 """How many recipes are kept, the last ones, and how large one may be."""
+_FORGOTTEN = (sqlite3.Error, OSError, ValueError, KeyError, TypeError, Unkept)
+"""What may go wrong with a recipe: it is for people only, and a run has no need of it."""
 
 _NEXT = "(SELECT coalesce(max(used), 0) + 1 FROM entries)"
 _ORPHANS = "SELECT digest FROM blobs WHERE NOT EXISTS (SELECT 1 FROM parts WHERE parts.digest = blobs.digest)"
@@ -181,7 +183,7 @@ class DiskCache:
 
     def recall(self, node_id: str) -> Recipe | None:
         # It is for people only: what cannot be read is not known.
-        with suppress(sqlite3.Error, OSError, ValueError, KeyError, TypeError, Unkept), self.index.lock:
+        with suppress(*_FORGOTTEN), self.index.lock:
             query = "SELECT document FROM recipes WHERE place = ?"
             row = self.index.connection().execute(query, (node_id,)).fetchone()
             return decode_recipe(row[0]) if row is not None else None
@@ -191,11 +193,12 @@ class DiskCache:
         if self.read_only:
             return
         # As in recall: nothing that is computed is lost.
-        with suppress(sqlite3.Error, OSError, Unkept):
+        with suppress(*_FORGOTTEN):
             document = encode_recipe(recipe)
             with self.index.writing() as db:
                 label = f'{recipe.class_type} "{recipe.title}"' if recipe.title else recipe.class_type
-                db.execute("INSERT OR REPLACE INTO labels VALUES (?, ?)", (recipe.key, label))
+                shown = label.encode(errors="backslashreplace").decode()  # a title may hold half a character
+                db.execute("INSERT OR REPLACE INTO labels VALUES (?, ?)", (recipe.key, shown))
                 (number,) = db.execute("SELECT coalesce(max(noted), 0) + 1 FROM recipes").fetchone()
                 db.execute("DELETE FROM recipes WHERE noted <= ?", (number - _RECIPES,))
                 if len(document) <= _RECIPE_BYTES:

@@ -418,6 +418,11 @@ def test_recipes_outlive_their_object(cache: DiskCache) -> None:
     assert cache.recall("w:1") is None
 
 
+def test_a_title_with_half_a_character(cache: DiskCache) -> None:
+    cache.note("w:1", Recipe("X", "1", {}, {}, KEY, {}, {}, title="\ud800"))
+    assert cache.recall("w:1") is not None
+
+
 def test_recipes_have_a_limit_and_may_be_missing(cache: DiskCache, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weft.engine.cache.disk._RECIPES", 3)
     for number in range(5):
