@@ -96,4 +96,7 @@ def shown(node_id: str, schema: NodeSchema, result: RunResult) -> Iterator[str]:
 
 
 def seconds_text(seconds: float) -> str:
-    return f"{seconds:.2f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
+    if seconds < 59.995:
+        return f"{seconds:.2f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
