@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from weft.engine import events
 from weft.engine.errors import one_line
@@ -40,7 +40,24 @@ class _Pace:
         return f"{rate:.2f} it/s" if rate >= 1 else f"{1 / rate:.2f} s/it"
 
 
-class Narrator:
+class _Live:
+    """A context in which a bar is shown, where `err` is a terminal that can show one."""
+
+    def __init__(self, err: Stream) -> None:
+        self.err = err
+        self.bar = _bar(err.console) if err.console is not None and not err.console.is_dumb_terminal else None
+
+    def __enter__(self) -> Self:
+        if self.bar is not None:
+            self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+class Narrator(_Live):
     """Tells a person how a run goes: an observer with a live bar on a terminal, with lines elsewhere.
 
     A node that is done becomes a line; on a terminal only if it took its time, since the bar showed it.
@@ -50,7 +67,7 @@ class Narrator:
     """After so many seconds without a line, a step is reported: a log shows that the run is alive."""
 
     def __init__(self, err: Stream) -> None:
-        self.err = err
+        super().__init__(err)
         self.pace = _Pace()
         self.resumed = 0
         self.done = 0
@@ -59,16 +76,6 @@ class Narrator:
         self.expanded: set[str] = set()
         self.titles: dict[str, str] = {}
         self.spoken = time.perf_counter()
-        self.bar = _bar(err.console) if err.console is not None and not err.console.is_dumb_terminal else None
-
-    def __enter__(self) -> Narrator:
-        if self.bar is not None:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
 
     def __call__(self, event: events.Event) -> None:
         match event:
@@ -144,30 +151,20 @@ class Narrator:
         self.err.line(line)
 
 
-class SweepNarrator:
+class SweepNarrator(_Live):
     """Tells a person how a sweep goes: a line a cell, on a terminal with a live bar over all of them.
 
     The time that is left is guessed from `work`, what each cell has to do, in any unit.
     """
 
     def __init__(self, err: Stream, work: Mapping[int, float]) -> None:
-        self.err = err
+        super().__init__(err)
         self.work = work
         self.started = time.perf_counter()
         self.pace = _Pace()
         self.ended = 0
         self.worked = 0.0
         self.running = ""
-        self.bar = _bar(err.console) if err.console is not None and not err.console.is_dumb_terminal else None
-
-    def __enter__(self) -> SweepNarrator:
-        if self.bar is not None:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
 
     def __call__(self, event: events.Event) -> None:
         match event:
