@@ -1,8 +1,10 @@
-"""RunContext: what a node may know of the run it is part of. There are no globals."""
+"""RunContext: what a node may know of the run it is part of. There are no globals, but for `called`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,6 +12,17 @@ from weft.engine.cancel import CancelToken
 from weft.engine.events import Event, NodeWarning, Observer, Preview, Progress
 from weft.engine.folders import Folders
 from weft.engine.settings import Settings
+
+_CALLED: ContextVar[RunContext | None] = ContextVar("the context of the node that is called here", default=None)
+
+
+def called() -> RunContext | None:
+    """The context of the V1 or V3 node that is called in this thread or task; None elsewhere, also in a thread that the
+    node starts by itself.
+
+    Typed nodes ask for theirs by annotation. ComfyUI's API knows no context: what it offers such classes asks here.
+    """
+    return _CALLED.get()
 
 
 class SharedSteps(Protocol):
@@ -104,6 +117,15 @@ class RunContext:
         view.said = []
         view.steps = steps
         return view
+
+    @contextmanager
+    def entered(self) -> Iterator[None]:
+        """Inside the block, this is the context of the node that is `called()` here."""
+        token = _CALLED.set(self)
+        try:
+            yield
+        finally:
+            _CALLED.reset(token)
 
     def emit(self, event: Event) -> None:
         """Tell every observer. What one raises is not the node's affair: that one is told nothing more, and the run

@@ -6,11 +6,14 @@ import hashlib
 import inspect
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from weft.engine.context import RunContext
 from weft.engine.errors import DefinitionError
 from weft.engine.links import LINK, LINK_FIRST, Link
+from weft.engine.schema.authoring import CONTEXT
 from weft.engine.schema.node import (
     FLAGS,
     HIDDEN_TYPES,
@@ -23,6 +26,9 @@ from weft.engine.schema.node import (
     read_inputs,
     read_outputs,
 )
+
+_CONTEXT = "weft context"
+"""The name of what the call gets beside the inputs: no input of a Python function is called so."""
 
 _OUTPUT_ATTRIBUTES = ("RETURN_TYPES", "RETURN_NAMES", "OUTPUT_IS_LIST", "OUTPUT_TOOLTIPS")
 
@@ -66,18 +72,19 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
     unsupported = list(_unsupported(cls, inputs, outputs))
     if unsupported:
         return DescribedNode(schema, f"it uses {', '.join(unsupported)}, which Weft does not carry out yet")
+    asynchronous = inspect.iscoroutinefunction(function)
     return RunnableNode(
         schema,
-        call=_caller(cls, links),
+        call=_caller(cls, links, asynchronous),
         options=NodeOptions(
             version=source_digest(cls),
             is_changed=getattr(cls, "IS_CHANGED", None),
             by_node_id=bool(getattr(cls, "NOT_IDEMPOTENT", False)),
         ),
-        injected=injected,
+        injected={**injected, _CONTEXT: CONTEXT},
         links=links,
         module=cls.__module__,
-        asynchronous=inspect.iscoroutinefunction(function),
+        asynchronous=asynchronous,
     )
 
 
@@ -91,14 +98,25 @@ def _unsupported(cls: type, inputs: Sequence[InputSpec], outputs: Sequence[Outpu
             yield f"DYNPROMPT ({spec.name})"
 
 
-def _caller(cls: Any, links: Collection[str]) -> Callable[..., Any]:
-    def call(**inputs: Any) -> Any:
+def _caller(cls: Any, links: Collection[str], asynchronous: bool) -> Callable[..., Any]:
+    """What calls the class. Meanwhile its context is the one that is `called()`."""
+
+    def prepared(inputs: dict[str, Any]) -> AbstractContextManager[None]:
         for name in links:
             if type(link := inputs.get(name)) is Link:
                 inputs[name] = list(link)
-        return getattr(cls(), cls.FUNCTION)(**inputs)
+        context: RunContext | None = inputs.pop(_CONTEXT, None)
+        return context.entered() if context is not None else nullcontext()
 
-    return call
+    def call(**inputs: Any) -> Any:
+        with prepared(inputs):
+            return getattr(cls(), cls.FUNCTION)(**inputs)
+
+    async def awaited(**inputs: Any) -> Any:
+        with prepared(inputs):
+            return await getattr(cls(), cls.FUNCTION)(**inputs)
+
+    return awaited if asynchronous else call
 
 
 def source_digest(cls: type) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import importlib
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from weft.engine.context import RunContext, called
 from weft.engine.errors import DefinitionError
 from weft.engine.schema.node import DescribedNode, OutputSpec, RunnableNode
 from weft.engine.schema.v1 import read_class, source_digest
@@ -99,6 +101,20 @@ def test_an_async_function_is_carried_out() -> None:
     assert [isinstance(each, RunnableNode) and each.asynchronous for each in found] == [True, False]
 
 
+async def awaiting(self: Any, a: int) -> Any:
+    await asyncio.sleep(0)
+    return called()
+
+
+@pytest.mark.parametrize("run", [lambda self, a: called(), awaiting])
+def test_while_it_is_called_its_context_is_at_hand(run: Any, make_context: Callable[..., RunContext]) -> None:
+    runnable = read("X", variant(run=run))
+    context = make_context()
+    found = runnable.call(a=1, **{"weft context": context})
+    assert (asyncio.run(found) if runnable.asynchronous else found) is context
+    assert called() is None
+
+
 @pytest.mark.parametrize("attributes", [{"OUTPUT_IS_LIST": (False,)}, {"INPUT_IS_LIST": False}])
 def test_what_changes_nothing_is_not_refused(attributes: dict[str, Any]) -> None:
     assert isinstance(read_class("X", variant(**attributes)), RunnableNode)
@@ -118,6 +134,7 @@ def test_hidden_inputs_are_injected_by_type() -> None:
         "doc": "PROMPT",
         "info": "EXTRA_PNGINFO",
         "token": "AUTH_TOKEN_COMFY_ORG",
+        "weft context": "CONTEXT",
     }
     assert runnable.by_node_id
 
