@@ -3,7 +3,8 @@
 The signature is INPUT_TYPES turned sideways: keyword-only parameters in the editor's order, each annotated with a
 socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
 the optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets
-links that the class does not declare; the return annotation is RETURN_TYPES; the docstring is the description, its
+links that the class does not declare; an Autogrow or a DynamicCombo is given as a dict of what it unfolded to, a choice
+beside it under its own name; the return annotation is RETURN_TYPES; the docstring is the description, its
 `Args:` are the tooltips; what many nodes share says its own in its alias, by a Tooltip. The decorator only marks: a
 Registry registers, and the RunnableNode is built when somebody first asks for it.
 """
@@ -24,7 +25,7 @@ from weft.engine.errors import DefinitionError
 from weft.engine.links import LINK, LINKED
 from weft.engine.schema.expansion import Expanded, GraphBuilder
 from weft.engine.schema.node import InputSpec, Listing, NodeOptions, NodeSchema, OutputSpec, RunnableNode
-from weft.engine.schema.sockets import Socket
+from weft.engine.schema.sockets import Autogrow, DynamicCombo, Socket
 
 CONTEXT = "CONTEXT"
 GRAPH = "GRAPH"
@@ -152,6 +153,8 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
     if "return" not in hints:
         raise DefinitionError(f"{class_type}: the function says not what it returns", hint="-> Image, -> UI, -> None")
     outputs, wrap = _read_outputs(class_type, hints["return"])
+    call = _filled(wrap(function), inputs) if mark.unused else wrap(function)
+    unfolding = [spec.name for spec in inputs if isinstance(spec.socket, Autogrow | DynamicCombo)]
     schema = NodeSchema(
         class_type=class_type,
         inputs=(*inputs, *hidden),
@@ -161,7 +164,7 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
     )
     return RunnableNode(
         schema,
-        call=_filled(wrap(function), inputs) if mark.unused else wrap(function),
+        call=_folded(call, unfolding) if unfolding else call,
         options=mark,
         injected=injected,
         links=links,
@@ -185,6 +188,23 @@ def _filled(call: Callable[..., Any], inputs: Sequence[InputSpec]) -> Callable[.
     """The call with None for the inputs that were left out as unused."""
     nothing = dict.fromkeys(spec.name for spec in inputs if spec.section == "required")
     return lambda **given: call(**{**nothing, **given})
+
+
+def _folded(call: Callable[..., Any], unfolding: Sequence[str]) -> Callable[..., Any]:
+    """The call with `name.part` for each part of an unfolding input put into one dict, `name`."""
+
+    def folded(**given: Any) -> Any:
+        rows: dict[str, dict[str, Any]] = {name: {} for name in unfolding}
+        plain: dict[str, Any] = {}
+        for key, value in given.items():
+            name, _, part = key.partition(".")
+            if name in rows:
+                rows[name][part or name] = value
+            else:
+                plain[key] = value
+        return call(**plain, **rows)
+
+    return folded
 
 
 def _marker(annotation: Any, kinds: tuple[type, ...]) -> Any:

@@ -1,19 +1,32 @@
-"""The built-in nodes are declared as ComfyUI 0.3.64 declares them: names, order, types, defaults, ranges."""
+"""The built-in nodes are declared as ComfyUI 0.3.64 declares them: names, order, types, defaults, ranges.
+
+What is newer than that is declared as ComfyUI's own templates save it: names and types.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 import pytest
 
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import Registry
-from weft.engine.schema.sockets import Combo, Files, Float
+from weft.engine.schema.sockets import Autogrow, Combo, DynamicCombo, Files, Float, MatchType, Socket, type_name
 
 from ..reference.store import document
+from .pairs import templates
 
 REGISTRY = Registry.discover()
+COMFYUI = [name for name in REGISTRY if REGISTRY[name].python_module != "weft"]
+NEWER = [name for name in COMFYUI if name not in document("object_info")]
+
+UNSAVED: set[str] = set()
+"""Newer classes that no template has: their declarations are those of ComfyUI's documentation."""
+
+Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +35,7 @@ def dump() -> dict[str, Any]:
     return loaded
 
 
-@pytest.mark.parametrize("class_type", [name for name in REGISTRY if REGISTRY[name].python_module != "weft"])
+@pytest.mark.parametrize("class_type", sorted(set(COMFYUI) - set(NEWER)))
 def test_declared_as_in_comfyui(class_type: str, dump: dict[str, Any]) -> None:
     ours, theirs = REGISTRY[class_type], NodeSchema.from_object_info(class_type, dump[class_type])
     compared = [field.name for field in fields(NodeSchema) if field.compare and field.name != "inputs"]
@@ -36,6 +49,42 @@ def test_declared_as_in_comfyui(class_type: str, dump: dict[str, Any]) -> None:
             assert dict(spec.socket.options) | {"tooltip": ""} == dict(expected.socket.options) | {"tooltip": ""}
         else:
             assert spec.socket == expected.socket
+
+
+@cache
+def saves() -> dict[str, list[Json]]:
+    """The nodes of all templates, inside subgraphs too, by class."""
+    found = defaultdict(list)
+    for template in templates().values():
+        for canvas in (template, *(template.get("definitions") or {}).get("subgraphs", ())):
+            for saved in canvas["nodes"]:
+                found[saved["type"]].append(saved)
+    return found
+
+
+def declared(name: str, socket: Socket) -> dict[str, Socket]:
+    """The sockets that an input may show, by name, whatever is chosen and however far it grows."""
+    if isinstance(socket, DynamicCombo):
+        parts = [(f"{name}.{part}", inner) for branch in socket.branches.values() for _, part, inner in branch]
+        return {name: socket} | {key: each for part in parts for key, each in declared(*part).items()}
+    if isinstance(socket, Autogrow):
+        return {f"{name}.{part}": socket.item for part in socket.names}
+    return {name: socket}
+
+
+@pytest.mark.parametrize("class_type", NEWER)
+def test_newer_classes_are_declared_as_templates_save_them(class_type: str) -> None:
+    schema = REGISTRY[class_type]
+    ours = {key: each for name, spec in schema.by_name.items() for key, each in declared(name, spec.socket).items()}
+    assert (class_type in saves()) != (class_type in UNSAVED)
+    for saved in saves().get(class_type, ()):
+        for slot in saved.get("inputs") or ():
+            socket = ours[slot["name"]]
+            chosen = isinstance(socket, Combo)
+            assert isinstance(socket, MatchType) or slot["type"] in ("COMBO" if chosen else socket.io_type, "*")
+        for slot, output in zip(saved.get("outputs") or (), schema.outputs, strict=False):
+            assert output.io_type == "COMFY_MATCHTYPE_V3" or slot["type"] in (type_name(output.io_type), "*")
+            assert slot["name"] == output.name
 
 
 @pytest.mark.parametrize("class_type", list(REGISTRY))

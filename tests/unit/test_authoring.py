@@ -9,7 +9,7 @@ from weft.engine.context import RunContext
 from weft.engine.errors import DefinitionError
 from weft.engine.schema.authoring import UI, Hidden, Output, Tooltip, UniqueId, is_marked, node, read_function
 from weft.engine.schema.node import InputSpec, Listing, NodeOptions, OutputSpec
-from weft.engine.schema.sockets import Combo, Files, Int, Socket
+from weft.engine.schema.sockets import Autogrow, Combo, DynamicCombo, Files, Int, Socket
 
 Image = Annotated[Any, Socket("IMAGE")]
 Steps = Annotated[int, Int(default=20, min=1)]
@@ -49,6 +49,15 @@ def named(*, kind: Annotated[str, Combo(["a", "b"])], file: Annotated[str, Files
 @node(category="test")
 def Several(*, n: Annotated[Steps, Int(default=5)]) -> tuple[Image, Annotated[Image, Output("mask")]]:
     return n, n
+
+
+How = DynamicCombo(options=[{"key": "by", "inputs": {"required": {"factor": ["INT", {}]}}}, {"key": "not"}])
+Row = Autogrow(template={"input": {"required": {"image": ["IMAGE", {}]}}, "prefix": "image", "min": 1, "max": 3})
+
+
+@node(category="test")
+def Unfolding(*, how: Annotated[Any, How], images: Annotated[Any, Row], steps: Steps) -> tuple[Image, Image, Steps]:
+    return how, images, steps
 
 
 @node(category="test")
@@ -95,6 +104,13 @@ def Shared(*, steps: Documented, more: Documented | None = None, own: Annotated[
         more: How many more.
     """
     return UI(text=[steps, more, own])
+
+
+def test_what_unfolds_is_given_as_one_dict() -> None:
+    call = read_function(Unfolding).call
+    given = {"how": "by", "how.factor": 2, "images.image0": "a", "images.image1": "b", "steps": 3}
+    assert call(**given) == ({"how": "by", "factor": 2}, {"image0": "a", "image1": "b"}, 3)
+    assert call(how="not", steps=3) == ({"how": "not"}, {}, 3)
 
 
 def test_what_an_alias_says_of_its_input_is_the_tooltip_unless_the_docstring_says_more() -> None:

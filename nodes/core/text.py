@@ -1,0 +1,239 @@
+"""Text: put together, cut, compared, searched and replaced; values taken out of JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from string import Formatter, ascii_lowercase
+from typing import Annotated, Any
+
+from weft.engine.errors import WeftError
+from weft.engine.schema.authoring import Output, Tooltip, node
+from weft.engine.schema.sockets import Autogrow, Boolean, Combo, Int, String
+
+LIBRARIES: tuple[str, ...] = ()
+
+STRING_MODULE = "comfy_extras.nodes_string"
+CATEGORY = "utils/string"
+
+Text = Annotated[str, String(multiline=True), Tooltip("The text.")]
+Line = Annotated[str, String(default="", multiline=False)]
+TextOut = Annotated[str, String()]
+Truth = Annotated[bool, Boolean()]
+Pattern = Annotated[str, String(multiline=True), Tooltip("A regular expression, as Python's re reads it.")]
+CaseSensitive = Annotated[bool, Boolean(default=True), Tooltip("Whether capital letters differ from small ones.")]
+CaseInsensitive = Annotated[bool, Boolean(default=True), Tooltip("Whether capital letters equal small ones.")]
+Multiline = Annotated[bool, Boolean(default=False), Tooltip("Whether ^ and $ stand for each line's ends.")]
+Dotall = Annotated[bool, Boolean(default=False), Tooltip("Whether the dot stands for the end of a line, too.")]
+
+CASES: Mapping[str, Callable[[str], str]] = {
+    "UPPERCASE": str.upper,
+    "lowercase": str.lower,
+    "Capitalize": str.capitalize,
+    "Title Case": str.title,
+}
+TRIMS: Mapping[str, Callable[[str], str]] = {"Both": str.strip, "Left": str.lstrip, "Right": str.rstrip}
+COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
+    "Starts With": str.startswith,
+    "Ends With": str.endswith,
+    "Equal": str.__eq__,
+}
+
+
+@node(display_name="Substring", category=CATEGORY, python_module=STRING_MODULE)
+def StringSubstring(*, string: Text, start: Annotated[int, Int()], end: Annotated[int, Int()]) -> TextOut:
+    """Take a part of a text.
+
+    Args:
+        start: The first character taken, counted from 0; a negative number counts from the end.
+        end: The first character not taken; a negative number counts from the end.
+    """
+    return string[start:end]
+
+
+@node(display_name="Length", category=CATEGORY, python_module=STRING_MODULE)
+def StringLength(*, string: Text) -> Annotated[int, Int(), Output("length")]:
+    """How many characters a text has."""
+    return len(string)
+
+
+@node(display_name="Case Converter", category=CATEGORY, python_module=STRING_MODULE)
+def CaseConverter(*, string: Text, mode: Annotated[str, Combo(tuple(CASES), multiselect=False)]) -> TextOut:
+    """Write a text in capital or small letters.
+
+    Args:
+        mode: Capitalize makes the first letter of the text a capital one, Title Case that of each word.
+    """
+    return CASES[mode](string)
+
+
+@node(display_name="Trim", category=CATEGORY, python_module=STRING_MODULE)
+def StringTrim(*, string: Text, mode: Annotated[str, Combo(tuple(TRIMS), multiselect=False)]) -> TextOut:
+    """Take blanks and empty lines off the ends of a text.
+
+    Args:
+        mode: Which end.
+    """
+    return TRIMS[mode](string)
+
+
+@node(display_name="Replace", category=CATEGORY, python_module=STRING_MODULE)
+def StringReplace(*, string: Text, find: Text, replace: Text) -> TextOut:
+    """Replace every place of a text that reads so by another.
+
+    Args:
+        find: What is replaced. An empty one stands before each character, and at the end.
+        replace: What stands there then.
+    """
+    return string.replace(find, replace)
+
+
+@node(display_name="Contains", category=CATEGORY, python_module=STRING_MODULE)
+def StringContains(
+    *, string: Text, substring: Text, case_sensitive: CaseSensitive
+) -> Annotated[Truth, Output("contains")]:
+    """Whether a text has another in it.
+
+    Args:
+        substring: What is looked for.
+    """
+    return _cased(substring, case_sensitive) in _cased(string, case_sensitive)
+
+
+@node(display_name="Compare", category=CATEGORY, python_module=STRING_MODULE)
+def StringCompare(
+    *,
+    string_a: Text,
+    string_b: Text,
+    mode: Annotated[str, Combo(tuple(COMPARISONS), multiselect=False)],
+    case_sensitive: CaseSensitive,
+) -> Truth:
+    """Whether a text begins with another, ends with it, or is the same.
+
+    Args:
+        string_a: The text that is looked at.
+        string_b: The text that it is compared with.
+        mode: What is asked.
+    """
+    return COMPARISONS[mode](_cased(string_a, case_sensitive), _cased(string_b, case_sensitive))
+
+
+def _cased(text: str, sensitive: bool) -> str:
+    return text if sensitive else text.lower()
+
+
+@node(display_name="Regex Match", category=CATEGORY, python_module=STRING_MODULE)
+def RegexMatch(
+    *, string: Text, regex_pattern: Pattern, case_insensitive: CaseInsensitive, multiline: Multiline, dotall: Dotall
+) -> Annotated[Truth, Output("matches")]:
+    """Whether a regular expression fits anywhere in a text."""
+    return _compiled(regex_pattern, case_insensitive, multiline, dotall).search(string) is not None
+
+
+@node(display_name="Regex Extract", category=CATEGORY, python_module=STRING_MODULE)
+def RegexExtract(
+    *,
+    string: Text,
+    regex_pattern: Pattern,
+    mode: Annotated[str, Combo(("First Match", "All Matches", "First Group", "All Groups"), multiselect=False)],
+    case_insensitive: CaseInsensitive,
+    multiline: Multiline,
+    dotall: Dotall,
+    group_index: Annotated[int, Int(default=1, min=0, max=100)],
+) -> TextOut:
+    """Take what a regular expression finds out of a text; several findings become lines, none the empty text.
+
+    Args:
+        mode: The first finding or all of them, whole or one group of each.
+        group_index: Which group, counted from 1; 0 is the whole finding. A finding without it is left out.
+    """
+    pattern = _compiled(regex_pattern, case_insensitive, multiline, dotall)
+    group = 0 if mode.endswith(("Match", "Matches")) else group_index
+    if group > pattern.groups:
+        return ""
+    found = islice(pattern.finditer(string), 1 if mode.startswith("First") else None)
+    return "\n".join(match[group] for match in found if match[group] is not None)
+
+
+@node(display_name="Regex Replace", category=CATEGORY, python_module=STRING_MODULE)
+def RegexReplace(
+    *,
+    string: Text,
+    regex_pattern: Pattern,
+    replace: Text,
+    case_insensitive: CaseInsensitive = True,
+    multiline: Multiline = False,
+    dotall: Dotall = False,
+    count: Annotated[int, Int(default=0, min=0, max=100)] = 0,
+) -> TextOut:
+    """Replace what a regular expression finds in a text.
+
+    Args:
+        replace: What stands there then; \\\\1 is the first group.
+        count: How many findings are replaced; 0 for all.
+    """
+    pattern = _compiled(regex_pattern, case_insensitive, multiline, dotall)
+    try:
+        return pattern.sub(replace, string, count=count)
+    except (re.error, IndexError) as error:
+        raise WeftError(f"the replacement {replace!r} does not fit {regex_pattern!r}: {error}") from error
+
+
+def _compiled(pattern: str, case_insensitive: bool, multiline: bool, dotall: bool) -> re.Pattern[str]:
+    flags = (case_insensitive, re.IGNORECASE), (multiline, re.MULTILINE), (dotall, re.DOTALL)
+    try:
+        return re.compile(pattern, sum(flag for given, flag in flags if given))
+    except (re.error, OverflowError) as error:
+        raise WeftError(f"{pattern!r} is no regular expression: {error}") from error
+
+
+@node(display_name="Format Text", category=CATEGORY, python_module=STRING_MODULE)
+def StringFormat(
+    *,
+    f_string: Annotated[str, String(default="{a}", multiline=True)],
+    values: Annotated[
+        Mapping[str, Any],
+        Autogrow(template={"input": {"optional": {"value": ["*", {}]}}, "names": list(ascii_lowercase), "min": 0}),
+    ],
+) -> TextOut:
+    """Put values into a text, as Python's str.format: `{a}`, `{b:.3f}`; `{{` is a brace.
+
+    Args:
+        f_string: The text with its places.
+        values: What is put into them: a, b, c, ...
+    """
+    try:
+        return _Fields().vformat(f_string, (), values)
+    except (LookupError, ValueError, AttributeError, TypeError) as error:
+        given = ", ".join(values) or "nothing"
+        raise WeftError(f"cannot format {f_string!r} with {given}: {error}") from error
+
+
+class _Fields(Formatter):
+    """Python's, but for what an object keeps to itself."""
+
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        if "._" in field_name:
+            raise ValueError(f"{field_name!r} asks for a private attribute")
+        return super().get_field(field_name, args, kwargs)
+
+
+@node(display_name="Extract Text from JSON", category=CATEGORY, python_module=STRING_MODULE)
+def JsonExtractString(*, json_string: Text, key: Line) -> TextOut:
+    """Take a value out of the first JSON object in a text, whatever stands around it; the empty text if there is none.
+
+    Args:
+        json_string: The text, such as the answer of a language model.
+        key: The name that the value has in the object.
+    """
+    decoder = json.JSONDecoder()
+    for at in (place.start() for place in re.finditer("{", json_string)):
+        try:
+            found, _ = decoder.raw_decode(json_string, at)
+        except (ValueError, RecursionError):
+            continue
+        value = found.get(key)
+        return "" if value is None else str(value)
+    return ""
