@@ -192,7 +192,6 @@ _FILES = {
         "PrimitiveInt",
         "PrimitiveString",
         "PrimitiveStringMultiline",
-        "StringConcatenate",
     ),
     "text": (
         "CaseConverter",
@@ -201,6 +200,7 @@ _FILES = {
         "RegexMatch",
         "RegexReplace",
         "StringCompare",
+        "StringConcatenate",
         "StringContains",
         "StringFormat",
         "StringLength",

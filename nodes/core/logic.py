@@ -1,4 +1,4 @@
-"""Values that are typed once and go to several inputs; text put together, and shown."""
+"""Values that are typed once and go to several inputs, and values shown."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ LIBRARIES: tuple[str, ...] = ()
 PRIMITIVE = "utils/primitive"
 PRIMITIVE_MODULE = "comfy_extras.nodes_primitive"
 LIMIT = 2**63 - 1
-
-Text = Annotated[str, String(multiline=True)]
 
 
 @node(display_name="Int", category=PRIMITIVE, python_module=PRIMITIVE_MODULE)
@@ -115,20 +113,6 @@ def PreviewAny(*, source: Anything) -> UI:
         source: The value.
     """
     return UI(text=[_as_text(source)])
-
-
-@node(display_name="Concatenate", category="utils/string", python_module="comfy_extras.nodes_string")
-def StringConcatenate(
-    *, string_a: Text, string_b: Text, delimiter: Annotated[str, String(default="", multiline=False)]
-) -> Annotated[str, String()]:
-    """Put two texts together.
-
-    Args:
-        string_a: The first text.
-        string_b: The second.
-        delimiter: What stands between them.
-    """
-    return f"{string_a}{delimiter}{string_b}"
 
 
 def _as_text(value: Any) -> str:

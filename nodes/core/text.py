@@ -42,6 +42,18 @@ COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
 }
 
 
+@node(display_name="Concatenate", category=CATEGORY, python_module=STRING_MODULE)
+def StringConcatenate(*, string_a: Text, string_b: Text, delimiter: Line) -> TextOut:
+    """Put two texts together.
+
+    Args:
+        string_a: The first text.
+        string_b: The second.
+        delimiter: What stands between them.
+    """
+    return f"{string_a}{delimiter}{string_b}"
+
+
 @node(display_name="Substring", category=CATEGORY, python_module=STRING_MODULE)
 def StringSubstring(*, string: Text, start: Annotated[int, Int()], end: Annotated[int, Int()]) -> TextOut:
     """Take a part of a text.
