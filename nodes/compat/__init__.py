@@ -1,0 +1,30 @@
+"""What node packs written for ComfyUI import: `folder_paths`, `nodes`, `comfy.utils`, ..., on Weft's own values.
+
+Packs know ComfyUI by the names of its modules. While packs are in use a finder of imports (finder.py) answers those
+names with the modules below `modules/`: `import comfy.utils` gives `modules/comfy/utils.py`, the module object itself,
+so that a pack which replaces a function there replaces it for all. Without packs nothing of this is imported, and no
+name is taken.
+
+How to add a module: write the file that bears its name. `modules/comfy/samplers.py` is `comfy.samplers`, also as
+`from comfy import samplers`. Nothing is registered. In it
+
+- what Weft has is imported from `weft.nodes`, torch inside functions where that is easy; packs need torch anyway;
+- another module of this kind is imported by its place, `from weft.nodes.compat.modules.comfy import utils`, never by
+  ComfyUI's name;
+- what depends on the run is asked of `weft.nodes.compat.host`: `host().registry`, `.folders`, `.settings`, and
+  `context()`, the RunContext of the node that is called, for progress, warnings and devices;
+- what is left out needs no line: a name that a module lacks is answered by missing.py. A module-level `__getattr__` of
+  its own is asked first; it raises AttributeError for what it does not know.
+
+A module `NAME` of a root (finder.ROOTS) that has no file is made of placeholders, and a name that a module has not is
+one: what needs it fails at its first use, with an error that names the pack, the module and the attribute. Where the
+pack guards the import (`try: ... except ImportError`), it gets the ImportError for which it is prepared.
+"""
+
+from __future__ import annotations
+
+from weft.nodes.compat.finder import install, uninstall
+from weft.nodes.compat.host import Host, host
+from weft.nodes.compat.missing import MissingName, lacking, loading
+
+__all__ = ["Host", "MissingName", "host", "install", "lacking", "loading", "uninstall"]

@@ -1,0 +1,138 @@
+"""The finder of imports that answers ComfyUI's module names with the files below `modules/`.
+
+Invariants:
+- A name outside of ROOTS is never answered, and a name that is loaded already is never asked for.
+- A module has one object, whether it is imported by ComfyUI's name or by its place in Weft.
+"""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from weft.nodes.compat.host import Host, become
+from weft.nodes.compat.missing import absent, missing_module
+
+ROOTS = frozenset(
+    {
+        *("comfy", "comfy_api", "comfy_api_nodes", "comfy_config", "comfy_execution", "comfy_extras"),
+        *("comfyui_version", "execution", "folder_paths", "latent_preview", "node_helpers", "nodes", "server"),
+    }
+)
+"""The top-level modules of ComfyUI that are answered, if need be with placeholders."""
+
+LAST = frozenset({"app", "custom_nodes", "protocol", "utils"})
+"""Those whose names are anybody's: answered with a file below `modules/`, and only where nothing else has the name."""
+
+_PLACE = f"{__package__}.modules"
+_FILES = Path(__file__).resolve().parent / "modules"
+
+
+class _First(MetaPathFinder):
+    """Answers ROOTS, before anything else is asked."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module of that name; None for one that is none of ComfyUI's, or whose import the pack guards."""
+        if fullname.partition(".")[0] not in ROOTS:
+            return None
+        return _written(fullname) or _missing(fullname)
+
+
+class _Last(MetaPathFinder):
+    """Answers LAST, when nothing else has."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """The module of that name, where there is a file for it."""
+        return _written(fullname) if fullname.partition(".")[0] in LAST else None
+
+
+_FIRST, _LAST = _First(), _Last()
+
+
+def install(host: Host) -> None:
+    """Answer ComfyUI's module names from now on, for packs of this session."""
+    become(host)
+    if _FIRST not in sys.meta_path:
+        sys.meta_path.insert(0, _FIRST)
+        sys.meta_path.append(_LAST)
+
+
+def uninstall() -> None:
+    """Answer no more, and take what was answered out of the process."""
+    become(None)
+    for finder in (_FIRST, _LAST):
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ROOTS | LAST and module.__name__.startswith(_PLACE):
+            del sys.modules[name]
+
+
+def _written(fullname: str) -> ModuleSpec | None:
+    place = _FILES.joinpath(*fullname.split("."))
+    if (place / "__init__.py").is_file():
+        return ModuleSpec(fullname, _Written(), is_package=True)
+    return ModuleSpec(fullname, _Written()) if place.with_suffix(".py").is_file() else None
+
+
+def _missing(fullname: str) -> ModuleSpec | None:
+    module = missing_module(fullname)
+    return None if module is None else ModuleSpec(fullname, _Made(module), is_package=True)
+
+
+class _Written(Loader):
+    """Gives the module that stands below `modules/`, itself."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """The module, imported by its place."""
+        module = import_module(f"{_PLACE}.{spec.name}")
+        vars(module).setdefault("__weft_spec__", module.__spec__)
+        _with_missing(module, spec.name)
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Leave it as it is: it has run."""
+        module.__spec__ = module.__weft_spec__
+
+
+class _Made(Loader):
+    """Gives a module that is a placeholder."""
+
+    def __init__(self, module: Any) -> None:
+        self.module = module
+
+    def create_module(self, spec: ModuleSpec) -> Any:
+        """The module."""
+        return self.module
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is to be run."""
+
+
+def _with_missing(module: ModuleType, name: str) -> None:
+    """Have the module answer what it lacks with placeholders, after a `__getattr__` of its own."""
+    own = vars(module).get("__getattr__")
+    if "__weft_answers__" in vars(module):
+        return
+    module.__dict__["__weft_answers__"] = True
+
+    def answered(attribute: str) -> object:
+        if own is not None:
+            try:
+                return own(attribute)
+            except AttributeError:
+                pass
+        return absent(name, attribute)
+
+    module.__dict__["__getattr__"] = functools.wraps(own)(answered) if own is not None else answered

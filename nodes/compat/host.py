@@ -1,0 +1,47 @@
+"""What the modules for packs know of the session that packs are loaded into, and of the node that is called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from weft.engine.context import RunContext, called
+from weft.engine.folders import Folders
+from weft.engine.schema.registry import Registry
+from weft.engine.settings import Settings
+
+
+@dataclass(frozen=True)
+class Host:
+    """The classes, folders and settings of a session."""
+
+    registry: Registry
+    folders: Folders
+    settings: Settings
+
+
+_HOSTS: list[Host] = []
+"""At most one: the modules that packs import are the process's, so the last session that loaded packs has them."""
+
+
+def become(host: Host | None) -> None:
+    """Make this the session of the modules; None leaves them without one."""
+    _HOSTS[:] = [] if host is None else [host]
+
+
+def host() -> Host:
+    """The session of the modules. Raises RuntimeError where packs are not in use."""
+    if not _HOSTS:
+        raise RuntimeError("no packs are in use: nothing says which folders and node classes are meant")
+    return _HOSTS[0]
+
+
+def folders() -> Folders:
+    """The folders of the node that is called, else those of the session."""
+    context = called()
+    return context.folders if context is not None else host().folders
+
+
+def context() -> RunContext:
+    """The context of the node that is called; elsewhere one that nobody watches, with the session's folders."""
+    found = called()
+    return found if found is not None else RunContext(folders=host().folders, settings=host().settings)

@@ -1,0 +1,205 @@
+"""What stands for a name of ComfyUI's that Weft has not: it can be imported, and fails when it is used.
+
+A pack imports dozens of names, and most of its nodes need few of them. So a missing name does not keep the pack from
+loading: it is a placeholder, a class that can be a base, an annotation or a decorator, and that raises MissingName when
+it is called, when its attributes are asked for, or when it is anything but passed on. A class that has one as its base
+is whole until it is made an instance of. While the pack is loaded, attributes and calls give further placeholders.
+
+Invariants:
+- A guarded name (`try: from comfy.x import y ... except ImportError`) is never a placeholder: the pack is prepared.
+- `hasattr(module, name)` says False, `getattr(module, name, default)` gives the default.
+"""
+
+from __future__ import annotations
+
+import dis
+import functools
+import sys
+from abc import ABCMeta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType, FunctionType, ModuleType
+from typing import Any, NoReturn
+
+from weft.engine.errors import WeftError
+from weft.nodes.compat.guards import guarded
+
+
+class MissingName(WeftError, AttributeError):
+    """A pack used a name of ComfyUI's that Weft has not."""
+
+
+_PACKS: dict[str, str] = {}
+"""Where the packs lie, a folder or a file, and what they are called."""
+_LACKING: dict[str, dict[str, None]] = {}
+"""What each pack has asked for that is not there, in the order in which it did."""
+_loading: list[str] = []
+
+
+@contextmanager
+def loading(pack: str, place: str) -> Iterator[None]:
+    """Inside the block the pack that lies at `place` is imported: what it lacks is no error yet."""
+    _PACKS[place] = pack
+    _LACKING.pop(pack, None)
+    _loading.append(pack)
+    try:
+        yield
+    finally:
+        _loading.pop()
+        _forget_modules()
+
+
+def lacking(pack: str) -> list[str]:
+    """The names, `module.attribute`, that a pack has asked for and that are not there."""
+    return list(_LACKING.get(pack, ()))
+
+
+def absent(module: str, name: str) -> Any:
+    """What a written module gives for a name that it has not: called by its `__getattr__`. Raises AttributeError."""
+    frame = _asking()
+    how = _how(frame)
+    # `from package import name` looks for an attribute first, then for a module, which is a placeholder if need be.
+    if how == _FROM:
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return _answer(module, name, frame, how)
+
+
+def missing_module(name: str) -> Any:
+    """A placeholder that stands for a module; None where the import is guarded."""
+    frame = _asking()
+    if guarded(frame, ImportError):
+        return None
+    module = placeholder(name, _pack_of(frame))
+    module.__path__ = []
+    module.__weft_module__ = True
+    return module
+
+
+def _answer(owner: str, name: str, frame: FrameType | None, how: str | None) -> Any:
+    """What stands for an attribute that an owner lacks. Raises AttributeError where no placeholder is due."""
+    if name.startswith("__") or how is None or guarded(frame, AttributeError if how == _READ else ImportError):
+        raise AttributeError(f"{owner!r} has no attribute {name!r}")
+    found = placeholder(f"{owner}.{name}", _pack_of(frame))
+    if how == _READ and not _loading:
+        raise found.__weft_error__()
+    return found
+
+
+def is_missing(thing: Any) -> bool:
+    """Whether this is a placeholder, or a class made on one."""
+    return isinstance(thing, Missing)
+
+
+class Missing(ABCMeta):
+    """The class of placeholders: each is a class that stands for one name, `name`, and knows the `pack` it is for."""
+
+    name: str
+    pack: str
+
+    def __weft_error__(cls) -> MissingName:
+        who = f"pack {cls.pack!r}" if cls.pack else "a pack"
+        return MissingName(
+            f"{who} uses {cls.name}, which Weft has not",
+            hint="docs/packs.md lists what there is of ComfyUI's API",
+        )
+
+    def __getattr__(cls, name: str) -> Any:
+        frame = _asking()
+        if "__weft_placeholder__" not in vars(cls) and not name.startswith("__") and _how(frame) is not None:
+            raise cls.__weft_error__()  # a class of the pack's, on a base that is missing
+        return _answer(cls.name, name, frame, _how(frame))
+
+    def __call__(cls, *args: Any, **named: Any) -> Any:
+        if not _loading or "__weft_placeholder__" not in vars(cls):
+            raise cls.__weft_error__()
+        if len(args) == 1 and not named and isinstance(args[0], FunctionType):
+            return _undecorated(cls, args[0])
+        return placeholder(f"{cls.name}()", cls.pack)
+
+    def __repr__(cls) -> str:
+        return f"<{cls.name}, which Weft has not>"
+
+    def _refused(cls, *args: Any) -> NoReturn:
+        raise cls.__weft_error__()
+
+    __bool__ = __len__ = __iter__ = __contains__ = __enter__ = __exit__ = _refused
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refused
+    __lt__ = __le__ = __gt__ = __ge__ = __int__ = __float__ = __index__ = __neg__ = _refused
+
+    def __getitem__(cls, key: Any) -> Any:
+        # As an annotation, `Missing[int]`.
+        return placeholder(f"{cls.name}[...]", cls.pack) if _loading else cls._refused()
+
+    def __or__(cls, other: Any) -> Any:
+        return cls
+
+    __ror__ = __or__
+
+
+def placeholder(name: str, pack: str) -> Any:
+    """What stands for `name`, for a pack."""
+    _note(pack, name)
+    return Missing(name.rpartition(".")[2], (), {"name": name, "pack": pack, "__weft_placeholder__": True})
+
+
+def _undecorated(decorator: Missing, function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a function is that a missing decorator was put on: it cannot be called."""
+
+    @functools.wraps(function)
+    def refused(*args: Any, **named: Any) -> Any:
+        raise decorator.__weft_error__()
+
+    return refused
+
+
+def _note(pack: str, name: str) -> None:
+    if not name.endswith((")", "]")):
+        _LACKING.setdefault(pack, {})[name] = None
+
+
+def _forget_modules() -> None:
+    """Take the modules that are placeholders out of the process: the next pack may guard what this one did not."""
+    for name in [name for name, module in sys.modules.items() if "__weft_module__" in getattr(module, "__dict__", ())]:
+        above, _, own = name.rpartition(".")
+        del sys.modules[name]
+        if isinstance(sys.modules.get(above), ModuleType):
+            vars(sys.modules[above]).pop(own, None)
+
+
+_MACHINERY = ("importlib._bootstrap", "importlib._bootstrap_external", "importlib", "functools")
+
+
+def _asking() -> FrameType | None:
+    """The frame that imports or asks for an attribute: the first one outside of this machinery."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", ""))
+        if module not in _MACHINERY and module not in _OWN:
+            return frame
+        frame = frame.f_back
+    return None
+
+
+_OWN = frozenset(f"weft.nodes.compat.{name}" for name in ("missing", "finder", "guards"))
+
+
+_READ, _IMPORT, _FROM = "read", "import", "from"
+_HOW = {"LOAD_ATTR": _READ, "LOAD_METHOD": _READ, "IMPORT_FROM": _IMPORT, "IMPORT_NAME": _FROM}
+
+
+def _how(frame: FrameType | None) -> str | None:
+    """How a frame asks for an attribute: by a dot, by an import; None for hasattr, getattr and their like."""
+    if frame is None or frame.f_lasti < 0:
+        return None
+    return _HOW.get(dis.opname[frame.f_code.co_code[frame.f_lasti]])
+
+
+def _pack_of(frame: FrameType | None) -> str:
+    """The pack whose file a frame is in, or what called it; else the one that is loaded."""
+    while frame is not None:
+        file = frame.f_code.co_filename
+        for place, pack in _PACKS.items():
+            if file == place or file.startswith(f"{place}/"):
+                return pack
+        frame = frame.f_back
+    return _loading[-1] if _loading else ""
