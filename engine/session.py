@@ -273,8 +273,8 @@ class Session:
         """What each of these plans, run one after the other with a cache, will make of evaluations of a network."""
         from weft.engine.planning.forecast import Forecast
 
-        forecast = Forecast(self.registry)
-        return (forecast.add(plan, self._settings_for(plan.lowered)) for plan in plans)
+        forecast = Forecast()
+        return (forecast.add(plan, self._settings_for(plan.lowered), self._planner(plan.lowered)) for plan in plans)
 
     def execute(
         self,

@@ -119,6 +119,7 @@ class DiskCache:
         self._given = codecs
         self._warn = warn
         self._told: set[str] = set()
+        self._unmeasured = 0
         if not read_only:
             check_owner(self.folder)
 
@@ -345,8 +346,12 @@ class DiskCache:
                 (key, encoded.document, _seal(key, encoded.document), time.time()),
             )
             db.executemany("INSERT INTO parts VALUES (?, ?)", ((key, digest) for digest in sizes))
-        if self.size().bytes > self.max_bytes:
-            self._shrink()
+        self._unmeasured += len(encoded.document) + sum(sizes.values())
+        # To measure costs more the more there is: the budget may be exceeded by a hundredth.
+        if self._unmeasured > self.max_bytes // 100:
+            self._unmeasured = 0
+            if self.size().bytes > self.max_bytes:
+                self._shrink()
 
     def _shrink(self) -> None:
         """Drop entries until the rest is within the budget."""

@@ -6,13 +6,12 @@ fit into one call, as they do where neither has areas, masks or a ControlNet of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
+from weft.engine.cache.protocol import steps_of
 from weft.engine.links import Link
-from weft.engine.planning.plan import Plan, Step
-from weft.engine.planning.signature import canonical
-from weft.engine.schema.registry import Registry
+from weft.engine.planning.plan import Plan, Planner, Step
+from weft.engine.planning.trails import Trail
 from weft.engine.settings import Settings
 from weft.engine.trajectory import Tell, Trajectory
 
@@ -27,25 +26,24 @@ class ModelCalls(NamedTuple):
 class Forecast:
     """The evaluations of runs, one after the other in one order, each of which finds what those before it left.
 
-    That is so with a cache that has room for all of it; what a cache has from earlier runs counts where it holds the
-    outputs of whole nodes.
+    That is so with a cache that has room for all of it. What it has from earlier runs counts: outputs of whole nodes,
+    and states in between.
     """
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
+    def __init__(self) -> None:
         self._done: set[bytes] = set()
-        self._passed: set[bytes] = set()
+        self._passed: dict[bytes, set[str]] = {}
 
-    def add(self, plan: Plan, settings: Settings) -> ModelCalls:
-        """The evaluations of one more run with these settings."""
+    def add(self, plan: Plan, settings: Settings, planner: Planner) -> ModelCalls:
+        """The evaluations of one more run with these settings, which `planner` has planned."""
         total = 0
         unknown = []
         for step in self._runs(plan):
-            function = self._registry.runnable(step.schema.class_type).options.trajectory
-            if function is None:
+            node = planner.registry.runnable(step.schema.class_type)
+            if node.options.trajectory is None:
                 continue
-            trajectory = trajectory_of(step, function, settings)
-            calls = self._calls(trajectory) if trajectory is not None else None
+            trajectory = trajectory_of(step, node.options.trajectory, settings)
+            calls = self._calls(trajectory, node.code, planner) if trajectory is not None else None
             if calls is None:
                 unknown.append(step.node_id)
             total += calls or 0
@@ -63,15 +61,17 @@ class Forecast:
         self._done.update(step.key.digest for step in runs)
         return runs[::-1]
 
-    def _calls(self, trajectory: Trajectory) -> int | None:
+    def _calls(self, trajectory: Trajectory, code: str, planner: Planner) -> int | None:
         calls = trajectory.calls
-        if calls is None:
-            return None
-        if trajectory.identity is None:
-            return sum(calls)
-        names = list(_names(trajectory))
-        there = max((place for place, name in enumerate(names, 1) if name in self._passed), default=0)
-        self._passed.update(names)
+        trail = Trail.of(trajectory, code, planner.namespace)
+        if calls is None or trail is None:
+            return None if calls is None else sum(calls)
+        if trail.key not in self._passed:
+            steps = steps_of(planner.cache)
+            self._passed[trail.key] = trail.kept(steps) if steps is not None else set()
+        passed = self._passed[trail.key]
+        there = max((place for place, name in enumerate(trail.names, 1) if name in passed), default=0)
+        passed.update(trail.names)
         return sum(calls[there:])
 
 
@@ -88,11 +88,3 @@ def trajectory_of(step: Step, function: Tell, settings: Settings) -> Trajectory 
     except Exception:  # the author's code, and inputs that nobody has looked at yet
         return None
     return found._replace(identity=None) if found is not None and step.key.volatile else found
-
-
-def _names(trajectory: Trajectory) -> Iterator[bytes]:
-    """What tells the state after each step from all others."""
-    steps = trajectory.steps or range(0)
-    whole = canonical([dict(trajectory.identity or {}), trajectory.schedule])
-    for step in steps:
-        yield whole + canonical([step, trajectory.own_end and step == steps[-1]])

@@ -4,13 +4,12 @@ A state is kept under namespace + blake2b-256(code of the node + identity of the
 what the node says tells it from all other states of that trajectory. It is looked for in the caches of the run that
 have a place for steps (`Cache.steps`), and in the memory of the run itself.
 
-How much is kept:
+Every state is kept:
 
-- In the memory of the run everything, while another node that is still to come has the same identity, or may turn out
-  to have it when it expands.
-- In a cache in memory everything; in any other one the newest state of those that it is given, and of the others as
-  many, evenly spaced, as cost no more than SHARE of the time in which they were computed.
-- Nothing of a node that is volatile or stale, or that does not know what its steps are computed from.
+- in the caches, up to their own limits;
+- in the memory of the run while another node that is still to come has the same identity, or may turn out to have it
+  when it expands;
+- but nothing of a node that is volatile or stale, or that does not know what its steps are computed from.
 """
 
 from __future__ import annotations
@@ -18,22 +17,18 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 from weft.engine.cache.memory import MemoryCache
 from weft.engine.cache.protocol import Cache, Entry, is_whole, steps_of
-from weft.engine.cache.tiers import Tiers
 from weft.engine.context import RunContext
 from weft.engine.events import NodeResumed
 from weft.engine.planning.forecast import trajectory_of
 from weft.engine.planning.plan import Planner, Step
 from weft.engine.planning.signature import canonical
+from weft.engine.planning.trails import Trail
 from weft.engine.running.state import RunState
 from weft.engine.trajectory import Tell, Trajectory
-
-SHARE = 0.01
-"""Of the time that steps take: what keeping them may cost, beside the newest state; with it, about 2 %."""
 
 _UNKNOWN = b"?"
 """The identity of a node of which nothing can be said before it runs."""
@@ -54,21 +49,19 @@ class Sharing:
         if mine in (b"", _UNKNOWN) or step.node_id in state.stale:
             return None
         awaited = any(other in (mine, _UNKNOWN) for other in self._to_come(state, step))
-        caches, shared = self._caches
-        found = [*([self._memory] if len(self._memory) else ()), *caches, *shared]
+        cache = steps_of(self._planner.cache)
+        caches = [cache] if cache is not None else []
+        found = [*([self._memory] if len(self._memory) else ()), *caches]
         kept = [*([self._memory] if awaited else ()), *caches]
         if not found and not kept:
             return None
         context = self._context.for_node(step.node_id, step.display_id)
-        return Steps(self._planner.namespace, mine, found, kept, context)
+        return Steps(self._planner.namespace, mine, found, kept, cache, self._trail(step), context)
 
     def keys(self, step: Step) -> Sequence[bytes]:
         """What a step has in common with all that pass the same states and find each other's; nothing if none can."""
-        trajectory = self._trajectory(step)
-        if trajectory is None or trajectory.identity is None or not any(self._caches):
-            return ()
-        whole = canonical([self._code(step), dict(trajectory.identity), trajectory.schedule])
-        return (self._planner.namespace + hashlib.blake2b(whole, digest_size=32).digest(),)
+        trail = self._trail(step)
+        return () if trail is None or steps_of(self._planner.cache) is None else (trail.key,)
 
     def release(self, state: RunState) -> None:
         """A node has ended: where no other one has any steps, the run needs to remember none."""
@@ -80,14 +73,6 @@ class Sharing:
         for node_id, step in state.steps.items():
             if step is not running and node_id not in state.expanded:
                 yield self._identity(step)
-
-    @cached_property
-    def _caches(self) -> tuple[Sequence[Cache], Sequence[Cache]]:
-        """Those that are written to, each by itself, since what that costs differs; and those that are read only."""
-        found = steps_of(self._planner.cache)
-        if found is None:
-            return (), ()
-        return (found.tiers, found.shared) if isinstance(found, Tiers) else ((found,), ())
 
     def _identity(self, step: Step) -> bytes:
         """What the states of a node are computed from; empty where it shares none."""
@@ -104,6 +89,10 @@ class Sharing:
         function = self._tells(step)
         return trajectory_of(step, function, self._context.settings) if function is not None else None
 
+    def _trail(self, step: Step) -> Trail | None:
+        trajectory = self._trajectory(step)
+        return None if trajectory is None else Trail.of(trajectory, self._code(step), self._planner.namespace)
+
     def _code(self, step: Step) -> str:
         """What tells a node's code; nothing of those of Weft's own, which share with one another."""
         return self._planner.registry.runnable(step.schema.class_type).code
@@ -116,17 +105,29 @@ class Steps:
     """The steps of one node: what it may find of them, and leave. Whatever fails at that does not fail the node."""
 
     def __init__(
-        self, namespace: bytes, identity: bytes, found: Sequence[Cache], kept: Sequence[Cache], context: RunContext
+        self,
+        namespace: bytes,
+        identity: bytes,
+        found: Sequence[Cache],
+        kept: Sequence[Cache],
+        noted: Cache | None,
+        trail: Trail | None,
+        context: RunContext,
     ) -> None:
         self._namespace = namespace
         self._identity = identity
         self._found = found
-        self._kept = [_Shelf(cache) for cache in kept]
+        self._kept = kept
+        self._noted = noted
+        self._trail = trail
+        self._named: dict[bytes, str] = {}
         self._context = context
-        self._started = self._last = time.perf_counter()
+        self._last = time.perf_counter()
 
     def find(self, places: Sequence[bytes]) -> tuple[int, Any] | None:
         """The last of these places, the states after each step in order, that somebody was at, and the state there."""
+        if self._trail is not None and len(places) == len(self._trail.names):
+            self._named = dict(zip(places, self._trail.names, strict=True))
         for index in reversed(range(len(places))):
             key = self._key(places[index])
             for cache in self._found:
@@ -140,10 +141,12 @@ class Steps:
 
     def keep(self, states: Mapping[bytes, Any]) -> None:
         """Leave states for others, in the order in which they were passed."""
-        entries = [(self._key(place), Entry((state,))) for place, state in states.items()]
-        elapsed = time.perf_counter() - self._started
-        for shelf in self._kept:
-            shelf.put(entries, elapsed)
+        for cache in self._kept:
+            for place, state in states.items():
+                cache.put(self._key(place), Entry((state,)))
+        left = {self._named[place]: self._key(place) for place in states if place in self._named}
+        if left and self._trail is not None and self._noted is not None:
+            self._trail.note(self._noted, left)
         self._last = time.perf_counter()
 
     @property
@@ -153,32 +156,3 @@ class Steps:
 
     def _key(self, place: bytes) -> bytes:
         return self._namespace + hashlib.blake2b(self._identity + place, digest_size=32).digest()
-
-
-class _Shelf:
-    """A cache, and what putting states there has cost."""
-
-    def __init__(self, cache: Cache) -> None:
-        self._cache = cache
-        self._spent = 0.0
-        self._cost = 0.0
-
-    def put(self, entries: Sequence[tuple[bytes, Entry]], elapsed: float) -> None:
-        """Put the newest entry, and as many of the others as are worth it after so many seconds of work."""
-        if isinstance(self._cache, MemoryCache):
-            for key, entry in entries:
-                self._cache.put(key, entry)
-            return
-        *others, newest = entries
-        self._timed(*newest)
-        count = min(len(others), int(max(0.0, SHARE * elapsed - self._spent) / max(self._cost, 1e-9)))
-        for number in range(1, count + 1):
-            self._timed(*others[number * len(others) // count - 1])
-            if self._spent > SHARE * elapsed:
-                break
-
-    def _timed(self, key: bytes, entry: Entry) -> None:
-        started = time.perf_counter()
-        self._cache.put(key, entry)
-        self._cost = time.perf_counter() - started
-        self._spent += self._cost

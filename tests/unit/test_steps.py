@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from weft.engine.running import steps as sharing
 from weft.engine.schema.authoring import node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files, Int, Socket
+from weft.engine.session import Session
 from weft.engine.settings import Settings
 from weft.engine.trajectory import Trajectory
 
@@ -40,7 +42,9 @@ class Walks:
         def tell(given: Mapping[str, Any], settings: Settings) -> Trajectory | None:
             if given["other"] == 13:
                 raise LookupError("an input that nobody has looked at")
-            return Trajectory({name: value for name, value in given.items() if name != "end"})
+            end = given["end"]
+            identity = {name: value for name, value in given.items() if name != "end"}
+            return Trajectory(identity, "by one", range(end), (1,) * end)
 
         @node(category="test")
         def Start(*, number: Number) -> Value:
@@ -215,25 +219,40 @@ class Slow(NoCache):
         self.kept.append(entry.outputs[0])
 
 
-@pytest.mark.parametrize(
-    ("seconds", "expected"), [(0.0, [9]), (200.0, [9, 8]), (500.0, [9, 1, 3, 5, 8]), (1e6, [9, *range(9)])]
-)
-def test_how_much_is_kept(
-    monkeypatch: pytest.MonkeyPatch, make_context: Any, seconds: float, expected: list[int]
-) -> None:
-    """The newest always; of the others as many as take a hundredth of the time, evenly spaced."""
-    cache = Slow()
-    monkeypatch.setattr(sharing.time, "perf_counter", lambda: cache.now)
-    left = sharing.Steps(b"", b"", [], [cache], make_context())
-    cache.now += seconds
-    left.keep({bytes([step]): step for step in range(10)})
-    assert cache.kept == expected
+def test_every_step_is_there_in_another_process(walks: Walks, tmp_path: Path) -> None:
+    walked(walks, graph(9), DiskCache(tmp_path / "c"))
+    for end in range(1, 10):
+        assert walked(walks, graph(end), DiskCache(tmp_path / "c")) == [0, *alone(end)]
+
+
+def test_what_is_left_to_do_is_said_before(walks: Walks, tmp_path: Path) -> None:
+    """After a run that was stopped, and one with another end; not by a cache that has lost the states."""
+
+    def stop(step: int, context: RunContext) -> None:
+        if step == 3:
+            context.cancel()
+            context.checkpoint()
+
+    def said(*ends: int) -> list[int]:
+        session = Session(registry=walks.registry, cache=DiskCache(tmp_path / "c"))
+        return [each.calls for each in session.model_calls(session.plan(session.read(graph(end))) for end in ends)]
+
+    assert said(5, 2, 8) == [5, 0, 3]
+    walks.at = stop
+    with pytest.raises(Interrupted):
+        walked(walks, graph(5), DiskCache(tmp_path / "c"))
+    walks.at = lambda step, context: None
+    assert said(5, 2, 8) == [2, 0, 3]
+    assert walked(walks, graph(5), DiskCache(tmp_path / "c"))[0] == 2
+    assert said(4, 8) == [0, 3]
+    shutil.rmtree(tmp_path / "c" / "steps")
+    assert said(4, 8) == [4, 4]
 
 
 def test_when_states_are_due(monkeypatch: pytest.MonkeyPatch, make_context: Any) -> None:
     cache = Slow()
     monkeypatch.setattr(sharing.time, "perf_counter", lambda: cache.now)
-    left = sharing.Steps(b"", b"", [], [cache], make_context())
+    left = sharing.Steps(b"", b"", [], [cache], None, None, make_context())
     assert not left.due
     cache.now += 10
     assert left.due
