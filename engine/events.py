@@ -30,7 +30,7 @@ class Event:
 class RunStarted(Event):
     """`nodes` will run, `cached` were found in the cache, `pruned` are needed by neither.
 
-    `deferred` run if a node that expands takes from them.
+    `deferred` run if a node asks for them, or one that expands takes from them.
     """
 
     nodes: tuple[str, ...]
@@ -42,6 +42,18 @@ class RunStarted(Event):
 @dataclass(frozen=True, slots=True)
 class NodeExpanded(Event):
     """A running node gave a graph: `nodes` will run before it is finished, `cached` were found in the cache."""
+
+    node_id: str
+    class_type: str
+    title: str
+    nodes: tuple[str, ...]
+    cached: tuple[str, ...]
+    display_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAsked(Event):
+    """A node that has not started needs lazy inputs: `nodes` will run before it, `cached` were found in the cache."""
 
     node_id: str
     class_type: str

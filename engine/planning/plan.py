@@ -44,9 +44,10 @@ class Origin(NamedTuple):
 class Known(NamedTuple):
     """A node that a plan knows: of the workflow, or made by a node that expanded.
 
-    `inputs` are coerced constants and Links, `lent` those of them of which only the link is taken. `version` tells the
-    code that its key is about. `files` are those whose content is in the key, as they were then, by FOLDER/NAME.
-    `part_of` is the node that was lowered to this one and others before the plan was made.
+    `inputs` are coerced constants and Links, `lent` those of them of which only the link is taken, `lazy` those whose
+    value is taken if the node asks for it. `version` tells the code that its key is about. `files` are those whose
+    content is in the key, as they were then, by FOLDER/NAME. `part_of` is the node that was lowered to this one and
+    others before the plan was made.
     """
 
     title: str
@@ -58,6 +59,7 @@ class Known(NamedTuple):
     files: Mapping[str, Sighting]
     origin: Origin | None = None
     part_of: str = ""
+    lazy: tuple[str, ...] = ()
 
     @property
     def display_id(self) -> str:
@@ -71,20 +73,20 @@ class Known(NamedTuple):
 
     @property
     def needs(self) -> list[str]:
-        """Those whose value it takes."""
+        """Those whose value it takes in any case."""
         return [link.node_id for link in self.takes]
 
     @property
     def takes(self) -> list[Link]:
-        """The links by which it takes a value."""
-        lent = self.lent
-        return [value for name, value in self.inputs.items() if type(value) is Link and name not in lent]
+        """The links by which it takes a value in any case."""
+        later = self.lent + self.lazy
+        return [value for name, value in self.inputs.items() if type(value) is Link and name not in later]
 
 
 class Step(NamedTuple):
-    """One node of the plan. `inputs`, `version`, `origin` and `part_of` as in Known.
+    """One node of the plan. `inputs`, `version`, `origin`, `part_of` and `lazy` as in Known.
 
-    `parents` are the nodes that it takes from, by link, and `needs` those whose values it takes. `hit` is what the
+    `parents` are the nodes that it is linked to, and `needs` those whose values it waits for. `hit` is what the
     cache has of it; `twin` is an earlier step with the same key, whose outputs it shares; otherwise the node is called,
     because of `reason`, and `recipe` is then noted in the cache.
     """
@@ -103,6 +105,7 @@ class Step(NamedTuple):
     recipe: Recipe | None = None
     origin: Origin | None = None
     part_of: str = ""
+    lazy: tuple[str, ...] = ()
 
     @property
     def display_id(self) -> str:
@@ -125,8 +128,9 @@ class Plan:
     """Steps in the order in which they run; `keep` are the nodes whose outputs the result holds.
 
     `pruned` are nodes that a target depends on and that need not run, since what they feed is in the cache; `deferred`
-    those of which only links are taken: they run if a node that expands makes use of such a link. `nodes` are all of
-    these, by id, sources first. Two plans are equal if they do the same, whatever file their workflow was read from.
+    those that run if need be: if a node asks for a lazy input, or one that expands makes use of a link that it got.
+    `nodes` are all of these, by id, sources first. Two plans are equal if they do the same, whatever file their
+    workflow was read from.
     """
 
     steps: tuple[Step, ...]
@@ -234,7 +238,8 @@ class Planner:
         """A node, with its key; `others` holds those that it is linked to. Raises MissingFile for a file it names."""
         key, files = self._maker.key(node_id, node, inputs, others)
         lent = tuple(name for name, how in node.links.items() if how == LINK) if node.links else ()
-        return Known(title, node.schema, inputs, lent, key, node.implementation, files, origin, part_of)
+        lazy = node.lazy(inputs) if node.wants is not None else ()
+        return Known(title, node.schema, inputs, lent, key, node.implementation, files, origin, part_of, lazy)
 
     def address(self, schema: NodeSchema, key: CacheKey) -> bytes:
         """The key under which the cache has what a node gives.
@@ -276,7 +281,8 @@ class Planner:
 
         `keep` says of the nodes that are needed in any case of which slots the value is. `computes` says for each key
         which node computes it. Backwards, every consumer is decided before the nodes that it takes from, so it is known
-        which slots of these are taken: a hit has them all. Above a hit, nothing is needed. A node that is `lost` is no
+        which slots of these are taken: a hit has them all. Above a hit, nothing is needed; what is lazy is needed if it
+        is a hit. A node that is `lost` is no
         hit, whatever the cache says of it. Of the nodes `whole`, others may take as well: a hit has every slot. With
         `values`, of those to `keep` it has every slot that the cache has.
         """
@@ -301,6 +307,11 @@ class Planner:
                 elif step.needs:
                     for source, slot in nodes[node_id].takes:
                         needed.setdefault(source, set()).add(slot)
+                if step.lazy and step.runs:
+                    there = self._there(step, nodes)
+                    steps[-1] = step = step._replace(needs=(*step.needs, *(link.node_id for link in there)))
+                    for source, slot in there:
+                        needed.setdefault(source, set()).add(slot)
                 if step.needs is not step.parents:
                     later.update(step.parents)
             elif node_id in later:
@@ -319,7 +330,7 @@ class Planner:
     ) -> Step:
         """The step of a node of which these slots are taken; those that are `idle` a hit need not have."""
         known = nodes[node_id]
-        title, schema, given, lent, key, version, _, origin, part_of = known
+        title, schema, given, lent, key, version, _, origin, part_of, lazy = known
         node = (node_id, title, schema, given, key, version)
         first = computes[key.digest]
         if first != node_id:
@@ -334,8 +345,18 @@ class Planner:
         reason = key.volatile or astray or (LOST if lost else "")
         reason = reason or reason_of(recipe, self.cache.recall(self.place(node_id)))
         parents = tuple(known.links)
-        needs = tuple(known.needs) if lent else parents
-        return Step(*node, parents, needs, None, None, reason, recipe, origin, part_of)
+        needs = tuple(known.needs) if lent or lazy else parents
+        return Step(*node, parents, needs, None, None, reason, recipe, origin, part_of, lazy)
+
+    def _there(self, step: Step, nodes: Mapping[str, Known]) -> list[Link]:
+        """Those links of the lazy inputs of a step whose values the cache has."""
+        found = []
+        for link in (step.inputs[name] for name in step.lazy):
+            _, schema, _, _, key, *_ = nodes[link.node_id]
+            hit = self.find(schema, key)
+            if hit is not None and link.slot not in hit.absent and self.still_there(hit):
+                found.append(link)
+        return found
 
     def recipe(self, node_id: str, nodes: Mapping[str, Known]) -> Recipe:
         """What a node is computed from."""

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.protocol import Entry, Warned
+from weft.engine.cache.protocol import ABSENT, Entry, Warned
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, MissingFile, NodeError, is_plain, of_machine
 from weft.engine.links import LINKED, Link, Linked
@@ -37,7 +37,13 @@ class Expansion(NamedTuple):
     warnings: tuple[Warned, ...] = ()
 
 
-Outcome = Entry | Expansion | NodeError
+class Wanted(NamedTuple):
+    """Where the lazy inputs come from that a node needs and that are not there yet."""
+
+    links: tuple[Link, ...]
+
+
+Outcome = Entry | Expansion | Wanted | NodeError
 """What comes of a call."""
 
 
@@ -57,6 +63,18 @@ class Call:
         self.outputs = outputs
         self.context = context
         self.seconds = 0.0
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether it is to be awaited."""
+        return self.node.asynchronous
+
+    def inputs(self) -> dict[str, Any]:
+        """What the node gets, as far as it is there: None for a lazy input that is not."""
+        inputs = _taken(self.step, self.node, self.outputs)
+        if self.node.injected:
+            _inject(self.step, self.node, inputs, self.context)
+        return inputs
 
     def perform(self) -> Outcome:
         """Call it here. Raises what call_node does, but for NodeError, which is an outcome."""
@@ -128,15 +146,22 @@ async def await_node(
 
 def _taken(step: Step, node: RunnableNode, outputs: Mapping[str, tuple[Any, ...]]) -> dict[str, Any]:
     """The inputs with the values that their links lead to."""
-    lent = node.links
+    lent, given = node.links, step.inputs
+    if step.lazy:
+        given = {name: None if name in step.lazy and not is_there(outputs, v) else v for name, v in given.items()}
     inputs = {
         name: outputs[value.node_id][value.slot] if type(value) is Link and name not in lent else value
-        for name, value in step.inputs.items()
+        for name, value in given.items()
     }
     for name, how in lent.items():
         if how == LINKED and type(link := inputs.get(name)) is Link:
             inputs[name] = Linked(outputs[link.node_id][link.slot], link)
     return inputs
+
+
+def is_there(outputs: Mapping[str, tuple[Any, ...]], link: Link) -> bool:
+    """Whether the value that a link leads to was computed, and is kept."""
+    return link.node_id in outputs and outputs[link.node_id][link.slot] is not ABSENT
 
 
 def _inject(step: Step, node: RunnableNode, inputs: dict[str, Any], context: RunContext) -> RunContext:

@@ -37,7 +37,7 @@ class InlineDriver:
 
     def drive(self, work: Work) -> None:
         while (call := work.take()) is not None:
-            work.settle(call, _alone(call) if call.node.asynchronous else call.perform())
+            work.settle(call, _alone(call) if call.asynchronous else call.perform())
 
 
 def _alone(call: Call) -> Outcome:

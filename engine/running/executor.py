@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,7 @@ from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import (
     LibrariesLoaded,
     LibrariesLoading,
+    NodeAsked,
     NodeCached,
     NodeExpanded,
     NodeFailed,
@@ -32,11 +33,12 @@ from weft.engine.events import (
 )
 from weft.engine.links import Link
 from weft.engine.planning.plan import Plan, Planner, Step
-from weft.engine.running.call import Call, Expansion, Outcome, failure
+from weft.engine.running.asking import Asking
+from weft.engine.running.call import Call, Expansion, Outcome, Wanted, failure
 from weft.engine.running.drivers import Driver, InlineDriver
-from weft.engine.running.growth import again, grow
+from weft.engine.running.growth import again, ask, grow
 from weft.engine.running.result import RunResult
-from weft.engine.running.state import RunState
+from weft.engine.running.state import NOTHING, Growth, RunState
 from weft.engine.running.steps import Sharing
 from weft.engine.schema.node import RunnableNode
 
@@ -115,6 +117,7 @@ class _Run:
         self.spared = False
         self.observed = bool(context.observers)
         self.grown = False
+        self.asked: set[str] = set()
         self.code: dict[str, RunnableNode] = {}
         self.files = context.written
         self.sharing = Sharing(planner, context)
@@ -207,6 +210,9 @@ class _Run:
     def settle(self, call: Call, outcome: Outcome) -> None:
         """Take what came of a call. Raises NodeError where the run cannot go on without it."""
         step = call.step
+        if isinstance(outcome, Wanted):
+            self._ask(step, outcome.links)
+            return
         if isinstance(outcome, NodeError):
             self._failed(step, outcome)
             try:
@@ -307,6 +313,8 @@ class _Run:
         node = self.code.get(class_type)
         if node is None:
             node = self.code[class_type] = self.planner.registry.runnable(class_type)
+        if node.wants is not None and step.node_id not in self.asked:
+            return Asking(step, node, self.state.outputs, self.context)
         if node.libraries:
             self._load_libraries(node)
         if self.observed:
@@ -397,8 +405,36 @@ class _Run:
 
     def _expand(self, step: Step, expansion: Expansion, seconds: float) -> None:
         self.started[step.node_id] = time.perf_counter() - seconds
+        growth = self._grown(step, lambda: grow(self.planner, self.state, step, expansion))
+        self.namesakes.clear()
+        self.state.expand(step.node_id, growth)
+        if self.observed:
+            steps = growth.plan.steps
+            runs = tuple(inner.node_id for inner in steps if inner.runs)
+            cached = tuple(inner.node_id for inner in steps if not inner.runs)
+            class_type = step.schema.class_type
+            self.context.emit(NodeExpanded(step.node_id, class_type, step.title, runs, cached, step.display_id))
+
+    def _ask(self, step: Step, links: Sequence[Link]) -> None:
+        """What a node asked for comes next, then it is asked again; if nothing is missing, it is called."""
+        if not links:
+            self.asked.add(step.node_id)
+            self.state.ask(step.node_id, NOTHING)
+            return
+        growth = self._grown(step, lambda: ask(self.planner, self.state, step, links))
+        self.state.ask(step.node_id, growth)
+        if self.observed:
+            steps = growth.plan.steps
+            runs = tuple(inner.node_id for inner in steps if inner.runs)
+            cached = tuple(inner.node_id for inner in steps if not inner.runs)
+            self.context.emit(
+                NodeAsked(step.node_id, step.schema.class_type, step.title, runs, cached, step.display_id)
+            )
+
+    def _grown(self, step: Step, plan: Callable[[], Growth]) -> Growth:
+        """What is planned for a node that was called, or asked. What is wrong with it, is wrong with the node."""
         try:
-            growth = grow(self.planner, self.state, step, expansion)
+            growth = plan()
         except (WeftError, OSError, ValueError, TypeError, OverflowError) as error:
             failed = failure(step, error, step.inputs)
             failed.__cause__ = error
@@ -408,14 +444,7 @@ class _Run:
             finally:
                 del failed  # as in _let_pass
         self.grown = True
-        self.namesakes.clear()
-        self.state.expand(step.node_id, growth)
-        if self.observed:
-            steps = growth.plan.steps
-            runs = tuple(inner.node_id for inner in steps if inner.runs)
-            cached = tuple(inner.node_id for inner in steps if not inner.runs)
-            class_type = step.schema.class_type
-            self.context.emit(NodeExpanded(step.node_id, class_type, step.title, runs, cached, step.display_id))
+        return growth
 
     def _join(self, step: Step) -> None:
         """Give a node that expanded its outputs."""

@@ -1,4 +1,4 @@
-"""The part of a plan that is made while it runs: a plan for what a node expands into, or for what a hit left undone.
+"""The part of a plan that is made while it runs: for what a node expands into or asks for, or what a hit left undone.
 
 What is inside is planned as the workflow was: keys by the same rules, so that equal nodes are computed once and the
 cache serves them; only what is needed runs. A node outside whose outputs are gone by then is planned again. Nothing
@@ -8,7 +8,7 @@ here changes the state of the run or its plan.
 from __future__ import annotations
 
 from collections import ChainMap
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from weft.engine.cache.protocol import Entry, is_whole
@@ -67,6 +67,18 @@ def grow(planner: Planner, state: RunState, step: Step, expansion: Expansion) ->
     steps, computes = _steps(planner, state, step, nodes, keep, (step.node_id,))
     shown = Entry((), expansion.ui, expansion.files, expansion.warnings)
     return Growth(Plan(steps, frozenset(wanted), nodes=inside), computes, results, wanted, shown)
+
+
+def ask(planner: Planner, state: RunState, step: Step, links: Sequence[Link]) -> Growth:
+    """Plan what `step`, which is running, asks for by these links, as far as it is not there.
+
+    Raises BadExpansion where that waits for the step itself.
+    """
+    keep: dict[str, set[int]] = {}
+    for source, slot in links:
+        keep.setdefault(source, set()).add(slot)
+    steps, computes = _steps(planner, state, step, state.nodes, keep, (step.node_id,))
+    return Growth(Plan(steps, frozenset(keep)), computes, parents=tuple(link.node_id for link in links))
 
 
 def again(planner: Planner, state: RunState, step: Step) -> Growth:

@@ -24,7 +24,7 @@ class AsyncDriver:
         try:
             while True:
                 while (call := work.take()) is not None:
-                    if call.node.asynchronous:
+                    if call.asynchronous:
                         running[asyncio.create_task(call.awaited())] = call
                     else:
                         work.settle(call, call.perform())

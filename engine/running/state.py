@@ -34,6 +34,7 @@ Invariants, between any two transitions:
 
 A link that is only passed on blocks nothing, but counts as waiting: its source, if it ran, stays until the node has
 expanded and the links inside have taken over. A source that did not run, or is gone, is planned with the expansion.
+So it is with a lazy input, until the node asks for it: then its source, planned if it did not run, blocks the node.
 """
 
 from __future__ import annotations
@@ -54,7 +55,8 @@ class Growth(NamedTuple):
     """What becomes of a node that expands: a plan for what is inside, and its outputs, Links and values, slot by slot.
 
     `parents` are the nodes to wait for: those that the outputs come from, and the output nodes inside. `computes` says
-    for keys which node computes them from now on. `shown` is what the node itself showed and wrote.
+    for keys which node computes them from now on. `shown` is what the node itself showed and wrote. Of one that asks
+    for lazy inputs there is a plan for these, and `parents` are where they come from, one entry an input.
     """
 
     plan: Plan
@@ -62,6 +64,10 @@ class Growth(NamedTuple):
     results: tuple[Any, ...] = ()
     parents: tuple[str, ...] = ()
     shown: Entry = Entry(())
+
+
+NOTHING = Growth(Plan(()), {})
+"""What there is to do for a node that has all that it asks for."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +169,18 @@ class RunState:
         self._add(growth.plan.steps)
         self._block(node_id, growth.parents)
         self.release(step.parents)
+
+    def ask(self, node_id: str, growth: Growth) -> None:
+        """A running step waits for more of its inputs, those from `growth.parents`: their steps come next, then it."""
+        step = self.steps[node_id]
+        self.steps[node_id] = step._replace(needs=(*step.needs, *growth.parents))
+        self.computes.update(growth.computes)
+        self.running.discard(node_id)
+        self.first -= 1
+        self.rank[node_id] = self.first
+        self.place[self.first] = node_id
+        self._add(growth.plan.steps)
+        self._block(node_id, growth.parents)
 
     def retry(self, node_id: str, growth: Growth) -> None:
         """A running step is done in another way: by the steps of a plan of its own, of which it is the last."""

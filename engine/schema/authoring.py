@@ -16,7 +16,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -24,7 +24,7 @@ from weft.engine.context import RunContext
 from weft.engine.errors import DefinitionError
 from weft.engine.links import LINK, LINKED
 from weft.engine.schema.expansion import Expanded, GraphBuilder
-from weft.engine.schema.node import InputSpec, Listing, NodeOptions, NodeSchema, OutputSpec, RunnableNode
+from weft.engine.schema.node import InputSpec, Listing, NodeOptions, NodeSchema, OutputSpec, RunnableNode, Wants
 from weft.engine.schema.sockets import Autogrow, DynamicCombo, Socket
 
 CONTEXT = "CONTEXT"
@@ -62,6 +62,13 @@ class Tooltip:
     """
 
     text: str
+
+
+class Lazy:
+    """Marks an input whose source runs only when the node asks for its value: `Annotated[Image, Lazy()]`.
+
+    What it asks for `@node(lazy=function)` says. Until then, and if it never does, the value is None.
+    """
 
 
 class Output:
@@ -148,7 +155,11 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         section = "required" if parameter.default is inspect.Parameter.empty else "optional"
         shared = _marker(annotation, (Tooltip,))
         tooltip = tooltips.get(name) or (shared.text if shared is not None else None)
-        inputs.append(InputSpec(name, _with_tooltip(marker, tooltip), section))
+        lazy = _marker(annotation, (Lazy,)) is not None
+        if lazy and mark.lazy is None:
+            raise DefinitionError(f"{class_type}: parameter {name!r} is lazy", hint="say when it is needed: lazy=")
+        said = {"tooltip": tooltip} if tooltip is not None and "tooltip" not in marker.options else {}
+        inputs.append(InputSpec(name, _with_options(marker, said | ({"lazy": True} if lazy else {})), section))
     inputs.sort(key=lambda spec: spec.section == "optional")
     if "return" not in hints:
         raise DefinitionError(f"{class_type}: the function says not what it returns", hint="-> Image, -> UI, -> None")
@@ -171,7 +182,12 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         module=function.__module__,
         libraries=_libraries(function.__module__ or ""),
         asynchronous=inspect.iscoroutinefunction(function),
+        wants=_wants(mark.lazy) if mark.lazy is not None else None,
     )
+
+
+def _wants(lazy: Callable[[Mapping[str, Any]], Iterable[str]]) -> Wants:
+    return Wants(lambda **inputs: lazy(inputs))
 
 
 def _libraries(module: str) -> tuple[str, ...]:
@@ -219,14 +235,14 @@ def _marker(annotation: Any, kinds: tuple[type, ...]) -> Any:
     return found[-1] if found else None
 
 
-def _with_tooltip(socket: Socket, tooltip: str | None) -> Socket:
-    if tooltip is None or "tooltip" in socket.options:
+def _with_options(socket: Socket, options: Mapping[str, Any]) -> Socket:
+    if not options:
         return socket
     documented = object.__new__(type(socket))
     for owner in type(socket).__mro__:
         for slot in getattr(owner, "__slots__", ()):
             setattr(documented, slot, getattr(socket, slot))
-    documented.options = {**socket.options, "tooltip": tooltip}
+    documented.options = {**socket.options, **options}
     return documented
 
 

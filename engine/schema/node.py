@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from weft.engine.errors import DefinitionError, MissingFile
 from weft.engine.folders import Folders
+from weft.engine.links import Link
 from weft.engine.schema.sockets import Autogrow, DynamicCombo, IoType, Socket, socket_from, type_name
 from weft.engine.trajectory import Tell
 
@@ -101,6 +102,10 @@ class NodeOptions:
     check: Callable[[Seen], Iterable[tuple[str, str | MissingFile]]] | None = None
     """`check(seen)` yields (input name, message) for what is wrong beyond a single input, before anything runs; a
     MissingFile in place of the message for a file that is not there."""
+
+    lazy: Callable[[Mapping[str, Any]], Iterable[str]] | None = None
+    """`lazy(inputs)` returns the names of the lazy inputs that the node needs, from what is known of its inputs; None
+    stands for what is not known yet. It is asked again when they are there, until it needs nothing more."""
 
     queued: Callable[..., Mapping[str, Any]] | None = None
     """`queued(constants, last, random)` returns the inputs that have another value in this run: what the browser
@@ -225,6 +230,16 @@ class NodeSchema(Listing):
             raise DefinitionError(f"object_info entry {class_type!r} is not as ComfyUI writes it: {error!r}") from error
 
 
+class Wants(NamedTuple):
+    """Asks a node which of its lazy inputs it needs: called as the node is, with None for what is not known yet.
+
+    Where `asynchronous`, it returns a coroutine.
+    """
+
+    call: Callable[..., Iterable[str] | None]
+    asynchronous: bool = False
+
+
 @dataclass(frozen=True, eq=False)
 class RunnableNode:
     """A node class that can be run: its schema, and what calls it.
@@ -234,7 +249,8 @@ class RunnableNode:
     (`weft.engine.links`). `module` is where the class is written. `libraries` are modules that are imported before the
     node is called, as a step of their own: they may take longer than it. `code`, which a Registry sets for what was put
     into it by hand, joins the cache key: it tells this code from all other code that this process has had. Where `call`
-    returns a coroutine, the node is `asynchronous`: such nodes overlap.
+    returns a coroutine, the node is `asynchronous`: such nodes overlap. `wants` says what it needs of its lazy inputs;
+    without it, no input is lazy.
     """
 
     schema: NodeSchema
@@ -246,6 +262,7 @@ class RunnableNode:
     libraries: tuple[str, ...] = ()
     code: str = ""
     asynchronous: bool = False
+    wants: Wants | None = None
 
     unavailable: ClassVar[str] = ""
 
@@ -263,6 +280,14 @@ class RunnableNode:
     def by_node_id(self) -> bool:
         """Whether the node's id joins its cache key."""
         return self.options.by_node_id or "UNIQUE_ID" in self.injected.values()
+
+    def lazy(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The inputs, of a node that is given these, whose source runs only when the node asks for its value."""
+        if self.wants is None:
+            return ()
+        declared = self.schema.given(inputs)
+        linked = (name for name, value in inputs.items() if type(value) is Link and name not in self.links)
+        return tuple(name for name in linked if name in declared and declared[name].socket.options.get("lazy"))
 
 
 class DescribedNode(NamedTuple):

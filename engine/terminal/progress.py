@@ -100,6 +100,8 @@ class Narrator(_Live):
             case events.NodeCached():
                 self.reused += 1
                 self._ended(f"{self._place} {self._where(event)}: reused", brief=True)
+            case events.NodeAsked():
+                self.expected.update(event.nodes, event.cached)
             case events.NodeExpanded():
                 self.expected.update(event.nodes, event.cached)
                 self.expanded.add(event.node_id)

@@ -29,6 +29,10 @@ class Picture:
             events.NodeExpanded("1", "C", "T", ("1.a",), ("1.b",)),
             {"node_id": "1", "class_type": "C", "title": "T", "nodes": ["1.a"], "cached": ["1.b"]},
         ),
+        (
+            events.NodeAsked("1", "C", "T", ("2",), ("3",)),
+            {"node_id": "1", "class_type": "C", "title": "T", "nodes": ["2"], "cached": ["3"]},
+        ),
         (events.Progress("1.a", 2, 5, "1"), {"node_id": "1.a", "value": 2, "total": 5, "display_id": "1"}),
         (events.NodeResumed("1", 2, 5), {"node_id": "1", "value": 2, "total": 5}),
         (events.NodeCached("1", "C", "T"), {"node_id": "1", "class_type": "C", "title": "T"}),
@@ -68,6 +72,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 16
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 17
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]
