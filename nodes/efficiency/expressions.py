@@ -75,14 +75,14 @@ def EvaluateStrings(
         b: A text that it calls b.
         c: A text that it calls c.
     """
-    from weft.nodes.efficiency.evaluation import evaluate
+    from weft.nodes.core.evaluation import evaluate
 
     result = (str(evaluate(python_expression, {"a": a, "b": b, "c": c}, {"len": len})),)
     return _shown(result, print_to_console)
 
 
 def _numbers(expression: str, names: dict[str, Any], show: str) -> Any:
-    from weft.nodes.efficiency.evaluation import as_number, evaluate
+    from weft.nodes.core.evaluation import as_number, evaluate
 
     value = evaluate(expression, names)
     result = as_number(int, value, expression), as_number(float, value, expression), str(value)

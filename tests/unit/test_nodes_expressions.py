@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from weft.nodes.efficiency.evaluation import ExpressionError, evaluate
+from weft.nodes.core.evaluation import ExpressionError, evaluate
 from weft.nodes.efficiency.expressions import EvaluateFloats, EvaluateIntegers, EvaluateStrings
 
 from ..reference.store import Golden, goldens
