@@ -62,6 +62,7 @@ FRONTEND = Frontend(
     classes={
         **dict.fromkeys(_FILE_NAMERS, Handling(fills_in=True)),
         **dict.fromkeys(("KSampler", "KSamplerAdvanced"), Handling((_without_sample_prefix,))),
+        "CustomCombo": Handling(keeps_more=True),  # the texts to choose from
         **CLASSES,
     },
 )

@@ -85,7 +85,7 @@ def fill(item: EditorNode, shape: NodeShape) -> Iterator[Issue]:
             yield item.issue("drawn_seed", message)
     elif item.body is not None and item.body.group is None:
         item.held = _instance_values(item.body, item.node)
-    if item.held.left and item.runs and item.fault is None:
+    if item.held.left and item.runs and item.fault is None and not item.handling.keeps_more:
         taker = "the class" if item.body is None else "the subgraph"
         yield item.issue("values_left_out", f"{_values(item)} that no widget of {taker} takes: {_shown(item)}")
 

@@ -71,6 +71,7 @@ class Handling:
     drawn when the workflow is queued. `outputs_by_name`: its outputs moved between versions, so a link of its goes by
     the output's name, not by its number. `too_old` says who saved a node in which a widget holds what cannot be its
     own; without it, that is not looked at. `fills_in`: tokens such as `%date%` in its file names are replaced.
+    `keeps_more`: its save also has widgets that are the browser's alone.
     """
 
     migrations: tuple[Migration, ...] = ()
@@ -78,6 +79,7 @@ class Handling:
     outputs_by_name: bool = False
     too_old: str = ""
     fills_in: bool = False
+    keeps_more: bool = False
 
 
 @dataclass(frozen=True)

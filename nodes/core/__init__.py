@@ -192,6 +192,14 @@ _FILES = {
         "PrimitiveInt",
         "PrimitiveString",
         "PrimitiveStringMultiline",
+        "SeedNode",
+    ),
+    "maths": (
+        "ColorToRGBInt",
+        "ComfyMathExpression",
+        "ComfyNumberConvert",
+        "CustomCombo",
+        "ResolutionSelector",
     ),
     "text": (
         "CaseConverter",

@@ -46,12 +46,16 @@ class ExpressionError(ValueError):
 
 
 def evaluate(
-    expression: str, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]] | None = None
+    expression: str,
+    names: Mapping[str, Any],
+    functions: Mapping[str, Callable[..., Any]] | None = None,
+    *,
+    chance: bool = True,
 ) -> Any:
     """The value of a Python expression over the given names.
 
-    Beside `functions` there are int, float, str, rand() (0..1) and randint(n) (0..n-1). Random numbers are the same
-    for the same expression and names, so that a workflow gives the same each time.
+    Beside `functions` there are int, float, str and, with `chance`, rand() (0..1) and randint(n) (0..n-1). Random
+    numbers are the same for the same expression and names, so that a workflow gives the same each time.
 
     Raises:
         ExpressionError: no expression, an unknown name, a forbidden feature, an operation that fails or gets too large.
@@ -60,9 +64,10 @@ def evaluate(
     try:
         if len(expression) > MAX_EXPRESSION:
             raise ExpressionError(f"it has {len(expression)} characters, at most {MAX_EXPRESSION} are allowed")
-        generator = _generator(expression, names)
         offered: dict[str, Callable[..., Any]] = {"int": int, "float": float, "str": str, **(functions or {})}
-        offered |= {"rand": generator.random, "randint": lambda top: int(generator.random() * top)}
+        if chance:
+            generator = _generator(expression, names)
+            offered |= {"rand": generator.random, "randint": lambda top: int(generator.random() * top)}
         evaluator = _Bounded(names, offered)
         value = evaluator.eval(expression)
         if callable(value):
@@ -94,7 +99,7 @@ def as_number(kind: type, value: Any, expression: str) -> Any:
 
 class _Bounded(SimpleEval):
     def __init__(self, names: Mapping[str, Any], functions: Mapping[str, Callable[..., Any]]) -> None:
-        operators = {**DEFAULT_OPERATORS, ast.Pow: _power, ast.Mult: _times, ast.LShift: _shifted, ast.Mod: _modulo}
+        operators = {**DEFAULT_OPERATORS, ast.Pow: power, ast.Mult: _times, ast.LShift: _shifted, ast.Mod: _modulo}
         known = {"True": True, "False": False, "None": None, **names}
         super().__init__(operators, dict(functions), known, _METHODS)
         self._depth = 0
@@ -156,7 +161,8 @@ def _check_widths(widths: Sequence[str]) -> None:
             raise InvalidExpression(f"it formats to a width of {width[:20]}; the limit is {MAX_WIDTH}")
 
 
-def _power(a: Any, b: Any) -> Any:
+def power(a: Any, b: Any) -> Any:
+    """a ** b within the bounds."""
     if isinstance(a, int) and isinstance(b, int) and b > 0:
         # At least so many bits, at most twice as many; 0 for 0, 1 and -1, which stay small.
         _check((abs(a).bit_length() - 1) * b, MAX_BITS, "a number of over {} bits")

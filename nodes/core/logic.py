@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from weft.engine.schema.authoring import UI, Output, node
 from weft.engine.schema.sockets import Boolean, Float, Int, String
-from weft.nodes.core.types import Anything
+from weft.nodes.core.types import NEWER, Anything
 
 LIBRARIES: tuple[str, ...] = ()
 
@@ -67,6 +67,18 @@ def PrimitiveBoolean(*, value: Annotated[bool, Boolean()]) -> Annotated[bool, Bo
         value: Which of them.
     """
     return value
+
+
+@node(display_name="Seed", category=PRIMITIVE, python_module=NEWER)
+def SeedNode(
+    *, seed: Annotated[int, Int(default=0, min=0, max=LIMIT, control_after_generate="fixed")]
+) -> Annotated[int, Int(), Output("seed")]:
+    """A seed for any number of samplers.
+
+    Args:
+        seed: The seed.
+    """
+    return seed
 
 
 RANDOM, INCREMENT, DECREMENT = -1, -2, -3

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from weft.engine.errors import WeftError
 from weft.engine.schema.authoring import Output, Tooltip, node
 from weft.engine.schema.sockets import Autogrow, Boolean, Combo, Int, String
+from weft.nodes.core.types import NEWER
 
 LIBRARIES: tuple[str, ...] = ()
 
@@ -201,7 +202,7 @@ def _compiled(pattern: str, case_insensitive: bool, multiline: bool, dotall: boo
         raise WeftError(f"{pattern!r} is no regular expression: {error}") from error
 
 
-@node(display_name="Format Text", category=CATEGORY, python_module=STRING_MODULE)
+@node(display_name="Format Text", category=CATEGORY, python_module=NEWER)
 def StringFormat(
     *,
     f_string: Annotated[str, String(default="{a}", multiline=True)],
@@ -232,7 +233,7 @@ class _Fields(Formatter):
         return super().get_field(field_name, args, kwargs)
 
 
-@node(display_name="Extract Text from JSON", category=CATEGORY, python_module=STRING_MODULE)
+@node(display_name="Extract Text from JSON", category=CATEGORY, python_module=NEWER)
 def JsonExtractString(*, json_string: Text, key: Line) -> TextOut:
     """Take a value out of the first JSON object in a text, whatever stands around it; the empty text if there is none.
 

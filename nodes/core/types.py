@@ -127,6 +127,10 @@ Crop = Annotated[str, Combo(("disabled", "center"))]
 LoraStrength = Annotated[float, Float(default=1.0, min=-100.0, max=100.0, step=0.01)]
 
 
+NEWER = "comfy_extras"
+"""The python_module of ComfyUI's classes that are newer than 0.3.64: its modules are not known."""
+
+
 def weights(folder: str, **more: Any) -> Files:
     """The name of a file of weights; one of another family is refused before the run, by what its header says."""
     return Files(folder, refuses=_another_family, **more)

@@ -14,7 +14,18 @@ import pytest
 
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import Registry
-from weft.engine.schema.sockets import Autogrow, Combo, DynamicCombo, Files, Float, MatchType, Socket, type_name
+from weft.engine.schema.sockets import (
+    MATCH_TYPE,
+    Autogrow,
+    Combo,
+    DynamicCombo,
+    Files,
+    Float,
+    MatchType,
+    Socket,
+    fits,
+    type_name,
+)
 
 from ..reference.store import document
 from .pairs import templates
@@ -80,10 +91,9 @@ def test_newer_classes_are_declared_as_templates_save_them(class_type: str) -> N
     for saved in saves().get(class_type, ()):
         for slot in saved.get("inputs") or ():
             socket = ours[slot["name"]]
-            chosen = isinstance(socket, Combo)
-            assert isinstance(socket, MatchType) or slot["type"] in ("COMBO" if chosen else socket.io_type, "*")
+            assert isinstance(socket, MatchType) or fits(slot["type"], type_name(socket.io_type))
         for slot, output in zip(saved.get("outputs") or (), schema.outputs, strict=False):
-            assert output.io_type == "COMFY_MATCHTYPE_V3" or slot["type"] in (type_name(output.io_type), "*")
+            assert output.io_type == MATCH_TYPE or fits(slot["type"], type_name(output.io_type))
             assert slot["name"] == output.name
 
 
