@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from weft.engine.cache.protocol import steps_of
 from weft.engine.links import Link
+from weft.engine.planning.milestones import Milestones
 from weft.engine.planning.plan import Plan, Planner, Step
-from weft.engine.planning.trails import Trail
 from weft.engine.settings import Settings
 from weft.engine.trajectory import Tell, Trajectory
 
@@ -63,15 +63,15 @@ class Forecast:
 
     def _calls(self, trajectory: Trajectory, code: str, planner: Planner) -> int | None:
         calls = trajectory.calls
-        trail = Trail.of(trajectory, code, planner.namespace)
-        if calls is None or trail is None:
+        milestones = Milestones.of(trajectory, code, planner.namespace)
+        if calls is None or milestones is None:
             return None if calls is None else sum(calls)
-        if trail.key not in self._passed:
+        if milestones.key not in self._passed:
             steps = steps_of(planner.cache)
-            self._passed[trail.key] = trail.kept(steps) if steps is not None else set()
-        passed = self._passed[trail.key]
-        there = max((place for place, name in enumerate(trail.names, 1) if name in passed), default=0)
-        passed.update(trail.names)
+            self._passed[milestones.key] = milestones.kept(steps) if steps is not None else set()
+        passed = self._passed[milestones.key]
+        there = max((place for place, name in enumerate(milestones.names, 1) if name in passed), default=0)
+        passed.update(milestones.names)
         return sum(calls[there:])
 
 

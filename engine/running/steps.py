@@ -24,9 +24,9 @@ from weft.engine.cache.protocol import Cache, Entry, is_whole, steps_of
 from weft.engine.context import RunContext
 from weft.engine.events import NodeResumed
 from weft.engine.planning.forecast import trajectory_of
+from weft.engine.planning.milestones import Milestones
 from weft.engine.planning.plan import Planner, Step
 from weft.engine.planning.signature import canonical
-from weft.engine.planning.trails import Trail
 from weft.engine.running.state import RunState
 from weft.engine.trajectory import Tell, Trajectory
 
@@ -56,12 +56,12 @@ class Sharing:
         if not found and not kept:
             return None
         context = self._context.for_node(step.node_id, step.display_id)
-        return Steps(self._planner.namespace, mine, found, kept, cache, self._trail(step), context)
+        return Steps(self._planner.namespace, mine, found, kept, cache, self._milestones(step), context)
 
     def keys(self, step: Step) -> Sequence[bytes]:
         """What a step has in common with all that pass the same states and find each other's; nothing if none can."""
-        trail = self._trail(step)
-        return () if trail is None or steps_of(self._planner.cache) is None else (trail.key,)
+        milestones = self._milestones(step)
+        return () if milestones is None or steps_of(self._planner.cache) is None else (milestones.key,)
 
     def release(self, state: RunState) -> None:
         """A node has ended: where no other one has any steps, the run needs to remember none."""
@@ -89,9 +89,9 @@ class Sharing:
         function = self._tells(step)
         return trajectory_of(step, function, self._context.settings) if function is not None else None
 
-    def _trail(self, step: Step) -> Trail | None:
+    def _milestones(self, step: Step) -> Milestones | None:
         trajectory = self._trajectory(step)
-        return None if trajectory is None else Trail.of(trajectory, self._code(step), self._planner.namespace)
+        return None if trajectory is None else Milestones.of(trajectory, self._code(step), self._planner.namespace)
 
     def _code(self, step: Step) -> str:
         """What tells a node's code; nothing of those of Weft's own, which share with one another."""
@@ -111,7 +111,7 @@ class Steps:
         found: Sequence[Cache],
         kept: Sequence[Cache],
         noted: Cache | None,
-        trail: Trail | None,
+        milestones: Milestones | None,
         context: RunContext,
     ) -> None:
         self._namespace = namespace
@@ -119,15 +119,15 @@ class Steps:
         self._found = found
         self._kept = kept
         self._noted = noted
-        self._trail = trail
+        self._milestones = milestones
         self._named: dict[bytes, str] = {}
         self._context = context
         self._last = time.perf_counter()
 
     def find(self, places: Sequence[bytes]) -> tuple[int, Any] | None:
         """The last of these places, the states after each step in order, that somebody was at, and the state there."""
-        if self._trail is not None and len(places) == len(self._trail.names):
-            self._named = dict(zip(places, self._trail.names, strict=True))
+        if self._milestones is not None and len(places) == len(self._milestones.names):
+            self._named = dict(zip(places, self._milestones.names, strict=True))
         for index in reversed(range(len(places))):
             key = self._key(places[index])
             for cache in self._found:
@@ -145,8 +145,8 @@ class Steps:
             for place, state in states.items():
                 cache.put(self._key(place), Entry((state,)))
         left = {self._named[place]: self._key(place) for place in states if place in self._named}
-        if left and self._trail is not None and self._noted is not None:
-            self._trail.note(self._noted, left)
+        if left and self._milestones is not None and self._noted is not None:
+            self._milestones.note(self._noted, left)
         self._last = time.perf_counter()
 
     @property

@@ -1,4 +1,4 @@
-"""Trails: what is known, before it runs, of the states that a node passes through, and which of them a cache has."""
+"""Milestones: what is known, before it runs, of the states that a node passes, and which of them a cache has."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from weft.engine.planning.signature import canonical
 from weft.engine.trajectory import Trajectory
 
 
-class Trail(NamedTuple):
+class Milestones(NamedTuple):
     """`key` is what nodes have in common that pass the same states and find each other's, `names` tell the states after
-    their steps from all others of the trail.
+    their steps from all others.
 
     Under the key, a cache of steps has which states it was given: where they are is known only to who has passed them.
     """
@@ -22,8 +22,8 @@ class Trail(NamedTuple):
     names: tuple[str, ...]
 
     @classmethod
-    def of(cls, trajectory: Trajectory, code: str, namespace: bytes) -> Trail | None:
-        """The trail of a node with this code; None for one that shares no steps."""
+    def of(cls, trajectory: Trajectory, code: str, namespace: bytes) -> Milestones | None:
+        """Those of a node with this code; None for one that shares no steps."""
         if trajectory.identity is None:
             return None
         whole = canonical([code, dict(trajectory.identity), trajectory.schedule])
