@@ -335,7 +335,7 @@ def test_what_is_no_control_net(run: Run) -> None:
         (None, "got NoneType"),
         ({}, "got NoneType"),
         ({"samples": torch.zeros(4, 4, 5)}, "got [4, 4, 5]"),
-        ({"samples": torch.zeros(1, 16, 4, 5)}, "the latent has 16 channels, the model takes 4"),
+        ({"samples": torch.ones(1, 16, 4, 5)}, "the latent has 16 channels, the model takes 4"),
         ({"samples": torch.full((1, 4, 4, 5), NAN)}, "the latent to sample has NaN or infinity in it"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.types import Conditioning, Model
@@ -273,3 +274,19 @@ def ModelSamplingContinuousEDM(
     from weft.nodes.diffusion.sampling.patches.sampling import continuous
 
     return continuous(model, sampling, sigma_max, sigma_min)
+
+
+@node(category=TESTING, python_module="comfy_extras.nodes_torch_compile", experimental=True)
+def TorchCompileModel(
+    *,
+    model: Model,
+    backend: Annotated[str, Combo(("inductor", "cudagraphs"), multiselect=False)],
+    context: RunContext,
+) -> Model:
+    """Let a model pass as it is: a compiled one would be faster and give the same picture.
+
+    Args:
+        backend: What would compile it.
+    """
+    context.warn(f"models are not compiled here: without {backend} the picture is the same, and takes longer")
+    return model

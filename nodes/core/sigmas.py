@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from weft.engine.schema.authoring import Output, node
-from weft.engine.schema.sockets import Boolean, Combo, Float, Int
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int, String
 from weft.nodes.core.types import Model, SchedulerName, Sigmas, Steps
 
 MODULE = "comfy_extras.nodes_custom_sampler"
@@ -211,6 +211,18 @@ def GITSScheduler(
     from weft.nodes.diffusion.sampling.gits import gits
 
     return gits(coeff, steps, denoise)
+
+
+@node(category="_for_testing/custom_sampling", python_module=MODULE, experimental=True)
+def ManualSigmas(*, sigmas: Annotated[str, String(default="1, 0.5", multiline=False)]) -> Sigmas:
+    """A schedule written out.
+
+    Args:
+        sigmas: The noise levels, highest first, with commas or blanks between.
+    """
+    from weft.nodes.diffusion.sampling.sigmas import written
+
+    return written(sigmas)
 
 
 @node(category=OPERATIONS, python_module=MODULE)

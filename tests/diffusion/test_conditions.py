@@ -196,6 +196,13 @@ def test_what_cannot_be_applied_is_refused() -> None:
     assert one(gligen=None).strength == 1.0
 
 
+def test_what_the_family_does_not_read_is_refused() -> None:
+    with pytest.raises(
+        DiffusionError, match="pictures to edit .ReferenceLatent., which models of Stable Diffusion do not"
+    ):
+        one(reference_latents=[torch.zeros(1, 4, 2, 2)])
+
+
 def test_to_batch() -> None:
     items = torch.arange(3.0)[:, None]
     assert to_batch(items, 5)[:, 0].tolist() == [0, 1, 2, 0, 1]

@@ -128,7 +128,7 @@ def test_one_sigma_gives_the_latent_with_its_noise(guider: Guider, sigma: float)
         ({"noise": 7}, r"expected a noise \(as RandomNoise gives\), got int"),
         ({"latent": {"samples": torch.zeros(4, 8, 8)}}, r'a latent needs "samples" of shape .* got \[4, 8, 8\]'),
         ({"latent": {"samples": torch.full((1, 4, 8, 8), float("nan"))}}, "the latent to sample has NaN or infinity"),
-        ({"latent": {"samples": torch.zeros(1, 16, 8, 8)}}, "the latent has 16 channels, the model takes 4"),
+        ({"latent": {"samples": torch.ones(1, 16, 8, 8)}}, "the latent has 16 channels, the model takes 4"),
     ],
 )
 def test_what_cannot_be_sampled(guider: Guider, sigmas: Tensor, change: dict[str, Any], words: str) -> None:

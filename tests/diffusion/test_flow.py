@@ -162,3 +162,13 @@ def test_noise_is_added_by_the_process(toy: LoadedCheckpoint) -> None:
     noised = add_noise(toy.model, RandomNoise(5), torch.tensor([0.25]), {"samples": latent})["samples"]
     mixed = 0.75 * scale.to_network(latent) + 0.25 * prepare_noise(latent, 5)
     torch.testing.assert_close(noised, scale.from_network(mixed))
+
+
+def test_an_empty_latent_gets_the_channels_of_the_model(toy: LoadedCheckpoint) -> None:
+    """Whichever family it was made for; one with something in it is refused."""
+    wanted = torch.zeros_like(latent_of(toy))
+    other = torch.zeros(2, 4, *wanted.shape[2:])
+    of_other, of_its_own = (sampled(toy, {"samples": each})["samples"] for each in (other, wanted))
+    assert torch.equal(of_other, of_its_own)
+    with pytest.raises(DiffusionError, match="4 channels, the model takes 16"):
+        sampled(toy, {"samples": other + 1})

@@ -398,7 +398,7 @@ def test_bad_request(
         ({}, "got NoneType"),
         ({"samples": torch.zeros(4, 5, 3)}, r"got \[4, 5, 3\]"),
         ({"samples": torch.zeros(0, 4, 5, 3)}, r"got \[0, 4, 5, 3\]"),
-        ({"samples": torch.zeros(1, 16, 5, 3)}, "the latent has 16 channels, the model takes 4"),
+        ({"samples": torch.ones(1, 16, 5, 3)}, "the latent has 16 channels, the model takes 4"),
         ({"samples": torch.zeros(1, 4, 5, 3), "batch_index": [0, 1]}, "batch_index has 2 entries for a latent of 1"),
         ({"samples": torch.zeros(1, 4, 5, 3), "noise_mask": torch.zeros(7)}, r"a mask must be .* got \[7\]"),
     ],

@@ -26,6 +26,7 @@ from weft.nodes.diffusion.sampling.samplers.interface import Sampler
 from weft.nodes.diffusion.sampling.sharing import PATCHES, Trail, looks_ahead
 from weft.nodes.diffusion.sampling.spellings import find_sampler
 from weft.nodes.diffusion.sampling.stages import Stage
+from weft.nodes.diffusion.values.latent_tones import Sharpen, Tonemap
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
@@ -240,7 +241,7 @@ def test_a_network_that_somebody_stepped_into_is_not_known(toy: LoadedCheckpoint
 def test_every_patch_of_ours_is_known() -> None:
     """What a function of sampling/patches puts on a model; a new one must be thought about."""
     put: set[Any] = set()
-    for name in ("attention", "blocks", "guidance", "mask"):
+    for name in ("attention", "blocks", "cfg", "guidance", "layers", "mask"):
         module = import_module(f"weft.nodes.diffusion.sampling.patches.{name}")
         for each in vars(module).values():
             if (
@@ -250,7 +251,8 @@ def test_every_patch_of_ours_is_known() -> None:
             ):
                 put.add(each)
     functions = {attention.unmerge_tokens, attention.untile, keep_attention, only_values}
-    assert put | functions == set(PATCHES)
+    operations = {Sharpen, Tonemap}
+    assert put | functions | operations == set(PATCHES)
 
 
 def test_what_patches_draw_in_sequence_goes_on() -> None:

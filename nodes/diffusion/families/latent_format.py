@@ -45,6 +45,12 @@ class LatentFormat:
             return latent / self.scale
         return latent * _channels(self.deviation, latent) / self.scale + _channels(self.mean, latent)
 
+    def filled(self, latent: Tensor) -> Tensor:
+        """An empty latent, all zeros, in this format's channels, whichever it was made with; another as it is."""
+        if latent.shape[1] == self.channels or latent.any():
+            return latent
+        return latent.new_zeros(latent.shape[0], self.channels, *latent.shape[2:])
+
     def shaped(self, latent: Tensor) -> Tensor:
         """A latent with an axis of time where this format has one: a picture is a video of one frame.
 

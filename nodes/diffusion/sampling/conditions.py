@@ -239,10 +239,12 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
 
 def absolute_area(area: Sequence[Any], height: int, width: int) -> Area:
     """From (h, w, y, x) in latent pixels or ("percentage", h, w, y, x) in shares; it may reach beyond the edge."""
-    if area[0] == "percentage":
+    if area[0] == "percentage" and len(area) == 5:
         _, h, w, y, x = area
         # round() is to even at .5, as in ComfyUI.
         area = (max(1, round(h * height)), max(1, round(w * width)), round(y * height), round(x * width))
+    if len(area) != 4:
+        raise DiffusionError("its area is a box in a video, with a length in time: this model samples pictures")
     h, w, y, x = area
     if not (0 <= y < height and 0 <= x < width and h > 0 and w > 0):
         raise DiffusionError(f"its area of {w}x{h} at x={x}, y={y} lies outside the latent of {width}x{height}")

@@ -44,6 +44,23 @@ class GuidanceArguments(TypedDict):
     uncond_denoised: Tensor
 
 
+class PreCfgArguments(TypedDict):
+    """What a sampler_pre_cfg_function is given: conds, the conditions of both sides, and conds_out, the predictions.
+
+    A side that is not evaluated has no conditions, and a prediction of 0.
+    """
+
+    conds: Sequence[Sequence[Condition]]
+    conds_out: Sequence[Tensor]
+    cond_scale: float
+    input: Tensor
+    sigma: Tensor
+    timestep: Tensor
+    level: Tensor
+    model: GuidedNetwork
+    model_options: dict[str, Any]
+
+
 class CfgArguments(GuidanceArguments):
     """What a sampler_cfg_function is given: cond and uncond are x less the predictions."""
 

@@ -90,6 +90,7 @@ def solve(
     Returns:
         [B,C,h,w] float32 on the CPU, unscaled, and what this stage leaves.
     """
+    latent = {**latent, "samples": model.latent_format.filled(samples_of(latent))}
     samples, mask, index = samples_of(latent), latent.get("noise_mask"), latent.get("batch_index")
     noise = stage.noise.generate_noise(latent)
     if noise.shape != samples.shape:

@@ -44,8 +44,9 @@ from weft.nodes.diffusion.sampling.noise import (
     ShapedNoise,
 )
 from weft.nodes.diffusion.sampling.noise_control import ControlledNoise
-from weft.nodes.diffusion.sampling.patches import attention, blocks, guidance, mask
+from weft.nodes.diffusion.sampling.patches import attention, blocks, cfg, guidance, layers, mask
 from weft.nodes.diffusion.sampling.samplers.interface import State
+from weft.nodes.diffusion.values import latent_tones
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.continuous import Leftover
@@ -64,12 +65,25 @@ PATCHES: Mapping[Any, bool] = {
     blocks.FreeU: False,
     blocks.Shrink: False,
     blocks.MatchSkip: False,
+    cfg.CFGNorm: False,
+    cfg.CFGZeroStar: False,
+    cfg.RenormCFG: False,
+    cfg.TangentialDamping: False,
+    cfg.ProjectedGuidance: False,
+    cfg.Mahiro: False,
+    cfg.EpsilonScaling: False,
+    cfg.RampedGuidance: False,
+    cfg.OperateOnGuidance: False,
     guidance.RescaleCFG: False,
     guidance.PerpNeg: False,
     guidance.PerturbedAttentionGuidance: False,
     guidance.SelfAttentionGuidance: False,
     guidance.keep_attention: False,
     guidance.only_values: False,
+    latent_tones.Sharpen: False,
+    latent_tones.Tonemap: False,
+    layers.SkipLayers: False,
+    layers.SkipNegativeLayers: False,
     mask.DifferentialDiffusion: True,
 }
 """The patches that remember nothing from one evaluation to the next but what they draw, and whether they look ahead."""

@@ -7,6 +7,7 @@ cust_split_*.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
@@ -22,6 +23,7 @@ SPACINGS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "cosine": lambda x: (x * math.pi / 2).sin(),
     "sine": lambda x: 1 - (x * math.pi / 2).cos(),
 }
+_NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 # What stands for 0 where a schedule begins there: nothing can be divided by it.
 ALMOST_ZERO = 0.0001
 
@@ -37,6 +39,18 @@ def check_sigmas(sigmas: object) -> Tensor:
         place = int(bad.nonzero()[0])
         raise DiffusionError(f"sigmas must be finite and not negative, got {float(sigmas[place])} at index {place}")
     return sigmas
+
+
+def written(text: str) -> Tensor:
+    """A schedule of the numbers in a text, whatever stands between them.
+
+    Raises:
+        DiffusionError: no number, or one below 0.
+    """
+    numbers = [float(number) for number in _NUMBER.findall(text)]
+    if not numbers:
+        raise DiffusionError(f"a schedule is numbers such as 1.0, 0.5, 0, got {text!r}")
+    return check_sigmas(torch.tensor(numbers))
 
 
 def split(sigmas: Tensor, step: int) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -62,6 +63,20 @@ def continuous(model: ModelPatcher, sampling: str, sigma_max: float, sigma_min: 
     clone = model.clone()
     clone.sampling = ModelSampling.continuous(**_known(CONTINUOUS, sampling), sigma_min=sigma_min, sigma_max=sigma_max)
     clone.latent_format = replace(model.latent_format, **LATENT_STATISTICS.get(sampling, {}))
+    return clone
+
+
+def flow(model: ModelPatcher, shift: float, multiplier: float) -> ModelPatcher:
+    """The model read as a rectified flow: see ModelSampling.flow."""
+    clone = model.clone()
+    clone.sampling = ModelSampling.flow(shift=shift, multiplier=multiplier)
+    return clone
+
+
+def exponential_flow(model: ModelPatcher, mu: float) -> ModelPatcher:
+    """The model read as a rectified flow shifted by e^mu, its timesteps counted to 1 in a table of 10000 (FLUX.1)."""
+    clone = model.clone()
+    clone.sampling = ModelSampling.flow(shift=math.exp(mu), multiplier=1.0, timesteps=10_000)
     return clone
 
 
