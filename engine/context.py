@@ -46,7 +46,8 @@ class RunContext:
     says whether the run is to stop. `prompt` is the workflow as it was given, and goes into files; `executed` is what
     its nodes were lowered to; `models` gives the digests of the files that its nodes name; `making` is what else files
     record of the run; `served` are the ids of the nodes whose outputs came from the cache, and `written` are the files
-    of all nodes, as far as the run has come. `said` is what the node warned of. `steps` is what a node that goes step
+    of all nodes, as far as the run has come. `said` is what the node warned of. `call` is the place of this call among
+    those of the node, and how many there are. `steps` is what a node that goes step
     by step shares of them with others; None where it shares none.
     """
 
@@ -67,7 +68,7 @@ class RunContext:
         "_repeated",
         "_resources",
     )
-    __slots__ = (*_SHARED, "_title", "display_id", "files", "node_id", "said", "steps")
+    __slots__ = (*_SHARED, "_title", "call", "display_id", "files", "node_id", "said", "steps")
 
     def __init__(
         self,
@@ -94,6 +95,7 @@ class RunContext:
         self.node_id = self.display_id = self._title = ""
         self.files: list[Path] = []
         self.said: list[str] = []
+        self.call = 0, 1
         self.steps: SharedSteps | None = None
         self.served: set[str] = set()
         self.warnings: list[tuple[str, str]] = []
@@ -115,6 +117,7 @@ class RunContext:
         view.node_id, view.display_id, view._title = node_id, display_id, title
         view.files = []
         view.said = []
+        view.call = 0, 1
         view.steps = steps
         return view
 
@@ -147,10 +150,14 @@ class RunContext:
             raise self._broken[0][1]
 
     def progress(self, value: int, total: int, image: Any = None) -> None:
-        """Say that step `value` of `total` is done. Raises as `checkpoint` does, also for what observers did on it."""
+        """Say that step `value` of `total` is done. Raises as `checkpoint` does, also for what observers did on it.
+
+        Of one of several calls: as many steps are taken to be in each.
+        """
         self.checkpoint()
         if self.observers:
-            self.emit(Progress(self.node_id, value, total, self.display_id))
+            place, count = self.call
+            self.emit(Progress(self.node_id, place * total + value, count * total, self.display_id))
             if image is not None:
                 self.emit(Preview(self.node_id, image, self.display_id))
             self.checkpoint()

@@ -85,6 +85,20 @@ class NodeStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NodeBlocked(Event):
+    """Of a node's `calls`, `blocked` were not made: an input was blocked. `messages` say why, where those who blocked
+    it said so; each is a NodeWarning too."""
+
+    node_id: str
+    class_type: str
+    title: str
+    messages: tuple[str, ...]
+    blocked: int
+    calls: int
+    display_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LibrariesLoading(Event):
     """Modules that the next node needs are about to be imported; it has not started."""
 

@@ -2,7 +2,8 @@
 
 A document is JSON. Lists, numbers, texts, booleans and None stand for themselves; the rest is an object with one name:
 
-    {"tuple": [...]}, {"dict": [[key, value], ...]}, {"bytes": hex}, {"blob": [digest, type]}, {"absent": why}
+    {"tuple": [...]}, {"dict": [[key, value], ...]}, {"bytes": hex}, {"blob": [digest, type]}, {"values": [...]},
+    {"blocked": message}, {"absent": why}
 
 The last one stands for an output that has no form outside of its process, such as a model. A blob is what the codec of
 a value's type makes of it. Types are told exactly, so nothing comes back as something else, and nothing that is read
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 from weft.engine.cache.protocol import ABSENT, Entry, Recipe
 from weft.engine.links import Link
 from weft.engine.schema.packs import Codec
+from weft.engine.values import ExecutionBlocker, Values
 
 Codecs = Callable[[str], Codec | None]
 """The codec of a value type, `module.Name`; None where it has none."""
@@ -68,6 +70,7 @@ def encode(entry: Entry, codecs: Codecs) -> Encoded:
             "ui": writer.tree(dict(entry.ui)),
             "files": [[str(file.absolute()), file_digest(file).hex()] for file in entry.files],
             "warnings": [[digest.hex(), text] for digest, text in entry.warnings],
+            **({"blocked": entry.blocked} if entry.blocked else {}),
         }
         return Encoded(json.dumps(document, separators=(",", ":")).encode(), writer.blobs)
     except (RecursionError, ValueError) as error:  # nested too deeply, in itself, or a number of thousands of digits
@@ -92,7 +95,7 @@ def decode(document: bytes, blobs: Callable[[bytes], bytes], codecs: Codecs, abs
     outputs = tuple(ABSENT if slot in absent else reader.value(each) for slot, each in enumerate(found["outputs"]))
     files = tuple(Path(place) for place, _ in found["files"])
     warnings = tuple((bytes.fromhex(digest), text) for digest, text in found["warnings"])
-    return Entry(outputs, reader.value(found["ui"]), files, warnings)
+    return Entry(outputs, reader.value(found["ui"]), files, warnings, found.get("blocked", 0))
 
 
 def kinds(document: bytes) -> list[str]:
@@ -104,6 +107,8 @@ def _kind(tree: Any) -> str:
     if not isinstance(tree, dict):
         return type(tree).__name__
     name, content = next(iter(tree.items()))
+    if name == "values":
+        return f"list of {len(content)}: {', '.join(dict.fromkeys(map(_kind, content)))}" if content else "empty list"
     return str(content[1]) if name == "blob" else str(name)
 
 
@@ -165,6 +170,10 @@ class _Writer:
             return [self.tree(item) for item in value]
         if kind is tuple:
             return {"tuple": [self.tree(item) for item in value]}
+        if kind is Values:
+            return {"values": [self.tree(item) for item in value]}
+        if kind is ExecutionBlocker:
+            return {"blocked": value.message}
         if kind is dict:
             return {"dict": [[self.tree(name), self.tree(item)] for name, item in value.items()]}
         if kind is bytes:
@@ -200,6 +209,10 @@ class _Reader:
         ((name, content),) = tree.items()
         if name == "tuple":
             return tuple(self.value(item) for item in content)
+        if name == "values":
+            return Values(self.value(item) for item in content)
+        if name == "blocked":
+            return ExecutionBlocker(content)
         if name == "dict":
             return {self.value(key): self.value(item) for key, item in content}
         if name == "bytes":

@@ -50,17 +50,28 @@ class Manifest(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """What a node gave: its output slots, its `ui`, and the files that it wrote.
+    """What a node gave: its output slots (`weft.engine.values`), its `ui`, and the files that it wrote.
 
     Of one that a cache gave, slots may be ABSENT. `warnings` is what was said of these outputs, by the node and by all
     that it is computed from, sources first: the digest of who said it, and the text. So it is known wherever the
-    outputs are, whatever became of the entries of those others.
+    outputs are, whatever became of the entries of those others. `blocked` is how many of its calls were not made, since
+    what they would have got was blocked.
     """
 
     outputs: tuple[Any, ...]
     ui: Mapping[str, Any] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
     warnings: tuple[Warned, ...] = ()
+    blocked: int = 0
+
+
+def strung_together(shown: Iterable[Mapping[str, Any]], found: dict[str, list[Any]] | None = None) -> dict[str, Any]:
+    """The `ui` of several, put after what is `found`: lists are strung together by their kind."""
+    found = {} if found is None else found
+    for ui in shown:
+        for kind, items in ui.items():
+            found.setdefault(kind, []).extend(items if isinstance(items, list | tuple) else [items])
+    return found
 
 
 def is_whole(outputs: Iterable[Any], absent: Collection[int] = ()) -> bool:

@@ -23,8 +23,10 @@ class Asking(Call):
     def perform(self) -> Wanted | NodeError:
         inputs: dict[str, Any] = {}
         try:
-            inputs = self.inputs()
-            return self._wanted(inputs, self._wants.call(**inputs))
+            links: dict[str, Link] = {}
+            for inputs in self.each():
+                links |= self._missing(inputs, self._wants.call(**inputs))
+            return Wanted(tuple(links.values()))
         except Interrupted:
             raise
         except Exception as error:  # the author's code: it may raise anything
@@ -33,9 +35,11 @@ class Asking(Call):
     async def awaited(self) -> Wanted | NodeError:
         inputs: dict[str, Any] = {}
         try:
-            inputs = self.inputs()
-            asked: Any = self._wants.call(**inputs)
-            return self._wanted(inputs, await asked)
+            links: dict[str, Link] = {}
+            for inputs in self.each():
+                asked: Any = self._wants.call(**inputs)
+                links |= self._missing(inputs, await asked)
+            return Wanted(tuple(links.values()))
         except Interrupted:
             raise
         except Exception as error:  # as above
@@ -46,8 +50,8 @@ class Asking(Call):
         assert self.node.wants is not None
         return self.node.wants
 
-    def _wanted(self, inputs: Mapping[str, Any], names: Iterable[str] | None) -> Wanted:
-        """What is missing of these inputs. A constant is there, and so is what was computed."""
+    def _missing(self, inputs: Mapping[str, Any], names: Iterable[str] | None) -> dict[str, Link]:
+        """What is missing of the inputs of one call. A constant is there, and so is what was computed."""
         step = self.step
         links: dict[str, Link] = {}
         for name in names or ():
@@ -55,7 +59,7 @@ class Asking(Call):
                 raise ValueError(f"it asks for its input {name!r}, which it was not given")
             if name in step.lazy and not is_there(self.outputs, step.inputs[name]):
                 links[name] = step.inputs[name]
-        return Wanted(tuple(links.values()))
+        return links
 
     def _failed(self, error: Exception, inputs: Mapping[str, Any]) -> NodeError:
         self.context.surface()

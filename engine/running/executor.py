@@ -37,6 +37,7 @@ from weft.engine.running.asking import Asking
 from weft.engine.running.call import Call, Expansion, Outcome, Wanted, failure
 from weft.engine.running.drivers import Driver, InlineDriver
 from weft.engine.running.growth import again, ask, grow
+from weft.engine.running.mapping import joined
 from weft.engine.running.result import RunResult
 from weft.engine.running.state import NOTHING, Growth, RunState
 from weft.engine.running.steps import Sharing
@@ -157,9 +158,11 @@ class _Run:
                 self.context.emit(RunFinished(status, time.perf_counter() - started, files, previews))
                 self.context.surface()
         state = self.state
+        ended = [(node_id, state.shown[node_id]) for node_id in state.outputs if node_id in state.shown]
         return RunResult(
             outputs=state.outputs,
-            ui={node_id: shown.ui for node_id in state.outputs if (shown := state.shown.get(node_id)) and shown.ui},
+            ui={node_id: shown.ui for node_id, shown in ended if shown.ui},
+            blocked={node_id: shown.blocked for node_id, shown in ended if shown.blocked},
             files=files,
             timings=self.timings,
             loading=self.loading,
@@ -224,9 +227,7 @@ class _Run:
         self._look(step, call.node)
         if outcome.warnings or self.state.shown:
             warnings = self.state.warned(step.needs, outcome.warnings)
-            if isinstance(outcome, Expansion):
-                outcome = outcome._replace(warnings=warnings)
-            elif warnings:
+            if warnings:
                 outcome = replace(outcome, warnings=warnings)
         if type(outcome) is Expansion:
             self._expand(step, outcome, call.seconds)
@@ -449,9 +450,9 @@ class _Run:
     def _join(self, step: Step) -> None:
         """Give a node that expanded its outputs."""
         outputs, join = self.state.outputs, self.state.expanded[step.node_id]
-        slots = tuple(outputs[v.node_id][v.slot] if type(v) is Link else v for v in join.results)
+        slots = tuple(joined(parts, outputs) for parts in join.results)
         warnings = self.state.outward(step.node_id, join.warnings) if join.warnings else ()
-        entry = Entry(slots, join.ui, tuple(join.files), warnings)
+        entry = Entry(slots, join.ui, tuple(join.files), warnings, join.blocked)
         self.timings[step.node_id] = time.perf_counter() - self.started[step.node_id]
         self.state.inherit(step.node_id, join.parents)
         self._keep(step, entry)

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from weft.engine.cache.protocol import Entry, is_whole
 from weft.engine.errors import DefinitionError, WeftError
-from weft.engine.links import Link, as_link, links_of
+from weft.engine.links import Link, links_of
 from weft.engine.planning.plan import Known, Origin, Plan, Planner, Step
 from weft.engine.running.call import Expansion
+from weft.engine.running.mapping import linked
 from weft.engine.running.state import Growth, RunState
 from weft.engine.schema.node import DescribedNode, NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
@@ -45,8 +46,8 @@ def grow(planner: Planner, state: RunState, step: Step, expansion: Expansion) ->
     Raises BadExpansion for what is no graph, MissingFile for a file that a node inside names.
     """
     read = _read(planner.registry, state.nodes, step, expansion.graph)
-    results = tuple(_linked(value) for value in expansion.results)
-    links = [(value, f"output {slot}") for slot, value in enumerate(results)]
+    results = expansion.results
+    links: list[tuple[Any, str]] = [(part, f"output {slot}") for slot, parts in enumerate(results) for part in parts]
     for node_id, inner in read.items():
         links += [(value, f"input {name!r} of node {node_id}") for name, value in inner.inputs.items()]
     for value, where in links:
@@ -60,12 +61,12 @@ def grow(planner: Planner, state: RunState, step: Step, expansion: Expansion) ->
         inside[node_id] = planner.know(node_id, title, node, inputs, nodes, origin=origin)
     ends = [node_id for node_id, known in inside.items() if known.schema.output_node]
     keep: dict[str, set[int]] = {}
-    for source, slot in (value for value in results if type(value) is Link):
+    for source, slot in (part for parts in results for part in parts if type(part) is Link):
         keep.setdefault(source, set()).add(slot)
     keep |= {node_id: set() for node_id in ends if node_id not in keep}
     wanted = tuple(keep)
     steps, computes = _steps(planner, state, step, nodes, keep, (step.node_id,))
-    shown = Entry((), expansion.ui, expansion.files, expansion.warnings)
+    shown = Entry((), expansion.ui, expansion.files, expansion.warnings, expansion.blocked)
     return Growth(Plan(steps, frozenset(wanted), nodes=inside), computes, results, wanted, shown)
 
 
@@ -168,7 +169,7 @@ def _inputs(node_id: str, schema: NodeSchema, given: Mapping[str, Any]) -> dict[
     inputs: dict[str, Any] = {}
     by_name = schema.given(given)
     for name, value in given.items():
-        value = _linked(value)
+        value = linked(value)
         if type(value) is Link:
             inputs[name] = value
         elif name in by_name:
@@ -182,11 +183,6 @@ def _inputs(node_id: str, schema: NodeSchema, given: Mapping[str, Any]) -> dict[
 
 
 _PLAIN = (bool, int, float, str)
-
-
-def _linked(value: Any) -> Any:
-    """The Link that `["4", 0]` is; all else as it is. A tuple is a value, not a link."""
-    return as_link(value) or value if type(value) is list else value
 
 
 def _check(known: Known | _Inner | None, link: Link, where: str) -> None:

@@ -16,6 +16,7 @@ from weft.engine.workflow.overrides import find_node
 @dataclass(frozen=True)
 class RunResult:
     """What a run gave. `result["5"][0]` is slot 0 of node 5, for output nodes and targets; other values are released.
+    A slot that holds a list is a `Values`, a tuple, unless it is of one value: then it is that.
 
     Of an output node that is no target, a slot may be `ABSENT`: a model, which no cache on a disk can keep. A node may
     also be named by its title or class, as a target may. `files` in the order in which they were written (a cached
@@ -23,7 +24,8 @@ class RunResult:
     the nodes that ran, of one that expanded with what is inside; `cached` are those of the plan that did not
     run, because their outputs were there: in the cache, or from an equal node of this run; `loading` are the seconds
     in which libraries were imported, which count for no node; `ui` is what output nodes show; `status` is `failed`
-    where the failure of an output node was let pass, else `done`.
+    where the failure of an output node was let pass, else `done`. `blocked` says of output nodes and targets how
+    many of their calls were not made, since what they would have got was blocked: there they wrote nothing.
     """
 
     outputs: Mapping[str, tuple[Any, ...]]
@@ -37,6 +39,7 @@ class RunResult:
     previews: tuple[Path, ...] = ()
     status: str = "done"
     loading: float = 0.0
+    blocked: Mapping[str, int] = field(default_factory=dict)
 
     def __getitem__(self, node: str) -> tuple[Any, ...]:
         try:
@@ -70,6 +73,7 @@ class RunResult:
             "previews": [str(file) for file in self.previews],
             "outputs": {node_id: dict(ui) for node_id, ui in self.ui.items()},
             "cached": list(self.cached),
+            "blocked": dict(self.blocked),
             "timings": {node_id: round(seconds, 6) for node_id, seconds in self.timings.items()},
             "loading": round(self.loading, 6),
             "warnings": [{"node_id": node_id, "message": message} for node_id, message in self.warnings],

@@ -14,13 +14,14 @@ State, and who changes it:
     running    node ids that were started and have not ended.
     expanded   node id -> Join of every node that has expanded and is not done: what its outputs are gathered from. It
                is blocked like a step, by the nodes of its join.
-    outputs    node id -> tuple of slots. Written once for each step, by `finish`; a node is in it from its end until
-               its last consumer ended, or to the end of the run if the plan keeps it. A slot that the cache has
-               not, or was not asked for, is ABSENT: no step takes it. Where an expansion does, the node has a step once
-               more, which gives it; what takes from such a node from then on waits for that.
+    outputs    node id -> tuple of slots (engine/values.py). Written once for each step, by `finish`; a node is in it
+               from its end until its last consumer ended, or to the end of the run if the plan keeps it. A slot that
+               the cache has not, or was not asked for, is ABSENT: no step takes it. Where an expansion does, the node
+               has a step once more, which gives it; what takes from such a node from then on waits for that.
     waiting    node id -> how many links of steps and joins lead to it that have not ended. 0 entries may stay.
     computes   key -> the node that computes it, or did: equal nodes share its outputs.
-    shown      node id -> what a node showed and wrote, and what was said of it, without its outputs.
+    shown      node id -> what a node showed and wrote, what was said of it, and how many of its calls were blocked,
+               without its outputs.
     stale      ids of the nodes that are not what their keys say, since a file or the code is another than when the plan
                was made, and of all that take from them: none of these goes into the cache.
 
@@ -47,12 +48,13 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from weft.engine.cache.protocol import Entry, Warned
+from weft.engine.cache.protocol import Entry, Warned, strung_together
 from weft.engine.planning.plan import Known, Plan, Step
+from weft.engine.running.mapping import Part
 
 
 class Growth(NamedTuple):
-    """What becomes of a node that expands: a plan for what is inside, and its outputs, Links and values, slot by slot.
+    """What becomes of a node that expands: a plan for what is inside, and its outputs, slot by slot in parts.
 
     `parents` are the nodes to wait for: those that the outputs come from, and the output nodes inside. `computes` says
     for keys which node computes them from now on. `shown` is what the node itself showed and wrote. Of one that asks
@@ -61,7 +63,7 @@ class Growth(NamedTuple):
 
     plan: Plan
     computes: Mapping[bytes, str]
-    results: tuple[Any, ...] = ()
+    results: tuple[tuple[Part, ...], ...] = ()
     parents: tuple[str, ...] = ()
     shown: Entry = Entry(())
 
@@ -70,22 +72,23 @@ NOTHING = Growth(Plan(()), {})
 """What there is to do for a node that has all that it asks for."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Join:
-    """The end of a node that expanded. `ui`, `files` and `warnings` are its own and of the nodes inside, so far."""
+    """The end of a node that expanded. All but `results` and `parents` is its own and of the nodes inside, so far."""
 
-    results: tuple[Any, ...]
+    results: tuple[tuple[Part, ...], ...]
     parents: tuple[str, ...]
     ui: dict[str, list[Any]] = field(default_factory=dict)
     files: dict[Path, None] = field(default_factory=dict)
     warnings: dict[Warned, None] = field(default_factory=dict)
+    blocked: int = 0
 
     def gather(self, entry: Entry) -> None:
         """What a node inside shows and writes is the expanding node's: lists are strung together by their kind."""
-        for kind, items in entry.ui.items():
-            self.ui.setdefault(kind, []).extend(items if isinstance(items, list | tuple) else [items])
+        strung_together([entry.ui], self.ui)
         self.files.update(dict.fromkeys(entry.files))
         self.warnings.update(dict.fromkeys(entry.warnings))
+        self.blocked += entry.blocked
 
 
 @dataclass
@@ -133,7 +136,7 @@ class RunState:
         step, outputs, blocked = self.steps.pop(node_id), self.outputs, self.blocked
         parents = step.parents if node_id not in self.expanded else self.expanded.pop(node_id).parents
         outputs[node_id] = entry.outputs
-        if entry.files or entry.ui or entry.warnings:
+        if entry.files or entry.ui or entry.warnings or entry.blocked:
             self.shown[node_id] = replace(entry, outputs=())
             if step.origin is not None and step.origin.parent in self.expanded:
                 self.expanded[step.origin.parent].gather(entry)

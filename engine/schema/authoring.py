@@ -4,7 +4,8 @@ The signature is INPUT_TYPES turned sideways: keyword-only parameters in the edi
 socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
 the optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets
 links that the class does not declare; an Autogrow or a DynamicCombo is given as a dict of what it unfolded to, a choice
-beside it under its own name; the return annotation is RETURN_TYPES; the docstring is the description, its
+beside it under its own name; the return annotation is RETURN_TYPES; `list[Image]` is a list of what `Image` is, and a
+node that takes one is called once, with the first value of every other input; the docstring is the description, its
 `Args:` are the tooltips; what many nodes share says its own in its alias, by a Tooltip. The decorator only marks: a
 Registry registers, and the RunnableNode is built when somebody first asks for it.
 """
@@ -72,11 +73,10 @@ class Lazy:
 
 
 class Output:
-    """Names an output slot, or says that it is a list: `Annotated[Latent, Output("denoised_output")]`."""
+    """Names an output slot: `Annotated[Latent, Output("denoised")]`, `list[Annotated[Image, Output("tiles")]]`."""
 
-    def __init__(self, name: str, *, is_list: bool = False) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.is_list = is_list
 
 
 class UI(dict[str, list[Any]]):
@@ -132,13 +132,16 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
     hidden: list[InputSpec] = []
     injected: dict[str, str] = {}
     links: dict[str, str] = {}
+    lists: set[str] = set()
     for parameter in inspect.signature(function).parameters.values():
         name = parameter.name
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             continue  # links that the class does not declare
         if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise DefinitionError(f"{class_type}: parameter {name!r} must be keyword-only", hint="put a * before it")
-        annotation = hints.get(name)
+        annotation, is_list = _element(hints.get(name))
+        if is_list:
+            lists.add(name)
         if annotation in (RunContext, GraphBuilder):
             injected[name] = _INJECTED[annotation]
             continue
@@ -171,6 +174,7 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         inputs=(*inputs, *hidden),
         outputs=outputs,
         description=description,
+        input_is_list=bool(lists),
         **mark.listing() | {"display_name": mark.display_name or class_type},
     )
     return RunnableNode(
@@ -183,6 +187,7 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         libraries=_libraries(function.__module__ or ""),
         asynchronous=inspect.iscoroutinefunction(function),
         wants=_wants(mark.lazy) if mark.lazy is not None else None,
+        single=frozenset((*schema.names, *injected)) - lists if lists else frozenset(),
     )
 
 
@@ -223,14 +228,21 @@ def _folded(call: Callable[..., Any], unfolding: Sequence[str]) -> Callable[...,
     return folded
 
 
-def _marker(annotation: Any, kinds: tuple[type, ...]) -> Any:
-    """The last metadata of `annotation` of one of the kinds: what stands outermost in nested Annotated wins.
+def _element(annotation: Any) -> tuple[Any, bool]:
+    """What an annotation says of one value, and whether it is of a list of them.
 
     `Mask | None` is read as Mask: what None stands for is the function's own affair.
     """
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         kept = [item for item in typing.get_args(annotation) if item is not type(None)]
         annotation = kept[0] if len(kept) == 1 else None
+    if typing.get_origin(annotation) is list:
+        return typing.get_args(annotation)[0], True
+    return annotation, False
+
+
+def _marker(annotation: Any, kinds: tuple[type, ...]) -> Any:
+    """The last metadata of `annotation` of one of the kinds: what stands outermost in nested Annotated wins."""
     found = [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, kinds)]
     return found[-1] if found else None
 
@@ -279,13 +291,14 @@ def _single(value: Any) -> Any:
 
 
 def _output(class_type: str, annotation: Any) -> OutputSpec:
+    annotation, is_list = _element(annotation)
     socket = _marker(annotation, (Socket,))
     if socket is None:
         raise DefinitionError(f"{class_type}: return type {annotation!r} has no socket", hint="return an alias: Latent")
     named = _marker(annotation, (Output,))
     io_type = socket.io_type
     name = named.name if named else ("COMBO" if isinstance(io_type, tuple) else io_type)
-    return OutputSpec(name, io_type, bool(named and named.is_list))
+    return OutputSpec(name, io_type, is_list)
 
 
 def _read_docstring(text: str) -> tuple[str, dict[str, str]]:

@@ -152,6 +152,9 @@ class NodeSchema(Listing):
     outputs: tuple[OutputSpec, ...]
     description: str = field(default="", compare=False)
 
+    input_is_list: bool = field(default=False, compare=False)
+    """Whether the node is called once, with a list for each input: nothing that object_info tells."""
+
     @cached_property
     def by_name(self) -> dict[str, InputSpec]:
         """The declared inputs that a workflow can give, by name, in the editor's order."""
@@ -263,6 +266,8 @@ class RunnableNode:
     code: str = ""
     asynchronous: bool = False
     wants: Wants | None = None
+    single: frozenset[str] = frozenset()
+    at_most: int | None = None
 
     unavailable: ClassVar[str] = ""
 
@@ -275,6 +280,15 @@ class RunnableNode:
     def implementation(self) -> str:
         """What tells its code from other code of the same class."""
         return self.version + self.code
+
+    def takes_one(self, name: str) -> bool:
+        """Whether the input gets one value, not a list; of an unfolding one, its parts have no say of their own."""
+        return not self.schema.input_is_list or name in self.single or name.partition(".")[0] in self.single
+
+    @cached_property
+    def lists(self) -> bool:
+        """Whether it takes or gives lists."""
+        return self.schema.input_is_list or any(output.is_list for output in self.schema.outputs)
 
     @cached_property
     def by_node_id(self) -> bool:

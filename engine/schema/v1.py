@@ -21,7 +21,6 @@ from weft.engine.schema.node import (
     InputSpec,
     NodeOptions,
     NodeSchema,
-    OutputSpec,
     RunnableNode,
     read_inputs,
     read_outputs,
@@ -67,9 +66,12 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
         category=getattr(cls, "CATEGORY", "sd"),
         description=getattr(cls, "DESCRIPTION", "") or "",
         python_module=str(getattr(cls, "RELATIVE_PYTHON_MODULE", "nodes")),
+        input_is_list=bool(getattr(cls, "INPUT_IS_LIST", False)),
         **{name: bool(getattr(cls, name.upper(), False)) for name in FLAGS},
     )
-    unsupported = list(_unsupported(cls, inputs, outputs))
+    # As in ComfyUI, a list that says of too few outputs whether they are lists leaves the others out.
+    lists = getattr(cls, "OUTPUT_IS_LIST", None)
+    unsupported = list(_unsupported(cls, inputs))
     if unsupported:
         return DescribedNode(schema, f"it uses {', '.join(unsupported)}, which Weft does not carry out yet")
     asynchronous = inspect.iscoroutinefunction(function)
@@ -85,14 +87,14 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
         links=links,
         module=cls.__module__,
         asynchronous=asynchronous,
+        single=frozenset((_CONTEXT,)),
+        at_most=len(outputs) if lists is None else min(len(lists), len(outputs)),
     )
 
 
-def _unsupported(cls: type, inputs: Sequence[InputSpec], outputs: Sequence[OutputSpec]) -> Iterator[str]:
+def _unsupported(cls: type, inputs: Sequence[InputSpec]) -> Iterator[str]:
     """What the engine does not carry out: such a class is refused, because a silent difference is worse."""
-    yield from (name for name in ("INPUT_IS_LIST", "check_lazy_status", "VALIDATE_INPUTS") if getattr(cls, name, False))
-    if any(output.is_list for output in outputs):
-        yield "OUTPUT_IS_LIST"
+    yield from (name for name in ("check_lazy_status", "VALIDATE_INPUTS") if getattr(cls, name, False))
     for spec in inputs:
         if spec.section == "hidden" and spec.socket.io_type == "DYNPROMPT":
             yield f"DYNPROMPT ({spec.name})"
@@ -103,8 +105,11 @@ def _caller(cls: Any, links: Collection[str], asynchronous: bool) -> Callable[..
 
     def prepared(inputs: dict[str, Any]) -> AbstractContextManager[None]:
         for name in links:
-            if type(link := inputs.get(name)) is Link:
-                inputs[name] = list(link)
+            given = inputs.get(name)
+            if type(given) is Link:
+                inputs[name] = list(given)
+            elif type(given) is list:
+                inputs[name] = [list(link) if type(link) is Link else link for link in given]
         context: RunContext | None = inputs.pop(_CONTEXT, None)
         return context.entered() if context is not None else nullcontext()
 

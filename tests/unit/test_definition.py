@@ -29,7 +29,7 @@ def Sharpen(
     alpha: Annotated[float, Float(default=0.5, step=0.1)] = 0.5,
     prompt: PromptJson,
     unique_id: UniqueId,
-) -> tuple[Image, Annotated[Any, Socket("MASK"), Output("edges", is_list=True)]]:
+) -> tuple[Image, list[Annotated[Any, Socket("MASK"), Output("edges")]]]:
     """Sharpen pictures.
 
     Args:

@@ -33,6 +33,10 @@ class Picture:
             events.NodeAsked("1", "C", "T", ("2",), ("3",)),
             {"node_id": "1", "class_type": "C", "title": "T", "nodes": ["2"], "cached": ["3"]},
         ),
+        (
+            events.NodeBlocked("1", "C", "T", ("why",), 1, 3),
+            {"node_id": "1", "class_type": "C", "title": "T", "messages": ["why"], "blocked": 1, "calls": 3},
+        ),
         (events.Progress("1.a", 2, 5, "1"), {"node_id": "1.a", "value": 2, "total": 5, "display_id": "1"}),
         (events.NodeResumed("1", 2, 5), {"node_id": "1", "value": 2, "total": 5}),
         (events.NodeCached("1", "C", "T"), {"node_id": "1", "class_type": "C", "title": "T"}),
@@ -72,6 +76,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 17
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 18
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

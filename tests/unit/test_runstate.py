@@ -19,6 +19,7 @@ from weft.engine.planning.digests import Digests
 from weft.engine.planning.plan import Known, Origin, Plan, Planner, Step
 from weft.engine.running.call import Expansion
 from weft.engine.running.growth import BadExpansion, again, grow
+from weft.engine.running.mapping import joined
 from weft.engine.running.state import Growth, RunState
 from weft.engine.schema.authoring import RawLink, node
 from weft.engine.schema.registry import Registry
@@ -259,13 +260,13 @@ def test_two_that_expand_at_once_do_not_wait_for_each_other(folders: Folders) ->
     zero, one = run.start(), run.start()
     assert zero is not None
     assert one is not None
-    run.expand("0", grow(planner, run, zero, Expansion({}, (Link("1", 0),), {}, ())))
+    run.expand("0", grow(planner, run, zero, Expansion({}, ((Link("1", 0),),), {}, ())))
     held(run)
     assert run.blocked == {"0": 1}, "the other one runs, so it will be there"
     with pytest.raises(BadExpansion, match="waits for node 0, which itself waits for it"):
-        grow(planner, run, one, Expansion({}, (Link("0", 0),), {}, ()))
+        grow(planner, run, one, Expansion({}, ((Link("0", 0),),), {}, ()))
     graph = {"1.a": {"class_type": "Node", "inputs": {"number": 5}}}
-    run.expand("1", grow(planner, run, one, Expansion(graph, (Link("1.a", 0),), {}, ())))
+    run.expand("1", grow(planner, run, one, Expansion(graph, ((Link("1.a", 0),),), {}, ())))
     held(run)
     for node_id in ("1.a", "1", "0"):
         assert started(run) == [node_id]
@@ -320,8 +321,7 @@ class Drive:
         node_id = step.node_id
         if node_id in state.expanded:
             join = state.expanded[node_id]
-            slots = [state.outputs[value.node_id][value.slot] for value in join.results if type(value) is Link]
-            self.finish(state, step, tuple(slots))
+            self.finish(state, step, tuple(joined(parts, state.outputs) for parts in join.results))
         elif step.twin is not None:
             self.finish(state, step, state.outputs[step.twin])
         elif step.hit is not None:
@@ -339,7 +339,7 @@ class Drive:
                 graph = self.graph(f"{node_id}.", self.draw(st.integers(1, 3)), list(state.nodes))
                 result = Link(self.draw(st.sampled_from([*graph, *state.nodes])), 0)
                 try:
-                    growth = grow(self.planner, state, step, Expansion(graph, (result,), {}, ()))
+                    growth = grow(self.planner, state, step, Expansion(graph, ((result,),), {}, ()))
                 except BadExpansion:
                     what = "fail"
                 else:

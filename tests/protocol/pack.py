@@ -1,0 +1,210 @@
+"""A pack of V1 classes, as others write them: one for each row of ComfyUI's node protocol. Values are plain data."""
+
+# ruff: noqa: RUF012  # classes declare by their attributes, as those of others do
+from __future__ import annotations
+
+from typing import Any
+
+from weft.engine.values import ExecutionBlocker
+
+CALLS: list[tuple[str, Any]] = []
+"""What the classes were called with, in order."""
+
+
+class V1:
+    """What all have in common: a class declares what is different."""
+
+    RETURN_TYPES: tuple[str, ...] = ("*",)
+    FUNCTION = "call"
+    CATEGORY = "protocol"
+    INPUTS: dict[str, Any] = {}
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return cls.INPUTS
+
+    def seen(self, what: Any) -> None:
+        CALLS.append((type(self).__name__, what))
+
+
+class MakeList(V1):
+    """A list of the numbers below `count`."""
+
+    INPUTS = {"required": {"count": ("INT", {"default": 3})}}
+    OUTPUT_IS_LIST = (True,)
+
+    def call(self, count: int) -> tuple[list[int]]:
+        return (list(range(count)),)
+
+
+class Make(V1):
+    """One value."""
+
+    INPUTS = {"required": {"value": ("STRING,INT,FLOAT", {})}}
+
+    def call(self, value: Any) -> tuple[Any]:
+        self.seen(value)
+        return (value,)
+
+
+class Join(V1):
+    """Two values as a text; called for each of a list."""
+
+    INPUTS = {"required": {"a": ("*",), "b": ("*",)}, "optional": {"c": ("INT", {"default": 0})}}
+
+    def call(self, a: Any, b: Any, c: int = 0) -> tuple[str]:
+        self.seen((a, b, c))
+        return (f"{a}{b}",)
+
+
+class Whole(V1):
+    """Takes lists: gives how long each is, and all of them as one list."""
+
+    INPUTS = {"required": {"a": ("*",)}, "optional": {"b": ("*",)}, "hidden": {"me": "UNIQUE_ID"}}
+    RETURN_TYPES = ("INT", "*")
+    INPUT_IS_LIST = True
+    OUTPUT_IS_LIST = (False, True)
+
+    def call(self, a: list[Any], me: list[str], b: list[Any] | None = None) -> tuple[int, list[Any]]:
+        self.seen((a, b, me))
+        return (len(a), [*a, *(b or [])])
+
+
+class Pairs(V1):
+    """A list for each value: called for several, these are strung together; the first output is collected."""
+
+    INPUTS = {"required": {"a": ("*",)}}
+    RETURN_TYPES = ("*", "*")
+    OUTPUT_IS_LIST = (False, True)
+
+    def call(self, a: Any) -> tuple[Any, list[Any]]:
+        return (a, [a, -a])
+
+
+class Short(V1):
+    """Says of one output whether it is a list, and has two."""
+
+    INPUTS = {"required": {"a": ("*",)}}
+    RETURN_TYPES = ("*", "*")
+    OUTPUT_IS_LIST = (True,)
+
+    def call(self, a: Any) -> tuple[Any, ...]:
+        return ([a], a)
+
+
+class Nothing(V1):
+    """No inputs: called once, with no arguments."""
+
+    RETURN_TYPES = ("INT",)
+
+    def call(self) -> tuple[int]:
+        self.seen(())
+        return (7,)
+
+
+class Show(V1):
+    """An output node: shows what it gets."""
+
+    INPUTS = {"required": {"value": ("*",)}, "optional": {"beside": ("*",)}}
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+
+    def call(self, value: Any, beside: Any = None) -> dict[str, Any]:
+        self.seen(value)
+        return {"ui": {"shown": [value]}}
+
+
+class Block(V1):
+    """A value, or a blocker in its place where the value is `at`."""
+
+    INPUTS = {"required": {"value": ("*",), "at": ("INT", {"default": 0}), "message": ("STRING", {"default": ""})}}
+
+    def call(self, value: Any, at: int, message: str) -> tuple[Any]:
+        return (ExecutionBlocker(message or None) if value == at else value,)
+
+
+class BlockAll(V1):
+    """A blocker that stands for all outputs."""
+
+    INPUTS = {"required": {"message": ("STRING", {"default": "no"})}, "optional": {"in_dict": ("BOOLEAN", {})}}
+    RETURN_TYPES = ("*", "*")
+
+    def call(self, message: str, in_dict: bool = False) -> Any:
+        blocker = ExecutionBlocker(message)
+        return {"result": blocker} if in_dict else blocker
+
+
+class Returns(V1):
+    """Returns what it is told to."""
+
+    INPUTS = {"required": {"what": ("STRING", {"default": ""})}}
+    RETURN_TYPES = ("*", "*")
+
+    def call(self, what: str) -> Any:
+        forms: dict[str, Any] = {
+            "tuple": (1, 2),
+            "list": [1, 2],
+            "dict": {"result": (1, 2), "ui": {"text": ["a"]}},
+            "None inside": (None, 2),
+            "too few": (1,),
+            "too many": (1, 2, 3),
+            "ui alone": {"ui": {"text": ["a"]}},
+            "nothing": None,
+        }
+        return forms[what]
+
+
+class Fails(V1):
+    """Raises for the value 1."""
+
+    INPUTS = {"required": {"a": ("*",)}}
+
+    def call(self, a: Any) -> tuple[Any]:
+        if a == 1:
+            raise RuntimeError("not this one")
+        return (a,)
+
+
+class Overlaps(V1):
+    """A coroutine function: its calls overlap."""
+
+    INPUTS = {"required": {"a": ("*",)}}
+
+    async def call(self, a: Any) -> tuple[Any]:
+        import asyncio
+
+        self.seen(("begins", a))
+        await asyncio.sleep(0.02 - 0.005 * a)
+        self.seen(("ends", a))
+        return (a,)
+
+
+class Expands(V1):
+    """Expands for even numbers into a node that makes ten times as much; of odd ones it gives these themselves."""
+
+    INPUTS = {"required": {"a": ("*",)}, "hidden": {"me": "UNIQUE_ID"}}
+
+    def call(self, a: int, me: str) -> Any:
+        if a % 2:
+            return (a,)
+        node_id = f"{me}.{a}"
+        graph = {node_id: {"class_type": "Make", "inputs": {"value": 10 * a}}}
+        return {"result": ([node_id, 0],), "expand": graph}
+
+
+class ExpandsIntoList(V1):
+    """Its output is that of a node inside, which is a list."""
+
+    INPUTS = {"required": {"count": ("INT", {"default": 3})}, "hidden": {"me": "UNIQUE_ID"}}
+    OUTPUT_IS_LIST = (True,)
+
+    def call(self, count: int, me: str) -> Any:
+        graph = {f"{me}.list": {"class_type": "MakeList", "inputs": {"count": count}}}
+        return {"result": ([f"{me}.list", 0],), "expand": graph}
+
+
+NODE_CLASS_MAPPINGS: dict[str, Any] = {
+    cls.__name__: cls
+    for cls in list(vars().values())
+    if isinstance(cls, type) and issubclass(cls, V1) and cls is not V1
+}
