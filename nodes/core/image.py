@@ -50,7 +50,7 @@ def SaveImage(
         images: The pictures.
         filename_prefix: Subfolder and beginning of the names; `%date:yyyy-MM-dd%`, `%width%`, `%height%` are filled in.
     """
-    return _save(images, filename_prefix, "output", {"prompt": prompt, **extra_pnginfo}, 4, context)
+    return save_images(images, filename_prefix, "output", {"prompt": prompt, **extra_pnginfo}, 4, context)
 
 
 @node(display_name="Preview Image", category="image", output_node=True)
@@ -76,7 +76,7 @@ def SaveImageWebsocket(*, images: Image, context: RunContext) -> UI:
         images: The pictures.
     """
     context.warn("there is no websocket here: the pictures are written to the output folder")
-    return _save(images, "ComfyUI", "output", {"prompt": context.prompt, **context.extra_pnginfo}, 1, context)
+    return save_images(images, "ComfyUI", "output", {"prompt": context.prompt, **context.extra_pnginfo}, 1, context)
 
 
 @node(display_name="Get Image Size", category="image", python_module="comfy_extras.nodes_images")
@@ -152,7 +152,7 @@ def preview(images: Image, metadata: Mapping[str, Any], context: RunContext) -> 
     """Write pictures [B,H,W,C] to the folder for temporary files."""
     # A name of its own for each call: previews of several runs must not be mistaken for each other.
     prefix = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
-    return _save(images, prefix, "temp", metadata, 1, context)
+    return save_images(images, prefix, "temp", metadata, 1, context)
 
 
 def _with_text(outputs: tuple[Any, ...], text: str) -> Any:
@@ -160,7 +160,7 @@ def _with_text(outputs: tuple[Any, ...], text: str) -> Any:
     return {"ui": {"text": [text]}, "result": outputs}
 
 
-def _save(
+def save_images(
     images: Image, prefix: str, kind: str, metadata: Mapping[str, Any], compress_level: int, context: RunContext
 ) -> UI:
     """Write each picture of a batch as a PNG that carries `metadata`, numbered on from what is there."""
