@@ -1,0 +1,3 @@
+"""`comfy_api.v0_0_2`: what `comfy_api.latest` is, too."""
+
+from weft.nodes.compat.modules.comfy_api.latest import *  # noqa: F403

@@ -1,0 +1,40 @@
+"""Which node is called here."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, NamedTuple
+
+from weft.engine.context import called
+
+
+class ExecutionContext(NamedTuple):
+    """The node that is called. Runs have no id here; which value of a list a node is called for is not told."""
+
+    prompt_id: str
+    node_id: str
+    list_index: int | None = None
+
+
+class CurrentNodeContext:
+    """Names a node by hand; who asks inside the block gets the node that is called all the same."""
+
+    def __init__(self, prompt_id: str, node_id: str, list_index: int | None = None) -> None:
+        self.context = ExecutionContext(prompt_id, node_id, list_index)
+
+    def __enter__(self) -> CurrentNodeContext:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        return None
+
+
+def get_executing_context() -> ExecutionContext | None:
+    """The node that is called in this thread or task; None outside of one."""
+    context = called()
+    return None if context is None else ExecutionContext("", context.node_id)
+
+
+def is_class(object: Any) -> bool:
+    """Whether it is a class."""
+    return inspect.isclass(object)
