@@ -53,6 +53,10 @@ _FILES = {
         "KSampler",
         "KSamplerAdvanced",
     ),
+    "rebatch": (
+        "RebatchImages",
+        "RebatchLatents",
+    ),
     "prompt_schedule": ("KSamplerPromptSchedule",),
     "custom_sampling": (
         "AddNoise",

@@ -117,9 +117,9 @@ class Show(V1):
 class Block(V1):
     """A value, or a blocker in its place where the value is `at`."""
 
-    INPUTS = {"required": {"value": ("*",), "at": ("INT", {"default": 0}), "message": ("STRING", {"default": ""})}}
+    INPUTS = {"required": {"value": ("*",), "at": ("INT", {})}, "optional": {"message": ("STRING", {})}}
 
-    def call(self, value: Any, at: int, message: str) -> tuple[Any]:
+    def call(self, value: Any, at: int, message: str = "") -> tuple[Any]:
         return (ExecutionBlocker(message or None) if value == at else value,)
 
 
@@ -201,6 +201,17 @@ class ExpandsIntoList(V1):
     def call(self, count: int, me: str) -> Any:
         graph = {f"{me}.list": {"class_type": "MakeList", "inputs": {"count": count}}}
         return {"result": ([f"{me}.list", 0],), "expand": graph}
+
+
+class ExpandsIntoShow(V1):
+    """An output node that expands into another one, which takes the link that it was given."""
+
+    INPUTS = {"required": {"value": ("*", {"rawLink": True, "lazy": True})}, "hidden": {"me": "UNIQUE_ID"}}
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+
+    def call(self, value: Any, me: str) -> Any:
+        return {"expand": {f"{me}.show": {"class_type": "Show", "inputs": {"value": value}}}}
 
 
 NODE_CLASS_MAPPINGS: dict[str, Any] = {
