@@ -242,6 +242,12 @@ _FILES = {
         "ModelSave",
         "VAESave",
     ),
+    "vision": (
+        "CLIPVisionEncode",
+        "CLIPVisionLoader",
+        "StyleModelApply",
+        "StyleModelLoader",
+    ),
     "upscale": (
         "ImageUpscaleWithModel",
         "UpscaleModelLoader",

@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.samplers.interface import Sampler as Solver
     from weft.nodes.diffusion.text.clip import Clip as TextEncoders
     from weft.nodes.diffusion.text.clip import Conditioning as Prompts
+    from weft.nodes.diffusion.values.clip_vision import ClipVision as VisionTower
+    from weft.nodes.diffusion.values.clip_vision import VisionOutput
     from weft.nodes.diffusion.values.latents import Latent as LatentValue
+    from weft.nodes.diffusion.values.style_models import StyleModel as Styler
     from weft.nodes.diffusion.values.upscale_models import UpscaleModel as Upscaler
     from weft.nodes.diffusion.values.vae import Vae as Autoencoder
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 else:
     # They are torch's and below it. When a node is read its sockets count alone, and when it is called nothing does.
     Tensor = LoadedControlNet = BoundGuider = NoiseMaker = Solver = TextEncoders = Prompts = LatentValue = Any
-    Upscaler = Autoencoder = ModelPatcher = Any
+    Upscaler = Autoencoder = ModelPatcher = VisionTower = VisionOutput = Styler = Any
 
 # What the inputs of samplers are, for all nodes that have them. A docstring says it where a node means more by one.
 MODEL = Tooltip("The diffusion model.")
@@ -63,6 +66,15 @@ Vae = Annotated[Autoencoder, Socket("VAE")]
 
 ControlNet = Annotated[LoadedControlNet, Socket("CONTROL_NET")]
 """A network that steers another one by a picture."""
+
+ClipVision = Annotated[VisionTower, Socket("CLIP_VISION")]
+"""A network that reads pictures."""
+
+ClipVisionOutput = Annotated[VisionOutput, Socket("CLIP_VISION_OUTPUT")]
+"""What one made of pictures: last_hidden_state, image_embeds, penultimate_hidden_states."""
+
+StyleModel = Annotated[Styler, Socket("STYLE_MODEL")]
+"""A network that makes tokens of what was read in a picture."""
 
 UpscaleModel = Annotated[Upscaler, Socket("UPSCALE_MODEL")]
 """A network that enlarges pictures."""
