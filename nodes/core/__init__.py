@@ -225,7 +225,7 @@ _FILES = {
         "ImageYUVToRGB",
         "Morphology",
     ),
-    "video": (
+    "animation": (
         "SaveAnimatedPNG",
         "SaveAnimatedWEBP",
     ),
