@@ -263,6 +263,7 @@ def flac(source: MeteredFile) -> Iterator[FileText]:
 
 def vorbis(source: MeteredFile, data: bytes) -> Iterator[FileText]:
     """The comments of a Vorbis comment header, without what stands around it in FLAC and Ogg."""
+
     def length(offset: int) -> int:
         if offset + 4 > len(data):
             raise Damaged(f"its comments of {len(data):,} bytes end before byte {offset + 4:,}")

@@ -29,7 +29,8 @@ WorkflowsArgument = Annotated[
     typer.Argument(
         metavar="WORKFLOW...",
         help="Saved workflows: the editor's own save, an API export, or a picture, video or sound (PNG, WebP, JPEG, "
-        "MP4, WebM, FLAC, MP3, Ogg) that carries one; - reads standard input. Several share what they have in common, such as a loaded checkpoint.",
+        "MP4, WebM, FLAC, MP3, Ogg) that carries one; - reads standard input. Several share what they have in common, "
+        "such as a loaded checkpoint.",
     ),
 ]
 SetOption = Annotated[

@@ -225,6 +225,28 @@ _FILES = {
         "ImageYUVToRGB",
         "Morphology",
     ),
+    "video": (
+        "CreateVideo",
+        "GetVideoComponents",
+        "LoadVideo",
+        "SaveVideo",
+        "SaveWEBM",
+    ),
+    "audio": (
+        "AudioAdjustVolume",
+        "AudioConcat",
+        "AudioMerge",
+        "EmptyAudio",
+        "LoadAudio",
+        "PreviewAudio",
+        "RecordAudio",
+        "SaveAudio",
+        "SaveAudioAdvanced",
+        "SaveAudioMP3",
+        "SaveAudioOpus",
+        "SplitAudioChannels",
+        "TrimAudioDuration",
+    ),
     "animation": (
         "SaveAnimatedPNG",
         "SaveAnimatedWEBP",
@@ -326,6 +348,7 @@ _FILES = {
 
 # Classes whose name is no identifier: class_type -> the function's name, by file.
 _NAMED = {
+    "video": {"Video Slice": "VideoSlice"},
     "logic": {"Seed (rgthree)": "SeedRgthree"},
 }
 
