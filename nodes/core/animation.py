@@ -50,19 +50,38 @@ def SaveAnimatedWEBP(
         quality: Of the colours, 0 to 100; where lossless, how hard to try for a small file.
         method: How long to look for a small file.
     """
+    options = {"lossless": lossless, "quality": quality, "method": _METHODS[method]}
+    return save_webp(images, filename_prefix, "output", fps, options, {"prompt": prompt, **extra_pnginfo}, context)
+
+
+def save_webp(
+    images: Image,
+    prefix: str,
+    kind: str,
+    fps: float,
+    options: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    context: RunContext,
+) -> UI:
+    """Write pictures [B,H,W,C] to a folder of the run as one animated WebP that carries `metadata`.
+
+    `options` are Pillow's: lossless, quality (0 to 100), method (0 to 6). Raises DiffusionError: too few fps for it.
+    """
     milliseconds = _duration(fps, _WEBP_SLOWEST)
+    extra = {**metadata, "weft": context.provenance}
 
     def write(stream: IO[bytes], frames: list[Any]) -> None:
         exif = frames[0].getexif()
-        exif[_EXIF_MODEL] = f"prompt:{json.dumps(prompt)}"
-        for number, (name, value) in enumerate(_extra(extra_pnginfo, context).items()):
-            exif[_EXIF_MAKE - number] = f"{name}:{json.dumps(value)}"
-        options = {"lossless": lossless, "quality": quality, "method": _METHODS[method]}
+        if "prompt" in extra:
+            exif[_EXIF_MODEL] = f"prompt:{json.dumps(extra['prompt'])}"
+        others = (name for name in extra if name != "prompt")
+        for number, name in enumerate(others):
+            exif[_EXIF_MAKE - number] = f"{name}:{json.dumps(extra[name])}"
         frames[0].save(
             stream, "WEBP", save_all=True, append_images=frames[1:], duration=milliseconds, exif=exif, **options
         )
 
-    return _save(images, filename_prefix, ".webp", write, context)
+    return _save(images, prefix, kind, ".webp", write, context)
 
 
 def _check_png(seen: Seen) -> Iterator[tuple[str, str]]:
@@ -90,23 +109,35 @@ def SaveAnimatedPNG(
         fps: Frames a second.
         compress_level: 0 is fastest, 9 gives the smallest file; the pixels are the same.
     """
+    metadata = {"prompt": prompt, **extra_pnginfo}
+    return save_png(images, filename_prefix, "output", fps, compress_level, metadata, context)
+
+
+def save_png(
+    images: Image,
+    prefix: str,
+    kind: str,
+    fps: float,
+    compress_level: int,
+    metadata: Mapping[str, Any],
+    context: RunContext,
+) -> UI:
+    """Write pictures [B,H,W,C] to a folder of the run as one animated PNG that carries `metadata`.
+
+    Raises DiffusionError: too few fps for it.
+    """
     milliseconds = _duration(fps, _PNG_SLOWEST)
 
     def write(stream: IO[bytes], frames: list[Any]) -> None:
         from PIL.PngImagePlugin import PngInfo
 
         info = PngInfo()
-        for name, value in {"prompt": prompt, **_extra(extra_pnginfo, context)}.items():
+        for name, value in {**metadata, "weft": context.provenance}.items():
             info.add(b"comf", name.encode() + b"\0" + json.dumps(value).encode(), after_idat=True)
         options = {"pnginfo": info, "compress_level": compress_level}
         frames[0].save(stream, "PNG", save_all=True, append_images=frames[1:], duration=milliseconds, **options)
 
-    return _save(images, filename_prefix, ".png", write, context)
-
-
-def _extra(extra_pnginfo: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
-    """What a file says beside the prompt: the editor's workflow, and how it was made."""
-    return {**extra_pnginfo, "weft": context.provenance}
+    return _save(images, prefix, kind, ".png", write, context)
 
 
 def _duration(fps: float, most: int) -> int:
@@ -123,7 +154,7 @@ def _too_slow(fps: float, most: int) -> str:
     return f"fps is {fps}: expected at least {1000 / most:.4f}, since a frame is shown {most} ms at most"
 
 
-def _save(images: Image, prefix: str, suffix: str, write: Write, context: RunContext) -> UI:
+def _save(images: Image, prefix: str, kind: str, suffix: str, write: Write, context: RunContext) -> UI:
     """One file of all the pictures of a batch, numbered on from what is there."""
     from PIL import Image as PILImage
 
@@ -131,10 +162,10 @@ def _save(images: Image, prefix: str, suffix: str, write: Write, context: RunCon
 
     _, height, width, _ = images.shape
     frames = [PILImage.fromarray(frame.numpy()) for frame in to_uint8(images)]
-    series = context.folders.numbered(prefix, "output", {"width": width, "height": height})
+    series = context.folders.numbered(prefix, kind, {"width": width, "height": height})
     context.checkpoint()
     with series.create(suffix) as (stream, path):
         write(stream, frames)
         context.wrote(path)
-    shown = {"filename": path.name, "subfolder": series.subfolder, "type": "output"}
+    shown = {"filename": path.name, "subfolder": series.subfolder, "type": kind}
     return UI(images=[shown], animated=[True])

@@ -61,7 +61,7 @@ def SaveAudio(
         audio: The sounds.
         filename_prefix: Subfolder and beginning of the names, as in Save Image.
     """
-    return _save(audio, "flac", "", filename_prefix, "output", {"prompt": prompt, **extra_pnginfo}, context)
+    return save_audio(audio, filename_prefix, "output", "flac", "", {"prompt": prompt, **extra_pnginfo}, context)
 
 
 @node(display_name="Save Audio (MP3)", category="audio", python_module=_MODULE, output_node=True)
@@ -81,7 +81,7 @@ def SaveAudioMP3(
         filename_prefix: Subfolder and beginning of the names, as in Save Image.
         quality: Bits a second; V0 is the best bit rate that varies.
     """
-    return _save(audio, "mp3", quality, filename_prefix, "output", {"prompt": prompt, **extra_pnginfo}, context)
+    return save_audio(audio, filename_prefix, "output", "mp3", quality, {"prompt": prompt, **extra_pnginfo}, context)
 
 
 @node(display_name="Save Audio (Opus)", category="audio", python_module=_MODULE, output_node=True)
@@ -101,7 +101,7 @@ def SaveAudioOpus(
         filename_prefix: Subfolder and beginning of the names, as in Save Image.
         quality: Bits a second.
     """
-    return _save(audio, "opus", quality, filename_prefix, "output", {"prompt": prompt, **extra_pnginfo}, context)
+    return save_audio(audio, filename_prefix, "output", "opus", quality, {"prompt": prompt, **extra_pnginfo}, context)
 
 
 AudioKind = Annotated[
@@ -137,7 +137,7 @@ def SaveAudioAdvanced(
         format: The format of the files; MP3 and Opus have a quality.
     """
     metadata = {"prompt": prompt, **extra_pnginfo}
-    shown = _save(audio, format["format"], format.get("quality", ""), filename_prefix, "output", metadata, context)
+    shown = save_audio(audio, filename_prefix, "output", format["format"], format.get("quality", ""), metadata, context)
     return _passed_on(shown, audio)
 
 
@@ -149,7 +149,7 @@ def PreviewAudio(*, audio: Audio, prompt: PromptJson, extra_pnginfo: ExtraPnginf
         audio: The sounds.
     """
     prefix = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
-    return _save(audio, "flac", "", prefix, "temp", {"prompt": prompt, **extra_pnginfo}, context)
+    return save_audio(audio, prefix, "temp", "flac", "", {"prompt": prompt, **extra_pnginfo}, context)
 
 
 def _passed_on(shown: UI, *outputs: Any) -> Any:
@@ -157,22 +157,31 @@ def _passed_on(shown: UI, *outputs: Any) -> Any:
     return {"ui": shown, "result": outputs}
 
 
-def _save(
-    audio: Audio, kind: str, quality: str, prefix: str, folder: str, metadata: Mapping[str, Any], context: RunContext
+def save_audio(
+    audio: Mapping[str, Any],
+    prefix: str,
+    kind: str,
+    format: str,
+    quality: str,
+    metadata: Mapping[str, Any],
+    context: RunContext,
 ) -> UI:
-    """Write each sound of a batch as a file that carries `metadata`, numbered on from what is there."""
-    from weft.nodes.diffusion.values.audio import AUDIO_FORMATS, checked, save_audio
+    """Write each sound of a batch to a folder of the run as a file that carries `metadata`.
+
+    `format` is flac, mp3 or opus; a quality that it does not have counts for nothing. Raises DiffusionError.
+    """
+    from weft.nodes.diffusion.values.audio import AUDIO_FORMATS, checked, write_audio
 
     waveform, rate = checked(audio)
     texts = {name: json.dumps(value) for name, value in {**metadata, "weft": context.provenance}.items()}
-    series = context.folders.numbered(prefix, folder, {})
+    series = context.folders.numbered(prefix, kind, {})
     shown = []
     for index, each in enumerate(waveform):
         context.checkpoint()
-        with series.create(AUDIO_FORMATS[kind].suffix, index) as (stream, path):
-            save_audio(stream, {"waveform": each[None], "sample_rate": rate}, kind, quality, texts)
+        with series.create(AUDIO_FORMATS[format].suffix, index) as (stream, path):
+            write_audio(stream, {"waveform": each[None], "sample_rate": rate}, format, quality, texts)
             context.wrote(path)
-        shown.append({"filename": path.name, "subfolder": series.subfolder, "type": folder})
+        shown.append({"filename": path.name, "subfolder": series.subfolder, "type": kind})
     return UI(audio=shown)
 
 

@@ -28,7 +28,7 @@ def steps(*values: float, rate: int = 1, channels: int = 1) -> Audio:
 
 def saved(audio: Any, kind: str, quality: str, folder: Path) -> Path:
     stream = io.BytesIO()
-    sounds.save_audio(stream, audio, kind, quality, {"prompt": '{"1": {}}'})
+    sounds.write_audio(stream, audio, kind, quality, {"prompt": '{"1": {}}'})
     (folder / "sound").write_bytes(stream.getvalue())
     return folder / "sound"
 
@@ -82,12 +82,12 @@ REFUSED = {
 def test_no_sound(name: str) -> None:
     audio, message = REFUSED[name]
     with pytest.raises(DiffusionError, match=message):
-        sounds.save_audio(io.BytesIO(), audio, "flac")
+        sounds.write_audio(io.BytesIO(), audio, "flac")
 
 
 def test_no_quality() -> None:
     with pytest.raises(DiffusionError, match="'V1' is no quality of mp3: one of V0, 128k, 320k"):
-        sounds.save_audio(io.BytesIO(), tone(), "mp3", "V1")
+        sounds.write_audio(io.BytesIO(), tone(), "mp3", "V1")
 
 
 def test_more_than_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

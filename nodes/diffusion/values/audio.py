@@ -109,7 +109,7 @@ def read_audio(container: InputContainer, name: str, start: float = 0.0, duratio
     return {"waveform": torch.cat(parts, dim=1)[None, :, first:last].contiguous(), "sample_rate": rate}
 
 
-def save_audio(
+def write_audio(
     stream: IO[bytes], audio: Audio, kind: str, quality: str = "", metadata: Mapping[str, str] | None = None
 ) -> None:
     """Write the first sound of a batch to a stream as one of AUDIO_FORMATS. Raises DiffusionError."""
@@ -145,7 +145,7 @@ def add_audio(container: OutputContainer, audio: Audio, kind: str, quality: str 
     stream: Any = container.add_stream(how.codec, rate=target, layout=layout)
     if how.qualities.get(quality):
         stream.bit_rate = min(how.qualities[quality], how.most * samples.shape[0])
-    elif quality:
+    elif quality in how.qualities:
         stream.codec_context.qscale = True
     packed = samples.T.contiguous().reshape(1, -1).numpy()
     frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=layout)
@@ -163,7 +163,7 @@ def nearest_rate(rate: int, rates: tuple[int, ...]) -> int:
     return next((known for known in rates if known >= rate), rates[-1])
 
 
-def checked(audio: Audio) -> tuple[Tensor, int]:
+def checked(audio: Any) -> tuple[Tensor, int]:
     """Waveform and rate of what an input was given. Raises DiffusionError where it is no sound, or there is none."""
     if audio is None:
         raise DiffusionError("there is no sound: what was linked has none, such as a video without a sound track")
