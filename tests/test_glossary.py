@@ -40,6 +40,8 @@ def test_no_two_classes_have_one_name() -> None:
     homes: dict[str, list[str]] = defaultdict(list)
     for package in ("engine", "nodes"):
         for file in sorted((ROOT / package).rglob("*.py")):
+            if "nodes/compat/modules" in str(file):
+                continue  # its names are ComfyUI's
             for statement in ast.parse(file.read_text()).body:
                 if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
                     homes[statement.name].append(str(file.relative_to(ROOT)))

@@ -161,7 +161,6 @@ _FILES = {
         "GetImageSize",
         "ImageBatch",
         "ImageBlur",
-        "ImageCompare",
         "ImageCrop",
         "ImageFromBatch",
         "ImageInvert",
@@ -171,7 +170,6 @@ _FILES = {
         "ImageScaleToTotalPixels",
         "ImageSharpen",
         "LoadImage",
-        "LoadImageOutput",
         "PreviewImage",
         "SaveImage",
         "SaveImageWebsocket",
@@ -195,59 +193,11 @@ _FILES = {
     "compositing": (
         "ImageBlend",
         "ImageCompositeMasked",
-        "JoinImageWithAlpha",
         "LatentBlend",
         "LatentComposite",
         "LatentCompositeMasked",
-        "PorterDuffImageComposite",
-        "SplitImageWithAlpha",
-    ),
-    "arranging": (
-        "BatchImagesNode",
-        "BatchMasksNode",
-        "ImageFlip",
-        "ImageRotate",
-        "ImageStitch",
-        "RepeatImageBatch",
-    ),
-    "resizing": (
-        "ImageScaleToMaxDimension",
-        "ResizeAndPadImage",
-        "ResizeImageMaskNode",
-        "ResizeImagesByLongerEdge",
-    ),
-    "colours": (
-        "Canny",
-        "ImageAddNoise",
-        "ImageColorToMask",
-        "ImageQuantize",
-        "ImageRGBToYUV",
-        "ImageYUVToRGB",
-        "Morphology",
     ),
     "video": (
-        "CreateVideo",
-        "GetVideoComponents",
-        "LoadVideo",
-        "SaveVideo",
-        "SaveWEBM",
-    ),
-    "audio": (
-        "AudioAdjustVolume",
-        "AudioConcat",
-        "AudioMerge",
-        "EmptyAudio",
-        "LoadAudio",
-        "PreviewAudio",
-        "RecordAudio",
-        "SaveAudio",
-        "SaveAudioAdvanced",
-        "SaveAudioMP3",
-        "SaveAudioOpus",
-        "SplitAudioChannels",
-        "TrimAudioDuration",
-    ),
-    "animation": (
         "SaveAnimatedPNG",
         "SaveAnimatedWEBP",
     ),
@@ -291,12 +241,6 @@ _FILES = {
         "ModelMergeSubtract",
         "ModelSave",
         "VAESave",
-    ),
-    "vision": (
-        "CLIPVisionEncode",
-        "CLIPVisionLoader",
-        "StyleModelApply",
-        "StyleModelLoader",
     ),
     "upscale": (
         "ImageUpscaleWithModel",
@@ -348,7 +292,6 @@ _FILES = {
 
 # Classes whose name is no identifier: class_type -> the function's name, by file.
 _NAMED = {
-    "video": {"Video Slice": "VideoSlice"},
     "logic": {"Seed (rgthree)": "SeedRgthree"},
 }
 

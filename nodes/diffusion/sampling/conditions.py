@@ -23,10 +23,13 @@ from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, to_batch
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Denoiser, Steering
+    from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
 
 # What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
+CONVERTED = ("cross_attn", "model_conds", "uuid")
+"""What the form of an entry has that packs convert conditionings to, and that is no option of it."""
 NOT_APPLIED = ("gligen", "hooks", "unclip_conditioning")
 
 
@@ -44,7 +47,7 @@ class SamplingRun:
     latent: the one that the run starts from, as the network takes it.
     noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
     options: the model's model_options. sigmas: the noise levels that are passed. random: what the model's patches
-    choose by; by default that of seed 0.
+    choose by; by default that of seed 0. model: the MODEL that is sampled, for functions that ask.
     """
 
     denoiser: Denoiser
@@ -56,6 +59,7 @@ class SamplingRun:
     options: Mapping[str, Any] = field(default_factory=dict)
     sigmas: Tensor | None = None
     random: PatchRandom | None = None
+    model: ModelPatcher | None = None
     _bound: dict[Steerer, Steering] = field(default_factory=dict)
 
     def control(self, control: Steerer) -> Steering:
@@ -121,7 +125,8 @@ def resolve(conditioning: Sequence[Any], side: str, run: SamplingRun) -> list[Co
         got = type(conditioning).__name__
         raise DiffusionError(f"{side} conditioning: expected a list of [tensor, options], got {got}")
     resolved = []
-    for i, entry in enumerate(conditioning):
+    for i, given in enumerate(conditioning):
+        entry = _as_pair(given)
         try:
             if not isinstance(entry, list | tuple) or len(entry) != 2 or not isinstance(entry[1], Mapping):
                 raise DiffusionError(f"expected [tensor, options], got {type(entry).__name__}")
@@ -130,6 +135,13 @@ def resolve(conditioning: Sequence[Any], side: str, run: SamplingRun) -> list[Co
         except DiffusionError as error:
             raise DiffusionError(f"{side} conditioning, entry {i}: {error}") from None
     return resolved
+
+
+def _as_pair(entry: Any) -> Any:
+    """[tensor, options] of an entry as packs convert it: a dict with the tensor under "cross_attn"."""
+    if not isinstance(entry, Mapping):
+        return entry
+    return [entry.get("cross_attn"), {key: entry[key] for key in entry if key not in CONVERTED}]
 
 
 def resolve_sides(sides: Mapping[str, Sequence[Any]], run: SamplingRun) -> list[list[Condition]]:

@@ -5,12 +5,13 @@ Semantics: parity/facts.md sections 3 and 4. Numbers: goldens cust_*, cadv_*.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.interop.wrappers import around_run
 from weft.nodes.diffusion.sampling.guiders import Guider
 from weft.nodes.diffusion.sampling.noise import Noise
 from weft.nodes.diffusion.sampling.sample import Callback, solve
@@ -21,12 +22,13 @@ from weft.nodes.diffusion.sampling.stages import Stage
 from weft.nodes.diffusion.values.latents import Latent, samples_of
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.interop.guider import BaseGuider
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 
 def custom_sample(
-    guider: Guider,
-    sampler: Sampler,
+    guider: Guider | BaseGuider,
+    sampler: Sampler | Any,
     sigmas: Tensor,
     noise: Noise,
     latent: Latent,
@@ -46,14 +48,15 @@ def custom_sample(
     Raises:
         DiffusionError: an input of another kind, NaN or infinity.
     """
-    _check(guider, Guider, "a guider", "BasicGuider or CFGGuider")
-    _check(sampler, Sampler, "a sampler", "KSamplerSelect")
-    if not (hasattr(noise, "generate_noise") and hasattr(noise, "seed")):
-        raise DiffusionError(f"expected a noise (as RandomNoise gives), got {type(noise).__name__}")
+    _check(guider, "a guider", "BasicGuider or CFGGuider", "model", "sample")
+    _check(sampler, "a sampler", "KSamplerSelect", "sample")
+    _check(noise, "a noise", "RandomNoise", "generate_noise", "seed")
     sigmas = check_sigmas(sigmas)
     samples_of(latent)
     if len(sigmas) < 2 and not sigmas.any():
         return {**latent}, {**latent}
+    if not isinstance(guider, Guider) or not isinstance(sampler, Sampler) or around_run(guider.model.model_options):
+        return _in_form(guider, sampler, sigmas, noise, latent, callback)
     last: list[Tensor] = []
     stage = Stage(guider.guidance, sampler, sigmas, noise)
     result, _ = solve(guider.model, latent, stage, callback=callback, steps=steps, last=last)
@@ -74,6 +77,24 @@ def add_noise(model: ModelPatcher, noise: Noise, sigmas: Tensor, latent: Latent)
     return {**latent, "samples": noised.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)}
 
 
-def _check(value: object, kind: type, what: str, giver: str) -> None:
-    if not isinstance(value, kind):
+def _in_form(
+    guider: Any, sampler: Any, sigmas: Tensor, noise: Noise, latent: Latent, callback: Callback | None
+) -> tuple[Latent, Latent]:
+    """custom_sample in ComfyUI's form: with what packs bring."""
+    last: list[Tensor] = []
+
+    def report(step: int, denoised: Tensor, x: Tensor, total: int) -> None:
+        last[:] = [denoised]
+        if callback is not None:
+            callback(step, total, x, denoised)
+
+    samples, mask = samples_of(latent), latent.get("noise_mask")
+    given = noise.generate_noise(latent)
+    result = guider.sample(given, samples, sampler, sigmas, denoise_mask=mask, callback=report, seed=noise.seed)
+    denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result.clone()
+    return {**latent, "samples": result}, {**latent, "samples": denoised}
+
+
+def _check(value: object, what: str, giver: str, *names: str) -> None:
+    if not all(hasattr(value, name) for name in names):
         raise DiffusionError(f"expected {what} (as {giver} gives), got {type(value).__name__}")

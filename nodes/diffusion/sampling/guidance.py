@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor
 
-from weft.nodes.diffusion.errors import finite_number
+from weft.nodes.diffusion.errors import DiffusionError, finite_number
+from weft.nodes.diffusion.interop.model import BaseModel, levels_of
+from weft.nodes.diffusion.interop.wrappers import WrapperExecutor, WrappersMP, check_obeyed, wrappers_in
 from weft.nodes.diffusion.sampling.conditions import Area, Condition, SamplingRun, resolve, resolve_sides
 from weft.nodes.diffusion.sampling.gathering import NetworkCall, evaluate
 from weft.nodes.diffusion.sampling.noise import PatchRandom
@@ -23,6 +25,7 @@ from weft.nodes.diffusion.values.pixels import to_batch
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Steering
+    from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 
 class Guidance(Protocol):
@@ -79,23 +82,48 @@ class CFGDenoiser:
         return evaluation.guide(positive, negative, cond, uncond, self._scale)
 
 
-class GuidedNetwork:
+class GuidedNetwork(BaseModel):
     """The network of one run, for guidance and for the functions that model patches bring along.
 
-    options: the run's model_options. inner_options: its transformer_options, with "sample_sigmas", the schedule.
+    To packs it is `model.model`, see BaseModel.
     """
 
     def __init__(self, run: SamplingRun) -> None:
+        check_obeyed(run.options)
         self.run = run
         self.sampling = run.denoiser.sampling
-        self.options = run.options
-        self.inner_options = {
-            **run.options.get("transformer_options", {}),
-            "sample_sigmas": run.sigmas,
-        }
         self._random = run.random or PatchRandom(run.shape, 0)
         self._predictors: dict[tuple[tuple[int, ...], ...], Predictor] = {}
         self._resolved: dict[int, tuple[Any, list[Condition]]] = {}
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The run's model_options."""
+        return self.run.options
+
+    @property
+    def current_patcher(self) -> ModelPatcher:
+        """See BaseModel."""
+        if self.run.model is None:
+            raise DiffusionError("this run has no MODEL that its functions could ask for")
+        return self.run.model
+
+    def apply_model(
+        self,
+        x: Tensor,
+        t: Tensor,
+        c_concat: Tensor | None = None,
+        c_crossattn: Tensor | None = None,
+        control: Any = None,
+        transformer_options: Mapping[str, Any] | None = None,
+        **added: Any,
+    ) -> Tensor:
+        """See BaseModel."""
+        if c_crossattn is None:
+            raise DiffusionError("apply_model needs c_crossattn, the context")
+        read = {name: value for name, value in added.items() if isinstance(value, Tensor)} or None
+        level, inner = levels_of(t), transformer_options or {}
+        return evaluate(NetworkCall(self.run.denoiser, x, level, c_crossattn, read, inner, c_concat, control))
 
     def resolve(self, conditioning: Sequence[Any], side: str) -> list[Condition]:
         """The conditions of a conditioning, built once a run. side: what an error calls it."""
@@ -108,15 +136,31 @@ class GuidedNetwork:
         self, sides: Sequence[Sequence[Condition]], x: Tensor, sigma: Tensor, options: Mapping[str, Any]
     ) -> list[Tensor]:
         """The denoised prediction of each side; see Predictor. sigma: 0-dim, CPU."""
+        around = wrappers_in(options.get("transformer_options", {}), WrappersMP.CALC_COND_BATCH)
+        if not around:
+            return self._predict(sides, x, sigma, options)
+
+        def calc_cond_batch(model: Any, conds: Any, x_in: Tensor, timestep: Tensor, model_options: Any) -> list[Tensor]:
+            return self._predict([side or [] for side in conds], x_in, levels_of(timestep), model_options)
+
+        timestep = torch.full((x.shape[0],), float(sigma), device=x.device)
+        found: list[Tensor] = WrapperExecutor(calc_cond_batch, None, around).execute(
+            self, list(sides), x, timestep, options
+        )
+        return found
+
+    def _predict(
+        self, sides: Sequence[Sequence[Condition]], x: Tensor, sigma: Tensor, options: Mapping[str, Any]
+    ) -> list[Tensor]:
         # A predictor keeps its conditions, so that their ids stay theirs.
         key = tuple(tuple(id(condition) for condition in side) for side in sides)
         if key not in self._predictors:
-            self._predictors[key] = Predictor(self.run, sides)
+            self._predictors[key] = Predictor(self, sides)
         return self._predictors[key](x, sigma, options)
 
-    def evaluation(self, x: Tensor, sigma: Tensor) -> Evaluation:
-        """What belongs to one evaluation of the guided model."""
-        return Evaluation(self, x, sigma, self._random.at(float(sigma)))
+    def evaluation(self, x: Tensor, sigma: Tensor, options: Mapping[str, Any] | None = None) -> Evaluation:
+        """What belongs to one evaluation of the guided model. options: in place of the run's model_options."""
+        return Evaluation(self, x, sigma, self._random.at(float(sigma)), self.options if options is None else options)
 
 
 class Evaluation:
@@ -129,20 +173,28 @@ class Evaluation:
         sampler_pre_cfg_function, a list: conds (both lists of conditions), conds_out (both predictions) -> conds_out
         sampler_cfg_function: cond, uncond (x less the prediction) -> x less the guided prediction
         sampler_post_cfg_function, a list: denoised, cond, uncond (lists of conditions) -> denoised
+        sampler_calc_cond_batch_function: conds (lists of conditions) -> their predictions
     All get cond_scale, input (x), sigma and timestep ([B] on x's device), model (the GuidedNetwork), model_options, and
     all but the first cond_denoised and uncond_denoised. `level`, sigma as a 0-dim CPU tensor, is what model.predict
     takes: reading the others back would wait for the device.
     """
 
-    def __init__(self, network: GuidedNetwork, x: Tensor, sigma: Tensor, random: PatchRandom) -> None:
-        inner = {**network.inner_options, "scratch": {}, "random": random}
-        self.options: dict[str, Any] = {**network.options, "transformer_options": inner}
+    def __init__(
+        self, network: GuidedNetwork, x: Tensor, sigma: Tensor, random: PatchRandom, options: Mapping[str, Any]
+    ) -> None:
+        inner = options.get("transformer_options", {})
+        inner = {**inner, "sample_sigmas": network.run.sigmas, "scratch": {}, "random": random}
+        self.options: dict[str, Any] = {**options, "transformer_options": inner}
         self._network = network
         self._x = x
         self._sigma = sigma
 
     def predict(self, sides: Sequence[Sequence[Condition]]) -> list[Tensor]:
         """The denoised prediction of each side at this x and sigma; 0 for a side without conditions."""
+        instead = self.options.get("sampler_calc_cond_batch_function")
+        if instead is not None:
+            found: list[Tensor] = instead(self._args(None, conds=list(sides)))
+            return found
         return self._network.predict(sides, self._x, self._sigma, self.options)
 
     def guide(
@@ -156,14 +208,25 @@ class Evaluation:
         """(the guided prediction, the unguided one) from both sides' conditions and predictions."""
         for function in self.options.get("sampler_pre_cfg_function", ()):
             cond, uncond = function(self._args(scale, conds=[positive, negative], conds_out=[cond, uncond]))
+        return self.combine(positive, negative, cond, uncond, scale), uncond
+
+    def combine(
+        self,
+        positive: Sequence[Condition],
+        negative: Sequence[Condition],
+        cond: Tensor,
+        uncond: Tensor,
+        scale: float,
+    ) -> Tensor:
+        """The guided prediction of `guide` from predictions that nothing changes any more."""
         predictions = {"cond_denoised": cond, "uncond_denoised": uncond}
         combine = self.options.get("sampler_cfg_function")
         if combine is None:
             denoised = uncond + (cond - uncond) * scale
         else:
-            x = self._x
-            denoised = x - combine(self._args(scale, cond=x - cond, uncond=x - uncond, **predictions))
-        return self.finish(denoised, scale, cond=positive, uncond=negative, **predictions), uncond
+            x, sides = self._x, {"input_cond": positive, "input_uncond": negative}
+            denoised = x - combine(self._args(scale, cond=x - cond, uncond=x - uncond, **sides, **predictions))
+        return self.finish(denoised, scale, cond=positive, uncond=negative, **predictions)
 
     def finish(self, denoised: Tensor, scale: float, **values: Any) -> Tensor:
         """The guided prediction after the functions that change it; values: what else they are told."""
@@ -171,7 +234,7 @@ class Evaluation:
             denoised = function(self._args(scale, denoised=denoised, **values))
         return denoised
 
-    def _args(self, scale: float, **values: Any) -> dict[str, Any]:
+    def _args(self, scale: float | None, **values: Any) -> dict[str, Any]:
         sigma = torch.full((self._x.shape[0],), float(self._sigma), device=self._x.device)
         return {
             "cond_scale": scale,
@@ -188,8 +251,9 @@ class Evaluation:
 class Predictor:
     """The weighted mean prediction of each of several lists of conditions, in as few network calls as possible."""
 
-    def __init__(self, run: SamplingRun, sides: Sequence[Sequence[Condition]]) -> None:
-        self._run = run
+    def __init__(self, network: GuidedNetwork, sides: Sequence[Sequence[Condition]]) -> None:
+        self._network = network
+        self._run = network.run
         self._conditions = [(side, condition) for side, conditions in enumerate(sides) for condition in conditions]
         self._sides = len(sides)
         self._plans: dict[tuple[Any, ...], _Plan] = {}
@@ -220,17 +284,18 @@ class Predictor:
             "sigmas": sigma.expand(x.shape[0]),
         }
         wrapper: Callable[..., Tensor] | None = options.get("model_function_wrapper")
-        if wrapper is None:
+        around = wrappers_in(inner, WrappersMP.APPLY_MODEL)
+        if wrapper is None and not around:
             return evaluate(NetworkCall(denoiser, x, sigma, call.context, added, inner, call.concat, call.control))
-
-        def apply_model(x: Tensor, timestep: Tensor, **c: Any) -> Tensor:
-            level = timestep.flatten()[0].cpu()
-            read = c["c_crossattn"], c.get("added"), c.get("transformer_options"), c.get("c_concat"), c.get("control")
-            return evaluate(NetworkCall(denoiser, x, level, *read))
-
-        c: dict[str, Any] = {"c_crossattn": call.context, "added": added, "transformer_options": inner}
-        c |= {"c_concat": call.concat, "control": call.control}
+        apply_model: Callable[..., Tensor] = self._network.apply_model
+        if around:
+            apply_model = WrapperExecutor(apply_model, self._network, around).execute
         timestep = torch.full((x.shape[0],), float(sigma), device=x.device)
+        # Each tensor by a name of its own: a wrapper that takes the batch apart finds all that has one.
+        c: dict[str, Any] = {"c_crossattn": call.context, **call.added, "transformer_options": inner}
+        c |= {"c_concat": call.concat, "control": call.control}
+        if wrapper is None:
+            return apply_model(x, timestep, **c)
         return wrapper(apply_model, {"input": x, "timestep": timestep, "c": c, "cond_or_uncond": call.sides})
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.interop.guider import GuidanceGuider
 from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, resolve_sides
 from weft.nodes.diffusion.sampling.guidance import Evaluation, GuidedNetwork
 from weft.nodes.diffusion.sampling.patches.guidance import perpendicular
@@ -25,6 +26,15 @@ class Guider:
 
     model: ModelPatcher
     guidance: Guidance
+
+    @property
+    def model_patcher(self) -> ModelPatcher:
+        """The model, by the name that packs know."""
+        return self.model
+
+    def sample(self, *args: Any, **options: Any) -> Tensor:
+        """As packs call it: see interop.guider.BaseGuider.sample."""
+        return GuidanceGuider(self.model, self.guidance).sample(*args, **options)
 
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:

@@ -6,89 +6,21 @@ them there and changes nothing, so equal models realise to one network whatever 
 model_options:
     transformer_options: inside the network, at the places that its family has; a UNet's: families/sd/unet.py
     model_function_wrapper: around each network call, see Predictor in nodes/diffusion/sampling/guidance.py
-    sampler_pre_cfg_function, sampler_cfg_function, sampler_post_cfg_function, disable_cfg1_optimization: around
-        guidance, see Evaluation there
+    sampler_pre_cfg_function, sampler_cfg_function, sampler_post_cfg_function, sampler_calc_cond_batch_function,
+        disable_cfg1_optimization: around guidance, see Evaluation there
     denoise_mask_function: on the noise mask at each evaluation, see Inpaint in nodes/diffusion/sampling/sample.py
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict
+from collections.abc import Callable
+from typing import Any
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
 from weft.nodes.diffusion.families.protocol import Places
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from weft.nodes.diffusion.sampling.conditions import Condition
-    from weft.nodes.diffusion.sampling.denoiser import ModelSampling
-    from weft.nodes.diffusion.sampling.guidance import GuidedNetwork
-
 Function = Callable[..., Any]
-
-
-class GuidanceArguments(TypedDict):
-    """What every function around guidance is given; see Evaluation."""
-
-    cond_scale: float
-    input: Tensor
-    sigma: Tensor
-    timestep: Tensor
-    level: Tensor
-    model: GuidedNetwork
-    model_options: dict[str, Any]
-    cond_denoised: Tensor
-    uncond_denoised: Tensor
-
-
-class PreCfgArguments(TypedDict):
-    """What a sampler_pre_cfg_function is given: conds, the conditions of both sides, and conds_out, the predictions.
-
-    A side that is not evaluated has no conditions, and a prediction of 0.
-    """
-
-    conds: Sequence[Sequence[Condition]]
-    conds_out: Sequence[Tensor]
-    cond_scale: float
-    input: Tensor
-    sigma: Tensor
-    timestep: Tensor
-    level: Tensor
-    model: GuidedNetwork
-    model_options: dict[str, Any]
-
-
-class CfgArguments(GuidanceArguments):
-    """What a sampler_cfg_function is given: cond and uncond are x less the predictions."""
-
-    cond: Tensor
-    uncond: Tensor
-
-
-class PostCfgArguments(GuidanceArguments):
-    """What a sampler_post_cfg_function is given: cond and uncond are the conditions of both sides."""
-
-    denoised: Tensor
-    cond: Sequence[Condition]
-    uncond: Sequence[Condition]
-
-
-class Sampled(Protocol):
-    """What is being sampled, as a denoise_mask_function sees it."""
-
-    @property
-    def sampling(self) -> ModelSampling:
-        """Its noise levels."""
-
-
-class MaskArguments(TypedDict):
-    """The extra_options of a denoise_mask_function. sigmas: the run's."""
-
-    model: Sampled
-    sigmas: Tensor
 
 
 class ModelOptions:
@@ -120,6 +52,10 @@ class ModelOptions:
         """Change the guided prediction, behind the functions that do so already."""
         self._append(self.model_options, "sampler_post_cfg_function", function)
         self._evaluate_both(disable_cfg1_optimization)
+
+    def set_model_sampler_calc_cond_batch_function(self, function: Function) -> None:
+        """Predict all sides with `function`, the last set."""
+        self.model_options["sampler_calc_cond_batch_function"] = function
 
     def set_model_unet_function_wrapper(self, function: Function) -> None:
         """Call the network through `function`, the last set."""

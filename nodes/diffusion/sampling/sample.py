@@ -8,12 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
+from weft.nodes.diffusion.interop.guider import GuidanceGuider
+from weft.nodes.diffusion.interop.process import shown
+from weft.nodes.diffusion.interop.wrappers import around_run
 from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, noise_mask_for
 from weft.nodes.diffusion.sampling.continuous import Leftover
@@ -61,6 +65,8 @@ def ksample(
     samples_of(latent)
     if len(stage.sigmas) < 2:
         return {**latent}
+    if around_run(model.model_options):
+        return {**latent, "samples": _wrapped(model, latent, stage, callback)}
     before, objection = stage.mode.resume(stage, latent)
     if objection:
         warn(objection)
@@ -70,6 +76,21 @@ def ksample(
     if stage.mode.memory and stage.stops_early:
         sampled[continuous.KEY] = left.pack(result, stage.sampler.name)
     return sampled
+
+
+def _wrapped(model: ModelPatcher, latent: Latent, stage: Stage, callback: Callback | None) -> Tensor:
+    """The samples after a stage of a model whose wrappers stand around the run."""
+    if stage.mode.memory:
+        raise DiffusionError("this model has wrappers around its runs, which continuous mode cannot carry")
+
+    def report(step: int, denoised: Tensor, x: Tensor, total: int) -> None:
+        if callback is not None:
+            callback(step, total, x, denoised)
+
+    guider = GuidanceGuider(model, stage.guidance)
+    samples, mask = samples_of(latent), latent.get("noise_mask")
+    noise = stage.noise.generate_noise(latent)
+    return guider.sample(noise, samples, stage.sampler, stage.sigmas, mask, report, seed=stage.noise.seed)
 
 
 def solve(
@@ -103,6 +124,8 @@ def solve(
     samples, noise = (denoiser.latent_format.shaped(each) for each in (samples, noise))
     device = denoiser.device
     with torch.inference_mode(), ExitStack() as held:
+        model.pre_run()
+        held.callback(model.cleanup)
         if model.network.memory is not None:
             held.enter_context(model.network.memory.on_device(network))
         start = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
@@ -118,6 +141,7 @@ def solve(
             options=model.model_options,
             sigmas=sigmas,
             random=random,
+            model=model,
         )
         guided: GuidedDenoiser = stage.guidance.bind(run)
         kept, kept_noise = _protected(stage, start, start_noise, before)
@@ -215,6 +239,11 @@ class Inpaint:
     def sampling(self) -> ModelSampling:
         """See GuidedDenoiser."""
         return self._model.sampling
+
+    @property
+    def inner_model(self) -> SimpleNamespace:
+        """Its noise levels by ComfyUI's names, for functions of packs: model_sampling."""
+        return SimpleNamespace(model_sampling=shown(self.sampling))
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """See GuidedDenoiser."""

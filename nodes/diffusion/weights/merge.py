@@ -6,14 +6,11 @@ it is. Arithmetic in float32 as in parity/facts.md section 11, held by the golde
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
 from weft.nodes.diffusion.errors import PatchError
-from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.patched import MergePatch, PatchedNetwork
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 if TYPE_CHECKING:
@@ -21,37 +18,6 @@ if TYPE_CHECKING:
 
 # (keep, share): the first model's weight times keep, and the second's times share.
 Shares = tuple[float, float]
-
-
-@dataclass(frozen=True, eq=False)
-class MergePatch:
-    """weight * keep + the parameter of the same name in another network * share."""
-
-    name: str
-    other: PatchedNetwork
-    keep: float
-    share: float
-
-    @property
-    def identity(self) -> Hashable:
-        """See Patch."""
-        return "merge", self.other.weight_identity(self.name), self.keep, self.share
-
-    @property
-    def nbytes(self) -> int:
-        """See Patch: the other network's weights are its own."""
-        return 0
-
-    @property
-    def networks(self) -> tuple[PatchedNetwork, ...]:
-        """See Patch."""
-        return (self.other,)
-
-    def apply(self, weight: Tensor, strength: float) -> Tensor:
-        """See Patch. strength: how much of the other network comes in, 1 in a merge."""
-        kept = weight * self.keep
-        share = self.share * strength
-        return kept + self.other.weight(self.name, weight.device) * share if share else kept
 
 
 def weighted(ratio: float) -> Shares:

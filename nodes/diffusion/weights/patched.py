@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -189,6 +190,37 @@ class PatchedNetwork:
         """Equal for two parameters exactly if they hold the same numbers."""
         patches = tuple((patch.identity, strength) for patch, strength in self.patches.get(name, ()))
         return self.base, name, patches
+
+
+@dataclass(frozen=True, eq=False)
+class MergePatch:
+    """weight * keep + the parameter of the same name in another network * share."""
+
+    name: str
+    other: PatchedNetwork
+    keep: float
+    share: float
+
+    @property
+    def identity(self) -> Hashable:
+        """See Patch."""
+        return "merge", self.other.weight_identity(self.name), self.keep, self.share
+
+    @property
+    def nbytes(self) -> int:
+        """See Patch: the other network's weights are its own."""
+        return 0
+
+    @property
+    def networks(self) -> tuple[PatchedNetwork, ...]:
+        """See Patch."""
+        return (self.other,)
+
+    def apply(self, weight: Tensor, strength: float) -> Tensor:
+        """See Patch. strength: how much of the other network comes in, 1 in a merge."""
+        kept = weight * self.keep
+        share = self.share * strength
+        return kept + self.other.weight(self.name, weight.device) * share if share else kept
 
 
 def _twin(module: nn.Module, seen: dict[int, nn.Module]) -> nn.Module:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.sampling.model_options import ModelOptions, copied
-from weft.nodes.diffusion.weights.patched import Patch, PatchedNetwork
+from weft.nodes.diffusion.interop.model import ModelNames
+from weft.nodes.diffusion.interop.weights import MODEL_PREFIX, keys_of, patched
+from weft.nodes.diffusion.sampling.model_options import copied
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Kind, Places
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
 
-class ModelPatcher(ModelOptions):
+class ModelPatcher(ModelNames):
     """The MODEL socket: a denoising network with its patches, schedule and options.
 
     Args:
@@ -40,6 +40,8 @@ class ModelPatcher(ModelOptions):
         self.sampling = sampling
         self.latent_format = kind.latent_format if latent_format is None else latent_format
         self.model_options = {"transformer_options": {}} if model_options is None else model_options
+        self.attachments: dict[str, Any] = {}
+        self.additional_models: dict[str, list[Any]] = {}
 
     @property
     def places(self) -> Places:
@@ -51,24 +53,24 @@ class ModelPatcher(ModelOptions):
         """What a latent is multiplied with before the network sees it."""
         return self.latent_format.scale
 
-    def process_latent_in(self, latent: Tensor) -> Tensor:
-        """A latent [B,C,h,w] as nodes know it, as the network takes it."""
-        return self.latent_format.to_network(latent)
-
-    def process_latent_out(self, latent: Tensor) -> Tensor:
-        """The inverse of process_latent_in."""
-        return self.latent_format.from_network(latent)
-
     def clone(self) -> ModelPatcher:
         """Another socket value over the same weights: patches and options of one never show in the other."""
-        return ModelPatcher(self.network, self.kind, self.sampling, copied(self.model_options), self.latent_format)
+        options = copied(self.model_options)
+        clone = ModelPatcher(self.network, self.kind, self.sampling, options, self.latent_format)
+        self._cloned(clone)
+        return clone
 
-    def add_patches(self, patches: Mapping[str, Patch], strength_patch: float = 1.0) -> list[str]:
-        """Put patches on this clone; returns the parameter names that the network has, which are those applied."""
-        names = set(self.network.parameter_names)
-        known = {name: patch for name, patch in patches.items() if name in names}
-        self.network = self.network.with_patches(known, strength_patch)
-        return list(known)
+    def add_patches(
+        self, patches: Mapping[Any, Any], strength_patch: float = 1.0, strength_model: float = 1.0
+    ) -> list[Any]:
+        """Put patches on this clone, by the names of parameters or as packs give them (interop.weights).
+
+        Returns the names and keys that the network has, which are those applied.
+        """
+        by_key = any(isinstance(key, str) and key.startswith(MODEL_PREFIX) for key in patches)
+        keys = keys_of(self.kind.names()) if by_key else {}
+        self.network, applied = patched(self.network, patches, keys, strength_patch, strength_model)
+        return applied
 
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.sampling.arguments import CfgArguments, PostCfgArguments, PreCfgArguments
     from weft.nodes.diffusion.sampling.guidance import GuidedNetwork
-    from weft.nodes.diffusion.sampling.model_options import CfgArguments, PostCfgArguments, PreCfgArguments
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 Operation = Callable[[Tensor], Tensor]

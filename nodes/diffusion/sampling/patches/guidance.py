@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, interpolate, pad
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.sampling.model_options import CfgArguments, PostCfgArguments
+    from weft.nodes.diffusion.sampling.arguments import CfgArguments, PostCfgArguments
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 MIDDLE = ("middle", 0)

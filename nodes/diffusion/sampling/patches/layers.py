@@ -15,8 +15,8 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.sampling.arguments import PostCfgArguments, PreCfgArguments
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
-    from weft.nodes.diffusion.sampling.model_options import PostCfgArguments, PreCfgArguments
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 DIT = "dit"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.sampling.model_options import MaskArguments
+    from weft.nodes.diffusion.sampling.arguments import MaskArguments
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 

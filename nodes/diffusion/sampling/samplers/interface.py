@@ -20,10 +20,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from torch import Tensor
 
+from weft.nodes.diffusion.interop.solving import KSAMPLER
 from weft.nodes.diffusion.sampling.noise import NoiseSource, sequential_noise
 
 if TYPE_CHECKING:
@@ -71,3 +72,26 @@ class Sampler:
     looks_ahead: bool | None = None
     flows: bool = False
     name: str = ""
+
+    def sample(self, *args: Any, **options: Any) -> Tensor:
+        """As packs call a SAMPLER: see interop.solving.KSAMPLER.sample."""
+        return self._in_form.sample(*args, **options)
+
+    @property
+    def sampler_function(self) -> Callable[..., Tensor]:
+        """It in k-diffusion's convention: see interop.solving."""
+        return self._in_form.sampler_function
+
+    @property
+    def extra_options(self) -> dict[str, Any]:
+        """Options beside its own: none."""
+        return {}
+
+    @property
+    def inpaint_options(self) -> dict[str, Any]:
+        """What packs know of fresh_inpaint_noise."""
+        return self._in_form.inpaint_options
+
+    @property
+    def _in_form(self) -> KSAMPLER:
+        return KSAMPLER.of(self)
