@@ -42,6 +42,6 @@ class InlineDriver:
 
 def _alone(call: Call) -> Outcome:
     """An asynchronous node that nobody expected, since another one has expanded into it: it has a loop to itself."""
-    from weft.engine.running.loops import in_loop
+    from weft.engine.loops import in_loop
 
     return in_loop(call.awaited())

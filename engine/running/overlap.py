@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from weft.engine.cache.protocol import Entry
+from weft.engine.loops import in_loop
 from weft.engine.running.call import Call, Outcome
 from weft.engine.running.drivers import Work
-from weft.engine.running.loops import in_loop
 
 
 class AsyncDriver:
