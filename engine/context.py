@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from weft.engine.cancel import CancelToken
 from weft.engine.events import Event, NodeWarning, Observer, Preview, Progress
 from weft.engine.folders import Folders
+from weft.engine.instances import Instances
 from weft.engine.settings import Settings
 
 _CALLED: ContextVar[RunContext | None] = ContextVar("the context of the node that is called here", default=None)
@@ -46,13 +47,14 @@ class RunContext:
     says whether the run is to stop. `prompt` is the workflow as it was given, and goes into files; `executed` is what
     its nodes were lowered to; `models` gives the digests of the files that its nodes name; `making` is what else files
     record of the run; `served` are the ids of the nodes whose outputs came from the cache, and `written` are the files
-    of all nodes, as far as the run has come. `said` is what the node warned of. `call` is the place of this call among
-    those of the node, and how many there are. `steps` is what a node that goes step
-    by step shares of them with others; None where it shares none.
+    of all nodes, as far as the run has come. `instances` are the objects of V1 classes. `said` is what the node warned
+    of. `call` is the place of this call among those of the node, and how many there are. `steps` is what a node that
+    goes step by step shares of them with others; None where it shares none.
     """
 
     _SHARED = (
         "folders",
+        "instances",
         "settings",
         "observers",
         "served",
@@ -82,8 +84,10 @@ class RunContext:
         extra_pnginfo: Callable[[], dict[str, Any]] = dict,
         making: Mapping[str, Any] | None = None,
         models: Callable[[], Mapping[str, str]] = dict,
+        instances: Instances | None = None,
     ) -> None:
         self.folders = folders
+        self.instances = instances if instances is not None else Instances()
         self.settings = settings
         self.observers = tuple(observers)
         self.token = token if token is not None else CancelToken()

@@ -23,6 +23,7 @@ from weft.engine.events import Observer
 from weft.engine.folders import INPUT, Folders
 from weft.engine.formats import making, selection
 from weft.engine.formats.sources import WorkflowSource, load
+from weft.engine.instances import Instances
 from weft.engine.planning.digests import Digests
 from weft.engine.planning.lowering import Lowered, checked
 from weft.engine.planning.plan import Plan, Planner
@@ -82,6 +83,7 @@ class Session:
             raise UsageError(f"batch: expected a whole number from 1 on, got {batch!r}")
         self.batch = batch
         self._turns: Turns | None = None
+        self._instances = Instances()
         self.digests = Digests.for_user()
         self._last: dict[str, Mapping[str, Any]] = {}
         self.folders = Folders(
@@ -295,20 +297,22 @@ class Session:
         planner = self._planner(lowered)
         with collector_paused():
             state = RunState.of(plan)
-        context = RunContext(
-            folders=self.folders,
-            settings=self._settings_for(lowered),
-            observers=observers,
-            token=cancel,
-            prompt=lowered.source.to_json,
-            executed=lowered.prompt.to_json if lowered.parts else None,
-            extra_pnginfo=partial(self.carried, lowered.source),
-            models=partial(planner.models, state.nodes),
-            making=self.packs.making(self._settings_for(lowered)),
-        )
-        for note in (*lowered.source.notes, *lowered.notes):
-            context.for_node(note.node_id or "").warn(note.text)
-        result = Executor(planner, watch=watch, spare=spare, turns=self._turns).run(plan, context, state)
+        with self._instances.during(lambda: lowered.prompt.classes) as instances:
+            context = RunContext(
+                folders=self.folders,
+                settings=self._settings_for(lowered),
+                observers=observers,
+                token=cancel,
+                prompt=lowered.source.to_json,
+                executed=lowered.prompt.to_json if lowered.parts else None,
+                extra_pnginfo=partial(self.carried, lowered.source),
+                models=partial(planner.models, state.nodes),
+                making=self.packs.making(self._settings_for(lowered)),
+                instances=instances,
+            )
+            for note in (*lowered.source.notes, *lowered.notes):
+                context.for_node(note.node_id or "").warn(note.text)
+            result = Executor(planner, watch=watch, spare=spare, turns=self._turns).run(plan, context, state)
         return replace(result, outputs=lowered.with_outputs(result.outputs)) if lowered.parts else result
 
     def together(self, jobs: Iterable[Callable[[], Done]], cancel: CancelToken | None = None) -> Iterator[Done]:

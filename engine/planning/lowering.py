@@ -58,8 +58,7 @@ class Lowered:
     @cached_property
     def scope(self) -> str:
         """What tells its workflow from others: a digest of the ids and classes of the nodes."""
-        classes = {node_id: node.class_type for node_id, node in self.source.nodes.items()}
-        return hashlib.blake2b(json.dumps(classes, sort_keys=True).encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(json.dumps(self.source.classes, sort_keys=True).encode(), digest_size=8).hexdigest()
 
     def targets(self, targets: Iterable[str]) -> list[str]:
         """The nodes to run for these nodes of the source."""
@@ -212,7 +211,8 @@ def checked(
     lowered = lower(prompt, registry, targets=targets, passes=passes, known=issues)
     issues.extend(lowered.issues)
     if not issues and (lowered.parts or passes):
-        found = validate(lowered.prompt, registry, targets=lowered.targets(targets), **options)
+        judged = prompt.nodes.keys()
+        found = validate(lowered.prompt, registry, targets=lowered.targets(targets), judged=judged, **options)
         # Several stages may share a fault of the node that they come from.
         issues = list({str(issue): issue for issue in (_located(issue, lowered, registry) for issue in found)}.values())
     return lowered, issues

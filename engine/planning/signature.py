@@ -104,7 +104,7 @@ class KeyMaker:
                     found[number] = FileDigest(seen.digest)
             parts.append(found)
         if options.is_changed is not None:
-            changed, reason = _is_changed(options.is_changed, inputs)
+            changed, reason = _is_changed(options.is_changed, inputs, node.schema.hidden_before(node_id))
             volatile = reason or volatile
             parts.append(changed)
         if volatile:
@@ -124,13 +124,17 @@ class KeyMaker:
         return head
 
 
-def _is_changed(function: Callable[..., Any], inputs: Mapping[str, Any]) -> tuple[Any, str]:
+RAISED = "IS_CHANGED raised "
+"""How the reason begins for which a node is volatile whose IS_CHANGED failed."""
+
+
+def _is_changed(function: Callable[..., Any], inputs: Mapping[str, Any], hidden: Mapping[str, Any]) -> tuple[Any, str]:
     """ComfyUI's IS_CHANGED: what it returns joins the key; NaN or an exception makes the node volatile."""
     given = {name: None if type(value) is Link else value for name, value in inputs.items()}
     try:
-        changed = function(**given)
+        changed = function(**given, **hidden)
     except Exception as error:  # the author's code: whatever it raises has the one meaning that ComfyUI gives it
-        return None, f"IS_CHANGED raised {type(error).__name__}: {error}"
+        return None, f"{RAISED}{type(error).__name__}: {error}"
     if isinstance(changed, float) and changed != changed:
         return None, "IS_CHANGED returned NaN"
     return changed, ""

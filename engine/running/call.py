@@ -18,6 +18,7 @@ from weft.engine.errors import Interrupted, MissingFile, NodeError, is_plain, of
 from weft.engine.events import NodeBlocked
 from weft.engine.links import LINKED, Link, Linked
 from weft.engine.planning.plan import Step
+from weft.engine.running.dynprompt import NODES, DynamicPrompt
 from weft.engine.running.mapping import Calls, Part, Returned, blocked, merged, parts_of
 from weft.engine.schema import authoring
 from weft.engine.schema.expansion import GraphBuilder
@@ -298,6 +299,8 @@ def _injected(kind: str, view: RunContext) -> Any:
             return view.extra_pnginfo
         case "UNIQUE_ID":
             return view.node_id
+        case "DYNPROMPT":
+            return DynamicPrompt(view, view.shared(NODES, dict))
         case authoring.GRAPH:
             # As ComfyUI numbers them: the node, the place in a list of calls, the graph, the node inside.
             return GraphBuilder(f"{view.node_id}.{view.call[0]}.0.")

@@ -33,9 +33,11 @@ from weft.engine.events import (
 )
 from weft.engine.links import Link
 from weft.engine.planning.plan import Plan, Planner, Step
+from weft.engine.planning.signature import RAISED
 from weft.engine.running.asking import Asking
 from weft.engine.running.call import Call, Expansion, Outcome, Wanted, failure
 from weft.engine.running.drivers import Driver, InlineDriver
+from weft.engine.running.dynprompt import NODES
 from weft.engine.running.growth import again, ask, grow
 from weft.engine.running.mapping import joined
 from weft.engine.running.result import RunResult
@@ -121,6 +123,7 @@ class _Run:
         self.asked: set[str] = set()
         self.code: dict[str, RunnableNode] = {}
         self.files = context.written
+        context.shared(NODES, lambda: state.nodes)
         self.sharing = Sharing(planner, context)
         self.timings: dict[str, float] = {}
         self.started: dict[str, float] = {}
@@ -323,6 +326,9 @@ class _Run:
             self.context.emit(event)
             self.context.checkpoint()
         context = self.context
+        if step.key.volatile.startswith(RAISED):
+            view = context.for_node(step.node_id, step.display_id, title=step.title)
+            view.warn(f"{step.key.volatile}; the node is called in every run")
         if node.options.trajectory is not None and (steps := self.sharing.steps_of(step, self.state)) is not None:
             context = context.for_node(step.node_id, step.display_id, steps)
         return Call(step, node, self.state.outputs, context)

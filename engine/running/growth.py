@@ -20,6 +20,7 @@ from weft.engine.running.mapping import linked
 from weft.engine.running.state import Growth, RunState
 from weft.engine.schema.node import DescribedNode, NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
+from weft.engine.workflow.prompt import unwrapped
 
 
 class BadExpansion(WeftError):
@@ -174,7 +175,9 @@ def _inputs(node_id: str, schema: NodeSchema, given: Mapping[str, Any]) -> dict[
             inputs[name] = value
         elif name in by_name:
             socket = by_name[name].socket
-            inputs[name] = socket.coerce(value) if socket.is_widget and type(value) in _PLAIN else value
+            inputs[name] = socket.coerce(value) if socket.is_widget and type(value) in _PLAIN else unwrapped(value)
+        elif name in schema.concealed:
+            inputs[name] = unwrapped(value)
     missing = [name for name, spec in by_name.items() if spec.section == "required" and name not in inputs]
     if missing:
         where = f"node {node_id} ({schema.class_type})"

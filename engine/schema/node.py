@@ -34,6 +34,11 @@ class InputSpec:
     socket: Socket
     section: str = "required"
 
+    @property
+    def injected(self) -> bool:
+        """Whether the engine, not the workflow, gives its value."""
+        return self.section == "hidden" and self.socket.io_type in HIDDEN_TYPES
+
 
 @dataclass(frozen=True)
 class OutputSpec:
@@ -76,6 +81,24 @@ class Seen(Protocol):
         """The node that the input is linked to; None for an input that is no link, or one that leads nowhere."""
 
 
+class Validates(NamedTuple):
+    """ComfyUI's VALIDATE_INPUTS: the author's own check of the inputs called `names`, or of `every` one.
+
+    `call` takes them by name: constants as the node gets them, None for what is linked, hidden values as far as they
+    are known. `types` asks for one more, `input_types`: what the linked ones are linked to, by name. True is valid;
+    anything else is not, a text says why. It may raise anything.
+    """
+
+    call: Callable[..., Any]
+    names: frozenset[str] = frozenset()
+    every: bool = False
+    types: bool = False
+
+    def covers(self, name: str) -> bool:
+        """Whether it looks at an input, which is then checked for its type alone."""
+        return self.every or name in self.names
+
+
 @dataclass(frozen=True, kw_only=True)
 class NodeOptions:
     """What the author of a node class says of how it runs, beside its inputs and outputs."""
@@ -102,6 +125,9 @@ class NodeOptions:
     check: Callable[[Seen], Iterable[tuple[str, str | MissingFile]]] | None = None
     """`check(seen)` yields (input name, message) for what is wrong beyond a single input, before anything runs; a
     MissingFile in place of the message for a file that is not there."""
+
+    validates: Validates | None = None
+    """ComfyUI's form of `check`."""
 
     lazy: Callable[[Mapping[str, Any]], Iterable[str]] | None = None
     """`lazy(inputs)` returns the names of the lazy inputs that the node needs, from what is known of its inputs; None
@@ -164,6 +190,16 @@ class NodeSchema(Listing):
     def names(self) -> frozenset[str]:
         """The names of all inputs that it declares, hidden ones too."""
         return frozenset(spec.name for spec in self.inputs)
+
+    @cached_property
+    def concealed(self) -> frozenset[str]:
+        """The inputs of the hidden section that a workflow gives after all: the engine has no value for them."""
+        return frozenset(spec.name for spec in self.inputs if spec.section == "hidden" and not spec.injected)
+
+    def hidden_before(self, node_id: str) -> dict[str, Any]:
+        """The hidden values of a node as a class is given them before a run: its id alone is known."""
+        values: dict[Any, Any] = {"UNIQUE_ID": node_id, "PROMPT": {}}
+        return {spec.name: values.get(spec.socket.io_type) for spec in self.inputs if spec.injected}
 
     @cached_property
     def unfolds(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,11 @@ from weft.engine.links import LINK, LINK_FIRST, Link
 from weft.engine.schema.authoring import CONTEXT
 from weft.engine.schema.node import (
     FLAGS,
-    HIDDEN_TYPES,
-    DescribedNode,
-    InputSpec,
     NodeOptions,
     NodeSchema,
     RunnableNode,
+    Validates,
+    Wants,
     read_inputs,
     read_outputs,
 )
@@ -32,8 +31,8 @@ _CONTEXT = "weft context"
 _OUTPUT_ATTRIBUTES = ("RETURN_TYPES", "RETURN_NAMES", "OUTPUT_IS_LIST", "OUTPUT_TOOLTIPS")
 
 
-def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
-    """Read a class with INPUT_TYPES, RETURN_TYPES and FUNCTION: a DescribedNode where it asks for what Weft has not.
+def read_class(class_type: str, cls: type) -> RunnableNode:
+    """Read a class with INPUT_TYPES, RETURN_TYPES and FUNCTION.
 
     Raises DefinitionError naming what is wrong with it.
     """
@@ -43,15 +42,12 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
     try:
         inputs = read_inputs(cls.INPUT_TYPES())  # type: ignore[attr-defined]  # the protocol of V1, checked above
         outputs = read_outputs(*(getattr(cls, name, None) for name in _OUTPUT_ATTRIBUTES))
-        function = getattr(cls, cls.FUNCTION)  # type: ignore[attr-defined]  # checked above
+        method: str = cls.FUNCTION  # type: ignore[attr-defined]  # checked above
+        function = getattr(cls, method)
     except Exception as error:  # the author's code: it may raise anything
         what = f"{type(error).__name__}: {error}"
         raise DefinitionError(f"{class_type}: INPUT_TYPES, RETURN_TYPES or FUNCTION cannot be read: {what}") from error
-    injected = {
-        spec.name: str(spec.socket.io_type)
-        for spec in inputs
-        if spec.section == "hidden" and spec.socket.io_type in HIDDEN_TYPES
-    }
+    injected = {spec.name: str(spec.socket.io_type) for spec in inputs if spec.injected}
     # ComfyUI runs the source of a raw link first, unless it is a lazy input too.
     links = {
         spec.name: LINK if spec.socket.options.get("lazy") else LINK_FIRST
@@ -71,17 +67,15 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
     )
     # As in ComfyUI, a list that says of too few outputs whether they are lists leaves the others out.
     lists = getattr(cls, "OUTPUT_IS_LIST", None)
-    unsupported = list(_unsupported(cls, inputs))
-    if unsupported:
-        return DescribedNode(schema, f"it uses {', '.join(unsupported)}, which Weft does not carry out yet")
     asynchronous = inspect.iscoroutinefunction(function)
     return RunnableNode(
         schema,
-        call=_caller(cls, links, asynchronous),
+        call=_caller(class_type, cls, method, links, asynchronous),
         options=NodeOptions(
             version=source_digest(cls),
-            is_changed=getattr(cls, "IS_CHANGED", None),
+            is_changed=_decided(cls, cls.IS_CHANGED) if hasattr(cls, "IS_CHANGED") else None,
             by_node_id=bool(getattr(cls, "NOT_IDEMPOTENT", False)),
+            validates=_validates(cls),
         ),
         injected={**injected, _CONTEXT: CONTEXT},
         links=links,
@@ -89,21 +83,54 @@ def read_class(class_type: str, cls: type) -> RunnableNode | DescribedNode:
         asynchronous=asynchronous,
         single=frozenset((_CONTEXT,)),
         at_most=len(outputs) if lists is None else min(len(lists), len(outputs)),
+        wants=_wants(class_type, cls, links),
     )
 
 
-def _unsupported(cls: type, inputs: Sequence[InputSpec]) -> Iterator[str]:
-    """What the engine does not carry out: such a class is refused, because a silent difference is worse."""
-    yield from (name for name in ("check_lazy_status", "VALIDATE_INPUTS") if getattr(cls, name, False))
-    for spec in inputs:
-        if spec.section == "hidden" and spec.socket.io_type == "DYNPROMPT":
-            yield f"DYNPROMPT ({spec.name})"
+def _validates(cls: type) -> Validates | None:
+    """The class's own check of its inputs, if it looks at any."""
+    function = getattr(cls, "VALIDATE_INPUTS", None)
+    if function is None:
+        return None
+    parameters = inspect.signature(function).parameters.values()
+    every = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters)
+    names = {parameter.name for parameter in parameters if parameter.kind in _NAMED}
+    types = "input_types" in names
+    return Validates(_decided(cls, function), frozenset(names - {"input_types"}), every, types)
 
 
-def _caller(cls: Any, links: Collection[str], asynchronous: bool) -> Callable[..., Any]:
-    """What calls the class. Meanwhile its context is the one that is `called()`."""
+_NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
-    def prepared(inputs: dict[str, Any]) -> AbstractContextManager[None]:
+
+def _decided(cls: type, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A class method of V1 that is asked before a run, with constants; one that takes lists gets lists."""
+    whole = bool(getattr(cls, "INPUT_IS_LIST", False))
+
+    def call(**given: Any) -> Any:
+        found = function(**{name: [value] for name, value in given.items()} if whole else given)
+        if not inspect.iscoroutine(found):
+            return found
+        from weft.engine.loops import in_loop
+
+        return in_loop(found)
+
+    return call
+
+
+def _wants(class_type: str, cls: type, links: Collection[str]) -> Wants | None:
+    """What asks the class which lazy inputs it needs; a class that cannot say gets them all."""
+    method = "check_lazy_status"
+    function = getattr(cls, method, None)
+    if function is None:
+        return None
+    asynchronous = inspect.iscoroutinefunction(function)
+    return Wants(_caller(class_type, cls, method, links, asynchronous), asynchronous)
+
+
+def _caller(class_type: str, cls: Any, method: str, links: Collection[str], asynchronous: bool) -> Callable[..., Any]:
+    """What calls a method of the class, of the object that the node has. Meanwhile its context is `called()`."""
+
+    def prepared(inputs: dict[str, Any]) -> tuple[Callable[..., Any], AbstractContextManager[None]]:
         for name in links:
             given = inputs.get(name)
             if type(given) is Link:
@@ -111,15 +138,19 @@ def _caller(cls: Any, links: Collection[str], asynchronous: bool) -> Callable[..
             elif type(given) is list:
                 inputs[name] = [list(link) if type(link) is Link else link for link in given]
         context: RunContext | None = inputs.pop(_CONTEXT, None)
-        return context.entered() if context is not None else nullcontext()
+        if context is None:
+            return getattr(cls(), method), nullcontext()
+        return getattr(context.instances.of(context.node_id, class_type, cls), method), context.entered()
 
     def call(**inputs: Any) -> Any:
-        with prepared(inputs):
-            return getattr(cls(), cls.FUNCTION)(**inputs)
+        function, entered = prepared(inputs)
+        with entered:
+            return function(**inputs)
 
     async def awaited(**inputs: Any) -> Any:
-        with prepared(inputs):
-            return await getattr(cls(), cls.FUNCTION)(**inputs)
+        function, entered = prepared(inputs)
+        with entered:
+            return await function(**inputs)
 
     return awaited if asynchronous else call
 

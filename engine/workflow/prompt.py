@@ -116,6 +116,11 @@ class Prompt:
         self.controls: Mapping[tuple[str, str], Any] = {}
         self.made: Mapping[str, Any] = {}
 
+    @property
+    def classes(self) -> dict[str, str]:
+        """The class of each node, by id."""
+        return {node_id: node.class_type for node_id, node in self.nodes.items()}
+
     @classmethod
     def parse(cls, document: Any) -> Prompt:
         """Read a prompt, bare or wrapped (weft.engine.envelopes).

@@ -10,7 +10,7 @@ from typing import Any
 
 from weft.engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from weft.engine.folders import INPUT, Folders
-from weft.engine.schema.node import DescribedNode, InputSpec, NodeOptions, NodeSchema, RunnableNode
+from weft.engine.schema.node import DescribedNode, InputSpec, NodeOptions, NodeSchema, RunnableNode, Validates
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Socket, Unread, fits, type_name
 from weft.engine.workflow.graph import Graph
@@ -40,15 +40,17 @@ def validate(
     executable: bool = True,
     passes: Collection[str] = (),
     lenient: Collection[str] = (),
+    judged: Collection[str] = (),
 ) -> list[Issue]:
     """Everything that keeps the prompt from running, with ComfyUI's error types.
 
     As in ComfyUI, a class must be known for every node, and everything else is checked only where an output node or
     one of `targets` needs it. Without `folders`, names of files are not looked up. `executable=False` also accepts
     classes of which only the description is known. `passes` are those that are still to come (planning/lowering.py);
-    `lenient` are the codes of what a class may find wrong and is let be.
+    `lenient` are the codes of what a class may find wrong and is let be; `judged` are nodes whose VALIDATE_INPUTS had
+    its say. That is called only where the prompt is to be run.
     """
-    given = _Validation(prompt, registry, folders, tuple(targets), executable, passes, lenient)
+    given = _Validation(prompt, registry, folders, tuple(targets), executable, passes, lenient, judged)
     return list(given.issues())
 
 
@@ -82,6 +84,8 @@ def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
             inputs[name] = value
         elif name in by_name:
             inputs[name] = by_name[name].socket.coerce(unwrapped(value))
+        elif name in node.schema.concealed:
+            inputs[name] = unwrapped(value)
     return inputs
 
 
@@ -171,6 +175,7 @@ class _Validation:
         executable: bool,
         passes: Collection[str],
         lenient: Collection[str],
+        judged: Collection[str],
     ) -> None:
         self.prompt = prompt
         self.registry = registry
@@ -179,6 +184,7 @@ class _Validation:
         self.executable = executable
         self.passes = passes
         self.lenient = lenient
+        self.judged = judged
         self.hints: dict[tuple[str, int], str] = {}
         self.classes = {name: registry.find(name) for name in {node.class_type for node in prompt.nodes.values()}}
 
@@ -218,7 +224,11 @@ class _Validation:
         needed = graph.needed(wanted)
         for node_id, node in nodes.items():
             if node_id in needed and (found := self.classes[node.class_type]) is not None:
-                yield from self.node_issues(node_id, node, found)
+                issues = list(self.node_issues(node_id, node, found))
+                validates = found.options.validates
+                if validates is not None and not issues and self.executable and node_id not in self.judged:
+                    issues += self.own_issues(node_id, node, found.schema, validates)
+                yield from issues
         for cycle in graph.cycles():
             if cycle[0] in needed:
                 names = [f'{node_id} "{title_of(self.prompt, node_id, self.registry)}"' for node_id in cycle]
@@ -242,14 +252,16 @@ class _Validation:
                 if spec.section == "required":
                     yield self.missing(node_id, node, declared, spec)
             elif type(inputs[name]) is Link or type(inputs[name]) is list:
-                yield from self.link_issues(node_id, spec.name, inputs[name], spec)
+                typed = options.validates is None or not options.validates.types
+                yield from self.link_issues(node_id, spec.name, inputs[name], spec, typed=typed)
             elif not spec.socket.takes_values:
                 message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
                 hint = f"it takes {type_name(spec.socket.accepts)} from another node, got {_brief(inputs[name])}"
                 extra = self.extra(spec, received_value=inputs[name])
                 yield self.issue(node_id, "bad_linked_input", message, name, details=name, hint=hint, extra=extra)
             else:
-                yield from self.value_issues(node_id, spec, unwrapped(inputs[name]))
+                free = options.validates is not None and options.validates.covers(name)
+                yield from self.value_issues(node_id, spec, unwrapped(inputs[name]), free=free)
         for name, value in inputs.items():
             # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
             if type(value) is Link and name not in declared:
@@ -260,6 +272,32 @@ class _Validation:
                     yield self.issue(node_id, "custom_validation_failed", wrong, name)
                 elif wrong.code not in self.lenient:
                     yield self.issue(node_id, wrong.code, wrong.message, name, hint=wrong.hint, missing_file=True)
+
+    def own_issues(self, node_id: str, node: PromptNode, schema: NodeSchema, validates: Validates) -> Iterator[Issue]:
+        """What the class itself finds wrong, by its VALIDATE_INPUTS."""
+        known: dict[str, Any] = constants(node.inputs, schema) | {name: None for name, _ in node.links}
+        known |= schema.hidden_before(node_id)
+        given = {name: value for name, value in known.items() if validates.covers(name)}
+        if validates.types:
+            sources = {
+                name: (self.classes[self.prompt.nodes[link.node_id].class_type], link) for name, link in node.links
+            }
+            types = {name: found.schema.outputs[link.slot].io_type for name, (found, link) in sources.items() if found}
+            given["input_types"] = types
+        if not given:
+            return
+        # ComfyUI says it of each input that the function looks at.
+        looked = [name for name in given if name in node.inputs]
+        blamed = looked[0] if len(looked) == 1 else None
+        try:
+            verdict = validates.call(**given)
+        except Exception as error:  # the author's code: it may raise anything
+            message, details = "Exception when validating node", f"{type(error).__name__}: {error}"
+            yield self.issue(node_id, "exception_during_validation", message, blamed, details=details)
+            return
+        if verdict is not True:
+            message, details = "Custom validation failed for node", "" if verdict is False else str(verdict)
+            yield self.issue(node_id, "custom_validation_failed", message, blamed, details=details)
 
     def missing(self, node_id: str, node: PromptNode, declared: Mapping[str, InputSpec], spec: InputSpec) -> Issue:
         stray = [name for name in node.inputs if name not in declared]
@@ -284,7 +322,9 @@ class _Validation:
             more = f", and {len(choices) - SHOWN_CHOICES} more" if len(choices) > SHOWN_CHOICES else ""
             yield f"one of {', '.join(map(_brief, choices[:SHOWN_CHOICES]))}{more}"
 
-    def link_issues(self, node_id: str, name: str, link: Any, spec: InputSpec | None) -> Iterator[Issue]:
+    def link_issues(
+        self, node_id: str, name: str, link: Any, spec: InputSpec | None, *, typed: bool = True
+    ) -> Iterator[Issue]:
         nodes = self.prompt.nodes
         code = "bad_linked_input"
         if type(link) is list:
@@ -310,7 +350,7 @@ class _Validation:
             yield self.issue(node_id, code, message, name, details=name, hint=f"its slots: {slots}", extra=extra)
             return
         received = outputs[link.slot].io_type
-        if spec is not None and not fits(received, spec.socket.accepts):
+        if typed and spec is not None and not fits(received, spec.socket.accepts):
             wanted = type_name(spec.socket.accepts)
             details = f"{name}, received_type({type_name(received)}) mismatch input_type({wanted})"
             fitting = [f"slot {slot}" for slot, out in enumerate(outputs) if fits(out.io_type, spec.socket.accepts)]
@@ -319,7 +359,8 @@ class _Validation:
             message = "Return type mismatch between linked nodes"
             yield self.issue(node_id, "return_type_mismatch", message, name, details=details, hint=hint, extra=extra)
 
-    def value_issues(self, node_id: str, spec: InputSpec, value: Any) -> Iterator[Issue]:
+    def value_issues(self, node_id: str, spec: InputSpec, value: Any, *, free: bool = False) -> Iterator[Issue]:
+        """What is wrong with a constant; of one that is `free`, the class itself says whether it is in range."""
         name, socket = spec.name, spec.socket
         try:
             coerced = socket.coerce(value)
@@ -339,7 +380,7 @@ class _Validation:
             except UnusableName as error:
                 extra = self.extra(spec, received_value=value)
                 yield self.issue(node_id, "custom_validation_failed", error.message, name, hint=error.hint, extra=extra)
-        for code, message, details in socket.problems(name, coerced):
+        for code, message, details in () if free else socket.problems(name, coerced):
             hint = ""
             if isinstance(socket, Combo) and code == "value_not_in_list":
                 hint = self.choice_meant(node_id, socket, str(coerced))

@@ -11,7 +11,7 @@ import pytest
 
 from weft.engine.context import RunContext, called
 from weft.engine.errors import DefinitionError
-from weft.engine.schema.node import DescribedNode, OutputSpec, RunnableNode
+from weft.engine.schema.node import OutputSpec, RunnableNode
 from weft.engine.schema.v1 import read_class, source_digest
 
 
@@ -80,22 +80,6 @@ async def coroutine(self: Any, a: int) -> tuple[int]:
     return (a,)
 
 
-@pytest.mark.parametrize(
-    ("attributes", "named"),
-    [
-        ({"INPUT_IS_LIST": True}, "INPUT_IS_LIST"),
-        ({"OUTPUT_IS_LIST": (True,)}, "OUTPUT_IS_LIST"),
-        ({"check_lazy_status": lambda self, **inputs: []}, "check_lazy_status"),
-        ({"VALIDATE_INPUTS": classmethod(lambda cls: True)}, "VALIDATE_INPUTS"),
-        ({"INPUT_TYPES": lambda: {"hidden": {"graph": "DYNPROMPT"}}}, "DYNPROMPT (graph)"),
-    ],
-)
-def test_what_is_not_carried_out_is_refused(attributes: dict[str, Any], named: str) -> None:
-    described = read_class("X", variant(**attributes))
-    assert isinstance(described, DescribedNode)
-    assert described.unavailable == f"it uses {named}, which Weft does not carry out yet"
-
-
 def test_an_async_function_is_carried_out() -> None:
     found = [read_class("X", variant(**attributes)) for attributes in ({"run": coroutine}, {})]
     assert [isinstance(each, RunnableNode) and each.asynchronous for each in found] == [True, False]
@@ -113,11 +97,6 @@ def test_while_it_is_called_its_context_is_at_hand(run: Any, make_context: Calla
     found = runnable.call(a=1, **{"weft context": context})
     assert (asyncio.run(found) if runnable.asynchronous else found) is context
     assert called() is None
-
-
-@pytest.mark.parametrize("attributes", [{"OUTPUT_IS_LIST": (False,)}, {"INPUT_IS_LIST": False}])
-def test_what_changes_nothing_is_not_refused(attributes: dict[str, Any]) -> None:
-    assert isinstance(read_class("X", variant(**attributes)), RunnableNode)
 
 
 def test_hidden_inputs_are_injected_by_type() -> None:
