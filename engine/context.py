@@ -48,8 +48,8 @@ class RunContext:
     its nodes were lowered to; `models` gives the digests of the files that its nodes name; `making` is what else files
     record of the run; `served` are the ids of the nodes whose outputs came from the cache, and `written` are the files
     of all nodes, as far as the run has come. `instances` are the objects of V1 classes. `said` is what the node warned
-    of. `call` is the place of this call among those of the node, and how many there are. `steps` is what a node that
-    goes step by step shares of them with others; None where it shares none.
+    of. `call` is the place of this call among those of the node, and how many there are; `graphs` how many it has made
+    to expand into. `steps` is what a node that goes step by step shares of them with others; None where it shares none.
     """
 
     _SHARED = (
@@ -70,7 +70,7 @@ class RunContext:
         "_repeated",
         "_resources",
     )
-    __slots__ = (*_SHARED, "_title", "call", "display_id", "files", "node_id", "said", "steps")
+    __slots__ = (*_SHARED, "_title", "call", "display_id", "files", "graphs", "node_id", "said", "steps")
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class RunContext:
         self.node_id = self.display_id = self._title = ""
         self.files: list[Path] = []
         self.said: list[str] = []
-        self.call = 0, 1
+        self.call, self.graphs = (0, 1), 0
         self.steps: SharedSteps | None = None
         self.served: set[str] = set()
         self.warnings: list[tuple[str, str]] = []
@@ -121,7 +121,7 @@ class RunContext:
         view.node_id, view.display_id, view._title = node_id, display_id, title
         view.files = []
         view.said = []
-        view.call = 0, 1
+        view.call, view.graphs = (0, 1), 0
         view.steps = steps
         return view
 

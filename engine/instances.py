@@ -17,7 +17,8 @@ class Instances:
 
     def __init__(self) -> None:
         self._objects: dict[tuple[str, str], Any] = {}
-        self._used: set[tuple[str, str]] = set()
+        self._inside: set[tuple[str, str]] = set()
+        """Those of the last run whose nodes are no nodes of the workflow."""
         self._lock = Lock()
 
     @contextmanager
@@ -34,16 +35,16 @@ class Instances:
             self._lock.release()
 
     def _prune(self, classes: Mapping[str, str]) -> None:
-        used, self._used = self._used, set()
-        for node_id, class_type in list(self._objects):
-            key = node_id, class_type
-            if classes.get(node_id) != class_type and (node_id in classes or key not in used):
+        inside, self._inside = self._inside, set()
+        for key in list(self._objects):
+            if classes.get(key[0]) != key[1] and key not in inside:
                 del self._objects[key]
 
-    def of(self, node_id: str, class_type: str, cls: type) -> Any:
-        """The object of a node; `cls` is its class, which may have been read anew."""
+    def of(self, node_id: str, class_type: str, cls: type, *, inside: bool) -> Any:
+        """The object of a node, or of one inside an expansion; `cls` is its class, which may have been read anew."""
         key = node_id, class_type
-        self._used.add(key)
+        if inside:
+            self._inside.add(key)
         found = self._objects.get(key)
         if type(found) is not cls:
             found = self._objects[key] = cls()

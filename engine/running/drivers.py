@@ -1,47 +1,18 @@
-"""Drivers: who calls the nodes that are ready, where, and how many at a time.
-
-A driver takes calls from a run and settles them; what is ready, in which order, and what an outcome means is the run's
-own affair. Every call that was taken is settled, unless the run ends by an exception; `take` and `settle` are called in
-one thread.
-"""
+"""The driver of most runs: one node after the other."""
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from weft.engine.running.call import Call, Outcome
-
-
-class Work(Protocol):
-    """A run, as its driver sees it."""
-
-    def take(self) -> Call | None:
-        """The next node to call; None if there is none for now: all are done, or wait for calls that were taken."""
-
-    def settle(self, call: Call, outcome: Outcome) -> None:
-        """What came of a call. Raises where the run cannot go on."""
-
-    def checkpoint(self) -> None:
-        """Raise where the run is to stop; for drivers that wait."""
-
-
-class Driver(Protocol):
-    """Takes what is ready and submits it, until nothing is left."""
-
-    def drive(self, work: Work) -> None:
-        """Do all of the work. Raises what a call, `take` or `settle` raised."""
+from weft.engine.running.work import Work
 
 
 class InlineDriver:
-    """Calls nodes in this thread, one after the other: one target's whole chain before the next one's."""
+    """Calls nodes in this thread, one after the other; from the first asynchronous one on, as an AsyncDriver does."""
 
     def drive(self, work: Work) -> None:
         while (call := work.take()) is not None:
-            work.settle(call, _alone(call) if call.asynchronous else call.perform())
+            if call.asynchronous:
+                from weft.engine.running.overlap import AsyncDriver
 
-
-def _alone(call: Call) -> Outcome:
-    """An asynchronous node that nobody expected, since another one has expanded into it: it has a loop to itself."""
-    from weft.engine.loops import in_loop
-
-    return in_loop(call.awaited())
+                AsyncDriver(call).drive(work)
+                return
+            work.settle(call, call.perform())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -32,17 +32,18 @@ from weft.engine.events import (
     RunStarted,
 )
 from weft.engine.links import Link
-from weft.engine.planning.plan import Plan, Planner, Step
+from weft.engine.planning.plan import Known, Plan, Planner, Step
 from weft.engine.planning.signature import RAISED
 from weft.engine.running.asking import Asking
 from weft.engine.running.call import Call, Expansion, Outcome, Wanted, failure
-from weft.engine.running.drivers import Driver, InlineDriver
+from weft.engine.running.drivers import InlineDriver
 from weft.engine.running.dynprompt import NODES
 from weft.engine.running.growth import again, ask, grow
 from weft.engine.running.mapping import joined
 from weft.engine.running.result import RunResult
 from weft.engine.running.state import NOTHING, Growth, RunState
 from weft.engine.running.steps import Sharing
+from weft.engine.running.work import Driver
 from weft.engine.schema.node import RunnableNode
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ Spare = Callable[[NodeError], bool]
 
 
 class Executor:
-    """Runs plans in this process, on what `planner` knows of it; `driver` calls the nodes: else as these need it.
+    """Runs plans in this process, on what `planner` knows of it; `driver` calls the nodes, else an InlineDriver.
 
     `turns`: of the runs that go on at the same time, if there are any; what two of them need is computed by one.
     """
@@ -82,19 +83,8 @@ class Executor:
         Raises NodeError, Interrupted or what an observer raised; what had finished stays in the cache.
         """
         state = state if state is not None else RunState.of(plan)
-        registry = self._planner.registry
-        classes = {known.schema.class_type for known in plan.nodes.values()}
-        driver = self._driver or driver_for(registry.runnable(name) for name in classes if name in registry)
-        return _Run(plan, state, context, self._planner, self._watch, self._spare, self._turns).execute(driver)
-
-
-def driver_for(nodes: Iterable[RunnableNode]) -> Driver:
-    """The driver that a run of these node classes needs."""
-    if not any(node.asynchronous for node in nodes):
-        return InlineDriver()
-    from weft.engine.running.overlap import AsyncDriver
-
-    return AsyncDriver()
+        run = _Run(plan, state, context, self._planner, self._watch, self._spare, self._turns)
+        return run.execute(self._driver or InlineDriver())
 
 
 class _Run:
@@ -125,6 +115,7 @@ class _Run:
         self.files = context.written
         context.shared(NODES, lambda: state.nodes)
         self.sharing = Sharing(planner, context)
+        self._hurry(plan.nodes)
         self.timings: dict[str, float] = {}
         self.started: dict[str, float] = {}
         self.loading = 0.0
@@ -414,6 +405,7 @@ class _Run:
         self.started[step.node_id] = time.perf_counter() - seconds
         growth = self._grown(step, lambda: grow(self.planner, self.state, step, expansion))
         self.namesakes.clear()
+        self._hurry(growth.plan.nodes)
         self.state.expand(step.node_id, growth)
         if self.observed:
             steps = growth.plan.steps
@@ -452,6 +444,13 @@ class _Run:
                 del failed  # as in _let_pass
         self.grown = True
         return growth
+
+    def _hurry(self, nodes: Mapping[str, Known]) -> None:
+        """Asynchronous nodes are started as soon as they are ready: they wait while others are called."""
+        registry, state = self.planner.registry, self.state
+        classes = {known.schema.class_type for known in nodes.values()} - state.urgent
+        if found := [name for name in classes if name in registry and registry.runnable(name).awaited]:
+            state.hasten(found)
 
     def _join(self, step: Step) -> None:
         """Give a node that expanded its outputs."""

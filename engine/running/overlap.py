@@ -7,14 +7,17 @@ import asyncio
 from weft.engine.cache.protocol import Entry
 from weft.engine.loops import in_loop
 from weft.engine.running.call import Call, Outcome
-from weft.engine.running.drivers import Work
+from weft.engine.running.work import Work
 
 
 class AsyncDriver:
     """Calls nodes in this thread; those that are coroutine functions overlap while they wait for something.
 
-    A plain node is called as it always is, and nothing else goes on meanwhile.
+    A plain node is called as it always is, and nothing else goes on meanwhile. `first` was taken already.
     """
+
+    def __init__(self, first: Call | None = None) -> None:
+        self._first = first
 
     def drive(self, work: Work) -> None:
         in_loop(self._drive(work))
@@ -23,7 +26,8 @@ class AsyncDriver:
         running: dict[asyncio.Task[Outcome], Call] = {}
         try:
             while True:
-                while (call := work.take()) is not None:
+                while (call := self._first or work.take()) is not None:
+                    self._first = None
                     if call.asynchronous:
                         running[asyncio.create_task(call.awaited())] = call
                     else:

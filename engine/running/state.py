@@ -11,6 +11,7 @@ State, and who changes it:
     takers     node id -> the blocked steps that take its value, one entry a link.
     place      rank -> node id, of every step that has not started.
     ready      a heap of ranks. One that has no place any more is passed over.
+    early      the same, for those that are started before all others: of the classes in `urgent`.
     running    node ids that were started and have not ended.
     expanded   node id -> Join of every node that has expanded and is not done: what its outputs are gathered from. It
                is blocked like a step, by the nodes of its join.
@@ -41,7 +42,7 @@ So it is with a lazy input, until the node asks for it: then its source, planned
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from heapq import heappop, heappush
 from itertools import chain
@@ -104,6 +105,8 @@ class RunState:
     takers: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     place: dict[int, str] = field(default_factory=dict)
     ready: list[int] = field(default_factory=list)
+    early: list[int] = field(default_factory=list)
+    urgent: set[str] = field(default_factory=set)
     running: set[str] = field(default_factory=set)
     expanded: dict[str, Join] = field(default_factory=dict)
     outputs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -123,12 +126,19 @@ class RunState:
 
     def start(self) -> Step | None:
         """The next step, of those whose values are there the first; None if all that are left wait for running ones."""
-        while self.ready:
-            node_id = self.place.pop(heappop(self.ready), None)
+        while self.early or self.ready:
+            node_id = self.place.pop(heappop(self.early or self.ready), None)
             if node_id is not None:
                 self.running.add(node_id)
                 return self.steps[node_id]
         return None
+
+    def hasten(self, classes: Collection[str]) -> None:
+        """From now on, nodes of these classes are started as soon as they are ready."""
+        self.urgent.update(classes)
+        waiting, self.ready = self.ready, []
+        for node_id in (self.place[rank] for rank in waiting if rank in self.place):
+            self._ready(node_id)
 
     def finish(self, node_id: str, entry: Entry) -> None:
         """A running step has its outputs: what takes them may become ready, what it took may go."""
@@ -146,7 +156,7 @@ class RunState:
                     blocked[taker] -= 1
                 else:
                     del blocked[taker]
-                    heappush(self.ready, self.rank[taker])
+                    self._ready(taker)
         if not self.waiting[node_id] and node_id not in self.keep:
             del outputs[node_id]
         self.release(parents)
@@ -250,8 +260,12 @@ class RunState:
             if step.needs:
                 self._block(node_id, step.needs)
             else:
-                heappush(self.ready, rank)
+                self._ready(node_id)
         self.release(replaced)
+
+    def _ready(self, node_id: str) -> None:
+        urgent = self.urgent and self.steps[node_id].schema.class_type in self.urgent
+        heappush(self.early if urgent else self.ready, self.rank[node_id])
 
     def _block(self, node_id: str, needs: Iterable[str]) -> None:
         missing = 0
@@ -262,7 +276,7 @@ class RunState:
         if missing:
             self.blocked[node_id] = missing
         else:
-            heappush(self.ready, self.rank[node_id])
+            self._ready(node_id)
 
     def _withdraw(self, node_id: str) -> tuple[str, ...]:
         """Take back a step that has not started; gives its links."""

@@ -327,6 +327,11 @@ class RunnableNode:
         return self.schema.input_is_list or any(output.is_list for output in self.schema.outputs)
 
     @cached_property
+    def awaited(self) -> bool:
+        """Whether it waits for something while others may be called: when it is called, or asked what it needs."""
+        return self.asynchronous or (self.wants is not None and self.wants.asynchronous)
+
+    @cached_property
     def by_node_id(self) -> bool:
         """Whether the node's id joins its cache key."""
         return self.options.by_node_id or "UNIQUE_ID" in self.injected.values()

@@ -140,7 +140,8 @@ def _caller(class_type: str, cls: Any, method: str, links: Collection[str], asyn
         context: RunContext | None = inputs.pop(_CONTEXT, None)
         if context is None:
             return getattr(cls(), method), nullcontext()
-        return getattr(context.instances.of(context.node_id, class_type, cls), method), context.entered()
+        thing = context.instances.of(context.node_id, class_type, cls, inside=bool(context.display_id))
+        return getattr(thing, method), context.entered()
 
     def call(**inputs: Any) -> Any:
         function, entered = prepared(inputs)

@@ -16,9 +16,6 @@ from weft.engine.cancel import CancelToken
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted
 from weft.engine.events import Event
-from weft.engine.running.drivers import InlineDriver
-from weft.engine.running.executor import driver_for
-from weft.engine.running.overlap import AsyncDriver
 from weft.engine.schema.authoring import UI
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.sockets import Int, Socket
@@ -199,7 +196,27 @@ def test_within_a_loop(world: World) -> None:
     assert threading.get_ident() not in world.threads
 
 
-def test_which_driver() -> None:
-    nodes = registry(World())
-    assert isinstance(driver_for([nodes.runnable("Plain"), nodes.runnable("Grow")]), InlineDriver)
-    assert isinstance(driver_for([nodes.runnable("Plain"), nodes.runnable("V1")]), AsyncDriver)
+def test_those_that_an_expansion_brings_overlap_too(world: World) -> None:
+    @node(category="test")
+    def Many(*, graph: GraphBuilder) -> tuple[Value, Value]:
+        links = [graph.add("Meet", number=10 * place + 2)[0] for place in range(2)]
+        return graph.result(*links)
+
+    nodes = registry(world).add([Many])
+    assert weft.run({"1": step("Many")}, registry=nodes, targets=["1"])["1"] == (2, 12)
+
+
+def test_they_are_started_before_what_is_called(world: World) -> None:
+    """While the first one waits, the plain node is called: in the order of the plan it came first."""
+
+    @node(category="test")
+    async def Early(*, number: Number) -> Value:
+        world.told.append("early begins")
+        while "plain 1" not in world.told:
+            await asyncio.sleep(0)
+        world.told.append("early ends")
+        return number
+
+    prompt = {"1": step("Plain", number=1), "2": step("Early", number=2), "3": step("Plain", number=3, a=["1", 0])}
+    weft.run(prompt, registry=registry(world).add([Early]), targets=["3", "2"])
+    assert world.told == ["early begins", "plain 1", "early ends", "plain 3"]
