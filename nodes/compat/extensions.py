@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from weft.engine.errors import DefinitionError
-from weft.engine.running.loops import in_loop
+from weft.engine.loops import in_loop
 from weft.nodes.compat.modules.comfy_api.latest import ComfyExtension
 from weft.nodes.compat.modules.comfy_api.latest._node import ComfyNode
 
