@@ -235,6 +235,7 @@ def plan(
 
 
 @app.command(epilog="Example:\n\nweft validate portrait.json --set KSampler.steps=0 --models ~/models")
+@taking_settings("validate", before="targets", switches_before="ui")
 def validate(
     context: typer.Context,
     workflow: WorkflowArgument,
@@ -248,6 +249,8 @@ def validate(
     ui: UiOption = False,
     object_info: ObjectInfoOption = None,
     as_json: JsonOption = False,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Say everything that keeps a workflow from running, without running it.
 
@@ -256,7 +259,7 @@ def validate(
     with answering(context.obj, as_json=as_json) as answer:
         from weft.engine.session import Session, targets_of
 
-        session = Session(models=models or None, input=input, object_info=object_info, warn=answer.notice)
+        session = Session(models=models or None, input=input, object_info=object_info, **settings, warn=answer.notice)
         wanted = targets_of(targets, only)
         part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
         prompt = session.read(workflow, changes, ui=ui, **part)
@@ -279,6 +282,7 @@ def validate(
     "weft convert portrait.api.json --to ui -o portrait.json\n\n"
     "weft convert portrait.json --object-info object_info.json"
 )
+@taking_settings("convert", before="object_info")
 def convert(
     context: typer.Context,
     workflow: WorkflowArgument,
@@ -295,6 +299,8 @@ def convert(
         bool,
         typer.Option("--keep-unknown", help="Convert nodes of unknown classes by what was saved of them."),
     ] = False,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Turn a workflow into API format, as ComfyUI's editor does, or an API export into a workflow for the editor.
 
@@ -304,7 +310,7 @@ def convert(
         from weft.engine.session import Session
         from weft.engine.wholefiles import write_whole
 
-        session = Session(object_info=object_info, warn=answer.notice)
+        session = Session(object_info=object_info, **settings, warn=answer.notice)
         document, notes = session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)
         for note in notes:
             answer.warn(str(note))
@@ -317,7 +323,11 @@ def convert(
                 raise UsageError(f"cannot write {file}: {error.strerror}") from error
 
 
-@app.command(epilog="Examples:\n\nweft nodes lora\n\nweft nodes KSampler\n\nweft nodes --json > object_info.json")
+@app.command(
+    epilog="Examples:\n\nweft nodes lora\n\nweft nodes KSampler\n\nweft nodes --json > object_info.json\n\n"
+    "weft nodes --custom-nodes ~/ComfyUI/custom_nodes --packs"
+)
+@taking_settings("nodes", before="packs")
 def nodes(
     context: typer.Context,
     name: Annotated[
@@ -326,7 +336,13 @@ def nodes(
     ] = None,
     models: ModelsOption = None,
     input: InputOption = None,
+    packs: Annotated[
+        bool,
+        typer.Option("--packs", help="List the custom node packs instead: which loaded, which did not, and why."),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write ComfyUI's object_info form to stdout.")] = False,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """List the node classes, or describe one: its inputs with types, defaults, ranges and choices, and its outputs.
 
@@ -334,15 +350,30 @@ def nodes(
     """
     with answering(context.obj, as_json=as_json) as answer:
         # Not weft.engine.api: a list of nodes needs no graph, and networkx takes a third of the time.
+        from weft.engine.custom_nodes import with_custom_nodes
         from weft.engine.folders import Folders
         from weft.engine.schema.registry import Registry
         from weft.engine.settings import Settings, check_models
-        from weft.engine.terminal.catalogue import find, object_info, page, table
+        from weft.engine.terminal.catalogue import find, object_info, packs_table, page, table
 
+        if packs and name is not None:
+            raise UsageError(f"--packs lists packs, and {name!r} names a class", hint="leave one of them out")
         registry = Registry.discover(answer.notice)
-        settings = Settings.load({"models": models or None, "input": input}, registry.packs.settings.values())
-        check_models(settings)
-        folders = Folders(**{name: getattr(settings, name) for name in ("models", "input", "output", "temp")})
+        given = {"models": models or None, "input": input, **settings}
+        known = Settings.load(given, registry.packs.settings.values())
+        check_models(known)
+        folders = Folders(**{name: getattr(known, name) for name in ("models", "input", "output", "temp")})
+        # What --packs shows is no warning beside it.
+        registry, custom = with_custom_nodes(
+            registry, known, folders, (lambda message: None) if packs else answer.notice
+        )
+        if packs:
+            if as_json:
+                answer.document({"packs": [pack.to_json() for pack in custom]})
+            else:
+                for line in packs_table(custom):
+                    answer.out.line(*line)
+            return
         if name is None:
             found = [one for one in registry.schemas(answer.notice) if not one.internal]
         else:
@@ -360,20 +391,24 @@ def nodes(
     "3 a workflow that is broken.\n\n"
     "Example: weft explain yesterday.png today.png"
 )
+@taking_settings("explain", before="as_json")
 def explain(
     context: typer.Context,
     one: Annotated[Path, typer.Argument(metavar="A", help="A picture that carries its workflow, or a workflow file.")],
     other: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
     as_json: JsonOption = False,
+    *,
+    settings: Mapping[str, Any],
 ) -> None:
     """Say why two pictures differ: workflows, seeds, models, sampling mode and version, from what the files carry."""
     with answering(context.obj, as_json=as_json) as answer:
-        from weft.engine.schema.registry import Registry
+        from weft.engine.session import Session
         from weft.engine.testing import explaining
         from weft.engine.testing.instrument import find_instrument
         from weft.engine.testing.reports import explanation
 
-        found = explaining.explain(one, other, Registry.discover(answer.notice), lambda: find_instrument(answer.notice))
+        registry = Session(**settings, warn=answer.notice).registry
+        found = explaining.explain(one, other, registry, lambda: find_instrument(answer.notice))
         for note in (*found.before.damage, *found.now.damage):
             answer.warn(str(note))
         if as_json:

@@ -17,6 +17,7 @@ from weft.engine.cache.protocol import Cache, NoCache
 from weft.engine.cancel import CancelToken
 from weft.engine.collector import collector_paused
 from weft.engine.context import RunContext
+from weft.engine.custom_nodes import with_custom_nodes
 from weft.engine.documents import finite
 from weft.engine.errors import InvalidWorkflow, Issue, UsageError, Warn, did_you_mean, python_warning
 from weft.engine.events import Observer
@@ -57,7 +58,7 @@ class Session:
     """Folders, settings, registry and cache of one or more runs: what the API and the command line are made of.
 
     `batch` is how many runs go on at once in `together`. `warn` is told of what is no affair of one run: node packs
-    that cannot be loaded, a folder that is not used.
+    that cannot be loaded, a folder that is not used. `custom_nodes` are the packs for ComfyUI that the settings name.
     """
 
     def __init__(
@@ -76,6 +77,14 @@ class Session:
         self.settings = Settings.load(settings, self.packs.settings.values(), sources=sources)
         self._given = {name for name, value in settings.items() if value is not None}
         check_models(self.settings)
+        self.folders = Folders(
+            models=self.settings.models,
+            input=self.settings.input,
+            output=self.settings.output,
+            temp=self.settings.temp,
+            warn=warn,
+        )
+        self.registry, self.custom_nodes = with_custom_nodes(self.registry, self.settings, self.folders, warn)
         if object_info is not None:
             self.registry = self.registry.copy().add_object_info(_object_info(object_info))
         self.cache: Cache = cache if cache is not None else NoCache()
@@ -86,13 +95,6 @@ class Session:
         self._instances = Instances()
         self.digests = Digests.for_user()
         self._last: dict[str, Mapping[str, Any]] = {}
-        self.folders = Folders(
-            models=self.settings.models,
-            input=self.settings.input,
-            output=self.settings.output,
-            temp=self.settings.temp,
-            warn=warn,
-        )
 
     @collector_paused()
     def read(

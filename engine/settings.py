@@ -20,7 +20,8 @@ _T = TypeVar("_T")
 
 SETTINGS_FILE = "weft.toml"
 ARGUMENTS = "the arguments"
-_SEVERAL = ("models", "cache")
+_SEVERAL = ("models", "cache", "custom_nodes", "nodes")
+_PLACES = (*_SEVERAL, "input", "output", "temp")
 TAKEN = frozenset(
     {
         *("registry", "object_info", "cache", "batch", "sources", "warn", "settings"),  # Session
@@ -130,6 +131,10 @@ class Settings(BaseModel):
     process stays after `weft run` and takes the runs that follow (None: as long as one that is there was told).
     `checkpoint_gib` is how much states between the steps of samplers may take, in the first folder beside that, and in
     memory; a sampler leaves one at least each `checkpoint_seconds`.
+
+    `custom_nodes` are folders of packs for ComfyUI, `nodes` single files with nodes of one's own: their code runs, so
+    none is there by default. One that has not been imported after `import_seconds` fails; `trust_custom_nodes` lets
+    them start processes and open connections while they are imported.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -145,6 +150,10 @@ class Settings(BaseModel):
     keep_alive: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     checkpoint_gib: float = Field(default=1.0, ge=0, allow_inf_nan=False)
     checkpoint_seconds: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    custom_nodes: tuple[Path, ...] = ()
+    nodes: tuple[Path, ...] = ()
+    import_seconds: float = Field(default=60.0, gt=0, allow_inf_nan=False)
+    trust_custom_nodes: bool = False
     _sources: dict[str, str] = PrivateAttr(default_factory=dict)
 
     if TYPE_CHECKING:
@@ -161,7 +170,7 @@ class Settings(BaseModel):
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str | Path) else value
 
-    @field_validator("models", "input", "output", "temp", "cache")
+    @field_validator(*_PLACES)
     @classmethod
     def _place(cls, value: Any) -> Any:
         if not all(names_a_place(str(place)) for place in (value if isinstance(value, tuple) else (value,))):
@@ -269,6 +278,6 @@ def _from_file(file: Path) -> dict[str, Any]:
 def _beside(file: Path, name: str, value: Any) -> Any:
     if name in _SEVERAL and isinstance(value, list):
         return tuple(_beside(file, name, item) for item in value)
-    if name in ("models", "input", "output", "temp", "cache") and isinstance(value, str) and names_a_place(value):
+    if name in _PLACES and isinstance(value, str) and names_a_place(value):
         return file.parent / os.path.expanduser(value)
     return value

@@ -21,4 +21,5 @@ PACK = Pack(
     gatherer="weft.nodes.diffusion.sampling.gathering:Gathering",
     instrument="weft.nodes.diffusion.testing.measures",
     pictures="weft.nodes.diffusion.values.sheets",
+    imports="weft.nodes.compat",
 )

@@ -105,6 +105,7 @@ class Pack:
     `self_tests` are its assertion nodes, `measures` say by socket type what `weft test` compares of a value that is
     neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`),
     `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`).
+    `imports` is the module that answers what custom nodes for ComfyUI import (`weft.engine.custom_nodes.records`).
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
     process: of a type that has none, they are not. `gatherer` evaluates together what several runs ask for at once; it
     is found without a library. `name` is its entry point's.
@@ -120,6 +121,7 @@ class Pack:
     measures: Mapping[str, Measure | str] = field(default_factory=dict)
     instrument: str = ""
     pictures: str = ""
+    imports: str = ""
     environment: Computes | str = ""
     codecs: Mapping[str, Codec | str] = field(default_factory=dict)
     gatherer: Callable[[Meet], Gatherer] | str = ""
@@ -142,7 +144,7 @@ class Pack:
 
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
-    "instrument": str, "pictures": str, "codecs": Mapping,
+    "instrument": str, "pictures": str, "imports": str, "codecs": Mapping,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version}
 

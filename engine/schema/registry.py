@@ -15,9 +15,12 @@ from weakref import WeakKeyDictionary
 from weft.engine.errors import DefinitionError, Warn, WeftError, did_you_mean, python_warning
 from weft.engine.schema.authoring import is_marked, read_function
 from weft.engine.schema.node import DescribedNode, NodeSchema, RunnableNode
-from weft.engine.schema.packs import NODES, NodeSource, Packs, resolve
+from weft.engine.schema.packs import NODES, NodeSource, Pack, Packs, resolve
 
-HOW_CLASSES_GET_IN = f"pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs"
+HOW_CLASSES_GET_IN = (
+    f"pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs; "
+    "--custom-nodes DIR loads a ComfyUI's packs"
+)
 _OWN = __name__.partition(".")[0]
 _MAX_HINTS = 100
 """Near names are searched for so many unknown classes: more searches would take minutes and help nobody."""
@@ -84,10 +87,9 @@ class Registry:
                 owners = f"{registry._owners[class_type]!r} and {pack.name!r}"
                 registry._faults[class_type] = f"{class_type!r} is in two packs: {owners}"
                 warn(f"{registry._faults[class_type]}; it is left out")
-            nodes = {name: source for name, source in pack.nodes.items() if name not in registry._faults}
-            registry.add(nodes)
-            registry._owners.update(dict.fromkeys(pack.nodes, pack.name))
-            registry._titles.update(pack.titles)
+            registry.adopt(
+                replace(pack, nodes={name: node for name, node in pack.nodes.items() if name not in registry._faults})
+            )
         if not registry._sources:
             hint = "install Weft itself: pip install ."
             raise DefinitionError("; ".join(registry.broken) or "no node pack is installed", hint=hint)
@@ -103,6 +105,12 @@ class Registry:
             for known in (self._nodes, self._faults, self._owners, self._titles, self._near):
                 known.pop(class_type, None)
         return self
+
+    def adopt(self, pack: Pack) -> None:
+        """Register the nodes of a pack, as its own."""
+        self.add(pack.nodes)
+        self._owners.update(dict.fromkeys(pack.nodes, pack.name))
+        self._titles.update(pack.titles)
 
     def copy(self) -> Registry:
         """A registry of its own with the same classes."""
@@ -188,10 +196,11 @@ class Registry:
         if pack == _OWN:
             return ""
         if pack not in self._digests:
-            from weft.engine.schema.v1 import pack_digest
+            from weft.engine.schema.v1 import DIGESTS, pack_digest
 
             try:
-                self._digests[pack] = pack_digest(module, Path(sys.modules[module].__file__ or ""))
+                file = Path(sys.modules[module].__file__ or "")
+                self._digests[pack] = DIGESTS.get(pack) or pack_digest(module, file)
             except (KeyError, AttributeError, OSError):  # nothing tells whether its code is what it was
                 self._digests[pack] = f"session:{os.urandom(16).hex()}"
         return self._digests[pack]

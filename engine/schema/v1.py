@@ -156,12 +156,19 @@ def _caller(class_type: str, cls: Any, method: str, links: Collection[str], asyn
     return awaited if asynchronous else call
 
 
+DIGESTS: dict[str, str] = {}
+"""Of packs that were imported by their place: the digests that their files had then, by the name of the module."""
+
+
 def source_digest(cls: type) -> str:
     """A digest of the .py files of the pack that defines the class: its version, for want of a declared one.
 
     A class without a file (typed into a session) is new each time it is read: nothing tells whether its code is what it
     was.
     """
+    known = DIGESTS.get(cls.__module__.partition(".")[0])
+    if known:
+        return known
     try:
         return pack_digest(cls.__module__, Path(inspect.getfile(cls)))
     except (TypeError, OSError):

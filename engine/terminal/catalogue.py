@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
-from weft.engine.errors import UsageError, Warn, did_you_mean, looked_in, python_warning
+from weft.engine.errors import UsageError, Warn, did_you_mean, looked_in, one_line, python_warning
 from weft.engine.folders import Folders
 from weft.engine.schema.node import DescribedNode, InputSpec, NodeSchema, RunnableNode
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
 from weft.engine.schema.sockets import Combo, Files, type_name
 from weft.engine.terminal.streams import Line
+
+if TYPE_CHECKING:
+    from weft.engine.custom_nodes.records import CustomPack
 
 
 def find(registry: Registry, text: str, warn: Warn = python_warning) -> list[NodeSchema]:
@@ -61,6 +64,42 @@ def table(schemas: Iterable[NodeSchema]) -> Iterator[Line]:
     wider = max((len(row[2]) for row in rows), default=0)
     for category, class_type, display_name in rows:
         yield [(f"{class_type:{wide}}", "bold"), f"  {display_name:{wider}}  ", (category, "cyan")]
+
+
+def packs_table(packs: Sequence[CustomPack]) -> Iterator[Line]:
+    """One line a custom node pack, and below it why it did not load or what there is to say of it."""
+    if not packs:
+        yield ["no custom node packs: --custom-nodes DIR names a folder of them"]
+    wide = max((len(pack.name) for pack in packs), default=0)
+    for pack in packs:
+        count = len(pack.nodes)
+        what = f"{count} class{'es' if count != 1 else ''}"
+        status = ("failed", "red") if pack.error else ("loaded", "green")
+        yield [
+            (f"{pack.name:{wide}}", "bold"),
+            "  ",
+            status,
+            f"  {'' if pack.error else f'{what}, '}{pack.seconds:.2f} s",
+        ]
+        for text in _facts(pack):
+            yield [f"  {one_line(text)}"]
+    failed = sum(bool(pack.error) for pack in packs)
+    if packs:
+        yield [f"{len(packs) - failed} loaded, {failed} failed, {_classes(sum(len(pack.nodes) for pack in packs))}"]
+
+
+def _classes(count: int) -> str:
+    return f"{count} class{'es' if count != 1 else ''}"
+
+
+def _facts(pack: CustomPack) -> Iterator[str]:
+    if pack.error:
+        yield f"{pack.error} ({pack.hint})" if pack.hint else pack.error
+    yield from (note for note in pack.notes if note not in pack.error)
+    if pack.hidden:
+        yield f"others' classes stand for: {', '.join(pack.hidden)}"
+    if pack.lacks:
+        yield f"asked for what Weft has not: {', '.join(pack.lacks)}"
 
 
 def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from functools import cache, cached_property, update_wrapper
 from pathlib import Path
@@ -174,9 +174,45 @@ EventsOption = Annotated[
         "After an error the last line is an Error event.",
     ),
 ]
+CustomNodesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--custom-nodes",
+        metavar="DIR",
+        help="A custom_nodes folder of packs for ComfyUI, one pack of it, or an extra_model_paths.yaml that names "
+        "some; may be repeated. Their code runs: none is there unless you name it. Environment: WEFT_CUSTOM_NODES.",
+        show_default="none",
+    ),
+]
+NodesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--nodes",
+        metavar="FILE.py",
+        help="A file with nodes of your own: @node functions or V1 classes; may be repeated. Environment: WEFT_NODES.",
+        show_default="none",
+    ),
+]
+TrustOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--trust-custom-nodes/--no-trust-custom-nodes",
+        help="Let packs start processes and open connections while they are imported. "
+        "Environment: WEFT_TRUST_CUSTOM_NODES.",
+        show_default="no-trust-custom-nodes",
+    ),
+]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Nothing but errors on stderr; stdout is as it would be.")
 ]
+
+
+CODE: Mapping[str, Any] = {
+    "custom_nodes": CustomNodesOption,
+    "nodes": NodesOption,
+    "trust_custom_nodes": TrustOption,
+}
+"""The settings that say whose code a command runs beside Weft's, and their options."""
 
 
 def taking_settings(
@@ -185,7 +221,7 @@ def taking_settings(
     """Give a command an option for each setting of a pack that has one for `command`; those given are its `settings`.
 
     They stand before the parameters of these names: those with a value, and the switches. Of an option that the command
-    has itself, its own is meant.
+    has itself, its own is meant. With them go the options about custom nodes.
     """
     return lambda function: _Taking(function, command, before, switches_before or before)
 
@@ -203,8 +239,10 @@ class _Taking:
         self._places = ((True, switches_before), (False, before))
 
     def __call__(self, **given: Any) -> None:
-        said = {setting.name: given.pop(setting.name) for setting in self._known}
-        self._function(**given, settings={name: value for name, value in said.items() if value is not None})
+        names = [*(setting.name for setting in self._known), *CODE]
+        said = {name: given.pop(name, None) for name in names}
+        # Typer gives an empty list for what may be repeated and is not there.
+        self._function(**given, settings={name: value for name, value in said.items() if value not in (None, [])})
 
     @cached_property
     def _own(self) -> list[inspect.Parameter]:
@@ -221,7 +259,9 @@ class _Taking:
         parameters = list(self._own)
         for switches, place in self._places:
             at = next(at for at, parameter in enumerate(parameters) if parameter.name == place)
-            parameters[at:at] = [_parameter(setting) for setting in self._known if setting.is_switch is switches]
+            own = [_optional(name, kind) for name, kind in CODE.items() if (kind is TrustOption) is switches]
+            settings = [_parameter(setting) for setting in self._known if setting.is_switch is switches]
+            parameters[at:at] = [*own, *settings]
         return inspect.Signature(parameters)
 
     @cached_property
@@ -252,6 +292,10 @@ def flagged(command: str) -> tuple[Setting, ...]:
     return tuple(setting for setting in known if setting.flag is not None and command in setting.flag.commands)
 
 
+def _optional(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
+
+
 def _parameter(setting: Setting) -> inspect.Parameter:
     assert setting.flag is not None
     option = typer.Option(
@@ -260,5 +304,4 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         metavar=setting.flag.metavar or None,
         show_default=True if setting.is_switch else str(setting.default),
     )
-    annotation: Any = Annotated[bool | None if setting.is_switch else str | None, option]
-    return inspect.Parameter(setting.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=annotation)
+    return _optional(setting.name, Annotated[bool | None if setting.is_switch else str | None, option])

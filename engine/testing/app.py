@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,7 @@ from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import answering
 from weft.engine.terminal.groups import Defaulting
 from weft.engine.terminal.options import (
+    CODE,
     DeviceOption,
     DtypeOption,
     InputOption,
@@ -21,6 +22,9 @@ from weft.engine.terminal.options import (
     TargetOption,
     taking_settings,
 )
+
+if TYPE_CHECKING:
+    from weft.engine.testing.settings import Options
 
 app = typer.Typer(
     cls=Defaulting,
@@ -86,9 +90,8 @@ def check(
         if twice and against is not None:
             raise UsageError("--twice and --against exclude each other")
         from weft.engine.testing import commands
-        from weft.engine.testing.settings import Options
 
-        options = Options(_roots(models), input, device, dtype, settings, tolerance)
+        options = _options(models, input, device, dtype, settings, tolerance)
         reports = commands.Reports(junit, html, verbose)
         if twice:
             commands.twice(answer, paths or [], options, reports)
@@ -123,12 +126,11 @@ def record(
     """Run workflows and write what they gave beside them: NAME.golden.json, small tensors, pictures."""
     with answering(context.obj) as answer:
         from weft.engine.testing import commands
-        from weft.engine.testing.settings import Options
 
         commands.record(
             answer,
             workflows,
-            Options(_roots(models), input, device, dtype, settings),
+            _options(models, input, device, dtype, settings),
             overrides=changes or (),
             targets=targets or (),
             keep=tensors,
@@ -161,11 +163,22 @@ def accept(
     """Look at what changed on a page, then update the goldens that are named: --only, --all, or asked at a terminal."""
     with answering(context.obj) as answer:
         from weft.engine.testing import commands
-        from weft.engine.testing.settings import Options
 
-        options = Options(_roots(models), input, device, dtype, settings, tolerance)
+        options = _options(models, input, device, dtype, settings, tolerance)
         commands.accept(answer, paths or [], options, html, only=only or (), everything=everything)
 
 
-def _roots(models: list[Path] | None) -> tuple[Path, ...] | None:
-    return tuple(models) if models else None
+def _options(
+    models: list[Path] | None,
+    input: Path | None,
+    device: str | None,
+    dtype: str | None,
+    settings: Mapping[str, Any],
+    tolerance: str | None = None,
+) -> Options:
+    """What the command line says of how workflows are run: goldens record the settings of packs, and not whose code."""
+    from weft.engine.testing.settings import Options
+
+    code = {name: value for name, value in settings.items() if name in CODE}
+    rest = {name: value for name, value in settings.items() if name not in CODE}
+    return Options(tuple(models) if models else None, input, device, dtype, rest, tolerance, code=code)

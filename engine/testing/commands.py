@@ -248,6 +248,12 @@ def _in_a_process(workflow: Path, how: How, options: Options, folder: Path) -> P
     for name in ("input", "device", "dtype"):
         if getattr(options, name) is not None:
             command += [f"--{name}", str(getattr(options, name))]
+    for name in ("custom_nodes", "nodes"):
+        command += [
+            part for place in options.code.get(name, ()) for part in (f"--{name.replace('_', '-')}", str(place))
+        ]
+    if options.code.get("trust_custom_nodes"):
+        command += ["--trust-custom-nodes"]
     known = Packs.installed().settings
     for name, value in {**how.settings, **options.settings}.items():
         command += known[name].option(value).split(" ", 1)

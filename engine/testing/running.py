@@ -132,7 +132,7 @@ def performed(
             temp=Path(place) / "temp",
             device=options.device,
             dtype=options.dtype,
-            **{**how.settings, **options.settings},
+            **{**how.settings, **options.settings, **options.code},
             registry=registry,
             cache=cache if cache is not None else MemoryCache() if runs > 1 else None,
         )

@@ -18,6 +18,7 @@ from weft.engine.testing.tolerances import Rule, check_class, read_rules
 _PATHS = ("models", "input")
 _TEXTS = ("device", "dtype")
 _VALUES = (*_PATHS, *_TEXTS, "tolerance")
+_CODE = ("custom_nodes", "nodes")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Options:
     settings: Mapping[str, Any] = field(default_factory=dict)
     tolerance: str | None = None
     rules: tuple[Rule, ...] = ()
+    code: Mapping[str, Any] = field(default_factory=dict)
+    """The settings that say whose code runs beside Weft's: custom_nodes, nodes, trust_custom_nodes."""
     sources: Mapping[str, str] = field(default_factory=dict)
     """Where a value stands, for messages; by default it is an argument."""
 
@@ -41,7 +44,8 @@ class Options:
         settings = {**other.settings, **self.settings}
         mine |= self.settings.keys()
         sources = {name: text for name, text in other.sources.items() if name not in mine} | dict(self.sources)
-        return Options(**said, settings=settings, rules=(*other.rules, *self.rules), sources=sources)
+        code = {**other.code, **self.code}
+        return Options(**said, settings=settings, rules=(*other.rules, *self.rules), code=code, sources=sources)
 
 
 def options_for(folder: Path) -> Options:
@@ -57,7 +61,8 @@ def options_for(folder: Path) -> Options:
             if found is not None:
                 beaten: Any = {name: None for name in (*_PATHS, *_TEXTS) if _in_environment(name)}
                 left = {name: value for name, value in found.settings.items() if not _in_environment(name)}
-                return replace(found, settings=left, **beaten)
+                code = {name: value for name, value in found.code.items() if not _in_environment(name)}
+                return replace(found, settings=left, code=code, **beaten)
     return Options()
 
 
@@ -76,7 +81,7 @@ def _read(file: Path, _marks: Marks) -> Options | None:
     if not isinstance(table, Mapping):
         raise UsageError(f"{where}: expected a table")
     packs = Packs.installed().settings
-    known = (*_PATHS, *_TEXTS, *packs, "class", "tolerance")
+    known = (*_PATHS, *_TEXTS, *_CODE, *packs, "class", "tolerance")
     for name in table:
         if name not in known:
             raise UsageError(f"{where}: unknown key {name!r}", hint=did_you_mean(name, known))
@@ -84,19 +89,24 @@ def _read(file: Path, _marks: Marks) -> Options | None:
     if "input" in table:
         values["input"] = _place(file.parent, table["input"], f"{where} input")
     if "models" in table:
-        given = table["models"] if isinstance(table["models"], list) else [table["models"]]
-        values["models"] = tuple(_place(file.parent, item, f"{where} models") for item in given)
+        values["models"] = _places(file.parent, table["models"], f"{where} models")
+    code = {name: _places(file.parent, table[name], f"{where} {name}") for name in _CODE if name in table}
     if "class" in table:
         values["tolerance"] = check_class(_text(table["class"], f"{where} class"), where)
     settings = {name: table[name] for name in packs if name in table}
     rules = tuple(read_rules(table.get("tolerance", ()), f"{file.name} [[tool.weft.test.tolerance]]"))
-    return Options(**values, settings=settings, rules=rules, sources=dict.fromkeys([*values, *settings], where))
+    sources = dict.fromkeys([*values, *settings, *code], where)
+    return Options(**values, settings=settings, rules=rules, code=code, sources=sources)
 
 
 def _text(value: Any, where: str) -> str:
     if not isinstance(value, str):
         raise UsageError(f"{where}: expected text, got {value!r:.200}")
     return value
+
+
+def _places(folder: Path, value: Any, where: str) -> tuple[Path, ...]:
+    return tuple(_place(folder, item, where) for item in (value if isinstance(value, list) else [value]))
 
 
 def _place(folder: Path, value: Any, where: str) -> Path:

@@ -52,6 +52,7 @@ def _request(arguments: Sequence[str], *, replace: bool) -> dict[str, Any]:
     return {
         "ask": "run",
         "identity": identity(),
+        "custom nodes": custom_nodes_named(arguments),
         "arguments": [*sys.argv[:1], *arguments],
         "environment": dict(os.environ),
         "umask": _umask(),
@@ -168,16 +169,44 @@ def _minutes(arguments: Sequence[str]) -> float | None:
 
 
 def _minutes_in_file() -> Any:
+    return _in_file("keep_alive").get("keep_alive")
+
+
+def _in_file(*names: str) -> dict[str, Any]:
+    """What weft.toml says of these settings."""
     try:
         with open("weft.toml", "rb") as file:
             content = file.read()
-        if b"keep_alive" not in content:
-            return None
+        if not any(name.encode() in content for name in names):
+            return {}
         import tomllib
 
-        return tomllib.loads(content.decode()).get("keep_alive")
+        values = tomllib.loads(content.decode())
+        return {name: values[name] for name in names if name in values}
     except (OSError, ValueError):
-        return None
+        return {}
+
+
+def custom_nodes_named(arguments: Sequence[str]) -> list[str]:
+    """Everything that says which custom nodes a run loads: runs of which it is not the same share no process.
+
+    What they mean is the run's affair; the same said in other words counts as different.
+    """
+    said = [f"{name}={os.environ[name]}" for name in _VARIABLES if os.environ.get(name)]
+    said += [f"{name}={value!r}" for name, value in _in_file(*(name[5:].lower() for name in _VARIABLES)).items()]
+    for argument, following in zip(arguments, (*arguments[1:], ""), strict=True):
+        name, equals, value = argument.partition("=")
+        if name in _NAMING:
+            said.append(f"{name}={os.path.abspath(value if equals else following)}")
+        elif name in _TRUSTING:
+            said.append(name)
+    # A relative place, in a file or a variable, is another one in another folder.
+    return [os.getcwd(), *said] if said else []
+
+
+_VARIABLES = ("WEFT_CUSTOM_NODES", "WEFT_NODES", "WEFT_TRUST_CUSTOM_NODES")
+_NAMING = ("--custom-nodes", "--nodes")
+_TRUSTING = ("--trust-custom-nodes", "--no-trust-custom-nodes")
 
 
 def _own_files_named(arguments: Sequence[str]) -> bool:

@@ -69,6 +69,8 @@ class Worker:
         self.code = LoadedCode()
         self.resident = become_resident()
         self.environment = dict(os.environ)
+        self.custom_nodes: list[str] | None = None
+        """Those of its runs, as the first one named them: a process is never rid of what a pack has done to it."""
         self.log = os.dup(2)
         self.started = time.time()
         self.runs = 0
@@ -209,6 +211,10 @@ class Worker:
             return "other", f"it differs in {why}"
         if why := self.code.changed():
             return "stale", f"{why} has changed"
+        named = request["custom nodes"]
+        if self.custom_nodes not in (None, named):
+            return "other", "it differs in the custom nodes"
+        self.custom_nodes = named
         return "ready", ""
 
     def _heed(self, job: _Job) -> None:

@@ -23,8 +23,12 @@ pack guards the import (`try: ... except ImportError`), it gets the ImportError 
 
 from __future__ import annotations
 
+from weft.engine.custom_nodes.records import Host
 from weft.nodes.compat.finder import install, uninstall
-from weft.nodes.compat.host import Host, host
+from weft.nodes.compat.host import host
 from weft.nodes.compat.missing import MissingName, lacking, loading
+from weft.nodes.compat.states import WATCHED, restore, state
 
-__all__ = ["Host", "MissingName", "host", "install", "lacking", "loading", "uninstall"]
+__all__ = [
+    "WATCHED", "Host", "MissingName", "host", "install", "lacking", "loading", "restore", "state", "uninstall",
+]  # fmt: skip

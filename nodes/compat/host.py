@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from weft.engine.context import RunContext, called
+from weft.engine.custom_nodes.records import Host
 from weft.engine.folders import Folders
-from weft.engine.schema.registry import Registry
-from weft.engine.settings import Settings
-
-
-@dataclass(frozen=True)
-class Host:
-    """The classes, folders and settings of a session."""
-
-    registry: Registry
-    folders: Folders
-    settings: Settings
-
 
 _HOSTS: list[Host] = []
 """At most one: the modules that packs import are the process's, so the last session that loaded packs has them."""

@@ -252,7 +252,9 @@ def test_an_option_that_a_command_has_is_its_own(monkeypatch: pytest.MonkeyPatch
         given.append((ui, as_events, settings))
 
     given: list[Any] = []
-    assert list(inspect.signature(command).parameters) == ["twice", "free", "ui", "as_events"]
+    parameters = list(inspect.signature(command).parameters)
+    assert [name for name in parameters if name not in options.CODE] == ["twice", "free", "ui", "as_events"]
+    assert parameters.index("custom_nodes") < parameters.index("ui")
     command(ui=True, as_events=False, twice=None, free="yes")
     assert given == [(True, False, {"free": "yes"})]
 

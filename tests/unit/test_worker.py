@@ -557,6 +557,24 @@ def test_minutes_are_wished_for_as_settings_are(
     assert client._minutes(["run", "w.json", *arguments]) == minutes
 
 
+def test_runs_with_other_custom_nodes_share_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = client.custom_nodes_named
+    assert named(["w.json", "--set", "1.x=2"]) == []
+    assert (
+        named(["--custom-nodes", "a"])
+        == named(["--custom-nodes=./a"])
+        == [str(tmp_path), f"--custom-nodes={tmp_path}/a"]
+    )
+    ways = [named(["--nodes", "a"]), named(["--custom-nodes", "a", "--trust-custom-nodes"])]
+    monkeypatch.setenv("WEFT_CUSTOM_NODES", "a")
+    ways.append(named(["w.json"]))
+    monkeypatch.delenv("WEFT_CUSTOM_NODES")
+    (tmp_path / "weft.toml").write_text('custom_nodes = ["a"]')
+    ways.append(named(["w.json"]))
+    assert all(ways) and len({tuple(way) for way in ways}) == len(ways)
+
+
 def test_two_processes_are_alike_but_for_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = json.loads(json.dumps(identity()))
     for name in ("WEFT_OUTPUT", "TERM", "COLUMNS"):
