@@ -247,6 +247,7 @@ _FILES = {
         "UpscaleModelLoader",
     ),
     "logic": (
+        "ComfySwitchNode",
         "PreviewAny",
         "PrimitiveBoolean",
         "PrimitiveFloat",

@@ -1,4 +1,4 @@
-"""Values that are typed once and go to several inputs, and values shown."""
+"""Values that are typed once and go to several inputs, one of two values, and values shown."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from weft.engine.schema.authoring import UI, Output, node
-from weft.engine.schema.sockets import Boolean, Float, Int, String
+from weft.engine.schema.authoring import Lazy, Output, node
+from weft.engine.schema.sockets import MATCH_TYPE, Boolean, Float, Int, MatchType, Socket, String
 from weft.nodes.core.types import NEWER, Anything
 
 LIBRARIES: tuple[str, ...] = ()
@@ -118,13 +118,38 @@ def SeedRgthree(
 
 
 @node(display_name="Preview Any", category="utils", output_node=True, python_module="comfy_extras.nodes_preview_any")
-def PreviewAny(*, source: Anything) -> UI:
-    """Show any value as text.
+def PreviewAny(*, source: Anything) -> tuple[Annotated[str, String()]]:
+    """Show any value as text, and give the text.
 
     Args:
         source: The value.
     """
-    return UI(text=[_as_text(source)])
+    text = _as_text(source)
+    shown: Any = {"ui": {"text": [text]}, "result": (text,)}
+    return shown
+
+
+SWITCHED = {"template_id": "switch", "allowed_types": "*"}
+Branch = Annotated[Any, MatchType(MATCH_TYPE, template=SWITCHED), Lazy()]
+
+
+def _chosen(inputs: Mapping[str, Any]) -> list[str]:
+    name = "on_true" if inputs["switch"] else "on_false"
+    return [name] if name in inputs else []
+
+
+@node(display_name="Switch", category="logic", python_module=NEWER, lazy=_chosen)
+def ComfySwitchNode(
+    *, switch: Annotated[bool, Boolean(default=False)], on_false: Branch = None, on_true: Branch = None
+) -> Annotated[Any, Socket(MATCH_TYPE), Output("output")]:
+    """One of two values; what the other would come from does not run.
+
+    Args:
+        switch: Which of them.
+        on_false: The value where it is false; no value where nothing is linked.
+        on_true: The value where it is true.
+    """
+    return on_true if switch else on_false
 
 
 def _as_text(value: Any) -> str:

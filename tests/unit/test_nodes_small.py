@@ -124,3 +124,19 @@ class TestCheckpointLoader:
 
     def test_every_configuration_of_comfyui_is_known(self) -> None:
         assert len(loaders.CONFIGS) == 11
+
+
+def test_a_switch_runs_only_what_it_takes() -> None:
+    prompt = {
+        "yes": node("PrimitiveString", value="yes"),
+        "no": node("ComfyMathExpression", expression="1 / 0 + a", **{"values.a": 1}),
+        "1": node("ComfySwitchNode", switch=True, on_false=["no", 0], on_true=["yes", 0]),
+        "2": node("ComfySwitchNode", switch=False, on_true=["no", 0]),
+        "3": node("PreviewAny", source=["1", 0]),
+        "4": node("StringConcatenate", string_a=["3", 0], string_b="!", delimiter=""),
+    }
+    result = run(prompt, "1", "2", "4")
+    assert (result["1"], result["2"], result["4"]) == (("yes",), (None,), ("yes!",))
+    prompt["1"]["inputs"]["switch"] = False
+    with pytest.raises(NodeError, match="division by zero"):
+        run(prompt, "1")
