@@ -12,8 +12,7 @@ import pytest
 from weft.engine.schema.node import NodeSchema, RunnableNode
 from weft.engine.schema.v1 import read_class
 from weft.engine.values import ExecutionBlocker
-from weft.nodes.compat.modules.comfy_api.latest import ComfyExtension, io
-from weft.nodes.compat.modules.comfy_api.latest._declared import WidgetInput
+from weft.nodes.compat.modules.comfy_api.latest import io
 
 from ..reference.store import FOLDER
 
@@ -376,26 +375,3 @@ def test_classes_inherit_from_one_another() -> None:
     base.GET_SCHEMA()
     assert list(Child.INPUT_TYPES()["required"]) == ["x", "y"]
     assert Child.EXECUTE_NORMALIZED(x=1, y=2) == (3,)
-
-
-def test_an_extension_says_its_classes() -> None:
-    from weft.nodes.compat.extensions import extension
-
-    loaded = []
-
-    class Mine(ComfyExtension):
-        async def on_load(self) -> None:
-            loaded.append(True)
-
-        async def get_node_list(self) -> Any:
-            return [node(display_name="My Node"), node(io.Int.Input("x"), io.Int.Input("x"))]
-
-    async def comfy_entrypoint() -> Any:
-        return Mine()
-
-    for entrypoint in (comfy_entrypoint, Mine):
-        found = extension(entrypoint)
-        assert list(found.classes) == ["Mine"] and found.titles == {"Mine": "My Node"}
-        assert found.faults == {"Mine": "define_schema: ValueError: Mine: two inputs are named 'x'"}
-    assert loaded == [True, True]
-    assert isinstance(io.Int.Input("x"), WidgetInput)
