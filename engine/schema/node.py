@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 from weft.engine.errors import DefinitionError, MissingFile
 from weft.engine.folders import Folders
 from weft.engine.links import Link
-from weft.engine.schema.sockets import Autogrow, DynamicCombo, IoType, Socket, socket_from, type_name
+from weft.engine.schema.sockets import Autogrow, DynamicCombo, DynamicSlot, IoType, Socket, socket_from, type_name
 from weft.engine.trajectory import Tell
 
 HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
@@ -204,13 +204,14 @@ class NodeSchema(Listing):
     @cached_property
     def unfolds(self) -> bool:
         """Whether what a node holds decides which inputs it has."""
-        return any(isinstance(spec.socket, DynamicCombo | Autogrow) for spec in self.by_name.values())
+        return any(isinstance(spec.socket, DynamicCombo | Autogrow | DynamicSlot) for spec in self.by_name.values())
 
     def given(self, values: Mapping[str, Any]) -> Mapping[str, InputSpec]:
         """The declared inputs of a node with these values and links: `by_name` with what its dynamic inputs unfold to.
 
         A choice that brings inputs is followed by those of the value that it has, `choice.name`; an input that grows
-        is replaced by those of its row that must be there or have a value, `row.name`.
+        is replaced by those of its row that must be there or have a value, `row.name`; a slot that is linked is
+        followed by those that it brings, `slot.name`.
         """
         if not self.unfolds:
             return self.by_name
@@ -388,6 +389,10 @@ def _unfold(spec: InputSpec, values: Mapping[str, Any]) -> Iterator[InputSpec]:
             grown = InputSpec(f"{spec.name}.{name}", socket.item, "required" if required else "optional")
             if required or grown.name in values:
                 yield from _unfold(grown, values)
+    elif isinstance(socket, DynamicSlot):
+        yield spec
+        for section, name, inner in socket.brought if values.get(spec.name) is not None else ():
+            yield from _unfold(InputSpec(f"{spec.name}.{name}", inner, section), values)
     else:
         yield spec
 

@@ -149,7 +149,8 @@ class Boolean(Widget):
 
 
 class Combo(Socket):
-    """One of a list of choices; `choices` None means that they are not known here, and anything goes.
+    """One of a list of choices, or some of them where the option `multiselect` says so; `choices` None means that they
+    are not known here, and anything goes.
 
     `meant(text)` says in words which choice a text was probably meant to be that is none; empty where it cannot say.
     `unsupported` are choices of ComfyUI's that cannot be run here, and why.
@@ -173,7 +174,8 @@ class Combo(Socket):
         super().__init__("COMBO" if self.choices is None else self.choices, **options)
 
     def problems(self, name: str, value: Any) -> Iterator[Problem]:
-        if self.choices is None or value in self.choices:
+        several = self.options.get("multiselect") is True and isinstance(value, list)
+        if self.choices is None or all(each in self.choices for each in (value if several else [value])):
             if isinstance(value, str) and value in self.unsupported:
                 yield "custom_validation_failed", f"{value!r} is not supported", self.unsupported[value]
             return
@@ -265,6 +267,24 @@ class Autogrow(Socket):
         self.least = template.get("min", 0) if section == "required" else 0
 
 
+class DynamicSlot(Socket):
+    """An optional link of one type that brings inputs once it is there: `brought`, as (section, name, socket)."""
+
+    __slots__ = ("brought",)
+    name = "COMFY_DYNAMICSLOT_V3"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(self.name, **options)
+        if not isinstance(options["slotType"], str):
+            raise TypeError(f"slotType: expected the name of a type, got {options['slotType']!r}")
+        self.brought = tuple(_declared(options.get("inputs") or {}))
+
+    @property
+    def accepts(self) -> IoType:
+        accepts: str = self.options["slotType"]
+        return accepts
+
+
 class MatchType(Socket):
     """Any type that its template allows, the same for every input and output of the template."""
 
@@ -286,6 +306,7 @@ class Unread(Socket):
     __slots__ = ()
 
 
+_UNFOLDING: Mapping[str, Callable[..., Socket]] = {each.name: each for each in (DynamicCombo, Autogrow, DynamicSlot)}
 _WIDGETS: dict[str, type[Widget]] = {cls.name: cls for cls in (Int, Float, String, Boolean)}
 _PLAIN = frozenset(_WIDGETS)
 _OPAQUE = frozenset({"BOUNDING_BOX", "COLOR", "CURVE", "MARKDOWN", "RANGE"})
@@ -305,9 +326,10 @@ def socket_from(io_type: Any, options: Mapping[str, Any]) -> Socket:
     if io_type == "COMBO":
         rest = {name: value for name, value in options.items() if name != "options"}
         return Combo(options.get("options"), **rest)
-    if io_type in (DynamicCombo.name, Autogrow.name):
+    unfolding = _UNFOLDING.get(io_type)
+    if unfolding is not None:
         try:
-            return DynamicCombo(**options) if io_type == DynamicCombo.name else Autogrow(**options)
+            return unfolding(**options)
         except (LookupError, TypeError, ValueError, AttributeError):
             return Unread(io_type, **options)
     if io_type == MATCH_TYPE:

@@ -77,6 +77,10 @@ OBJECT_INFO: Json = {
     "Rate": entry({"rate": ["FLOAT,INT", {"widgetType": "FLOAT", "default": 24}], "n": ["INT", {"default": 5}]}),
     "Tint": entry({"a": ["INT"], "tint": ["COLOR", {"default": "#fff"}], "b": ["INT"]}),
     "Odd": entry({"a": ["INT"], "map": ["PACKS_OWN", {}], "b": ["INT"]}),
+    "Slot": entry(
+        {}, optional={"image": ["COMFY_DYNAMICSLOT_V3", {"slotType": "IMAGE", "inputs": {"required": {"n": ["INT"]}}}]}
+    ),
+    "Tags": entry({"tags": ["COMBO", {"multiselect": True, "options": ["a", "b"]}]}),
     "Later": entry({"a": ["INT"], "slot": ["COMFY_DYNAMICSLOT_V3", {}]}),
 }
 
@@ -237,6 +241,23 @@ def test_validation_of_types_that_match(registry: Registry) -> None:
     ]
     assert codes(registry, linked("Picky", {"x": "Image"})) == []
     assert codes(registry, linked("Picky", {"x": "Latent"})) == [("return_type_mismatch", "x")]
+
+
+def test_a_slot_that_is_linked_brings_its_inputs(registry: Registry) -> None:
+    def found(**inputs: Any) -> list[tuple[str, str | None]]:
+        return codes(registry, {"1": {"class_type": "Slot", "inputs": inputs}, "2": {"class_type": kind, "inputs": {}}})
+
+    kind = "Image"
+    assert found() == []
+    assert found(image=["2", 0]) == [("required_input_missing", "image.n")]
+    assert found(image=["2", 0], **{"image.n": 3}) == []
+    kind = "Latent"
+    assert found(image=["2", 0], **{"image.n": 3}) == [("return_type_mismatch", "image")]
+
+
+@pytest.mark.parametrize(("tags", "found"), [(["a", "b"], []), ([], []), (["a", "c"], [("value_not_in_list", "tags")])])
+def test_of_some_lists_several_may_be_chosen(registry: Registry, tags: Any, found: Any) -> None:
+    assert codes(registry, {"1": {"class_type": "Tags", "inputs": {"tags": {"__value__": tags}}}}) == found
 
 
 def test_what_another_choice_would_bring_has_no_effect(registry: Registry) -> None:
