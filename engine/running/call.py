@@ -23,7 +23,7 @@ from weft.engine.running.mapping import Calls, Part, Returned, blocked, merged, 
 from weft.engine.schema import authoring
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.node import RunnableNode
-from weft.engine.values import ExecutionBlocker, are_plain, slot_of, values_of
+from weft.engine.values import ExecutionBlocker, Values, are_plain, slot_of, values_of
 
 _ENGINE = str(Path(__file__).parents[1]) + os.sep
 _NOTHING_SHOWN: Mapping[str, Any] = {}
@@ -426,7 +426,8 @@ def describe(value: Any, depth: int = 4) -> str:
         sizes = ",".join(str(size) for size in shape)
         return f"{type(value).__name__}[{sizes}] {str(getattr(value, 'dtype', '')).removeprefix('torch.')}".rstrip()
     if isinstance(value, dict | list | tuple):
-        return _describe_parts(value, depth)
+        several = f"{len(value)} values " if type(value) is Values else ""
+        return several + _describe_parts(value, depth)
     if isinstance(value, int) and value.bit_length() > 256:
         return f"a whole number of {value.bit_length()} bits"
     if value is None or isinstance(value, bool | int | float | str):

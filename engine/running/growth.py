@@ -160,14 +160,15 @@ def _read(registry: Registry, known: Mapping[str, Known], step: Step, graph: Map
             raise BadExpansion(f"expanded into node {node_id}, whose inputs are a {type(given).__name__}")
         title = (meta.get("title") if isinstance(meta, Mapping) else "") or schema.display_name or class_type
         display = node.get("override_display_id") or step.display_id or step.node_id
-        inputs = _inputs(node_id, schema, given)
+        inputs = _inputs(node_id, runnable, given)
         inside[node_id] = _Inner(title, runnable, inputs, Origin(step.node_id, display, real))
     return inside
 
 
-def _inputs(node_id: str, schema: NodeSchema, given: Mapping[str, Any]) -> dict[str, Any]:
+def _inputs(node_id: str, node: RunnableNode, given: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs of a node inside: links, and declared values; a value that a widget takes is coerced as ever."""
     inputs: dict[str, Any] = {}
+    schema = node.schema
     by_name = schema.given(given)
     for name, value in given.items():
         value = linked(value)
@@ -176,7 +177,7 @@ def _inputs(node_id: str, schema: NodeSchema, given: Mapping[str, Any]) -> dict[
         elif name in by_name:
             socket = by_name[name].socket
             inputs[name] = socket.coerce(value) if socket.is_widget and type(value) in _PLAIN else unwrapped(value)
-        elif name in schema.concealed:
+        elif node.takes_undeclared(name):
             inputs[name] = unwrapped(value)
     missing = [name for name, spec in by_name.items() if spec.section == "required" and name not in inputs]
     if missing:

@@ -37,7 +37,7 @@ class InputSpec:
     @property
     def injected(self) -> bool:
         """Whether the engine, not the workflow, gives its value."""
-        return self.section == "hidden" and self.socket.io_type in HIDDEN_TYPES
+        return self.section == "hidden" and type_name(self.socket.io_type) in HIDDEN_TYPES
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,10 @@ class NodeOptions:
 
     is_changed: Callable[..., Any] | None = None
     """ComfyUI's IS_CHANGED: what it returns for the inputs joins the cache key; it may raise."""
+
+    claims: Callable[[str], bool] | None = None
+    """`claims(name)` says of an input that is not declared whether its value is given to the node all the same, as it
+    is. Links are given in any case."""
 
     unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None
     """`unused(constants)` returns the names of inputs that the others make meaningless: neither checked nor given."""
@@ -317,6 +321,11 @@ class RunnableNode:
     def implementation(self) -> str:
         """What tells its code from other code of the same class."""
         return self.version + self.code
+
+    def takes_undeclared(self, name: str) -> bool:
+        """Whether a value is given to it under a name that is none of its inputs'."""
+        claims = self.options.claims
+        return name in self.schema.concealed or (claims is not None and claims(name))
 
     def takes_one(self, name: str) -> bool:
         """Whether the input gets one value, not a list; of an unfolding one, its parts have no say of their own."""

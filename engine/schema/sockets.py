@@ -319,8 +319,13 @@ _UNFOLDS = re.compile(r"COMFY_\w+_V[0-9]+")
 def socket_from(io_type: Any, options: Mapping[str, Any]) -> Socket:
     """The socket that `(io_type, options)` of an INPUT_TYPES or an object_info entry describes.
 
-    Both spellings of a list of choices are read: `[choices, options]` and `["COMBO", {"options": choices}]`.
+    Both spellings of a list of choices are read: `[choices, options]` and `["COMBO", {"options": choices}]`. A type
+    that is more than a text stays what it is, since it may say itself what it is equal to.
     """
+    if isinstance(io_type, str) and type(io_type) is not str:
+        socket = socket_from(type_name(io_type), options)
+        socket.io_type = io_type
+        return socket
     if isinstance(io_type, list | tuple):
         return Combo(io_type, **options)
     if io_type == "COMBO":
@@ -378,4 +383,7 @@ def fits(received: IoType, wanted: IoType) -> bool:
 
 def type_name(io_type: IoType) -> str:
     """The type in a message: its name, or COMBO for a list of choices."""
-    return "COMBO" if isinstance(io_type, tuple) else str(io_type)
+    if isinstance(io_type, tuple):
+        return "COMBO"
+    # Not str(): a member of an enum says its own name there.
+    return str.__str__(io_type) if isinstance(io_type, str) else str(io_type)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from weft.engine.schema.node import (
     read_inputs,
     read_outputs,
 )
+from weft.engine.schema.sockets import type_name
 
 _CONTEXT = "weft context"
 """The name of what the call gets beside the inputs: no input of a Python function is called so."""
@@ -40,14 +41,15 @@ def read_class(class_type: str, cls: type) -> RunnableNode:
         if not hasattr(cls, attribute):
             raise DefinitionError(f"{class_type}: the class has no {attribute}")
     try:
-        inputs = read_inputs(cls.INPUT_TYPES())  # type: ignore[attr-defined]  # the protocol of V1, checked above
+        sections = cls.INPUT_TYPES()  # type: ignore[attr-defined]  # the protocol of V1, checked above
+        inputs = read_inputs(sections)
         outputs = read_outputs(*(getattr(cls, name, None) for name in _OUTPUT_ATTRIBUTES))
         method: str = cls.FUNCTION  # type: ignore[attr-defined]  # checked above
         function = getattr(cls, method)
     except Exception as error:  # the author's code: it may raise anything
         what = f"{type(error).__name__}: {error}"
         raise DefinitionError(f"{class_type}: INPUT_TYPES, RETURN_TYPES or FUNCTION cannot be read: {what}") from error
-    injected = {spec.name: str(spec.socket.io_type) for spec in inputs if spec.injected}
+    injected = {spec.name: type_name(spec.socket.io_type) for spec in inputs if spec.injected}
     # ComfyUI runs the source of a raw link first, unless it is a lazy input too.
     links = {
         spec.name: LINK if spec.socket.options.get("lazy") else LINK_FIRST
@@ -76,6 +78,7 @@ def read_class(class_type: str, cls: type) -> RunnableNode:
             is_changed=_decided(cls, cls.IS_CHANGED) if hasattr(cls, "IS_CHANGED") else None,
             by_node_id=bool(getattr(cls, "NOT_IDEMPOTENT", False)),
             validates=_validates(cls),
+            claims=_claims(sections),
         ),
         injected={**injected, _CONTEXT: CONTEXT},
         links=links,
@@ -100,6 +103,12 @@ def _validates(cls: type) -> Validates | None:
 
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def _claims(sections: Mapping[str, Any]) -> Callable[[str], bool] | None:
+    """Which undeclared inputs the class takes all the same: those that a section says it contains, unlisted."""
+    flexible = [section for section in sections.values() if isinstance(section, dict) and type(section) is not dict]
+    return (lambda name: any(name in section for section in flexible)) if flexible else None
 
 
 def _decided(cls: type, function: Callable[..., Any]) -> Callable[..., Any]:

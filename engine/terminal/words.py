@@ -85,7 +85,7 @@ def error_json(error: BaseException) -> dict[str, Any]:
 
 
 def shown(node_id: str, schema: NodeSchema, result: RunResult) -> Iterator[str]:
-    """What a kept node has to show besides files: its texts, or what a target's values are."""
+    """What a kept node has to show besides files: its texts, what a target's values are, and what was blocked."""
     from weft.engine.running.call import describe
 
     texts = result.ui.get(node_id, {}).get("text", ())
@@ -93,6 +93,11 @@ def shown(node_id: str, schema: NodeSchema, result: RunResult) -> Iterator[str]:
     if node_id in result and not schema.output_node:
         for output, value in zip(schema.outputs, result[node_id], strict=True):
             yield f"{output.name} {describe(value)}"
+    elif blocked := result.blocked.get(node_id):
+        some = (
+            f"{blocked} of its calls were not made" if node_id in result.ui else "it was not called, and wrote nothing"
+        )
+        yield f"blocked: {some}"
 
 
 def seconds_text(seconds: float) -> str:

@@ -30,6 +30,7 @@ from weft.engine.testing.records import (
     TensorLeaf,
     ValueRecord,
 )
+from weft.engine.values import ExecutionBlocker, Values
 from weft.engine.workflow.prompt import Link
 
 INDEPENDENT = "no: self-made. It holds what this engine gave on the day of recording, right or wrong"
@@ -126,7 +127,7 @@ class Recorder:
     def _read(self, step: Step, entry: Entry) -> Iterator[ValueRecord]:
         for slot, (output, value) in enumerate(zip(step.schema.outputs, entry.outputs, strict=True)):
             io_type = output.io_type if isinstance(output.io_type, str) else "COMBO"
-            leaves = dict(self._leaves(step.node_id, self._registry.packs.measure(io_type, value), str(slot), 0))
+            leaves = dict(self._leaves(step.node_id, self._measured(io_type, value), str(slot), 0))
             # Two slots may have one name: the slot's number tells them apart in every message.
             yield ValueRecord(name=f"{slot} {output.name}", type=io_type, leaves=_without(leaves, str(slot)))
         texts = entry.ui.get("text")
@@ -134,6 +135,14 @@ class Recorder:
             yield ValueRecord(name="text", type="STRING", leaves=dict(self._leaves(step.node_id, texts, "", 0)))
         for number, file in enumerate(entry.files):
             yield self._file(step.node_id, number, file)
+
+    def _measured(self, io_type: str, slot: Any) -> Any:
+        """What is taken down of a slot; where it holds a list, of each of its values."""
+        if type(slot) is Values:
+            return [self._measured(io_type, value) for value in slot]
+        if type(slot) is ExecutionBlocker:
+            return {"blocked": slot.message}
+        return self._registry.packs.measure(io_type, slot)
 
     def _leaves(self, node_id: str, value: Any, place: str, depth: int) -> Iterator[tuple[str, Leaf]]:
         plain = _plain_leaf(value)

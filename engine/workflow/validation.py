@@ -70,9 +70,9 @@ _MAX_HINTS = 100
 
 
 def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
-    """The inputs that a node gets: declared ones, coerced, and undeclared links; undeclared constants are dropped.
+    """The inputs that a node gets: declared ones, coerced, and undeclared links, and constants that its class claims.
 
-    So are the inputs that are meaningless beside the others.
+    Others are dropped, as are the inputs that are meaningless beside the others.
     """
     by_name = node.schema.given(given)
     inputs: dict[str, Any] = {}
@@ -84,7 +84,7 @@ def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
             inputs[name] = value
         elif name in by_name:
             inputs[name] = by_name[name].socket.coerce(unwrapped(value))
-        elif name in node.schema.concealed:
+        elif node.takes_undeclared(name):
             inputs[name] = unwrapped(value)
     return inputs
 
@@ -115,8 +115,10 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
         if found is None:
             continue
         unfolded, declared = found.schema.given(node.inputs), found.schema.names
+        claims = found.options.claims or declared.__contains__
         for name, value in node.inputs.items():
-            if name in declared or name in unfolded or type(value) is Link or says_nothing(name, value):
+            known = name in declared or name in unfolded or claims(name)
+            if known or type(value) is Link or says_nothing(name, value):
                 continue
             message = f"{name!r} is no input of {node.class_type}, so its value has no effect"
             yield Issue(

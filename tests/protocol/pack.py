@@ -3,6 +3,7 @@
 # ruff: noqa: RUF012  # classes declare by their attributes, as those of others do
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any
 
 from weft.engine.values import ExecutionBlocker
@@ -212,6 +213,98 @@ class ExpandsIntoShow(V1):
 
     def call(self, value: Any, me: str) -> Any:
         return {"expand": {f"{me}.show": {"class_type": "Show", "inputs": {"value": value}}}}
+
+
+class Any_(str):
+    """How packs spell a type that fits all."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+
+class Kinds(str, Enum):  # noqa: UP042
+    """Types as members of an enum, as newer packs write them: of several, some must be the same."""
+
+    NUMBER = "INT,FLOAT"
+    INT = "INT"
+    PICTURE = "IMAGE"
+
+    def __ne__(self, other: object) -> bool:
+        if not isinstance(other, str):
+            return True
+        return not set(self.value.split(",")) & set(str.__str__(other).split(","))
+
+
+class Flexible(dict[str, Any]):
+    """Optional inputs of any name."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __getitem__(self, name: str) -> Any:
+        return super().__getitem__(name) if name in self.keys() else ("*",)
+
+
+class TakesAnything(V1):
+    """Takes inputs that it does not list, and gives them back."""
+
+    INPUTS = {"required": {}, "optional": Flexible({"listed": ("INT", {})}), "hidden": {"me": "UNIQUE_ID"}}
+
+    def call(self, me: str, **given: Any) -> tuple[Any]:
+        return (sorted(given.items()),)
+
+
+class HiddenGiven(V1):
+    """A hidden input of a type that the engine has no value for is given like any other."""
+
+    INPUTS = {"required": {}, "hidden": {"start": ("*",), "me": "UNIQUE_ID", "info": "EXTRA_PNGINFO"}}
+
+    def call(self, me: str, info: Any, start: Any = None, **given: Any) -> tuple[Any]:
+        return ((start, me, sorted(given)),)
+
+
+class AnyIn(V1):
+    """An input and an output of any type."""
+
+    INPUTS = {"required": {"a": (Any_("ANYTHING"), {})}}
+    RETURN_TYPES = (Any_("WHATEVER"),)
+
+    def call(self, a: Any) -> tuple[Any]:
+        return (a,)
+
+
+class Numbers(V1):
+    """Types of an enum: one with a widget, one that takes two kinds."""
+
+    INPUTS = {"required": {"a": (Kinds.INT, {"default": 1, "min": 0}), "b": (Kinds.NUMBER, {"forceInput": True})}}
+    RETURN_TYPES = (Kinds.INT,)
+
+    def call(self, a: int, b: Any) -> tuple[Any]:
+        return (a + b,)
+
+
+class FloatOut(V1):
+    """A number."""
+
+    RETURN_TYPES = ("FLOAT",)
+
+    def call(self) -> tuple[float]:
+        return (0.5,)
+
+
+class ImageOut(V1):
+    """What calls itself a picture."""
+
+    RETURN_TYPES = (Kinds.PICTURE,)
+
+    def call(self) -> tuple[str]:
+        return ("picture",)
 
 
 NODE_CLASS_MAPPINGS: dict[str, Any] = {
