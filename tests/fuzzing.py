@@ -415,12 +415,48 @@ def _carried() -> list[Sample]:
         Sample(_drawn("JPEG", exif=exif), _as_it_is("p.jpg")),
         Sample(_drawn("WEBP", exif=exif), _as_it_is("p.webp")),
         Sample(b"fLaC\x84" + len(block).to_bytes(3, "big") + block, _as_it_is("p.flac")),
+        Sample(_ogg(b"OpusTags" + block), _as_it_is("p.opus")),
+        Sample(_webm({"PROMPT": prompt, "WORKFLOW": workflow}), _as_it_is("p.webm")),
+        Sample(_mp3({"prompt": prompt, "workflow": workflow}), _as_it_is("p.mp3")),
         Sample(_mp4(json.dumps({"prompt": prompt, "workflow": workflow}).encode()), _as_it_is("p.mp4")),
     ]
 
 
 def _vorbis(text: str) -> bytes:
     return struct.pack("<I", len(text.encode())) + text.encode()
+
+
+def _ogg(comments: bytes) -> bytes:
+    def page(kind: int, table: list[int], content: bytes) -> bytes:
+        return b"OggS" + struct.pack("<BBqIIIB", 0, kind, 0, 7, 0, 0, len(table)) + bytes(table) + content
+
+    pieces = [255] * (len(comments) // 255) + [len(comments) % 255]
+    pages = [page(2, [8], b"OpusHead")]
+    for at in range(0, len(pieces), 20):
+        start = at * 255
+        pages.append(page(0, pieces[at : at + 20], comments[start : start + sum(pieces[at : at + 20])]))
+    return b"".join(pages)
+
+
+def _webm(tags: Mapping[str, Any]) -> bytes:
+    def element(kind: str, *parts: bytes) -> bytes:
+        content = b"".join(parts)
+        return bytes.fromhex(kind) + struct.pack(">Q", len(content) | 1 << 56) + content
+
+    simple = [
+        element("67C8", element("45A3", name.encode()), element("4487", _json(value))) for name, value in tags.items()
+    ]
+    segment = (element("1F43B675", bytes(30)), element("1254C367", element("7373", *simple)))
+    return element("1A45DFA3", bytes(8)) + element("18538067", *segment)
+
+
+def _mp3(texts: Mapping[str, Any]) -> bytes:
+    def size(count: int) -> bytes:
+        return bytes(count >> shift & 0x7F for shift in (21, 14, 7, 0))
+
+    bodies = [b"\3" + name.encode() + b"\0" + _json(value) for name, value in texts.items()]
+    tag = b"".join(b"TXXX" + size(len(body)) + bytes(2) + body for body in bodies)
+    return b"ID3\4\0\0" + size(len(tag)) + tag
 
 
 def _mp4(comment: bytes) -> bytes:

@@ -161,7 +161,7 @@ def jpeg(source: MeteredFile) -> Iterator[FileText]:
         if marker in (0xE1, 0xFE):
             data = source.read(position + 4, length - 2, "a segment")
             if marker == 0xFE:
-                yield _text(source, "comment", data)
+                yield text_in(source, "comment", data)
             elif data.startswith(b"Exif\0\0"):
                 yield from exif(source, data)
         position += 2 + length
@@ -208,7 +208,7 @@ def exif(source: MeteredFile, data: bytes) -> Iterator[FileText]:
                 if tag == 0x9286:
                     yield _comment(source, name, data, place, count, order)
                 else:
-                    yield _text(source, name, data, place, count)
+                    yield text_in(source, name, data, place, count)
 
 
 def _unpacked(form: str, data: bytes, offset: int) -> int:
@@ -219,7 +219,7 @@ def _unpacked(form: str, data: bytes, offset: int) -> int:
     return value
 
 
-def _text(source: MeteredFile, name: str, data: bytes, start: int = 0, length: int | None = None) -> FileText:
+def text_in(source: MeteredFile, name: str, data: bytes, start: int = 0, length: int | None = None) -> FileText:
     """A text inside a block that is in memory; many may claim the same bytes, so each is paid for when it is loaded."""
     end = len(data) if length is None else start + length
 
@@ -247,7 +247,7 @@ def _comment(source: MeteredFile, name: str, data: bytes, start: int, length: in
 
         return FileText(name, first.encode(errors="replace"), load)
     skipped = 8 if code in (b"ASCII\0\0\0", b"\0" * 8) else 0
-    return _text(source, name, data, start + skipped, length - skipped)
+    return text_in(source, name, data, start + skipped, length - skipped)
 
 
 def flac(source: MeteredFile) -> Iterator[FileText]:
@@ -257,11 +257,13 @@ def flac(source: MeteredFile) -> Iterator[FileText]:
         head = source.read(position, 4, "a block's header")
         last, kind, length = bool(head[0] & 0x80), head[0] & 0x7F, int.from_bytes(head[1:], "big")
         if kind == 4:
-            yield from _vorbis(source, source.read(position + 4, length, "the comments"))
+            yield from vorbis(source, source.read(position + 4, length, "the comments"))
         position += 4 + length
 
 
-def _vorbis(source: MeteredFile, data: bytes) -> Iterator[FileText]:
+def vorbis(source: MeteredFile, data: bytes) -> Iterator[FileText]:
+    """The comments of a Vorbis comment header, without what stands around it in FLAC and Ogg."""
+
     def length(offset: int) -> int:
         if offset + 4 > len(data):
             raise Damaged(f"its comments of {len(data):,} bytes end before byte {offset + 4:,}")
@@ -275,7 +277,7 @@ def _vorbis(source: MeteredFile, data: bytes) -> Iterator[FileText]:
         source.spend(4, "a comment")
         equals = data.find(b"=", start, start + size)
         if equals >= 0:
-            yield _text(source, decoded(data[start:equals][:80]), data, equals + 1, start + size - equals - 1)
+            yield text_in(source, decoded(data[start:equals][:80]), data, equals + 1, start + size - equals - 1)
         offset += 4 + size
 
 

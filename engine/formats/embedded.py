@@ -1,8 +1,9 @@
 """The workflow and the prompt that ComfyUI puts into the pictures, sounds and videos that it saves.
 
 PNG: text chunks `prompt` and `workflow`. JPEG and WebP: Exif, as `prompt:{...}` in Model and `workflow:{...}` in Make,
-and, from other writers, the same in ImageDescription or UserComment. FLAC: Vorbis comments. MP4: keys of these names,
-or a comment that is a JSON object with both. The files are read by hand: `weft.engine.formats.containers` says why.
+and, from other writers, the same in ImageDescription or UserComment. FLAC and Ogg: Vorbis comments. WebM: tags.
+MP3: user's texts of its ID3 tag. MP4: keys of these names, or a comment that is a JSON object with both. The files are
+read by hand: `weft.engine.formats.containers` says why.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from weft.engine.errors import UnreadableWorkflow
-from weft.engine.formats import containers
+from weft.engine.formats import containers, tags
 from weft.engine.formats.containers import Damaged, FileText, MeteredFile
 from weft.engine.workflow.prompt import read_json
 
@@ -69,9 +70,9 @@ _CONTAINERS = (
     _Container("AVIF or HEIC", lambda head: head[4:8] == b"ftyp" and head[8:12] in _STILLS),
     _Container("MP4", lambda head: head[4:8] == b"ftyp", containers.mp4),
     _Container("GIF", _starts(b"GIF87a", b"GIF89a")),
-    _Container("Ogg", _starts(b"OggS")),
-    _Container("WebM or Matroska", _starts(b"\x1aE\xdf\xa3")),
-    _Container("MP3", _starts(b"ID3")),
+    _Container("Ogg", _starts(b"OggS"), tags.ogg, "comments"),
+    _Container("WebM or Matroska", _starts(b"\x1aE\xdf\xa3"), tags.matroska, "tags"),
+    _Container("MP3", _starts(b"ID3"), tags.id3, "tags"),
     _Container("TIFF", _starts(b"II*\0", b"MM\0*")),
 )
 

@@ -219,7 +219,7 @@ class Files(Combo):
 
 
 class Opaque(Widget):
-    """A widget of the editor's whose values are its own business: a colour, a curve, a camera; `default` is given."""
+    """A widget of the editor's whose values are its own business: a colour, a curve, a recording; with `default`."""
 
     __slots__ = ()
 
@@ -309,7 +309,7 @@ class Unread(Socket):
 _UNFOLDING: Mapping[str, Callable[..., Socket]] = {each.name: each for each in (DynamicCombo, Autogrow, DynamicSlot)}
 _WIDGETS: dict[str, type[Widget]] = {cls.name: cls for cls in (Int, Float, String, Boolean)}
 _PLAIN = frozenset(_WIDGETS)
-_OPAQUE = frozenset({"BOUNDING_BOX", "COLOR", "CURVE", "MARKDOWN", "RANGE"})
+_OPAQUE = frozenset({"AUDIO_RECORD", "BOUNDING_BOX", "COLOR", "CURVE", "MARKDOWN", "RANGE"})
 """Types for which the editor has a widget that holds one value."""
 
 _UNFOLDS = re.compile(r"COMFY_\w+_V[0-9]+")

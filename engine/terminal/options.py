@@ -20,16 +20,17 @@ WorkflowArgument = Annotated[
     str,
     typer.Argument(
         metavar="WORKFLOW",
-        help="A saved workflow: the editor's own save, an API export, or a picture (PNG, WebP, JPEG), FLAC or MP4 that "
-        "carries one; - reads standard input.",
+        help="A saved workflow: the editor's own save, an API export, or a picture, video or sound (PNG, WebP, JPEG, "
+        "MP4, WebM, FLAC, MP3, Ogg) that carries one; - reads standard input.",
     ),
 ]
 WorkflowsArgument = Annotated[
     list[str],
     typer.Argument(
         metavar="WORKFLOW...",
-        help="Saved workflows: the editor's own save, an API export, or a picture (PNG, WebP, JPEG), FLAC or MP4 that "
-        "carries one; - reads standard input. Several share what they have in common, such as a loaded checkpoint.",
+        help="Saved workflows: the editor's own save, an API export, or a picture, video or sound (PNG, WebP, JPEG, "
+        "MP4, WebM, FLAC, MP3, Ogg) that carries one; - reads standard input. Several share what they have in common, "
+        "such as a loaded checkpoint.",
     ),
 ]
 SetOption = Annotated[

@@ -161,6 +161,7 @@ _FILES = {
         "GetImageSize",
         "ImageBatch",
         "ImageBlur",
+        "ImageCompare",
         "ImageCrop",
         "ImageFromBatch",
         "ImageInvert",
@@ -170,6 +171,7 @@ _FILES = {
         "ImageScaleToTotalPixels",
         "ImageSharpen",
         "LoadImage",
+        "LoadImageOutput",
         "PreviewImage",
         "SaveImage",
         "SaveImageWebsocket",
@@ -193,11 +195,59 @@ _FILES = {
     "compositing": (
         "ImageBlend",
         "ImageCompositeMasked",
+        "JoinImageWithAlpha",
         "LatentBlend",
         "LatentComposite",
         "LatentCompositeMasked",
+        "PorterDuffImageComposite",
+        "SplitImageWithAlpha",
+    ),
+    "arranging": (
+        "BatchImagesNode",
+        "BatchMasksNode",
+        "ImageFlip",
+        "ImageRotate",
+        "ImageStitch",
+        "RepeatImageBatch",
+    ),
+    "resizing": (
+        "ImageScaleToMaxDimension",
+        "ResizeAndPadImage",
+        "ResizeImageMaskNode",
+        "ResizeImagesByLongerEdge",
+    ),
+    "colours": (
+        "Canny",
+        "ImageAddNoise",
+        "ImageColorToMask",
+        "ImageQuantize",
+        "ImageRGBToYUV",
+        "ImageYUVToRGB",
+        "Morphology",
     ),
     "video": (
+        "CreateVideo",
+        "GetVideoComponents",
+        "LoadVideo",
+        "SaveVideo",
+        "SaveWEBM",
+    ),
+    "audio": (
+        "AudioAdjustVolume",
+        "AudioConcat",
+        "AudioMerge",
+        "EmptyAudio",
+        "LoadAudio",
+        "PreviewAudio",
+        "RecordAudio",
+        "SaveAudio",
+        "SaveAudioAdvanced",
+        "SaveAudioMP3",
+        "SaveAudioOpus",
+        "SplitAudioChannels",
+        "TrimAudioDuration",
+    ),
+    "animation": (
         "SaveAnimatedPNG",
         "SaveAnimatedWEBP",
     ),
@@ -241,6 +291,12 @@ _FILES = {
         "ModelMergeSubtract",
         "ModelSave",
         "VAESave",
+    ),
+    "vision": (
+        "CLIPVisionEncode",
+        "CLIPVisionLoader",
+        "StyleModelApply",
+        "StyleModelLoader",
     ),
     "upscale": (
         "ImageUpscaleWithModel",
@@ -293,6 +349,7 @@ _FILES = {
 
 # Classes whose name is no identifier: class_type -> the function's name, by file.
 _NAMED = {
+    "video": {"Video Slice": "VideoSlice"},
     "logic": {"Seed (rgthree)": "SeedRgthree"},
 }
 

@@ -11,6 +11,12 @@ from weft.nodes.core.types import Image, Latent, Mask
 LatentOffset = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
 Resize = Annotated[bool, Boolean(default=False)]
+ALPHA_MODULE = "comfy_extras.nodes_compositing"
+ALPHA_CATEGORY = "mask/compositing"
+ALPHA_MODES = (
+    "ADD", "CLEAR", "DARKEN", "DST", "DST_ATOP", "DST_IN", "DST_OUT", "DST_OVER", "LIGHTEN", "MULTIPLY", "OVERLAY",
+    "SCREEN", "SRC", "SRC_ATOP", "SRC_IN", "SRC_OUT", "SRC_OVER", "XOR",
+)  # fmt: skip
 BLEND_MODES = ("normal", "multiply", "screen", "overlay", "soft_light", "difference")
 
 
@@ -122,3 +128,51 @@ def ImageBlend(
     from weft.nodes.diffusion.values.compositing import blend_images
 
     return blend_images(image1, image2, blend_factor, blend_mode)
+
+
+@node(display_name="Split Image with Alpha", category=ALPHA_CATEGORY, python_module=ALPHA_MODULE)
+def SplitImageWithAlpha(*, image: Image) -> tuple[Image, Mask]:
+    """Take pictures and their transparency apart.
+
+    Args:
+        image: The pictures; the mask is 1 where they are transparent, and 0 where they have no alpha.
+    """
+    from weft.nodes.diffusion.values.alpha import split_alpha
+
+    return split_alpha(image)
+
+
+@node(display_name="Join Image with Alpha", category=ALPHA_CATEGORY, python_module=ALPHA_MODULE)
+def JoinImageWithAlpha(*, image: Image, alpha: Mask) -> Image:
+    """Make pictures transparent where a mask is.
+
+    Args:
+        image: The pictures; an alpha that they have is replaced.
+        alpha: What becomes transparent; resized to the pictures.
+    """
+    from weft.nodes.diffusion.values.alpha import join_alpha
+
+    return join_alpha(image, alpha)
+
+
+@node(display_name="Porter-Duff Image Composite", category=ALPHA_CATEGORY, python_module=ALPHA_MODULE)
+def PorterDuffImageComposite(
+    *,
+    source: Image,
+    source_alpha: Mask,
+    destination: Image,
+    destination_alpha: Mask,
+    mode: Annotated[str, Combo(ALPHA_MODES, default="DST", multiselect=False)],
+) -> tuple[Image, Mask]:
+    """Put one transparent picture onto another, by an operator of Porter and Duff or a blend.
+
+    Args:
+        source: The picture above; resized to the one below.
+        source_alpha: Where it is transparent.
+        destination: The picture below.
+        destination_alpha: Where it is transparent.
+        mode: What is seen: SRC_OVER lays one over the other, SRC_IN shows the source where the destination is, ...
+    """
+    from weft.nodes.diffusion.values.alpha import composite
+
+    return composite(source, source_alpha, destination, destination_alpha, mode)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from weft.engine.settings import Settings
 
-LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers", "torchsde", "numpy", "scipy", "pillow")
+LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers", "torchsde", "numpy", "scipy", "pillow", "kornia")
 """Whose version may change the numbers."""
 
 _NETWORKS = ("unet", "text", "vae")

@@ -11,11 +11,16 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, Output, PromptJson, UniqueId, node
 from weft.engine.schema.sockets import Combo, Files, Float, Int, String
-from weft.nodes.core.types import Crop, Image, Mask
+from weft.nodes.core.types import NEWER, Crop, Image, Mask
 
 IMAGE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 UpscaleMethod = Annotated[str, Combo(IMAGE_METHODS)]
 ImageFile = Annotated[str, Files("input", image_upload=True)]
+OUTPUT_FILES = {
+    "route": "/internal/files/output",
+    "refresh_button": True,
+    "control_after_refresh": "first",
+}
 
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
@@ -29,6 +34,22 @@ def LoadImage(*, image: ImageFile, context: RunContext) -> tuple[Image, Mask]:
 
     Args:
         image: A file in the input folder; `name [output]` takes it from the output folder.
+    """
+    from weft.nodes.diffusion.values.imagefile import load_image
+
+    return load_image(context.folders.find("input", image), context.settings.max_pixels)
+
+
+@node(display_name="Load Image (from Outputs)", category="image", experimental=True)
+def LoadImageOutput(
+    *,
+    image: Annotated[str, Files("input", image_upload=True, image_folder="output", remote=OUTPUT_FILES)],
+    context: RunContext,
+) -> tuple[Image, Mask]:
+    """Read a picture that was written before; its transparency becomes the mask.
+
+    Args:
+        image: A file, as the editor writes it: `name [output]` lies in the output folder.
     """
     from weft.nodes.diffusion.values.imagefile import load_image
 
@@ -61,6 +82,31 @@ def PreviewImage(*, images: Image, prompt: PromptJson, extra_pnginfo: ExtraPngin
         images: The pictures.
     """
     return preview(images, {"prompt": prompt, **extra_pnginfo}, context)
+
+
+@node(display_name="Compare Images", category="image", output_node=True, python_module=NEWER)
+def ImageCompare(
+    *,
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    context: RunContext,
+    image_a: Image | None = None,
+    image_b: Image | None = None,
+) -> UI:
+    """Write two batches of pictures to the folder for temporary files, to be looked at side by side.
+
+    Args:
+        image_a: The first pictures.
+        image_b: The second.
+    """
+    metadata = {"prompt": prompt, **extra_pnginfo}
+    shown = {"a_images": image_a, "b_images": image_b}
+    return UI(
+        {
+            kind: preview(images, metadata, context)["images"] if images is not None else []
+            for kind, images in shown.items()
+        }
+    )
 
 
 @node(

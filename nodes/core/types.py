@@ -24,14 +24,20 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.samplers.interface import Sampler as Solver
     from weft.nodes.diffusion.text.clip import Clip as TextEncoders
     from weft.nodes.diffusion.text.clip import Conditioning as Prompts
+    from weft.nodes.diffusion.values.audio import Audio as Sound
+    from weft.nodes.diffusion.values.clip_vision import ClipVision as VisionTower
+    from weft.nodes.diffusion.values.clip_vision import VisionOutput
     from weft.nodes.diffusion.values.latents import Latent as LatentValue
+    from weft.nodes.diffusion.values.style_models import StyleModel as Styler
     from weft.nodes.diffusion.values.upscale_models import UpscaleModel as Upscaler
     from weft.nodes.diffusion.values.vae import Vae as Autoencoder
+    from weft.nodes.diffusion.values.video import VideoInput
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 else:
     # They are torch's and below it. When a node is read its sockets count alone, and when it is called nothing does.
     Tensor = LoadedControlNet = BoundGuider = NoiseMaker = Solver = TextEncoders = Prompts = LatentValue = Any
-    Upscaler = Autoencoder = ModelPatcher = Any
+    Upscaler = Autoencoder = ModelPatcher = VisionTower = VisionOutput = Styler = Any
+    Sound = VideoInput = Any
 
 # What the inputs of samplers are, for all nodes that have them. A docstring says it where a node means more by one.
 MODEL = Tooltip("The diffusion model.")
@@ -45,6 +51,12 @@ Image = Annotated[Tensor, Socket("IMAGE")]
 
 Mask = Annotated[Tensor, Socket("MASK")]
 """float32 [B,H,W], 0..1; 1 is masked."""
+
+Audio = Annotated[Sound, Socket("AUDIO")]
+"""{"waveform": float32 [B,C,T], 1 is full scale, on the CPU; "sample_rate": Hz}."""
+
+Video = Annotated[VideoInput, Socket("VIDEO")]
+"""A video in a file or in memory; `get_components()` has its pictures [B,H,W,3], its sound, its frames a second."""
 
 Latent = Annotated[LatentValue, Socket("LATENT")]
 """{"samples": float32 [B,C,h,w] or [B,C,T,h,w], unscaled, CPU; "noise_mask"?: [b,H,W]; "batch_index"?: [B ints]}."""
@@ -63,6 +75,15 @@ Vae = Annotated[Autoencoder, Socket("VAE")]
 
 ControlNet = Annotated[LoadedControlNet, Socket("CONTROL_NET")]
 """A network that steers another one by a picture."""
+
+ClipVision = Annotated[VisionTower, Socket("CLIP_VISION")]
+"""A network that reads pictures."""
+
+ClipVisionOutput = Annotated[VisionOutput, Socket("CLIP_VISION_OUTPUT")]
+"""What one made of pictures: last_hidden_state, image_embeds, penultimate_hidden_states."""
+
+StyleModel = Annotated[Styler, Socket("STYLE_MODEL")]
+"""A network that makes tokens of what was read in a picture."""
 
 UpscaleModel = Annotated[Upscaler, Socket("UPSCALE_MODEL")]
 """A network that enlarges pictures."""

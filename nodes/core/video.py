@@ -1,140 +1,171 @@
-"""Batches of pictures, written as one that moves.
-
-The workflow stands where ComfyUI's editor looks for it: in `comf` chunks of a PNG, in the EXIF of a WebP.
-"""
+"""Videos: read, taken apart, put together, cut, written."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Annotated, Any
+from fractions import Fraction
+from typing import Annotated, Any
 
 from weft.engine.context import RunContext
-from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
-from weft.engine.schema.node import Seen
-from weft.engine.schema.sockets import Boolean, Combo, Float, Int, String
-from weft.nodes.core.types import Image
+from weft.engine.schema.authoring import UI, ExtraPnginfo, Output, PromptJson, node
+from weft.engine.schema.sockets import Boolean, Combo, Files, Float, String
+from weft.nodes.core.types import Audio, Image, Video
 
-_MODULE = "comfy_extras.nodes_images"
-_CATEGORY = "image/animation"
-_METHODS = {"default": 4, "fastest": 0, "slowest": 6}
-_PNG_SLOWEST = 65_535  # milliseconds a frame: a PNG counts them in 16 bits
-_WEBP_SLOWEST = 2**24 - 1  # a WebP in 24
-_EXIF_MODEL, _EXIF_MAKE = 0x0110, 0x010F
+LIBRARIES = ("torch", "av")
 
-Prefix = Annotated[str, String(default="ComfyUI")]
-Fps = Annotated[float, Float(default=6.0, min=0.01, max=1000.0, step=0.01)]
-Write = Callable[[IO[bytes], list[Any]], None]
+_MODULE = "comfy_extras.nodes_video"
+_CATEGORY = "image/video"
+_STRETCH = 1e5
+
+VideoFile = Annotated[str, Files("input", multiselect=False, video_upload=True)]
 
 
-@node(category=_CATEGORY, python_module=_MODULE, output_node=True)
-def SaveAnimatedWEBP(
+@node(display_name="Load Video", category=_CATEGORY, python_module=_MODULE)
+def LoadVideo(*, file: VideoFile, context: RunContext) -> Video:
+    """Take a video from the input folder; its frames are decoded when a node asks for them.
+
+    Args:
+        file: A file in the input folder; `name [output]` takes it from the output folder.
+    """
+    from weft.nodes.diffusion.values.video import PIXELS_OF_A_PICTURE, VideoFromFile
+
+    most = PIXELS_OF_A_PICTURE * context.settings.max_pixels
+    video = VideoFromFile(context.folders.find("input", file), max_pixels=most)
+    video.get_frame_rate()  # what is no video is said here
+    return video
+
+
+@node(display_name="Get Video Components", category=_CATEGORY, python_module=_MODULE)
+def GetVideoComponents(
+    *, video: Video
+) -> tuple[
+    Annotated[Image, Output("images")],
+    Annotated[Audio, Output("audio")] | None,
+    Annotated[float, Float(), Output("fps")],
+]:
+    """The pictures of a video, its sound, and how many pictures a second it has.
+
+    Args:
+        video: The video. One without a sound track gives no sound: a node that needs one then says so.
+    """
+    found = video.get_components()
+    return found.images, found.audio, float(found.frame_rate)
+
+
+@node(display_name="Create Video", category=_CATEGORY, python_module=_MODULE)
+def CreateVideo(
     *,
     images: Image,
-    filename_prefix: Prefix,
-    fps: Fps,
-    lossless: Annotated[bool, Boolean(default=True)],
-    quality: Annotated[int, Int(default=80, min=0, max=100)],
-    method: Annotated[str, Combo(tuple(_METHODS))],
-    prompt: PromptJson,
-    extra_pnginfo: ExtraPnginfo,
+    fps: Annotated[float, Float(default=30.0, min=1.0, max=120.0, step=1.0)],
+    audio: Audio | None = None,
     context: RunContext,
-) -> UI:
-    """Write a batch of pictures to the output folder as one animated WebP, with the workflow that made it.
+) -> Video:
+    """Make a video of pictures and a sound. Save Video writes it.
 
     Args:
         images: The pictures, each for one frame.
-        filename_prefix: Subfolder and beginning of the name, as in Save Image.
         fps: Frames a second.
-        lossless: Keep every pixel as it is.
-        quality: Of the colours, 0 to 100; where lossless, how hard to try for a small file.
-        method: How long to look for a small file.
+        audio: The sound; what is longer than the pictures is left out of the file.
     """
-    milliseconds = _duration(fps, _WEBP_SLOWEST)
+    from weft.nodes.diffusion.values.video import VideoComponents, VideoFromComponents
 
-    def write(stream: IO[bytes], frames: list[Any]) -> None:
-        exif = frames[0].getexif()
-        exif[_EXIF_MODEL] = f"prompt:{json.dumps(prompt)}"
-        for number, (name, value) in enumerate(_extra(extra_pnginfo, context).items()):
-            exif[_EXIF_MAKE - number] = f"{name}:{json.dumps(value)}"
-        options = {"lossless": lossless, "quality": quality, "method": _METHODS[method]}
-        frames[0].save(
-            stream, "WEBP", save_all=True, append_images=frames[1:], duration=milliseconds, exif=exif, **options
-        )
-
-    return _save(images, filename_prefix, ".webp", write, context)
+    _say_of_alpha(images, context)
+    return VideoFromComponents(VideoComponents(images, Fraction(fps), audio))
 
 
-def _check_png(seen: Seen) -> Iterator[tuple[str, str]]:
-    fps = seen.constants.get("fps")
-    if fps and int(1000 / fps) > _PNG_SLOWEST:
-        yield "fps", _too_slow(fps, _PNG_SLOWEST)
-
-
-@node(category=_CATEGORY, python_module=_MODULE, output_node=True, check=_check_png)
-def SaveAnimatedPNG(
+@node(class_type="Video Slice", display_name="Video Slice", category=_CATEGORY, python_module=_MODULE)
+def VideoSlice(
     *,
-    images: Image,
-    filename_prefix: Prefix,
-    fps: Fps,
-    compress_level: Annotated[int, Int(default=4, min=0, max=9)],
-    prompt: PromptJson,
-    extra_pnginfo: ExtraPnginfo,
-    context: RunContext,
-) -> UI:
-    """Write a batch of pictures to the output folder as one animated PNG, with the workflow that made it.
+    video: Video,
+    start_time: Annotated[float, Float(default=0.0, min=-_STRETCH, max=_STRETCH, step=0.001)],
+    duration: Annotated[float, Float(default=0.0, min=0.0, step=0.001)],
+    strict_duration: Annotated[bool, Boolean(default=False)],
+) -> Video:
+    """A stretch of a video, with its sound.
 
     Args:
-        images: The pictures, each for one frame.
-        filename_prefix: Subfolder and beginning of the name, as in Save Image.
-        fps: Frames a second.
-        compress_level: 0 is fastest, 9 gives the smallest file; the pixels are the same.
+        video: The video.
+        start_time: Where it starts, in seconds; a negative one counts from the end.
+        duration: How long it is, in seconds; 0 for all that follows.
+        strict_duration: Refuse a stretch that goes beyond the end, in place of taking what there is.
     """
-    milliseconds = _duration(fps, _PNG_SLOWEST)
-
-    def write(stream: IO[bytes], frames: list[Any]) -> None:
-        from PIL.PngImagePlugin import PngInfo
-
-        info = PngInfo()
-        for name, value in {"prompt": prompt, **_extra(extra_pnginfo, context)}.items():
-            info.add(b"comf", name.encode() + b"\0" + json.dumps(value).encode(), after_idat=True)
-        options = {"pnginfo": info, "compress_level": compress_level}
-        frames[0].save(stream, "PNG", save_all=True, append_images=frames[1:], duration=milliseconds, **options)
-
-    return _save(images, filename_prefix, ".png", write, context)
-
-
-def _extra(extra_pnginfo: Mapping[str, Any], context: RunContext) -> dict[str, Any]:
-    """What a file says beside the prompt: the editor's workflow, and how it was made."""
-    return {**extra_pnginfo, "weft": context.provenance}
-
-
-def _duration(fps: float, most: int) -> int:
-    """Milliseconds that a frame is shown. Raises DiffusionError for more than the format can say."""
     from weft.nodes.diffusion.errors import DiffusionError
 
-    milliseconds = int(1000 / fps)
-    if milliseconds > most:
-        raise DiffusionError(_too_slow(fps, most))
-    return milliseconds
+    cut = video.as_trimmed(start_time, duration, strict_duration)
+    if cut is None:
+        raise DiffusionError(
+            f"a video of {video.get_duration():.3f} s has no stretch of {duration} s from {start_time} s on: it must "
+            "start inside" + (", and end there, since strict_duration is on" if strict_duration else "")
+        )
+    return cut
 
 
-def _too_slow(fps: float, most: int) -> str:
-    return f"fps is {fps}: expected at least {1000 / most:.4f}, since a frame is shown {most} ms at most"
+@node(display_name="Save Video", category=_CATEGORY, python_module=_MODULE, output_node=True)
+def SaveVideo(
+    *,
+    video: Video,
+    filename_prefix: Annotated[str, String(default="video/ComfyUI", multiline=False)],
+    format: Annotated[str, Combo(("auto", "mp4"), default="auto", multiselect=False)],
+    codec: Annotated[str, Combo(("auto", "h264"), default="auto", multiselect=False)],
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    context: RunContext,
+) -> UI:
+    """Write a video to the output folder as MP4, with the workflow that made it.
 
-
-def _save(images: Image, prefix: str, suffix: str, write: Write, context: RunContext) -> UI:
-    """One file of all the pictures of a batch, numbered on from what is there."""
-    from PIL import Image as PILImage
-
-    from weft.nodes.diffusion.values.pixels import to_uint8
-
-    _, height, width, _ = images.shape
-    frames = [PILImage.fromarray(frame.numpy()) for frame in to_uint8(images)]
-    series = context.folders.numbered(prefix, "output", {"width": width, "height": height})
+    Args:
+        video: The video; one from a file whose streams an MP4 may hold is copied, not encoded anew.
+        filename_prefix: Subfolder and beginning of the name, as in Save Image.
+        format: The format of the file; auto is MP4.
+        codec: How pictures are written; auto is H.264, or what the video has already.
+    """
+    width, height = video.get_dimensions()
+    metadata = {"prompt": prompt, **extra_pnginfo, "weft": context.provenance}
+    series = context.folders.numbered(filename_prefix, "output", {"width": width, "height": height})
     context.checkpoint()
-    with series.create(suffix) as (stream, path):
-        write(stream, frames)
+    with series.create(".mp4") as (stream, path):
+        video.save_to(stream, format=format, codec=codec, metadata=metadata)
         context.wrote(path)
-    shown = {"filename": path.name, "subfolder": series.subfolder, "type": "output"}
-    return UI(images=[shown], animated=[True])
+    return _shown(path.name, series.subfolder)
+
+
+@node(category=_CATEGORY, python_module=_MODULE, output_node=True, experimental=True)
+def SaveWEBM(
+    *,
+    images: Image,
+    filename_prefix: Annotated[str, String(default="ComfyUI", multiline=False)],
+    codec: Annotated[str, Combo(("vp9", "av1"), multiselect=False)],
+    fps: Annotated[float, Float(default=24.0, min=0.01, max=1000.0, step=0.01)],
+    crf: Annotated[float, Float(default=32.0, min=0, max=63.0, step=1)],
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    context: RunContext,
+) -> UI:
+    """Write a batch of pictures to the output folder as a WebM, with the workflow that made it.
+
+    Args:
+        images: The pictures, each for one frame.
+        filename_prefix: Subfolder and beginning of the name, as in Save Image.
+        codec: How pictures are written: av1 makes smaller files, vp9 is quicker.
+        fps: Frames a second.
+        crf: Of the quality: higher for smaller and worse files.
+    """
+    from weft.nodes.diffusion.values.videofile import save_webm
+
+    _say_of_alpha(images, context)
+    _, height, width, _ = images.shape
+    metadata = {"prompt": prompt, **extra_pnginfo, "weft": context.provenance}
+    series = context.folders.numbered(filename_prefix, "output", {"width": width, "height": height})
+    context.checkpoint()
+    with series.create(".webm") as (stream, path):
+        save_webm(stream, images, codec, fps, crf, metadata)
+        context.wrote(path)
+    return _shown(path.name, series.subfolder)
+
+
+def _say_of_alpha(images: Any, context: RunContext) -> None:
+    if images.shape[-1] == 4:
+        context.warn("the pictures are transparent, and the video is not: their alpha channel is left out")
+
+
+def _shown(name: str, subfolder: str) -> UI:
+    return UI(images=[{"filename": name, "subfolder": subfolder, "type": "output"}], animated=[True])

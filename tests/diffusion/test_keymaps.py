@@ -15,9 +15,8 @@ from weft.nodes.diffusion.families.sd.keymaps import (
     vae_keymap,
     vae_landings,
 )
-from weft.nodes.diffusion.families.sd.keymaps.clip import third, transposed
 from weft.nodes.diffusion.families.sd.keymaps.vae import as_matrix
-from weft.nodes.diffusion.weights.landings import Shapes
+from weft.nodes.diffusion.weights.landings import Shapes, third, transposed
 
 from ..reference.store import document
 

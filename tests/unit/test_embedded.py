@@ -85,6 +85,70 @@ def commented_mp4(comment: str) -> bytes:
     return mp4(box(b"udta", box(b"meta", bytes(4), box(b"hdlr", bytes(25)), items)))
 
 
+def vorbis(**comments: str) -> bytes:
+    stored = [f"{name}={value}".encode() for name, value in comments.items()]
+    return (
+        struct.pack("<II", 0, len(stored)) + b"".join(struct.pack("<I", len(each)) + each for each in stored) + b"\1end"
+    )
+
+
+def ogg(first: bytes, second: bytes, page: int = 100) -> bytes:
+    """The two packets of headers and one of sound; a page holds `page` pieces of 255 bytes."""
+
+    def lengths(packet: bytes) -> list[int]:
+        return [255] * (len(packet) // 255) + [len(packet) % 255]
+
+    packets = (first, second, b"sound")
+    pages = [(lengths(packets[0]), packets[0])]
+    rest, body = [length for packet in packets[1:] for length in lengths(packet)], b"".join(packets[1:])
+    for at in range(0, len(rest), page):
+        taken = sum(rest[at : at + page])
+        pages.append((rest[at : at + page], body[:taken]))
+        body = body[taken:]
+    return b"".join(
+        b"OggS"
+        + struct.pack("<BBqIIIB", 0, 2 if number == 0 else 0, 0, 7, number, 0, len(table))
+        + bytes(table)
+        + content
+        for number, (table, content) in enumerate(pages)
+    )
+
+
+def element(kind: str, *parts: bytes, size: int | None = None) -> bytes:
+    body = b"".join(parts)
+    return bytes.fromhex(kind) + struct.pack(">Q", (len(body) if size is None else size) | 1 << 56) + body
+
+
+def webm(*, live: bool = False, **tags: str) -> bytes:
+    unknown = (1 << 56) - 1 if live else None
+    simple = [
+        element("67C8", element("45A3", name.encode()), element("4487", value.encode())) for name, value in tags.items()
+    ]
+    cluster = element("1F43B675", element("A3", bytes(50)), size=unknown)
+    tagged = element("1254C367", element("7373", element("63C0"), *simple))
+    return element("1A45DFA3", bytes(10)) + element("18538067", cluster, tagged, size=unknown)
+
+
+def mp3(version: int, encoding: int, codec: str, **texts: str) -> bytes:
+    def size(count: int) -> bytes:
+        shifts = (21, 14, 7, 0)
+        return bytes(count >> shift & 0x7F for shift in shifts) if version == 4 else count.to_bytes(4, "big")
+
+    frames = [b"TIT2" + size(4) + bytes(2) + b"\3Cat"]
+    end = b"\0\0" if codec.startswith("utf-16") else b"\0"
+    for name, value in texts.items():
+        body = bytes([encoding]) + name.encode(codec) + end + value.encode(codec)
+        frames.append(b"TXXX" + size(len(body)) + bytes(2) + body)
+    tag = b"".join(frames) + bytes(10)
+    return (
+        b"ID3"
+        + bytes([version, 0, 0])
+        + bytes(len(tag) >> shift & 0x7F for shift in (21, 14, 7, 0))
+        + tag
+        + b"\xff\xfb"
+    )
+
+
 def user_comment(value: str, encoding: str) -> bytes:
     return b"UNICODE\0" + value.encode(encoding)
 
@@ -108,6 +172,15 @@ BOTH = {
     "jpeg comment ascii": with_exif("JPEG", {0x010F: f"workflow:{W}"}, {0x9286: b"ASCII\0\0\0prompt:" + P.encode()}),
     "jpeg COM": saved("JPEG", comment=json.dumps({"prompt": P, "workflow": WORKFLOW}).encode()),
     "flac": flac("ARTIST=me", f"PROMPT={P}", f"workflow={W}"),
+    "opus": ogg(b"OpusHead", b"OpusTags" + vorbis(prompt=P, workflow=W)),
+    "opus on many pages": ogg(b"OpusHead", b"OpusTags" + vorbis(x="y" * 1100, prompt=P, workflow=W), page=1),
+    "ogg vorbis": ogg(b"\1vorbis", b"\3vorbis" + vorbis(PROMPT=P, WORKFLOW=W)),
+    "ogg flac": ogg(b"\x7fFLAC", b"\x84\0\0\0" + vorbis(prompt=P, workflow=W)),
+    "webm": webm(PROMPT=P, WORKFLOW=W),
+    "webm live": webm(live=True, DURATION="1", PROMPT=P, WORKFLOW=W),
+    "mp3 2.4": mp3(4, 3, "utf-8", prompt=P, workflow=W),
+    "mp3 2.3": mp3(3, 1, "utf-16", prompt=P, workflow=W),
+    "mp3 latin": mp3(4, 0, "latin-1", prompt=P, workflow=W),
     "mp4 keys": keyed_mp4(encoder="Lavf", prompt=P, workflow=W),
     "mp4 comment": commented_mp4(json.dumps({"prompt": P, "workflow": WORKFLOW})),
     "mp4 quicktime": mp4(
@@ -226,9 +299,19 @@ REFUSED = {
     "camera": (with_exif("JPEG", {0x010F: "Canon", 0x0110: "EOS"}), "a JPEG with Exif tags 'Make', 'Model'"),
     "song": (flac("ARTIST=me"), "a FLAC with comments 'ARTIST'"),
     "film": (commented_mp4("holidays"), "an MP4 with metadata"),
-    "gif": (saved("GIF"), "is a GIF; workflows are read from PNG, JPEG, WebP, FLAC, MP4"),
+    "gif": (saved("GIF"), "is a GIF; workflows are read from PNG, JPEG, WebP, FLAC, MP4, Ogg, "),
     "avif": (box(b"ftyp", b"avif"), "is an AVIF or HEIC; workflows are read from"),
-    "webm": (b"\x1aE\xdf\xa3" + bytes(40), "is a WebM or Matroska; workflows are read from"),
+    "bare webm": (webm(), "a WebM or Matroska without metadata"),
+    "bad webm": (b"\x1aE\xdf\xa3" + bytes(40), "a damaged WebM or Matroska: what stands at byte 0 is no element"),
+    "long element": (webm()[:40], "a damaged WebM or Matroska: an element at byte"),
+    "opus of a song": (ogg(b"OpusHead", b"OpusTags" + vorbis(ARTIST="me")), "an Ogg with comments 'ARTIST'"),
+    "bad ogg": (b"OggS" + bytes(60), "is a damaged Ogg: no page starts at byte 27"),
+    "mp3 of a song": (mp3(4, 3, "utf-8", artist="me"), "an MP3 with tags 'artist'"),
+    "old mp3": (b"ID3\2" + bytes(20), "an MP3 without metadata"),
+    "long frame": (
+        mp3(4, 3, "utf-8")[:10] + b"TXXX" + b"\0\0\x7f\0" + bytes(19),
+        "is a damaged MP3: a frame of its tag",
+    ),
     "text": (b"hello", "no picture, sound or video"),
     "empty": (b"", "no picture, sound or video"),
     "broken JSON": (png(text("prompt", '{"1": ')), "the prompt in x is no JSON: Expecting value at line 1, column 7"),

@@ -14,7 +14,7 @@ from PIL import Image, ImageSequence
 import weft
 from weft.engine.errors import Interrupted
 from weft.engine.formats.embedded import read
-from weft.nodes.core.video import SaveAnimatedPNG, SaveAnimatedWEBP
+from weft.nodes.core.animation import SaveAnimatedPNG, SaveAnimatedWEBP
 
 PROMPT = {"1": {"class_type": "Möwe", "inputs": {"seed": 2**60 + 1}}}
 WORKFLOW = {"nodes": [], "links": [], "version": 0.4}

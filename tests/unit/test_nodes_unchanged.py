@@ -10,10 +10,10 @@ import torch
 
 from weft.engine.schema.authoring import CONTEXT
 from weft.engine.schema.registry import Registry
-from weft.nodes.core import compositing, conditioning, image, latent, mask
+from weft.nodes.core import arranging, colours, compositing, conditioning, image, latent, mask, resizing
 
 REGISTRY = Registry.discover()
-SUBJECTS = (compositing, conditioning, image, latent, mask)
+SUBJECTS = (arranging, colours, compositing, conditioning, image, latent, mask, resizing)
 
 
 class Pixels:
@@ -68,7 +68,7 @@ def given(class_type: str) -> dict[str, Any]:
         socket = spec.socket
         if socket.io_type in VALUES:
             inputs[name] = VALUES[str(socket.io_type)]()
-        elif name in WIDGETS:
+        elif name in WIDGETS and not [*socket.problems(name, WIDGETS[name])]:
             inputs[name] = WIDGETS[name]
         else:
             inputs[name] = socket.options.get("default", next(iter(getattr(socket, "choices", None) or [None])))

@@ -58,7 +58,7 @@ def resize(samples: Tensor, width: int, height: int, method: str, crop: str = "d
     if min(width, height, *samples.shape[-2:]) < 1:
         got = f"{samples.shape[-1]}x{samples.shape[-2]} to {width}x{height}"
         raise DiffusionError(f"cannot resize {got} (width x height): every side must be at least 1")
-    pictures = as_pictures(_center(samples, width, height) if crop == "center" else samples)
+    pictures = as_pictures(center(samples, width, height) if crop == "center" else samples)
     return as_videos(METHODS[method](pictures, width, height), samples)
 
 
@@ -111,7 +111,7 @@ def to_uint8(image: Tensor) -> Tensor:
     return values.clamp(0, 255).to(torch.uint8)
 
 
-def _center(samples: Tensor, width: int, height: int) -> Tensor:
+def center(samples: Tensor, width: int, height: int) -> Tensor:
     """The middle of [B,C,H,W] that has the aspect width/height; as much is cut on both sides."""
     rows, columns = samples.shape[-2:]
     aspect, wanted = columns / rows, width / height

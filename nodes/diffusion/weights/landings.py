@@ -19,6 +19,17 @@ def as_stored(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def transposed(tensor: Tensor) -> Tensor:
+    """A matrix stored as (in, out), as the (out, in) of a linear layer."""
+    return tensor.t().contiguous()
+
+
+def third(index: int, tensor: Tensor) -> Tensor:
+    """Rows of query (0), key (1) or value (2) of a fused projection [3 * width, ...]: a view."""
+    width = tensor.shape[0] // 3
+    return tensor[index * width : (index + 1) * width]
+
+
 @dataclass(frozen=True)
 class Landing:
     """Where a stored tensor goes: the parameter's name, the change of form on the way (a view if possible), and back.

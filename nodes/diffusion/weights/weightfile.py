@@ -15,6 +15,7 @@ import re
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Protocol
@@ -200,8 +201,31 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     return dict(WeightFile(path).tensors())
 
 
+def read_object(path: Path) -> Any:
+    """What torch.save wrote, as it is nested: tensors in plain containers, on the CPU.
+
+    Raises:
+        CheckpointError: as WeightFile; a safetensors file is no such one.
+    """
+    path = Path(path)
+    start, size = first_bytes(path)
+    with _explained(path, size):
+        return _unpickled(path, start, size)
+
+
 def _load_torch(path: Path, start: bytes, size: int) -> dict[str, Tensor]:
     """The tensors of a file that torch.save wrote; every other content is refused by name."""
+    with _explained(path, size):
+        loaded = _unpickled(path, start, size)
+        if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
+            loaded = loaded["state_dict"]
+        tensors = _flattened(loaded, size)
+    if not tensors:
+        raise CheckpointError(f"{path.name} ({size} bytes) holds no tensors, but {type(loaded).__name__}")
+    return tensors
+
+
+def _unpickled(path: Path, start: bytes, size: int) -> Any:
     zipped = start.startswith(b"PK\x03\x04")
     if not zipped and not start.startswith(_OLD_TORCH):
         raise CheckpointError(f"{path.name} ({size} bytes) is no file of weights, but {what_starts_so(start)}")
@@ -210,15 +234,18 @@ def _load_torch(path: Path, start: bytes, size: int) -> dict[str, Tensor]:
             f"{path.name} ({size} bytes) is a pickle posing as {path.suffix or 'a file without suffix'}: it was not "
             f"opened. A torch file is called one of {', '.join(_TORCH_SUFFIXES)}"
         )
+    if zipped:
+        _check_records(path)
+    # What is allowed in a pickle is the process's: two threads would forbid each other the names.
+    with _LOADING, torch.serialization.safe_globals([*map(_stand_in, _LEFTOVERS), _PARAMETERS]):
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+
+
+@contextmanager
+def _explained(path: Path, size: int) -> Iterator[None]:
+    """Inside the block, whatever a damaged file raises is a CheckpointError that names it."""
     try:
-        if zipped:
-            _check_records(path)
-        # What is allowed in a pickle is the process's: two threads would forbid each other the names.
-        with _LOADING, torch.serialization.safe_globals([*map(_stand_in, _LEFTOVERS), _PARAMETERS]):
-            loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-        if isinstance(loaded, Mapping) and isinstance(loaded.get("state_dict"), Mapping):
-            loaded = loaded["state_dict"]
-        tensors = _flattened(loaded, size)
+        yield
     except MemoryError as error:
         raise CheckpointError(f"{path.name} ({size} bytes): there is not enough memory to read it") from error
     except CheckpointError:
@@ -233,9 +260,6 @@ def _load_torch(path: Path, start: bytes, size: int) -> dict[str, Tensor]:
         raise CheckpointError(f"{path.name} ({size} bytes) is no torch file or damaged: {reason:.200}") from error
     except Exception as error:  # of a damaged file, zipfile, pickle and torch raise anything
         raise CheckpointError(f"{path.name} ({size} bytes) is no torch file or damaged: {_reason(error)}") from error
-    if not tensors:
-        raise CheckpointError(f"{path.name} ({size} bytes) holds no tensors, but {type(loaded).__name__}")
-    return tensors
 
 
 _LOADING = threading.Lock()

@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError
-from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_stored
+from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_stored, third, transposed
 
 _BOTH = (".weight", ".bias")
 _QKV = ("q_proj", "k_proj", "v_proj")
@@ -79,17 +79,6 @@ _LAYOUTS: Mapping[str, Callable[[int], Iterator[tuple[str, tuple[Landing, ...]]]
     "hf_whole": _hf_whole,
     "open_clip": _open_clip,
 }
-
-
-def transposed(tensor: Tensor) -> Tensor:
-    """A matrix stored as (in, out), as the (out, in) of a linear layer."""
-    return tensor.t().contiguous()
-
-
-def third(index: int, tensor: Tensor) -> Tensor:
-    """Rows of query (0), key (1) or value (2) of a fused projection [3 * width, ...]: a view."""
-    width = tensor.shape[0] // 3
-    return tensor[index * width : (index + 1) * width]
 
 
 # Where each layout keeps the text projection, if it has a place for it, and its change of form, both ways.

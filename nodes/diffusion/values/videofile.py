@@ -1,0 +1,91 @@
+"""Pictures written as videos: encoded, or the streams of a file copied into another one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy
+from torch import Tensor
+
+from weft.nodes.diffusion.values.mediafile import Target, written
+from weft.nodes.diffusion.values.pixels import to_uint8
+
+if TYPE_CHECKING:
+    from av.container import InputContainer, OutputContainer
+
+COPIED = {
+    *("h264", "hevc", "libdav1d", "av1", "vp9", "libvpx-vp9", "mpeg4"),
+    *("aac", "mp3", "mp3float", "opus", "libopus", "flac", "ac3", "eac3", "alac"),
+}
+"""What an MP4 may hold, and players know in it, by the names of the decoders: such streams are copied as they are."""
+
+_WORKFLOW = ("prompt", "workflow", "weft")
+
+
+def add_pictures(
+    container: OutputContainer, images: Tensor, codec: str, pixel_format: str, rate: Fraction, **options: str
+) -> Callable[[], None]:
+    """Add a stream to a container for pictures [B,H,W,C], in their order; alpha is left out.
+
+    `options` are those of the encoder. What is returned writes them, as in `add_audio`.
+    """
+    import av
+
+    stream: Any = container.add_stream(codec, rate=rate, options=options)
+    _, stream.height, stream.width, _ = images.shape
+    stream.pix_fmt = pixel_format
+
+    def write() -> None:
+        for number, image in enumerate(images):
+            pixels = numpy.ascontiguousarray(to_uint8(image[..., :3]).numpy())
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            frame.pts, frame.time_base = number, 1 / rate
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+    return write
+
+
+def save_webm(
+    stream: IO[bytes], images: Tensor, codec: str, fps: float, crf: float, metadata: Mapping[str, Any]
+) -> None:
+    """Write pictures [B,H,W,C] as a WebM in VP9 (`vp9`) or AV1 (`av1`); alpha is left out.
+
+    `crf` is 0 to 63; a higher one makes a smaller and a worse file. Raises DiffusionError.
+    """
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder of AV1 writes to stderr itself
+    rate = Fraction(round(fps * 1000), 1000)
+    encoder, pixel_format, options = _WEBM[codec]
+    with written(stream, "webm", texts_of(metadata)) as container:
+        add_pictures(container, images, encoder, pixel_format, rate, **{"crf": str(int(crf)), "b": "0", **options})()
+
+
+_WEBM: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
+    "vp9": ("libvpx-vp9", "yuv420p", {}),
+    "av1": ("libsvtav1", "yuv420p10le", {"preset": "6"}),
+}
+
+
+def copy(container: InputContainer, streams: Sequence[Any], path: Target, metadata: Mapping[str, Any] | None) -> None:
+    """Write the streams of a file into an MP4 as they are, not encoded anew."""
+    dropped = () if metadata is None else _WORKFLOW
+    texts = {name: text for name, text in container.metadata.items() if name.lower() not in (*dropped, *_BRANDS)}
+    with written(path, "mp4", {**texts, **texts_of(metadata or {})}) as made:
+        copies = {stream.index: made.add_stream_from_template(stream, opaque=True) for stream in streams}
+        for packet in container.demux(streams):
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                made.mux(packet)
+
+
+# What the writer says of its own.
+_BRANDS = ("major_brand", "minor_version", "compatible_brands", "encoder", "duration")
+
+
+def texts_of(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What goes into a file: texts as they are, everything else as JSON."""
+    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
