@@ -2,8 +2,8 @@
 
 PNG: text chunks `prompt` and `workflow`. JPEG and WebP: Exif, as `prompt:{...}` in Model and `workflow:{...}` in Make,
 and, from other writers, the same in ImageDescription or UserComment. FLAC and Ogg: Vorbis comments. WebM: tags.
-MP3: user's texts of its ID3 tag. MP4: keys of these names, or a comment that is a JSON object with both. The files are
-read by hand: `weft.engine.formats.containers` says why.
+MP3: user's texts of its ID3 tag. OpenEXR: attributes. MP4: keys of these names, or a comment that is a JSON object with
+both. The files are read by hand: `weft.engine.formats.containers` says why.
 """
 
 from __future__ import annotations
@@ -73,6 +73,7 @@ _CONTAINERS = (
     _Container("Ogg", _starts(b"OggS"), tags.ogg, "comments"),
     _Container("WebM or Matroska", _starts(b"\x1aE\xdf\xa3"), tags.matroska, "tags"),
     _Container("MP3", _starts(b"ID3"), tags.id3, "tags"),
+    _Container("OpenEXR", _starts(b"\x76\x2f\x31\x01"), tags.exr, "attributes"),
     _Container("TIFF", _starts(b"II*\0", b"MM\0*")),
 )
 

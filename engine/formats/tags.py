@@ -1,4 +1,4 @@
-"""The texts in the metadata of Ogg, WebM and MP3 files: beside `containers`, and read as those are.
+"""The texts in the metadata of Ogg, WebM, MP3 and OpenEXR files: beside `containers`, and read as those are.
 
 Where a file says nothing of how long an element is (a stream that was recorded), what is in it is read as if it stood
 beside it. No format nests here: each reader goes down a fixed number of levels.
@@ -156,3 +156,28 @@ def _syncsafe(data: bytes) -> int:
     for byte in data:
         value = value << 7 | byte & 0x7F
     return value
+
+
+def exr(source: MeteredFile) -> Iterator[FileText]:
+    """The texts among the attributes of an OpenEXR file's first header."""
+    position = 8
+    while name := _until_zero(source, position, "an attribute's name"):
+        position += len(name) + 1
+        kind = _until_zero(source, position, "an attribute's type")
+        position += len(kind) + 1
+        size, position = int.from_bytes(source.read(position, 4, "an attribute's size"), "little"), position + 4
+        if position + size > source.size:
+            raise Damaged(
+                f"its attribute {decoded(name)!r} should be {size:,} bytes of the {source.size - position:,} left"
+            )
+        if kind == b"string":
+            yield _stored(source, decoded(name), position, position + size)
+        position += size
+
+
+def _until_zero(source: MeteredFile, position: int, what: str) -> bytes:
+    """A name, at most 255 bytes long."""
+    found, zero, _ = source.read(position, min(256, max(source.size - position, 1)), what).partition(b"\0")
+    if not zero:
+        raise Damaged(f"{what} at byte {position:,} has no end")
+    return found

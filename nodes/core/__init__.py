@@ -247,6 +247,10 @@ _FILES = {
         "SplitAudioChannels",
         "TrimAudioDuration",
     ),
+    "saving": (
+        "SaveImageAdvanced",
+        "SaveSVGNode",
+    ),
     "animation": (
         "SaveAnimatedPNG",
         "SaveAnimatedWEBP",

@@ -149,6 +149,14 @@ def mp3(version: int, encoding: int, codec: str, **texts: str) -> bytes:
     )
 
 
+def exr(**texts: str) -> bytes:
+    parts = [(b"channels", b"chlist", b"\0")] + [
+        (name.encode(), b"string", each.encode()) for name, each in texts.items()
+    ]
+    stored = (name + b"\0" + kind + b"\0" + struct.pack("<I", len(each)) + each for name, kind, each in parts)
+    return struct.pack("<II", 20000630, 2) + b"".join(stored) + b"\0" + b"pixels"
+
+
 def user_comment(value: str, encoding: str) -> bytes:
     return b"UNICODE\0" + value.encode(encoding)
 
@@ -181,6 +189,7 @@ BOTH = {
     "mp3 2.4": mp3(4, 3, "utf-8", prompt=P, workflow=W),
     "mp3 2.3": mp3(3, 1, "utf-16", prompt=P, workflow=W),
     "mp3 latin": mp3(4, 0, "latin-1", prompt=P, workflow=W),
+    "exr": exr(owner="me", prompt=P, workflow=W),
     "mp4 keys": keyed_mp4(encoder="Lavf", prompt=P, workflow=W),
     "mp4 comment": commented_mp4(json.dumps({"prompt": P, "workflow": WORKFLOW})),
     "mp4 quicktime": mp4(
@@ -307,6 +316,9 @@ REFUSED = {
     "opus of a song": (ogg(b"OpusHead", b"OpusTags" + vorbis(ARTIST="me")), "an Ogg with comments 'ARTIST'"),
     "bad ogg": (b"OggS" + bytes(60), "is a damaged Ogg: no page starts at byte 27"),
     "mp3 of a song": (mp3(4, 3, "utf-8", artist="me"), "an MP3 with tags 'artist'"),
+    "bare exr": (exr(owner="me"), "an OpenEXR with attributes 'owner'"),
+    "long attribute": (exr(prompt=P)[:60], "is a damaged OpenEXR: its attribute 'prompt' should be"),
+    "exr of zeros": (b"\x76\x2f\x31\x01" + b"x" * 300, "an attribute's name at byte 8 has no end"),
     "old mp3": (b"ID3\2" + bytes(20), "an MP3 without metadata"),
     "long frame": (
         mp3(4, 3, "utf-8")[:10] + b"TXXX" + b"\0\0\x7f\0" + bytes(19),

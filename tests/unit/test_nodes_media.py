@@ -33,6 +33,8 @@ def run(prompt: Any, *targets: str, **options: Any) -> Any:
     return weft.run(prompt, targets=targets, device="cpu", **options)
 
 
+PNG = {bits: {"format.bit_depth": bits, "format.input_color_space": "sRGB"} for bits in ("8-bit", "16-bit")}
+EXR = {"format.bit_depth": "32-bit float", "format.input_color_space": "HDR"}
 WRITERS = {
     "SaveVideo": (
         node("SaveVideo", video=["3", 0], filename_prefix="v/%width%", format="auto", codec="auto"),
@@ -41,6 +43,18 @@ WRITERS = {
     "SaveWEBM": (
         node("SaveWEBM", images=["1", 0], filename_prefix="v/w", codec="vp9", fps=8.0, crf=32.0),
         "v/w_00001_.webm",
+    ),
+    "SaveImageAdvanced 8": (
+        node("SaveImageAdvanced", images=["1", 0], filename_prefix="v/i", format="png", **PNG["8-bit"]),
+        "v/i_00001_.png",
+    ),
+    "SaveImageAdvanced 16": (
+        node("SaveImageAdvanced", images=["1", 0], filename_prefix="v/i", format="png", **PNG["16-bit"]),
+        "v/i_00001_.png",
+    ),
+    "SaveImageAdvanced exr": (
+        node("SaveImageAdvanced", images=["1", 0], filename_prefix="v/i", format="exr", **EXR),
+        "v/i_00001_.exr",
     ),
     "SaveAudio": (node("SaveAudio", audio=["2", 0], filename_prefix="a/x"), "a/x_00001_.flac"),
     "SaveAudioMP3": (node("SaveAudioMP3", audio=["2", 0], filename_prefix="a/x", quality="V0"), "a/x_00001_.mp3"),
@@ -56,7 +70,7 @@ WRITERS = {
 def test_what_it_wrote_runs(class_type: str, tmp_path: Path) -> None:
     """The file carries the workflow that made it, and that makes the same file."""
     saver, name = WRITERS[class_type]
-    prompt = film() | {"9": saver}
+    prompt = film(count=1 if "Image" in class_type else 3) | {"9": saver}
     result = run(prompt, output=tmp_path / "a")
     (file,) = map(Path, result.files)
     assert file == tmp_path / "a" / name
