@@ -12,10 +12,11 @@ import tempfile
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from datetime import datetime
 from itertools import chain
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import Any, Protocol
 
 from weft.engine import extra_paths
 from weft.engine.errors import (
@@ -47,6 +48,14 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 _RENAMED = {alias: kind for kind, names in ALIASES.items() for alias in names}
 
 
+class StandInFor(Protocol):
+    """Gives what stands in for the file of a kind, below `root`; None where nothing can."""
+
+    root: Path
+
+    def __call__(self, kind: str, name: str) -> Path | None: ...
+
+
 class Folders:
     """The folders of a run. `models` are model roots, first one first; each holds `checkpoints/`, `loras/`, ...
 
@@ -71,17 +80,25 @@ class Folders:
                     self._extra.extend((_RENAMED.get(kind, kind), path, default) for kind, path, default in entries)
         self._listed: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
         self._adopted: dict[str, set[str]] = {}
+        self._stand_in: StandInFor | None = None
+
+    def standing_in(self, stand_in: StandInFor) -> Folders:
+        """The same folders, in which `stand_in` gives what stands in for a file that is not there."""
+        folders = copy(self)
+        folders._stand_in, folders._listed = stand_in, {}
+        return folders
 
     def folders(self, kind: str) -> list[Path]:
         """The folders that hold files of this kind, in the order of search; they need not exist."""
+        stand_ins = [self._stand_in.root / _RENAMED.get(kind, kind)] if self._stand_in is not None else []
         if kind == INPUT:
-            return [self.input]
+            return [self.input, *stand_ins]
         kind = _RENAMED.get(kind, kind)
         own = [root / name for root in self.models for name in ALIASES.get(kind, (kind,))]
         first = [path for name, path, is_default in self._extra if name == kind and is_default]
         last = [path for name, path, is_default in self._extra if name == kind and not is_default]
         shipped = [SHIPPED / kind] if (SHIPPED / kind).is_dir() else []
-        return list(dict.fromkeys([*first, *own, *last, *shipped]))
+        return list(dict.fromkeys([*first, *own, *last, *shipped, *stand_ins]))
 
     def files(self, kind: str, suffixes: Sequence[str] = ()) -> tuple[str, ...]:
         """The names that a workflow can give, sorted, with forward slashes; model folders are searched deeply."""
@@ -145,7 +162,12 @@ class Folders:
             for folder in folders:
                 path = folder / inside
                 if os.path.isfile(path):  # unlike Path.is_file, False for a name that is too long
-                    return path
+                    return self._told(kind, inside, path)
+        if self._stand_in is not None:
+            inside = _inside(plain.replace("\\", "/"), kind)
+            stand_in = self._stand_in(_RENAMED.get(kind, kind), inside.as_posix())
+            if stand_in is not None:
+                return stand_in
         near = file_meant(plain, self.files(kind, suffixes)) or self._elsewhere(kind, plain)
         hint = "; ".join(part for part in (looked_in(folders), near) if part)
         raise MissingFile(f"{_noun(kind)} {name!r} is not there", hint=hint)
@@ -177,8 +199,16 @@ class Folders:
             for suffix in ("", *MODEL_SUFFIXES):
                 path = place / f"{name}{suffix}"
                 if os.path.isfile(path):
-                    return path
+                    return self._told("embeddings", path.relative_to(place), path)
+        if self._stand_in is not None:
+            return self._stand_in("embeddings", name if name.endswith(MODEL_SUFFIXES) else f"{name}.safetensors")
         return None
+
+    def _told(self, kind: str, inside: Path, path: Path) -> Path:
+        """A file that was found; where it is a stand-in made before, that is said again."""
+        if self._stand_in is not None and path.is_relative_to(self._stand_in.root):
+            return self._stand_in(_RENAMED.get(kind, kind), inside.as_posix()) or path
+        return path
 
     def missing_embedding(self, name: str) -> MissingEmbedding:
         """What is to be said of an embedding that is not there: where it was looked for, and what is near."""

@@ -48,10 +48,13 @@ if TYPE_CHECKING:
     from weft.engine.running.executor import Spare, Watch
     from weft.engine.running.result import RunResult
     from weft.engine.running.turns import Turns
+    from weft.engine.standins import Supply
 
 Done = TypeVar("Done")
 
 FORMATS = ("api", "ui")
+STAND_INS = "stand_ins"
+"""The setting of a run in which stand-ins take the place of files that are not there."""
 
 
 class Session:
@@ -235,7 +238,8 @@ class Session:
 
     def issues(self, prompt: Prompt, targets: Iterable[str] = (), *, executable: bool = True) -> list[Issue]:
         """Every problem that keeps the prompt from running; `executable` as in weft.engine.workflow.validation."""
-        return self._lowered(prompt, self.resolve_targets(prompt, targets), executable=executable)[1]
+        targets = self.resolve_targets(prompt, targets)
+        return self._lowered(prompt, targets, executable=executable, supply=self._supply(prompt))[1]
 
     def refusal(self, prompt: Prompt, issues: Sequence[Issue], targets: Iterable[str] = ()) -> InvalidWorkflow:
         """The error about a prompt with these issues, and what would help against all of them."""
@@ -262,10 +266,13 @@ class Session:
         """
         prompt = queued(prompt, self.registry, self._last, random.random)
         targets = self.resolve_targets(prompt, targets)
-        lowered, issues = self._lowered(prompt.sent(datetime.now()), targets)
+        prompt, scaled = self._scaled(prompt)
+        supply = self._supply(prompt)
+        lowered, issues = self._lowered(prompt.sent(datetime.now()), targets, supply=supply)
         if issues:
             raise self.refusal(prompt, issues, targets)
-        lowered = replace(lowered, notes=(*lowered.notes, *self._notes(lowered)))
+        stood = supply.notes if supply is not None else ()
+        lowered = replace(lowered, notes=(*lowered.notes, *self._notes(lowered), *scaled, *stood))
         plan = self._planner(lowered).plan(lowered, targets, values=values)
         for step in plan.steps:
             prefix = step.inputs.get(FILE_PREFIX)
@@ -301,7 +308,7 @@ class Session:
             state = RunState.of(plan)
         with self._instances.during(lambda: lowered.prompt.classes) as instances:
             context = RunContext(
-                folders=self.folders,
+                folders=planner.folders,
                 settings=self._settings_for(lowered),
                 observers=observers,
                 token=cancel,
@@ -345,10 +352,34 @@ class Session:
         others = {name: value for name, value in prompt.extra_pnginfo.items() if name != "workflow"}
         return others if document is None else {"workflow": document, **others}
 
+    def _scaled(self, prompt: Prompt) -> tuple[Prompt, list[Issue]]:
+        """The prompt, a small one of the same logic where it is run with stand-ins, and what was changed."""
+        settings = self.settings_of(prompt)
+        if not getattr(settings, STAND_INS, False) or settings.full:
+            return prompt, []
+        from weft.engine import standins
+
+        return standins.smaller(prompt, self.packs, standins.known(prompt, self.registry))
+
+    def _supply(self, prompt: Prompt) -> Supply | None:
+        """What stands in for files that the prompt names, if anything is to."""
+        settings = self.settings_of(prompt)
+        if not getattr(settings, STAND_INS, False):
+            return None
+        from weft.engine import standins
+
+        nodes = standins.known(prompt, self.registry)
+        return standins.Supply(self.packs, nodes, self.folders, full=settings.full)
+
+    def folders_of(self, lowered: Lowered) -> Folders:
+        """Where the files of a planned prompt are found."""
+        supply = self._supply(lowered.source)
+        return self.folders if supply is None else self.folders.standing_in(supply)
+
     def _planner(self, lowered: Lowered) -> Planner:
         return Planner(
             self.registry,
-            folders=self.folders,
+            folders=self.folders_of(lowered),
             digests=self.digests,
             cache=self.cache,
             **self._cached_by(lowered),
@@ -391,7 +422,7 @@ class Session:
         return [account(planner, plan, name) for name in parts]
 
     def _lowered(
-        self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True
+        self, prompt: Prompt, targets: Sequence[str], *, executable: bool = True, supply: Supply | None = None
     ) -> tuple[Lowered, list[Issue]]:
         passes = [each.name for each in self.packs.passes(self.settings_of(prompt))]
         lenient = [
@@ -399,7 +430,8 @@ class Session:
             for name, setting in self.packs.settings.items()
             for code in setting.forgiven(getattr(self.settings, name))
         ]
-        given: dict[str, Any] = {"folders": self.folders, "targets": targets, "executable": executable}
+        folders = self.folders if supply is None else self.folders.standing_in(supply)
+        given: dict[str, Any] = {"folders": folders, "targets": targets, "executable": executable}
         return checked(prompt, self.registry, passes=passes, lenient=lenient, **given)
 
     def _settings_for(self, lowered: Lowered) -> Settings:

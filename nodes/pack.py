@@ -22,4 +22,5 @@ PACK = Pack(
     instrument="weft.nodes.diffusion.testing.measures",
     pictures="weft.nodes.diffusion.values.sheets",
     imports="weft.nodes.compat",
+    stand_ins="weft.nodes.core.standins:STAND_INS",
 )

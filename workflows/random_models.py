@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+
+from weft.nodes.diffusion.families.sd.tiny import lora_shapes, random_weights
 
 CHECKPOINT = "weft-tiny.safetensors"
 LORA = "weft-pixel.safetensors"
@@ -72,45 +72,12 @@ def _shape(network: torch.nn.Module, name: str) -> tuple[int, ...]:
     return tuple(network.get_parameter(name).shape)
 
 
-def random_weights(shapes: Mapping[str, tuple[int, ...]], *, seed: int = 0) -> dict[str, Tensor]:
-    """float16 weights for each key: norms do nothing, the rest keeps the size of what passes through it."""
-    generator = torch.Generator().manual_seed(seed)
-    weights = {}
-    for key, shape in shapes.items():
-        if key.endswith("position_ids"):
-            weights[key] = torch.arange(shape[-1]).reshape(shape)
-        elif len(shape) < 2:
-            weights[key] = torch.full(shape, float(key.endswith("weight")), dtype=torch.float16)
-        else:
-            scale = 0.02 if "embedding" in key else 1 / math.sqrt(math.prod(shape[1:]))
-            weights[key] = (torch.randn(shape, generator=generator) * scale).half()
-    return weights
-
-
-def random_lora(shapes: Mapping[str, tuple[int, ...]], *, rank: int = 4, seed: int = 1) -> dict[str, Tensor]:
-    """A LoRA, kohya names, for the attention projections of the UNet that `shapes` describe."""
-    from weft.nodes.diffusion.families import recognise
-    from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
-
-    generator = torch.Generator().manual_seed(seed)
-    lora = {}
-    for old, new in unet_keymap(recognise(shapes).unet).items():
-        shape = shapes[f"model.diffusion_model.{old}"]
-        if not new.endswith(".weight") or ".attn" not in new or len(shape) != 2:
-            continue
-        layer = "lora_unet_" + new.removesuffix(".weight").replace(".", "_")
-        lora[f"{layer}.lora_down.weight"] = (torch.randn(rank, shape[1], generator=generator) * 0.3).half()
-        lora[f"{layer}.lora_up.weight"] = (torch.randn(shape[0], rank, generator=generator) * 0.3).half()
-        lora[f"{layer}.alpha"] = torch.tensor(float(rank)).half()
-    return lora
-
-
 def write_models(folder: Path, shapes: Mapping[str, tuple[int, ...]] | None = None) -> None:
     """Write checkpoints/weft-tiny.safetensors and loras/weft-pixel.safetensors below `folder`."""
     shapes = shapes if shapes is not None else tiny_shapes()
     for kind, name, tensors in (
         ("checkpoints", CHECKPOINT, random_weights(shapes)),
-        ("loras", LORA, random_lora(shapes)),
+        ("loras", LORA, random_weights(lora_shapes(shapes), seed=1)),
     ):
         path = folder / kind / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -104,8 +104,9 @@ class Pack:
     its `versions`, beside the values of its `settings` that have words. `frontend` is its part in the browser,
     `self_tests` are its assertion nodes, `measures` say by socket type what `weft test` compares of a value that is
     neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`),
-    `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`).
     `imports` is the module that answers what custom nodes for ComfyUI import (`weft.engine.custom_nodes.records`).
+    `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`), `stand_ins` what stands in for files
+    that are not there, in runs that have the setting of that name on (`weft.engine.standins`).
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
     process: of a type that has none, they are not. `gatherer` evaluates together what several runs ask for at once; it
     is found without a library. `name` is its entry point's.
@@ -122,6 +123,7 @@ class Pack:
     instrument: str = ""
     pictures: str = ""
     imports: str = ""
+    stand_ins: str = ""
     environment: Computes | str = ""
     codecs: Mapping[str, Codec | str] = field(default_factory=dict)
     gatherer: Callable[[Meet], Gatherer] | str = ""
@@ -144,7 +146,7 @@ class Pack:
 
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
-    "instrument": str, "pictures": str, "imports": str, "codecs": Mapping,
+    "instrument": str, "pictures": str, "imports": str, "stand_ins": str, "codecs": Mapping,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version}
 

@@ -169,7 +169,7 @@ def _once(
 ) -> Run:
     targets = [*how.targets, *(passing(prompt, definition, session.registry) if definition is not None else ())]
     plan = session.plan(prompt, targets)
-    recorder = Recorder(instrument, session.registry, session.folders, session.digests, wants)
+    recorder = Recorder(instrument, session.registry, session.folders_of(plan.lowered), session.digests, wants)
     settings = session.settings_of(prompt)
     making = session.packs.making(settings)
     now = how.as_made(making)

@@ -38,6 +38,26 @@ SETTINGS = (
         label="prompts read as schedules",
     ),
     Setting(
+        "stand_ins",
+        bool,
+        False,
+        Flag(
+            "Try a workflow without its models and pictures: small ones stand in for what is not there, and sizes and "
+            "steps are scaled down, so that it takes seconds. What stands in for what is said.",
+            commands=("run", "plan", "test"),
+        ),
+        words={True: "with stand-ins for missing files", False: "without stand-ins"},
+        label="stand-ins for missing files",
+    ),
+    Setting(
+        "full",
+        bool,
+        False,
+        Flag("With --stand-ins: sizes and steps as the workflow has them.", commands=("run", "plan", "test")),
+        words={True: "at full size", False: "at the size of stand-ins"},
+        label="full size",
+    ),
+    Setting(
         "missing_embeddings",
         Literal["error", "warn"],
         "error",

@@ -15,6 +15,10 @@ from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShap
 from weft.nodes.diffusion.families.sd import StableDiffusion
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+
     from weft.nodes.diffusion.weights.weightfile import Weights
 
 __all__ = [
@@ -23,12 +27,29 @@ __all__ = [
     "recognise",
     "recognise_controlnet",
     "recognise_vae",
+    "release_meant",
     "renamed",
     "renamed_controlnet",
     "renamed_vae",
+    "small_file",
 ]
 
 FAMILIES: tuple[Family, ...] = (StableDiffusion(),)
+
+
+def release_meant(name: str, families: Sequence[Family] = FAMILIES) -> str:
+    """The release that a file is of by its name; empty for a family that is not here."""
+    return next((release for family in families if (release := family.release_meant(name))), "")
+
+
+def small_file(
+    kind: str, name: str, release: str, base: Path, families: Sequence[Family] = FAMILIES
+) -> dict[str, Tensor] | None:
+    """As Family.small_file, of the first family that has one."""
+    for family in families:
+        if (tensors := family.small_file(kind, name, release, base)) is not None:
+            return tensors
+    return None
 
 
 def foreign(names: Iterable[str], families: Sequence[Family] = FAMILIES) -> str:

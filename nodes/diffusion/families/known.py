@@ -6,6 +6,7 @@ somebody has there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -66,6 +67,23 @@ OTHER_FAMILIES = (
     _known("Hunyuan3D", "latent_in. cond_in."),
     _known("Stable Video Diffusion", "time_stack.", "temporal_transformer_blocks."),
 )
+_OTHER_NAMES = (
+    ("FLUX", r"flux|kontext|t5xxl|t5[-_]?xxl"),
+    ("Chroma", r"chroma"),
+    ("Stable Diffusion 3", r"sd_?3|stable[-_. ]?diffusion[-_. ]?3"),
+    ("Wan", r"(?<![a-z])wan(?![a-z])|wan_?2|umt5"),
+    ("Qwen-Image", r"qwen"),
+    ("Z-Image or Lumina Image 2", r"z[-_]?image|lumina|gemma"),
+    ("Hunyuan", r"hunyuan|byt5"),
+    ("LTX-Video", r"ltx"),
+    ("HiDream", r"hidream"),
+    ("Stable Cascade", r"cascade"),
+    ("Stable Video Diffusion", r"(?<![a-z])svd(?![a-z])"),
+    ("Stable Audio", r"stable[-_. ]?audio|ace[-_]?step"),
+    ("Kolors", r"kolors"),
+    ("another family", r"auraflow|cosmos|mochi|omnigen|pixart|(?<![a-z])sana(?![a-z])|anima(?!gine)|llama|mistral"),
+)
+"""Family -> what files of it have in their names, as people call them."""
 _OTHER_CONTROL = (
     _known("a union ControlNet", "task_embedding", "control_add_embedding.", "spatial_ch_projs."),
     _known("a control-LoRA", "lora_controlnet"),
@@ -218,3 +236,8 @@ def _match(table: Iterable[KnownFile], pieces: str) -> str:
 def _unknown(names: list[str]) -> str:
     examples = ", ".join(repr(name) for name in names[:3])
     return f"something unknown ({len(names)} tensors: {examples}{', ...' if len(names) > 3 else ''})"
+
+
+def family_meant(name: str) -> str:
+    """The family of no network here that a file is of by its name; empty where the name does not say so."""
+    return next((family for family, pattern in _OTHER_NAMES if re.search(pattern, name.lower())), "")

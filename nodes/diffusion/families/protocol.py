@@ -293,6 +293,16 @@ class Family(Protocol):
     def recognise_controlnet(self, shapes: FileShapes) -> ControlKind | None:
         """As `recognise`, of a ControlNet."""
 
+    def release_meant(self, name: str) -> str:
+        """The release that a file is of by its name, as people call their files; empty for one of another family."""
+
+    def small_file(self, kind: str, name: str, release: str, base: Path) -> dict[str, Tensor] | None:
+        """The tensors of a small file that stands in for the file of this name; None where there is none.
+
+        kind: the folder that the file is in (`checkpoints`, `vae`, ...). release: of the models it is used with. base:
+        a small checkpoint that draws, for whatever release it is.
+        """
+
     def load_clip(
         self,
         paths: Sequence[Path],

@@ -209,3 +209,9 @@ _LAYOUTS: Mapping[str, Callable[[Shapes], tuple[nn.Module, Names]]] = {
     ),
     "body.0.weight": _compact,
 }
+
+
+def small_upscaler(scale: int) -> dict[str, Tensor]:
+    """The tensors of a file whose network enlarges as nearest neighbour does: a stand-in for any other."""
+    network = CompactNet(channels=3, features=4, layers=1, scale=scale)
+    return {name: torch.zeros_like(value) for name, value in network.state_dict().items()}

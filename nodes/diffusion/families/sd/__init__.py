@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,20 @@ from typing import TYPE_CHECKING, Any
 from weft.nodes.diffusion.families import known
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.families.sd.controlnet import SDControlKind
     from weft.nodes.diffusion.families.sd.kind import SDKind, SDVaeKind
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.weightfile import Weights
+
+_NAMES = (
+    ("sdxl_refiner", r"refiner"),
+    ("sdxl", r"(?<![a-z])(sd)?xl|xl(?![a-z])|pony|illustrious|noob|animagine"),
+    ("sd2", r"(?<![a-z])(v|sd)[-_. ]?2[-_. ]?[01]|768-v|stable-diffusion-2"),
+)
+"""Release -> what files of it have in their names."""
 
 
 class StableDiffusion:
@@ -63,6 +73,18 @@ class StableDiffusion:
         from weft.nodes.diffusion.families.sd.controlnet import recognise_controlnet
 
         return recognise_controlnet(shapes)
+
+    def release_meant(self, name: str) -> str:
+        """See Family."""
+        if known.family_meant(name):
+            return ""
+        return next((release for release, pattern in _NAMES if re.search(pattern, name.lower())), "sd1")
+
+    def small_file(self, kind: str, name: str, release: str, base: Path) -> dict[str, Tensor] | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.tiny import small_file
+
+        return small_file(kind, name, release, base)
 
     def load_clip(self, paths: Sequence[Path], clip_type: str, **more: Any) -> Clip:
         """See Family."""

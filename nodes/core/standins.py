@@ -1,0 +1,198 @@
+"""What stands in for models and pictures that are not there, and how a workflow becomes a small one: `--stand-ins`.
+
+See weft.engine.standins. Nothing here imports torch before a model is to be made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from weft.engine.folders import IMAGE_SUFFIXES, INPUT, SHIPPED, Folders
+from weft.engine.links import Link
+from weft.engine.schema.node import NodeSchema
+from weft.engine.schema.sockets import Float, Int
+from weft.engine.standins import Nodes, StandIn
+from weft.nodes.diffusion.families import release_meant
+
+BASE = SHIPPED / "checkpoints" / "weft-tiny.safetensors"
+_SHIPPED = {
+    "checkpoints": (BASE, "the small model that comes with Weft"),
+    "loras": (SHIPPED / "loras" / "weft-pixel.safetensors", "the LoRA that comes with Weft"),
+    "embeddings": (SHIPPED / "embeddings" / "weft-white.safetensors", "the embedding that comes with Weft"),
+}
+"""What stands in for files of SD 1.x, of which Weft has its own."""
+_DENOISERS = ("checkpoints", "diffusion_models")
+_NOUNS = {
+    "checkpoints": "a small checkpoint", "diffusion_models": "a small UNet", "vae": "a small VAE",
+    "text_encoders": "a small text encoder", "loras": "a small LoRA", "controlnet": "a small ControlNet",
+    "embeddings": "an embedding",
+}  # fmt: skip
+_TITLES = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "sdxl_refiner": "the SDXL refiner"}
+
+SIDE, FULL_SIDE, STEPS, FRAMES = 128, 512, 4, 5
+"""The longer side of a small workflow's pictures, that of a drawn one at full size, the most steps, and frames."""
+_LATENT_SIDE, _PIXELS = 64, 8
+_SIZES = re.compile(r"(.*_)?(width|height|x|y|left|top|right|bottom|tile_size|overlap|feathering|padding|crop_[wh])")
+_CUTS = ("steps", "start_at_step", "end_at_step", "start_step", "end_step", "last_step", "step", "refine_at_step")
+_END = 1000
+"""A step from here on is no step: it says `to the end`."""
+
+
+@dataclass(frozen=True)
+class SmallModels:
+    """See Maker: models of one release, and drawn pictures."""
+
+    release: str
+    full: bool
+
+    def make(self, kind: str, name: str) -> StandIn | None:
+        """See Maker."""
+        if kind == INPUT:
+            return self._input(name)
+        if kind == "upscale_models":
+            from safetensors.torch import save
+
+            from weft.nodes.diffusion.values.upscale_models import small_upscaler
+
+            factor = re.search(r"(?<!\d)([1248])[xX]|[xX]([1248])(?!\d)", name)
+            scale = int(next(filter(None, factor.groups()))) if factor else 4
+            return StandIn(save(small_upscaler(scale)), f"an upscaler that repeats pixels, x{scale},")
+        if not release_meant(name):
+            return None
+        release = release_meant(name) if kind in _DENOISERS else self.release
+        if release == "sd1" and kind in _SHIPPED:
+            return StandIn(*_SHIPPED[kind])
+        from weft.nodes.diffusion.families import small_file
+
+        tensors = small_file(kind, name, release, BASE)
+        if tensors is None:
+            return None
+        from safetensors.torch import save
+
+        plain = {key: value.contiguous() for key, value in tensors.items()}
+        return StandIn(save(plain), f"{_NOUNS[kind]} for {_TITLES[release]}")
+
+    def _input(self, name: str) -> StandIn | None:
+        if not name.lower().endswith(IMAGE_SUFFIXES):
+            return None
+        return StandIn(_drawn(name, FULL_SIDE if self.full else SIDE), "a drawn picture")
+
+
+class BuiltinStandIns:
+    """See weft.engine.standins.StandIns."""
+
+    def maker(self, named: Sequence[tuple[str, str]], folders: Folders, *, full: bool) -> SmallModels:
+        """See StandIns: all models are of the release that the workflow's own are of, by what they are called."""
+        releases = [release_meant(name) for kind, name in named if kind in _DENOISERS]
+        return SmallModels(next(filter(None, releases), "sd1"), full)
+
+    def smaller(self, nodes: Nodes) -> tuple[Mapping[tuple[str, str], Any], Sequence[str]]:
+        """See StandIns: sizes by one factor, steps by a map that keeps their order, frames to a few."""
+        numbers = list(_numbers(nodes))
+        sizes = [each for each in numbers if _SIZES.fullmatch(each.role)]
+        sides = [each.value for each in sizes if re.search(r"width|height", each.role)]
+        factor = min(1.0, SIDE / max(sides, default=SIDE))
+        cuts = _steps([each.value for each in numbers if each.role in _CUTS])
+        changes: dict[tuple[str, str], Any] = {}
+        for each in numbers:
+            if (small := _smaller(each, factor, cuts)) != each.value:
+                changes.setdefault(each.place, small)
+        said = []
+        if factor < 1:
+            said.append(f"sides of {max(sides)} are {SIDE}")
+        if (most := max(cuts, default=0)) > cuts.get(most, 0):
+            said.append(f"{most} steps are {cuts[most]}")
+        return changes, [f"it is a small one: {', '.join(said)}; --full leaves them"] if changes and said else []
+
+
+STAND_INS = BuiltinStandIns()
+
+
+@dataclass(frozen=True)
+class _Number:
+    """A number in a workflow: where it stands, what it is, by the input that takes it, and that input."""
+
+    place: tuple[str, str]
+    role: str
+    value: Any
+    socket: Int | Float
+    latent: bool
+
+
+def _numbers(nodes: Nodes) -> Iterator[_Number]:
+    """The numbers of all widgets; that of a node which does nothing but give one is what the input is that takes it."""
+    for node_id, (schema, inputs) in nodes.items():
+        latent = any(out.io_type == "LATENT" for out in schema.outputs) and not any(
+            type(value) is Link for value in inputs.values()
+        )
+        for name, spec in schema.given(inputs).items():
+            value, socket = inputs.get(name), spec.socket
+            if not isinstance(socket, Int | Float):
+                continue
+            place = (node_id, name)
+            if type(value) is Link:
+                source = nodes.get(value.node_id)
+                held = _held(*source) if source is not None else None
+                if held is None:
+                    continue
+                place, value = (value.node_id, held), source[1][held] if source is not None else None
+            if type(value) in (int, float):
+                yield _Number(place, name.rpartition(".")[2], value, socket, latent)
+
+
+def _held(schema: NodeSchema, inputs: Mapping[str, Any]) -> str | None:
+    """The input of a node that has one number, and nothing that is linked."""
+    numbers = [name for name, spec in schema.given(inputs).items() if isinstance(spec.socket, Int | Float)]
+    return numbers[0] if len(numbers) == 1 and type(inputs.get(numbers[0])) in (int, float) else None
+
+
+def _steps(values: Sequence[Any]) -> dict[int, int]:
+    """What becomes of numbers of steps: fewer, and what came before another still does."""
+    known = sorted({value for value in values if type(value) is int and 0 < value < _END})
+    factor = min(1.0, STEPS / max(known, default=STEPS))
+    fewer = {0: 0}
+    for value in known:
+        fewer[value] = min(value, max(round(value * factor), max(fewer.values()) + 1))
+    return fewer
+
+
+def _smaller(number: _Number, factor: float, cuts: Mapping[int, int]) -> Any:
+    role, value = number.role, number.value
+    if role in _CUTS:
+        return cuts.get(value, value)
+    if role == "megapixels":
+        return max(number.socket.options.get("min", 0.01), value * factor**2)
+    if role in ("length", "frames", "num_frames", "video_frames"):
+        return min(value, FRAMES)
+    if not _SIZES.fullmatch(role) or type(value) is not int or factor == 1:
+        return value
+    multiple = _LATENT_SIDE if number.latent else _PIXELS
+    least = multiple if re.search(r"width|height", role) and value else 0
+    options = number.socket.options
+    small = max(least, round(value * factor / multiple) * multiple, options.get("min", 0))
+    return min(value, small)
+
+
+def _drawn(name: str, side: int) -> bytes:
+    """A PNG, the same for one name: a disc on a gradient, transparent in its middle, so that its mask is one."""
+    import io
+
+    from PIL import Image, ImageDraw
+
+    seed = hashlib.blake2b(name.encode(errors="backslashreplace"), digest_size=9).digest()
+    ends = Image.new("RGB", (2, 2))
+    ends.putdata([tuple(seed[:3]), tuple(seed[3:6]), tuple(seed[6:9]), tuple(255 - each for each in seed[:3])])
+    picture = ends.resize((side, side), Image.Resampling.BILINEAR)
+    draw = ImageDraw.Draw(picture)
+    box = (side // 4, side // 4, 3 * side // 4, 3 * side // 4)
+    draw.ellipse(box, fill=tuple(255 - each for each in seed[3:6]))
+    alpha = Image.new("L", (side, side), 255)
+    ImageDraw.Draw(alpha).ellipse((3 * side // 8, 3 * side // 8, 5 * side // 8, 5 * side // 8), fill=0)
+    picture.putalpha(alpha)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return stream.getvalue()

@@ -1,0 +1,158 @@
+"""Stand-ins: what takes the place of files that are not there, and a workflow made a small one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+import weft
+from weft import InvalidWorkflow
+from weft.engine.links import Link
+from weft.engine.schema.registry import Registry
+from weft.engine.session import Session
+from weft.engine.standins import Nodes
+from weft.nodes.core.standins import STAND_INS
+
+REGISTRY = Registry.discover()
+Inputs = dict[str, Any]
+
+
+def nodes(**given: tuple[str, Inputs]) -> Nodes:
+    return {node_id: (REGISTRY[class_type], inputs) for node_id, (class_type, inputs) in given.items()}
+
+
+def stage(start: int, end: int, steps: int = 20, **more: Any) -> tuple[str, Inputs]:
+    return "KSamplerAdvanced", {"steps": steps, "start_at_step": start, "end_at_step": end, **more}
+
+
+def latent(width: int, height: int) -> tuple[str, Inputs]:
+    return "EmptyLatentImage", {"width": width, "height": height, "batch_size": 1}
+
+
+def test_steps_are_fewer_and_keep_their_order() -> None:
+    changes, said = STAND_INS.smaller(nodes(a=stage(0, 7), b=stage(7, 9), c=stage(9, 10_000)))
+    assert changes == {
+        ("a", "steps"): 4, ("a", "end_at_step"): 1, ("b", "steps"): 4, ("b", "start_at_step"): 1,
+        ("b", "end_at_step"): 2, ("c", "steps"): 4, ("c", "start_at_step"): 2,
+    }  # fmt: skip
+    assert said == ["it is a small one: 20 steps are 4; --full leaves them"]
+
+
+def test_each_of_many_stages_keeps_a_step() -> None:
+    stages = {f"s{number}": stage(number, number + 1, steps=8) for number in range(8)}
+    assert STAND_INS.smaller(nodes(**stages)) == ({}, [])
+
+
+def test_sizes_have_one_factor_and_latents_whole_blocks() -> None:
+    changes, said = STAND_INS.smaller(
+        nodes(
+            empty=latent(1024, 640),
+            area=("ConditioningSetArea", {"width": 512, "height": 320, "x": 256, "y": 0, "strength": 1.0}),
+            scale=("ImageScale", {"width": 2048, "height": 1280, "crop": "disabled"}),
+            total=("ImageScaleToTotalPixels", {"megapixels": 1.0}),
+        )
+    )
+    assert changes == {
+        ("empty", "width"): 64, ("empty", "height"): 64, ("area", "width"): 64, ("area", "height"): 64,
+        ("area", "x"): 16, ("scale", "width"): 128, ("scale", "height"): 80, ("total", "megapixels"): 0.01,
+    }  # fmt: skip
+    assert said == ["it is a small one: sides of 2048 are 128; --full leaves them"]
+
+
+def test_a_number_that_another_node_gives_is_what_takes_it() -> None:
+    switch = Link("number", 0)
+    graph = nodes(
+        number=("PrimitiveInt", {"value": 12}),
+        a=("KSamplerAdvanced", {"steps": 20, "start_at_step": 0, "end_at_step": switch}),
+        b=("KSamplerAdvanced", {"steps": 20, "start_at_step": switch, "end_at_step": 20}),
+    )
+    assert STAND_INS.smaller(graph)[0]["number", "value"] == 2
+
+
+def test_a_small_workflow_stays_as_it_is() -> None:
+    assert STAND_INS.smaller(nodes(empty=latent(128, 128), a=stage(0, 2, steps=4))) == ({}, [])
+
+
+def graph(checkpoint: str, **more: Any) -> dict[str, Any]:
+    """A checkpoint, a LoRA, an embedding, a ControlNet, a VAE, a picture, an upscaler: all that may be missing."""
+    return {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint}},
+        "2": {
+            "class_type": "LoraLoader",
+            "inputs": {"model": ["1", 0], "clip": ["1", 1], "lora_name": "a/style.safetensors", "strength_model": 1.0,
+                       "strength_clip": 1.0},
+        },
+        "3": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["2", 1], "text": "a cat embedding:mine"}},
+        "4": {"class_type": "ControlNetLoader", "inputs": {"control_net_name": "canny.pth"}},
+        "5": {"class_type": "LoadImage", "inputs": {"image": "dog.png"}},
+        "6": {
+            "class_type": "ControlNetApplyAdvanced",
+            "inputs": {"positive": ["3", 0], "negative": ["3", 0], "control_net": ["4", 0], "image": ["5", 0],
+                       "strength": 1.0, "start_percent": 0.0, "end_percent": 1.0},
+        },
+        "7": {"class_type": "EmptyLatentImage", "inputs": {"width": 512, "height": 512, "batch_size": 1}},
+        "8": {
+            "class_type": "KSampler",
+            "inputs": {"model": ["2", 0], "positive": ["6", 0], "negative": ["6", 1], "latent_image": ["7", 0],
+                       "seed": 1, "steps": 20, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal",
+                       "denoise": 1.0},
+        },
+        "9": {"class_type": "VAELoader", "inputs": {"vae_name": "some.safetensors"}},
+        "10": {"class_type": "VAEDecode", "inputs": {"samples": ["8", 0], "vae": ["9", 0]}},
+        "11": {"class_type": "UpscaleModelLoader", "inputs": {"model_name": "2x_sharp.pth"}},
+        "12": {"class_type": "ImageUpscaleWithModel", "inputs": {"upscale_model": ["11", 0], "image": ["10", 0]}},
+        "13": {"class_type": "SaveImage", "inputs": {"images": ["12", 0], "filename_prefix": "x"}},
+    } | more  # fmt: skip
+
+
+@pytest.mark.parametrize("checkpoint", ["dreamshaper_8.safetensors", "ponyXL_v6.safetensors"])
+def test_a_graph_runs_without_any_of_its_files(checkpoint: str, tmp_path: Path) -> None:
+    folders: dict[str, Any] = {"output": tmp_path / "out", "temp": tmp_path / "temp", "input": tmp_path}
+    prompt = graph(checkpoint)
+    with pytest.raises(InvalidWorkflow) as caught:
+        weft.run(prompt, **folders)
+    assert {issue.node_id for issue in caught.value.issues} == {"1", "2", "3", "4", "5", "9", "11"}
+    result = weft.run(prompt, stand_ins=True, **folders)
+    with Image.open(result.files[0]) as picture:
+        assert picture.size == (256, 256)
+    said = [text for _, text in result.warnings]
+    missing = [checkpoint, "a/style", "mine", "canny.pth", "dog.png", "some", "2x_sharp.pth"]
+    assert all(any(text.startswith(name) and text.endswith("stands in for it") for text in said) for name in missing)
+    # The picture says so itself: run again, it is run with stand-ins.
+    session = Session(**folders)
+    again = session.plan(session.read(result.files[0]))
+    assert any("stands in for it" in note.text for note in again.lowered.notes)
+
+
+def test_what_is_there_is_taken(tmp_path: Path) -> None:
+    Image.new("RGB", (40, 24), "red").save(tmp_path / "dog.png")
+    prompt = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "dog.png"}},
+        "2": {"class_type": "LoadImage", "inputs": {"image": "cat.png"}},
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+        "4": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+    }
+    given: dict[str, Any] = {"input": tmp_path, "temp": tmp_path / "temp", "stand_ins": True, "targets": ["1", "2"]}
+    small = weft.run(prompt, **given)
+    assert [tuple(small[node][0].shape) for node in ("1", "2")] == [(1, 24, 40, 3), (1, 128, 128, 3)]
+    assert tuple(weft.run(prompt, full=True, **given)["2"][0].shape) == (1, 512, 512, 3)
+    assert 0 < float(small["2"][1].mean()) < 0.2  # a mask that covers some of it
+
+
+@pytest.mark.parametrize("name", ["flux1-dev.safetensors", "wan2.2_t2v.safetensors", "t5xxl_fp16.safetensors"])
+def test_a_family_that_is_not_here_has_no_stand_in(name: str, tmp_path: Path) -> None:
+    session = Session(stand_ins=True, temp=tmp_path / "temp")
+    issues = session.issues(session.read(graph(name)))
+    assert [(issue.node_id, issue.missing_file) for issue in issues] == [("1", True)]
+
+
+@pytest.mark.parametrize("name", ["../x.png", "/etc/x.png", "a/../../x.png"])
+def test_no_stand_in_is_put_outside_of_its_folder(name: str, tmp_path: Path) -> None:
+    session = Session(stand_ins=True, temp=tmp_path / "temp")
+    prompt = session.read({"1": {"class_type": "LoadImage", "inputs": {"image": name}},
+                           "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})  # fmt: skip
+    assert [issue.node_id for issue in session.issues(prompt)] == ["1"]
+    assert not list(tmp_path.rglob("x.png"))
