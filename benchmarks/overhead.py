@@ -9,7 +9,8 @@ same prompt again; changed: the last node's input differs. Exit code 1 where a b
 * at most 6 ms in all for 10 nodes, where the fixed cost of a run is most of it;
 * linear: a node of a graph of 10,000 costs at most twice what one of 1,000 does;
 * a chain of 100,000 validates and runs within the same 60 us a node (not within the factor: at that size the
-  processor's caches and Python's garbage collector are what grows).
+  processor's caches and Python's garbage collector are what grows);
+* a list is as linear: its values count as nodes; they are made by one, given to another one by one, to a third at once.
 """
 
 from __future__ import annotations
@@ -60,6 +61,16 @@ def End(*, a: Number, delta: Delta) -> Number:
     return a + delta
 
 
+@node(category="benchmark")
+def Numbers(*, count: Delta) -> list[Number]:
+    return list(range(count))
+
+
+@node(category="benchmark")
+def Sum(*, numbers: list[Number]) -> Number:
+    return sum(numbers)
+
+
 def chain(size: int) -> Graph:
     """One node after the other."""
     graph: Graph = {"0": {"class_type": "Start", "inputs": {"delta": 1}}}
@@ -94,7 +105,18 @@ def layered(size: int) -> Graph:
     return graph
 
 
-SHAPES: dict[str, Callable[[int], Graph]] = {"chain": chain, "fan-out": fan_out, "layered": layered}
+def listed(size: int) -> Graph:
+    """One list: made, given to a node value by value, taken at once."""
+    return {
+        "0": {"class_type": "Numbers", "inputs": {"count": size}},
+        "1": {"class_type": "Add", "inputs": {"a": ["0", 0], "delta": 1}},
+        "2": {"class_type": "Sum", "inputs": {"numbers": ["1", 0]}},
+        "3": {"class_type": "End", "inputs": {"a": ["2", 0], "delta": 0}},
+    }
+
+
+SHAPES: dict[str, Callable[[int], Graph]] = {"chain": chain, "fan-out": fan_out, "layered": layered, "list": listed}
+NODES = (Start, Add, End, Numbers, Sum)
 
 
 @contextmanager
@@ -122,7 +144,7 @@ def cpu_seconds(work: Callable[[], Any]) -> float:
 
 def measure(graph: Graph, repeats: int) -> dict[str, float]:
     """Median CPU seconds of a run that is cold, fully cached, and changed in its last node only."""
-    registry = Registry().add([Start, Add, End])
+    registry = Registry().add(NODES)
     last = list(graph)[-1]
     edited = {**graph, last: {**graph[last], "inputs": {**graph[last]["inputs"], "delta": 999_999}}}
     taken: dict[str, list[float]] = {"cold": [], "cached": [], "changed": []}
@@ -139,7 +161,7 @@ def run(graph: Graph, registry: Registry, cache: MemoryCache) -> None:
 
 def rows(sizes: tuple[int, ...], longest: int) -> Iterator[dict[str, Any]]:
     """One row a graph: `us` a node and `ms` in all, for each phase."""
-    run(chain(100), Registry().add([Start, Add, End]), MemoryCache())  # imports are paid here
+    run(chain(100), Registry().add(NODES), MemoryCache())  # imports are paid here
     for shape, make in SHAPES.items():
         for size in (*sizes, *((longest,) if shape == "chain" and longest else ())):
             repeats = 15 if size <= 100 else 7 if size <= 1_000 else 3

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from weft.engine.schema.authoring import node
     from weft.engine.schema.registry import Registry
     from weft.engine.session import Session
+    from weft.engine.values import ExecutionBlocker, Values
 
 _HOME = {
     "run": "weft.engine.api",
@@ -35,11 +36,14 @@ _HOME = {
     "NodeFailed": "weft.engine.errors",
     "RunResult": "weft.engine.running.result",
     "Registry": "weft.engine.schema.registry",
+    "Values": "weft.engine.values",
+    "ExecutionBlocker": "weft.engine.values",
 }
 
 __all__ = [
     "CancelToken",
     "DiskCache",
+    "ExecutionBlocker",
     "InvalidWorkflow",
     "MemoryCache",
     "NodeError",
@@ -47,6 +51,7 @@ __all__ = [
     "Registry",
     "RunResult",
     "Session",
+    "Values",
     "WeftError",
     "convert",
     "node",
