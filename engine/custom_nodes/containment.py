@@ -121,7 +121,8 @@ def _overriding(owner: Any) -> set[str]:
     if not isinstance(owner, type):
         return set()
     inherited = {key for base in owner.__mro__[1:] for key, value in vars(base).items() if _is_code(value)}
-    return inherited & vars(owner).keys()
+    # A class that compares has no hash: None stands there.
+    return inherited & {key for key, value in vars(owner).items() if _is_code(value)}
 
 
 def _is_being_loaded(name: str) -> bool:
