@@ -71,7 +71,9 @@ class _Watch:
                 and name not in self._before
                 and (name.partition(".")[0] == loaded or not _is_being_loaded(name))
             ):
-                self._before[name] = {key: value for key, value in vars(owner).items() if _is_code(value)}
+                # A class may override by what is no code: one that compares has None for __hash__.
+                own = _overriding(owner)
+                self._before[name] = {key: value for key, value in vars(owner).items() if key in own or _is_code(value)}
         if self._imports is not None:
             self._state = {**self._imports.state(), **self._state}
 
@@ -121,8 +123,7 @@ def _overriding(owner: Any) -> set[str]:
     if not isinstance(owner, type):
         return set()
     inherited = {key for base in owner.__mro__[1:] for key, value in vars(base).items() if _is_code(value)}
-    # A class that compares has no hash: None stands there.
-    return inherited & {key for key, value in vars(owner).items() if _is_code(value)}
+    return inherited & vars(owner).keys()
 
 
 def _is_being_loaded(name: str) -> bool:
