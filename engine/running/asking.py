@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from weft.engine.errors import Interrupted, NodeError
+from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.links import Link
 from weft.engine.running.call import Call, Wanted, failure, is_there
 from weft.engine.schema.node import Wants
+
+
+class NodeInputError(WeftError):
+    """A node asked for an input that it was not given."""
 
 
 class Asking(Call):
@@ -56,7 +60,7 @@ class Asking(Call):
         links: dict[str, Link] = {}
         for name in names or ():
             if name not in inputs:
-                raise ValueError(f"it asks for its input {name!r}, which it was not given")
+                raise NodeInputError(f"it asks for its input {name!r}, which it was not given")
             if name in step.lazy and not is_there(self.outputs, step.inputs[name]):
                 links[name] = step.inputs[name]
         return links

@@ -27,6 +27,14 @@ class BadExpansion(WeftError):
     """A node expanded into something that is no graph."""
 
 
+class DuplicateNodeError(BadExpansion):
+    """A node expanded into one of an id that the run has already."""
+
+
+class DependencyCycleError(BadExpansion):
+    """What a node expanded into, or asked for, waits for itself."""
+
+
 class _Inner(NamedTuple):
     """A node inside, before its key is known."""
 
@@ -44,7 +52,7 @@ class _Inner(NamedTuple):
 def grow(planner: Planner, state: RunState, step: Step, expansion: Expansion) -> Growth:
     """Plan what `step`, which is running, expanded into.
 
-    Raises BadExpansion for what is no graph, MissingFile for a file that a node inside names.
+    Raises BadExpansion, or one of its kinds, for what is no graph; MissingFile for a file that a node inside names.
     """
     read = _read(planner.registry, state.nodes, step, expansion.graph)
     results = expansion.results
@@ -74,12 +82,12 @@ def grow(planner: Planner, state: RunState, step: Step, expansion: Expansion) ->
 def ask(planner: Planner, state: RunState, step: Step, links: Sequence[Link]) -> Growth:
     """Plan what `step`, which is running, asks for by these links, as far as it is not there.
 
-    Raises BadExpansion where that waits for the step itself.
+    Raises DependencyCycleError where that waits for the step itself.
     """
     keep: dict[str, set[int]] = {}
     for source, slot in links:
         keep.setdefault(source, set()).add(slot)
-    steps, computes = _steps(planner, state, step, state.nodes, keep, (step.node_id,))
+    steps, computes = _steps(planner, state, step, state.nodes, keep, (step.node_id,), "asks for a value")
     return Growth(Plan(steps, frozenset(keep)), computes, parents=tuple(link.node_id for link in links))
 
 
@@ -97,10 +105,11 @@ def _steps(
     nodes: Mapping[str, Known],
     keep: Mapping[str, Collection[int]],
     open_: Collection[str] = (),
+    what: str = "expanded into a graph",
 ) -> tuple[tuple[Step, ...], Mapping[bytes, str]]:
     """The steps for those slots that will not be there otherwise, and for what they need; and who computes which key.
 
-    `open_` is the step if it has expanded itself, and waits for what is planned.
+    `open_` is the step if it waits for what is planned; `what` it does begins the message where that waits for it.
     """
 
     def alive(node_id: str, slots: Collection[int]) -> bool:
@@ -112,7 +121,7 @@ def _steps(
 
     def sources(node_id: str) -> Iterator[str]:
         if node_id in state.expanded or node_id in open_:
-            raise BadExpansion(f"expanded into a graph that waits for node {node_id}, which itself waits for it")
+            raise DependencyCycleError(f"{what} that waits for node {node_id}, which itself waits for it")
         return (source for source, slot in nodes[node_id].takes if not alive(source, (slot,)))
 
     missing = {node_id: slots for node_id, slots in keep.items() if not alive(node_id, slots)}
@@ -144,7 +153,7 @@ def _read(registry: Registry, known: Mapping[str, Known], step: Step, graph: Map
         # A node whose outputs were let go, and are asked for again, expands once more.
         origin = known[node_id].origin if node_id in known else None
         if node_id in known and (origin is None or origin.parent != step.node_id):
-            raise BadExpansion(f"expanded into a node {node_id!r}, an id that this run has already")
+            raise DuplicateNodeError(f"expanded into a node {node_id!r}, an id that this run has already")
         class_type = node["class_type"]
         runnable = registry.find(class_type) if isinstance(class_type, str) else None
         if runnable is None:
@@ -159,7 +168,9 @@ def _read(registry: Registry, known: Mapping[str, Known], step: Step, graph: Map
         if not isinstance(given, Mapping):
             raise BadExpansion(f"expanded into node {node_id}, whose inputs are a {type(given).__name__}")
         title = (meta.get("title") if isinstance(meta, Mapping) else "") or schema.display_name or class_type
-        display = node.get("override_display_id") or step.display_id or step.node_id
+        display = node.get("override_display_id") or step.node_id
+        if display in known:
+            display = known[display].display_id or display
         inputs = _inputs(node_id, runnable, given)
         inside[node_id] = _Inner(title, runnable, inputs, Origin(step.node_id, display, real))
     return inside
@@ -212,7 +223,8 @@ def _order(targets: Iterable[str], sources: Callable[[str], Iterator[str]]) -> l
             for source in waiting:
                 if source in path:
                     cycle = [*list(path)[list(path).index(source) :], source]
-                    raise BadExpansion(f"expanded into nodes that wait for each other: {' -> '.join(reversed(cycle))}")
+                    path_of = " -> ".join(reversed(cycle))
+                    raise DependencyCycleError(f"expanded into nodes that wait for each other: {path_of}")
                 if source not in placed:
                     stack.append((source, sources(source)))
                     path[source] = None

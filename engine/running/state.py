@@ -75,10 +75,12 @@ NOTHING = Growth(Plan(()), {})
 
 @dataclass
 class Join:
-    """The end of a node that expanded. All but `results` and `parents` is its own and of the nodes inside, so far."""
+    """The end of a node that expanded. `inside` are the keys of the nodes inside; what follows is its own and of these,
+    so far."""
 
     results: tuple[tuple[Part, ...], ...]
     parents: tuple[str, ...]
+    inside: Collection[bytes] = ()
     ui: dict[str, list[Any]] = field(default_factory=dict)
     files: dict[Path, None] = field(default_factory=dict)
     warnings: dict[Warned, None] = field(default_factory=dict)
@@ -172,7 +174,8 @@ class RunState:
         self.nodes.update(growth.plan.nodes)
         self.computes.update(growth.computes)
         self.running.discard(node_id)
-        self.expanded[node_id] = Join(growth.results, growth.parents)
+        inside = frozenset(known.key.digest for known in growth.plan.nodes.values())
+        self.expanded[node_id] = Join(growth.results, growth.parents, inside)
         self.expanded[node_id].gather(growth.shown)
         self.first -= 1
         self.rank[node_id] = self.first
@@ -228,8 +231,7 @@ class RunState:
 
     def outward(self, node_id: str, warnings: Iterable[Warned]) -> tuple[Warned, ...]:
         """The same of a node that expanded: what nodes inside said, it says, since a later run may not know these."""
-        inside = {known.key.digest for known in self.nodes.values() if known.origin and known.origin.parent == node_id}
-        own = self.nodes[node_id].key.digest
+        inside, own = self.expanded[node_id].inside, self.nodes[node_id].key.digest
         return tuple(dict.fromkeys((own if digest in inside else digest, text) for digest, text in warnings))
 
     def waits(self, node_id: str, other: str) -> bool:

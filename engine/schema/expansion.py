@@ -5,6 +5,7 @@ The form is ComfyUI's, `{"result": (...), "expand": {id: {"class_type", "inputs"
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from weft.engine.links import Link
@@ -12,6 +13,21 @@ from weft.engine.links import Link
 
 class Expanded(dict[str, Any]):
     """A result that holds a graph; GraphBuilder.result makes it."""
+
+
+MAX_ID = 256
+"""The longest id of a node inside; a longer one is cut, and has a digest of the whole at its end."""
+
+
+def inner_id(prefix: str, name: str) -> str:
+    """The id of a node inside: the prefix and its name.
+
+    A loop that expands into itself makes them longer each time round; cut, a thousand rounds cost a thousand times one.
+    """
+    node_id = prefix + name
+    if len(node_id) <= MAX_ID:
+        return node_id
+    return f"{node_id[:64]}~{hashlib.blake2b(node_id.encode('utf-8', 'surrogatepass'), digest_size=16).hexdigest()}"
 
 
 class NodeRef:
@@ -43,7 +59,7 @@ class GraphBuilder:
 
         Raises ValueError for a name given twice.
         """
-        node_id = self.prefix + (name or str(len(self.nodes)))
+        node_id = inner_id(self.prefix, name or str(len(self.nodes)))
         if node_id in self.nodes:
             raise ValueError(f"two nodes of one expansion are named {name!r}")
         given = {key: value for key, value in inputs.items() if value is not None}
