@@ -82,6 +82,10 @@ class Output:
 class UI(dict[str, list[Any]]):
     """What an output node returns: lists by kind, as ComfyUI's `ui`: `UI(images=[{"filename": ..., ...}])`."""
 
+    def beside(self, *outputs: Any) -> Any:
+        """What a node returns that has these outputs, too; its annotation is the tuple of them."""
+        return {"ui": self, "result": outputs}
+
 
 PromptJson = Annotated[dict[str, Any], Hidden("PROMPT")]
 ExtraPnginfo = Annotated[dict[str, Any], Hidden("EXTRA_PNGINFO")]

@@ -22,6 +22,8 @@ OUTPUT_FILES = {
     "control_after_refresh": "first",
 }
 
+Shown = Annotated[Image, Output("images")]
+
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
 Padding = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
@@ -64,24 +66,27 @@ def SaveImage(
     prompt: PromptJson,
     extra_pnginfo: ExtraPnginfo,
     context: RunContext,
-) -> UI:
-    """Write pictures to the output folder as PNG, with the workflow that made them.
+) -> tuple[Shown]:
+    """Write pictures to the output folder as PNG, with the workflow that made them, and pass them on.
 
     Args:
         images: The pictures.
         filename_prefix: Subfolder and beginning of the names; `%date:yyyy-MM-dd%`, `%width%`, `%height%` are filled in.
     """
-    return save_images(images, filename_prefix, "output", {"prompt": prompt, **extra_pnginfo}, 4, context)
+    metadata = {"prompt": prompt, **extra_pnginfo}
+    return save_images(images, filename_prefix, "output", metadata, 4, context).beside(images)
 
 
 @node(display_name="Preview Image", category="image", output_node=True)
-def PreviewImage(*, images: Image, prompt: PromptJson, extra_pnginfo: ExtraPnginfo, context: RunContext) -> UI:
-    """Write pictures to the folder for temporary files.
+def PreviewImage(
+    *, images: Image, prompt: PromptJson, extra_pnginfo: ExtraPnginfo, context: RunContext
+) -> tuple[Shown]:
+    """Write pictures to the folder for temporary files, and pass them on.
 
     Args:
         images: The pictures.
     """
-    return preview(images, {"prompt": prompt, **extra_pnginfo}, context)
+    return preview(images, {"prompt": prompt, **extra_pnginfo}, context).beside(images)
 
 
 @node(display_name="Compare Images", category="image", output_node=True, python_module=NEWER)
@@ -139,7 +144,7 @@ def GetImageSize(
         image: The pictures.
     """
     batch, height, width, _ = image.shape
-    return _with_text((width, height, batch), f"width: {width}, height: {height}, batch size: {batch}")
+    return UI(text=[f"width: {width}, height: {height}, batch size: {batch}"]).beside(width, height, batch)
 
 
 @node(display_name="Upscale Image", category="image/upscaling")
@@ -199,11 +204,6 @@ def preview(images: Image, metadata: Mapping[str, Any], context: RunContext) -> 
     # A name of its own for each call: previews of several runs must not be mistaken for each other.
     prefix = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
     return save_images(images, prefix, "temp", metadata, 1, context)
-
-
-def _with_text(outputs: tuple[Any, ...], text: str) -> Any:
-    """What a node returns that has outputs, and a text to show."""
-    return {"ui": {"text": [text]}, "result": outputs}
 
 
 def save_images(

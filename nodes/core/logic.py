@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-from weft.engine.schema.authoring import Lazy, Output, node
+from weft.engine.schema.authoring import UI, Lazy, Output, node
 from weft.engine.schema.sockets import MATCH_TYPE, Boolean, Float, Int, MatchType, Socket, String
 from weft.nodes.core.types import NEWER, Anything
 
@@ -125,8 +125,7 @@ def PreviewAny(*, source: Anything) -> tuple[Annotated[str, String()]]:
         source: The value.
     """
     text = _as_text(source)
-    shown: Any = {"ui": {"text": [text]}, "result": (text,)}
-    return shown
+    return UI(text=[text]).beside(text)
 
 
 SWITCHED = {"template_id": "switch", "allowed_types": "*"}

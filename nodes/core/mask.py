@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from weft.engine.context import RunContext
-from weft.engine.schema.authoring import UI, ExtraPnginfo, Output, PromptJson, node
+from weft.engine.schema.authoring import ExtraPnginfo, Output, PromptJson, node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.image import ImageFile, preview
@@ -170,15 +170,17 @@ def ImageToMask(*, image: Image, channel: Annotated[str, Combo(("red", "green", 
 
 
 @node(category="mask", output_node=True, python_module=EXTRAS)
-def MaskPreview(*, mask: Mask, prompt: PromptJson, extra_pnginfo: ExtraPnginfo, context: RunContext) -> UI:
-    """Write masks as grey pictures to the folder for temporary files.
+def MaskPreview(
+    *, mask: Mask, prompt: PromptJson, extra_pnginfo: ExtraPnginfo, context: RunContext
+) -> tuple[Annotated[Mask, Output("mask")]]:
+    """Write masks as grey pictures to the folder for temporary files, and pass them on.
 
     Args:
         mask: The masks; white is masked.
     """
     from weft.nodes.diffusion.values.masks import to_image
 
-    return preview(to_image(mask), {"prompt": prompt, **extra_pnginfo}, context)
+    return preview(to_image(mask), {"prompt": prompt, **extra_pnginfo}, context).beside(mask)
 
 
 @node(display_name="VAE Encode (for Inpainting)", category="latent/inpaint")

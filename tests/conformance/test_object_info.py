@@ -34,7 +34,7 @@ REGISTRY = Registry.discover()
 COMFYUI = [name for name in REGISTRY if REGISTRY[name].python_module != "weft"]
 NEWER = [name for name in COMFYUI if name not in document("object_info")]
 
-GREW = {"PreviewAny"}
+GREW = {"MaskPreview", "PreviewAny", "PreviewImage", "SaveImage"}
 """Classes to which newer versions gave outputs, which many workflows link: they have those of the templates."""
 
 UNSAVED: set[str] = set()

@@ -140,3 +140,20 @@ def test_a_switch_runs_only_what_it_takes() -> None:
     prompt["1"]["inputs"]["switch"] = False
     with pytest.raises(NodeError, match="division by zero"):
         run(prompt, "1")
+
+
+def test_pictures_that_are_written_are_passed_on(tmp_path: Path) -> None:
+    prompt = {
+        "0": node("EmptyImage", width=8, height=4, batch_size=2, color=255),
+        "1": node("SaveImage", images=["0", 0], filename_prefix="a"),
+        "2": node("PreviewImage", images=["1", 0]),
+        "3": node("ImageInvert", image=["2", 0]),
+        "4": node("MaskPreview", mask=["5", 0]),
+        "5": node("SolidMask", value=1.0, width=2, height=2),
+        "6": node("InvertMask", mask=["4", 0]),
+    }
+    result = run(prompt, "3", "6", output=tmp_path)
+    assert result["3"][0].shape == (2, 4, 8, 3)
+    assert not result["6"][0].any()
+    assert len(result.files) == 2
+    assert len(result.previews) == 3
