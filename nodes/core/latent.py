@@ -90,7 +90,8 @@ def VAEDecodeTiled(
 
     vae = require(vae, "VAE")
     cell, overlap = vae.downscale, min(overlap, tile_size // 4)
-    return vae.decode_tiled(samples_of(samples), tile_size // cell, overlap // cell, context.progress)
+    tile = tile_size // cell
+    return vae.decode_tiled(samples_of(samples), tile, tile, overlap // cell, report=context.progress)
 
 
 @node(display_name="VAE Encode (Tiled)", category="_for_testing")
@@ -114,7 +115,8 @@ def VAEEncodeTiled(
         temporal_size: For VAEs of videos alone: frames encoded at once.
         temporal_overlap: For VAEs of videos alone: frames that neighbouring stretches share.
     """
-    return {"samples": require(vae, "VAE").encode_tiled(pixels, tile_size, overlap, context.progress)}
+    vae = require(vae, "VAE")
+    return {"samples": vae.encode_tiled(pixels, tile_size, tile_size, overlap, report=context.progress)}
 
 
 @node(display_name="Upscale Latent", category="latent")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +64,18 @@ def open_checkpoint(make_checkpoint: MakeCheckpoint) -> Callable[..., Any]:
         return opened[path]
 
     return open_
+
+
+@pytest.fixture
+def packs(tmp_path: Path) -> Iterator[None]:
+    """ComfyUI's module names are answered, as while packs are in use."""
+    from weft.engine.folders import Folders
+    from weft.engine.schema.registry import Registry
+    from weft.engine.settings import Settings
+    from weft.nodes import compat
+    from weft.nodes.core.settings import SETTINGS
+
+    folders = Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
+    compat.install(compat.Host(Registry({}), folders, Settings.load({}, SETTINGS)))
+    yield
+    compat.uninstall()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from weft.engine.folders import Folders
-from weft.engine.schema.registry import Registry
-from weft.engine.settings import Settings
-from weft.nodes import compat
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.custom import custom_sample
 from weft.nodes.diffusion.sampling.guidance import CFG
@@ -28,12 +23,7 @@ from .ksampling import ksample
 SEED = 5
 
 
-@pytest.fixture(autouse=True)
-def packs(tmp_path: Path) -> Iterator[None]:
-    folders = Folders(models=[tmp_path], input=tmp_path, output=tmp_path, temp=tmp_path)
-    compat.install(compat.Host(Registry({}), folders, Settings()))
-    yield
-    compat.uninstall()
+pytestmark = pytest.mark.usefixtures("packs")
 
 
 @pytest.fixture

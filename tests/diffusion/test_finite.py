@@ -44,10 +44,10 @@ def vae(net: Autoencoder) -> KLVae:
 
 CALLS: dict[str, tuple[Callable[[Autoencoder, Tensor], Tensor], str]] = {
     "encode": (lambda net, x: vae(net).encode(x), "the VAE's encoder"),
-    "encode_tiled": (lambda net, x: vae(net).encode_tiled(x, 32, 8), "the VAE's encoder"),
+    "encode_tiled": (lambda net, x: vae(net).encode_tiled(x, 32, 32, 8), "the VAE's encoder"),
     "decode": (lambda net, x: vae(net).decode(x[..., :4].movedim(-1, 1)), "the VAE's decoder"),
     "decode_tiled": (
-        lambda net, x: vae(net).decode_tiled(x[..., :4].movedim(-1, 1), 16, 4),
+        lambda net, x: vae(net).decode_tiled(x[..., :4].movedim(-1, 1), 16, 16, 4),
         "the VAE's decoder",
     ),
     "upscale": (lambda net, x: UpscaleModel(PatchedNetwork(net), 1, 4).upscale(x), "the upscale model"),

@@ -23,14 +23,14 @@ def doubled(part: Tensor) -> Tensor:
 def test_a_network_without_reach_is_tiled_without_a_trace(height: int, width: int, half: int, overlap: int) -> None:
     items = torch.rand(2, 3, height, width)
     overlap = min(overlap, half - 1)
-    tiled = mean_over_tilings(items, doubled, three_shapes(2 * half), overlap, Fraction(2))
+    tiled = mean_over_tilings(items, doubled, three_shapes((2 * half, 2 * half)), overlap, Fraction(2))
     assert torch.allclose(tiled, doubled(items), atol=1e-6)
 
 
 def test_downscaling() -> None:
     items = torch.rand(1, 3, 40, 56)
     pool = torch.nn.AvgPool2d(8)
-    tiled = mean_over_tilings(items, pool, three_shapes(32), 8, Fraction(1, 8))
+    tiled = mean_over_tilings(items, pool, three_shapes((32, 32)), 8, Fraction(1, 8))
     assert torch.allclose(tiled, pool(items), atol=1e-6)
 
 
@@ -53,7 +53,7 @@ def test_what_fits_into_a_tile_is_run_at_once() -> None:
         sizes.append(tuple(part.shape[2:]))
         return part
 
-    mean_over_tilings(torch.zeros(1, 1, 4, 4), record, three_shapes(8), 2, Fraction(1))
+    mean_over_tilings(torch.zeros(1, 1, 4, 4), record, three_shapes((8, 8)), 2, Fraction(1))
     assert sizes == [(4, 4)] * 3
 
 
@@ -64,9 +64,9 @@ def test_reports_each_tile() -> None:
 
 
 def test_three_shapes() -> None:
-    assert set(three_shapes(64)) == {(64, 64), (128, 32), (32, 128)}
-    with pytest.raises(DiffusionError, match="a tile of 1 is too small"):
-        three_shapes(1)
+    assert set(three_shapes((64, 64))) == {(64, 64), (128, 32), (32, 128)}
+    with pytest.raises(DiffusionError, match="a tile of 1x1 is too small"):
+        three_shapes((1, 1))
 
 
 def test_an_overlap_as_large_as_a_tile() -> None:

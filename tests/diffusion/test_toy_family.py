@@ -62,7 +62,7 @@ def test_from_a_file_to_pictures(video: LoadedCheckpoint) -> None:
     pictures = video.vae.decode(latent["samples"])
     assert pictures.shape == (6, 4 * PIXELS, 5 * PIXELS, 3)
     assert pictures.std() > 0
-    tiled = video.vae.decode_tiled(latent["samples"], 4, 1)
+    tiled = video.vae.decode_tiled(latent["samples"], 4, 4, 1)
     torch.testing.assert_close(tiled, pictures)
     assert video.vae.encode(pictures).shape == (6, CHANNELS, 4, 5)
 

@@ -108,17 +108,17 @@ def test_half_precision_weights_give_float32_results(parity, units):
 def test_one_tile_is_the_whole(vae):
     latent = torch.randn(2, 4, 3, 5, generator=torch.Generator().manual_seed(0))
     image = vae.decode(latent)
-    torch.testing.assert_close(vae.decode_tiled(latent, 10, 2), image, rtol=0, atol=1e-5)
-    torch.testing.assert_close(vae.encode_tiled(image, 80, 16), vae.encode(image), rtol=0, atol=1e-4)
+    torch.testing.assert_close(vae.decode_tiled(latent, 10, 10, 2), image, rtol=0, atol=1e-5)
+    torch.testing.assert_close(vae.encode_tiled(image, 80, 80, 16), vae.encode(image), rtol=0, atol=1e-4)
 
 
 def test_tiles(vae):
     """The numbers are held by the goldens vae_decode_tiled and vae_encode_tiled; here sizes, range and batch."""
     images = torch.rand(2, 50, 67, 3, generator=torch.Generator().manual_seed(0))
-    latents = vae.encode_tiled(images, 32, 8)
+    latents = vae.encode_tiled(images, 32, 32, 8)
     assert latents.shape == (2, 4, 6, 8)
-    assert torch.equal(latents[1:], vae.encode_tiled(images[1:], 32, 8))
-    decoded = vae.decode_tiled(latents * 20.0, 4, 1)
+    assert torch.equal(latents[1:], vae.encode_tiled(images[1:], 32, 32, 8))
+    decoded = vae.decode_tiled(latents * 20.0, 4, 4, 1)
     assert decoded.shape == (2, 48, 64, 3)
     assert 0.0 <= decoded.min() <= decoded.max() <= 1.0
     for tensor in (latents, decoded):
@@ -130,16 +130,16 @@ def test_tiles(vae):
 @pytest.mark.parametrize(
     ("tile", "overlap", "words"),
     [
-        (72, 8, "a tile of 72 pixels, overlap 8: expected multiples of 16 and 8"),
+        (72, 8, "a tile of 72x72 pixels, overlap 8: expected multiples of 16 and 8"),
         (64, 12, "overlap 12"),
         (64, 32, "tiles of 32x128 cannot overlap by 32: make them larger"),
     ],
 )
 def test_tiles_that_cannot_be(vae, tile, overlap, words):
     with pytest.raises(DiffusionError, match=words):
-        vae.encode_tiled(torch.zeros(1, 136, 136, 3), tile, overlap)
+        vae.encode_tiled(torch.zeros(1, 136, 136, 3), tile, tile, overlap)
     with pytest.raises(DiffusionError, match=r"expected \[B,4,h,w\] float"):
-        vae.decode_tiled(torch.zeros(4, 8, 8), 8, 2)
+        vae.decode_tiled(torch.zeros(4, 8, 8), 8, 8, 2)
 
 
 def test_its_sizes(vae):

@@ -148,6 +148,6 @@ def test_a_vae_of_videos_has_the_same_face() -> None:
     assert torch.equal(decoded[9:], decoded[:9])
     assert vae.decode(latent[:, :, 0]).shape == (1, 16, 24, 3), "a picture is a video of one frame"
     with pytest.raises(DiffusionError, match="this VAE is of videos: it does not work in tiles"):
-        vae.decode_tiled(latent, 16, 4)
+        vae.decode_tiled(latent, 16, 16, 4)
     with pytest.raises(DiffusionError, match="this VAE is of videos: it does not work in tiles"):
-        vae.encode_tiled(images, 64, 16)
+        vae.encode_tiled(images, 64, 64, 16)

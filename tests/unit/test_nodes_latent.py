@@ -16,9 +16,10 @@ class Vae:
 
     downscale = 8
 
-    def decode_tiled(self, latent: Any, tile: int, overlap: int, report: Any) -> tuple[int, int]:
+    def decode_tiled(self, latent: Any, tile_x: int, tile_y: int, overlap: int, *, report: Any) -> tuple[int, int]:
         report(1, 2)
-        return tile, overlap
+        assert tile_x == tile_y
+        return tile_x, overlap
 
     encode_tiled = decode_tiled
 

@@ -27,10 +27,10 @@ class Pixels:
     def decode(self, samples: torch.Tensor) -> torch.Tensor:
         return samples[:, :3].movedim(1, -1).clone()
 
-    def encode_tiled(self, pixels: torch.Tensor, *tiles: Any) -> torch.Tensor:
+    def encode_tiled(self, pixels: torch.Tensor, *tiles: Any, report: Any = None) -> torch.Tensor:
         return self.encode(pixels)
 
-    def decode_tiled(self, samples: torch.Tensor, *tiles: Any) -> torch.Tensor:
+    def decode_tiled(self, samples: torch.Tensor, *tiles: Any, report: Any = None) -> torch.Tensor:
         return self.decode(samples)
 
 

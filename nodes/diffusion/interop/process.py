@@ -257,7 +257,7 @@ def taken(given: Any) -> ModelSampling:
     missing = [name for name in INTERFACE if not hasattr(given, name)]
     if missing:
         kind = type(given).__name__
-        raise DiffusionError(f"a {kind} cannot be a model's model_sampling: it has no {', '.join(missing)}")
+        raise DiffusionError(f"{kind} cannot be a model's model_sampling: it has no {', '.join(missing)}")
     return GivenSampling(given)
 
 

@@ -17,10 +17,11 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.families import FAMILIES, recognise_controlnet, renamed_controlnet
+from weft.nodes.diffusion.interop.control import ControlNetNames, GivenControl
 from weft.nodes.diffusion.values.pixels import resize, to_batch
 from weft.nodes.diffusion.weights.networks import Part, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
-from weft.nodes.diffusion.weights.weightfile import WeightFile
+from weft.nodes.diffusion.weights.weightfile import Weights, opened
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class ControlNet:
+class ControlNet(ControlNetNames):
     """The CONTROL_NET socket: a ControlNet as loaded.
 
     kind: what its file is: which models it fits, and how it is called.
@@ -42,6 +43,10 @@ class ControlNet:
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
         """As PatchedNetwork.memory_parts."""
         return self.network.memory_parts
+
+    def given(self) -> GivenControl:
+        """See ControlNetNames."""
+        return GivenControl(self, Control)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +72,11 @@ class Control:
         got = list(self.hint.shape) if isinstance(self.hint, Tensor) else type(self.hint).__name__
         if not isinstance(got, list) or len(got) != 4 or got[-1] != 3 or 0 in got:
             raise DiffusionError(f"a ControlNet's picture is [batch, height, width, 3], got {got}")
+
+    def copy(self) -> GivenControl:
+        """One as packs change it, but for what acts before it."""
+        given = self.net.given()
+        return given.set_cond_hint(self.hint.movedim(-1, 1), self.strength, (self.start_percent, self.end_percent))
 
     @property
     def chain(self) -> tuple[Control, ...]:
@@ -188,7 +198,8 @@ def with_control(
     made: dict[Control | None, Control] = {}
 
     def controlled(options: Mapping[str, Any]) -> dict[str, Any]:
-        previous = options.get("control")
+        given = options.get("control")
+        previous = given.control if isinstance(given, GivenControl) else given
         if previous not in made:
             made[previous] = Control(net, image, strength, start_percent, end_percent, previous)
         return {**options, "control": made[previous], "control_apply_to_uncond": for_all}
@@ -204,7 +215,7 @@ class Base(Protocol):
 
 
 def load_controlnet(
-    path: Path,
+    path: Path | Weights,
     *,
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
@@ -221,7 +232,7 @@ def load_controlnet(
         CheckpointError: as load_checkpoint, or the file holds a difference and there is no base, or another family's.
     """
     with in_file(path, warn) as tell:
-        file = renamed_controlnet(WeightFile(path), families)
+        file = renamed_controlnet(opened(path), families)
         kind, part = plan_controlnet(file.shapes, tell, families=families)
         weights: Mapping[str, Tensor] = {}
         if kind.is_difference:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, nearest, python_warning
+from weft.nodes.diffusion.interop.clip import ClipNames
 from weft.nodes.diffusion.text.embeddings import load_embedding
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, split_mentions
 from weft.nodes.diffusion.text.prompt_weights import parse_weights
@@ -68,8 +69,10 @@ class TextEncoder:
         raise DiffusionError(f"how the text encoder {self.name!r} was built is not known: {self.spec!r}")
 
 
-class Clip:
-    """The CLIP socket: text encoders with the patches on them, and how prompts are read. Immutable.
+class Clip(ClipNames):
+    """The CLIP socket: text encoders with the patches on them, and how prompts are read.
+
+    What is Weft's never changes one; packs change a clone, by ComfyUI's names.
 
     Args:
         encoders: one for SD1 and SD2, (clip_l, clip_g) for SDXL: their outputs are joined along the channels, and the
@@ -138,7 +141,17 @@ class Clip:
         Raises:
             CheckpointError: an embedding file that cannot be read or is of another width.
         """
-        return self._encode([tokenize(text, encoder, self.embeddings, warn) for encoder in self.encoders])
+        return self.encode_tokens(self.chunks(text, warn))
+
+    def chunks(self, text: str, warn: Warn = python_warning) -> list[list[Chunk]]:
+        """A prompt as each encoder reads it."""
+        return [tokenize(text, encoder, self.embeddings, warn) for encoder in self.encoders]
+
+    def replaced(self, name: str, network: PatchedNetwork) -> None:
+        """See ClipNames."""
+        self.encoders = tuple(
+            replace(encoder, network=network) if encoder.name == name else encoder for encoder in self.encoders
+        )
 
     def encode_each(self, texts: Mapping[str, str], warn: Warn = python_warning) -> Conditioning:
         """One prompt for each encoder, by its name; as `encode`, but the shorter are filled up with empty chunks.
@@ -151,7 +164,7 @@ class Clip:
             raise DiffusionError(f"texts for {sorted(texts)}, expected one for each of {sorted(names)}")
         prompts = [tokenize(texts[encoder.name], encoder, self.embeddings, warn) for encoder in self.encoders]
         longest = max(map(len, prompts))
-        return self._encode(
+        return self.encode_tokens(
             [
                 chunks + [pad_chunk([], encoder.spec.pad_token)] * (longest - len(chunks))
                 for encoder, chunks in zip(self.encoders, prompts, strict=True)
@@ -159,7 +172,8 @@ class Clip:
         )
 
     @torch.inference_mode()
-    def _encode(self, prompts: list[list[Chunk]]) -> Conditioning:
+    def encode_tokens(self, prompts: list[list[Chunk]]) -> Conditioning:
+        """The conditioning of chunks for each encoder."""
         results = [
             encode_chunks(encoder, chunks, self.layer) for encoder, chunks in zip(self.encoders, prompts, strict=True)
         ]

@@ -20,11 +20,12 @@ Network = Callable[[Tensor], Tensor]  # [1,C,h,w] -> [1,D,h*scale,w*scale]
 Report = Callable[[int, int], None]  # done, total
 
 
-def three_shapes(tile: int) -> tuple[Size, Size, Size]:
-    """A square tile, a tall and a wide one of the same area: the mean of three passes has fewer visible borders."""
-    if tile < 2:
-        raise DiffusionError(f"a tile of {tile} is too small")
-    return (tile, tile), (tile * 2, tile // 2), (tile // 2, tile * 2)
+def three_shapes(tile: Size) -> tuple[Size, Size, Size]:
+    """A tile, a taller and a wider one of the same area: the mean of three passes has fewer visible borders."""
+    height, width = tile
+    if min(tile) < 2:
+        raise DiffusionError(f"a tile of {width}x{height} is too small")
+    return tile, (height * 2, width // 2), (height // 2, width * 2)
 
 
 def mean_over_tilings(

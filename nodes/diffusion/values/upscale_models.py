@@ -26,7 +26,7 @@ from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import Part, build, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
-from weft.nodes.diffusion.weights.weightfile import WeightFile
+from weft.nodes.diffusion.weights.weightfile import Weights, opened
 
 TILE = 512
 OVERLAP = 32
@@ -51,6 +51,21 @@ class UpscaleModel:
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
         """As PatchedNetwork.memory_parts."""
         return self.network.memory_parts
+
+    def __call__(self, image: Tensor) -> Tensor:
+        """[B,C,H,W] -> [B,C,H*scale,W*scale] where it computes, as packs call it: no tiles, not clamped."""
+        return _enlarge(self.network.module(), image)
+
+    def to(self, *_: Any, **__: Any) -> UpscaleModel:
+        """Itself: it comes to its device when it is asked to compute."""
+        return self
+
+    cpu = cuda = eval = to
+
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+        return self.network.module()
 
     def upscale(self, image: Tensor, report: Report | None = None) -> Tensor:
         """[B,H,W,C] in 0..1 -> [B,H*scale,W*scale,C] float32 on the CPU, clamped to 0..1.
@@ -84,7 +99,7 @@ def _enlarge(module: Any, image: Tensor) -> Tensor:
     return result
 
 
-def load_upscale_model(path: Path, *, device: torch.device | DeviceMemory) -> UpscaleModel:
+def load_upscale_model(path: Path | Weights, *, device: torch.device | DeviceMemory) -> UpscaleModel:
     """Open an ESRGAN, Real-ESRGAN or SRVGGNetCompact; it computes in float32.
 
     Raises:
@@ -92,7 +107,7 @@ def load_upscale_model(path: Path, *, device: torch.device | DeviceMemory) -> Up
             says what it is.
     """
     with in_file(path):
-        file = WeightFile(path)
+        file = opened(path)
         part = plan_upscale_model(file.shapes)
         fill(file, [part], {part.name: torch.float32})
     module: Any = part.module

@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.finite import finite
+from weft.nodes.diffusion.interop.vae import VaeNames
 from weft.nodes.diffusion.values.pixels import as_pictures
 from weft.nodes.diffusion.values.tiling import Report, mean_over_tilings, three_shapes
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Exported
 
 
-class Vae(ABC):
+class Vae(VaeNames, ABC):
     """An autoencoder over images [B,H,W,3] in 0..1 and latents [B,C,h,w] or [B,C,T,h,w].
 
     Args:
@@ -78,19 +79,30 @@ class Vae(ABC):
             latent.copy_(encode(image[None])[0])
         return latents
 
-    def encode_tiled(self, pixels: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
-        """As encode, over tiles of about `tile` x `tile` pixels that share `overlap` pixels: takes less memory.
+    def encode_tiled(
+        self,
+        pixels: Tensor,
+        tile_x: int = 512,
+        tile_y: int = 512,
+        overlap: int = 64,
+        tile_t: int | None = None,
+        overlap_t: int | None = None,
+        *,
+        report: Report | None = None,
+    ) -> Tensor:
+        """As encode, over tiles of about tile_x x tile_y pixels that share `overlap` pixels: takes less memory.
 
         Raises DiffusionError also where half a tile is no whole number of cells, or no more than the overlap.
         """
         self._check_tiles()
         cropped = self._cropped(pixels)
         cell = self.downscale
-        if tile % (2 * cell) or overlap % cell:
+        if tile_x % (2 * cell) or tile_y % (2 * cell) or overlap % cell:
             raise DiffusionError(
-                f"a tile of {tile} pixels, overlap {overlap}: expected multiples of {2 * cell} and {cell}"
+                f"a tile of {tile_x}x{tile_y} pixels, overlap {overlap}: expected multiples of {2 * cell} and {cell}"
             )
-        return mean_over_tilings(cropped, self._encoder(), three_shapes(tile), overlap, Fraction(1, cell), report)
+        tiles = three_shapes((tile_y, tile_x))
+        return mean_over_tilings(cropped, self._encoder(), tiles, overlap, Fraction(1, cell), report)
 
     def decode(self, latent: Tensor) -> Tensor:
         """The image of a latent.
@@ -114,11 +126,23 @@ class Vae(ABC):
             image.copy_(_image(decode(one[None]))[0])
         return images.reshape(-1, height, width, 3)
 
-    def decode_tiled(self, latent: Tensor, tile: int, overlap: int, report: Report | None = None) -> Tensor:
-        """As decode, over tiles of about `tile` x `tile` elements that share `overlap` elements: takes less memory."""
+    def decode_tiled(
+        self,
+        latent: Tensor,
+        tile_x: int = 64,
+        tile_y: int = 64,
+        overlap: int = 16,
+        tile_t: int | None = None,
+        overlap_t: int | None = None,
+        *,
+        report: Report | None = None,
+    ) -> Tensor:
+        """As decode, over tiles of about tile_x x tile_y elements that share `overlap` elements: takes less memory.
+        tile_t, overlap_t: of frames; no VAE here works in tiles of them.
+        """
         self._check_tiles()
-        latents, scale = self._latents(latent), Fraction(self.downscale)
-        return _image(mean_over_tilings(latents, self._decoder(), three_shapes(tile), overlap, scale, report))
+        latents, scale, tiles = self._latents(latent), Fraction(self.downscale), three_shapes((tile_y, tile_x))
+        return _image(mean_over_tilings(latents, self._decoder(), tiles, overlap, scale, report))
 
     def exported(self) -> Exported:
         """What a file of it alone holds. Raises DiffusionError where it has no such file."""

@@ -17,7 +17,7 @@ from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_dtype
 from weft.nodes.diffusion.weights.networks import IGNORED, Part, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
-from weft.nodes.diffusion.weights.weightfile import WeightFile, read_tensors
+from weft.nodes.diffusion.weights.weightfile import Weights, opened, read_tensors
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Family, FileShapes, Kind, Read, VaeKind
@@ -39,7 +39,7 @@ class LoadedCheckpoint:
 
 
 def load_checkpoint(
-    path: Path,
+    path: Path | Weights,
     *,
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
@@ -52,7 +52,7 @@ def load_checkpoint(
     """Open a single-file checkpoint, or a diffusion model alone, which then has neither clip nor vae.
 
     Args:
-        path: .safetensors, or a torch file (.ckpt, .pt, .pth, .bin), which is read with weights_only.
+        path: .safetensors, or a torch file (.ckpt, .pt, .pth, .bin), which is read with weights_only; or what was read.
         device: where the networks compute; a DeviceMemory shared by several loads lets one make room for another.
         dtype: number format of the weights; text_dtype and vae_dtype of the text encoders and the VAE, where other.
             A VAE is float16 only where vae_dtype says so.
@@ -66,7 +66,7 @@ def load_checkpoint(
     """
     memory = memory_of(device)
     with in_file(path, warn) as tell:
-        file = renamed(WeightFile(path), families)
+        file = renamed(opened(path), families)
         kind, plan = plan_checkpoint(file.shapes, file.metadata, file.tensor, tell, families=families)
         if vae_dtype is None:
             vae_dtype = resolve_dtype("float16", memory.device, "vae") if dtype == torch.float16 else dtype
@@ -79,7 +79,7 @@ def load_checkpoint(
 
 
 def load_vae(
-    path: Path,
+    path: Path | Weights,
     *,
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
@@ -88,14 +88,14 @@ def load_vae(
 ) -> Vae:
     """Open a VAE of its own, in any layout and under any prefix. Arguments and errors as `load_checkpoint`."""
     with in_file(path, warn) as tell:
-        file = renamed_vae(WeightFile(path), families)
+        file = renamed_vae(opened(path), families)
         kind, part = plan_vae(file.shapes, file.metadata, tell, families=families)
         fill(file, [part], {part.name: dtype})
     return kind.open(PatchedNetwork(part.module, memory_of(device)))
 
 
 def load_unet(
-    path: Path,
+    path: Path | Weights,
     *,
     device: torch.device | DeviceMemory,
     dtype: torch.dtype,
@@ -108,7 +108,7 @@ def load_unet(
     rounded: the weights are numbers of this format, patched ones too; they are kept and computed with in `dtype`.
     """
     with in_file(path, warn) as tell:
-        file = renamed(WeightFile(path), families)
+        file = renamed(opened(path), families)
         found = recognise(file.shapes, file.metadata, file.tensor, noun="diffusion model", families=families)
         kind, part = found.alone(), found.model_part()
         # What stands beside the network is another loader's.

@@ -143,9 +143,9 @@ def memory_of(device: torch.device | DeviceMemory) -> DeviceMemory:
 
 
 @contextmanager
-def in_file(path: Path, warn: Warn = python_warning) -> Iterator[Warn]:
+def in_file(path: Path | Weights, warn: Warn = python_warning) -> Iterator[Warn]:
     """Errors say which file they are about, and so do the warnings that are given to what this gives."""
-    name = Path(path).name
+    name = path.name if isinstance(path, Path) else "the state dict"
     try:
         yield lambda message: warn(f"{name}: {message}")
     except CheckpointError as error:

@@ -125,6 +125,29 @@ class WeightFile:
             raise CheckpointError(f"{self.path.name}: not a valid safetensors file: {_reason(error)}") from error
 
 
+class HeldWeights:
+    """Weights that somebody has read already: a state dict. metadata, shapes: as WeightFile's."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+        self._tensors = tensors
+        self.metadata: Mapping[str, str] = metadata or {}
+        self.shapes: Mapping[str, tuple[int, ...]] = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
+
+    def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        """See WeightFile."""
+        wanted = self.shapes.keys() if names is None else set(names)
+        yield from ((key, tensor.detach().cpu()) for key, tensor in self._tensors.items() if key in wanted)
+
+    def tensor(self, name: str) -> Tensor:
+        """See WeightFile."""
+        return self._tensors[name].detach().cpu()
+
+
+def opened(source: Path | Weights) -> Weights:
+    """The weights of a file, or those that are given."""
+    return WeightFile(source) if isinstance(source, Path) else source
+
+
 class Renamed:
     """A file of weights under other names, or a part of one.
 

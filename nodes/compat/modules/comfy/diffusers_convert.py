@@ -1,0 +1,1 @@
+"""`comfy.diffusers_convert`: to be imported; what it converts Weft reads as it is."""

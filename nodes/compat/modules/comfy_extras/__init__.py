@@ -1,0 +1,1 @@
+"""`comfy_extras`: a module that has no file here has those of its classes that Weft has; see finder.py."""

@@ -1,0 +1,1 @@
+"""ComfyUI's package `comfy_extras.chainner_models`: upscalers."""
