@@ -73,6 +73,7 @@ class Folders:
         self.temp = temp.absolute()
         self._warn = warn
         self._extra: list[tuple[str, Path, bool]] = []
+        self._added: list[tuple[str, Path]] = []
         for root in self.models:
             for file in dict.fromkeys((root / extra_paths.FILE, root.parent / extra_paths.FILE)):
                 if file.is_file():
@@ -98,7 +99,13 @@ class Folders:
         first = [path for name, path, is_default in self._extra if name == kind and is_default]
         last = [path for name, path, is_default in self._extra if name == kind and not is_default]
         shipped = [SHIPPED / kind] if (SHIPPED / kind).is_dir() else []
-        return list(dict.fromkeys([*first, *own, *last, *shipped, *stand_ins]))
+        added = [path for name, path in self._added if name == kind]
+        return list(dict.fromkeys([*first, *own, *last, *added, *shipped, *stand_ins]))
+
+    def add(self, kind: str, folder: Path) -> None:
+        """Search this folder, too, for files of the kind, after those that are there."""
+        self._added.append((_RENAMED.get(kind, kind), folder))
+        self._listed.clear()
 
     def files(self, kind: str, suffixes: Sequence[str] = ()) -> tuple[str, ...]:
         """The names that a workflow can give, sorted, with forward slashes; model folders are searched deeply."""
@@ -334,7 +341,7 @@ _LONGEST_PATH = 4000
 def _new_name(prefix: str, values: Mapping[str, Any], kind: str) -> Path:
     """The subfolder and the beginning of the name of new files, relative to their folder; see `Folders.numbered`."""
     # Workflows saved on Windows name subfolders with backslashes.
-    name = _expand(prefix, values) or "ComfyUI"
+    name = expanded(prefix, values) or "ComfyUI"
     inside = _inside(name, kind)
     if "\\" in name:
         inside = _inside(name.replace("\\", "/"), kind)
@@ -369,8 +376,8 @@ _DATE_PART = re.compile("yyyy|yy|MM|M|dd|d|hh|h|mm|m|ss|s")
 _DATE_CODES = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
 
 
-def _expand(prefix: str, values: Mapping[str, Any]) -> str:
-    """Replace the tokens that are known; every other `%...%` stays, as in ComfyUI."""
+def expanded(prefix: str, values: Mapping[str, Any]) -> str:
+    """The prefix of new files with its tokens replaced (see `Folders.numbered`); every other `%...%` stays."""
     now = datetime.now()
     known = {
         **{part: now.strftime(code) for part, code in _CLOCK.items()},

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib.util
 import inspect
 import os
 import sys
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -104,7 +102,7 @@ def read(pack: CustomPack, imports: Imports | None, *, seconds: float, trust: bo
     def imported() -> None:
         module = _run(pack.module, _file(pack))
         pack.web = _web(pack, module)
-        nodes, titles = _declared(module)
+        nodes, titles = _declared(pack, module)
         if own:
             nodes = {**_marked(module, f"{PARENT}.{pack.name}"), **nodes}
             if not any(inspect.isclass(found) for found in nodes.values()):
@@ -182,7 +180,7 @@ def forget(pack: CustomPack) -> None:
     _forget(pack.module)
 
 
-def _declared(module: ModuleType) -> tuple[dict[str, NodeSource], Mapping[str, Any]]:
+def _declared(pack: CustomPack, module: ModuleType) -> tuple[dict[str, NodeSource], Mapping[str, Any]]:
     """The nodes that a module declares, and what it calls them. Raises DefinitionError."""
     declared = getattr(module, CLASSES, None)
     if declared is not None and not isinstance(declared, Mapping):
@@ -192,8 +190,15 @@ def _declared(module: ModuleType) -> tuple[dict[str, NodeSource], Mapping[str, A
     said: dict[str, Any] = dict(titles) if isinstance(titles, Mapping) else {}
     entry = getattr(module, ENTRY, None)
     if not nodes and callable(entry):
-        for cls in _driven(_listed(entry)):
-            schema = (getattr(cls, "GET_SCHEMA", None) or cls.define_schema)()
+        from weft.engine.loops import in_loop
+
+        for cls in in_loop(_listed(entry)):
+            try:
+                schema = cls.GET_SCHEMA()
+            except Exception as error:  # the author's code: it may raise anything
+                why = f"{type(error).__name__}: {error}"
+                pack.notes.append(one_line(f"has a class {cls.__name__} that cannot be used: {why}"))
+                continue
             nodes[schema.node_id] = cls
             if schema.display_name:
                 said[schema.node_id] = schema.display_name
@@ -210,21 +215,6 @@ async def _listed(entry: Callable[[], Any]) -> list[Any]:
 
 async def _come(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
-
-
-def _driven(work: Any) -> Any:
-    """What a coroutine returns; also where a loop runs in this thread already, as in a notebook."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(work)
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(asyncio.run(work)))
-    thread.start()
-    thread.join()
-    if not found:
-        raise DefinitionError(f"{ENTRY} failed")
-    return found[0]
 
 
 def _marked(module: ModuleType, place: str) -> dict[str, NodeSource]:

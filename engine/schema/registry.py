@@ -205,6 +205,10 @@ class Registry:
                 self._digests[pack] = f"session:{os.urandom(16).hex()}"
         return self._digests[pack]
 
+    def source(self, class_type: str) -> NodeSource:
+        """What the class was registered as. Raises KeyError."""
+        return self._sources[class_type]
+
     def schemas(self, warn: Warn = python_warning) -> Iterator[NodeSchema]:
         """Every class that can be had; `warn` is told of the others."""
         for class_type in self:

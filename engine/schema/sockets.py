@@ -327,7 +327,9 @@ def socket_from(io_type: Any, options: Mapping[str, Any]) -> Socket:
         socket.io_type = io_type
         return socket
     if isinstance(io_type, list | tuple):
-        return Combo(io_type, **options)
+        # A list of choices that says so is one of files: those that are there when it is asked.
+        files = getattr(io_type, "files", None)
+        return Combo(io_type, **options) if files is None else Files(**files, **options)
     if io_type == "COMBO":
         rest = {name: value for name, value in options.items() if name != "options"}
         return Combo(options.get("options"), **rest)

@@ -17,8 +17,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from weft.nodes.compat import classes
 from weft.nodes.compat.host import Host, become
-from weft.nodes.compat.missing import absent, missing_module
+from weft.nodes.compat.missing import LIBRARIES, absent, for_a_pack, missing_module
 
 ROOTS = frozenset(
     {
@@ -43,8 +44,9 @@ class _First(MetaPathFinder):
     ) -> ModuleSpec | None:
         """The module of that name; None for one that is none of ComfyUI's, or whose import the pack guards."""
         if fullname.partition(".")[0] not in ROOTS:
+            for_a_pack()  # what is no pack sees no placeholder of a library
             return None
-        return _written(fullname) or _missing(fullname)
+        return _written(fullname) or _extras(fullname) or _missing(fullname)
 
 
 class _Last(MetaPathFinder):
@@ -53,8 +55,17 @@ class _Last(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """The module of that name, where there is a file for it."""
-        return _written(fullname) if fullname.partition(".")[0] in LAST else None
+        """The module of that name, where there is a file for it, or where a pack lacks a library of ComfyUI's."""
+        root = fullname.partition(".")[0]
+        if root in LAST:
+            return _written(fullname)
+        if root not in LIBRARIES or not for_a_pack():
+            return None
+        if fullname == "aiohttp.web":
+            from weft.nodes.compat.web import web
+
+            return ModuleSpec(fullname, _Made(web))
+        return _missing(fullname)
 
 
 _FIRST, _LAST = _First(), _Last()
@@ -84,6 +95,15 @@ def _written(fullname: str) -> ModuleSpec | None:
     if (place / "__init__.py").is_file():
         return ModuleSpec(fullname, _Written(), is_package=True)
     return ModuleSpec(fullname, _Written()) if place.with_suffix(".py").is_file() else None
+
+
+def _extras(fullname: str) -> ModuleSpec | None:
+    """A module of comfy_extras that has no file, and that has classes which Weft has."""
+    if fullname.count(".") != 1 or not fullname.startswith("comfy_extras.") or not any(classes.names_in(fullname)):
+        return None
+    module = ModuleType(fullname, f"ComfyUI's {fullname}: those of its classes that Weft has.")
+    _with_missing(module, fullname)
+    return ModuleSpec(fullname, _Made(module))
 
 
 def _missing(fullname: str) -> ModuleSpec | None:
@@ -133,6 +153,8 @@ def _with_missing(module: ModuleType, name: str) -> None:
                 return own(attribute)
             except AttributeError:
                 pass
+        if name.startswith("comfy_extras.") and (found := classes.find(attribute)) is not None:
+            return found
         return absent(name, attribute)
 
     module.__dict__["__getattr__"] = functools.wraps(own)(answered) if own is not None else answered

@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import dis
 import functools
+import os
 import sys
 from abc import ABCMeta
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from types import FrameType, FunctionType, ModuleType
 from typing import Any, NoReturn
@@ -28,6 +29,16 @@ from weft.nodes.compat.guards import guarded
 class MissingName(WeftError, AttributeError):
     """A pack used a name of ComfyUI's that Weft has not."""
 
+
+LIBRARIES = {
+    **{name: name for name in ("aiohttp", "einops", "psutil", "sentencepiece", "soundfile", "spandrel", "yarl")},
+    **{name: name for name in ("torchaudio", "torchvision", "alembic")},
+    "sqlalchemy": "SQLAlchemy",
+}
+"""What every ComfyUI has installed and Weft may be without: the module, and what it is called by pip.
+
+A pack gets a placeholder for one that is not there, and nobody but a pack does.
+"""
 
 _PACKS: dict[str, str] = {}
 """Where the packs lie, a folder or a file, and what they are called."""
@@ -85,6 +96,18 @@ def _answer(owner: str, name: str, frame: FrameType | None, how: str | None) -> 
     return found
 
 
+def for_a_pack() -> bool:
+    """Whether the code of a pack that is loaded asks for a module. Where other code does, no library is missing."""
+    if not _loading:
+        return False
+    frame = _asking()
+    if frame is not None and _place_of(frame.f_code.co_filename) is not None:
+        return True
+    if any(name in sys.modules and is_missing(sys.modules[name]) for name in LIBRARIES):
+        _forget_modules(LIBRARIES)
+    return False
+
+
 def is_missing(thing: Any) -> bool:
     """Whether this is a placeholder, or a class made on one."""
     return isinstance(thing, Missing)
@@ -98,6 +121,9 @@ class Missing(ABCMeta):
 
     def __weft_error__(cls) -> MissingName:
         who = f"pack {cls.pack!r}" if cls.pack else "a pack"
+        library = LIBRARIES.get(cls.name.partition(".")[0])
+        if library:
+            return MissingName(f"{who} uses {cls.name}, which is not installed", hint=f"pip install {library}")
         return MissingName(
             f"{who} uses {cls.name}, which Weft has not",
             hint="docs/packs.md lists what there is of ComfyUI's API",
@@ -157,13 +183,17 @@ def _note(pack: str, name: str) -> None:
         _LACKING.setdefault(pack, {})[name] = None
 
 
-def _forget_modules() -> None:
-    """Take the modules that are placeholders out of the process: the next pack may guard what this one did not."""
-    for name in [name for name, module in sys.modules.items() if "__weft_module__" in getattr(module, "__dict__", ())]:
-        above, _, own = name.rpartition(".")
-        del sys.modules[name]
-        if isinstance(sys.modules.get(above), ModuleType):
-            vars(sys.modules[above]).pop(own, None)
+def _forget_modules(roots: Collection[str] = ()) -> None:
+    """Take the modules that are placeholders out of the process, of all roots or of these: the next one to ask may
+    guard what this pack did not.
+    """
+    for name, module in list(sys.modules.items()):
+        root = name.partition(".")[0]
+        if is_missing(module) and (not roots or root in roots):
+            above, _, own = name.rpartition(".")
+            del sys.modules[name]
+            if isinstance(sys.modules.get(above), ModuleType):
+                vars(sys.modules[above]).pop(own, None)
 
 
 _MACHINERY = ("importlib._bootstrap", "importlib._bootstrap_external", "importlib", "functools")
@@ -180,7 +210,7 @@ def _asking() -> FrameType | None:
     return None
 
 
-_OWN = frozenset(f"weft.nodes.compat.{name}" for name in ("missing", "finder", "guards"))
+_OWN = frozenset(f"weft.nodes.compat.{name}" for name in ("missing", "finder", "guards", "modules.nodes"))
 
 
 _READ, _IMPORT, _FROM = "read", "import", "from"
@@ -197,9 +227,13 @@ def _how(frame: FrameType | None) -> str | None:
 def _pack_of(frame: FrameType | None) -> str:
     """The pack whose file a frame is in, or what called it; else the one that is loaded."""
     while frame is not None:
-        file = frame.f_code.co_filename
-        for place, pack in _PACKS.items():
-            if file == place or file.startswith(f"{place}/"):
-                return pack
+        pack = _place_of(frame.f_code.co_filename)
+        if pack is not None:
+            return pack
         frame = frame.f_back
     return _loading[-1] if _loading else ""
+
+
+def _place_of(file: str) -> str | None:
+    """The pack that a file is part of."""
+    return next((pack for place, pack in _PACKS.items() if file == place or file.startswith(place + os.sep)), None)

@@ -123,23 +123,37 @@ def test_without_the_setting_no_pack_is_loaded(packs: Any) -> None:
 
 
 def test_v3_packs_say_their_nodes_by_an_entry_point(packs: Any) -> None:
-    (pack,) = packs(
-        {
-            "v3.py": node("A")
-            + """
-class Schema:
-    node_id, display_name = "V3", "A title"
-A.define_schema = classmethod(lambda cls: Schema)
-class Extension:
-    async def get_node_list(self):
-        return [A]
-async def comfy_entrypoint():
-    return Extension()
-del NODE_CLASS_MAPPINGS
-"""
-        }
-    )
-    assert (pack.error, list(pack.nodes), dict(pack.titles)) == ("", ["V3"], {"V3": "A title"})
+    text = """
+        from comfy_api.latest import ComfyExtension, io
+
+        class Loud(io.ComfyNode):
+            @classmethod
+            def define_schema(cls):
+                return io.Schema(
+                    node_id="Loud", display_name="Loud text", category="mine", is_output_node=True,
+                    inputs=[io.String.Input("text")], outputs=[io.String.Output()],
+                )
+
+            @classmethod
+            def execute(cls, text):
+                return io.NodeOutput(text.upper())
+
+        class Broken(io.ComfyNode):
+            @classmethod
+            def define_schema(cls):
+                raise ValueError("no")
+
+        class Extension(ComfyExtension):
+            async def get_node_list(self):
+                return [Loud, Broken]
+
+        async def comfy_entrypoint():
+            return Extension()
+        """
+    (pack,) = packs({"v3.py": text})
+    assert (pack.error, list(pack.nodes), dict(pack.titles)) == ("", ["Loud"], {"Loud": "Loud text"})
+    assert pack.notes == ["has a class Broken that cannot be used: ValueError: no"]
+    assert runs("Loud", custom_nodes=pack.path) == "HI"
 
 
 BAD = {
