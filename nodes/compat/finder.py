@@ -19,7 +19,7 @@ from typing import Any
 
 from weft.nodes.compat import classes
 from weft.nodes.compat.host import Host, become
-from weft.nodes.compat.missing import LIBRARIES, absent, for_a_pack, missing_module
+from weft.nodes.compat.missing import LIBRARIES, MADE, absent, for_a_pack, missing_module
 
 ROOTS = frozenset(
     {
@@ -61,11 +61,7 @@ class _Last(MetaPathFinder):
             return _written(fullname)
         if root not in LIBRARIES or not for_a_pack():
             return None
-        if fullname == "aiohttp.web":
-            from weft.nodes.compat.web import web
-
-            return ModuleSpec(fullname, _Made(web))
-        return _missing(fullname)
+        return _aiohttp(fullname) or _missing(fullname)
 
 
 _FIRST, _LAST = _First(), _Last()
@@ -102,6 +98,21 @@ def _extras(fullname: str) -> ModuleSpec | None:
     if fullname.count(".") != 1 or not fullname.startswith("comfy_extras.") or not any(classes.names_in(fullname)):
         return None
     module = ModuleType(fullname, f"ComfyUI's {fullname}: those of its classes that Weft has.")
+    _with_missing(module, fullname)
+    return ModuleSpec(fullname, _Made(module))
+
+
+def _aiohttp(fullname: str) -> ModuleSpec | None:
+    """What of aiohttp there is without it: what routes are made with."""
+    if fullname not in ("aiohttp", "aiohttp.web"):
+        return None
+    from weft.nodes.compat.web import web
+
+    module = web
+    if fullname == "aiohttp":
+        module = ModuleType(fullname, "Stands for aiohttp, which is not installed.")
+        module.__path__ = []
+    vars(module)[MADE] = True
     _with_missing(module, fullname)
     return ModuleSpec(fullname, _Made(module))
 

@@ -40,6 +40,9 @@ LIBRARIES = {
 A pack gets a placeholder for one that is not there, and nobody but a pack does.
 """
 
+MADE = "__weft_made__"
+"""Marks a module that stands for one of a library that is not there, and is no placeholder."""
+
 _PACKS: dict[str, str] = {}
 """Where the packs lie, a folder or a file, and what they are called."""
 _LACKING: dict[str, dict[str, None]] = {}
@@ -61,8 +64,10 @@ def loading(pack: str, place: str) -> Iterator[None]:
 
 
 def lacking(pack: str) -> list[str]:
-    """The names, `module.attribute`, that a pack has asked for and that are not there."""
-    return list(_LACKING.get(pack, ()))
+    """The names, `module.attribute`, that a pack has asked for and that are not there, without those on the way."""
+    found = _LACKING.get(pack, {})
+    above = {name.rpartition(".")[0] for name in found}
+    return [name for name in found if name not in above]
 
 
 def absent(module: str, name: str) -> Any:
@@ -103,7 +108,7 @@ def for_a_pack() -> bool:
     frame = _asking()
     if frame is not None and _place_of(frame.f_code.co_filename) is not None:
         return True
-    if any(name in sys.modules and is_missing(sys.modules[name]) for name in LIBRARIES):
+    if any(name in sys.modules for name in LIBRARIES):
         _forget_modules(LIBRARIES)
     return False
 
@@ -189,7 +194,7 @@ def _forget_modules(roots: Collection[str] = ()) -> None:
     """
     for name, module in list(sys.modules.items()):
         root = name.partition(".")[0]
-        if is_missing(module) and (not roots or root in roots):
+        if (is_missing(module) or MADE in getattr(module, "__dict__", ())) and (not roots or root in roots):
             above, _, own = name.rpartition(".")
             del sys.modules[name]
             if isinstance(sys.modules.get(above), ModuleType):
