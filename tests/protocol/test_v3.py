@@ -135,6 +135,11 @@ def test_lazy_rows_are_asked_for_by_their_names(play: Any, calls: list[Any]) -> 
     assert calls == [("add", 0, 0), ("add", 1, 0)]
 
 
+def test_a_node_expands_into_itself(play: Any, calls: list[Any]) -> None:
+    assert play({"1": ("V3Repeat", {"times": 4, "value": 3})}, "1").outputs["1"] == (7,)
+    assert calls == [("add", value, 1) for value in (3, 4, 5, 6)]
+
+
 def test_nodes_that_wait_overlap(play: Any, calls: list[Any]) -> None:
     graph = {str(number): ("V3Waits", {"value": number}) for number in range(3)}
     result = play(graph, *graph)
@@ -231,3 +236,13 @@ def test_titles_and_places_in_the_menu(session: Session) -> None:
     schema = session.registry["V3MakeCheese"]
     assert (schema.display_name, schema.category) == ("Make Cheese", "v3")
     assert schema.python_module.startswith("custom_nodes.v3-pack")
+
+
+def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "nodes.md").read_text()
+    (tmp_path / "brighten.py").write_text(text.partition("# brighten.py\n")[2].partition("```")[0])
+    session = Session(nodes=tmp_path / "brighten.py", warn=lambda message: None)
+    picture = ("EmptyImage", {"width": 8, "height": 8, "batch_size": 1, "color": 0})
+    graph = {"1": picture, "2": ("Brighten", {"image": ["1", 0], "by": 0.25})}
+    result = weft.run(graph_of(graph), registry=session.registry, targets=["2"])
+    assert float(result.outputs["2"][0].max()) == 0.25 and len(result.previews) == 1

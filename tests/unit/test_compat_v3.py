@@ -272,6 +272,17 @@ def test_hidden_values_are_those_of_the_call() -> None:
     assert cls.hidden.unique_id is None
 
 
+def test_an_input_may_be_called_as_a_hidden_value_is() -> None:
+    def told(cls: Any, prompt: str) -> Any:
+        return io.NodeOutput((prompt, cls.hidden.prompt))
+
+    cls = node(io.String.Input("prompt"), is_output_node=True, execute=classmethod(told))
+    runnable = read_class("Mine", cls)
+    given = {name: {"whole": 1} for name, kind in runnable.injected.items() if kind == "PROMPT"}
+    assert received(cls, prompt="a cat", **given) == ("a cat", {"whole": 1})
+    assert list(cls.GET_NODE_INFO_V1()["input"]["hidden"]) == ["prompt", "extra_pnginfo"]
+
+
 def test_a_call_keeps_nothing_on_the_class() -> None:
     def keep(cls: Any) -> Any:
         cls.count = 1

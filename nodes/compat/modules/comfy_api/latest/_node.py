@@ -20,7 +20,7 @@ from typing import Any
 from weft.engine.values import ExecutionBlocker
 from weft.nodes.compat.modules.comfy_api.latest._declared import declared_types
 from weft.nodes.compat.modules.comfy_api.latest._dynamic import MatchType, nested
-from weft.nodes.compat.modules.comfy_api.latest._schema import HiddenHolder, NodeOutput, Schema
+from weft.nodes.compat.modules.comfy_api.latest._schema import Hidden, HiddenHolder, NodeOutput, Schema
 
 
 class _Sealing(ABCMeta):
@@ -118,7 +118,7 @@ class ComfyNode(metaclass=_Sealing):
         if schema.accept_all_inputs:
             sections["optional"] = AnyInputs(sections.get("optional", {}))
         if schema.hidden:
-            sections["hidden"] = {each.name: (each.value,) for each in schema.hidden}
+            sections["hidden"] = {name: (each.value,) for name, each in _hidden(schema).items()}
         return sections
 
     RETURN_TYPES = _Computed(lambda cls: tuple(output.get_io_type() for output in cls.GET_SCHEMA().outputs))
@@ -157,8 +157,8 @@ class ComfyNode(metaclass=_Sealing):
     def _called(cls, values: Mapping[str, Any], *, told: bool = False) -> tuple[Any, dict[str, Any]]:
         """The class of one call, and the inputs in the form in which methods receive them."""
         schema = cls.GET_SCHEMA()
-        names = {each.name for each in schema.hidden}
-        hidden = {name: value for name, value in values.items() if name in names}
+        names = _hidden(schema)
+        hidden = {names[name].name: value for name, value in values.items() if name in names}
         if schema.is_input_list:
             hidden = {name: value[0] if type(value) is list and value else value for name, value in hidden.items()}
         given = {name: value for name, value in values.items() if name not in names}
@@ -169,6 +169,8 @@ class ComfyNode(metaclass=_Sealing):
         """The class's entry in object_info."""
         schema = cls.GET_SCHEMA()
         sections = cls.INPUT_TYPES()
+        if schema.hidden:
+            sections["hidden"] = {each.name: (each.value,) for each in schema.hidden}
         matched = [
             output.template.template_id if isinstance(output, MatchType.Output) else None for output in schema.outputs
         ]
@@ -190,6 +192,12 @@ class ComfyNode(metaclass=_Sealing):
             "experimental": schema.is_experimental,
             "api_node": schema.is_api_node,
         }
+
+
+def _hidden(schema: Schema) -> dict[str, Hidden]:
+    """The hidden values by the names under which the engine gives them: no input has the same."""
+    taken = {each.id for each in schema.inputs}
+    return {f"hidden {each.name}" if each.name in taken else each.name: each for each in schema.hidden}
 
 
 def _is_of_a_call(cls: Any) -> bool:
