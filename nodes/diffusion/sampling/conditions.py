@@ -1,8 +1,9 @@
 """Conditions: what steers a run, where in the latent, how much and when.
 
 A conditioning is ComfyUI's list of [tensor [b,T,C], dict]. `resolve` reads one once a run; nothing here runs per step.
-Keys read: area, strength; mask, mask_strength, set_area_to_bounds; start_percent, end_percent; control,
-control_apply_to_uncond; and what the family of the network reads (Denoiser.feed). Semantics: parity/facts.md section 6.
+Keys read: area, strength; mask, mask_strength, set_area_to_bounds; start_percent, end_percent; clip_start_percent,
+clip_end_percent (of a prompt whose text encoders change); hooks; default; control, control_apply_to_uncond; and what
+the family of the network reads (Denoiser.feed). Semantics: parity/facts.md section 6.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.values.masks import resize_mask
 from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, to_batch
+from weft.nodes.diffusion.weights.hooks import Hooks
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Denoiser, Steering
+    from weft.nodes.diffusion.sampling.hooked import HookedModel
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
@@ -30,7 +33,7 @@ Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
 # What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
 CONVERTED = ("cross_attn", "model_conds", "uuid")
 """What the form of an entry has that packs convert conditionings to, and that is no option of it."""
-NOT_APPLIED = ("gligen", "hooks", "unclip_conditioning")
+NOT_APPLIED = ("gligen", "unclip_conditioning")
 
 
 class Steerer(Protocol):
@@ -47,7 +50,8 @@ class SamplingRun:
     latent: the one that the run starts from, as the network takes it.
     noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
     options: the model's model_options. sigmas: the noise levels that are passed. random: what the model's patches
-    choose by; by default that of seed 0. model: the MODEL that is sampled, for functions that ask.
+    choose by; by default that of seed 0. model: the MODEL that is sampled, for functions that ask. hooked: its networks,
+    as hooks change them.
     """
 
     denoiser: Denoiser
@@ -60,7 +64,12 @@ class SamplingRun:
     sigmas: Tensor | None = None
     random: PatchRandom | None = None
     model: ModelPatcher | None = None
+    hooked: HookedModel | None = None
     _bound: dict[Steerer, Steering] = field(default_factory=dict)
+
+    def network(self, hooks: Hooks | None, sigma: float) -> Denoiser:
+        """The denoiser, as these hooks make it at a noise level."""
+        return self.denoiser if self.hooked is None else self.hooked.denoiser(hooks, sigma)
 
     def control(self, control: Steerer) -> Steering:
         """A control made ready for this run, once, so that conditions that share one can share a call."""
@@ -79,6 +88,7 @@ class Condition:
     mask: [m,h,w] at latent size on the device, or None.
     sigma_start, sigma_end: it acts at the noise levels between them, both included.
     control: what steers the network's inner layers, None for nothing. control_for_all: the other sides get it too.
+    hooks: what changes the network's weights. default: it acts where the others of its side leave room, and as much.
     """
 
     context: Tensor
@@ -92,6 +102,8 @@ class Condition:
     sigma_end: float = 0.0
     control: Steering | None = None
     control_for_all: bool = False
+    hooks: Hooks | None = None
+    default: bool = False
 
     def active(self, sigma: float) -> bool:
         """Whether it acts at this noise level."""
@@ -232,7 +244,14 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
     if mask is not None and options.get("set_area_to_bounds"):
         area = bounds_of(mask)
     percent_to_sigma = denoiser.sampling.percent_to_sigma
-    start, end = options.get("start_percent"), options.get("end_percent")
+    # The later of both starts and the earlier of both ends, as far as there are any.
+    start = max(_given(options, "start_percent", "clip_start_percent"), default=None)
+    end = min(_given(options, "end_percent", "clip_end_percent"), default=None)
+    hooks = options.get("hooks")
+    if hooks is not None and not isinstance(hooks, Hooks):
+        raise DiffusionError(f"its hooks are of an unknown kind: {type(hooks).__name__}")
+    if hooks is not None and run.hooked is None:
+        raise DiffusionError("it carries hooks, which cannot be applied here")
     control = options.get("control")
     return Condition(
         context=fed.context,
@@ -246,7 +265,13 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
         sigma_end=0.0 if end is None else percent_to_sigma(end),
         control=None if control is None else run.control(control),
         control_for_all=bool(options.get("control_apply_to_uncond")),
+        hooks=hooks,
+        default=bool(options.get("default")),
     )
+
+
+def _given(options: Mapping[str, Any], *names: str) -> list[float]:
+    return [options[name] for name in names if options.get(name) is not None]
 
 
 def absolute_area(area: Sequence[Any], height: int, width: int) -> Area:

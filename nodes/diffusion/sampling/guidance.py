@@ -25,6 +25,7 @@ from weft.nodes.diffusion.values.pixels import to_batch
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Steering
+    from weft.nodes.diffusion.weights.hooks import Hooks
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 
@@ -277,7 +278,7 @@ class Predictor:
         return [total / count for total, count in zip(sums, plan.counts, strict=True)]
 
     def _denoise(self, x: Tensor, sigma: Tensor, call: _Call, options: Mapping[str, Any]) -> Tensor:
-        denoiser, added = self._run.denoiser, call.added or None
+        denoiser, added = self._run.network(call.hooks, float(sigma)), call.added or None
         inner = {
             **options.get("transformer_options", {}),
             "cond_or_uncond": call.sides,
@@ -303,7 +304,7 @@ class Predictor:
 class _Call:
     """One evaluation of the network: equal crops of x, one a condition, side by side in the batch.
 
-    control: one for all conditions of the call.
+    control, hooks: one for all conditions of the call.
     """
 
     sides: list[int]
@@ -313,6 +314,7 @@ class _Call:
     added: dict[str, Tensor]
     concat: Tensor | None
     control: Steering | None
+    hooks: Hooks | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,10 +329,16 @@ def _plan(chosen: list[tuple[int, Condition]], sides: int, x: Tensor, repeats: i
     batch, (height, width) = x.shape[0], x.shape[-2:]
     # Not 0: where nothing acts the prediction is 0 / 1e-37 = 0.
     counts = [torch.full((batch, *[1] * (x.dim() - 3), height, width), 1e-37, device=x.device) for _ in range(sides)]
+    room = _room(chosen, x)
     calls = []
-    for group in _groups(chosen, height, width, repeats):
+    for group in _groups([pair for pair in chosen if _acts(pair, room)], height, width, repeats):
         boxes = [condition.box(height, width) for _, condition in group]
-        weights = [_with_axes(condition.weight(batch, height, width), x.dim()) for _, condition in group]
+        weights = [
+            _crop(room[side], condition.box(height, width))
+            if condition.default
+            else _with_axes(condition.weight(batch, height, width), x.dim())
+            for side, condition in group
+        ]
         for (side, _), (h, w, top, left), weight in zip(group, boxes, weights, strict=True):
             counts[side][..., top : top + h, left : left + w] += weight
         conditions = [condition for _, condition in group]
@@ -346,8 +354,27 @@ def _plan(chosen: list[tuple[int, Condition]], sides: int, x: Tensor, repeats: i
             cropped = [_crop(c.concat, box) for c, box in zip(conditions, boxes, strict=True) if c.concat is not None]
             concat = torch.cat([to_batch(piece, batch) for piece in cropped])
         sides_of_group = [side for side, _ in group]
-        calls.append(_Call(sides_of_group, boxes, weights, context, added, concat, conditions[0].control))
+        first = conditions[0]
+        calls.append(_Call(sides_of_group, boxes, weights, context, added, concat, first.control, first.hooks))
     return _Plan(calls, counts)
+
+
+def _room(chosen: list[tuple[int, Condition]], x: Tensor) -> dict[int, Tensor]:
+    """How much the conditions of a side leave to its default ones, [B,1,...,h,w] of 0..1, where it has some."""
+    batch, (height, width) = x.shape[0], x.shape[-2:]
+    shape = batch, *[1] * (x.dim() - 3), height, width
+    room = {side: torch.ones(shape, device=x.device) for side, condition in chosen if condition.default}
+    for side, condition in chosen:
+        if side in room and not condition.default:
+            taken = _with_axes(condition.weight(batch, height, width), x.dim())
+            _crop(room[side], condition.box(height, width)).sub_(taken)
+    return {side: left.clamp(min=0.0) for side, left in room.items()}
+
+
+def _acts(pair: tuple[int, Condition], room: Mapping[int, Tensor]) -> bool:
+    """Whether a condition counts anywhere: a default one that finds no room does not."""
+    side, condition = pair
+    return not condition.default or bool(room[side].any())
 
 
 def _crop(samples: Tensor, box: Area) -> Tensor:
@@ -365,7 +392,8 @@ def _with_axes(weight: Tensor | float, axes: int) -> Tensor | float:
 def _groups(
     chosen: list[tuple[int, Condition]], height: int, width: int, repeats: int
 ) -> list[list[tuple[int, Condition]]]:
-    """Conditions that fit into one call: crops of one size, what is read beside them of one form, one control.
+    """Conditions that fit into one call: crops of one size, what is read beside them of one form, one control, one set
+    of hooks.
 
     repeats: how often the tokens of a context may be repeated, to bring several to one length.
     Each group lists the last first: uncond before cond, as ComfyUI batches them, so that rounding is the same.
@@ -376,7 +404,9 @@ def _groups(
         for group in groups:
             lengths = [c.context.shape[1] for _, c in group] + [condition.context.shape[1]]
             same_size = group[0][1].box(height, width)[:2] == size
-            same = same_size and group[0][1].control is condition.control and _alike(group[0][1], condition)
+            first = group[0][1]
+            same = same_size and first.control is condition.control and first.hooks == condition.hooks
+            same = same and _alike(first, condition)
             if same and math.lcm(*lengths) <= repeats * min(lengths):
                 group.append((side, condition))
                 break

@@ -22,6 +22,7 @@ from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, noise_mask_for
 from weft.nodes.diffusion.sampling.continuous import Leftover
 from weft.nodes.diffusion.sampling.denoiser import EXPLODING, ModelSampling
+from weft.nodes.diffusion.sampling.hooked import HookedModel
 from weft.nodes.diffusion.sampling.noise import SEED_MAX, NoiseSource, prepare_noise
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, State
@@ -131,6 +132,9 @@ def solve(
         start = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
         start_noise = noise.to(device)
         random = stage.mode.random(tuple(start.shape), stage.noise.seed, index)
+        # Keyframes of a stage that goes on from another one's memory are those of the single run.
+        hooked = HookedModel(model, denoiser, stage.schedule if stage.mode.memory else sigmas)
+        held.callback(hooked.close)
         run = SamplingRun(
             denoiser,
             tuple(start.shape),
@@ -141,6 +145,7 @@ def solve(
             options=model.model_options,
             sigmas=sigmas,
             random=random,
+            hooked=hooked,
             model=model,
         )
         guided: GuidedDenoiser = stage.guidance.bind(run)

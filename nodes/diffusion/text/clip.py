@@ -7,9 +7,9 @@ through a text encoder (Radford et al. 2021) on its own. The rules are those mea
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +22,9 @@ from weft.nodes.diffusion.text.prompt_weights import parse_weights
 from weft.nodes.diffusion.text.tokenizer import END, START, encode
 from weft.nodes.diffusion.weights.patched import Patch, PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Exported
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.weights.hooks import ClipHooks
 
 CHUNK = 77  # start + 75 tokens + end
 LONG_GROUP = 8  # a group of so many tokens is split at the end of a chunk, a shorter one moves to the next
@@ -79,6 +82,7 @@ class Clip(ClipNames):
             pooled output is the last one's.
         embeddings: finds the file of `embedding:NAME`; without it such words are plain text.
         layer: what CLIPSetLastLayer asked for, -1 the last layer; None for each encoder's own.
+        hooks: what changes the weights while prompts are encoded, and goes with them to the sampler.
     """
 
     def __init__(
@@ -86,14 +90,20 @@ class Clip(ClipNames):
         encoders: tuple[TextEncoder, ...],
         embeddings: EmbeddingLookup | None = None,
         layer: int | None = None,
+        hooks: ClipHooks | None = None,
     ) -> None:
         self.encoders = encoders
         self.embeddings = embeddings
         self.layer = layer
+        self.hooks = hooks
 
     def clone(self) -> Clip:
         """Another socket value over the same weights."""
-        return type(self)(self.encoders, self.embeddings, self.layer)
+        return type(self)(self.encoders, self.embeddings, self.layer, self.hooks)
+
+    def with_hooks(self, hooks: ClipHooks | None) -> Clip:
+        """This CLIP with other hooks."""
+        return type(self)(self.encoders, self.embeddings, self.layer, hooks)
 
     def with_layer(self, stop_at_clip_layer: int) -> Clip:
         """This CLIP, stopping at a layer counted from the end; beyond the first layer means the last one, normalised.
@@ -103,7 +113,7 @@ class Clip(ClipNames):
         """
         if stop_at_clip_layer >= 0:
             raise DiffusionError(f"stop_at_clip_layer is {stop_at_clip_layer}, expected -1 (the last layer) or below")
-        return type(self)(self.encoders, self.embeddings, stop_at_clip_layer)
+        return type(self)(self.encoders, self.embeddings, stop_at_clip_layer, self.hooks)
 
     def with_patches(self, patches: Mapping[str, Mapping[str, Patch]], strength: float) -> Clip:
         """This CLIP with one more patch on each named parameter, by encoder name; itself at strength 0.
@@ -120,7 +130,7 @@ class Clip(ClipNames):
             replace(encoder, network=encoder.network.with_patches(patches.get(encoder.name, {}), strength))
             for encoder in self.encoders
         )
-        return type(self)(encoders, self.embeddings, self.layer)
+        return type(self)(encoders, self.embeddings, self.layer, self.hooks)
 
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
@@ -171,9 +181,16 @@ class Clip(ClipNames):
             ]
         )
 
-    @torch.inference_mode()
+    def hooked(self, encode: Callable[[Clip], Conditioning]) -> Conditioning:
+        """What `encode` makes of this CLIP as its hooks change it; of itself without any."""
+        return encode(self) if self.hooks is None else self.hooks.encode(self, encode)
+
     def encode_tokens(self, prompts: list[list[Chunk]]) -> Conditioning:
         """The conditioning of chunks for each encoder."""
+        return self.hooked(lambda clip: clip._encoded(prompts))
+
+    @torch.inference_mode()
+    def _encoded(self, prompts: list[list[Chunk]]) -> Conditioning:
         results = [
             encode_chunks(encoder, chunks, self.layer) for encoder, chunks in zip(self.encoders, prompts, strict=True)
         ]

@@ -48,6 +48,10 @@ def encode_prompt(
     """
     _check("token normalization", normalization, TOKEN_NORMALIZATIONS)
     _check("weight interpretation", interpretation, WEIGHT_INTERPRETATIONS)
+    return clip.hooked(lambda changed: _encoded(changed, text, normalization, interpretation, warn))
+
+
+def _encoded(clip: Clip, text: str, normalization: str, interpretation: str, warn: Warn) -> Conditioning:
     plain = (normalization, interpretation) == ("none", "comfy")
     parts, pooled = [], None
     with torch.inference_mode():

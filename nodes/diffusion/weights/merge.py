@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import PatchError
-from weft.nodes.diffusion.weights.patched import MergePatch, PatchedNetwork
+from weft.nodes.diffusion.weights.patched import DifferencePatch, MergePatch, PatchedNetwork
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 if TYPE_CHECKING:
@@ -72,6 +72,36 @@ def merge_clips(first: Clip, second: Clip, shares: Shares) -> Clip:
     pairs = zip(first.encoders, second.encoders, strict=True)
     patches = {one.name: _patches(one.network, two.network, lambda name: shares, set())[0] for one, two in pairs}
     return first.with_patches(patches, 1.0)
+
+
+def difference_of_models(first: ModelPatcher, second: ModelPatcher, strength: float) -> ModelPatcher:
+    """The first model plus what the second has over the weights that the first was loaded with, times `strength`.
+
+    Raises:
+        PatchError: as merge_models.
+    """
+    titles = [model.kind.title for model in (first, second)]
+    if first.kind.name != second.kind.name:
+        raise PatchError(f"the difference to a {titles[1]} model cannot be put on a {titles[0]} model")
+    changed = first.clone()
+    changed.add_patches(_differences(first.network, second.network, first.kind.may_differ), strength)
+    return changed
+
+
+def difference_of_clips(first: Clip, second: Clip, strength: float) -> Clip:
+    """As difference_of_models, of text encoders. Raises PatchError as merge_clips."""
+    names = [[encoder.name for encoder in clip.encoders] for clip in (first, second)]
+    if names[0] != names[1]:
+        raise PatchError(f"the difference to {' + '.join(names[1])} cannot be put on {' + '.join(names[0])}")
+    pairs = zip(first.encoders, second.encoders, strict=True)
+    return first.with_patches({one.name: _differences(one.network, two.network) for one, two in pairs}, strength)
+
+
+def _differences(
+    first: PatchedNetwork, second: PatchedNetwork, may_differ: Collection[str] = ()
+) -> dict[str, DifferencePatch]:
+    merged, _ = _patches(first, second, lambda name: (0.0, 1.0), may_differ)
+    return {name: DifferencePatch(name, second, first) for name, patch in merged.items() if patch.share}
 
 
 def by_block(ratios: Mapping[str, float]) -> Callable[[str], Shares]:

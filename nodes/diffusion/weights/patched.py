@@ -223,6 +223,35 @@ class MergePatch:
         return kept + self.other.weight(self.name, weight.device) * share if share else kept
 
 
+@dataclass(frozen=True, eq=False)
+class DifferencePatch:
+    """weight + strength * (the parameter of the same name in another network - the one that was loaded)."""
+
+    name: str
+    other: PatchedNetwork
+    base: PatchedNetwork
+
+    @property
+    def identity(self) -> Hashable:
+        """See Patch."""
+        return "difference", self.other.weight_identity(self.name)
+
+    @property
+    def nbytes(self) -> int:
+        """See Patch."""
+        return 0
+
+    @property
+    def networks(self) -> tuple[PatchedNetwork, ...]:
+        """See Patch."""
+        return (self.other,)
+
+    def apply(self, weight: Tensor, strength: float) -> Tensor:
+        """See Patch."""
+        loaded = self.base.base.get_parameter(self.name).detach().to(weight)
+        return weight + (self.other.weight(self.name, weight.device) - loaded) * strength
+
+
 def _twin(module: nn.Module, seen: dict[int, nn.Module]) -> nn.Module:
     """A copy of the tree of modules: new Module objects with their own tables, the same Parameters and buffers."""
     known = seen.get(id(module))
