@@ -20,7 +20,7 @@ from weft.nodes.core import hooks as faces
 from weft.nodes.diffusion.errors import DiffusionError, PatchError
 from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, resolve
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
-from weft.nodes.diffusion.sampling.guidance import Predictor
+from weft.nodes.diffusion.sampling.guidance import GuidedNetwork
 from weft.nodes.diffusion.sampling.hooked import HookedModel, strength_at
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint
 from weft.nodes.diffusion.weights.hooks import ClipHooks, Hook, Hooks, Keyframe, LoraChange, ModelChange, with_hooks
@@ -94,6 +94,13 @@ def test_prompts_with_a_lora_are_sampled_as_by_the_model_with_it(sd1: LoadedChec
     carried = sampled(sd1.model, prompts(sd1, hook(lora)))["samples"]
     assert torch.equal(carried, sampled(with_lora(sd1, lora, 0.8), prompts(sd1))["samples"])
     assert not torch.equal(carried, sampled(sd1.model, prompts(sd1))["samples"])
+
+
+def test_a_wrapper_around_the_network_finds_it_changed(sd1: LoadedCheckpoint, lora: Lora) -> None:
+    wrapped = sd1.model.clone()
+    wrapped.set_model_unet_function_wrapper(lambda apply, args: apply(args["input"], args["timestep"], **args["c"]))
+    carried = sampled(wrapped, prompts(sd1, hook(lora)))["samples"]
+    assert torch.equal(carried, sampled(with_lora(sd1, lora, 0.8), prompts(sd1))["samples"])
 
 
 def test_one_side_alone(sd1: LoadedCheckpoint, lora: Lora) -> None:
@@ -337,11 +344,12 @@ def test_default_prompts_act_where_others_leave_room() -> None:
     mask = torch.tensor([1.0, 0.75, 0.0, 0.0]).expand(1, 2, 4)
     x, sigma = torch.zeros(1, 4, 2, 4), torch.tensor(0.5)
     side = [condition(1.0, mask=mask), condition(5.0, default=True)]
-    (found,) = Predictor(run, [side])(x, sigma, {})
+    network = GuidedNetwork(run)
+    (found,) = network.predict([side], x, sigma, {})
     torch.testing.assert_close(found[0, 0, 0], torch.tensor([1.0, 0.75 + 0.25 * 5, 5.0, 5.0]))
-    (alone,) = Predictor(run, [side[1:]])(x, sigma, {})
+    (alone,) = network.predict([side[1:]], x, sigma, {})
     torch.testing.assert_close(alone, torch.full_like(x, 5.0))
-    (full,) = Predictor(run, [[condition(1.0), side[1]]])(x, sigma, {})
+    (full,) = network.predict([[condition(1.0), side[1]]], x, sigma, {})
     torch.testing.assert_close(full, torch.ones_like(x))
 
 

@@ -50,8 +50,8 @@ class SamplingRun:
     latent: the one that the run starts from, as the network takes it.
     noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
     options: the model's model_options. sigmas: the noise levels that are passed. random: what the model's patches
-    choose by; by default that of seed 0. model: the MODEL that is sampled, for functions that ask. hooked: its networks,
-    as hooks change them.
+    choose by; by default that of seed 0. model: the MODEL that is sampled, for functions that ask. hooked: it, as
+    hooks change it.
     """
 
     denoiser: Denoiser

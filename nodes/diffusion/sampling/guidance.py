@@ -86,12 +86,13 @@ class CFGDenoiser:
 class GuidedNetwork(BaseModel):
     """The network of one run, for guidance and for the functions that model patches bring along.
 
-    To packs it is `model.model`, see BaseModel.
+    To packs it is `model.model`, see BaseModel. denoiser: of the call that is being made, as its hooks change it.
     """
 
     def __init__(self, run: SamplingRun) -> None:
         check_obeyed(run.options)
         self.run = run
+        self.denoiser = run.denoiser
         self.sampling = run.denoiser.sampling
         self._random = run.random or PatchRandom(run.shape, 0)
         self._predictors: dict[tuple[tuple[int, ...], ...], Predictor] = {}
@@ -124,7 +125,7 @@ class GuidedNetwork(BaseModel):
             raise DiffusionError("apply_model needs c_crossattn, the context")
         read = {name: value for name, value in added.items() if isinstance(value, Tensor)} or None
         level, inner = levels_of(t), transformer_options or {}
-        return evaluate(NetworkCall(self.run.denoiser, x, level, c_crossattn, read, inner, c_concat, control))
+        return evaluate(NetworkCall(self.denoiser, x, level, c_crossattn, read, inner, c_concat, control))
 
     def resolve(self, conditioning: Sequence[Any], side: str) -> list[Condition]:
         """The conditions of a conditioning, built once a run. side: what an error calls it."""
@@ -288,6 +289,7 @@ class Predictor:
         around = wrappers_in(inner, WrappersMP.APPLY_MODEL)
         if wrapper is None and not around:
             return evaluate(NetworkCall(denoiser, x, sigma, call.context, added, inner, call.concat, call.control))
+        self._network.denoiser = denoiser
         apply_model: Callable[..., Tensor] = self._network.apply_model
         if around:
             apply_model = WrapperExecutor(apply_model, self._network, around).execute
