@@ -73,10 +73,14 @@ class Lazy:
 
 
 class Output:
-    """Names an output slot: `Annotated[Latent, Output("denoised")]`, `list[Annotated[Image, Output("tiles")]]`."""
+    """Names an output slot: `Annotated[Latent, Output("denoised")]`, `list[Annotated[Image, Output("tiles")]]`.
 
-    def __init__(self, name: str) -> None:
+    `repeats` is the input, or what the node shows, that it gives again: a golden has it but once.
+    """
+
+    def __init__(self, name: str, *, repeats: str = "") -> None:
         self.name = name
+        self.repeats = repeats
 
 
 class UI(dict[str, list[Any]]):
@@ -302,7 +306,7 @@ def _output(class_type: str, annotation: Any) -> OutputSpec:
     named = _marker(annotation, (Output,))
     io_type = socket.io_type
     name = named.name if named else ("COMBO" if isinstance(io_type, tuple) else io_type)
-    return OutputSpec(name, io_type, is_list)
+    return OutputSpec(name, io_type, is_list, repeats=named.repeats if named else "")
 
 
 def _read_docstring(text: str) -> tuple[str, dict[str, str]]:

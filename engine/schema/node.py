@@ -42,12 +42,13 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """One output slot."""
+    """One output slot; `repeats` is the input, or what the node shows, that it gives again: no record needs it."""
 
     name: str
     io_type: IoType
     is_list: bool = False
     tooltip: str = field(default="", compare=False)
+    repeats: str = field(default="", compare=False)
 
 
 class Seen(Protocol):

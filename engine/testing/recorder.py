@@ -126,6 +126,8 @@ class Recorder:
 
     def _read(self, step: Step, entry: Entry) -> Iterator[ValueRecord]:
         for slot, (output, value) in enumerate(zip(step.schema.outputs, entry.outputs, strict=True)):
+            if output.repeats:
+                continue
             io_type = output.io_type if isinstance(output.io_type, str) else "COMBO"
             leaves = dict(self._leaves(step.node_id, self._measured(io_type, value), str(slot), 0))
             # Two slots may have one name: the slot's number tells them apart in every message.

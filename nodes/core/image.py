@@ -22,7 +22,7 @@ OUTPUT_FILES = {
     "control_after_refresh": "first",
 }
 
-Shown = Annotated[Image, Output("images")]
+Shown = Annotated[Image, Output("images", repeats="images")]
 
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]

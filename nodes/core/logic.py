@@ -118,7 +118,7 @@ def SeedRgthree(
 
 
 @node(display_name="Preview Any", category="utils", output_node=True, python_module="comfy_extras.nodes_preview_any")
-def PreviewAny(*, source: Anything) -> tuple[Annotated[str, String()]]:
+def PreviewAny(*, source: Anything) -> tuple[Annotated[str, String(), Output("STRING", repeats="text")]]:
     """Show any value as text, and give the text.
 
     Args:

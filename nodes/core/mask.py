@@ -172,7 +172,7 @@ def ImageToMask(*, image: Image, channel: Annotated[str, Combo(("red", "green", 
 @node(category="mask", output_node=True, python_module=EXTRAS)
 def MaskPreview(
     *, mask: Mask, prompt: PromptJson, extra_pnginfo: ExtraPnginfo, context: RunContext
-) -> tuple[Annotated[Mask, Output("mask")]]:
+) -> tuple[Annotated[Mask, Output("mask", repeats="mask")]]:
     """Write masks as grey pictures to the folder for temporary files, and pass them on.
 
     Args:

@@ -178,7 +178,7 @@ def test_a_bad_file_is_refused(text: str, told: str, tmp_path: Path) -> None:
     [
         ('[[assert]]\nnode = "SaveImag"\nfiles = 1\n', "did you mean"),
         ('[[assert]]\nnode = "1"\noutput = "LATENT"\nfinite = true\n', "no output 'LATENT'; there are IMAGE, MASK"),
-        ('[[assert]]\nnode = "4"\noutput = "1"\nrange = [0, 1]\n', "no output '1'"),
+        ('[[assert]]\nnode = "4"\noutput = "0"\nrange = [0, 1]\n', "no output '0'"),
         ('set = ["9.seed=1"]\n[[assert]]\nfiles = 1\n', "no node '9'"),
         ('workflow = "gone.json"\n[[assert]]\nfiles = 1\n', "gone.json"),
     ],
