@@ -81,7 +81,7 @@ class Kept:
             what = self.chance.randrange(4)
             if what == 0:
                 file.unlink()
-            elif what == 1:
+            elif what == 1 and file.is_file():  # one that was put in its place may lead to itself
                 rewrite(file, b"?" * file.stat().st_size)
             elif what == 2:
                 os.replace(file, self.chance.choice(files))

@@ -17,7 +17,7 @@ from unittest.mock import patch
 from weft.engine.context import RunContext
 from weft.engine.folders import Folders
 from weft.engine.links import Link
-from weft.engine.schema.authoring import UI, RawLink, UniqueId, node
+from weft.engine.schema.authoring import UI, Lazy, RawLink, UniqueId, node
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.packs import Codec, Pack
 from weft.engine.schema.registry import Registry
@@ -25,6 +25,8 @@ from weft.engine.schema.sockets import Files, Float, Int, Socket, String
 from weft.engine.settings import Setting
 
 Number = Annotated[int, Socket("NUMBER")]
+LazyNumber = Annotated[int, Socket("NUMBER"), Lazy()]
+LazyBox = Annotated[Any, Socket("BOX"), Lazy()]
 NumberLink = Annotated[Link, Socket("NUMBER"), RawLink()]
 Words = Annotated[str, Socket("WORDS")]
 Boxed = Annotated[Any, Socket("BOX")]
@@ -195,6 +197,16 @@ def Grow(*, one: NumberLink, times: Annotated[int, Int(default=1, min=0, max=3)]
     return graph.result(one)
 
 
+def _which(inputs: Mapping[str, Any]) -> list[str]:
+    return ["even" if inputs["one"] % 2 == 0 else "odd"]
+
+
+@node(category="toy", lazy=_which)
+def Pick(*, one: Number, even: LazyNumber, odd: LazyNumber, box: LazyBox = None) -> Number:
+    """Needs one of two numbers; a box, never."""
+    return (even if one % 2 == 0 else odd) + 1
+
+
 @node(category="toy", output_node=True)
 def Plot(*, one: NumberLink, prefix: Annotated[str, String(default="plot")], graph: GraphBuilder) -> Number:
     """Writes a file inside, as samplers that show what they do."""
@@ -281,6 +293,7 @@ KINDS = {
     "Measure": Kind({"block": B, "other": B}, {}, (N, B)),
     "Fussy": Kind({"one": N}, {}, (N,)),
     "Grow": Kind({"one": N}, {"times": _one_of(0, 1, 2, 3)}, (N,)),
+    "Pick": Kind({"one": N, "even": N, "odd": N, "box": X}, {}, (N,)),
     "Times": Kind({"one": N}, {}, (N,)),
     "ByHand": Kind({"one": N}, {}, (N,)),
     "Plot": Kind({"one": N}, {"prefix": _one_of("a", "plot")}, (N,)),
@@ -295,7 +308,7 @@ SOURCES = {N: "Start", W: "Tell", X: "Close", B: "Fill"}
 STABLE = tuple(name for name in KINDS if name not in ("ByHand", "Called", "Grow", "Plot", "Unfold"))
 """Classes whose keys are good for every process and under every id."""
 _PLAIN = (Start, Add, Stretch, Split, Tell, Join, Weigh, Read, Quote, Flavour, Called, Look, Close, Open, Half,
-          Unfold, Fill, Measure, Fussy, Grow, Plot, Show, Write, Glance)  # fmt: skip
+          Unfold, Fill, Measure, Fussy, Grow, Pick, Plot, Show, Write, Glance)  # fmt: skip
 
 
 @lru_cache

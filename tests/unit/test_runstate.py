@@ -17,11 +17,11 @@ from weft.engine.folders import Folders
 from weft.engine.links import Link
 from weft.engine.planning.digests import Digests
 from weft.engine.planning.plan import Known, Origin, Plan, Planner, Step
-from weft.engine.running.call import Expansion
-from weft.engine.running.growth import BadExpansion, again, grow
+from weft.engine.running.call import Expansion, is_there
+from weft.engine.running.growth import BadExpansion, again, ask, grow
 from weft.engine.running.mapping import joined
-from weft.engine.running.state import Growth, RunState
-from weft.engine.schema.authoring import RawLink, node
+from weft.engine.running.state import NOTHING, Growth, RunState
+from weft.engine.schema.authoring import Lazy, RawLink, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Int, Socket
 from weft.engine.workflow.prompt import Prompt
@@ -29,13 +29,15 @@ from weft.engine.workflow.prompt import Prompt
 Value = Annotated[Any, Socket("VALUE")]
 
 
-@node(category="test")
+@node(category="test", lazy=lambda inputs: ())
 def Node(
     *,
     number: Annotated[int, Int()],
     a: Value = None,
     b: Value = None,
     lent: Annotated[Link, Socket("VALUE"), RawLink()] | None = None,
+    lazy: Annotated[Any, Socket("VALUE"), Lazy()] = None,
+    more: Annotated[Any, Socket("VALUE"), Lazy()] = None,
 ) -> Value: ...
 
 
@@ -227,6 +229,21 @@ def test_retry() -> None:
     assert started(run) == ["4"]
 
 
+def test_ask() -> None:
+    run = state(step("1"), step("2"), step("3", lent=("0",)), step("4", "3"), keep=("4",))
+    assert [run.start(), run.start(), run.start()] == [run.steps["1"], run.steps["2"], run.steps["3"]]
+    run.ask("3", Growth(plan(step("0")), {}, (), ("0",)))
+    held(run)
+    assert (started(run), run.steps["3"].needs, run.blocked) == (["0"], ("0",), {"3": 1, "4": 1})
+    done(run, "0")
+    assert (started(run), run.outputs) == (["3"], {"0": ("0",)})
+    run.ask("3", NOTHING)
+    held(run)
+    assert started(run) == ["3"], "it has all that it asks for"
+    done(run, "3")
+    assert (started(run), run.outputs) == (["4"], {"3": ("3",)})
+
+
 def test_release() -> None:
     run = state(step("1"), step("2", "1"), step("3", "1"), keep=("2", "3"))
     started(run)
@@ -304,7 +321,7 @@ class Drive:
             sources = [*nodes, *outer]
             inputs: dict[str, Any] = {"number": self.draw(st.integers(0, 2))}
             kind = "Node"
-            for name in ("a", "b", "lent") if sources else ():
+            for name in ("a", "b", "lent", "lazy", "more") if sources else ():
                 if self.draw(st.booleans()):
                     inputs[name] = [self.draw(st.sampled_from(sources)), 0]
             if "a" in inputs and self.draw(st.booleans()):
@@ -333,7 +350,16 @@ class Drive:
             else:
                 self.finish(state, step, found.outputs)
         else:
-            what = self.draw(st.sampled_from(["finish", "finish", "expand", "expand", "fail"]))
+            what = self.draw(st.sampled_from(["finish", "finish", "expand", "expand", "ask", "ask", "fail"]))
+            missing = [link for name in step.lazy if not is_there(state.outputs, link := step.inputs[name])]
+            if what == "ask" and missing:
+                try:
+                    growth = ask(self.planner, state, step, missing[: self.draw(st.integers(1, 2))])
+                except BadExpansion:
+                    what = "fail"
+                else:
+                    state.ask(node_id, growth)
+                    return
             if what == "expand" and self.left:
                 self.left -= 1
                 graph = self.graph(f"{node_id}.", self.draw(st.integers(1, 3)), list(state.nodes))
