@@ -120,9 +120,9 @@ class NodeOptions:
     is_changed: Callable[..., Any] | None = None
     """ComfyUI's IS_CHANGED: what it returns for the inputs joins the cache key; it may raise."""
 
-    claims: Callable[[str], bool] | None = None
-    """`claims(name)` says of an input that is not declared whether its value is given to the node all the same, as it
-    is. Links are given in any case."""
+    claims: Callable[[str], Mapping[str, Any] | None] | None = None
+    """`claims(name)` gives the options of an input that is not declared and whose value is given to the node all the
+    same, as it is; None for all others. Links are given in any case."""
 
     unused: Callable[[Mapping[str, Any]], Collection[str]] | None = None
     """`unused(constants)` returns the names of inputs that the others make meaningless: neither checked nor given."""
@@ -151,6 +151,10 @@ class NodeOptions:
     trajectory: Tell | None = None
     """`trajectory(inputs, settings)` says of a node that goes step by step what its steps are: a run then gives it
     `context.steps`, through which it shares them with others. See `weft.engine.trajectory`."""
+
+    def claimed(self, name: str) -> Mapping[str, Any] | None:
+        """The options of an undeclared input that the class claims; None for one that it does not."""
+        return self.claims(name) if self.claims is not None else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,8 +329,7 @@ class RunnableNode:
 
     def takes_undeclared(self, name: str) -> bool:
         """Whether a value is given to it under a name that is none of its inputs'."""
-        claims = self.options.claims
-        return name in self.schema.concealed or (claims is not None and claims(name))
+        return name in self.schema.concealed or self.options.claimed(name) is not None
 
     def takes_one(self, name: str) -> bool:
         """Whether the input gets one value, not a list; of an unfolding one, its parts have no say of their own."""
@@ -353,7 +356,8 @@ class RunnableNode:
             return ()
         declared = self.schema.given(inputs)
         linked = (name for name, value in inputs.items() if type(value) is Link and name not in self.links)
-        return tuple(name for name in linked if name in declared and declared[name].socket.options.get("lazy"))
+        options = ((name, declared[name].socket.options if name in declared else None) for name in linked)
+        return tuple(name for name, said in options if (said or self.options.claimed(name) or {}).get("lazy"))
 
 
 class DescribedNode(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
+import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -105,10 +106,20 @@ def _validates(cls: type) -> Validates | None:
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def _claims(sections: Mapping[str, Any]) -> Callable[[str], bool] | None:
+def _claims(sections: Mapping[str, Any]) -> Callable[[str], Mapping[str, Any] | None] | None:
     """Which undeclared inputs the class takes all the same: those that a section says it contains, unlisted."""
     flexible = [section for section in sections.values() if isinstance(section, dict) and type(section) is not dict]
-    return (lambda name: any(name in section for section in flexible)) if flexible else None
+
+    def claimed(name: str) -> Mapping[str, Any] | None:
+        section = next((section for section in flexible if name in section), None)
+        if section is None:
+            return None
+        try:
+            return dict(section[name][1])
+        except (LookupError, TypeError, ValueError):  # it contains the name, and has no more to say of it
+            return {}
+
+    return claimed if flexible else None
 
 
 def _decided(cls: type, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -154,7 +165,7 @@ def _caller(class_type: str, cls: Any, method: str, links: Collection[str], asyn
 
     def call(**inputs: Any) -> Any:
         function, entered = prepared(inputs)
-        with entered:
+        with entered, _without_gradients():
             return function(**inputs)
 
     async def awaited(**inputs: Any) -> Any:
@@ -163,6 +174,15 @@ def _caller(class_type: str, cls: Any, method: str, links: Collection[str], asyn
             return await function(**inputs)
 
     return awaited if asynchronous else call
+
+
+def _without_gradients() -> AbstractContextManager[Any]:
+    """As in ComfyUI, nothing is remembered for gradients of what a class computes, unless it asks for that itself.
+
+    Not torch's inference mode: tensors that are made in it are good for nothing else outside.
+    """
+    torch = sys.modules.get("torch")
+    return torch.no_grad() if torch is not None else nullcontext()
 
 
 DIGESTS: dict[str, str] = {}

@@ -115,9 +115,8 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
         if found is None:
             continue
         unfolded, declared = found.schema.given(node.inputs), found.schema.names
-        claims = found.options.claims or declared.__contains__
         for name, value in node.inputs.items():
-            known = name in declared or name in unfolded or claims(name)
+            known = name in declared or name in unfolded or found.options.claimed(name) is not None
             if known or type(value) is Link or says_nothing(name, value):
                 continue
             message = f"{name!r} is no input of {node.class_type}, so its value has no effect"

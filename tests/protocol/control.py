@@ -213,6 +213,31 @@ class Changes(V1):
         return (a,)
 
 
+class AnyName(dict[str, Any]):
+    """A section that contains whatever it is asked for."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __getitem__(self, name: str) -> Any:
+        return LAZY
+
+
+class Select(V1):
+    """Any number of inputs, of which it needs one; none is declared."""
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": {"which": ("INT", {"default": 1})}, "optional": AnyName()}
+
+    def check_lazy_status(self, which: int, **inputs: Any) -> list[str]:
+        return [f"input{which}"]
+
+    def call(self, which: int, **inputs: Any) -> tuple[Any]:
+        self.seen(sorted(name for name, value in inputs.items() if value is not None))
+        return (inputs[f"input{which}"],)
+
+
 CONTROL: dict[str, Any] = {
     cls.__name__: cls
     for cls in list(vars().values())

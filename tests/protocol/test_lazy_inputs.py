@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -75,6 +78,22 @@ def test_an_input_that_was_not_given_is_an_error(registry: Registry) -> None:
 
 def test_an_input_is_not_lazy_where_nothing_says_when_it_is_needed(play: Play) -> None:
     assert play({"1": ONE, "m": ("NeverAsks", {"a": ["1", 0]})}, ["m"])["m"] == (1,)
+
+
+def test_inputs_that_a_section_claims_may_be_lazy(play: Play) -> None:
+    nodes = {"1": ONE, "2": NINE, "s": ("Select", {"which": 2, "input1": ["1", 0], "input2": ["2", 0]})}
+    assert play(nodes, ["s"])["s"] == (9,)
+    assert CALLS == [("Make", 9), ("Select", ["input2"])]
+
+
+def test_nothing_is_remembered_for_gradients(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_grad() -> AbstractContextManager[None]:
+        CALLS.append(("torch", "no gradients"))
+        return nullcontext()
+
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(no_grad=no_grad))
+    weft.run(graph_of({"1": ONE}), registry=registry, targets=["1"])
+    assert CALLS == [("torch", "no gradients"), ("Make", 1)]
 
 
 def test_the_object_that_is_asked_is_the_one_that_is_called(registry: Registry) -> None:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from weft.engine.running.asking import NodeInputError
+from weft.engine.running.dynprompt import DynamicPrompt, NodeNotFoundError
+from weft.engine.running.growth import DependencyCycleError
 from weft.engine.values import ExecutionBlocker
 
-__all__ = ["DependencyCycleError", "ExecutionBlocker", "NodeInputError", "NodeNotFoundError", "get_input_info"]
-
-
-class DependencyCycleError(Exception):
-    """Nodes wait for each other."""
-
-
-class NodeInputError(Exception):
-    """A node lacks an input that it asks for."""
-
-
-class NodeNotFoundError(Exception):
-    """There is no node of that id."""
+__all__ = [
+    "DependencyCycleError",
+    "DynamicPrompt",
+    "ExecutionBlocker",
+    "NodeInputError",
+    "NodeNotFoundError",
+    "get_input_info",
+]
 
 
 def get_input_info(class_def: Any, input_name: str, valid_inputs: Any = None) -> tuple[Any, Any, Any]:
