@@ -135,7 +135,7 @@ def test_a_bar_tells_the_run(told: Any) -> None:
         bar = utils.ProgressBar(4)
         bar.update(1)
         bar.update_absolute(9, 5, ("JPEG", Image.new("RGB", (2, 2)), 512))
-        assert get_executing_context().node_id == "7"
+        assert get_executing_context() == ("", "7", 0)
     utils.ProgressBar(4).update(1)  # outside of a node nobody is told
     assert get_executing_context() is None
     assert steps(events) == [("7", 1, 4), ("7", 5, 5)]

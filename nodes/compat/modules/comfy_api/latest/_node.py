@@ -121,6 +121,7 @@ class ComfyNode(metaclass=_Sealing):
             sections["hidden"] = {name: (each.value,) for name, each in _hidden(schema).items()}
         return sections
 
+    SCHEMA = _Computed(lambda cls: cls.GET_SCHEMA())
     RETURN_TYPES = _Computed(lambda cls: tuple(output.get_io_type() for output in cls.GET_SCHEMA().outputs))
     RETURN_NAMES = _Computed(
         lambda cls: tuple(output.display_name or output.get_io_type() for output in cls.GET_SCHEMA().outputs)

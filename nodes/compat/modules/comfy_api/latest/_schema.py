@@ -29,6 +29,12 @@ class HiddenHolder:
         for name in Hidden.__members__:
             setattr(self, name, given.get(name))
 
+    def __getattr__(self, name: str) -> Any:
+        """None for any other name."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return None
+
 
 _WITH_OUTPUT = (Hidden.prompt, Hidden.extra_pnginfo)
 _WITH_API = (Hidden.auth_token_comfy_org, Hidden.api_key_comfy_org)
