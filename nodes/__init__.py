@@ -1,4 +1,5 @@
-"""The node library: `core` has the built-in faces, `efficiency` the Efficiency family; `diffusion` is what computes.
+"""The node library: `core` has the built-in faces, `efficiency` the Efficiency family, `thirdparty` stand-ins for small
+nodes of other packs; `diffusion` is what computes.
 
 `NODES` has them all: class_type -> where its function stands.
 """
@@ -7,8 +8,9 @@ from __future__ import annotations
 
 from weft.nodes.core import NODES as CORE
 from weft.nodes.efficiency import NODES as EFFICIENCY
+from weft.nodes.thirdparty import NODES as THIRDPARTY
 
 LIBRARIES = ("torch",)
 """What the nodes of a file import when they are called, where the file does not say otherwise."""
 
-NODES: dict[str, str] = CORE | EFFICIENCY
+NODES: dict[str, str] = CORE | EFFICIENCY | THIRDPARTY

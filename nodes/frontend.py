@@ -9,6 +9,7 @@ from typing import Any
 
 from weft.engine.schema.frontend import Frontend, Handling, Layout, NodeKind, Virtual
 from weft.nodes.efficiency.saves import CLASSES
+from weft.nodes.thirdparty.saves import CLASSES as THIRDPARTY
 
 _NOTES = (
     "Note (pysssss)", "Note Plus (mtb)", "PixaromaNote", "PixaromaLabel",
@@ -64,5 +65,6 @@ FRONTEND = Frontend(
         **dict.fromkeys(("KSampler", "KSamplerAdvanced"), Handling((_without_sample_prefix,))),
         "CustomCombo": Handling(keeps_more=True),  # the texts to choose from
         **CLASSES,
+        **THIRDPARTY,
     },
 )

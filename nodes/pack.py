@@ -6,6 +6,7 @@ from weft.engine.schema.packs import Pack, SelfTests
 from weft.nodes import NODES
 from weft.nodes.core.settings import PASSES, SAMPLING_VERSION, SETTINGS
 from weft.nodes.frontend import FRONTEND
+from weft.nodes.thirdparty import BORROWED
 
 _ASSERTIONS = frozenset(name for name in NODES if name.startswith("Assert"))
 
@@ -22,5 +23,6 @@ PACK = Pack(
     instrument="weft.nodes.diffusion.testing.measures",
     pictures="weft.nodes.diffusion.values.sheets",
     imports="weft.nodes.compat",
+    borrowed=BORROWED,
     stand_ins="weft.nodes.core.standins:STAND_INS",
 )

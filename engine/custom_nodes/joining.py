@@ -5,8 +5,8 @@ changed since.
 
 Invariants:
 - A pack that fails is a line to the user, and a hint where one of its classes is missing; nothing else depends on it.
-- A class of Weft's own stays what it is, and so does one of a pack that came before: the order is that of the settings,
-  files of the user's first, then folders, each sorted.
+- A class of Weft's own stays what it is, but for those that it has only borrowed, and so does one of a pack that came
+  before: the order is that of the settings, files of the user's first, then folders, each sorted.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def join(registry: Registry, settings: Settings, folders: Folders, warn: Warn) -
     for pack in packs:
         if pack is not _IMPORTED.get(pack.path):
             prepare(pack, imports, **limits)
-    owners = dict.fromkeys(registry, "")
+    borrowed = frozenset().union(*(pack.borrowed for pack in registry.packs))
+    owners = {name: "" for name in registry if name not in borrowed}
     for pack in packs:
         if pack is not _IMPORTED.get(pack.path):
             read(pack, imports, own=pack.path in own, **limits)

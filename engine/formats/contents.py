@@ -78,6 +78,9 @@ def fill(item: EditorNode, shape: NodeShape) -> Iterator[Issue]:
     saved, named = item.node.widgets_values, item.node.widgets_values_named
     if item.schema is not None:
         item.held = hold(item.schema, shape.layout, Saved(migrate(item.handling, shape.layout, saved), named))
+        if item.handling.makes is not None:
+            item.held.made.update(item.handling.makes([entry.value for entry in Saved(saved, named).listed]))
+            item.held.left.clear()
         item.fault = _fault(item, shape)
         if asks_for_a_seed(item.handling, shape.layout, saved):
             drawn = item.handling.drawn_seed

@@ -327,6 +327,7 @@ class _Conversion:
                 self.note_control(use, item, port, None)
         if item.schema is not None and item.schema.unfolds:
             inputs = _by_choices(item, item.schema, inputs)
+        inputs |= {name: wrapped(plain(value)) for name, value in item.held.made.items()}
         return PromptNode(class_type=item.class_type, inputs=inputs | links, _meta={"title": item.title})
 
     def note_text(

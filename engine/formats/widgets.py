@@ -69,6 +69,7 @@ class Held:
     `controls` is what stands in the control slots (None for a button, absent where the list ends before);
     `places` is where in `widgets_values` a value stands; `left` are the saved values that no widget takes. `shown` is
     what an instance of a subgraph holds for widgets inside it that no input of its leads to, by node id and name.
+    `made` is what widgets hold that the browser made and no class declares.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +77,7 @@ class Held:
     places: dict[str, int | str] = field(default_factory=dict)
     left: list[SavedValue] = field(default_factory=list)
     shown: dict[tuple[str, str], SavedValue] = field(default_factory=dict)
+    made: dict[str, Any] = field(default_factory=dict)
 
 
 def is_widget(spec: InputSpec) -> bool:

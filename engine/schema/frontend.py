@@ -63,6 +63,10 @@ Migration = Callable[[Layout, list[Any]], Any]
 """The saved `widgets_values` in today's layout; a dict where only some values can be placed."""
 
 
+Makes = Callable[[Sequence[Any]], Mapping[str, Any]]
+"""The values of saved `widgets_values` whose widgets the browser made, by the names of their inputs."""
+
+
 @dataclass(frozen=True)
 class Handling:
     """What the browser does to nodes of a class, and what their saves need, beside what the schema says.
@@ -71,7 +75,8 @@ class Handling:
     drawn when the workflow is queued. `outputs_by_name`: its outputs moved between versions, so a link of its goes by
     the output's name, not by its number. `too_old` says who saved a node in which a widget holds what cannot be its
     own; without it, that is not looked at. `fills_in`: tokens such as `%date%` in its file names are replaced.
-    `keeps_more`: its save also has widgets that are the browser's alone.
+    `keeps_more`: its save also has widgets that are the browser's alone. `makes` is for nodes to which the browser adds
+    widgets that the class does not declare: what was saved, by the names under which it is sent.
     """
 
     migrations: tuple[Migration, ...] = ()
@@ -80,6 +85,7 @@ class Handling:
     too_old: str = ""
     fills_in: bool = False
     keeps_more: bool = False
+    makes: Makes | None = None
 
 
 @dataclass(frozen=True)

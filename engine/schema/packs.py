@@ -105,6 +105,7 @@ class Pack:
     `self_tests` are its assertion nodes, `measures` say by socket type what `weft test` compares of a value that is
     neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`),
     `imports` is the module that answers what custom nodes for ComfyUI import (`weft.engine.custom_nodes.records`).
+    `borrowed` are its classes that stand for those of a custom node pack, which come first where that pack is loaded.
     `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`), `stand_ins` what stands in for files
     that are not there, in runs that have the setting of that name on (`weft.engine.standins`).
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
@@ -123,6 +124,7 @@ class Pack:
     instrument: str = ""
     pictures: str = ""
     imports: str = ""
+    borrowed: frozenset[str] = frozenset()
     stand_ins: str = ""
     environment: Computes | str = ""
     codecs: Mapping[str, Codec | str] = field(default_factory=dict)
@@ -146,7 +148,7 @@ class Pack:
 
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
-    "instrument": str, "pictures": str, "imports": str, "stand_ins": str, "codecs": Mapping,
+    "instrument": str, "pictures": str, "imports": str, "borrowed": frozenset, "stand_ins": str, "codecs": Mapping,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version}
 

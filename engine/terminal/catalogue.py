@@ -109,6 +109,10 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
     yield [(schema.class_type, "bold"), f'  "{schema.display_name}"  ', (schema.category, "cyan")]
     for line in textwrap.wrap(schema.description, width):
         yield [line]
+    where, _, pack = schema.python_module.partition(".")
+    if where == "custom_nodes":
+        own = getattr(node, "module", "").partition(".")[0] == __name__.partition(".")[0]
+        yield [f"A stand-in of Weft's for the class of {pack}." if own else f"Of the custom node pack {pack}."]
     if node.unavailable:
         yield [("It cannot be run here: ", "yellow"), node.unavailable]
     specs = list(schema.by_name.values())

@@ -31,7 +31,8 @@ from ..reference.store import document
 from .pairs import templates
 
 REGISTRY = Registry.discover()
-COMFYUI = [name for name in REGISTRY if REGISTRY[name].python_module != "weft"]
+BORROWED = next(iter(REGISTRY.packs)).borrowed
+COMFYUI = [name for name in REGISTRY if REGISTRY[name].python_module != "weft" and name not in BORROWED]
 NEWER = [name for name in COMFYUI if name not in document("object_info")]
 
 GREW = {"MaskPreview", "PreviewAny", "PreviewImage", "SaveImage"}

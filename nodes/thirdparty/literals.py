@@ -1,0 +1,455 @@
+"""Values that are typed once, texts put together, numbers made into other ones: literals of the common packs."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
+
+from weft.engine.errors import WeftError
+from weft.engine.schema.authoring import UI, Lazy, Output, Tooltip
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int, Socket, String
+from weft.nodes.core.types import Anything, Image
+from weft.nodes.thirdparty.face import marker, passed_on, text_of
+
+LIBRARIES: tuple[str, ...] = ()
+
+easy = marker("comfyui-easy-use", "EasyUse")
+comfyroll = marker("ComfyUI_Comfyroll_CustomNodes", "Comfyroll")
+kj = marker("comfyui-kjnodes", "KJNodes")
+various = marker("comfyui-various", "jamesWalker55")
+mx = marker("ComfyUI-mxToolkit", "mxToolkit")
+comfymath = marker("ComfyMath", "math")
+was = marker("was-node-suite-comfyui", "WAS Suite")
+literals = marker("ComfyLiterals", "Literals")
+
+LIMIT = 2**63 - 1
+_NUMBER = Tooltip("The number.")
+_TEXT = Tooltip("The text.")
+Whole = Annotated[int, Int(default=0, min=-LIMIT, max=LIMIT), _NUMBER]
+Real = Annotated[float, Float(default=0.0, min=-LIMIT, max=LIMIT, step=0.00001), _NUMBER]
+Line = Annotated[str, String(default=""), _TEXT]
+Lines = Annotated[str, String(default="", multiline=True), _TEXT]
+TextIn = Annotated[str, String(forceInput=True), _TEXT]
+OutInt = Annotated[int, Int(), Output("INT")]
+OutFloat = Annotated[float, Float(), Output("FLOAT")]
+OutString = Annotated[str, String(), Output("STRING")]
+OutValue = Annotated[int, Int(), Output("value")]
+OutAny = Annotated[Any, Socket("*")]
+Help = Annotated[str, String(), Output("show_help")]
+
+
+@easy(class_type="easy int", display_name="Int")
+def EasyInt(*, value: Whole) -> Annotated[int, Int(), Output("int")]:
+    """A whole number."""
+    return value
+
+
+@easy(class_type="easy float", display_name="Float")
+def EasyFloat(*, value: Real) -> Annotated[float, Float(), Output("float")]:
+    """A number."""
+    return value
+
+
+@easy(class_type="easy string", display_name="String")
+def EasyString(*, value: Line) -> Annotated[str, String(), Output("string")]:
+    """A text."""
+    return value
+
+
+@easy(class_type="easy boolean", display_name="Boolean")
+def EasyBoolean(
+    *, value: Annotated[bool, Boolean(default=False), Tooltip("Which of them.")]
+) -> Annotated[bool, Boolean(), Output("boolean")]:
+    """True or false."""
+    return value
+
+
+@easy(class_type="easy positive", display_name="Positive")
+def EasyPositive(*, positive: Lines) -> Annotated[str, String(), Output("positive")]:
+    """A prompt of what should be in the picture.
+
+    Args:
+        positive: The prompt.
+    """
+    return positive
+
+
+@easy(class_type="easy negative", display_name="Negative")
+def EasyNegative(*, negative: Lines) -> Annotated[str, String(), Output("negative")]:
+    """A prompt of what should not be in the picture.
+
+    Args:
+        negative: The prompt.
+    """
+    return negative
+
+
+@easy(class_type="easy showAnything", display_name="Show Any", output_node=True, claims=lambda name: name == "text")
+def EasyShowAnything(
+    *, anything: Anything | None = None, **rest: Any
+) -> tuple[Annotated[Any, Socket("*"), Output("output")]]:
+    """Show a value as text, and pass it on.
+
+    Args:
+        anything: The value.
+    """
+    return passed_on(UI(text=[text_of(anything)]), anything)
+
+
+@easy(class_type="easy cleanGpuUsed", display_name="Clean VRAM Used", output_node=True)
+def EasyCleanGpuUsed(*, anything: Anything) -> Annotated[Any, Socket("*"), Output("output")]:
+    """Pass a value on. Memory of the device is freed here whenever it is needed, not by a node.
+
+    Args:
+        anything: The value.
+    """
+    return anything
+
+
+@easy(class_type="easy clearCacheAll", display_name="Clear Cache All", output_node=True)
+def EasyClearCacheAll(*, anything: Anything) -> Annotated[Any, Socket("*"), Output("output")]:
+    """Pass a value on. The cache is the engine's here: `weft cache clear` empties it.
+
+    Args:
+        anything: The value.
+    """
+    return anything
+
+
+_WHOLE: Mapping[str, Callable[[int, int], int | float]] = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "divide": operator.truediv,
+    "modulo": operator.mod,
+    "power": operator.pow,
+}
+
+
+@easy(class_type="easy mathInt", display_name="Math Int")
+def EasyMathInt(
+    *, a: Whole, b: Whole, operation: Annotated[str, Combo(tuple(_WHOLE))]
+) -> Annotated[int, Int(), Output("int")]:
+    """Compute with two whole numbers; a fraction of the result is cut.
+
+    Args:
+        a: The first.
+        b: The second.
+        operation: What is done to them.
+    """
+    return int(_done(operation, _WHOLE[operation], a, b))
+
+
+def _done(name: str, operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
+    """The result; an error that says what was computed where there is none."""
+    if operation is operator.pow and (abs(b) > 1024 or abs(a) > 2**64):
+        raise WeftError(f"{a} to the power of {b} is too large to compute")
+    try:
+        result = operation(a, b)
+    except (ArithmeticError, ValueError) as error:
+        raise WeftError(f"{name} of {a} and {b}: {error}") from error
+    if isinstance(result, complex):
+        raise WeftError(f"{name} of {a} and {b} is no real number")
+    return result
+
+
+Indexed = Annotated[Any, Socket("*"), Lazy(), Tooltip("What is given on, if it is chosen; nothing else is computed.")]
+
+
+def _indexed(inputs: Mapping[str, Any]) -> Iterator[str]:
+    name = f"value{inputs.get('index', 0)}"
+    if name in inputs:
+        yield name
+
+
+@easy(class_type="easy anythingIndexSwitch", display_name="Any Index Switch", lazy=_indexed)
+def EasyAnythingIndexSwitch(
+    *,
+    index: Annotated[int, Int(default=0, min=0, max=9, step=1)],
+    value0: Indexed | None = None,
+    value1: Indexed | None = None,
+    value2: Indexed | None = None,
+    value3: Indexed | None = None,
+    value4: Indexed | None = None,
+    value5: Indexed | None = None,
+    value6: Indexed | None = None,
+    value7: Indexed | None = None,
+    value8: Indexed | None = None,
+    value9: Indexed | None = None,
+) -> Annotated[Any, Socket("*"), Output("value")]:
+    """One of several values, by its number.
+
+    Args:
+        index: Which one, counted from 0.
+    """
+    value = (value0, value1, value2, value3, value4, value5, value6, value7, value8, value9)[index]
+    if value is None:
+        raise WeftError(f"index is {index}, and nothing comes in by value{index}")
+    return value
+
+
+@comfyroll(class_type="CR Integer To String", display_name="CR Integer To String")
+def CrIntegerToString(*, int_: Annotated[int, Int(forceInput=True), _NUMBER]) -> tuple[OutString, Help]:
+    """A whole number as text."""
+    return str(int_), _HELP
+
+
+@comfyroll(class_type="CR Float To String", display_name="CR Float To String")
+def CrFloatToString(*, float_: Annotated[float, Float(forceInput=True), _NUMBER]) -> tuple[OutString, Help]:
+    """A number as text."""
+    return str(float_), _HELP
+
+
+_HELP = ""
+"""The pack gives the address of its documentation here."""
+
+
+@comfyroll(class_type="CR Prompt Text", display_name="CR Prompt Text")
+def CrPromptText(
+    *, prompt: Annotated[str, String(default="prompt", multiline=True), _TEXT]
+) -> tuple[Annotated[str, String(), Output("prompt")], Help]:
+    """A text of several lines."""
+    return prompt, _HELP
+
+
+@comfyroll(class_type="CR Text", display_name="CR Text")
+def CrText(*, text: Lines) -> tuple[Annotated[Any, Socket("*"), Output("text")], Help]:
+    """A text of several lines."""
+    return text, _HELP
+
+
+@comfyroll(class_type="CR Seed", display_name="CR Seed")
+def CrSeed(
+    *, seed: Annotated[int, Int(default=0, min=0, max=2**64 - 1), _NUMBER]
+) -> tuple[Annotated[int, Int(), Output("seed")], Help]:
+    """A seed for any number of samplers."""
+    return seed, _HELP
+
+
+@comfyroll(class_type="CR Current Frame", display_name="CR Current Frame")
+def CrCurrentFrame(
+    *,
+    index: Annotated[int, Int(default=1, min=-10000, max=10000, forceInput=True)],
+    print_to_console: Annotated[str, Combo(("Yes", "No"))],
+) -> tuple[Annotated[int, Int(), Output("index")], Help]:
+    """Pass the number of a frame on.
+
+    Args:
+        index: The number.
+        print_to_console: Whether ComfyUI's log says it.
+    """
+    return index, _HELP
+
+
+@kj(class_type="INTConstant", display_name="INT Constant")
+def IntConstant(*, value: Whole) -> OutValue:
+    """A whole number."""
+    return value
+
+
+@kj(class_type="FloatConstant", display_name="Float Constant")
+def FloatConstant(*, value: Real) -> Annotated[float, Float(), Output("value")]:
+    """A number."""
+    return value
+
+
+@kj(class_type="StringConstant", display_name="String Constant")
+def StringConstant(*, string: Line) -> OutString:
+    """A line of text."""
+    return string
+
+
+@kj(class_type="StringConstantMultiline", display_name="String Constant Multiline")
+def StringConstantMultiline(*, string: Lines, strip_newlines: Annotated[bool, Boolean(default=True)]) -> OutString:
+    """A text of several lines.
+
+    Args:
+        strip_newlines: Take away what is empty: blank lines, and blanks at the ends of the others.
+    """
+    if not strip_newlines:
+        return string
+    return "\n".join(line.strip() for line in string.splitlines() if line.strip())
+
+
+@kj(class_type="JoinStrings", display_name="Join Strings")
+def JoinStrings(
+    *,
+    delimiter: Annotated[str, String(default=" ", multiline=False), Tooltip("What stands between them.")],
+    string1: TextIn = "",
+    string2: TextIn = "",
+) -> OutString:
+    """Put two texts together."""
+    return delimiter.join((string1, string2))
+
+
+@kj(class_type="GetImageSizeAndCount", display_name="Get Image Size & Count")
+def GetImageSizeAndCount(
+    *, image: Image
+) -> tuple[
+    Annotated[Image, Output("image")],
+    Annotated[int, Int(), Output("width")],
+    Annotated[int, Int(), Output("height")],
+    Annotated[int, Int(), Output("count")],
+]:
+    """Pass pictures on, with their size and how many they are.
+
+    Args:
+        image: The pictures.
+    """
+    count, height, width, _ = image.shape
+    return passed_on(UI(text=[f"{count}x{width}x{height}"]), image, width, height, count)
+
+
+@various(class_type="JWInteger", display_name="Integer")
+def JwInteger(*, value: Whole) -> OutInt:
+    """A whole number."""
+    return value
+
+
+@various(class_type="JWFloat", display_name="Float")
+def JwFloat(*, value: Real) -> OutFloat:
+    """A number."""
+    return value
+
+
+@various(class_type="JWString", display_name="String")
+def JwString(*, text: Line) -> OutString:
+    """A line of text."""
+    return text
+
+
+@various(class_type="JWStringMultiline", display_name="String (Multiline)")
+def JwStringMultiline(*, text: Lines) -> OutString:
+    """A text of several lines."""
+    return text
+
+
+MxWhole = Annotated[
+    int, Int(default=20, min=-4294967296, max=4294967296), Tooltip("The number, where it is a whole one.")
+]
+MxReal = Annotated[
+    float, Float(default=20.0, min=-4294967296, max=4294967296), Tooltip("The number, where it has a fraction.")
+]
+MxKind = Annotated[int, Int(default=0, min=0, max=1), Tooltip("Whether it has a fraction.")]
+
+
+@mx(class_type="mxSlider", display_name="Slider")
+def MxSlider(*, Xi: MxWhole, Xf: MxReal, isfloatX: MxKind) -> Annotated[Any, Socket("*"), Output("X")]:
+    """A number that the editor has a slider for."""
+    return Xf if isfloatX else Xi
+
+
+@mx(class_type="mxSlider2D", display_name="Slider 2D")
+def MxSlider2D(
+    *, Xi: MxWhole, Xf: MxReal, Yi: MxWhole, Yf: MxReal, isfloatX: MxKind, isfloatY: MxKind
+) -> tuple[Annotated[Any, Socket("*"), Output("X")], Annotated[Any, Socket("*"), Output("Y")]]:
+    """Two numbers that the editor has a slider for."""
+    return (Xf if isfloatX else Xi), (Yf if isfloatY else Yi)
+
+
+@comfymath(class_type="CM_FloatToInt", display_name="FloatToInt")
+def CmFloatToInt(*, a: Annotated[float, Float(default=0.0), _NUMBER]) -> OutInt:
+    """A number without its fraction."""
+    return int(a)
+
+
+@comfymath(class_type="CM_IntToFloat", display_name="IntToFloat")
+def CmIntToFloat(*, a: Annotated[int, Int(default=0), _NUMBER]) -> OutFloat:
+    """A whole number as a number."""
+    return float(a)
+
+
+_ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mul": operator.mul,
+    "Div": operator.truediv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+    "FloorDiv": operator.floordiv,
+    "Max": max,
+    "Min": min,
+}
+
+
+@comfymath(class_type="CM_FloatBinaryOperation", display_name="FloatBinaryOperation")
+def CmFloatBinaryOperation(
+    *,
+    op: Annotated[str, Combo(tuple(_ARITHMETIC)), Tooltip("What is done to them.")],
+    a: Annotated[float, Float(default=0.0), Tooltip("The first number.")],
+    b: Annotated[float, Float(default=0.0), Tooltip("The second number.")],
+) -> OutFloat:
+    """Compute with two numbers."""
+    return float(_done(op, _ARITHMETIC[op], a, b))
+
+
+@comfymath(class_type="CM_IntBinaryOperation", display_name="IntBinaryOperation")
+def CmIntBinaryOperation(
+    *,
+    op: Annotated[str, Combo(tuple(_ARITHMETIC)), Tooltip("What is done to them.")],
+    a: Annotated[int, Int(default=0), Tooltip("The first number.")],
+    b: Annotated[int, Int(default=0), Tooltip("The second number.")],
+) -> OutInt:
+    """Compute with two whole numbers; a fraction of the result is cut off."""
+    return int(_done(op, _ARITHMETIC[op], a, b))
+
+
+@was(class_type="Text Multiline", display_name="Text Multiline")
+def TextMultiline(*, text: Lines) -> OutString:
+    """A text of several lines; those that begin with # are left out."""
+    return "\n".join(line for line in text.split("\n") if not line.strip().startswith("#"))
+
+
+@was(class_type="Text String", display_name="Text String")
+def TextString(
+    *, text: Line = "", text_b: Line = "", text_c: Line = "", text_d: Line = ""
+) -> tuple[OutString, OutString, OutString, OutString]:
+    """Up to four texts."""
+    return text, text_b, text_c, text_d
+
+
+@was(class_type="Text Concatenate", display_name="Text Concatenate")
+def TextConcatenate(
+    *,
+    delimiter: Annotated[str, String(default=", "), Tooltip("What stands between them; \\n is the end of a line.")],
+    clean_whitespace: Annotated[str, Combo(("true", "false")), Tooltip("Take blanks away at both ends of each.")],
+    text_a: TextIn = "",
+    text_b: TextIn = "",
+    text_c: TextIn = "",
+    text_d: TextIn = "",
+) -> OutString:
+    """Put texts together; those that are empty are left out."""
+    texts = [each.strip() if clean_whitespace == "true" else each for each in (text_a, text_b, text_c, text_d)]
+    return ("\n" if delimiter == "\\n" else delimiter).join(text for text in texts if text)
+
+
+@was(class_type="Text to Console", display_name="Text to Console", output_node=True)
+def TextToConsole(
+    *, text: TextIn, label: Annotated[str, String(default="Text Output"), Tooltip("What ComfyUI's log says before it.")]
+) -> tuple[OutString]:
+    """Show a text, and pass it on."""
+    return passed_on(UI(text=[text]), text)
+
+
+@literals(class_type="Int", display_name="Int")
+def LiteralInt(*, Number: Annotated[str, String(default="0"), _NUMBER]) -> OutInt:
+    """A whole number, typed as text."""
+    return int(_number(Number))
+
+
+@literals(class_type="Float", display_name="Float")
+def LiteralFloat(*, Number: Annotated[str, String(default="0"), _NUMBER]) -> OutFloat:
+    """A number, typed as text."""
+    return float(_number(Number))
+
+
+def _number(text: str) -> int | float:
+    for kind in (int, float):
+        try:
+            number: int | float = kind(text)
+        except ValueError:
+            continue
+        if number == number and abs(number) != float("inf"):
+            return number
+    raise WeftError(f"{text[:40]!r} is no number")
