@@ -6,12 +6,12 @@ import hashlib
 import inspect
 import os
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from weft.engine.context import RunContext
+from weft.engine.context import RunContext, called
 from weft.engine.errors import DefinitionError
 from weft.engine.links import LINK, LINK_FIRST, Link
 from weft.engine.schema.authoring import CONTEXT
@@ -166,12 +166,12 @@ def _caller(class_type: str, cls: Any, method: str, links: Collection[str], asyn
     def call(**inputs: Any) -> Any:
         function, entered = prepared(inputs)
         with entered, _without_gradients():
-            return function(**inputs)
+            return _noted(function(**inputs))
 
     async def awaited(**inputs: Any) -> Any:
         function, entered = prepared(inputs)
         with entered:
-            return await function(**inputs)
+            return _noted(await function(**inputs))
 
     return awaited if asynchronous else call
 
@@ -183,6 +183,24 @@ def _without_gradients() -> AbstractContextManager[Any]:
     """
     torch = sys.modules.get("torch")
     return torch.no_grad() if torch is not None else nullcontext()
+
+
+def _noted(result: Any) -> Any:
+    """What a class gave; the files that its `ui` names are those that the node wrote."""
+    context, ui = called(), result.get("ui") if isinstance(result, dict) else None
+    if context is not None and isinstance(ui, dict):
+        for name, shown in ((entry.get("filename"), entry) for entry in _entries(ui)):
+            if isinstance(name, str) and shown.get("type") in ("output", "temp"):
+                root = context.folders.output_folder(shown["type"])
+                file = root / str(shown.get("subfolder") or "") / name
+                if file not in context.written and file.is_relative_to(root) and file.is_file():
+                    context.wrote(file)
+    return result
+
+
+def _entries(ui: dict[Any, Any]) -> Iterator[dict[Any, Any]]:
+    for listed in ui.values():
+        yield from (entry for entry in listed if isinstance(entry, dict)) if isinstance(listed, list | tuple) else ()
 
 
 DIGESTS: dict[str, str] = {}

@@ -108,7 +108,7 @@ def for_a_pack() -> bool:
     frame = _asking()
     if frame is not None and _place_of(frame.f_code.co_filename) is not None:
         return True
-    if any(name in sys.modules for name in LIBRARIES):
+    if any(_stands(sys.modules.get(name)) for name in LIBRARIES):
         _forget_modules(LIBRARIES)
     return False
 
@@ -194,11 +194,15 @@ def _forget_modules(roots: Collection[str] = ()) -> None:
     """
     for name, module in list(sys.modules.items()):
         root = name.partition(".")[0]
-        if (is_missing(module) or MADE in getattr(module, "__dict__", ())) and (not roots or root in roots):
+        if _stands(module) and (not roots or root in roots):
             above, _, own = name.rpartition(".")
             del sys.modules[name]
             if isinstance(sys.modules.get(above), ModuleType):
                 vars(sys.modules[above]).pop(own, None)
+
+
+def _stands(module: Any) -> bool:
+    return is_missing(module) or MADE in getattr(module, "__dict__", ())
 
 
 _MACHINERY = ("importlib._bootstrap", "importlib._bootstrap_external", "importlib", "functools")

@@ -57,16 +57,16 @@ def test_without_packs_no_name_is_taken() -> None:
 
 def test_what_is_missing_fails_at_its_first_use_and_says_whose_it_is(load: Load) -> None:
     module = load("""
-        import comfy.ops
+        import comfy.strange
         import comfy.options
-        from comfy.ldm.flux.math import apply_rope
+        from comfy.ldm.strange.math import apply_rope
         from comfy.options import nothing
 
-        class Base(comfy.ops.disable_weight_init.Conv2d):
+        class Base(comfy.strange.disable_weight_init.Conv2d):
             own = 1
 
         @apply_rope
-        def decorated(x: nothing | None, y: comfy.ops.Kind = None): ...
+        def decorated(x: nothing | None, y: comfy.strange.Kind = None): ...
 
         def late():
             return comfy.options.more
@@ -78,16 +78,16 @@ def test_what_is_missing_fails_at_its_first_use_and_says_whose_it_is(load: Load)
     assert module.Base.own == 1
     expected = {
         "apply_rope": lambda: module.apply_rope(1, 2),
-        "comfy.ldm.flux.math.apply_rope": lambda: module.decorated(1),
+        "comfy.ldm.strange.math.apply_rope": lambda: module.decorated(1),
         "comfy.options.nothing": lambda: bool(module.nothing),
-        "comfy.ops.disable_weight_init.Conv2d": lambda: module.Base(3, 3),
+        "comfy.strange.disable_weight_init.Conv2d": lambda: module.Base(3, 3),
         "comfy.options.more": module.late,
         "comfy.options.others": module.later,
     }
     for name, use in expected.items():
         message = fails(use)
         assert message.startswith("pack 'mine' uses ") and name in message and message.endswith(", which Weft has not")
-    assert "comfy.ldm.flux.math.apply_rope" in compat.lacking("mine")
+    assert "comfy.ldm.strange.math.apply_rope" in compat.lacking("mine")
 
 
 def test_what_a_pack_guards_fails_as_it_expects(load: Load) -> None:
@@ -116,8 +116,8 @@ def test_what_a_pack_guards_fails_as_it_expects(load: Load) -> None:
 
 
 def test_a_placeholder_of_one_pack_is_none_of_the_next(load: Load) -> None:
-    load("import comfy.ldm.modules.attention")
-    module = load("try:\n    import comfy.ldm.modules.attention\nexcept ImportError:\n    fell_back = True")
+    load("import comfy.ldm.strange.attention")
+    module = load("try:\n    import comfy.ldm.strange.attention\nexcept ImportError:\n    fell_back = True")
     assert module.fell_back
 
 
