@@ -13,7 +13,8 @@ from PIL import Image
 
 import weft
 from weft import DiskCache, MemoryCache
-from weft.engine.errors import InvalidWorkflow
+from weft.engine.cancel import CancelToken
+from weft.engine.errors import Interrupted, InvalidWorkflow
 from weft.engine.events import Event, Preview, Progress
 from weft.engine.session import Session
 from weft.nodes import compat
@@ -216,6 +217,21 @@ def test_progress_names_the_node(play: Any, node: Any) -> None:
     told = [(each.node_id, each.value, each.total) for each in events if isinstance(each, Progress)]
     assert told == [("7", 1, 2), ("7", 2, 2)]
     assert len([each for each in events if isinstance(each, Preview)]) == (2 if node[0] == "V3AsyncSteps" else 0)
+
+
+@pytest.mark.parametrize("node", [("V3Steps", {"how": "bar"}), ("V3Steps", {"how": "sync"}), ("V3AsyncSteps", {})])
+def test_a_run_that_is_to_stop_stops_the_node_at_its_next_report(play: Any, node: Any) -> None:
+    token = CancelToken()
+    told: list[int] = []
+
+    def stop(event: Event) -> None:
+        if isinstance(event, Progress):
+            told.append(event.value)
+            token.cancel("enough")
+
+    with pytest.raises(Interrupted, match="enough"):
+        play({"7": (node[0], {"steps": 1000, **node[1]})}, "7", observers=[stop], cancel=token)
+    assert told == [1]
 
 
 def test_progress_of_each_value_of_a_list(play: Any) -> None:

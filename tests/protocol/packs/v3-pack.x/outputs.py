@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import comfy.utils
 import torch
 from comfy_api.latest import ComfyAPI, ComfyAPISync, InputImpl, Types, io, ui
@@ -113,8 +115,9 @@ class AsyncSteps(io.ComfyNode):
 
     @classmethod
     async def execute(cls, steps):
-        for step in range(steps):
+        for step in range(steps - 1):
             await api.execution.set_progress(step + 1, steps, preview_image=torch.ones(1, 2, 2, 3))
+        await asyncio.to_thread(ComfyAPISync().execution.set_progress, steps, steps, preview_image=torch.ones(2, 2, 3))
         return io.NodeOutput(steps)
 
 
