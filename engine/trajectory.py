@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from weft.engine.settings import Settings
@@ -24,5 +24,21 @@ class Trajectory(NamedTuple):
     own_end: bool = False
 
 
-Tell = Callable[[Mapping[str, Any], Settings], Trajectory | None]
-"""(inputs, settings of the run) -> the trajectory of a node. Of an input that is linked, bytes that say to what."""
+class ForetoldInputs(dict[str, Any]):
+    """The inputs of a node, as far as they are known before it runs.
+
+    Of one that is linked there are bytes that say to what; or its value, where the source foretells a number or a text.
+    What else sources foretell is in `foretold`, by input.
+    """
+
+    def __init__(self, inputs: Mapping[str, Any], foretold: Mapping[str, Any]) -> None:
+        super().__init__(inputs)
+        self.foretold = foretold
+
+
+Tell = Callable[[ForetoldInputs, Settings], Trajectory | None]
+"""(inputs, settings of the run) -> the trajectory of a node."""
+
+Foretell = Callable[[ForetoldInputs, Settings], Sequence[Any] | None]
+"""(inputs, settings of the run) -> what is known of a node's outputs before it runs, slot by slot: a number or a text
+is its very value; None where nothing is known."""

@@ -300,11 +300,7 @@ def rewrite(place: Path, content: bytes) -> None:
 
 
 def told(result: RunResult) -> Any:
-    """What a run gave, as plain data in which a file is its content: its name is a matter of what was there before.
-
-    Two files of one series and content are one: of two equal nodes, one of them inside of an expansion, the second is
-    called where nothing remembers the first.
-    """
+    """What a run gave, as plain data in which a file is its content: its name is a matter of what was there before."""
 
     def content(file: Path) -> tuple[str, str]:
         return file.name.rpartition("_")[0].rpartition("_")[0], hashlib.sha256(file.read_bytes()).hexdigest()
@@ -327,8 +323,8 @@ def told(result: RunResult) -> Any:
         "status": result.status,
         "outputs": seen(dict(sorted(result.outputs.items()))),
         "ui": seen(dict(sorted(ui.items()))),
-        "files": list(dict.fromkeys(map(content, result.files))),
-        "previews": list(dict.fromkeys(map(content, result.previews))),
+        "files": list(map(content, result.files)),
+        "previews": list(map(content, result.previews)),
     }
 
 

@@ -90,6 +90,14 @@ class Kept:
                 file.symlink_to(self.chance.choice(files))
 
 
+def forgetful(name: str, outcome: Any) -> Any:
+    """Of a cache that is too small: it may hold what a node gave that expanded, and no more what an equal node inside
+    of it did; then the one outside writes a file of its own. Files of one series and content are one."""
+    if not name.endswith("too small") or not isinstance(outcome, dict):
+        return outcome
+    return outcome | {kind: list(dict.fromkeys(outcome[kind])) for kind in ("files", "previews")}
+
+
 def _close(cache: Cache) -> None:
     for each in (*getattr(cache, "tiers", (cache,)), *getattr(cache, "shared", ())):
         if isinstance(each, DiskCache):
@@ -134,7 +142,8 @@ def check(folder: Path, seeds: range, runs: int) -> int:
         for _ in range(EDITS_A_WORLD):
             expected = world.outcome(world.session(folder / "plain" / f"{chance.random()}"))
             for name in chance.sample(list(homes), runs):
-                assert homes[name].outcome(world) == expected, (name, said, world.graph)
+                found = forgetful(name, homes[name].outcome(world))
+                assert found == forgetful(name, expected), (name, said, world.graph)
             said.append(world.edit())
             count += 1
             if chance.random() < 0.3:

@@ -6,14 +6,16 @@ fit into one call, as they do where neither has areas, masks or a ControlNet of 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from weft.engine.cache.protocol import steps_of
 from weft.engine.links import Link
 from weft.engine.planning.milestones import Milestones
-from weft.engine.planning.plan import Plan, Planner, Step
+from weft.engine.planning.plan import Known, Plan, Planner, Step
+from weft.engine.schema.registry import Registry
 from weft.engine.settings import Settings
-from weft.engine.trajectory import Tell, Trajectory
+from weft.engine.trajectory import ForetoldInputs, Tell, Trajectory
 
 
 class ModelCalls(NamedTuple):
@@ -42,7 +44,7 @@ class Forecast:
             node = planner.registry.runnable(step.schema.class_type)
             if node.options.trajectory is None:
                 continue
-            trajectory = trajectory_of(step, node.options.trajectory, settings)
+            trajectory = trajectory_of(step, node.options.trajectory, settings, plan.nodes, planner.registry)
             calls = self._calls(trajectory, node.code, planner) if trajectory is not None else None
             if calls is None:
                 unknown.append(step.node_id)
@@ -75,16 +77,38 @@ class Forecast:
         return sum(calls[there:])
 
 
-def trajectory_of(step: Step, function: Tell, settings: Settings) -> Trajectory | None:
+def trajectory_of(
+    step: Step, function: Tell, settings: Settings, nodes: Mapping[str, Known], registry: Registry
+) -> Trajectory | None:
     """The trajectory of a step that is called, as its class tells it; None where nothing can be said of it.
 
     What is good for this run only is shared with no other. Where the class fails at it, the node will say why.
     """
-    assert step.recipe is not None
-    links = step.recipe.links
-    given = {n: links[n] + b":%d" % v.slot if type(v) is Link else v for n, v in step.inputs.items()}
     try:
-        found = function(given, settings)
+        found = function(_given(step.inputs, settings, nodes, registry), settings)
     except Exception:  # the author's code, and inputs that nobody has looked at yet
         return None
     return found._replace(identity=None) if found is not None and step.key.volatile else found
+
+
+def _given(
+    inputs: Mapping[str, Any], settings: Settings, nodes: Mapping[str, Known], registry: Registry
+) -> ForetoldInputs:
+    """The inputs of a node with what their sources foretell. Raises what the author of one raises."""
+    given, others = dict(inputs), {}
+    for name, value in inputs.items():
+        if type(value) is not Link:
+            continue
+        source = nodes[value.node_id]
+        given[name] = source.key.digest + b":%d" % value.slot
+        runnable = registry.find(source.schema.class_type)
+        foretells = runnable.options.foretells if runnable is not None else None
+        if foretells is None:
+            continue
+        slots = foretells(_given(source.inputs, settings, nodes, registry), settings)
+        said = slots[value.slot] if slots is not None else None
+        if type(said) in (bool, int, float, str):
+            given[name] = said
+        elif said is not None:
+            others[name] = said
+    return ForetoldInputs(given, others)

@@ -114,7 +114,7 @@ class _Run:
         self.code: dict[str, RunnableNode] = {}
         self.files = context.written
         context.shared(NODES, lambda: state.nodes)
-        self.sharing = Sharing(planner, context)
+        self.sharing = Sharing(planner, context, state.nodes)
         self._hurry(plan.nodes)
         self.timings: dict[str, float] = {}
         self.started: dict[str, float] = {}
@@ -152,9 +152,10 @@ class _Run:
                 self.context.emit(RunFinished(status, time.perf_counter() - started, files, previews))
                 self.context.surface()
         state = self.state
-        ended = [(node_id, state.shown[node_id]) for node_id in state.outputs if node_id in state.shown]
+        outputs = {node_id: slots for node_id, slots in state.outputs.items() if node_id in self.plan.keep}
+        ended = [(node_id, state.shown[node_id]) for node_id in outputs if node_id in state.shown]
         return RunResult(
-            outputs=state.outputs,
+            outputs=outputs,
             ui={node_id: shown.ui for node_id, shown in ended if shown.ui},
             blocked={node_id: shown.blocked for node_id, shown in ended if shown.blocked},
             files=files,

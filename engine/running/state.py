@@ -16,9 +16,10 @@ State, and who changes it:
     expanded   node id -> Join of every node that has expanded and is not done: what its outputs are gathered from. It
                is blocked like a step, by the nodes of its join.
     outputs    node id -> tuple of slots (engine/values.py). Written once for each step, by `finish`; a node is in it
-               from its end until its last consumer ended, or to the end of the run if the plan keeps it. A slot that
+               from its end until its last consumer ended, or to the end of the run if it is in `keep`. A slot that
                the cache has not, or was not asked for, is ABSENT: no step takes it. Where an expansion does, the node
                has a step once more, which gives it; what takes from such a node from then on waits for that.
+    keep       the nodes that the plan keeps, and every output node that wrote files: an equal one writes none again.
     waiting    node id -> how many links of steps and joins lead to it that have not ended. 0 entries may stay.
     computes   key -> the node that computes it, or did: equal nodes share its outputs.
     shown      node id -> what a node showed and wrote, what was said of it, and how many of its calls were blocked,
@@ -32,7 +33,7 @@ Invariants, between any two transitions:
     2. what a ready or running step takes is in `outputs`; a blocked one misses as many values as `blocked` says, and
        each is of a node of `steps`, or of one that failed;
     3. `waiting` counts the links of `steps` and, in the place of a step that expanded, of its join;
-    4. `outputs` holds nothing that nobody waits for and the plan does not keep.
+    4. `outputs` holds nothing that nobody waits for and that is not in `keep`.
 
 A link that is only passed on blocks nothing, but counts as waiting: its source, if it ran, stays until the node has
 expanded and the links inside have taken over. A source that did not run, or is gone, is planned with the expansion.
@@ -98,7 +99,7 @@ class Join:
 class RunState:
     """See above. `RunState.of(plan)` is the state in which a run begins; the plan stays as it is."""
 
-    keep: frozenset[str]
+    keep: set[str]
     nodes: dict[str, Known]
     computes: dict[bytes, str]
     steps: dict[str, Step] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class RunState:
         """Nothing has run; what takes nothing is ready."""
         # Of equal nodes, the first computes the key.
         computes = {known.key.digest: node_id for node_id, known in reversed(list(plan.nodes.items()))}
-        state = cls(plan.keep, dict(plan.nodes), computes)
+        state = cls(set(plan.keep), dict(plan.nodes), computes)
         state._add(plan.steps)
         return state
 
@@ -152,6 +153,8 @@ class RunState:
             self.shown[node_id] = replace(entry, outputs=())
             if step.origin is not None and step.origin.parent in self.expanded:
                 self.expanded[step.origin.parent].gather(entry)
+            if entry.files and step.schema.output_node:
+                self.keep.add(node_id)
         if node_id in self.takers:
             for taker in self.takers.pop(node_id):
                 if blocked[taker] > 1:

@@ -25,7 +25,7 @@ from weft.engine.context import RunContext
 from weft.engine.events import NodeResumed
 from weft.engine.planning.forecast import trajectory_of
 from weft.engine.planning.milestones import Milestones
-from weft.engine.planning.plan import Planner, Step
+from weft.engine.planning.plan import Known, Planner, Step
 from weft.engine.planning.signature import canonical
 from weft.engine.running.state import RunState
 from weft.engine.trajectory import Tell, Trajectory
@@ -37,8 +37,9 @@ _UNKNOWN = b"?"
 class Sharing:
     """What the nodes of one run share of their steps."""
 
-    def __init__(self, planner: Planner, context: RunContext) -> None:
+    def __init__(self, planner: Planner, context: RunContext, nodes: Mapping[str, Known]) -> None:
         self._planner = planner
+        self._nodes = nodes
         self._context = context
         self._memory = MemoryCache(int(context.settings.checkpoint_gib * (1 << 30)))
         self._identities: dict[str, bytes] = {}
@@ -87,7 +88,9 @@ class Sharing:
 
     def _trajectory(self, step: Step) -> Trajectory | None:
         function = self._tells(step)
-        return trajectory_of(step, function, self._context.settings) if function is not None else None
+        if function is None:
+            return None
+        return trajectory_of(step, function, self._context.settings, self._nodes, self._planner.registry)
 
     def _milestones(self, step: Step) -> Milestones | None:
         trajectory = self._trajectory(step)

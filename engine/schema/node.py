@@ -16,7 +16,7 @@ from weft.engine.errors import DefinitionError, MissingFile
 from weft.engine.folders import Folders
 from weft.engine.links import Link
 from weft.engine.schema.sockets import Autogrow, DynamicCombo, DynamicSlot, IoType, Socket, socket_from, type_name
-from weft.engine.trajectory import Tell
+from weft.engine.trajectory import Foretell, Tell
 
 HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
 """The values that the engine, not the workflow, gives to an input of the hidden section."""
@@ -151,6 +151,10 @@ class NodeOptions:
     trajectory: Tell | None = None
     """`trajectory(inputs, settings)` says of a node that goes step by step what its steps are: a run then gives it
     `context.steps`, through which it shares them with others. See `weft.engine.trajectory`."""
+
+    foretells: Foretell | None = None
+    """`foretells(inputs, settings)` says what is known of the outputs before the node runs, for the trajectories of
+    those that take from it."""
 
     def claimed(self, name: str) -> Mapping[str, Any] | None:
         """The options of an undeclared input that the class claims; None for one that it does not."""

@@ -6,6 +6,13 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int, String
+from weft.nodes.core.trajectories import (
+    basic_levels,
+    levels_of,
+    split_levels,
+    split_levels_by_share,
+    turbo_levels,
+)
 from weft.nodes.core.types import Model, SchedulerName, Sigmas, Steps
 
 MODULE = "comfy_extras.nodes_custom_sampler"
@@ -20,7 +27,7 @@ OPERATIONS = "sampling/custom_sampling/sigmas"
 HighAndLow = tuple[Annotated[Sigmas, Output("high_sigmas")], Annotated[Sigmas, Output("low_sigmas")]]
 
 
-@node(category=SCHEDULERS, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE, foretells=basic_levels)
 def BasicScheduler(*, model: Model, scheduler: SchedulerName, steps: Steps, denoise: Denoise) -> Sigmas:
     """A schedule as KSampler makes it, except that no sampler leaves its last level but one out.
 
@@ -35,7 +42,7 @@ def BasicScheduler(*, model: Model, scheduler: SchedulerName, steps: Steps, deno
     return basic(model.sampling, scheduler, steps, denoise)
 
 
-@node(category=SCHEDULERS, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE, foretells=levels_of("karras"))
 def KarrasScheduler(
     *,
     steps: Steps,
@@ -56,7 +63,7 @@ def KarrasScheduler(
     return karras(steps, sigma_max, sigma_min, rho)
 
 
-@node(category=SCHEDULERS, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE, foretells=levels_of("exponential"))
 def ExponentialScheduler(*, steps: Steps, sigma_max: SigmaMax, sigma_min: SigmaMin) -> Sigmas:
     """Every noise level is the same share of the one before.
 
@@ -70,7 +77,7 @@ def ExponentialScheduler(*, steps: Steps, sigma_max: SigmaMax, sigma_min: SigmaM
     return exponential(steps, sigma_max, sigma_min)
 
 
-@node(category=SCHEDULERS, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE, foretells=levels_of("polyexponential"))
 def PolyexponentialScheduler(
     *,
     steps: Steps,
@@ -91,7 +98,7 @@ def PolyexponentialScheduler(
     return polyexponential(steps, sigma_max, sigma_min, rho)
 
 
-@node(category=SCHEDULERS, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE, foretells=levels_of("laplace", to_zero=False))
 def LaplaceScheduler(
     *,
     steps: Steps,
@@ -114,7 +121,7 @@ def LaplaceScheduler(
     return laplace(steps, sigma_max, sigma_min, mu, beta)
 
 
-@node(category=SCHEDULERS, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE, foretells=levels_of("vp"))
 def VPScheduler(
     *,
     steps: Steps,
@@ -156,7 +163,7 @@ def BetaSamplingScheduler(
     return beta_sampling(model.sampling, steps, alpha, beta)
 
 
-@node(category=SCHEDULERS, python_module=MODULE)
+@node(category=SCHEDULERS, python_module=MODULE, foretells=turbo_levels)
 def SDTurboScheduler(
     *,
     model: Model,
@@ -175,7 +182,7 @@ def SDTurboScheduler(
     return sd_turbo(model.sampling, steps, denoise)
 
 
-@node(category=SCHEDULERS, python_module="comfy_extras.nodes_align_your_steps")
+@node(category=SCHEDULERS, python_module="comfy_extras.nodes_align_your_steps", foretells=levels_of("ays"))
 def AlignYourStepsScheduler(
     *,
     model_type: Annotated[str, Combo(("SD1", "SDXL", "SVD"), multiselect=False)],
@@ -194,7 +201,7 @@ def AlignYourStepsScheduler(
     return align_your_steps(model_type, steps, denoise)
 
 
-@node(category=SCHEDULERS, python_module="comfy_extras.nodes_gits")
+@node(category=SCHEDULERS, python_module="comfy_extras.nodes_gits", foretells=levels_of("gits"))
 def GITSScheduler(
     *,
     coeff: Annotated[float, Float(default=1.2, min=0.8, max=1.5, step=0.05)],
@@ -225,7 +232,7 @@ def ManualSigmas(*, sigmas: Annotated[str, String(default="1, 0.5", multiline=Fa
     return written(sigmas)
 
 
-@node(category=OPERATIONS, python_module=MODULE)
+@node(category=OPERATIONS, python_module=MODULE, foretells=split_levels)
 def SplitSigmas(*, sigmas: Sigmas, step: Annotated[int, Int(default=0, min=0, max=10_000)]) -> HighAndLow:
     """Divide a schedule for two samplers, one after the other.
 
@@ -238,7 +245,7 @@ def SplitSigmas(*, sigmas: Sigmas, step: Annotated[int, Int(default=0, min=0, ma
     return split(check_sigmas(sigmas), step)
 
 
-@node(category=OPERATIONS, python_module=MODULE)
+@node(category=OPERATIONS, python_module=MODULE, foretells=split_levels_by_share)
 def SplitSigmasDenoise(
     *, sigmas: Sigmas, denoise: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)]
 ) -> HighAndLow:

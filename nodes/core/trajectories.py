@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from weft.engine.settings import Settings
-from weft.engine.trajectory import Trajectory
+from weft.engine.trajectory import Foretell, ForetoldInputs, Trajectory
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS, model_calls
 from weft.nodes.diffusion.sampling.schedulers import schedule_length
 
@@ -47,6 +47,89 @@ def of_ksampler(given: Mapping[str, Any], settings: Settings) -> Trajectory:
     return Trajectory(shared, schedule, done, calls, own_end=forced)
 
 
-def of_custom_sampler(given: Mapping[str, Any], settings: Settings) -> Trajectory:
-    """SamplerCustom's and SamplerCustomAdvanced's: what their steps are is in the sigmas, which only a run knows."""
-    return Trajectory({name: value for name, value in given.items() if name != "sigmas"})
+def of_custom_sampler(given: ForetoldInputs, settings: Settings) -> Trajectory:
+    """SamplerCustom's and SamplerCustomAdvanced's: what their steps are is in the sigmas, which others foretell."""
+    identity = {name: value for name, value in given.items() if name != "sigmas"}
+    levels, name = given.foretold.get("sigmas"), given["sampler"]
+    if not isinstance(levels, ForetoldSigmas) or not isinstance(name, str):
+        return Trajectory(identity)
+    row, steps = SAMPLERS.row(name), levels.steps
+    schedule: list[Any] = [levels.whole]
+    if row.looks_ahead:
+        schedule += [steps.stop]
+    calls = model_calls(name, range(len(steps)), len(steps), to_zero=levels.to_zero and steps.stop == levels.length)
+    return Trajectory(None if row.own_steps else {**identity, "start": steps.start}, schedule, steps, calls)
+
+
+class ForetoldSigmas(NamedTuple):
+    """What is known of sigmas before they are computed: the `steps` of a schedule of `length` steps.
+
+    `whole` tells that schedule from all others; `to_zero`: whether it ends at level 0.
+    """
+
+    whole: Any
+    length: int
+    steps: range
+    to_zero: bool = True
+
+
+def same(given: ForetoldInputs, settings: Settings) -> list[Any]:
+    """A node that gives the value that it has."""
+    return [None if type(value) is bytes else value for value in given.values()]
+
+
+def basic_levels(given: ForetoldInputs, settings: Settings) -> Sequence[ForetoldSigmas | None]:
+    """Those of BasicScheduler."""
+    steps, denoise, scheduler = given["steps"], given["denoise"], given["scheduler"]
+    if any(type(each) is bytes for each in (steps, denoise, scheduler)):
+        return [None]
+    whole = int(steps / min(denoise, 1.0)) if denoise > 0.0 else 0
+    length = schedule_length(scheduler, whole, False) if whole else 0
+    said = ["basic", given["model"], scheduler, whole]
+    return [None if length is None else ForetoldSigmas(said, length, range(max(0, length - steps), length))]
+
+
+def levels_of(name: str, *, to_zero: bool = True) -> Foretell:
+    """Of a schedule of `steps` steps, the last `denoise` of them, which its inputs tell from all others."""
+
+    def foretell(given: ForetoldInputs, settings: Settings) -> Sequence[ForetoldSigmas | None]:
+        steps, denoise = given["steps"], given.get("denoise", 1.0)
+        if type(steps) is bytes or type(denoise) is bytes:
+            return [None]
+        length = steps if to_zero else steps - 1
+        said = [name, *(value for key, value in sorted(given.items()) if key != "denoise")]
+        return [ForetoldSigmas(said, length, range(length - round(length * denoise), length), to_zero)]
+
+    return foretell
+
+
+def turbo_levels(given: ForetoldInputs, settings: Settings) -> Sequence[ForetoldSigmas | None]:
+    """Those of SDTurboScheduler: of ten, and then 0."""
+    steps, denoise = given["steps"], given["denoise"]
+    if type(steps) is bytes or type(denoise) is bytes:
+        return [None]
+    length = min(steps, int(10 * denoise))
+    return [ForetoldSigmas(["turbo", given["model"], steps, denoise], length, range(length))]
+
+
+def split_levels(given: ForetoldInputs, settings: Settings) -> Sequence[ForetoldSigmas | None]:
+    """Those of both halves of SplitSigmas."""
+    levels, step = given.foretold.get("sigmas"), given["step"]
+    if not isinstance(levels, ForetoldSigmas) or type(step) is bytes:
+        return [None, None]
+    return _halves(levels, min(levels.steps.start + step, levels.steps.stop))
+
+
+def split_levels_by_share(given: ForetoldInputs, settings: Settings) -> Sequence[ForetoldSigmas | None]:
+    """Those of both halves of SplitSigmasDenoise."""
+    levels, denoise = given.foretold.get("sigmas"), given["denoise"]
+    if not isinstance(levels, ForetoldSigmas) or type(denoise) is bytes:
+        return [None, None]
+    last = round(len(levels.steps) * denoise)
+    high, low = _halves(levels, levels.steps.stop - last)
+    return [high if last else levels._replace(steps=levels.steps[:0]), low]
+
+
+def _halves(levels: ForetoldSigmas, place: int) -> list[ForetoldSigmas]:
+    steps = levels.steps
+    return [levels._replace(steps=range(steps.start, place)), levels._replace(steps=range(place, steps.stop))]

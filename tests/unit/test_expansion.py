@@ -375,6 +375,24 @@ def test_equal_nodes_are_computed_once(runner: Runner) -> None:
     assert number(result, "x") == 2
 
 
+def test_equal_nodes_write_one_file(runner: Runner) -> None:
+    """One inside of an expansion that has ended, and one outside, or inside of another: as with a cache."""
+
+    def grow(graph: GraphBuilder, n: int, **_: Any) -> Any:
+        made = graph.add("Make", tag="seen", number=7)
+        graph.add("Show", a=made[0], text="same")
+        return graph.result(graph.add("Add", a=made[0], number=n)[0])
+
+    runner.world.grow = grow
+    inside = {"g": step("Grow", n=1), "h": step("Grow", n=2), "t": step("Sum", first=["g", 0], second=["h", 0])}
+    outside = {"z": step("Make", tag="seen", number=7), "w": step("Show", a=["z", 0], text="same")}
+    for prompt in (inside, inside | outside):
+        result = runner.run(prompt, "t")
+        assert runner.world.called.count("show") == 1
+        assert [file.name for file in result.files] == ["same.txt"]
+        assert "t" in result.outputs and not any(name.startswith(("g.", "h.")) for name in result.outputs)
+
+
 def test_the_key_of_the_node_is_the_key_of_its_outputs(runner: Runner) -> None:
     cache = MemoryCache()
     runner.run(SAMPLE, cache=cache)
