@@ -135,7 +135,7 @@ def SaveWEBM(
     filename_prefix: Annotated[str, String(default="ComfyUI", multiline=False)],
     codec: Annotated[str, Combo(("vp9", "av1"), multiselect=False)],
     fps: Annotated[float, Float(default=24.0, min=0.01, max=1000.0, step=0.01)],
-    crf: Annotated[float, Float(default=32.0, min=0, max=63.0, step=1)],
+    crf: Annotated[float, Float(default=32.0, min=0.0, max=63.0, step=1)],
     prompt: PromptJson,
     extra_pnginfo: ExtraPnginfo,
     context: RunContext,
