@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from weft.engine.workflow.validation import validate
 
 from ..reference.store import document
 from .pairs import templates
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SHIFTED = {"invalid_input_type", "return_type_mismatch", "required_input_missing", "unknown_input_type"}
 """What a prompt with values or links in the wrong places looks like."""
@@ -73,3 +77,15 @@ def test_every_template(registry: Registry) -> None:
     print(f"\n{dict(counts)}")
     assert sum(counts.values()) - counts["notes"] == 644
     assert counts["converted"] > 100
+
+
+def test_the_page_of_templates_is_up_to_date() -> None:
+    """Every template converts with the built-in classes, or is refused by the names of those that are missing."""
+    spec = importlib.util.spec_from_file_location("weft_docs_templates", ROOT / "docs" / "templates.py")
+    assert spec is not None and spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    documents, index = script.templates()
+    assert documents.keys() == templates().keys() == index.keys()
+    made = script.page(documents, index, Registry.discover())
+    assert made == script.PAGE.read_text(encoding="utf-8"), "make it anew: python docs/templates.py"
