@@ -323,6 +323,7 @@ _FILES = {
         "CLIPVisionLoader",
         "StyleModelApply",
         "StyleModelLoader",
+        "unCLIPConditioning",
     ),
     "upscale": (
         "ImageUpscaleWithModel",

@@ -77,3 +77,24 @@ def StyleModelApply(
     if strength_type == "attn_bias" and strength != 1.0:
         raise DiffusionError("strength_type attn_bias is not supported yet but for a strength of 1; multiply is")
     return with_style(conditioning, style_model, clip_vision_output, strength)
+
+
+@node(category="conditioning")
+def unCLIPConditioning(
+    *,
+    conditioning: Conditioning,
+    clip_vision_output: ClipVisionOutput,
+    strength: Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)],
+    noise_augmentation: Annotated[float, Float(default=0.0, min=0.0, max=1.0, step=0.01)],
+) -> Conditioning:
+    """Show a picture to a model in the place of what its prompt says as a whole: SDXL's Revision.
+
+    Args:
+        conditioning: The prompts; their tokens stay.
+        clip_vision_output: The picture, as CLIP's vision model of the same width read it; of a batch all are mixed.
+        strength: How much it counts; several pictures are added up.
+        noise_augmentation: How freely it is taken: the share of noise in it.
+    """
+    from weft.nodes.diffusion.values.unclip import with_picture
+
+    return with_picture(conditioning, clip_vision_output, strength, noise_augmentation)

@@ -74,6 +74,10 @@ class LatentRun(Protocol):
     def noise_mask(self) -> Tensor | None:
         """Where the latent may change, as the LATENT has it."""
 
+    @property
+    def seed(self) -> int:
+        """Of its noise."""
+
 
 class Steering(Protocol):
     """What steers the inner layers of a network in one run; a BoundControl is one."""

@@ -48,7 +48,7 @@ class ClipNames:
 
     def encode_from_tokens(self, tokens: Tokens, return_pooled: bool = False, return_dict: bool = False) -> Any:
         """The conditioning of tokens: [1,T,C]; with return_pooled also [1,P]; with return_dict both by name."""
-        ((cond, options),) = self.encode_tokens(self._prompts(tokens))
+        (cond, options), *_ = self.encode_tokens(self._prompts(tokens))
         if return_dict:
             return {"cond": cond, **options}
         return (cond, options.get("pooled_output")) if return_pooled else cond
@@ -60,11 +60,10 @@ class ClipNames:
         add_dict: Mapping[str, Any] | None = None,
         show_pbar: bool = True,
     ) -> list[list[Any]]:
-        """The CONDITIONING of tokens; add_dict: what else its entry says."""
+        """The CONDITIONING of tokens; add_dict: what else its entries say; scheduled hooks make several."""
         if unprojected:
             raise DiffusionError("encode_from_tokens_scheduled(unprojected=True) is not supported")
-        ((cond, options),) = self.encode_tokens(self._prompts(tokens))
-        return [[cond, {**options, **(add_dict or {})}]]
+        return [[cond, {**options, **(add_dict or {})}] for cond, options in self.encode_tokens(self._prompts(tokens))]
 
     def _prompts(self, tokens: Tokens) -> list[list[Any]]:
         missing = [encoder.name for encoder in self.encoders if key_of(encoder.name) not in tokens]
@@ -211,7 +210,7 @@ def one_encoder(clip: ClipNames, name: str, chunks: list[Any]) -> tuple[Tensor, 
     """What one of the encoders gives for chunks."""
     alone = clip.clone()  # type: ignore[attr-defined]
     alone.encoders = tuple(encoder for encoder in clip.encoders if encoder.name == name)
-    ((cond, options),) = alone.encode_tokens([chunks])
+    (cond, options), *_ = alone.encode_tokens([chunks])
     return cond, options.get("pooled_output")
 
 

@@ -33,7 +33,7 @@ Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
 # What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
 CONVERTED = ("cross_attn", "model_conds", "uuid")
 """What the form of an entry has that packs convert conditionings to, and that is no option of it."""
-NOT_APPLIED = ("gligen", "unclip_conditioning")
+NOT_APPLIED = ("gligen",)
 
 
 class Steerer(Protocol):
@@ -48,7 +48,8 @@ class SamplingRun:
     """What is being sampled: the denoiser, and the shape [B,C,h,w] and device of its latent.
 
     latent: the one that the run starts from, as the network takes it.
-    noise_mask: where it may change, as the LATENT has it. held: keeps networks on the device until the run ends.
+    noise_mask: where it may change, as the LATENT has it. seed: of its noise. held: keeps networks on the device until
+    the run ends.
     options: the model's model_options. sigmas: the noise levels that are passed. random: what the model's patches
     choose by; by default that of seed 0. model: the MODEL that is sampled, for functions that ask. hooked: it, as
     hooks change it.
@@ -59,6 +60,7 @@ class SamplingRun:
     device: torch.device
     latent: Tensor | None = None
     noise_mask: Tensor | None = None
+    seed: int = 0
     held: ExitStack = field(default_factory=ExitStack)
     options: Mapping[str, Any] = field(default_factory=dict)
     sigmas: Tensor | None = None

@@ -141,6 +141,7 @@ def solve(
             device,
             latent=start,
             noise_mask=mask,
+            seed=stage.noise.seed,
             held=held,
             options=model.model_options,
             sigmas=sigmas,

@@ -47,6 +47,7 @@ from weft.nodes.diffusion.sampling.noise_control import ControlledNoise
 from weft.nodes.diffusion.sampling.patches import attention, blocks, cfg, guidance, layers, mask
 from weft.nodes.diffusion.sampling.samplers.interface import State
 from weft.nodes.diffusion.values import latent_tones
+from weft.nodes.diffusion.values.clip_vision import VisionOutput
 from weft.nodes.diffusion.weights.hooks import Hooks
 
 if TYPE_CHECKING:
@@ -264,6 +265,8 @@ def _sight(value: Any) -> bool | None:
     if kind is Control:
         hooked = any(_is_hooked(module) for module in value.net.network.base.modules())
         return None if hooked else _sight(value.previous)
+    if kind is VisionOutput:
+        return False
     if kind is Hooks:
         # Keyframes count the levels of the whole schedule.
         return any(hook.keyframes for hook in value.hooks)

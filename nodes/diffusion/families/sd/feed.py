@@ -1,7 +1,7 @@
 """What a UNet of Stable Diffusion reads beside the latent, for one entry of a conditioning.
 
-Keys read: pooled_output; width, height, crop_w, crop_h, target_width, target_height, aesthetic_score (XL);
-concat_latent_image, concat_mask (inpainting and editing UNets, see concat.py).
+Keys read: pooled_output, or unclip_conditioning in its place; width, height, crop_w, crop_h, target_width,
+target_height, aesthetic_score (XL); concat_latent_image, concat_mask (inpainting and editing UNets, see concat.py).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.sd.concat import CONCATENATIONS, FedUNet
+from weft.nodes.diffusion.values import unclip
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import LatentRun
@@ -55,10 +56,14 @@ def _check_context(context: Tensor, denoiser: FedUNet) -> None:
 
 def _added(denoiser: FedUNet, options: Mapping[str, Any], side: str, run: LatentRun) -> dict[str, Tensor]:
     """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
-    pooled_width = denoiser.pooled_width
+    pooled_width, pictures = denoiser.pooled_width, options.get(unclip.KEY)
     if pooled_width is None:
+        if pictures:
+            raise DiffusionError(
+                "it carries a picture (unCLIPConditioning), and this model reads no vector beside text"
+            )
         return {}
-    pooled = options.get("pooled_output")
+    pooled = unclip.vector(pictures, pooled_width, run.seed) if pictures else options.get("pooled_output")
     if pooled is None:
         raise DiffusionError(
             f"the model needs a pooled_output of width {pooled_width}, and there is none; "
