@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import random
-import string
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, Output, PromptJson, node
 from weft.engine.schema.sockets import Combo, DynamicCombo, Files, Float, Int, Opaque, String
+from weft.nodes.core.image import preview_prefix
 from weft.nodes.core.types import Audio
 
 LIBRARIES = ("torch", "av")
@@ -148,8 +147,7 @@ def PreviewAudio(*, audio: Audio, prompt: PromptJson, extra_pnginfo: ExtraPnginf
     Args:
         audio: The sounds.
     """
-    prefix = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
-    return save_audio(audio, prefix, "temp", "flac", "", {"prompt": prompt, **extra_pnginfo}, context)
+    return save_audio(audio, preview_prefix(), "temp", "flac", "", {"prompt": prompt, **extra_pnginfo}, context)
 
 
 def _passed_on(shown: UI, *outputs: Any) -> Any:

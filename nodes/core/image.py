@@ -201,9 +201,12 @@ def ImageInvert(*, image: Image) -> Image:
 
 def preview(images: Image, metadata: Mapping[str, Any], context: RunContext) -> UI:
     """Write pictures [B,H,W,C] to the folder for temporary files."""
-    # A name of its own for each call: previews of several runs must not be mistaken for each other.
-    prefix = "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
-    return save_images(images, prefix, "temp", metadata, 1, context)
+    return save_images(images, preview_prefix(), "temp", metadata, 1, context)
+
+
+def preview_prefix() -> str:
+    """A name of its own for each call: previews of several runs must not be mistaken for each other."""
+    return "ComfyUI_temp_" + "".join(random.choices(string.ascii_lowercase, k=5))
 
 
 def save_images(

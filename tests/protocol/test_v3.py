@@ -14,7 +14,7 @@ from PIL import Image
 import weft
 from weft import DiskCache, MemoryCache
 from weft.engine.cancel import CancelToken
-from weft.engine.errors import Interrupted, InvalidWorkflow
+from weft.engine.errors import Interrupted, InvalidWorkflow, NodeError
 from weft.engine.events import Event, Preview, Progress
 from weft.engine.session import Session
 from weft.nodes import compat
@@ -32,7 +32,7 @@ def session() -> Iterator[Session]:
     said: list[str] = []
     found = Session(custom_nodes=PACKS, warn=said.append)
     (pack,) = found.custom_nodes
-    assert (pack.error, said) == ("", [])
+    assert (pack.error, said, list(pack.lacks)) == ("", [], [])
     yield found
     compat.uninstall()
 
@@ -239,6 +239,16 @@ def test_progress_of_each_value_of_a_list(play: Any) -> None:
     graph = {"1": ("V3Numbers", {"count": 3}), "7": ("V3AsyncSteps", {"steps": ["1", 0]})}
     play(graph, "7", observers=[events.append])
     assert {each.node_id for each in events if isinstance(each, Progress)} == {"7"}
+
+
+def test_a_node_that_judges(play: Any) -> None:
+    graph = {"1": ("V3Add", {"a": 1, "b": 1}), "2": ("V3AssertEqual", {"input1": ["1", 0], "input2": ["1", 0]})}
+    assert play(graph).ui["2"] == {"text": ["equal"]}
+    graph["2"] = ("V3AssertEqual", {"input1": ["1", 0], "input2": ["3", 0]})
+    graph["3"] = ("V3Add", {"a": 1, "b": 2})
+    with pytest.raises(NodeError, match="2 is not 3") as failed:
+        play(graph)
+    assert failed.value.node_id == "2"
 
 
 def test_the_cache_serves_it(play: Any, tmp_path: Path, calls: list[Any]) -> None:

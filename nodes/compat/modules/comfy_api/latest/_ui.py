@@ -201,7 +201,9 @@ class PreviewAudio(_UIOutput):
     """Sounds, written to the folder for temporary files."""
 
     def __init__(self, audio: Mapping[str, Any], cls: Any = None, **kwargs: Any) -> None:
-        self.values = AudioSaveHelper.save_audio(audio, "ComfyUI_temp", FolderType.temp, cls)
+        from weft.nodes.core.image import preview_prefix
+
+        self.values = AudioSaveHelper.save_audio(audio, preview_prefix(), FolderType.temp, cls)
 
     def as_dict(self) -> dict[str, Any]:
         return {"audio": self.values}
