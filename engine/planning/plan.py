@@ -308,7 +308,7 @@ class Planner:
                     for source, slot in nodes[node_id].takes:
                         needed.setdefault(source, set()).add(slot)
                 if step.lazy and step.runs:
-                    there = self._there(step, nodes)
+                    there = self.there(nodes[node_id], nodes)
                     steps[-1] = step = step._replace(needs=(*step.needs, *(link.node_id for link in there)))
                     for source, slot in there:
                         needed.setdefault(source, set()).add(slot)
@@ -348,13 +348,13 @@ class Planner:
         needs = tuple(known.needs) if lent or lazy else parents
         return Step(*node, parents, needs, None, None, reason, recipe, origin, part_of, lazy)
 
-    def _there(self, step: Step, nodes: Mapping[str, Known]) -> list[Link]:
-        """Those links of the lazy inputs of a step whose values the cache has."""
+    def there(self, known: Known, nodes: Mapping[str, Known]) -> list[Link]:
+        """The links of the lazy inputs of a node that lead to what the cache has as a whole: these are taken."""
         found = []
-        for link in (step.inputs[name] for name in step.lazy):
-            _, schema, _, _, key, *_ = nodes[link.node_id]
-            hit = self.find(schema, key)
-            if hit is not None and link.slot not in hit.absent and self.still_there(hit):
+        for link in (known.inputs[name] for name in known.lazy):
+            source = nodes[link.node_id]
+            hit = self.find(source.schema, source.key)
+            if hit is not None and not hit.absent and self.still_there(hit):
                 found.append(link)
         return found
 

@@ -311,6 +311,7 @@ class _Run:
             node = self.code[class_type] = self.planner.registry.runnable(class_type)
         if node.wants is not None and step.node_id not in self.asked:
             return Asking(step, node, self.state.outputs, self.context)
+        self.asked.discard(step.node_id)
         if node.libraries:
             self._load_libraries(node)
         if self.observed:

@@ -122,7 +122,9 @@ def _steps(
     def sources(node_id: str) -> Iterator[str]:
         if node_id in state.expanded or node_id in open_:
             raise DependencyCycleError(f"{what} that waits for node {node_id}, which itself waits for it")
-        return (source for source, slot in nodes[node_id].takes if not alive(source, (slot,)))
+        known = nodes[node_id]
+        links = [*known.takes, *planner.there(known, nodes)] if known.lazy else known.takes
+        return (source for source, slot in links if not alive(source, (slot,)))
 
     missing = {node_id: slots for node_id, slots in keep.items() if not alive(node_id, slots)}
     order = _order(missing, sources)

@@ -161,7 +161,10 @@ class RunState:
                     blocked[taker] -= 1
                 else:
                     del blocked[taker]
-                    self._ready(taker)
+                    if self.urgent:
+                        self._ready(taker)
+                    else:  # as nearly always
+                        heappush(self.ready, self.rank[taker])
         if not self.waiting[node_id] and node_id not in self.keep:
             del outputs[node_id]
         self.release(parents)

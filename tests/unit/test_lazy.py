@@ -76,7 +76,15 @@ def classes(seen: Seen) -> list[Any]:
         inside = graph.add("Make", number=30)
         return graph.result(graph.add("Switch", switch=switch, on_true=a, on_false=inside[0])[0])
 
-    return [Make, Add, Switch, All, Odd, Into]
+    @node(category="test")
+    def Remember(*, a: NumberLink) -> Annotated[Any, Socket("MEMO")]:
+        return a
+
+    @node(category="test")
+    def Recall(*, memo: Annotated[Any, Socket("MEMO")], after: Number, graph: GraphBuilder) -> Number:
+        return graph.result(graph.add("Add", a=memo, by=0)[0])
+
+    return [Make, Add, Switch, All, Odd, Into, Remember, Recall]
 
 
 def step(class_type: str, **inputs: Any) -> dict[str, Any]:
@@ -220,6 +228,26 @@ def test_inside_an_expansion(run: Runner, switch: bool, given: int, called: list
     graph = {"1": step("Make", number=1), "s": step("Into", a=["1", 0], switch=switch)}
     assert run(graph)["s"] == (given,)
     assert run.seen.called == [*called, "switch"]
+
+
+def test_what_is_there_is_taken_inside_an_expansion_too(run: Runner) -> None:
+    graph = {"1": step("Make", number=1), "s": step("Into", a=["1", 0], switch=False)}
+    run(graph, "1", cached=True)
+    assert run(graph, cached=True)["s"] == (30,)
+    assert run.seen.asked[0] == {"switch": False, "on_true": 1, "on_false": None}
+    assert run.seen.called == ["make 30", "switch"]
+
+
+def test_a_node_that_runs_again_is_asked_again(run: Runner) -> None:
+    """Its outputs were let go: what links to it inside an expansion came by a value."""
+    graph = switched(True) | {
+        "kept": step("Remember", a=["s", 0]),
+        "by": step("Add", a=["s", 0], by=5),
+        "r": step("Recall", memo=["kept", 0], after=["by", 0]),
+    }
+    assert run(graph, "r")["r"] == (2,)
+    assert run.seen.called.count("switch") == 2
+    assert [asked["on_true"] for asked in run.seen.asked] == [None, 2, None, 2]
 
 
 def test_a_branch_that_several_ask_for_runs_once(run: Runner) -> None:
