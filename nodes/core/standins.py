@@ -61,6 +61,12 @@ class SmallModels:
             factor = re.search(r"(?<!\d)([1248])[xX]|[xX]([1248])(?!\d)", name)
             scale = int(next(filter(None, factor.groups()))) if factor else 4
             return StandIn(save(small_upscaler(scale)), f"an upscaler that repeats pixels, x{scale},")
+        if kind == "clip_vision":
+            from safetensors.torch import save
+
+            from weft.nodes.diffusion.values.clip_vision_files import small_clip_vision
+
+            return StandIn(save(small_clip_vision()), "a small vision model")
         if not release_meant(name):
             return None
         release = release_meant(name) if kind in _DENOISERS else self.release
@@ -77,9 +83,16 @@ class SmallModels:
         return StandIn(save(plain), f"{_NOUNS[kind]} for {_TITLES[release]}")
 
     def _input(self, name: str) -> StandIn | None:
-        if not name.lower().endswith(IMAGE_SUFFIXES):
-            return None
-        return StandIn(_drawn(name, FULL_SIDE if self.full else SIDE), "a drawn picture")
+        side, ending = FULL_SIDE if self.full else SIDE, name.lower().rpartition(".")[2]
+        if f".{ending}" in IMAGE_SUFFIXES:
+            return StandIn(_drawn(name, side), "a drawn picture")
+        if ending in ("mp4", "webm", "mov", "mkv", "avi", "m4v"):
+            return StandIn(_video(name, side), f"a drawn video of {FRAMES} frames")
+        if ending in ("wav", "mp3", "flac", "ogg", "opus", "m4a", "aac"):
+            return StandIn(_sound(), "a tone of one second")
+        if ending == "latent":
+            return StandIn(_latent(side), "an empty latent")
+        return None
 
 
 class BuiltinStandIns:
@@ -196,3 +209,44 @@ def _drawn(name: str, side: int) -> bytes:
     stream = io.BytesIO()
     picture.save(stream, "PNG")
     return stream.getvalue()
+
+
+def _video(name: str, side: int) -> bytes:
+    """An MP4 whose picture moves to the right, by a pixel a frame."""
+    import io
+    from fractions import Fraction
+
+    import numpy
+    import torch
+    from PIL import Image
+
+    from weft.nodes.diffusion.values.video import VideoComponents, VideoFromComponents
+
+    with Image.open(io.BytesIO(_drawn(name, side))) as picture:
+        still = torch.from_numpy(numpy.asarray(picture.convert("RGB"), dtype=numpy.float32) / 255)
+    frames = torch.stack([still.roll(frame, dims=1) for frame in range(FRAMES)])
+    stream = io.BytesIO()
+    VideoFromComponents(VideoComponents(frames, Fraction(8))).save_to(stream)
+    return stream.getvalue()
+
+
+def _sound() -> bytes:
+    import io
+
+    import torch
+
+    from weft.nodes.diffusion.values.audio import write_audio
+
+    rate = 16_000
+    wave = 0.1 * torch.sin(torch.arange(rate) * (2 * torch.pi * 440 / rate))
+    stream = io.BytesIO()
+    write_audio(stream, {"waveform": wave[None, None], "sample_rate": rate}, "flac")
+    return stream.getvalue()
+
+
+def _latent(side: int) -> bytes:
+    import torch
+
+    from weft.nodes.diffusion.values.latentfile import latent_bytes
+
+    return latent_bytes(torch.zeros(1, 4, side // _PIXELS, side // _PIXELS), {})

@@ -142,6 +142,25 @@ def test_what_is_there_is_taken(tmp_path: Path) -> None:
     assert 0 < float(small["2"][1].mean()) < 0.2  # a mask that covers some of it
 
 
+def test_of_other_kinds(tmp_path: Path) -> None:
+    prompt = {
+        "1": {"class_type": "LoadVideo", "inputs": {"file": "walk.mp4"}},
+        "2": {"class_type": "GetVideoComponents", "inputs": {"video": ["1", 0]}},
+        "3": {"class_type": "LoadAudio", "inputs": {"audio": "song.mp3"}},
+        "4": {"class_type": "LoadLatent", "inputs": {"latent": "x.latent"}},
+        "5": {"class_type": "CLIPVisionLoader", "inputs": {"clip_name": "clip_vision_h.safetensors"}},
+        "6": {
+            "class_type": "CLIPVisionEncode",
+            "inputs": {"clip_vision": ["5", 0], "image": ["2", 0], "crop": "center"},
+        },
+    }
+    result = weft.run(prompt, input=tmp_path, temp=tmp_path / "temp", stand_ins=True, targets=["2", "3", "4", "6"])
+    assert tuple(result["2"][0].shape) == (5, 128, 128, 3)
+    assert tuple(result["3"][0]["waveform"].shape) == (1, 1, 16_000)
+    assert tuple(result["4"][0]["samples"].shape) == (1, 4, 16, 16)
+    assert tuple(result["6"][0]["image_embeds"].shape) == (5, 64)
+
+
 @pytest.mark.parametrize("name", ["flux1-dev.safetensors", "wan2.2_t2v.safetensors", "t5xxl_fp16.safetensors"])
 def test_a_family_that_is_not_here_has_no_stand_in(name: str, tmp_path: Path) -> None:
     session = Session(stand_ins=True, temp=tmp_path / "temp")

@@ -172,3 +172,17 @@ def _siglip(config: Mapping[str, Any]) -> nn.Module:
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
     return SiglipVisionModel(SiglipVisionConfig(**config))
+
+
+def small_clip_vision() -> dict[str, torch.Tensor]:
+    """The tensors of a small tower of random weights, in transformers' names: a stand-in for any other."""
+    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    config = CLIPVisionConfig(
+        hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=HEADS, patch_size=32,
+        projection_dim=64,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = CLIPVisionModelWithProjection(config)
+    return {name: value for name, value in network.state_dict().items() if not name.endswith("position_ids")}
