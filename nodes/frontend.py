@@ -57,12 +57,20 @@ def _without_sample_prefix(layout: Layout, saved: list[Any]) -> list[Any]:
     return saved
 
 
+def _without_newer(layout: Layout, saved: list[Any]) -> list[Any]:
+    """Newer classes have widgets more: where they hold what they begin with, they change nothing."""
+    added = saved[len(layout) :]
+    return saved[: len(layout)] if all(value in ("auto", 8, "sRGB", "none") for value in added) else saved
+
+
 FRONTEND = Frontend(
     virtual=_VIRTUAL,
     renamed=_RENAMED,
     classes={
         **dict.fromkeys(_FILE_NAMERS, Handling(fills_in=True)),
         **dict.fromkeys(("KSampler", "KSamplerAdvanced"), Handling((_without_sample_prefix,))),
+        "CreateVideo": Handling((_without_newer,)),
+        "SaveVideo": Handling((_without_newer,), fills_in=True),
         "CustomCombo": Handling(keeps_more=True),  # the texts to choose from
         **CLASSES,
         **THIRDPARTY,

@@ -109,8 +109,8 @@ def SaveSVGNode(
     prompt: PromptJson,
     extra_pnginfo: ExtraPnginfo,
     context: RunContext,
-) -> UI:
-    """Write drawings to the output folder as SVG, with the workflow in their metadata.
+) -> tuple[Annotated[Any, Socket("SVG"), Output("svg")]]:
+    """Write drawings to the output folder as SVG, with the workflow in their metadata, and pass them on.
 
     Args:
         svg: The drawings.
@@ -128,4 +128,4 @@ def SaveSVGNode(
             stream.write(content)
             context.wrote(path)
         shown.append({"filename": path.name, "subfolder": series.subfolder, "type": "output"})
-    return UI(images=shown)
+    return _passed_on(UI(images=shown), svg)

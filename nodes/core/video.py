@@ -58,8 +58,9 @@ def CreateVideo(
     fps: Annotated[float, Float(default=30.0, min=1.0, max=120.0, step=1.0)],
     audio: Audio | None = None,
     context: RunContext,
+    **newer: Any,
 ) -> Video:
-    """Make a video of pictures and a sound. Save Video writes it.
+    """Make a video of pictures and a sound, 8 bits a colour. Save Video writes it.
 
     Args:
         images: The pictures, each for one frame.
@@ -109,8 +110,8 @@ def SaveVideo(
     prompt: PromptJson,
     extra_pnginfo: ExtraPnginfo,
     context: RunContext,
-) -> UI:
-    """Write a video to the output folder as MP4, with the workflow that made it.
+) -> tuple[Annotated[Video, Output("video")]]:
+    """Write a video to the output folder as MP4, with the workflow that made it, and pass it on.
 
     Args:
         video: The video; one from a file whose streams an MP4 may hold is copied, not encoded anew.
@@ -125,7 +126,7 @@ def SaveVideo(
     with series.create(".mp4") as (stream, path):
         video.save_to(stream, format=format, codec=codec, metadata=metadata)
         context.wrote(path)
-    return _shown(path.name, series.subfolder)
+    return _passed_on(_shown(path.name, series.subfolder), video)
 
 
 @node(category=_CATEGORY, python_module=_MODULE, output_node=True, experimental=True)
@@ -160,6 +161,11 @@ def SaveWEBM(
         save_webm(stream, images, codec, fps, crf, metadata)
         context.wrote(path)
     return _shown(path.name, series.subfolder)
+
+
+def _passed_on(shown: UI, *outputs: Any) -> Any:
+    """What a node returns that shows something and has outputs, too."""
+    return {"ui": shown, "result": outputs}
 
 
 def _say_of_alpha(images: Any, context: RunContext) -> None:

@@ -191,3 +191,36 @@ def test_a_video_is_not_kept_on_a_disk_and_made_again(tmp_path: Path) -> None:
         result = run(prompt, "4", "9", output=tmp_path / "out", cache=weft.DiskCache(tmp_path / "cache"))
         assert result["4"][0].shape == (3, 16, 32, 3)
         assert len(result.files) == 1
+
+
+@pytest.mark.parametrize(("added", "left"), [(["auto"], 0), ([8, "sRGB", "none"], 0), (["h265"], 1)])
+def test_widgets_of_newer_versions_are_told_of_where_they_mean_something(added: list[Any], left: int) -> None:
+    save = {
+        "nodes": [
+            {
+                "id": number,
+                "type": class_type,
+                "inputs": [{"name": name, "type": name.upper(), "link": link}],
+                "outputs": [{"name": name, "type": "*", "links": [number + 1]}],
+                "widgets_values": values,
+            }
+            for number, class_type, name, link, values in (
+                (1, "EmptyImage", "image", None, [16, 16, 1, 0]),
+                (2, "CreateVideo", "images", 2, [24, *added] if not left else [24]),
+                (3, "SaveVideo", "video", 3, ["x", "auto", "auto", *added]),
+            )
+        ],
+        "links": [[2, 1, 0, 2, 0, "IMAGE"], [3, 2, 0, 3, 0, "VIDEO"]],
+        "version": 0.4,
+    }
+    made, notes = weft.Session().convert(save, "api")
+    assert made["3"]["inputs"] == {"filename_prefix": "x", "format": "auto", "codec": "auto", "video": ["2", 0]}
+    assert [note.code for note in notes] == ["values_left_out"] * left
+
+
+def test_a_video_that_was_saved_is_passed_on(tmp_path: Path) -> None:
+    """As newer versions of ComfyUI do; and what those give CreateVideo more is let be."""
+    prompt = film() | {"9": WRITERS["SaveVideo"][0], "10": node("GetVideoComponents", video=["9", 0])}
+    prompt["3"]["inputs"]["bit_depth"] = ["11", 0]
+    prompt["11"] = node("PrimitiveInt", value=8)
+    assert run(prompt, "10", output=tmp_path)["10"][2] == 8.0
