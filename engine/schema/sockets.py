@@ -327,12 +327,9 @@ def socket_from(io_type: Any, options: Mapping[str, Any]) -> Socket:
         socket.io_type = io_type
         return socket
     if isinstance(io_type, list | tuple):
-        # A list of choices that says so is one of files: those that are there when it is asked.
-        files = getattr(io_type, "files", None)
-        return Combo(io_type, **options) if files is None else Files(**files, **options)
+        return _choices(io_type, options)
     if io_type == "COMBO":
-        rest = {name: value for name, value in options.items() if name != "options"}
-        return Combo(options.get("options"), **rest)
+        return _choices(options.get("options"), {name: value for name, value in options.items() if name != "options"})
     unfolding = _UNFOLDING.get(io_type)
     if unfolding is not None:
         try:
@@ -350,6 +347,12 @@ def socket_from(io_type: Any, options: Mapping[str, Any]) -> Socket:
         return widget(**options)
     unfolds = isinstance(io_type, str) and _UNFOLDS.fullmatch(io_type)
     return Unread(io_type, **options) if unfolds else Socket(io_type, **options)
+
+
+def _choices(choices: Sequence[Any] | None, options: Mapping[str, Any]) -> Socket:
+    # A list of choices that says so is one of files: those that are there when it is asked.
+    files = getattr(choices, "files", None)
+    return Combo(choices, **options) if files is None else Files(**files, **options)
 
 
 def _declared(sections: Mapping[str, Any]) -> Iterator[tuple[str, str, Socket]]:

@@ -81,6 +81,23 @@ def test_what_a_class_refuses(play: Any, changes: Any, message: str) -> None:
     assert message in str(refused.value) + str([issue.to_json() for issue in refused.value.issues])
 
 
+def test_choices_of_files_are_those_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "models" / "loras").mkdir(parents=True)
+    session = Session(custom_nodes=PACKS, models=tmp_path / "models", warn=lambda message: None)
+
+    def found(*targets: str) -> Any:
+        graph = {"1": ("V3LoraFile", {"lora": "late.safetensors"}), "2": ("V3Lora", {"lora": "None"})}
+        prompt = session.read(graph_of(graph))
+        return session.execute(session.plan(prompt, list(targets))).outputs
+
+    assert found("2")["2"] == ("None",)
+    with pytest.raises(InvalidWorkflow, match=r"late\.safetensors"):
+        found("1")
+    (tmp_path / "models" / "loras" / "late.safetensors").write_bytes(b"a")
+    session = Session(custom_nodes=PACKS, models=tmp_path / "models", warn=lambda message: None)
+    assert found("1")["1"] == ("late.safetensors",)
+
+
 def test_rows(play: Any) -> None:
     names = [f"values.value{number}" for number in (10, 0, 2)]
     given = {name: place for place, name in enumerate(names, 1)} | {"axes.y": 5}

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import os
 from enum import Enum
 
+import folder_paths
 from comfy.comfy_types.node_typing import IO
 from comfy_api.latest import io
 
@@ -149,4 +151,30 @@ class Changed(io.ComfyNode):
         return io.NodeOutput(x)
 
 
-INPUTS = [MakeCheese, Age, Sum, Mode, Rate, Kwargs, Changed]
+class Lora(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        names = folder_paths.get_filename_list("loras")
+        return io.Schema(
+            node_id="V3Lora", inputs=[io.Combo.Input("lora", options=["None", *names])], outputs=[io.String.Output()]
+        )
+
+    @classmethod
+    def execute(cls, lora):
+        return io.NodeOutput(lora)
+
+
+class LoraFile(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        names = folder_paths.get_filename_list("loras")
+        return io.Schema(
+            node_id="V3LoraFile", inputs=[io.Combo.Input("lora", options=names)], outputs=[io.String.Output()]
+        )
+
+    @classmethod
+    def execute(cls, lora):
+        return io.NodeOutput(os.path.basename(folder_paths.get_full_path_or_raise("loras", lora)))
+
+
+INPUTS = [Lora, LoraFile, MakeCheese, Age, Sum, Mode, Rate, Kwargs, Changed]

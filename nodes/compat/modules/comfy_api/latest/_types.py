@@ -100,6 +100,13 @@ class String(ComfyTypeIO):
 Choices = Iterable[Any] | type[Enum] | None
 
 
+def _listed(options: Choices) -> list[Any] | None:
+    """The choices as a list. One that holds them as they are stays itself: a list of files knows what it is of."""
+    if options is None or (isinstance(options, list) and not any(isinstance(each, Enum) for each in options)):
+        return options
+    return [plain(each) for each in options]
+
+
 @comfytype("COMBO")
 class Combo(ComfyTypeIO):
     """One of a list of choices: texts, or the values of an Enum."""
@@ -129,7 +136,7 @@ class Combo(ComfyTypeIO):
         ) -> None:
             more["control_after_generate"] = control_after_generate
             super().__init__(id, display_name, optional, tooltip, lazy, default, **more)
-            self.options = None if options is None else [plain(each) for each in options]
+            self.options = _listed(options)
             self.upload = upload
             self.image_folder = image_folder
             self.remote = remote
@@ -156,7 +163,7 @@ class Combo(ComfyTypeIO):
             is_output_list: bool = False,
         ) -> None:
             super().__init__(id, display_name, tooltip, is_output_list)
-            self.options = None if options is None else [plain(each) for each in options]
+            self.options = _listed(options)
 
 
 @comfytype("COMBO")
