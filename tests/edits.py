@@ -321,6 +321,7 @@ def told(result: RunResult) -> Any:
     ui = {node_id: dict(shown) for node_id, shown in result.ui.items()}
     return {
         "status": result.status,
+        "blocked": dict(sorted(result.blocked.items())),
         "outputs": seen(dict(sorted(result.outputs.items()))),
         "ui": seen(dict(sorted(ui.items()))),
         "files": list(map(content, result.files)),

@@ -1,7 +1,8 @@
 """Nodes that load no library and compute next to nothing, as an installed pack and by hand: for tests of caches.
 
-They give numbers and texts, values that the pack has a codec of, and values that no codec knows; they read and write
-files, expand, fail, and look at what no key can know. `KINDS` says how they are put into a graph.
+They give numbers and texts, lists of them and blockers in their place, values that the pack has a codec of, and values
+that no codec knows; they read and write files, expand, fail, and look at what no key can know. `KINDS` says how they
+are put into a graph.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from weft.engine.schema.packs import Codec, Pack
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files, Float, Int, Socket, String
 from weft.engine.settings import Setting
+from weft.engine.values import ExecutionBlocker
 
 Number = Annotated[int, Socket("NUMBER")]
 LazyNumber = Annotated[int, Socket("NUMBER"), Lazy()]
@@ -89,6 +91,24 @@ def Stretch(*, one: Number, by: Annotated[float, Float(default=1.0, min=-9, max=
 @node(category="toy")
 def Split(*, one: Number) -> tuple[Number, Words]:
     return one // 2, f"half of {one}"
+
+
+@node(category="toy")
+def Several(*, one: Number) -> tuple[list[Number], Number]:
+    """A list of up to three values, or of none; what takes from it is called for each."""
+    return [one + place for place in range(one % 4)], one
+
+
+@node(category="toy")
+def Whole(*, numbers: list[Number], more: Count = 0) -> tuple[Number, list[Number]]:
+    """Takes a list, and gives it back turned round."""
+    return (sum(numbers) * 3 + more) % 1009, numbers[::-1]
+
+
+@node(category="toy")
+def Bar(*, one: Number) -> Number:
+    """Blocks what takes from it, for some values."""
+    return one + 2 if one % 3 else ExecutionBlocker(f"{one} is barred")  # type: ignore[return-value]
 
 
 @node(category="toy")
@@ -276,6 +296,9 @@ KINDS = {
     "Add": Kind({"one": N, "other": N}, {"more": _FEW}, (N,)),
     "Stretch": Kind({"one": N}, {"by": _one_of(0.0, -0.0, 1, 1.0, 2.5)}, (N,)),
     "Split": Kind({"one": N}, {}, (N, W)),
+    "Several": Kind({"one": N}, {}, (N, N)),
+    "Whole": Kind({"numbers": N}, {"more": _FEW}, (N, N)),
+    "Bar": Kind({"one": N}, {}, (N,)),
     "Tell": Kind({}, {"value": _one_of(*ODDS)}, (W,)),
     "Join": Kind({"left": W, "right": W}, {"between": _one_of("", " ", "1")}, (W,)),
     "Weigh": Kind({}, {"model": _one_of(*MODELS)}, (N,)),
@@ -307,8 +330,8 @@ SOURCES = {N: "Start", W: "Tell", X: "Close", B: "Fill"}
 """What gives a value of a socket."""
 STABLE = tuple(name for name in KINDS if name not in ("ByHand", "Called", "Grow", "Plot", "Unfold"))
 """Classes whose keys are good for every process and under every id."""
-_PLAIN = (Start, Add, Stretch, Split, Tell, Join, Weigh, Read, Quote, Flavour, Called, Look, Close, Open, Half,
-          Unfold, Fill, Measure, Fussy, Grow, Pick, Plot, Show, Write, Glance)  # fmt: skip
+_PLAIN = (Start, Add, Stretch, Split, Several, Whole, Bar, Tell, Join, Weigh, Read, Quote, Flavour, Called, Look, Close,
+          Open, Half, Unfold, Fill, Measure, Fussy, Grow, Pick, Plot, Show, Write, Glance)  # fmt: skip
 
 
 @lru_cache

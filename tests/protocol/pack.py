@@ -6,6 +6,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
+from weft.engine.context import called
 from weft.engine.values import ExecutionBlocker
 
 CALLS: list[tuple[str, Any]] = []
@@ -56,6 +57,15 @@ class Join(V1):
     def call(self, a: Any, b: Any, c: int = 0) -> tuple[str]:
         self.seen((a, b, c))
         return (f"{a}{b}",)
+
+
+class Plus(V1):
+    """The sum of two."""
+
+    INPUTS = {"required": {"a": ("*",), "b": ("*",)}}
+
+    def call(self, a: Any, b: Any) -> tuple[Any]:
+        return (a + b,)
 
 
 class Whole(V1):
@@ -202,6 +212,46 @@ class ExpandsIntoList(V1):
     def call(self, count: int, me: str) -> Any:
         graph = {f"{me}.list": {"class_type": "MakeList", "inputs": {"count": count}}}
         return {"result": ([f"{me}.list", 0],), "expand": graph}
+
+
+class RawWhole(V1):
+    """Takes a list of one link, not its value."""
+
+    INPUTS = {"required": {"a": ("*", {"rawLink": True}), "b": ("*",)}}
+    INPUT_IS_LIST = True
+
+    def call(self, a: list[Any], b: list[Any]) -> tuple[Any]:
+        self.seen((a, b))
+        return (str(a),)
+
+
+class Reports(V1):
+    """Tells its progress, as packs do."""
+
+    INPUTS = {"required": {"a": ("*",)}}
+
+    def call(self, a: Any) -> tuple[Any]:
+        context = called()
+        assert context is not None
+        for step in (1, 2):
+            context.progress(step, 2)
+        return (a,)
+
+
+class OverlapsAndFails(V1):
+    """A coroutine function that fails for the value 1 while others wait."""
+
+    INPUTS = {"required": {"a": ("*",)}}
+
+    async def call(self, a: Any) -> tuple[Any]:
+        import asyncio
+
+        try:
+            await asyncio.sleep(0 if a == 1 else 60)
+        except asyncio.CancelledError:
+            self.seen(("cancelled", a))
+            raise
+        raise RuntimeError(f"not {a}")
 
 
 class ExpandsIntoShow(V1):

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
-from weft import NodeError
+import weft
+from weft import CancelToken, NodeError, Registry
+from weft.engine.errors import Interrupted
+from weft.engine.events import Progress
 from weft.engine.values import Values
 
-from .conftest import Play
+from .conftest import Play, graph_of
 from .pack import CALLS
 
 THREE = ("MakeList", {"count": 3})
@@ -104,6 +107,39 @@ def test_calls_of_a_coroutine_function_overlap(play: Play) -> None:
     assert play({"1": THREE, "2": ("Overlaps", {"a": ["1", 0]})}, ["2"])["2"] == (Values([0, 1, 2]),)
     said = [what for _, what in CALLS]
     assert said == [*(("begins", a) for a in (0, 1, 2)), *(("ends", a) for a in (2, 1, 0))]
+
+
+def test_the_first_call_that_fails_ends_the_others(play: Play) -> None:
+    with pytest.raises(NodeError, match=r"RuntimeError: not 1 \(call 2 of 3\)"):
+        play({"1": THREE, "2": ("OverlapsAndFails", {"a": ["1", 0]})}, ["2"])
+    assert [what for _, what in CALLS] == [("cancelled", 0), ("cancelled", 2)]
+
+
+def test_a_list_of_a_link(play: Play) -> None:
+    nodes = {"1": THREE, "2": ("RawWhole", {"a": ["1", 0], "b": ["1", 0]})}
+    assert play(nodes, ["2"])["2"] == ("[['1', 0]]",)
+    assert CALLS == [("RawWhole", ([["1", 0]], [0, 1, 2]))]
+
+
+def test_the_progress_of_several_calls_is_one(registry: Registry) -> None:
+    seen: list[Any] = []
+    graph = graph_of({"1": THREE, "2": ("Reports", {"a": ["1", 0]})})
+    weft.run(graph, registry=registry, targets=["2"], observers=[seen.append])
+    assert [(event.value, event.total) for event in seen if isinstance(event, Progress)] == [
+        (step, 6) for step in range(1, 7)
+    ]
+
+
+def test_a_run_is_stopped_between_calls(registry: Registry) -> None:
+    token = CancelToken()
+
+    def stop(event: object) -> None:
+        if isinstance(event, Progress) and event.value == 4:
+            token.cancel()
+
+    with pytest.raises(Interrupted):
+        graph = graph_of({"1": THREE, "2": ("Reports", {"a": ["1", 0]})})
+        weft.run(graph, registry=registry, targets=["2"], observers=[stop], cancel=token)
 
 
 def test_calls_that_expand_and_calls_that_do_not(play: Play) -> None:

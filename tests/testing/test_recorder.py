@@ -20,6 +20,7 @@ from weft.engine.session import Session
 from weft.engine.testing.instrument import Instrument
 from weft.engine.testing.recorder import Recorder
 from weft.engine.testing.records import NodeRecord, TensorLeaf
+from weft.engine.values import ExecutionBlocker
 
 Thing = Annotated[Any, Socket("THING")]
 
@@ -69,7 +70,12 @@ def Grow(*, number: Annotated[int, Int()], graph: GraphBuilder) -> Annotated[Exp
     return graph.result(inner[0])
 
 
-REGISTRY = Registry().add([Make, Read, Show, Write, Grow])
+@node(category="test")
+def Many(*, count: Annotated[int, Int()]) -> list[Thing]:
+    return [VALUES[0], ExecutionBlocker("why"), VALUES[0]][:count]
+
+
+REGISTRY = Registry().add([Make, Read, Show, Write, Grow, Many])
 
 
 def recorded(
@@ -104,6 +110,20 @@ def made(number: int, instrument: Instrument) -> NodeRecord:
 def test_values_are_opened(number: int, leaves: dict[str, str], instrument: Instrument) -> None:
     (value,) = made(number, instrument).values
     assert (value.name, value.label, value.type) == ("0 THING", "THING", "THING")
+    assert {place: str(leaf) for place, leaf in value.leaves.items()} == leaves
+
+
+@pytest.mark.parametrize(
+    ("count", "leaves"),
+    [
+        (0, {"": "[]"}),
+        (1, {"": "float32[2,3]"}),
+        (3, {"0": "float32[2,3]", "1": "{'blocked': 'why'}", "2": "float32[2,3]"}),
+    ],
+)
+def test_of_a_list_each_value_is_taken_down(count: int, leaves: dict[str, str], instrument: Instrument) -> None:
+    graph = {"1": one("Many", count=count), "2": one("Show", thing=["1", 0])}
+    (value,) = recorded(graph, instrument).nodes["1"].values
     assert {place: str(leaf) for place, leaf in value.leaves.items()} == leaves
 
 

@@ -14,6 +14,7 @@ from weft import DiskCache
 from weft.engine.cache import blobs
 from weft.engine.cache.protocol import ABSENT, Entry
 from weft.engine.schema.packs import Codec, Pack, Packs
+from weft.engine.values import ExecutionBlocker, Values
 from weft.nodes.core.codecs import decode, encode
 
 from .caches import KEY, got, kept, same, tensor
@@ -33,6 +34,7 @@ def cache(tmp_path: Path, warnings: list[str]) -> Iterator[DiskCache]:
 
 @pytest.mark.parametrize("value", [
     None, True, 0, 1, 1.0, -0.0, math.inf, -math.inf, math.nan, 2**80, "", "1", "ä\ud800\n", b"\x00\xff", [], (), {},
+    Values(), Values((1, [2], "3")), Values((1, ExecutionBlocker("why"))), ExecutionBlocker(None),
     [1, (2, [3.5, {"a": None, 1: b"x", (1, 2): "y"}])], {"dict": {"tuple": []}, "blob": ["00", "torch.Tensor"]},
 ], ids=repr)  # fmt: skip
 def test_plain_values(cache: DiskCache, value: Any) -> None:
