@@ -68,8 +68,11 @@ _FILES = {
     "controlnet": (
         "ControlNetApply",
         "ControlNetApplyAdvanced",
+        "ControlNetApplySD3",
+        "ControlNetInpaintingAliMamaApply",
         "ControlNetLoader",
         "DiffControlNetLoader",
+        "SetUnionControlNetType",
     ),
     "sampling": (
         "KSampler",

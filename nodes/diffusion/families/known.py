@@ -85,7 +85,6 @@ _OTHER_NAMES = (
 )
 """Family -> what files of it have in their names, as people call them."""
 _OTHER_CONTROL = (
-    _known("a union ControlNet", "task_embedding", "control_add_embedding.", "spatial_ch_projs."),
     _known("a control-LoRA", "lora_controlnet"),
     _known("a ControlNet of another family (FLUX, Stable Diffusion 3, Qwen-Image, ...)", "controlnet_blocks."),
     _known("a ControlNet of another family (FLUX, Stable Diffusion 3, Qwen-Image, ...)", "controlnet_x_embedder."),
@@ -139,6 +138,7 @@ _VAE_OF_DIFFUSERS = "a VAE in diffusers' layout (put it in vae/)"
 _TEXT = "a text encoder (put it in text_encoders/)"
 # The rest of what people have in their folders, in the order in which the names tell.
 _OTHERS = (
+    _known(f"a union {_CONTROL.removeprefix('a ')}", "task_embedding", "control_add_embedding.", "spatial_ch_projs."),
     _known(
         _CONTROL, "control_model.", "controlnet_mid_block.", "controlnet_down_blocks.", "controlnet_cond_embedding."
     ),

@@ -228,6 +228,13 @@ class ControlKind(Protocol):
     def is_difference(self) -> bool:
         """Whether the file holds what is to be added to the weights of a model, of the same names."""
 
+    @property
+    def tasks(self) -> Sequence[str]:
+        """The kinds of pictures that it can be told to see; none for one that sees a single kind."""
+
+    def for_task(self, name: str) -> ControlKind:
+        """It, told that it sees pictures of this kind. Raises DiffusionError for one that it does not know."""
+
     def part(self) -> Part:
         """Its network."""
 

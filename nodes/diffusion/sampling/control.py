@@ -39,6 +39,10 @@ class ControlNet(ControlNetNames):
     network: PatchedNetwork
     kind: ControlKind
 
+    def for_task(self, name: str) -> ControlNet:
+        """It, told that it sees pictures of this kind. Raises DiffusionError for one that it does not know."""
+        return ControlNet(self.network, self.kind.for_task(name))
+
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
         """As PatchedNetwork.memory_parts."""

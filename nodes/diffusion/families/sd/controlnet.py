@@ -39,6 +39,15 @@ class SDControlKind:
         """See ControlKind."""
         return frozenset({DIFFERENCE})
 
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """See ControlKind."""
+        return ()
+
+    def for_task(self, name: str) -> SDControlKind:
+        """See ControlKind."""
+        raise DiffusionError(f"this ControlNet reads one kind of pictures, and cannot be told {name!r}")
+
     def part(self) -> Part:
         """See ControlKind."""
         names = controlnet_keymap(self.net)
@@ -93,7 +102,9 @@ class SDControlKind:
 
 def recognise_controlnet(shapes: FileShapes) -> SDControlKind | None:
     """See Family."""
-    own = {key: tuple(shape) for key, shape in shapes.items() if key != DIFFERENCE}
+    from weft.nodes.diffusion.families.sd.union import SDUnionKind, split_union, union_sizes
+
+    own, of_union = split_union({key: shape for key, shape in shapes.items() if key != DIFFERENCE})
     prefix = PREFIX if Shapes(own, PREFIX) else ""
     of_diffusers = CONTROL_OF_DIFFUSERS in own
     other = foreign(own)
@@ -105,7 +116,12 @@ def recognise_controlnet(shapes: FileShapes) -> SDControlKind | None:
     if release is None or net["in_channels"] != LATENT_CHANNELS or net["conditioning_channels"] != 3:
         got = f"{net['in_channels']} latent and {net['conditioning_channels']} image channels"
         raise CheckpointError(f"this ControlNet is of no known family: it reads {got}, and levels of {_widths(net)}")
-    return SDControlKind(release.name, completed(net, release), prefix, of_diffusers, DIFFERENCE in shapes)
+    sizes, is_difference = completed(net, release), DIFFERENCE in shapes
+    if not of_union:
+        return SDControlKind(release.name, sizes, prefix, of_diffusers, is_difference)
+    if not of_diffusers:
+        raise CheckpointError("a union ControlNet in the original layout is not supported; expected diffusers' names")
+    return SDUnionKind(release.name, {**sizes, **union_sizes(of_union)}, prefix, of_diffusers, is_difference)
 
 
 class ReadHint(nn.Module):
