@@ -6,7 +6,7 @@ fit into one call, as they do where neither has areas, masks or a ControlNet of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from weft.engine.cache.protocol import steps_of
@@ -40,8 +40,12 @@ class Forecast:
         """The evaluations of one more run with these settings, which `planner` has planned."""
         total = 0
         unknown = []
-        for step in self._runs(plan):
+        runs = self._runs(plan)
+        may_run = _asked_for(runs, plan)
+        for step in runs:
             node = planner.registry.runnable(step.schema.class_type)
+            if any(planner.registry.runnable(name).options.trajectory for name in may_run.get(step.node_id, ())):
+                unknown.append(step.node_id)
             if node.options.trajectory is None:
                 continue
             trajectory = trajectory_of(step, node.options.trajectory, settings, plan.nodes, planner.registry)
@@ -75,6 +79,21 @@ class Forecast:
         there = max((place for place, name in enumerate(milestones.names, 1) if name in passed), default=0)
         passed.update(milestones.names)
         return sum(calls[there:])
+
+
+def _asked_for(steps: Iterable[Step], plan: Plan) -> dict[str, list[str]]:
+    """The classes of what may run because a step asks for it, by the first step that may."""
+    found: dict[str, list[str]] = {}
+    left = set(plan.deferred)
+    for step in (step for step in steps if step.lazy):
+        stack = [step.inputs[name].node_id for name in step.lazy]
+        while stack:
+            node_id = stack.pop()
+            if node_id in left:
+                left.remove(node_id)
+                found.setdefault(step.node_id, []).append(plan.nodes[node_id].schema.class_type)
+                stack += plan.nodes[node_id].links
+    return found
 
 
 def trajectory_of(

@@ -17,7 +17,7 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
@@ -199,8 +199,8 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
     )
 
 
-def _wants(lazy: Callable[[Mapping[str, Any]], Iterable[str]]) -> Wants:
-    return Wants(lambda **inputs: lazy(inputs))
+def _wants(lazy: Callable[[Mapping[str, Any]], Any]) -> Wants:
+    return Wants(lambda **inputs: lazy(inputs), inspect.iscoroutinefunction(lazy))
 
 
 def _libraries(module: str) -> tuple[str, ...]:

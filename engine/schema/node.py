@@ -6,7 +6,7 @@ be validated, converted and drawn for a custom node whose code is not there. Onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from itertools import islice, zip_longest
@@ -134,9 +134,10 @@ class NodeOptions:
     validates: Validates | None = None
     """ComfyUI's form of `check`."""
 
-    lazy: Callable[[Mapping[str, Any]], Iterable[str]] | None = None
+    lazy: Callable[[Mapping[str, Any]], Iterable[str] | Awaitable[Iterable[str]]] | None = None
     """`lazy(inputs)` returns the names of the lazy inputs that the node needs, from what is known of its inputs; None
-    stands for what is not known yet. It is asked again when they are there, until it needs nothing more."""
+    stands for what is not known yet. It is asked again when they are there, until it needs nothing more. It may be a
+    coroutine function."""
 
     queued: Callable[..., Mapping[str, Any]] | None = None
     """`queued(constants, last, random)` returns the inputs that have another value in this run: what the browser

@@ -98,6 +98,16 @@ def pair(denoise: float) -> dict[str, Any]:
     return {node_id: {"class_type": name, "inputs": inputs} for node_id, (name, inputs) in nodes.items()}
 
 
+def test_what_may_be_asked_for_is_not_known() -> None:
+    nodes = pair(1.0)
+    del nodes["7"]
+    switch = {"switch": True, "on_true": ["4", 0], "on_false": ["5", 0]}
+    nodes["8"] = {"class_type": "ComfySwitchNode", "inputs": switch}
+    nodes["6"]["inputs"]["samples"] = ["8", 0]
+    session = Session()
+    assert next(session.model_calls([session.plan(session.read(nodes))])) == (0, ("8",))
+
+
 def test_torch_is_not_needed() -> None:
     code = (
         "import sys; from weft.engine.session import Session; session = Session();"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -255,6 +256,20 @@ def test_a_branch_that_several_ask_for_runs_once(run: Runner) -> None:
     result = run(graph, "s", "t")
     assert (result["s"], result["t"]) == ((2,), (2,))
     assert run.seen.called == ["make 1", "add 1", "switch", "switch"]
+
+
+def test_the_function_may_be_a_coroutine_function(run: Runner) -> None:
+    async def later(inputs: Mapping[str, Any]) -> list[str]:
+        await asyncio.sleep(0)
+        return ["a"] if inputs["a"] is None else []
+
+    @node(category="test", lazy=later)
+    def Later(*, a: LazyNumber, b: LazyNumber = 0) -> Number:
+        return a
+
+    run.registry.add([Later])
+    assert run(switched(True) | {"l": step("Later", a=["2", 0], b=["4", 0])}, "l")["l"] == (2,)
+    assert run.seen.called == ["make 1", "add 1"]
 
 
 def test_a_lazy_input_needs_a_function() -> None:
