@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from weft.engine.cancel import CancelToken
-from weft.engine.events import Event, NodeWarning, Observer, Preview, Progress
+from weft.engine.events import Event, ImageGiven, NodeWarning, Observer, Preview, Progress
 from weft.engine.folders import Folders
 from weft.engine.instances import Instances
 from weft.engine.settings import Settings
@@ -165,6 +165,17 @@ class RunContext:
             if image is not None:
                 self.emit(Preview(self.node_id, image, self.display_id))
             self.checkpoint()
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether an observer takes pictures that are given to it: one whose attribute `takes_images` is true."""
+        return any(getattr(observer, "takes_images", False) for observer in self.observers)
+
+    def give(self, image: Any, index: int, count: int) -> None:
+        """Give a finished PIL image, the one at `index` of `count`, to the observers. Raises as `checkpoint` does."""
+        self.checkpoint()
+        self.emit(ImageGiven(self.node_id, index, count, image, self.display_id))
+        self.checkpoint()
 
     def warn(self, message: str) -> None:
         """Say something that does not stop the node; it ends up in RunResult.warnings."""

@@ -143,6 +143,20 @@ class Preview(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ImageGiven(Event):
+    """A node gives a finished picture to whoever runs the workflow, in place of a file; `image` is a PIL image.
+
+    It is the one at `index` of `count`. Only observers with a true attribute `takes_images` make a node give some.
+    """
+
+    node_id: str
+    index: int
+    count: int
+    image: Any
+    display_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeWarning(Event):
     """Something a node wants said that does not stop it; a run that the cache serves says again what was said.
 

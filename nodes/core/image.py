@@ -121,11 +121,19 @@ def ImageCompare(
     volatile="as in ComfyUI, it gives its pictures in every run",
 )
 def SaveImageWebsocket(*, images: Image, context: RunContext) -> UI:
-    """Give pictures to whoever started the run: as PNG files in the output folder, since there is no websocket here.
+    """Give pictures to whoever started the run: to observers that take them, else as PNG files in the output folder.
 
     Args:
         images: The pictures.
     """
+    if context.takes_images:
+        from PIL import Image as PILImage
+
+        from weft.nodes.diffusion.values.pixels import to_uint8
+
+        for index, image in enumerate(images):
+            context.give(PILImage.fromarray(to_uint8(image).numpy()), index, len(images))
+        return UI(images=[])
     context.warn("there is no websocket here: the pictures are written to the output folder")
     return save_images(images, "ComfyUI", "output", {"prompt": context.prompt, **context.extra_pnginfo}, 1, context)
 

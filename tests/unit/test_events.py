@@ -45,6 +45,7 @@ class Picture:
         (events.LibrariesLoaded(("a.b",), 0.5), {"modules": ["a.b"], "seconds": 0.5}),
         (events.Progress("1", 2, 5), {"node_id": "1", "value": 2, "total": 5}),
         (events.Preview("1", Picture()), {"node_id": "1"}),
+        (events.ImageGiven("1", 0, 2, Picture()), {"node_id": "1", "index": 0, "count": 2}),
         (events.NodeWarning("1", "hm", title="T"), {"node_id": "1", "message": "hm", "title": "T"}),
         (
             events.NodeFinished("1", "C", "T", 0.5, (Path("a.png"),)),
@@ -76,6 +77,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 18
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 19
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

@@ -11,6 +11,7 @@ from PIL import Image
 
 import weft
 from weft.engine.errors import NodeError
+from weft.engine.events import ImageGiven
 from weft.nodes.core import loaders
 
 
@@ -82,6 +83,32 @@ def test_pictures_for_a_websocket_become_files_in_every_run(tmp_path: Path) -> N
         assert result.warnings == (("2", "there is no websocket here: the pictures are written to the output folder"),)
     assert names == [["ComfyUI_00001_.png", "ComfyUI_00002_.png"], ["ComfyUI_00003_.png", "ComfyUI_00004_.png"]]
     assert weft.validate(tmp_path / "ComfyUI_00001_.png") == []
+
+
+def test_pictures_for_a_websocket_go_to_an_observer_that_takes_them(tmp_path: Path) -> None:
+    prompt = {
+        "1": node("EmptyImage", width=8, height=4, batch_size=2, color=255),
+        "2": node("SaveImageWebsocket", images=["1", 0]),
+    }
+
+    class Taker:
+        takes_images = True
+
+        def __init__(self) -> None:
+            self.given: list[Any] = []
+
+        def __call__(self, event: Any) -> None:
+            if isinstance(event, ImageGiven):
+                self.given.append(event)
+
+    taker = Taker()
+    result = run(prompt, output=tmp_path, observers=[taker])
+    assert not result.files and not result.warnings and not list(tmp_path.iterdir())
+    assert [(each.node_id, each.index, each.count, each.image.size) for each in taker.given] == [
+        ("2", index, 2, (8, 4)) for index in (0, 1)
+    ]
+    assert taker.given[0].image.getpixel((0, 0)) == (0, 0, 255)
+    assert taker.given[0].to_json() == {"event": "ImageGiven", "node_id": "2", "index": 0, "count": 2}
 
 
 class TestCheckpointLoader:
