@@ -228,9 +228,9 @@ def _marked(module: ModuleType, place: str) -> dict[str, NodeSource]:
 
 
 def _classes(module: ModuleType) -> dict[str, NodeSource]:
-    """The V1 classes that are written in a module, under their own names."""
+    """The V1 classes that are written in a module, under their own names, and those of V3 under their schemas'."""
     return {
-        name: value
+        getattr(getattr(value, "SCHEMA", None), "node_id", name): value
         for name, value in vars(module).items()
         if inspect.isclass(value) and value.__module__ == module.__name__ and all(hasattr(value, each) for each in _V1)
     }

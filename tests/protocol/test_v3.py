@@ -281,9 +281,11 @@ def test_titles_and_places_in_the_menu(session: Session) -> None:
     assert schema.python_module.startswith("custom_nodes.v3-pack")
 
 
-def test_the_example_of_the_documentation(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bare", [False, True])
+def test_the_example_of_the_documentation(tmp_path: Path, bare: bool) -> None:
     text = (Path(__file__).parents[2] / "docs" / "nodes.md").read_text()
-    (tmp_path / "brighten.py").write_text(text.partition("# brighten.py\n")[2].partition("```")[0])
+    code = text.partition("# brighten.py\n")[2].partition("```")[0]
+    (tmp_path / "brighten.py").write_text(code.partition("class Extension")[0] if bare else code)
     session = Session(nodes=tmp_path / "brighten.py", warn=lambda message: None)
     picture = ("EmptyImage", {"width": 8, "height": 8, "batch_size": 1, "color": 0})
     graph = {"1": picture, "2": ("Brighten", {"image": ["1", 0], "by": 0.25})}

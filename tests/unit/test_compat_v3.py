@@ -383,6 +383,7 @@ def test_classes_inherit_from_one_another() -> None:
         def execute(cls, x: int, y: int) -> Any:
             return io.NodeOutput(super().execute(x)[0] + y)
 
+    assert not hasattr(io.ComfyNode, "RETURN_TYPES"), "a base is no class of V1"
     base.GET_SCHEMA()
     assert list(Child.INPUT_TYPES()["required"]) == ["x", "y"]
     assert Child.EXECUTE_NORMALIZED(x=1, y=2) == (3,)

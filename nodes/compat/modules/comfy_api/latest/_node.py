@@ -33,14 +33,17 @@ class _Sealing(ABCMeta):
 
 
 class _Computed:
-    """An attribute of V1 that is computed from the class; AttributeError where `compute` raises it."""
+    """An attribute of V1 that is computed from the class; it has none where `compute` says so, or has no schema."""
 
     def __init__(self, compute: Callable[[Any], Any]) -> None:
         self.compute = compute
         self.__doc__ = compute.__doc__
 
     def __get__(self, instance: object, owner: Any) -> Any:
-        return self.compute(owner)
+        try:
+            return self.compute(owner)
+        except NotImplementedError as error:  # a base of others
+            raise AttributeError(str(error)) from error
 
 
 class AnyInputs(dict[str, Any]):
