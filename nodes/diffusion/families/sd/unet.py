@@ -19,6 +19,8 @@ transformer_options, ComfyUI's keys:
         attn1_output_patch, attn2_output_patch(x, options) -> x: what attention gives, before it is added
     patches_replace: {"attn1" | "attn2": {(block, number) or (block, number, index): function}}:
         function(q, k, v, options) -> [N,T,C], in place of softmax attention; q, k, v are projected, not split in heads
+    optimized_attention_override: function(attention, q, k, v, heads, ...) -> [N,T,C], in place of every attention that
+        is not replaced; attention is interop.attention's, and options are given as transformer_options
 Each function is given options with, besides all the caller put there: block (as above), block_index (which transformer
 layer of the block), transformer_index (which transformer of the network), n_heads, dim_head, original_shape (of the
 network's input) and activations_shape (of the feature map [N,C,h,w] that the tokens were).
@@ -34,6 +36,7 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.protocol import Places
+from weft.nodes.diffusion.interop.attention import OVERRIDE, attention_pytorch
 
 Options = Mapping[str, Any]
 Block = tuple[str, int]
@@ -58,7 +61,7 @@ def is_patched(options: Options) -> bool:
     if unknown:
         known = ", ".join((*PLACES.patched, *PLACES.replaced))
         raise DiffusionError(f"a model patch steps in at {unknown[0]!r}; there are {known}")
-    return bool(patches or replaced)
+    return bool(patches or replaced or options.get(OVERRIDE))
 
 
 def forward(
@@ -215,14 +218,20 @@ class _Walk:
         places = self._replace.get(name, {})
         replacement = places.get((block, number, options["block_index"]), places.get((block, number)))
         before = self._patches.get(f"{name}_patch", ())
-        if replacement is None and not before:
+        override = self._options.get(OVERRIDE)
+        if replacement is None and not before and override is None:
             x = attn(x, encoder_hidden_states=None if context is x else context)
         else:
             keys = values = context
             for patch in before:
                 x, keys, values = patch(x, keys, values, options)
             q, k, v = attn.to_q(x), attn.to_k(keys), attn.to_v(values)
-            x = attention(attn, q, k, v) if replacement is None else replacement(q, k, v, options)
+            if replacement is not None:
+                x = replacement(q, k, v, options)
+            elif override is not None:
+                x = override(attention_pytorch, q, k, v, attn.heads, transformer_options=options)
+            else:
+                x = attention(attn, q, k, v)
             x = attn.to_out[0](x)
         for patch in self._patches.get(f"{name}_output_patch", ()):
             x = patch(x, options)

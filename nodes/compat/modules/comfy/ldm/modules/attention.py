@@ -6,33 +6,11 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.interop.attention import OVERRIDE, attention_pytorch
 
-def attention_pytorch(
-    q: Tensor,
-    k: Tensor,
-    v: Tensor,
-    heads: int,
-    mask: Tensor | None = None,
-    attn_precision: torch.dtype | None = None,
-    skip_reshape: bool = False,
-    skip_output_reshape: bool = False,
-    **_: Any,
-) -> Tensor:
-    """Softmax attention of q, k, v [N,T,C] in so many heads: [N,T,C].
-
-    Args:
-        mask: added to the scores, or boolean, True where to attend; [T,S], [N,T,S] or [N,heads,T,S].
-        skip_reshape: q, k, v are [N,heads,T,D]. skip_output_reshape: so is what comes back.
-    """
-    if not skip_reshape:
-        q, k, v = (torch.unflatten(part, 2, (heads, -1)).transpose(1, 2) for part in (q, k, v))
-    if mask is not None and mask.dim() == 3:
-        mask = mask[:, None]
-    out = torch.nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    return out if skip_output_reshape else out.transpose(1, 2).flatten(2)
+__all__ = ["attention_pytorch"]
 
 
 # All of them are torch's own, which chooses the fastest kernel there is.
@@ -50,7 +28,7 @@ def wrap_attn(func: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @wraps(func)
     def wrapped(*args: Any, **named: Any) -> Tensor:
-        override = (named.get("transformer_options") or {}).get("optimized_attention_override")
+        override = (named.get("transformer_options") or {}).get(OVERRIDE)
         if override is None:
             return func(*args, **named)
         result: Tensor = override(func, *args, **named)
