@@ -21,6 +21,7 @@ from weft.nodes.diffusion.interop.wrappers import WrapperExecutor, WrappersMP, w
 from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, noise_mask_for, resolve_sides
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import GuidedNetwork
+from weft.nodes.diffusion.sampling.hooked import HookedModel
 from weft.nodes.diffusion.sampling.model_options import copied
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 
@@ -118,6 +119,7 @@ class BaseGuider:
     ) -> Tensor:
         """A run: the model on its device, and everything that it is given."""
         patcher = self.model_patcher
+        latent_image = patcher.latent_format.filled(latent_image)
         if noise.shape != latent_image.shape:
             raise DiffusionError(f"the noise is {list(noise.shape)}, the latent {list(latent_image.shape)}")
         # Realised outside inference_mode: patched weights outlive this run.
@@ -131,6 +133,8 @@ class BaseGuider:
                 if patcher.network.memory is not None:
                     held.enter_context(patcher.network.memory.on_device(network))
                 start = patcher.process_latent_in(latent_image.to(device))
+                hooked = HookedModel(patcher, denoiser, sigmas.cpu())
+                held.callback(hooked.close)
                 run = SamplingRun(
                     denoiser,
                     tuple(start.shape),
@@ -141,6 +145,7 @@ class BaseGuider:
                     options=self.model_options,
                     sigmas=sigmas.cpu(),
                     random=PatchRandom(start.shape, seed) if seed is not None else None,
+                    hooked=hooked,
                     model=patcher,
                 )
                 self.inner_model = GuidedNetwork(run)

@@ -88,9 +88,9 @@ def _wrapped(model: ModelPatcher, latent: Latent, stage: Stage, callback: Callba
         if callback is not None:
             callback(step, total, x, denoised)
 
-    guider = GuidanceGuider(model, stage.guidance)
-    samples, mask = samples_of(latent), latent.get("noise_mask")
-    noise = stage.noise.generate_noise(latent)
+    guider, mask = GuidanceGuider(model, stage.guidance), latent.get("noise_mask")
+    samples = model.latent_format.filled(samples_of(latent))
+    noise = stage.noise.generate_noise({**latent, "samples": samples})
     return guider.sample(noise, samples, stage.sampler, stage.sigmas, mask, report, seed=stage.noise.seed)
 
 
