@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,6 @@ from weft.nodes.diffusion.text.prompt_weights import parse_weights
 from weft.nodes.diffusion.text.tokenizer import END, START, encode
 from weft.nodes.diffusion.weights.patched import Patch, PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Exported
-
-if TYPE_CHECKING:
-    from weft.nodes.diffusion.weights.hooks import ClipHooks
 
 CHUNK = 77  # start + 75 tokens + end
 LONG_GROUP = 8  # a group of so many tokens is split at the end of a chunk, a shorter one moves to the next
@@ -72,6 +69,13 @@ class TextEncoder:
         raise DiffusionError(f"how the text encoder {self.name!r} was built is not known: {self.spec!r}")
 
 
+class PromptHooks(Protocol):
+    """What changes the text encoders while prompts are encoded; ClipHooks of weights/hooks.py is one."""
+
+    def encode(self, clip: Clip, encode: Callable[[Clip], Conditioning]) -> Conditioning:
+        """What `encode` makes of the changed text encoders."""
+
+
 class Clip(ClipNames):
     """The CLIP socket: text encoders with the patches on them, and how prompts are read.
 
@@ -90,7 +94,7 @@ class Clip(ClipNames):
         encoders: tuple[TextEncoder, ...],
         embeddings: EmbeddingLookup | None = None,
         layer: int | None = None,
-        hooks: ClipHooks | None = None,
+        hooks: PromptHooks | None = None,
     ) -> None:
         self.encoders = encoders
         self.embeddings = embeddings
@@ -101,7 +105,7 @@ class Clip(ClipNames):
         """Another socket value over the same weights."""
         return type(self)(self.encoders, self.embeddings, self.layer, self.hooks)
 
-    def with_hooks(self, hooks: ClipHooks | None) -> Clip:
+    def with_hooks(self, hooks: PromptHooks | None) -> Clip:
         """This CLIP with other hooks."""
         return type(self)(self.encoders, self.embeddings, self.layer, hooks)
 
