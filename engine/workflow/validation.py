@@ -228,7 +228,7 @@ class _Validation:
                 issues = list(self.node_issues(node_id, node, found))
                 validates = found.options.validates
                 if validates is not None and not issues and self.executable and node_id not in self.judged:
-                    issues += self.own_issues(node_id, node, found.schema, validates)
+                    issues += self.own_issues(node_id, node, found, validates)
                 yield from issues
         for cycle in graph.cycles():
             if cycle[0] in needed:
@@ -274,16 +274,20 @@ class _Validation:
                 elif wrong.code not in self.lenient:
                     yield self.issue(node_id, wrong.code, wrong.message, name, hint=wrong.hint, missing_file=True)
 
-    def own_issues(self, node_id: str, node: PromptNode, schema: NodeSchema, validates: Validates) -> Iterator[Issue]:
+    def own_issues(
+        self, node_id: str, node: PromptNode, found: RunnableNode | DescribedNode, validates: Validates
+    ) -> Iterator[Issue]:
         """What the class itself finds wrong, by its VALIDATE_INPUTS."""
-        known: dict[str, Any] = constants(node.inputs, schema) | {name: None for name, _ in node.links}
-        known |= schema.hidden_before(node_id)
+        known: dict[str, Any] = constants(node.inputs, found.schema)
+        if isinstance(found, RunnableNode):
+            known |= {name: unwrapped(value) for name, value in node.inputs.items() if found.takes_undeclared(name)}
+        known |= {name: None for name, _ in node.links} | found.schema.hidden_before(node_id)
         given = {name: value for name, value in known.items() if validates.covers(name)}
         if validates.types:
             sources = {
                 name: (self.classes[self.prompt.nodes[link.node_id].class_type], link) for name, link in node.links
             }
-            types = {name: found.schema.outputs[link.slot].io_type for name, (found, link) in sources.items() if found}
+            types = {name: each.schema.outputs[link.slot].io_type for name, (each, link) in sources.items() if each}
             given["input_types"] = types
         if not given:
             return

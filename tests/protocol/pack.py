@@ -310,6 +310,20 @@ class TakesAnything(V1):
         return (sorted(given.items()),)
 
 
+class LooksAtAll(TakesAnything):
+    """Checks and keys are told what is given under other names, too."""
+
+    @classmethod
+    def VALIDATE_INPUTS(cls, **given: Any) -> bool:
+        CALLS.append(("VALIDATE_INPUTS", given))
+        return True
+
+    @classmethod
+    def IS_CHANGED(cls, **given: Any) -> str:
+        CALLS.append(("IS_CHANGED", given))
+        return ""
+
+
 class HiddenGiven(V1):
     """A hidden input of a type that the engine has no value for is given like any other."""
 

@@ -9,6 +9,7 @@ import pytest
 import weft
 from weft import Registry
 from weft.engine.events import NodeBlocked, NodeWarning
+from weft.engine.terminal.words import shown
 from weft.engine.values import ExecutionBlocker, Values
 
 from .conftest import Play, graph_of
@@ -46,6 +47,22 @@ def test_each_that_takes_it_says_so(play: Play) -> None:
 def test_without_a_message_nothing_is_said(play: Play) -> None:
     result = play({"1": ("Block", {"value": 5, "at": 5}), "2": ("Show", {"value": ["1", 0]})})
     assert (result.warnings, result.ui, result.blocked) == ((), {}, {"2": 1})
+
+
+def test_a_person_is_told(play: Play, registry: Registry) -> None:
+    nodes = {
+        "1": ("MakeList", {"count": 3}),
+        "2": ("Block", {"value": ["1", 0], "at": 1}),
+        "3": ("Show", {"value": ["2", 0]}),
+        "4": ("Block", {"value": 5, "at": 5}),
+        "5": ("Show", {"value": ["4", 0]}),
+    }
+    result = play(nodes)
+    told = {node_id: list(shown(node_id, registry["Show"], result)) for node_id in ("3", "5")}
+    assert told == {
+        "3": ["blocked: 1 of its calls were not made"],
+        "5": ["blocked: it was not called, and wrote nothing"],
+    }
 
 
 def test_events(registry: Registry) -> None:

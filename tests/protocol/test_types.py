@@ -13,7 +13,7 @@ from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import undeclared
 
 from .conftest import Play, graph_of
-from .pack import Any_, Kinds
+from .pack import CALLS, Any_, Kinds
 
 
 def test_any_type_fits_both_ways(play: Play) -> None:
@@ -63,6 +63,13 @@ def test_inputs_that_a_section_claims(play: Play) -> None:
     assert result.warnings == ()
     nodes["2"][1]["lora_1"]["strength"] = 0.75
     assert play(nodes, ["2"])["2"][0][1] == ("lora_1", {"on": True, "strength": 0.75}), "it is in the key"
+
+
+def test_checks_are_told_what_a_section_claims(registry: Registry) -> None:
+    nodes = {"1": ("Make", {"value": 8}), "2": ("LooksAtAll", {"lora": {"on": True}, "more": ["1", 0]})}
+    weft.run(graph_of(nodes), registry=registry, targets=["2"])
+    given = {"lora": {"on": True}, "more": None, "me": "2"}
+    assert [call for call in CALLS if call[0] != "Make"] == [("VALIDATE_INPUTS", given), ("IS_CHANGED", given)]
 
 
 def test_a_hidden_input_that_is_given(play: Play) -> None:

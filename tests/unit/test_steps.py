@@ -24,6 +24,7 @@ from weft.engine.schema.sockets import Files, Int, Socket
 from weft.engine.session import Session
 from weft.engine.settings import Settings
 from weft.engine.trajectory import Trajectory
+from weft.engine.values import Values
 
 Number = Annotated[int, Int()]
 Value = Annotated[int, Socket("VALUE")]
@@ -49,6 +50,10 @@ class Walks:
         @node(category="test")
         def Start(*, number: Number) -> Value:
             return number
+
+        @node(category="test")
+        def Starts(*, number: Number) -> list[Value]:
+            return [number, 9]
 
         @node(category="test", volatile="it is drawn")
         def Drawn(*, number: Number) -> Value:
@@ -76,7 +81,7 @@ class Walks:
         def Keep(*, value: Value) -> Value:
             return value
 
-        return Registry().add([Start, Drawn, Read, Walk, Keep])
+        return Registry().add([Start, Starts, Drawn, Read, Walk, Keep])
 
 
 @pytest.fixture
@@ -121,6 +126,16 @@ def test_who_does_something_else_shares_nothing(walks: Walks) -> None:
 
 def test_a_class_that_cannot_tell_shares_nothing(walks: Walks) -> None:
     assert walked(walks, graph(2, 5, other=(13, 13))) == [2 + 5, *alone(2, 5)]
+
+
+def test_walks_from_several_starts_share_nothing(walks: Walks) -> None:
+    """All are computed from one list: what their steps are computed from tells one walk's from another's no more."""
+    cache = MemoryCache()
+    values = [Values(pair) for pair in zip(alone(2, 5), alone(2, 5, start=9), strict=True)]
+    prompt = graph(2, 5, first="Starts")
+    assert walked(walks, prompt, cache) == [2 * 2 + 2 * 5, *values]
+    prompt["w2"]["inputs"]["end"] = 3
+    assert walked(walks, prompt, cache)[0] == 2 * 3
 
 
 def test_nothing_is_remembered_where_nobody_asks(walks: Walks, monkeypatch: pytest.MonkeyPatch) -> None:
