@@ -176,7 +176,8 @@ class Folders:
             if stand_in is not None:
                 return stand_in
         near = file_meant(plain, self.files(kind, suffixes)) or self._elsewhere(kind, plain)
-        hint = "; ".join(part for part in (looked_in(folders), near) if part)
+        none = "nothing can stand in for it" if self._stand_in is not None else ""
+        hint = "; ".join(part for part in (none, looked_in(folders), near) if part)
         raise MissingFile(f"{_noun(kind)} {name!r} is not there", hint=hint)
 
     def _elsewhere(self, kind: str, name: str) -> str:

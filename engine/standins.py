@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from weft.engine.cache.code import own_digest
 from weft.engine.errors import Issue
 from weft.engine.folders import Folders
 from weft.engine.schema.node import NodeSchema
@@ -70,7 +71,8 @@ class Supply:
         self._makers = [each.maker(named, folders, full=full) for each in _of(packs)]
         self.notes: list[Issue] = []
         self._told: set[tuple[str, str]] = set()
-        release = "-".join(maker.release for maker in self._makers) + ("-full" if full else "")
+        # Another version of Weft may have made others.
+        release = "-".join([*(maker.release for maker in self._makers), *["full"] * full, own_digest()[:8]])
         self.root = folders.output_folder("temp") / "stand-ins" / release
 
     def __call__(self, kind: str, name: str) -> Path | None:

@@ -6,6 +6,7 @@ See weft.engine.standins. Nothing here imports torch before a model is to be mad
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ _DENOISERS = ("checkpoints", "diffusion_models")
 _NOUNS = {
     "checkpoints": "a small checkpoint", "diffusion_models": "a small UNet", "vae": "a small VAE",
     "text_encoders": "a small text encoder", "loras": "a small LoRA", "controlnet": "a small ControlNet",
-    "embeddings": "an embedding",
+    "embeddings": "an embedding", "clip_vision": "a small vision model",
 }  # fmt: skip
 _TITLES = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "sdxl_refiner": "the SDXL refiner"}
 
@@ -61,12 +62,6 @@ class SmallModels:
             factor = re.search(r"(?<!\d)([1248])[xX]|[xX]([1248])(?!\d)", name)
             scale = int(next(filter(None, factor.groups()))) if factor else 4
             return StandIn(save(small_upscaler(scale)), f"an upscaler that repeats pixels, x{scale},")
-        if kind == "clip_vision":
-            from safetensors.torch import save
-
-            from weft.nodes.diffusion.values.clip_vision_files import small_clip_vision
-
-            return StandIn(save(small_clip_vision()), "a small vision model")
         if not release_meant(name):
             return None
         release = release_meant(name) if kind in _DENOISERS else self.release
@@ -108,7 +103,7 @@ class BuiltinStandIns:
         numbers = list(_numbers(nodes))
         sizes = [each for each in numbers if _SIZES.fullmatch(each.role)]
         sides = [each.value for each in sizes if re.search(r"width|height", each.role)]
-        factor = min(1.0, SIDE / max(sides, default=SIDE))
+        factor = SIDE / max(SIDE, *sides)
         cuts = _steps([each.value for each in numbers if each.role in _CUTS])
         changes: dict[tuple[str, str], Any] = {}
         for each in numbers:
@@ -179,13 +174,14 @@ def _smaller(number: _Number, factor: float, cuts: Mapping[int, int]) -> Any:
         return cuts.get(value, value)
     if role == "megapixels":
         return max(number.socket.options.get("min", 0.01), value * factor**2)
+    options = number.socket.options
     if role in ("length", "frames", "num_frames", "video_frames"):
-        return min(value, FRAMES)
+        least, step = options.get("min", 0), options.get("step", 1)
+        return min(value, least + max(0, math.ceil((FRAMES - least) / step)) * step)
     if not _SIZES.fullmatch(role) or type(value) is not int or factor == 1:
         return value
     multiple = _LATENT_SIDE if number.latent else _PIXELS
     least = multiple if re.search(r"width|height", role) and value else 0
-    options = number.socket.options
     small = max(least, round(value * factor / multiple) * multiple, options.get("min", 0))
     return min(value, small)
 

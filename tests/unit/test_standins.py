@@ -62,6 +62,13 @@ def test_sizes_have_one_factor_and_latents_whole_blocks() -> None:
     assert said == ["it is a small one: sides of 2048 are 128; --full leaves them"]
 
 
+def test_frames_are_as_many_as_the_node_takes() -> None:
+    changes, _ = STAND_INS.smaller(
+        nodes(a=("EmptyMochiLatentVideo", {"length": 25}), b=("EmptyLTXVLatentVideo", {"length": 97}))
+    )
+    assert changes == {("a", "length"): 7, ("b", "length"): 9}
+
+
 def test_a_number_that_another_node_gives_is_what_takes_it() -> None:
     switch = Link("number", 0)
     graph = nodes(
@@ -73,6 +80,7 @@ def test_a_number_that_another_node_gives_is_what_takes_it() -> None:
 
 
 def test_a_small_workflow_stays_as_it_is() -> None:
+    assert STAND_INS.smaller(nodes(scale=("ImageScale", {"width": 0, "height": 0, "crop": "disabled"}))) == ({}, [])
     assert STAND_INS.smaller(nodes(empty=latent(128, 128), a=stage(0, 2, steps=4))) == ({}, [])
 
 
@@ -166,6 +174,7 @@ def test_a_family_that_is_not_here_has_no_stand_in(name: str, tmp_path: Path) ->
     session = Session(stand_ins=True, temp=tmp_path / "temp")
     issues = session.issues(session.read(graph(name)))
     assert [(issue.node_id, issue.missing_file) for issue in issues] == [("1", True)]
+    assert issues[0].hint.startswith("nothing can stand in for it; looked in ")
 
 
 @pytest.mark.parametrize("name", ["../x.png", "/etc/x.png", "a/../../x.png"])

@@ -174,13 +174,13 @@ def _siglip(config: Mapping[str, Any]) -> nn.Module:
     return SiglipVisionModel(SiglipVisionConfig(**config))
 
 
-def small_clip_vision() -> dict[str, torch.Tensor]:
-    """The tensors of a small tower of random weights, in transformers' names: a stand-in for any other."""
+def small_clip_vision(projected: int) -> dict[str, torch.Tensor]:
+    """The tensors of a small tower of random weights, in transformers' names, whose pooled output has this width."""
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     config = CLIPVisionConfig(
         hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=HEADS, patch_size=32,
-        projection_dim=64,
+        projection_dim=projected,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

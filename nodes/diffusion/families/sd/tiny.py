@@ -21,6 +21,7 @@ from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
 from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
 from weft.nodes.diffusion.families.sd.recognise import recognise
 from weft.nodes.diffusion.families.sd.releases import RELEASES, completed
+from weft.nodes.diffusion.values.clip_vision_files import small_clip_vision
 from weft.nodes.diffusion.weights.landings import as_landed
 from weft.nodes.diffusion.weights.networks import Part
 from weft.nodes.diffusion.weights.weightfile import read_tensors
@@ -156,6 +157,9 @@ def small_file(kind: str, name: str, release: str, base: Path) -> dict[str, Tens
             return random_weights(lora_shapes(_sizes(checkpoint)), seed=1)
         case "controlnet":
             return random_weights(controlnet_shapes(_sizes(checkpoint)), seed=2)
+        case "clip_vision":
+            # Where a model reads a picture in the place of a pooled text, it is as wide.
+            return small_clip_vision(_TOWERS["clip_l" if release == "sd1" else "clip_g"])
         case "embeddings":
             return _embedding(_sizes(checkpoint))
     return None
