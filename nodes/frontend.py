@@ -72,6 +72,8 @@ FRONTEND = Frontend(
         "CreateVideo": Handling((_without_newer,)),
         "SaveVideo": Handling((_without_newer,), fills_in=True),
         "CustomCombo": Handling(keeps_more=True),  # the texts to choose from
+        "Painter": Handling(keeps_more=True),  # some have the colour twice
+        "ImageCropV2": Handling(keeps_more=True),  # the sides of its box once more
         **CLASSES,
         **THIRDPARTY,
     },

@@ -1,12 +1,13 @@
-"""What becomes of the colours of pictures: edges, shapes, noise, palettes, one colour as a mask, YUV."""
+"""What becomes of the colours of pictures: edges, shapes, noise, palettes, masks, YUV, the colours of others."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from weft.engine.schema.authoring import Output, node
-from weft.engine.schema.sockets import Combo, Float, Int
-from weft.nodes.core.types import Image, Mask, Seed
+from weft.engine.schema.sockets import Combo, DynamicCombo, Float, Int
+from weft.nodes.core.types import NEWER, Image, Mask, Seed
 
 LIBRARIES = ("torch", "kornia.filters")
 
@@ -133,3 +134,37 @@ def ImageColorToMask(
     from weft.nodes.diffusion.values.colours import mask_of_colour
 
     return mask_of_colour(image, color)
+
+
+_INDEX = {"default": 0, "min": 0, "max": 10_000, "step": 1, "tooltip": "Which picture, counted from 0."}
+SourceStats = DynamicCombo(
+    options=[
+        {"key": "per_frame"},
+        {"key": "uniform"},
+        {"key": "target_frame", "inputs": {"required": {"target_index": ["INT", _INDEX]}}},
+    ]
+)
+
+
+@node(display_name="Transfer Color", category="image/postprocessing", python_module=NEWER)
+def ColorTransfer(
+    *,
+    image_target: Image,
+    image_ref: Image,
+    method: Annotated[str, Combo(("reinhard_lab", "mkl_lab", "histogram"), default="reinhard_lab")],
+    source_stats: Annotated[Mapping[str, Any], SourceStats],
+    strength: Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)],
+) -> Annotated[Image, Output("image")]:
+    """Give pictures the colours of others.
+
+    Args:
+        image_target: The pictures.
+        image_ref: The pictures whose colours they get.
+        method: By the mean and spread of colours; mkl_lab also by how they go together, histogram level by level.
+        source_stats: What is made equal: each picture by itself, all together, or one whose change is that of all.
+        strength: How much; 0 changes nothing.
+    """
+    from weft.nodes.diffusion.values.colour_transfer import transfer
+
+    index = source_stats.get("target_index", 0)
+    return transfer(image_target, image_ref, method, source_stats["source_stats"], index, strength)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
+from weft.engine.context import RunContext
+from weft.engine.errors import MissingFile
+from weft.engine.folders import INPUT
 from weft.engine.schema.authoring import node
-from weft.engine.schema.sockets import Boolean, Combo, Float, Int
-from weft.nodes.core.types import Image, Latent, Mask
+from weft.engine.schema.node import Seen
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int, Opaque, String
+from weft.nodes.core.maths import colour_bytes
+from weft.nodes.core.types import NEWER, Image, Latent, Mask
 
 LatentOffset = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
+PaintedSide = Annotated[int, Int(default=512, min=64, max=4096, step=64)]
 Resize = Annotated[bool, Boolean(default=False)]
 ALPHA_MODULE = "comfy_extras.nodes_compositing"
 ALPHA_CATEGORY = "mask/compositing"
@@ -176,3 +183,47 @@ def PorterDuffImageComposite(
     from weft.nodes.diffusion.values.alpha import composite
 
     return composite(source, source_alpha, destination, destination_alpha, mode)
+
+
+def _painting(seen: Seen) -> Iterator[tuple[str, MissingFile]]:
+    name = seen.constants.get("mask")
+    if name and seen.folders is not None:
+        try:
+            seen.folders.find(INPUT, name)
+        except MissingFile as error:
+            yield "mask", error
+
+
+@node(
+    display_name="Painter",
+    category="image",
+    python_module=NEWER,
+    check=_painting,
+    fingerprint=lambda folders, constants: [folders.find(INPUT, name)] if (name := constants.get("mask")) else [],
+)
+def Painter(
+    *,
+    mask: Annotated[str, String(default="")],
+    width: PaintedSide,
+    height: PaintedSide,
+    bg_color: Annotated[str, Opaque("COLOR", default="#000000")],
+    context: RunContext,
+    image: Image | None = None,
+) -> tuple[Image, Mask]:
+    """What was painted in the editor, over a picture or a colour, and where it was painted.
+
+    Args:
+        mask: The file in the input folder that has what was painted; nothing was where it is empty.
+        width: Width in pixels, without a picture.
+        height: Height in pixels, without a picture.
+        bg_color: The colour that is painted on, `#RRGGBB`, without a picture.
+        image: The picture that is painted on.
+    """
+    from weft.nodes.diffusion.values.canvas import empty_image
+    from weft.nodes.diffusion.values.imagefile import load_image
+    from weft.nodes.diffusion.values.painting import painted
+
+    red, green, blue = colour_bytes(bg_color)[:3]
+    ground = image if image is not None else empty_image(width, height, 1, red << 16 | green << 8 | blue)
+    strokes = load_image(context.folders.find(INPUT, mask), context.settings.max_pixels) if mask else None
+    return painted(ground, strokes)

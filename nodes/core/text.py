@@ -1,17 +1,19 @@
-"""Text: put together, cut, compared, searched and replaced; values taken out of JSON."""
+"""Text: put together, cut, compared, searched and replaced; values taken out of JSON, and written; texts saved."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from string import Formatter, ascii_lowercase
 from typing import Annotated, Any
 
+from weft.engine.context import RunContext
 from weft.engine.errors import WeftError
-from weft.engine.schema.authoring import Output, Tooltip, node
-from weft.engine.schema.sockets import Autogrow, Boolean, Combo, Int, String
+from weft.engine.schema.authoring import UI, Output, Tooltip, node
+from weft.engine.schema.sockets import Autogrow, Boolean, Combo, Int, Socket, String
 from weft.nodes.core.types import NEWER
 
 LIBRARIES: tuple[str, ...] = ()
@@ -28,6 +30,10 @@ CaseSensitive = Annotated[bool, Boolean(default=True), Tooltip("Whether capital 
 CaseInsensitive = Annotated[bool, Boolean(default=True), Tooltip("Whether capital letters equal small ones.")]
 Multiline = Annotated[bool, Boolean(default=False), Tooltip("Whether ^ and $ stand for each line's ends.")]
 Dotall = Annotated[bool, Boolean(default=False), Tooltip("Whether the dot stands for the end of a line, too.")]
+
+Indent = Annotated[
+    int, Int(default=2, min=0, max=8), Tooltip("Blanks before what stands inside; 0 writes all of it in one line.")
+]
 
 CASES: Mapping[str, Callable[[str], str]] = {
     "UPPERCASE": str.upper,
@@ -250,3 +256,57 @@ def JsonExtractString(*, json_string: Text, key: Line) -> TextOut:
         value = found.get(key)
         return "" if value is None else str(value)
     return ""
+
+
+@node(display_name="Convert Dictionary to String", category=CATEGORY, python_module=NEWER)
+def ConvertDictionaryToString(*, dictionary: Annotated[Any, Socket("DICT")], indent: Indent = 2) -> TextOut:
+    """Write named values as JSON.
+
+    Args:
+        dictionary: The values.
+    """
+    return _as_json(dictionary, indent)
+
+
+@node(display_name="Convert Array to String", category=CATEGORY, python_module=NEWER)
+def ConvertArrayToString(*, array: Annotated[Any, Socket("ARRAY")], indent: Indent = 2) -> TextOut:
+    """Write a row of values as JSON.
+
+    Args:
+        array: The values.
+    """
+    return _as_json(array, indent)
+
+
+def _as_json(value: Any, indent: int) -> str:
+    try:
+        return json.dumps(value, indent=indent or None, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WeftError(f"{type(value).__name__} cannot be written as JSON: {error}") from error
+
+
+@node(display_name="Save Text", category=CATEGORY, output_node=True, python_module=NEWER)
+def SaveText(
+    *,
+    text: Annotated[str, String(forceInput=True)],
+    context: RunContext,
+    filename_prefix: Annotated[str, String(default="ComfyUI")] = "ComfyUI",
+    format: Annotated[str, Combo(("txt", "csv", "md", "json"), default="txt")] = "txt",
+) -> tuple[Annotated[str, String(), Output("text", repeats="text")]]:
+    """Write a text to the output folder, and pass it on.
+
+    Args:
+        text: The text.
+        filename_prefix: Subfolder and beginning of the name; `%date:yyyy-MM-dd%` is filled in.
+        format: The end of the name; what is JSON is set out in lines for json.
+    """
+    written = text
+    if format == "json":
+        with suppress(ValueError, RecursionError):
+            written = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+    series = context.folders.numbered(filename_prefix)
+    with series.create(f".{format}") as (stream, path):
+        stream.write(written.encode("utf-8", "surrogatepass"))
+        context.wrote(path)
+    file = {"filename": path.name, "subfolder": series.subfolder, "type": "output"}
+    return UI(text=[text], files=[file]).beside(text)

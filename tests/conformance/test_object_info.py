@@ -32,13 +32,17 @@ from .pairs import templates
 
 REGISTRY = Registry.discover()
 BORROWED = next(iter(REGISTRY.packs)).borrowed
-COMFYUI = [name for name in REGISTRY if REGISTRY[name].python_module != "weft" and name not in BORROWED]
+COMFYUI = [
+    schema.class_type
+    for schema in REGISTRY.schemas()
+    if schema.python_module != "weft" and not schema.internal and schema.class_type not in BORROWED
+]
 NEWER = [name for name in COMFYUI if name not in document("object_info")]
 
 GREW = {"MaskPreview", "PreviewAny", "PreviewImage", "SaveImage", "SaveSVGNode", "SaveVideo"}
 """Classes to which newer versions gave outputs, which many workflows link: they have those of the templates."""
 
-UNSAVED: set[str] = set()
+UNSAVED = {"PrimitiveBoundingBox"}
 """Newer classes that no template has: their declarations are those of ComfyUI's documentation."""
 
 EDITORS_OWN = {"AUDIO_UI"}

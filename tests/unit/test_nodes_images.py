@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,143 @@ def test_edges_and_transparency_through_a_workflow() -> None:
     prompt["1"]["inputs"] |= {"low_threshold": 0.9, "high_threshold": 0.1}
     with pytest.raises(NodeError, match="0 < low <= high < 1, got 0.9 and 0.1"):
         run(prompt, "1")
+
+
+SAID = {"type": "obj", "text": "", "desc": "a cat", "palette": []}
+TITLE = {"type": "text", "text": "MOSS", "desc": "a title", "palette": ["#ffffff"]}
+DRAWN = [
+    {"x": 100, "y": 50, "width": 200, "height": 100, "metadata": SAID},
+    {"x": 0, "y": 0, "width": 1000, "height": 500, "metadata": TITLE},
+]
+ELEMENTS = [
+    {"type": "obj", "bbox": [100, 100, 300, 300], "desc": "a cat"},
+    {"type": "text", "bbox": [0, 0, 1000, 1000], "text": "MOSS", "desc": "a title", "color_palette": ["#ffffff"]},
+]
+
+
+def drawn(**more: Any) -> dict[str, Any]:
+    given = {"width": 1000, "height": 500, "editor_state": {"__value__": DRAWN}, **more}
+    return node("CreateBoundingBoxes", **given)
+
+
+def test_boxes_become_elements_of_a_prompt() -> None:
+    style = {"style": "photo", "style.photo": "35 mm", "aesthetics": "moody", "lighting": "dim", "medium": "photograph"}
+    empty = dict.fromkeys(("high_level_description", "background", "aesthetics", "lighting", "medium"), "")
+    prompt = {
+        "1": drawn(),
+        "2": node(
+            "BuildJsonPromptIdeogram",
+            element=["1", 2],
+            high_level_description="a cover",
+            background="a wall",
+            color_palette={"__value__": ["#000000"]},
+            **style,
+        ),
+        "3": node("BuildJsonPromptIdeogram", element=["1", 2], style="none", color_palette={"__value__": []}, **empty),
+        "4": node("ConvertDictionaryToString", dictionary=["2", 0], indent=0),
+        "5": node("ConvertArrayToString", array=["1", 2]),
+        "6": drawn(bboxes=["5", 0], editor_state={"__value__": []}),
+        "7": drawn(bboxes=["5", 0], editor_state={"__value__": DRAWN[:1]}, last_incoming={"__value__": DRAWN}),
+    }  # fmt: skip
+    result = run(prompt, *prompt)
+    preview, boxes, elements = result["1"]
+    assert preview.shape == (1, 500, 1000, 3)
+    assert boxes == [{name: box[name] for name in ("x", "y", "width", "height")} for box in DRAWN]
+    assert elements == ELEMENTS
+    said = {"aesthetics": "moody", "lighting": "dim", "photo": "35 mm", "medium": "photograph"}
+    assert result["2"][0] == {
+        "high_level_description": "a cover",
+        "style_description": said | {"color_palette": ["#000000"]},
+        "compositional_deconstruction": {"background": "a wall", "elements": ELEMENTS},
+    }
+    assert result["3"][0] == {"compositional_deconstruction": {"background": "", "elements": ELEMENTS}}
+    assert json.loads(result["4"][0]) == result["2"][0]
+    assert "\n" not in result["4"][0]
+    assert result["5"][0].startswith('[\n  {\n    "type"')
+    # What comes in counts, unless what was drawn comes from it.
+    assert result["6"][2] == ELEMENTS
+    assert result["7"][2] == ELEMENTS[:1]
+
+
+def test_boxes_are_cut_out_and_shown() -> None:
+    prompt = {
+        "0": picture(1000, 500),
+        "1": drawn(),
+        "2": node("ImageCropV2", image=["0", 0], crop_region=["1", 1]),
+        "3": node("DrawBBoxes", bboxes=["4", 0], image=["0", 0]),
+        "4": node("PrimitiveBoundingBox", x=1, y=2, width=3, height=4),
+        "5": node("ImageCropV2", image=["0", 0], crop_region={"x": 1, "y": 2, "width": 3, "height": 4}),
+    }
+    result = run(prompt, "2", "3", "5")
+    assert result["2"][0].shape == (1, 100, 200, 3)
+    assert result["3"][0].shape == (1, 500, 1000, 3)
+    assert result["5"][0].shape == (1, 4, 3, 3)
+    with pytest.raises(NodeError, match="a box is"):
+        run({**prompt, "5": node("ImageCropV2", image=["0", 0], crop_region={"x": 1})}, "5")
+
+
+def test_a_painting_over_a_picture(tmp_path: Path) -> None:
+    strokes = Image.new("RGBA", (4, 4), (0, 0, 255, 0))
+    strokes.paste((0, 0, 255, 255), (0, 0, 2, 4))
+    strokes.save(tmp_path / "painted.png")
+    widgets = {"width": 64, "height": 64, "bg_color": "#00ff00"}
+    prompt = {
+        "0": picture(8, 8),
+        "1": node("Painter", mask="painted.png [input]", image=["0", 0], **widgets),
+        "2": node("Painter", mask="", **widgets),
+    }
+    result = run(prompt, "1", "2", input=tmp_path)
+    image, mask = result["1"]
+    assert image[0, 4, [0, 7]].tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    assert mask[0, 4, [0, 7]].tolist() == [1.0, 0.0]
+    image, mask = result["2"]
+    assert image[0, 0, 0].tolist() == [0.0, 1.0, 0.0]
+    assert (mask.shape, mask.any().item()) == ((1, 64, 64), False)
+    prompt["1"]["inputs"]["mask"] = "gone.png"
+    with pytest.raises(InvalidWorkflow, match=r"gone\.png"):
+        run(prompt, "1", input=tmp_path)
+
+
+def test_colours_and_masks_through_a_workflow() -> None:
+    prompt = {
+        "0": picture(16, 16),
+        "1": node("EmptyImage", width=8, height=8, batch_size=1, color=0x0000FF),
+        "mask": node("SolidMask", value=1.0, width=16, height=16),
+        "2": node("ColorTransfer", image_target=["0", 0], image_ref=["1", 0], method="histogram", strength=1.0,
+                  source_stats="target_frame", **{"source_stats.target_index": 3}),
+        "3": node("ImageCropToMask", images=["0", 0], masks=["mask", 0], width=64, height=64, pad_factor=1.0,
+                  grow_mask=0, background="#00ff00"),
+    }  # fmt: skip
+    result = run(prompt, "2", "3")
+    assert result["2"][0][0, 0, 0].tolist() == [0.0, 0.0, 1.0]
+    assert result["3"][0].shape == (1, 64, 64, 3)
+
+
+def test_lists_are_made_and_taken_apart() -> None:
+    prompt = {
+        "a": node("PrimitiveInt", value=3),
+        "b": node("PrimitiveInt", value=5),
+        "1": node("CreateList", **{"inputs.input0": ["a", 0], "inputs.input1": ["b", 0]}),
+        "2": node("CreateList", **{"inputs.input0": ["1", 0], "inputs.input1": ["a", 0]}),
+        "3": node("GetItemFromList", list=["2", 0], index=1),
+        "4": node("GetItemFromList", list=["2", 0], index=-1),
+        "5": node("ComfyMathExpression", expression="a * 2", **{"values.a": ["2", 0]}),
+        "6": node("GetItemFromList", list=["5", 1], index=2),
+    }
+    result = run(prompt, "3", "4", "6")
+    assert (result["3"], result["4"], result["6"]) == ((5,), (3,), (6,))
+    prompt["3"]["inputs"]["index"] = 3
+    with pytest.raises(NodeError, match="the list has 3 values, and none at 3"):
+        run(prompt, "3")
+
+
+def test_texts_are_saved(tmp_path: Path) -> None:
+    prompt = {
+        "0": node("PrimitiveString", value='{"a": "ä"}'),
+        "1": node("SaveText", text=["0", 0], filename_prefix="notes/a", format="json"),
+        "2": node("SaveText", text=["1", 0], filename_prefix="b", format="md"),
+    }
+    result = run(prompt, output=tmp_path)
+    assert result["2"] == ('{"a": "ä"}',)
+    written = {path.relative_to(tmp_path).as_posix(): path.read_text("utf-8") for path in map(Path, result.files)}
+    assert written == {"notes/a_00001_.json": '{\n  "a": "ä"\n}', "b_00001_.md": '{"a": "ä"}'}

@@ -1,4 +1,4 @@
-"""The colours of images [B,H,W,C] of 0..1: noise, a mask of one colour, YUV, palettes, the colours of another image.
+"""The colours of images [B,H,W,C] of 0..1: noise, a mask of one colour, YUV, palettes.
 
 Nothing is measured here: what each does follows from its definition, and docs/differences.md says what is a guess.
 """
