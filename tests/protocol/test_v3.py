@@ -269,10 +269,17 @@ def test_a_node_that_judges(play: Any) -> None:
 
 
 def test_the_cache_serves_it(play: Any, tmp_path: Path, calls: list[Any]) -> None:
-    graph = {"1": ("V3Add", {"a": 1, "b": 1}), "2": ("V3Show", {"how": "text"})}
+    picture = ("V3Picture", {"width": 4, "batch": 1})
+    shown = ("V3Show", {"how": "image", "image": ["3", 0]})
+    graph = {
+        "1": ("V3Add", {"a": 1, "b": 1}),
+        "2": ("V3Save", {"images": ["3", 0], "form": "png"}),
+        "3": picture,
+        "4": shown,
+    }
     for cache in (MemoryCache(), DiskCache(tmp_path / "disk")):
         first, second = play(graph, "1", cache=cache), play(graph, "1", cache=cache)
-        assert not second.timings and (first.outputs, first.ui) == (second.outputs, second.ui)
+        assert not second.timings and (first.outputs["1"], first.ui) == (second.outputs["1"], second.ui)
 
 
 def test_titles_and_places_in_the_menu(session: Session) -> None:

@@ -15,6 +15,7 @@ import functools
 import inspect
 from abc import ABCMeta
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
 from weft.engine.values import ExecutionBlocker
@@ -260,8 +261,17 @@ def _returned(cls: Any, result: Any) -> Any:
     if output.expand is not None and not cls.GET_SCHEMA().enable_expand:
         raise ValueError("execute returned a graph to expand into: its Schema needs enable_expand=True")
     values = ExecutionBlocker(output.block_execution) if output.block_execution is not None else output.args
-    ui = output.ui.as_dict() if hasattr(output.ui, "as_dict") else output.ui
+    ui = _plain(output.ui.as_dict() if hasattr(output.ui, "as_dict") else output.ui)
     if ui is None and output.expand is None:
         return values
     told = {"ui": ui, "expand": output.expand}
     return {"result": values, **{name: each for name, each in told.items() if each is not None}}
+
+
+def _plain(value: Any) -> Any:
+    """What a node shows, without types of its own: a cache keeps plain data."""
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return value.value if isinstance(value, Enum) else value
