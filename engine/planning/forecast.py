@@ -41,12 +41,15 @@ class Forecast:
         total = 0
         unknown = []
         runs = self._runs(plan)
-        may_run = _asked_for(runs, plan)
+        may_run, mapped = _asked_for(runs, plan), _mapped(plan)
         for step in runs:
             node = planner.registry.runnable(step.schema.class_type)
             if any(planner.registry.runnable(name).options.trajectory for name in may_run.get(step.node_id, ())):
                 unknown.append(step.node_id)
             if node.options.trajectory is None:
+                continue
+            if step.node_id in mapped:
+                unknown.append(step.node_id)
                 continue
             trajectory = trajectory_of(step, node.options.trajectory, settings, plan.nodes, planner.registry)
             calls = self._calls(trajectory, node.code, planner) if trajectory is not None else None
@@ -93,6 +96,18 @@ def _asked_for(steps: Iterable[Step], plan: Plan) -> dict[str, list[str]]:
                 left.remove(node_id)
                 found.setdefault(step.node_id, []).append(plan.nodes[node_id].schema.class_type)
                 stack += plan.nodes[node_id].links
+    return found
+
+
+def _mapped(plan: Plan) -> set[str]:
+    """The nodes that may be called for each value of a list: how many there are is known only when they run."""
+    lists: set[Link] = set()
+    found: set[str] = set()
+    for node_id, known in plan.nodes.items():
+        if not known.schema.input_is_list and not lists.isdisjoint(known.takes):
+            found.add(node_id)
+        outputs = enumerate(known.schema.outputs)
+        lists.update(Link(node_id, slot) for slot, output in outputs if output.is_list or node_id in found)
     return found
 
 

@@ -123,7 +123,8 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
             yield [""]
             yield [("Inputs" if section == "required" else "Optional inputs", "bold")]
         for spec in chosen:
-            yield ["  ", (f"{spec.name:{wide}}", "green"), f"  {_takes(spec)}"]
+            whole = isinstance(node, RunnableNode) and schema.input_is_list and not node.takes_one(spec.name)
+            yield ["  ", (f"{spec.name:{wide}}", "green"), f"  {_takes(spec)}" + ("  (a list)" if whole else "")]
             indent = " " * (wide + 4)
             for text in _notes(spec, folders):
                 lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)

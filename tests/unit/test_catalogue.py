@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from weft.engine.errors import UsageError
+from weft.engine.folders import Folders
 from weft.engine.schema.node import INTERNAL, NodeSchema
 from weft.engine.schema.registry import Registry
-from weft.engine.terminal.catalogue import find
+from weft.engine.terminal.catalogue import find, page
 
 CLASSES = (
     NodeSchema("LoraLoader", (), (), display_name="Load LoRA", category="loaders"),
@@ -32,6 +33,11 @@ REGISTRY = Registry({one.class_type: one for one in CLASSES})
 )
 def test_found(text: str, expected: list[str]) -> None:
     assert [one.class_type for one in find(REGISTRY, text)] == expected
+
+
+def test_what_takes_and_gives_lists(folders: Folders) -> None:
+    spans = (span for line in page(Registry.discover().runnable("RebatchImages"), folders) for span in line)
+    assert [span for span in spans if "(a list)" in span] == ["  IMAGE  (a list)", "  0  IMAGE  (a list)"]
 
 
 def test_nothing_found_names_the_nearest_and_how_classes_get_in() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -54,6 +55,16 @@ def test_what_differs_is_not_shared() -> None:
 )
 def test_steps_that_evaluate_more_than_once(sampler: str, expected: int) -> None:
     assert calls([switched_at(4, sampler_name=sampler)]) == [expected]
+
+
+def test_how_often_a_list_is_sampled_is_not_known_before() -> None:
+    session = Session()
+    graph = json.loads(SWITCH.read_text())
+    latent = graph["6"]["inputs"]["latent_image"]
+    graph["r"] = {"class_type": "RebatchLatents", "inputs": {"latents": latent, "batch_size": 1}}
+    graph["6"]["inputs"]["latent_image"] = ["r", 0]
+    (told,) = session.model_calls([session.plan(session.read(graph))])
+    assert told.unknown == SAMPLERS
 
 
 def test_nodes_of_which_nothing_is_known_are_named() -> None:
