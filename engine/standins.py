@@ -72,7 +72,7 @@ class Supply:
         self.notes: list[Issue] = []
         self._told: set[tuple[str, str]] = set()
         # Another version of Weft may have made others.
-        release = "-".join([*(maker.release for maker in self._makers), *["full"] * full, own_digest()[:8]])
+        release = "-".join([*(maker.release for maker in self._makers), *["full"] * full, own_digest()[-8:]])
         self.root = folders.output_folder("temp") / "stand-ins" / release
 
     def __call__(self, kind: str, name: str) -> Path | None:

@@ -103,7 +103,7 @@ class BuiltinStandIns:
         numbers = list(_numbers(nodes))
         sizes = [each for each in numbers if _SIZES.fullmatch(each.role)]
         sides = [each.value for each in sizes if re.search(r"width|height", each.role)]
-        factor = SIDE / max(SIDE, *sides)
+        factor = SIDE / max([SIDE, *sides])
         cuts = _steps([each.value for each in numbers if each.role in _CUTS])
         changes: dict[tuple[str, str], Any] = {}
         for each in numbers:
