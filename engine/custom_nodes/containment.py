@@ -156,15 +156,16 @@ class _Noticing(MetaPathFinder):
             return None
         others = (finder for finder in sys.meta_path if finder is not self)
         spec = next(filter(None, (finder.find_spec(fullname, path, target) for finder in others)), None)
-        if spec is not None and spec.loader is not None and hasattr(spec.loader, "exec_module"):
-            real = spec.loader.exec_module
+        if spec is not None and getattr(spec.loader, "exec_module", None) is not None:
+            loader: Any = spec.loader
+            real = loader.exec_module
 
             def exec_module(module: ModuleType) -> None:
                 real(module)
                 self._loaded(fullname)
 
             with suppress(AttributeError):
-                spec.loader.exec_module = exec_module  # type: ignore[method-assign]  # of this one loader
+                loader.exec_module = exec_module  # of this one loader
         return spec
 
 

@@ -107,7 +107,7 @@ def read(pack: CustomPack, imports: Imports | None, *, seconds: float, trust: bo
             nodes = {**_marked(module, f"{PARENT}.{pack.name}"), **nodes}
             if not any(inspect.isclass(found) for found in nodes.values()):
                 nodes = {**_classes(module), **nodes}
-        if not nodes and not own and not hasattr(module, CLASSES) and not hasattr(module, ENTRY):
+        if not nodes and not own and not {CLASSES, ENTRY} & vars(module).keys():
             raise DefinitionError(f"it has neither {CLASSES} nor {ENTRY}")
         if not nodes and own:
             raise DefinitionError("it has no @node function, no class with INPUT_TYPES and no NODE_CLASS_MAPPINGS")
@@ -208,8 +208,9 @@ def _declared(pack: CustomPack, module: ModuleType) -> tuple[dict[str, NodeSourc
 async def _listed(entry: Callable[[], Any]) -> list[Any]:
     """The classes of what an entry point gives: a ComfyExtension, or one that is still to come."""
     extension = await _come(entry())
-    if hasattr(extension, "on_load"):
-        await _come(extension.on_load())
+    on_load = getattr(extension, "on_load", None)
+    if on_load is not None:
+        await _come(on_load())
     return list(await _come(extension.get_node_list()))
 
 
@@ -229,11 +230,12 @@ def _marked(module: ModuleType, place: str) -> dict[str, NodeSource]:
 
 def _classes(module: ModuleType) -> dict[str, NodeSource]:
     """The V1 classes that are written in a module, under their own names, and those of V3 under their schemas'."""
-    return {
-        getattr(getattr(value, "SCHEMA", None), "node_id", name): value
-        for name, value in vars(module).items()
-        if inspect.isclass(value) and value.__module__ == module.__name__ and all(hasattr(value, each) for each in _V1)
-    }
+    classes = [
+        value for value in vars(module).values() if inspect.isclass(value) and value.__module__ == module.__name__
+    ]
+    # A class of V3 has a schema once it was asked for what V1 has.
+    nodes = [cls for cls in classes if all(getattr(cls, each, None) is not None for each in _V1)]
+    return {getattr(getattr(cls, "SCHEMA", None), "node_id", cls.__name__): cls for cls in nodes}
 
 
 def _web(pack: CustomPack, module: ModuleType) -> Path | None:

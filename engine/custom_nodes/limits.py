@@ -30,7 +30,7 @@ def limited(seconds: float, place: Path) -> Iterator[None]:
     In the main thread a timer of the system's interrupts whatever waits, in others Python code alone. `place` is where
     the code lies; while it imports something that lies elsewhere, it is given more time.
     """
-    if threading.current_thread() is threading.main_thread() and hasattr(signal, "setitimer"):
+    if threading.current_thread() is threading.main_thread() and getattr(signal, "setitimer", None) is not None:
         with _alarm(seconds, place):
             yield
         return

@@ -52,6 +52,7 @@ def test_a_module_is_one_object_by_both_names(load: Load) -> None:
 
 
 def test_without_packs_no_name_is_taken() -> None:
+    compat.uninstall()  # an earlier test may have used packs
     assert importlib.util.find_spec("comfy") is None and "comfy" not in sys.modules
 
 
