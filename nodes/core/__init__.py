@@ -11,10 +11,12 @@ _FILES = {
         "CheckpointLoader",
         "CheckpointLoaderSimple",
         "DualCLIPLoader",
+        "ImageOnlyCheckpointLoader",
         "LoraLoader",
         "LoraLoaderModelOnly",
         "UNETLoader",
         "VAELoader",
+        "unCLIPCheckpointLoader",
     ),
     "conditioning": (
         "CLIPSetLastLayer",

@@ -13,7 +13,7 @@ from weft.engine.schema.authoring import node
 from weft.engine.schema.node import Seen
 from weft.engine.schema.sockets import Combo, Files
 from weft.nodes.core.conditioning import require
-from weft.nodes.core.types import Clip, LoraStrength, Model, Vae, weights
+from weft.nodes.core.types import Clip, ClipVision, LoraStrength, Model, Vae, weights
 from weft.nodes.diffusion.families import FAMILIES
 
 LIBRARIES = (
@@ -107,6 +107,45 @@ def CheckpointLoaderSimple(
         if value is None:
             context.warn(f"{ckpt_name} holds no {part}")
     return loaded.model, loaded.clip, loaded.vae
+
+
+def _vision_tower(ckpt_name: str, context: RunContext) -> ClipVision:
+    from weft.nodes.diffusion.values.clip_vision_files import load_clip_vision
+
+    where = place(context)
+    path = context.folders.find("checkpoints", ckpt_name)
+    return load_clip_vision(path, device=where.memory, dtype=where.text, warn=context.warn)
+
+
+@node(category="loaders")
+def unCLIPCheckpointLoader(
+    *, ckpt_name: Annotated[str, weights("checkpoints")], context: RunContext
+) -> tuple[Model, Clip | None, Vae | None, ClipVision]:
+    """Open a checkpoint that also reads pictures: SD 2.x unCLIP. It has the vision model that unCLIPConditioning needs.
+
+    Args:
+        ckpt_name: A file below the checkpoints folders.
+    """
+    # The vision tower first: without one, nothing is loaded for nothing.
+    tower = _vision_tower(ckpt_name, context)
+    return *CheckpointLoaderSimple(ckpt_name=ckpt_name, context=context), tower
+
+
+@node(
+    display_name="Image Only Checkpoint Loader (img2vid model)",
+    category="loaders/video_models",
+    python_module="comfy_extras.nodes_video_model",
+)
+def ImageOnlyCheckpointLoader(
+    *, ckpt_name: Annotated[str, weights("checkpoints")], context: RunContext
+) -> tuple[Model, ClipVision, Vae | None]:
+    """Open a checkpoint that reads pictures in the place of prompts, with its vision model.
+
+    Args:
+        ckpt_name: A file below the checkpoints folders; Stable Video Diffusion and others are refused by their names.
+    """
+    model, _, vae, tower = unCLIPCheckpointLoader(ckpt_name=ckpt_name, context=context)
+    return model, tower, vae
 
 
 # The VAE without weights, for models that work on pixels.

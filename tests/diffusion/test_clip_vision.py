@@ -40,7 +40,7 @@ def clip() -> Any:
     return CLIPVisionModelWithProjection(config).eval().requires_grad_(False)
 
 
-def of_open_clip(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def of_open_clip(state: dict[str, Tensor], layers: int = SIZES["num_hidden_layers"]) -> dict[str, Tensor]:
     """A tower of transformers as open_clip stores it."""
     made = {
         "class_embedding": state["vision_model.embeddings.class_embedding"],
@@ -53,7 +53,7 @@ def of_open_clip(state: dict[str, Tensor]) -> dict[str, Tensor]:
     for end in ("weight", "bias"):
         made[f"ln_pre.{end}"] = state[f"vision_model.pre_layrnorm.{end}"]
         made[f"ln_post.{end}"] = state[f"vision_model.post_layernorm.{end}"]
-        for layer in range(SIZES["num_hidden_layers"]):
+        for layer in range(layers):
             old, new = f"transformer.resblocks.{layer}", f"vision_model.encoder.layers.{layer}"
             made |= {f"{old}.{a}.{end}": state[f"{new}.{b}.{end}"] for a, b in names.items()}
             parts = [state[f"{new}.self_attn.{name}.{end}"] for name in ("q_proj", "k_proj", "v_proj")]

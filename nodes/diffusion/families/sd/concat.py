@@ -33,6 +33,7 @@ class FedUNet(Protocol):
     channels: int
     context_width: int
     pooled_width: int | None
+    picture_width: int | None
     latent_format: LatentFormat
     dtype: torch.dtype
 

@@ -31,7 +31,7 @@ class UNetDenoiser:
     The network runs in the dtype of its parameters; everything outside stays float32.
     inputs: what it reads beside the latent, a key of CONCATENATED. sizes: the numbers in its vector, see SDKind.
     latent_format: how it takes latents. channels: of the latent. context_width: C of its cross attention.
-    pooled_width: P of SDXL's pooled text, None where it takes none.
+    pooled_width: P of SDXL's pooled text, None where it takes none. picture_width: of unCLIP's vector of a picture.
     """
 
     # In softmax attention repeating all tokens changes nothing.
@@ -60,6 +60,9 @@ class UNetDenoiser:
         # Its normalisation compares the values of a group, of which a single latent pixel then has but one.
         self._needs_two = getattr(config, "norm_num_groups", 0) in getattr(config, "block_out_channels", ())[:1]
         self.pooled_width: int | None = None
+        self.picture_width: int | None = None
+        if getattr(config, "class_embed_type", None) == "projection":
+            self.picture_width = config.projection_class_embeddings_input_dim // 2
         if config.addition_embed_type == "text_time":
             embedded = len(self.sizes) * config.addition_time_embed_dim
             self.pooled_width = config.projection_class_embeddings_input_dim - embedded
@@ -81,7 +84,8 @@ class UNetDenoiser:
     ) -> Tensor:
         """Denoise x [N,C,h,w] (float32) at noise level sigma (CPU; 0-dim, or [N]: one for each item).
 
-        context: [N,T,C] in the network's dtype. added: SDXL's {"text_embeds": [N,P], "time_ids": [N,S]}.
+        context: [N,T,C] in the network's dtype. added: SDXL's {"text_embeds": [N,P], "time_ids": [N,S]}, or
+        unCLIP's {"picture": [N,2P]}.
         options: the transformer_options of this call. concat: [N,c,h,w] behind the latent's channels, not scaled.
         control: what steers the network's inner layers. Returns [N,C,h,w] float32 on x's device.
         """
@@ -93,6 +97,8 @@ class UNetDenoiser:
         steered = {} if control is None else _steering(control.residuals(scaled, timestep, context, added, sigma))
         sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
         given = {"encoder_hidden_states": context, "added_cond_kwargs": added, **steered}
+        if self.picture_width is not None and added is not None:
+            given["class_labels"] = added["picture"]
         if options is not None and unet.is_patched(options):
             output = unet.forward(self.network, sample, timestep, options, **given)
         else:

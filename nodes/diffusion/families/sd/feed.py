@@ -57,6 +57,9 @@ def _check_context(context: Tensor, denoiser: FedUNet) -> None:
 def _added(denoiser: FedUNet, options: Mapping[str, Any], side: str, run: LatentRun) -> dict[str, Tensor]:
     """SDXL's vector conditioning (Podell et al. 2023, section 2.2): pooled text, and sizes in image pixels."""
     pooled_width, pictures = denoiser.pooled_width, options.get(unclip.KEY)
+    if denoiser.picture_width is not None:
+        shown = unclip.with_level(pictures or (), denoiser.picture_width, run.seed)
+        return {"picture": shown.to(device=run.device, dtype=denoiser.dtype)}
     if pooled_width is None:
         if pictures:
             raise DiffusionError(

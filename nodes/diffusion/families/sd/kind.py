@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 IGNORED: Mapping[str, str] = {
     r"((cond_stage_model|conditioner\.embedders\.0)\.transformer\.)?text_projection\.weight": "clip_l's is not used",
+    r"embedder\..*": "the vision model of unCLIP, which unCLIPCheckpointLoader opens",
+    r"noise_augmentor\..*": "the schedule of unCLIP's noise",
     V_PREDICTION: "a mark, read by recognise",
     ZERO_SNR: "a mark, read by recognise",
 }

@@ -101,6 +101,7 @@ class Release:
     heads: heads of an attention, from its level's channels and those of the first.
     inputs: what its variants read beside the latent, by their input channels.
     v_sign: a tensor of the UNet whose standard deviation is above a bound where it predicts v.
+    picture: whether its vector is one of a picture and of the noise in it (unCLIP), and of no sizes.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Release:
     text_encoders: tuple[TextEncoderSpec, ...]
     inputs: Mapping[int, str]
     v_sign: tuple[str, float] | None = None
+    picture: bool = False
 
 
 def _eight(channels: int, first: int) -> int:
@@ -137,6 +139,19 @@ RELEASES = (
         inputs=_INPAINTABLE,
         # Files do not say it; this is how ComfyUI 0.3.64 tells (parity/shapes_sd21.json).
         v_sign=("output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09),
+    ),
+    Release(
+        name="sd2_unclip",
+        title="Stable Diffusion 2.x unCLIP",
+        linear=True,
+        sizes=(),
+        levels=None,
+        heads=_wide_64,
+        latent_scale=0.18215,
+        text_encoders=(CLIP_H,),
+        inputs={4: PLAIN},
+        v_sign=("output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09),
+        picture=True,
     ),
     Release("sdxl", "Stable Diffusion XL", True, SIZES, 3, _wide_64, 0.13025, (XL_CLIP_L, XL_CLIP_G), _EDITABLE),
     Release(
@@ -165,9 +180,22 @@ def release_of(unet: Mapping[str, Any]) -> Release | None:
         unet: keyword arguments as keymaps.unet.read_unet gives them.
     """
     levels = len(unet["block_out_channels"])
-    linear, vector = unet["use_linear_projection"], "projection_class_embeddings_input_dim" in unet
-    rows = (release for release in RELEASES if (release.linear, bool(release.sizes)) == (linear, vector))
+    linear, vector = unet["use_linear_projection"], unet.get("projection_class_embeddings_input_dim")
+    found = linear, _of_picture(unet), vector is not None
+    rows = (
+        release
+        for release in RELEASES
+        if (release.linear, release.picture, release.picture or bool(release.sizes)) == found
+    )
     return next((release for release in rows if release.levels in (None, levels)), None)
+
+
+def _of_picture(unet: Mapping[str, Any]) -> bool:
+    """Whether the vector of a UNet is of a picture: it has not the width of the refiner's, which its text has too."""
+    width = unet.get("projection_class_embeddings_input_dim")
+    if width is None or len(unet["block_out_channels"]) != 4:
+        return False
+    return bool(width - 256 * len(REFINER_SIZES) != unet["cross_attention_dim"])
 
 
 def completed(unet: Mapping[str, Any], release: Release) -> dict[str, Any]:
@@ -175,5 +203,9 @@ def completed(unet: Mapping[str, Any], release: Release) -> dict[str, Any]:
     widths = unet["block_out_channels"]
     # What diffusers calls attention_head_dim is the number of heads.
     heads = tuple(release.heads(width, widths[0]) for width in widths)
-    vector = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256} if release.sizes else {}
+    vector: dict[str, Any] = {}
+    if release.sizes:
+        vector = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256}
+    elif release.picture:
+        vector = {"class_embed_type": "projection"}
     return {**unet, "attention_head_dim": heads, **vector}

@@ -36,6 +36,12 @@ _FOUR_LEVELS = {
 _UNETS: Mapping[str, Mapping[str, Any]] = {
     "sd1": {**_FOUR_LEVELS, "cross_attention_dim": 64, "use_linear_projection": False},
     "sd2": {**_FOUR_LEVELS, "cross_attention_dim": 80, "use_linear_projection": True},
+    "sd2_unclip": {
+        **_FOUR_LEVELS,
+        "cross_attention_dim": 80,
+        "use_linear_projection": True,
+        "projection_class_embeddings_input_dim": 2 * 20,
+    },
     "sdxl": {
         "block_out_channels": (32, 64, 64),
         "down_block_types": ("DownBlock2D", *["CrossAttnDownBlock2D"] * 2),

@@ -17,6 +17,7 @@ _BOTH = (".weight", ".bias")
 _OUT = {"out.0": "conv_norm_out", "out.2": "conv_out"}
 _TIME = {"time_embed.0": "time_embedding.linear_1", "time_embed.2": "time_embedding.linear_2"}
 _VECTOR = {"label_emb.0.0": "add_embedding.linear_1", "label_emb.0.2": "add_embedding.linear_2"}
+_PICTURE = {"label_emb.0.0": "class_embedding.linear_1", "label_emb.0.2": "class_embedding.linear_2"}
 _RESNET = {
     "in_layers.0": "norm1",
     "in_layers.2": "conv1",
@@ -59,7 +60,8 @@ def unet_keymap(unet: Mapping[str, Any]) -> dict[str, str]:
 
 def encoder_keymap(unet: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[int]]:
     """The pairs of names of a UNet's first half and middle, and the channels of its skip connections, in order."""
-    names = {"input_blocks.0.0": "conv_in", **_TIME, **(_VECTOR if unet.get("addition_embed_type") else {})}
+    vector = _VECTOR if unet.get("addition_embed_type") else _PICTURE if unet.get("class_embed_type") else {}
+    names = {"input_blocks.0.0": "conv_in", **_TIME, **vector}
     pairs = [(old + end, new + end) for old, new in names.items() for end in _BOTH]
     channels = tuple(unet["block_out_channels"])
     last = len(channels) - 1
@@ -187,4 +189,6 @@ def structure_of_unet(shapes: Shapes) -> dict[str, Any]:
     middle = len(shapes.indices(r"mid_block\.attentions\.0\.transformer_blocks\.(\d+)\."))
     channels = [shapes.of(f"down_blocks.{level}.resnets.0.conv1.weight", 4)[0] for level in range(levels)]
     vector = {"addition_embed_type": "text_time"} if shapes.any("add_embedding.") else {}
+    if shapes.any("class_embedding."):
+        vector = {"class_embed_type": "projection"}
     return {**encoder_kwargs(channels, layers, depths, middle), **vector}
