@@ -309,9 +309,10 @@ class _Run:
         node = self.code.get(class_type)
         if node is None:
             node = self.code[class_type] = self.planner.registry.runnable(class_type)
-        if node.wants is not None and step.node_id not in self.asked:
-            return Asking(step, node, self.state.outputs, self.context)
-        self.asked.discard(step.node_id)
+        if node.wants is not None:
+            if step.node_id not in self.asked:
+                return Asking(step, node, self.state.outputs, self.context)
+            self.asked.remove(step.node_id)
         if node.libraries:
             self._load_libraries(node)
         if self.observed:
@@ -319,7 +320,7 @@ class _Run:
             self.context.emit(event)
             self.context.checkpoint()
         context = self.context
-        if step.key.volatile.startswith(RAISED):
+        if step.key.volatile and step.key.volatile.startswith(RAISED):
             view = context.for_node(step.node_id, step.display_id, title=step.title)
             view.warn(f"{step.key.volatile}; the node is called in every run")
         if node.options.trajectory is not None and (steps := self.sharing.steps_of(step, self.state)) is not None:
