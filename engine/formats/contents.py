@@ -79,7 +79,7 @@ def fill(item: EditorNode, shape: NodeShape) -> Iterator[Issue]:
     if item.schema is not None:
         item.held = hold(item.schema, shape.layout, Saved(migrate(item.handling, shape.layout, saved), named))
         if item.handling.makes is not None:
-            item.held.made.update(item.handling.makes([entry.value for entry in Saved(saved, named).listed]))
+            item.held.made.update(item.handling.makes([(one.name, one.value) for one in Saved(saved, named).listed]))
             item.held.left.clear()
         item.fault = _fault(item, shape)
         if asks_for_a_seed(item.handling, shape.layout, saved):

@@ -63,8 +63,8 @@ Migration = Callable[[Layout, list[Any]], Any]
 """The saved `widgets_values` in today's layout; a dict where only some values can be placed."""
 
 
-Makes = Callable[[Sequence[Any]], Mapping[str, Any]]
-"""The values of saved `widgets_values` whose widgets the browser made, by the names of their inputs."""
+Makes = Callable[[Sequence[tuple[str, Any]]], Mapping[str, Any]]
+"""Of saved `widgets_values`, names (empty in a list) and values: those whose widgets the browser made, by input."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,27 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from weft.engine.errors import WeftError
+from weft.engine.links import Link
+from weft.engine.planning.lowering import Site
 from weft.engine.schema.authoring import Lazy, Output, Tooltip
-from weft.engine.schema.sockets import Boolean, Combo, Int, Socket, String
-from weft.nodes.core.types import Anything, Clip, Conditioning, Image, Model, Negative, Positive, Vae
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int, Socket, String
+from weft.nodes.core.types import (
+    Anything,
+    Cfg,
+    Clip,
+    Conditioning,
+    Image,
+    Latent,
+    LatentImage,
+    Model,
+    Negative,
+    Positive,
+    SamplerName,
+    SchedulerName,
+    Seed,
+    Steps,
+    Vae,
+)
 from weft.nodes.thirdparty.face import marker
 
 node = marker("comfyui-impact-pack", "ImpactPack")
@@ -215,3 +233,45 @@ def ImageListToImageBatch(*, images: list[Image]) -> Image:
         images: The pictures; those of another size than the first are resized to it.
     """
     return _batched(images)
+
+
+@node(class_type="ImpactExecutionOrderController", display_name="Execution Order Controller")
+def ImpactExecutionOrderController(
+    *, signal: Anything, value: Anything
+) -> tuple[Annotated[Any, Socket("*"), Output("signal")], Annotated[Any, Socket("*"), Output("value")]]:
+    """Pass two values on, once both are there.
+
+    Args:
+        signal: What is waited for.
+        value: What waits.
+    """
+    return signal, value
+
+
+def _sampled(site: Site) -> list[Link]:
+    """KSampler (pipe) as a pipe that is opened, and a sampler."""
+    parts = site.add("FromBasicPipe", {"basic_pipe": site.inputs["basic_pipe"]}, name="pipe")
+    given = {name: value for name, value in site.inputs.items() if name != "basic_pipe"}
+    linked = {"model": parts[0], "positive": parts[3], "negative": parts[4]}
+    return [site.inputs["basic_pipe"], site.add("KSampler", {**given, **linked}, name="sample")[0], parts[2]]
+
+
+@node(class_type="ImpactKSamplerBasicPipe", display_name="KSampler (pipe)", lowers=_sampled)
+def ImpactKSamplerBasicPipe(
+    *,
+    basic_pipe: Pipe,
+    seed: Seed,
+    steps: Steps,
+    cfg: Cfg,
+    sampler_name: SamplerName,
+    scheduler: SchedulerName,
+    latent_image: LatentImage,
+    denoise: Annotated[float, Float(default=1.0, min=0.0, max=1.0, step=0.01)],
+) -> tuple[Annotated[Pipe, Output("BASIC_PIPE")], Annotated[Latent, Output("LATENT")], Annotated[Vae, Output("VAE")]]:
+    """Sample with the model and the prompts of a pipe.
+
+    Args:
+        basic_pipe: The pipe.
+        denoise: How much of the latent is made anew.
+    """
+    raise AssertionError("it is lowered")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
+from weft.engine.context import RunContext
 from weft.engine.errors import WeftError
-from weft.engine.schema.authoring import UI, Lazy, Output, Tooltip
+from weft.engine.links import Link
+from weft.engine.planning.lowering import Site
+from weft.engine.schema.authoring import UI, Output, Tooltip
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int, Socket, String
-from weft.nodes.core.types import Anything, Image
-from weft.nodes.thirdparty.face import marker, passed_on, text_of
+from weft.nodes.core.types import Clip, Conditioning, Image, Model
+from weft.nodes.thirdparty.arithmetic import done
+from weft.nodes.thirdparty.face import marker, passed_on
 
 LIBRARIES: tuple[str, ...] = ()
 
-easy = marker("comfyui-easy-use", "EasyUse")
 comfyroll = marker("ComfyUI_Comfyroll_CustomNodes", "Comfyroll")
 kj = marker("comfyui-kjnodes", "KJNodes")
 various = marker("comfyui-various", "jamesWalker55")
@@ -37,156 +40,6 @@ OutString = Annotated[str, String(), Output("STRING")]
 OutValue = Annotated[int, Int(), Output("value")]
 OutAny = Annotated[Any, Socket("*")]
 Help = Annotated[str, String(), Output("show_help")]
-
-
-@easy(class_type="easy int", display_name="Int")
-def EasyInt(*, value: Whole) -> Annotated[int, Int(), Output("int")]:
-    """A whole number."""
-    return value
-
-
-@easy(class_type="easy float", display_name="Float")
-def EasyFloat(*, value: Real) -> Annotated[float, Float(), Output("float")]:
-    """A number."""
-    return value
-
-
-@easy(class_type="easy string", display_name="String")
-def EasyString(*, value: Line) -> Annotated[str, String(), Output("string")]:
-    """A text."""
-    return value
-
-
-@easy(class_type="easy boolean", display_name="Boolean")
-def EasyBoolean(
-    *, value: Annotated[bool, Boolean(default=False), Tooltip("Which of them.")]
-) -> Annotated[bool, Boolean(), Output("boolean")]:
-    """True or false."""
-    return value
-
-
-@easy(class_type="easy positive", display_name="Positive")
-def EasyPositive(*, positive: Lines) -> Annotated[str, String(), Output("positive")]:
-    """A prompt of what should be in the picture.
-
-    Args:
-        positive: The prompt.
-    """
-    return positive
-
-
-@easy(class_type="easy negative", display_name="Negative")
-def EasyNegative(*, negative: Lines) -> Annotated[str, String(), Output("negative")]:
-    """A prompt of what should not be in the picture.
-
-    Args:
-        negative: The prompt.
-    """
-    return negative
-
-
-@easy(class_type="easy showAnything", display_name="Show Any", output_node=True, claims=lambda name: name == "text")
-def EasyShowAnything(
-    *, anything: Anything | None = None, **rest: Any
-) -> tuple[Annotated[Any, Socket("*"), Output("output")]]:
-    """Show a value as text, and pass it on.
-
-    Args:
-        anything: The value.
-    """
-    return passed_on(UI(text=[text_of(anything)]), anything)
-
-
-@easy(class_type="easy cleanGpuUsed", display_name="Clean VRAM Used", output_node=True)
-def EasyCleanGpuUsed(*, anything: Anything) -> Annotated[Any, Socket("*"), Output("output")]:
-    """Pass a value on. Memory of the device is freed here whenever it is needed, not by a node.
-
-    Args:
-        anything: The value.
-    """
-    return anything
-
-
-@easy(class_type="easy clearCacheAll", display_name="Clear Cache All", output_node=True)
-def EasyClearCacheAll(*, anything: Anything) -> Annotated[Any, Socket("*"), Output("output")]:
-    """Pass a value on. The cache is the engine's here: `weft cache clear` empties it.
-
-    Args:
-        anything: The value.
-    """
-    return anything
-
-
-_WHOLE: Mapping[str, Callable[[int, int], int | float]] = {
-    "add": operator.add,
-    "subtract": operator.sub,
-    "multiply": operator.mul,
-    "divide": operator.truediv,
-    "modulo": operator.mod,
-    "power": operator.pow,
-}
-
-
-@easy(class_type="easy mathInt", display_name="Math Int")
-def EasyMathInt(
-    *, a: Whole, b: Whole, operation: Annotated[str, Combo(tuple(_WHOLE))]
-) -> Annotated[int, Int(), Output("int")]:
-    """Compute with two whole numbers; a fraction of the result is cut.
-
-    Args:
-        a: The first.
-        b: The second.
-        operation: What is done to them.
-    """
-    return int(_done(operation, _WHOLE[operation], a, b))
-
-
-def _done(name: str, operation: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
-    """The result; an error that says what was computed where there is none."""
-    if operation is operator.pow and (abs(b) > 1024 or abs(a) > 2**64):
-        raise WeftError(f"{a} to the power of {b} is too large to compute")
-    try:
-        result = operation(a, b)
-    except (ArithmeticError, ValueError) as error:
-        raise WeftError(f"{name} of {a} and {b}: {error}") from error
-    if isinstance(result, complex):
-        raise WeftError(f"{name} of {a} and {b} is no real number")
-    return result
-
-
-Indexed = Annotated[Any, Socket("*"), Lazy(), Tooltip("What is given on, if it is chosen; nothing else is computed.")]
-
-
-def _indexed(inputs: Mapping[str, Any]) -> Iterator[str]:
-    name = f"value{inputs.get('index', 0)}"
-    if name in inputs:
-        yield name
-
-
-@easy(class_type="easy anythingIndexSwitch", display_name="Any Index Switch", lazy=_indexed)
-def EasyAnythingIndexSwitch(
-    *,
-    index: Annotated[int, Int(default=0, min=0, max=9, step=1)],
-    value0: Indexed | None = None,
-    value1: Indexed | None = None,
-    value2: Indexed | None = None,
-    value3: Indexed | None = None,
-    value4: Indexed | None = None,
-    value5: Indexed | None = None,
-    value6: Indexed | None = None,
-    value7: Indexed | None = None,
-    value8: Indexed | None = None,
-    value9: Indexed | None = None,
-) -> Annotated[Any, Socket("*"), Output("value")]:
-    """One of several values, by its number.
-
-    Args:
-        index: Which one, counted from 0.
-    """
-    value = (value0, value1, value2, value3, value4, value5, value6, value7, value8, value9)[index]
-    if value is None:
-        raise WeftError(f"index is {index}, and nothing comes in by value{index}")
-    return value
 
 
 @comfyroll(class_type="CR Integer To String", display_name="CR Integer To String")
@@ -281,6 +134,62 @@ def JoinStrings(
 ) -> OutString:
     """Put two texts together."""
     return delimiter.join((string1, string2))
+
+
+@kj(class_type="JoinStringMulti", display_name="Join String Multi", claims=lambda name: name.startswith("string_"))
+def JoinStringMulti(
+    *,
+    inputcount: Annotated[int, Int(default=2, min=2, max=1000, step=1), Tooltip("How many there are.")],
+    string_1: TextIn,
+    string_2: TextIn = "",
+    delimiter: Annotated[str, String(default=" ", multiline=False), Tooltip("What stands between them.")] = " ",
+    return_list: Annotated[bool, Boolean(default=False), Tooltip("Give a list of them, not put together.")] = False,
+    **rest: Any,
+) -> tuple[Annotated[Any, Socket("STRING"), Output("string")]]:
+    """Put texts together. More of them may be linked: string_3, string_4, ..."""
+    given = {"string_1": string_1, "string_2": string_2, **rest}
+    names = (f"string_{number}" for number in range(1, inputcount + 1))
+    texts = [given[name] for name in names if given.get(name) is not None]
+    return (texts if return_list else delimiter.join(texts),)
+
+
+_UNPATCHED = "attention is torch's own here: what this node does for speed is left out, so results differ by rounding"
+
+
+@kj(
+    class_type="PathchSageAttentionKJ",
+    display_name="Patch Sage Attention KJ",
+    claims=lambda name: name == "allow_compile",
+)
+def PatchSageAttention(
+    *, model: Model, sage_attention: Annotated[str, Combo(None, default="disabled")], context: RunContext, **rest: Any
+) -> Annotated[Model, Output("MODEL")]:
+    """Pass a model on. Another attention is for speed; here it is torch's.
+
+    Args:
+        model: The model.
+        sage_attention: Which attention is to be used.
+    """
+    if sage_attention != "disabled":
+        context.warn(_UNPATCHED)
+    return model
+
+
+@kj(class_type="PatchModelPatcherOrder", display_name="Patch Model Patcher Order")
+def PatchModelPatcherOrder(
+    *,
+    model: Model,
+    patch_order: Annotated[str, Combo(("object_patch_first", "weight_patch_first"), default="weight_patch_first")],
+    full_load: Annotated[str, Combo(("enabled", "disabled", "auto"), default="auto")],
+) -> Annotated[Model, Output("MODEL")]:
+    """Pass a model on. In which order ComfyUI applies patches is nothing here: they give the same in any.
+
+    Args:
+        model: The model.
+        patch_order: What ComfyUI applies first.
+        full_load: Whether ComfyUI loads it at once.
+    """
+    return model
 
 
 @kj(class_type="GetImageSizeAndCount", display_name="Get Image Size & Count")
@@ -381,7 +290,7 @@ def CmFloatBinaryOperation(
     b: Annotated[float, Float(default=0.0), Tooltip("The second number.")],
 ) -> OutFloat:
     """Compute with two numbers."""
-    return float(_done(op, _ARITHMETIC[op], a, b))
+    return float(done(op, _ARITHMETIC[op], a, b))
 
 
 @comfymath(class_type="CM_IntBinaryOperation", display_name="IntBinaryOperation")
@@ -392,13 +301,28 @@ def CmIntBinaryOperation(
     b: Annotated[int, Int(default=0), Tooltip("The second number.")],
 ) -> OutInt:
     """Compute with two whole numbers; a fraction of the result is cut off."""
-    return int(_done(op, _ARITHMETIC[op], a, b))
+    return int(done(op, _ARITHMETIC[op], a, b))
 
 
 @was(class_type="Text Multiline", display_name="Text Multiline")
 def TextMultiline(*, text: Lines) -> OutString:
     """A text of several lines; those that begin with # are left out."""
     return "\n".join(line for line in text.split("\n") if not line.strip().startswith("#"))
+
+
+def _encoded(site: Site) -> list[Link]:
+    """Text to Conditioning is CLIP Text Encode by another name."""
+    return [site.add("CLIPTextEncode", {"clip": site.inputs["clip"], "text": site.inputs["text"]}, name="encode")[0]]
+
+
+@was(class_type="Text to Conditioning", display_name="Text to Conditioning", lowers=_encoded)
+def TextToConditioning(*, clip: Clip, text: Line) -> Annotated[Conditioning, Output("CONDITIONING")]:
+    """Encode a prompt.
+
+    Args:
+        clip: The text encoders.
+    """
+    raise AssertionError("it is lowered")
 
 
 @was(class_type="Text String", display_name="Text String")

@@ -75,6 +75,10 @@ VALUES: list[tuple[str, dict[str, Any], tuple[Any, ...]]] = [
     ("CR Float To String", {"float_": 0.5}, ("0.5", "")),
     ("StringConstantMultiline", {"string": " a \n\n b", "strip_newlines": True}, ("a\nb",)),
     ("JoinStrings", {"delimiter": "-", "string1": "a", "string2": "b"}, ("a-b",)),
+    ("JoinStringMulti", {"inputcount": 3, "string_1": "a", "string_3": "c", "string_4": "x"}, ("a  c",)),
+    ("JoinStringMulti", {"inputcount": 2, "string_1": "a", "string_2": "b", "return_list": True}, (["a", "b"],)),
+    ("PatchModelPatcherOrder", {"model": 1, "patch_order": "x", "full_load": "auto"}, (1,)),
+    ("ImpactExecutionOrderController", {"signal": 1, "value": 2}, (1, 2)),
     ("mxSlider", {"Xi": 3, "Xf": 0.5, "isfloatX": 0}, (3,)),
     ("mxSlider", {"Xi": 3, "Xf": 0.5, "isfloatX": 1}, (0.5,)),
     ("mxSlider2D", {"Xi": 3, "Xf": 0.5, "Yi": 4, "Yf": 1.5, "isfloatX": 0, "isfloatY": 1}, (3, 1.5)),
@@ -233,6 +237,136 @@ def test_rows_that_are_none() -> None:
     assert "expected {" in lowered(model=["1", 0], lora_1="x")[1][0]
     assert "nothing is linked, and LoRAs are to be applied" in lowered(lora_1=ROWS[0])[1][0]
     assert [each for each, _ in lowered(lora_1=ROWS[1])[0]] == ["weft.Nothing", "weft.Nothing"], "none is on"
+
+
+def test_nodes_that_are_core_nodes_by_another_name() -> None:
+    prompt = {
+        "1": node("Any Switch (rgthree)"),
+        "2": node("Text to Conditioning", clip=["1", 0], text="a"),
+        "3": node(
+            "ImpactKSamplerBasicPipe",
+            basic_pipe=["1", 0],
+            latent_image=["1", 0],
+            seed=1,
+            steps=2,
+            cfg=3.0,
+            sampler_name="euler",
+            scheduler="normal",
+            denoise=1.0,
+        ),
+        "4": node("PreviewAny", source=["2", 0]),
+        **{f"5{slot}": node("PreviewAny", source=["3", slot]) for slot in range(3)},
+    }
+    found = lower(Prompt.parse(prompt), REGISTRY)
+    assert not found.issues
+    nodes = found.prompt.nodes
+    assert nodes["2.encode"].class_type == "CLIPTextEncode"
+    assert nodes["3.sample"].class_type == "KSampler"
+    sampled = nodes["3.sample"].inputs
+    assert (sampled["model"], sampled["negative"], sampled["steps"]) == (Link("3.pipe", 0), Link("3.pipe", 4), 2)
+    assert found.outputs["3"] == (Link("1", 0), Link("3.sample", 0), Link("3.pipe", 2))
+
+
+class TestVideoHelper:
+    """VHS_VideoCombine writes what VHS_LoadVideo reads."""
+
+    IMAGES = torch.arange(4.0).div(4)[:, None, None, None].expand(4, 16, 32, 3).contiguous()
+
+    @pytest.fixture
+    def combine(self, make_context: Any) -> Any:
+        def write(images: torch.Tensor = self.IMAGES, **options: Any) -> tuple[Path, Any]:
+            usual = {"frame_rate": 8.0, "loop_count": 0, "filename_prefix": "v", "format": "video/h264-mp4"}
+            usual |= {"pingpong": False, "save_output": True}
+            context = make_context()
+            call("VHS_VideoCombine", images=images, **(usual | options), context=context)
+            return context.files[0], context
+
+        return write
+
+    @staticmethod
+    def numbers(path: Path) -> list[int]:
+        from weft.nodes.diffusion.values.imagefile import load_image
+        from weft.nodes.diffusion.values.video import VideoFromFile
+
+        still = path.suffix in (".gif", ".webp")
+        images = load_image(path)[0] if still else VideoFromFile(path).get_components().images
+        return images.mean(dim=(1, 2, 3)).mul(4).round().int().tolist()
+
+    @pytest.mark.parametrize(
+        ("format", "suffix"),
+        [
+            ("image/gif", ".gif"),
+            ("image/webp", ".webp"),
+            ("video/h264-mp4", ".mp4"),
+            ("video/h265-mp4", ".mp4"),
+            ("video/webm", ".webm"),
+            ("video/av1-webm", ".webm"),
+        ],
+    )
+    def test_formats(self, format: str, suffix: str, combine: Any) -> None:
+        path, context = combine(format=format)
+        assert (path.name, context.said) == (f"v_00001_{suffix}", [])
+        assert self.numbers(path) == [0, 1, 2, 3]
+
+    def test_options(self, combine: Any) -> None:
+        assert self.numbers(combine(pingpong=True)[0]) == [0, 1, 2, 3, 2, 1]
+        assert self.numbers(combine(loop_count=1)[0]) == [0, 1, 2, 3] * 2
+        sound = {"waveform": torch.zeros(1, 1, 2000), "sample_rate": 8000}
+        assert self.numbers(combine(audio=sound, trim_to_audio=True)[0]) == [0, 1]
+        assert self.numbers(combine(audio=sound)[0]) == [0, 1, 2, 3]
+        assert combine(save_output=False)[0].parent.name != "output"
+        small, large = (combine(torch.rand(2, 64, 64, 3), crf=crf)[0].stat().st_size for crf in (50, 1))
+        assert small < large
+        assert combine(pix_fmt="yuv420p10le")[0].is_file()
+        with pytest.raises(Exception, match="pix_fmt is 'x': expected yuv420p"):
+            combine(pix_fmt="x")
+
+    def test_odd_sides_and_alpha_are_said(self, combine: Any) -> None:
+        path, context = combine(torch.ones(1, 15, 17, 4))
+        assert self.numbers(path) == [4]
+        assert [text[:24] for text in context.said] == ["pictures of 17x15 are ma", "the pictures are transpa"]
+
+    def test_frames_are_chosen(self, combine: Any, make_context: Any) -> None:
+        sound = {"waveform": torch.zeros(1, 1, 4000), "sample_rate": 8000}
+        path, _ = combine(audio=sound)
+        context = make_context()
+        usual = {"force_rate": 0, "custom_width": 0, "custom_height": 0}
+        usual |= {"frame_load_cap": 0, "skip_first_frames": 0, "select_every_nth": 1}
+        for options, expected in (
+            ({}, [0, 1, 2, 3]),
+            ({"frame_load_cap": 2}, [0, 1]),
+            ({"skip_first_frames": 1, "select_every_nth": 2}, [1, 3]),
+            ({"force_rate": 4}, [0, 2]),
+            ({"force_rate": 16}, [0, 0, 1, 1, 2, 2, 3, 3]),
+        ):
+            given = {"video": f"{path.name} [output]", **usual, **options}
+            images, count, audio, info = call("VHS_LoadVideo", **given, context=context)
+            assert images.mean(dim=(1, 2, 3)).mul(4).round().int().tolist() == expected, options
+            assert count == info["loaded_frame_count"] == len(expected)
+            assert audio["waveform"].shape[-1] == pytest.approx(count / info["loaded_fps"] * 8000, abs=1100)
+        given = {"video": f"{path.name} [output]", **usual, "custom_width": 16}
+        assert call("VHS_LoadVideo", **given, context=context)[0].shape == (4, 8, 16, 3)
+        assert call("VHS_LoadVideo", **given, force_size="Disabled", context=context)[0].shape == (4, 16, 32, 3)
+        with pytest.raises(Exception, match="has no frame left: of 4, 9 are skipped"):
+            call("VHS_LoadVideo", **(given | {"skip_first_frames": 9}), context=context)
+
+    def test_a_save_has_its_widgets_by_name(self) -> None:
+        values = {"frame_rate": 24, "loop_count": 0, "filename_prefix": "x", "format": "video/h264-mp4"}
+        values |= {"pix_fmt": "yuv420p", "crf": 19, "save_metadata": True, "trim_to_audio": False}
+        values |= {"pingpong": False, "save_output": True, "videopreview": {"hidden": False}}
+        save = {
+            "nodes": [
+                saved(1, "EmptyImage", {}, [16, 16, 1, 0], "IMAGE"),
+                saved(2, "VHS_VideoCombine", {"images": 1}, values, "Filenames"),
+            ],
+            "links": [[1, 1, 0, 2, 0, "IMAGE"]],
+            "version": 0.4,
+        }
+        made, notes = weft.Session().convert(save, "api")
+        assert made["2"]["inputs"] == {name: value for name, value in values.items() if name != "videopreview"} | {
+            "images": ["1", 0]
+        }
+        assert not notes
 
 
 def saved(number: int, class_type: str, links: dict[str, int | None], values: Any, *outputs: str) -> dict[str, Any]:

@@ -6,7 +6,6 @@ Third-party nodes touch them: classes, methods and fields have ComfyUI's names (
 from __future__ import annotations
 
 import io
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,10 +19,10 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.values.audio import Audio, add_audio, checked, read_audio
+from weft.nodes.diffusion.values.audio import Audio, checked, read_audio
 from weft.nodes.diffusion.values.imagefile import MAX_PIXELS
-from weft.nodes.diffusion.values.mediafile import Source, Target, name_of, opened, written
-from weft.nodes.diffusion.values.videofile import COPIED, add_pictures, copy, texts_of
+from weft.nodes.diffusion.values.mediafile import Source, Target, name_of, opened
+from weft.nodes.diffusion.values.videofile import COPIED, H264, copy, save_video
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -289,15 +288,7 @@ class VideoFromComponents(VideoInput):
                 "scale them first"
             )
         rate = Fraction(round(made.frame_rate * 1000), 1000)
-        with written(path, "mp4", texts_of(metadata or {})) as container:
-            writes = [add_pictures(container, made.images, "libx264", "yuv420p", rate)]
-            if made.audio is not None:
-                waveform, samples = checked(made.audio)
-                longest = math.ceil(len(made.images) * samples / rate)
-                sound: Audio = {"waveform": waveform[..., :longest], "sample_rate": samples}
-                writes.append(add_audio(container, sound, "aac"))
-            for write in writes:
-                write()
+        save_video(path, "mp4", made.images, H264, rate, metadata or {}, made.audio)
 
     def as_trimmed(
         self, start_time: float = 0.0, duration: float = 0.0, strict_duration: bool = False

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy
 from torch import Tensor
 
+from weft.nodes.diffusion.values.audio import Audio, add_audio, checked
 from weft.nodes.diffusion.values.mediafile import Target, written
 from weft.nodes.diffusion.values.pixels import to_uint8
 
@@ -26,6 +29,18 @@ COPIED = {
 _WORKFLOW = ("prompt", "workflow", "weft")
 
 
+@dataclass(frozen=True)
+class Encoding:
+    """How pictures are written: FFmpeg's name of the encoder and of the form of pixels, and the encoder's options."""
+
+    codec: str
+    pixel_format: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+H264 = Encoding("libx264", "yuv420p")
+
+
 def add_pictures(
     container: OutputContainer, images: Tensor, codec: str, pixel_format: str, rate: Fraction, **options: str
 ) -> Callable[[], None]:
@@ -35,6 +50,7 @@ def add_pictures(
     """
     import av
 
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder of AV1 writes to stderr itself
     stream: Any = container.add_stream(codec, rate=rate, options=options)
     _, stream.height, stream.width, _ = images.shape
     stream.pix_fmt = pixel_format
@@ -50,6 +66,30 @@ def add_pictures(
     return write
 
 
+def save_video(
+    target: Target,
+    kind: str,
+    images: Tensor,
+    how: Encoding,
+    rate: Fraction,
+    metadata: Mapping[str, Any],
+    audio: Audio | None = None,
+) -> None:
+    """Write pictures [B,H,W,C] and a sound, as far as the pictures last, as an MP4 (`mp4`) or a WebM (`webm`).
+
+    Raises DiffusionError.
+    """
+    with written(target, kind, texts_of(metadata)) as container:
+        writes = [add_pictures(container, images, how.codec, how.pixel_format, rate, **how.options)]
+        if audio is not None:
+            waveform, samples = checked(audio)
+            longest = math.ceil(len(images) * samples / rate)
+            sound: Audio = {"waveform": waveform[..., :longest], "sample_rate": samples}
+            writes.append(add_audio(container, sound, "aac" if kind == "mp4" else "opus"))
+        for write in writes:
+            write()
+
+
 def save_webm(
     stream: IO[bytes], images: Tensor, codec: str, fps: float, crf: float, metadata: Mapping[str, Any]
 ) -> None:
@@ -57,17 +97,15 @@ def save_webm(
 
     `crf` is 0 to 63; a higher one makes a smaller and a worse file. Raises DiffusionError.
     """
-    os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder of AV1 writes to stderr itself
-    rate = Fraction(round(fps * 1000), 1000)
-    encoder, pixel_format, options = _WEBM[codec]
-    with written(stream, "webm", texts_of(metadata)) as container:
-        add_pictures(container, images, encoder, pixel_format, rate, **{"crf": str(int(crf)), "b": "0", **options})()
+    save_video(stream, "webm", images, webm_encoding(codec, crf), Fraction(round(fps * 1000), 1000), metadata)
 
 
-_WEBM: Mapping[str, tuple[str, str, Mapping[str, str]]] = {
-    "vp9": ("libvpx-vp9", "yuv420p", {}),
-    "av1": ("libsvtav1", "yuv420p10le", {"preset": "6"}),
-}
+def webm_encoding(codec: str, crf: float) -> Encoding:
+    """That of WebM in VP9 (`vp9`) or AV1 (`av1`)."""
+    quality = {"crf": str(int(crf)), "b": "0"}
+    if codec == "av1":
+        return Encoding("libsvtav1", "yuv420p10le", {**quality, "preset": "6"})
+    return Encoding("libvpx-vp9", "yuv420p", quality)
 
 
 def copy(container: InputContainer, streams: Sequence[Any], path: Target, metadata: Mapping[str, Any] | None) -> None:
