@@ -123,7 +123,9 @@ def read(pack: CustomPack, imports: Imports | None, *, seconds: float, trust: bo
         pack.nodes, pack.titles = {}, {}
         pack.hint = _hint(pack)
         _forget(pack.module)
-    pack.lacks = tuple(imports.lacking(pack.name)) if imports is not None else ()
+    if imports is not None:
+        pack.lacks = tuple(imports.lacking(pack.name))
+        pack.notes.extend(f"replaces {name}: Weft's own nodes do not call it" for name in imports.replaced(pack.name))
     pack.seconds = time.perf_counter() - started
 
 

@@ -86,6 +86,9 @@ class Imports(Protocol):
     def lacking(self, pack: str) -> Sequence[str]:
         """What the pack has asked for and there is not."""
 
+    def replaced(self, pack: str) -> Sequence[str]:
+        """The functions, `module.attribute`, in whose place the pack has put others."""
+
     def state(self) -> Mapping[str, Any]:
         """The states of libraries, by name, that an import must not change; of what is loaded."""
 

@@ -26,9 +26,11 @@ from __future__ import annotations
 from weft.engine.custom_nodes.records import Host
 from weft.nodes.compat.finder import install, uninstall
 from weft.nodes.compat.host import host
-from weft.nodes.compat.missing import MissingName, lacking, loading
+from weft.nodes.compat.missing import MissingName, lacking
+from weft.nodes.compat.replaced import loading, replaced
 from weft.nodes.compat.states import WATCHED, restore, state
 
 __all__ = [
-    "WATCHED", "Host", "MissingName", "host", "install", "lacking", "loading", "restore", "state", "uninstall",
+    "WATCHED", "Host", "MissingName", "host", "install", "lacking", "loading", "replaced", "restore", "state",
+    "uninstall",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from weft.nodes.compat import classes
+from weft.nodes.compat import classes, replaced
 from weft.nodes.compat.host import Host, become
 from weft.nodes.compat.missing import LIBRARIES, MADE, absent, for_a_pack, missing_module
 
@@ -129,6 +129,7 @@ class _Written(Loader):
         """The module, imported by its place."""
         module = import_module(f"{_PLACE}.{spec.name}")
         vars(module).setdefault("__weft_spec__", module.__spec__)
+        vars(module).setdefault(replaced.FIRST, {name: it for name, it in vars(module).items() if name[:1] != "_"})
         _with_missing(module, spec.name)
         return module
 

@@ -192,3 +192,22 @@ def test_a_hook_of_a_pack_counts_in_both_and_is_refused_where_it_is_set(session:
     with pytest.raises(Exception, match="no place 'double_block' to patch a model") as failure:
         latent(session, graph("KSampler", hooked=True, place="double_block", cfg=4.0, denoise=0.8))
     assert "Hooked" in str(failure.value)
+
+
+def test_what_a_pack_replaces_is_said(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(
+        "import comfy.samplers\nown = comfy.samplers.sampling_function\n"
+        "comfy.samplers.sampling_function = lambda *args, **named: own(*args, **named)\n"
+        "class A:\n    INPUT_TYPES = classmethod(lambda cls: {'required': {}})\n    RETURN_TYPES = ()\n"
+        "    FUNCTION = 'go'\nNODE_CLASS_MAPPINGS = {'A': A}\n"
+    )
+    said: list[str] = []
+    import comfy.samplers
+
+    own = comfy.samplers.sampling_function
+    try:
+        Session(nodes=[tmp_path / "other.py"], warn=said.append)
+    finally:
+        comfy.samplers.sampling_function = own
+    wanted = "pack 'other' replaces comfy.samplers.sampling_function: Weft's own nodes do not call it"
+    assert wanted in said
