@@ -280,3 +280,36 @@ def test_patches_that_are_merged() -> None:
     first: dict[str, Any] = {"a": {"x": [1]}, "b": 1}
     assert merge_nested_dicts(first, {"a": {"x": [2], "y": 3}, "b": 2}) == {"a": {"x": [1, 2], "y": 3}, "b": 2}
     assert first == {"a": {"x": [1]}, "b": 1}
+
+
+def test_networks_of_a_packs_own_are_brought_to_their_device(sd1: LoadedCheckpoint) -> None:
+    from comfy.model_management import load_models_gpu
+    from comfy.model_patcher import ModelPatcher
+
+    cpu = torch.device("cpu")
+    patcher = ModelPatcher(torch.nn.Linear(2, 3), load_device=cpu, offload_device=cpu)
+    load_models_gpu([patcher, sd1.model])
+    assert patcher.model_size() == patcher.loaded_size() == 36 and patcher.clone().is_clone(patcher)
+    assert isinstance(patcher, ModelPatcher) and isinstance(sd1.model, ModelPatcher)
+    assert not isinstance(sd1.model, type("Mine", (ModelPatcher,), {}))
+    with pytest.raises(DiffusionError, match="a network of a pack's own cannot be carried"):
+        patcher.add_patches({})
+
+
+def test_pictures_are_read_as_packs_read_them() -> None:
+    """The steps of an IP adapter: preprocessed, through the tower, its layer before the last."""
+    from comfy.clip_vision import ClipVisionModel, Output, clip_preprocess
+
+    from weft.nodes.diffusion.values.clip_vision_files import open_clip_vision, small_clip_vision
+    from weft.nodes.diffusion.weights.weightfile import HeldWeights
+
+    tower = open_clip_vision(HeldWeights(small_clip_vision(16)), device=torch.device("cpu"), dtype=torch.float32)
+    image = torch.rand(2, 40, 30, 3)
+    made, found = tower.encode_image(image), Output()
+    out = tower.model(pixel_values=clip_preprocess(image, size=tower.image_size), intermediate_output=-2)
+    found["penultimate_hidden_states"], found["image_embeds"] = out[1], out[2]
+    assert isinstance(tower, ClipVisionModel) and tower.patcher.load_device == torch.device("cpu")
+    assert torch.equal(found.penultimate_hidden_states, made.penultimate_hidden_states)
+    assert torch.equal(found["image_embeds"], made.image_embeds)
+    with pytest.raises(DiffusionError, match="intermediate_output=-3"):
+        tower.model(out[0], intermediate_output=-3)

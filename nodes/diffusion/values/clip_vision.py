@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.interop.vision import VisionNames
 from weft.nodes.diffusion.values.pixels import check_images
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
@@ -36,7 +37,7 @@ class VisionOutput:
 
 
 @dataclass(frozen=True, eq=False)
-class ClipVision:
+class ClipVision(VisionNames):
     """A vision tower as loaded. side: of the pictures that it reads, in pixels. mean, deviation: how they are scaled.
 
     normalised: whether the last hidden state goes through the last norm, as in SigLIP; in CLIP only what is projected
@@ -63,12 +64,15 @@ class ClipVision:
             DiffusionError: no pictures, or NaN or infinity.
         """
         pixels = prepared(image, self.side, self.mean, self.deviation, crop)
-        module = self.network.module()
-        parts = [self._read(module, batch) for batch in torch.split(pixels, BATCH)]
+        parts = [self.read(batch) for batch in torch.split(pixels, BATCH)]
         made = VisionOutput(*(torch.cat(each) for each in zip(*parts, strict=True)))
         if not (made.last_hidden_state.isfinite().all() and made.image_embeds.isfinite().all()):
             raise DiffusionError("the vision model gave NaN or infinity; its file is probably damaged")
         return made
+
+    def read(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See VisionNames."""
+        return self._read(self.network.module(), pixels)
 
     @torch.inference_mode()
     def _read(self, module: Any, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -317,11 +317,13 @@ unload_model_clones = unload_all_models
 
 
 def load_models_gpu(models: Sequence[Any], memory_required: float = 0, *_: Any, **__: Any) -> None:
-    """Bring models to their device now."""
+    """Bring models, Weft's and networks of packs, to their device now."""
     for model in models:
         network = getattr(model, "network", None)
         if network is not None:
             network.module()
+        elif isinstance(getattr(model, "model", None), torch.nn.Module):
+            model.model.to(model.load_device)
 
 
 def load_model_gpu(model: Any) -> None:
