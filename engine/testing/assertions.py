@@ -220,8 +220,9 @@ def _finite(subject: _Subject, value: Any) -> Holds:
 
 
 def _executed(subject: _Subject, value: Any) -> Holds:
-    ran = subject.node_id in subject.run.seconds
-    return ran == value, "it ran" if ran else "it did not run"
+    blocked = subject.node_id in subject.run.blocked
+    ran = subject.node_id in subject.run.seconds and not blocked
+    return ran == value, "it ran" if ran else "it was not called: an input is blocked" if blocked else "it did not run"
 
 
 def _cached(subject: _Subject, value: Any) -> Holds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Interrupted, NodeError, UsageError
 from weft.engine.planning.plan import Step
+from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
 from weft.engine.session import Session
 from weft.engine.settings import Settings, another_device
@@ -38,7 +39,8 @@ class Run:
     """What a run gave: the recording, the tensors that were wanted, and facts that no golden keeps.
 
     `find` gives the id of the node that a reference names, as in --set, or raises UsageError.
-    `seconds` and `calls` (evaluations of a network) are of the nodes that ran; `files` are what each node wrote.
+    `seconds` and `calls` (evaluations of a network) are of the nodes that ran; `files` are what each node wrote;
+    `blocked` are those of which no call was made.
     `definition` is what the workflow says of itself as a test; `late` says that it took longer than it may. `waiting`
     are the nodes to which a run did not come that ended early.
     """
@@ -49,6 +51,7 @@ class Run:
     find: Callable[[str], str]
     seconds: dict[str, float] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
+    blocked: set[str] = field(default_factory=set)
     cached: tuple[str, ...] = ()
     unseen: tuple[str, ...] = ()
     files: dict[str, tuple[Path, ...]] = field(default_factory=dict)
@@ -90,6 +93,8 @@ class _Watcher:
                 self.run.seconds[event.node_id] = event.seconds
                 self.run.calls[event.node_id] = self.tally.calls - self.before
                 self.run.files[event.node_id] = event.files
+            case events.NodeBlocked() if event.blocked == event.calls:
+                self.run.blocked.add(event.node_id)
             case events.RunStarted():
                 self.run.unseen = event.pruned
 
@@ -201,6 +206,7 @@ def _once(
         try:
             result = session.execute(plan, watching, watch=recorder, spare=spare, cancel=limit)
             run.cached = result.cached
+            run.failed |= unmade(result, session.packs.self_tests.assertions)
         except NodeError as error:
             failed(error)
             run.ended = True
@@ -216,6 +222,17 @@ def _once(
         known = {*run.recording.nodes, *run.failed}
         run.waiting = {step.node_id: _unseen(step) for step in plan.steps if step.node_id not in known}
     return run
+
+
+def unmade(result: RunResult, assertions: Collection[str]) -> dict[str, NodeVerdict]:
+    """The assertions that did not look at all that they should, since it was blocked: such a one has not held."""
+    found: dict[str, NodeVerdict] = {}
+    for node_id, count in result.blocked.items():
+        known = result.plan.nodes[node_id]
+        if known.schema.class_type in assertions:
+            message = f"what it looks at is blocked: {count} of its calls were not made"
+            found[node_id] = NodeVerdict(node_id, known.title, known.schema.class_type, FAILED, message=message)
+    return found
 
 
 def _unseen(step: Step) -> NodeVerdict:
