@@ -7,7 +7,8 @@ from typing import Any
 
 from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.links import Link
-from weft.engine.running.call import Call, Wanted, failure, is_there
+from weft.engine.running.call import Call, Wanted, is_there
+from weft.engine.running.failures import failure
 from weft.engine.schema.node import Wants
 
 

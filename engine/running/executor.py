@@ -35,9 +35,10 @@ from weft.engine.links import Link
 from weft.engine.planning.plan import Known, Plan, Planner, Step
 from weft.engine.planning.signature import RAISED
 from weft.engine.running.asking import Asking
-from weft.engine.running.call import Call, Expansion, Outcome, Wanted, failure
+from weft.engine.running.call import Call, Expansion, Outcome, Wanted
 from weft.engine.running.drivers import InlineDriver
 from weft.engine.running.dynprompt import NODES
+from weft.engine.running.failures import failure
 from weft.engine.running.growth import again, ask, grow
 from weft.engine.running.mapping import joined
 from weft.engine.running.result import RunResult

@@ -86,7 +86,7 @@ def error_json(error: BaseException) -> dict[str, Any]:
 
 def shown(node_id: str, schema: NodeSchema, result: RunResult) -> Iterator[str]:
     """What a kept node has to show besides files: its texts, what a target's values are, and what was blocked."""
-    from weft.engine.running.call import describe
+    from weft.engine.running.failures import describe
 
     texts = result.ui.get(node_id, {}).get("text", ())
     yield from ((str(text) for text in texts) if isinstance(texts, list | tuple) else (str(texts),))

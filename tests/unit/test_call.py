@@ -12,7 +12,8 @@ from weft.engine.cache.protocol import CacheKey, Entry
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, MissingFile, NodeError, WeftError
 from weft.engine.planning.plan import Step
-from weft.engine.running.call import call_node, describe
+from weft.engine.running.call import call_node
+from weft.engine.running.failures import describe
 from weft.engine.schema.authoring import UI, ExtraPnginfo, Hidden, PromptJson, UniqueId, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Int, Socket
@@ -204,9 +205,9 @@ def test_an_error_of_the_engine_itself_has_no_frames(call: Call) -> None:
 
 
 def test_a_folder_whose_name_begins_like_the_engine_s_is_the_author_s(call: Call, tmp_path: Path) -> None:
-    import weft.engine.running.call
+    import weft.engine.running.failures
 
-    file = weft.engine.running.call._ENGINE.rstrip("/") + "_pack/nodes.py"
+    file = weft.engine.running.failures._ENGINE.rstrip("/") + "_pack/nodes.py"
     namespace: dict[str, Any] = {}
     exec(compile("def boom():\n    raise ValueError('x')\n", file, "exec"), namespace)
     assert file in failure(call, namespace["boom"]).author_traceback
