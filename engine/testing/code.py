@@ -5,6 +5,7 @@ The version of a class is raised by hand; the digest tells where somebody forgot
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,9 +19,12 @@ OWN = "weft"
 
 
 def pack_of(module: str) -> str:
-    """The outermost package of a module; empty for Weft's own, and for code of no module."""
+    """The outermost package of a module; empty for Weft's own, and for code of no module.
+
+    Custom nodes are imported by their place, of which a golden has the last part: it goes to other machines.
+    """
     pack = module.partition(".")[0]
-    return "" if pack == OWN else pack
+    return "" if pack == OWN else f"custom_nodes.{Path(pack).name}" if os.path.isabs(pack) else pack
 
 
 @lru_cache(maxsize=256)
