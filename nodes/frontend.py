@@ -49,6 +49,10 @@ _FILE_NAMERS = (
 )  # fmt: skip
 
 
+# What their widgets show, texts to choose from, the sides of a box once more.
+_KEEP_MORE = ("CustomCombo", "GetImageSize", "ImageCompare", "ImageCropV2", "Painter", "PreviewAny")
+
+
 def _without_sample_prefix(layout: Layout, saved: list[Any]) -> list[Any]:
     """Samplers were once called `sample_euler`."""
     at = next((at for at, slot in enumerate(layout) if slot.spec.name == "sampler_name"), len(layout))
@@ -71,9 +75,7 @@ FRONTEND = Frontend(
         **dict.fromkeys(("KSampler", "KSamplerAdvanced"), Handling((_without_sample_prefix,))),
         "CreateVideo": Handling((_without_newer,)),
         "SaveVideo": Handling((_without_newer,), fills_in=True),
-        "CustomCombo": Handling(keeps_more=True),  # the texts to choose from
-        "Painter": Handling(keeps_more=True),  # some have the colour twice
-        "ImageCropV2": Handling(keeps_more=True),  # the sides of its box once more
+        **dict.fromkeys(_KEEP_MORE, Handling(keeps_more=True)),
         **CLASSES,
         **THIRDPARTY,
     },

@@ -252,6 +252,7 @@ _FILES = {
         "ImageQuantize",
         "ImageRGBToYUV",
         "ImageYUVToRGB",
+        "LTXVPreprocess",
         "Morphology",
     ),
     "video": (

@@ -1,4 +1,4 @@
-"""What becomes of the colours of pictures: edges, shapes, noise, palettes, masks, YUV, the colours of others."""
+"""What becomes of the colours of pictures: edges, shapes, noise, palettes, YUV, compression, ..."""
 
 from __future__ import annotations
 
@@ -168,3 +168,18 @@ def ColorTransfer(
 
     index = source_stats.get("target_index", 0)
     return transfer(image_target, image_ref, method, source_stats["source_stats"], index, strength)
+
+
+@node(category="image", python_module="comfy_extras.nodes_lt")
+def LTXVPreprocess(
+    *, image: Image, img_compression: Annotated[int, Int(default=35, min=0, max=100)]
+) -> Annotated[Image, Output("output_image")]:
+    """Show pictures as frames of a compressed video, as the models of LTX-Video have seen theirs.
+
+    Args:
+        image: The pictures; of an odd side the last row or column is cut off.
+        img_compression: H.264's constant rate factor, 51 at most; 0 leaves the pictures alone.
+    """
+    from weft.nodes.diffusion.values.compression import compressed
+
+    return compressed(image, img_compression)

@@ -342,6 +342,7 @@ def ImageScaleToTotalPixels(
     image: Image,
     upscale_method: Annotated[str, Combo(IMAGE_METHODS, multiselect=False)],
     megapixels: Annotated[float, Float(default=1.0, min=0.01, max=16.0, step=0.01)],
+    resolution_steps: Annotated[int, Int(default=1, min=1, max=256)] = 1,
 ) -> Image:
     """Resize pictures to a number of pixels, keeping their proportions.
 
@@ -349,10 +350,11 @@ def ImageScaleToTotalPixels(
         image: The pictures.
         upscale_method: How to interpolate.
         megapixels: How many times 1024 x 1024 pixels.
+        resolution_steps: Each side is the nearest multiple of it.
     """
     from weft.nodes.diffusion.values.canvas import scale_to_megapixels
 
-    return scale_to_megapixels(image, megapixels, upscale_method)
+    return scale_to_megapixels(image, megapixels, upscale_method, resolution_steps)
 
 
 @node(category="image/postprocessing", python_module="comfy_extras.nodes_post_processing")

@@ -39,8 +39,16 @@ COMFYUI = [
 ]
 NEWER = [name for name in COMFYUI if name not in document("object_info")]
 
-GREW = {"MaskPreview", "PreviewAny", "PreviewImage", "SaveImage", "SaveSVGNode", "SaveVideo"}
-"""Classes to which newer versions gave outputs, which many workflows link: they have those of the templates."""
+GREW = {
+    "ImageScaleToTotalPixels",
+    "MaskPreview",
+    "PreviewAny",
+    "PreviewImage",
+    "SaveImage",
+    "SaveSVGNode",
+    "SaveVideo",
+}
+"""Classes to which newer versions gave outputs or optional inputs that templates use: they have those as well."""
 
 UNSAVED = {"PrimitiveBoundingBox"}
 """Newer classes that no template has: their declarations are those of ComfyUI's documentation."""
@@ -61,13 +69,16 @@ def dump() -> dict[str, Any]:
 def test_declared_as_in_comfyui(class_type: str, dump: dict[str, Any]) -> None:
     ours, theirs = REGISTRY[class_type], NodeSchema.from_object_info(class_type, dump[class_type])
     compared = [field.name for field in fields(NodeSchema) if field.compare and field.name != "inputs"]
+    inputs = ours.inputs
     if class_type in GREW:
         compared.remove("outputs")
-        assert ours.outputs[: len(theirs.outputs)] == theirs.outputs != ours.outputs
+        assert ours.outputs[: len(theirs.outputs)] == theirs.outputs
+        inputs = tuple(spec for spec in ours.inputs if spec.name in theirs.names or spec.section != "optional")
+        assert (inputs, theirs.outputs) != (ours.inputs, ours.outputs)
     assert {name: getattr(ours, name) for name in compared} == {name: getattr(theirs, name) for name in compared}
     assert ours.python_module == theirs.python_module
-    assert [(spec.name, spec.section) for spec in ours.inputs] == [(spec.name, spec.section) for spec in theirs.inputs]
-    for spec, expected in zip(ours.inputs, theirs.inputs, strict=True):
+    assert [(spec.name, spec.section) for spec in inputs] == [(spec.name, spec.section) for spec in theirs.inputs]
+    for spec, expected in zip(inputs, theirs.inputs, strict=True):
         if isinstance(spec.socket, Files):
             # Which files there are is the machine's; all else of the list is ComfyUI's.
             assert isinstance(expected.socket, Combo)

@@ -70,6 +70,7 @@ def test_crop_image(box: tuple[int, int, int, int], rows: slice, columns: slice)
 
 def test_scale_to_megapixels() -> None:
     assert scale_to_megapixels(torch.rand(1, 64, 96, 3), 0.02, "bilinear").shape == (1, 118, 177, 3)
+    assert scale_to_megapixels(torch.rand(1, 64, 96, 3), 0.02, "bilinear", 16).shape == (1, 112, 176, 3)
     image = torch.rand(1, 512, 512, 3)
     assert torch.equal(scale_to_megapixels(image, 0.25, "nearest-exact"), image)
     with pytest.raises(DiffusionError, match="60000x1 pixels cannot become 0.01 megapixels: a side would be 0"):

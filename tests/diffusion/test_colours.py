@@ -18,6 +18,7 @@ from weft.nodes.diffusion.values.colours import (
     quantize,
     to_yuv,
 )
+from weft.nodes.diffusion.values.compression import compressed
 from weft.nodes.diffusion.values.edges import OPERATIONS, canny, morph
 
 
@@ -176,3 +177,19 @@ def test_half_transparent() -> None:
     assert (image[1, 0, 0, 0].item(), mask[1].item()) == (0.5, 0.5)
     with pytest.raises(DiffusionError, match="unknown mode 'OVER'"):
         composite(source, half, below, half, "OVER")
+
+
+def test_what_compression_leaves() -> None:
+    """More at a low rate factor than at a high one, and each time the same."""
+    image = torch.nn.functional.interpolate(torch.rand(2, 3, 5, 5), size=(33, 32), mode="bilinear").movedim(1, -1)
+    assert compressed(image, 0) is image
+    lost = []
+    for crf in (5, 35, 100):
+        shown = compressed(image, crf)
+        assert shown.shape == (2, 32, 32, 3)
+        assert torch.equal(shown, compressed(image, crf))
+        lost.append((shown - image[:, :32]).abs().mean().item())
+    assert lost == sorted(lost)
+    assert lost[0] < 0.05 < lost[2]
+    with pytest.raises(DiffusionError, match="2x2 pixels at least"):
+        compressed(image[:, :1], 35)

@@ -54,12 +54,12 @@ def crop_image(image: Tensor, width: int, height: int, x: int, y: int) -> Tensor
     return image[:, y : y + height, x : x + width].clone()
 
 
-def scale_to_megapixels(image: Tensor, megapixels: float, method: str) -> Tensor:
-    """The image resized, proportions kept, to so many times 1024 * 1024 pixels."""
+def scale_to_megapixels(image: Tensor, megapixels: float, method: str, step: int = 1) -> Tensor:
+    """The image resized, proportions kept, to so many times 1024 * 1024 pixels; sides are multiples of `step`."""
     check_images(image)
     rows, columns = image.shape[1:3]
     factor = math.sqrt(int(megapixels * MEGAPIXEL) / (rows * columns))
-    width, height = round(columns * factor), round(rows * factor)
+    width, height = (round(side * factor / step) * step for side in (columns, rows))
     if width < 1 or height < 1:
         raise DiffusionError(f"{columns}x{rows} pixels cannot become {megapixels} megapixels: a side would be 0")
     return scale_image(image, width, height, method)
