@@ -25,6 +25,8 @@ MODULES = ROOT / "nodes" / "compat" / "modules"
 BEGIN, END = "<!-- made by docs/comfy_api.py -->", "<!-- until here -->"
 SHOWN = 16
 """So many names a row spells out."""
+INSIDE = ("comfy_api.latest.io", "comfy_api.latest.ui")
+"""What is no module of its own for packs; its rows spell out all names."""
 
 # What twelve popular packs ask for by name: rgthree-comfy, Custom-Scripts, Comfyroll, essentials, VideoHelperSuite,
 # KJNodes, efficiency-nodes, WAS, UltimateSDUpscale, Impact, use-everywhere, test-framework.
@@ -164,18 +166,20 @@ def names_of(module: Any) -> set[str]:
 
 def rows() -> Iterator[str]:
     """The rows of the table, modules sorted."""
-    for name in sorted({*written(), *WANTED}):
+    for name in sorted({*written(), *WANTED, *INSIDE}):
         wanted = set(WANTED.get(name, "").split())
+        package, _, own = name.rpartition(".")
         try:
-            module = importlib.import_module(name)
+            module = getattr(importlib.import_module(package), own) if name in INSIDE else importlib.import_module(name)
         except ImportError:
             module = None
         there = {each for each in wanted if module is not None and hasattr(module, each)}
         offered = there | (names_of(module) if module is not None else set())
         if not offered and not wanted:
             continue
-        first = [*sorted(there), *sorted(offered - there)][:SHOWN]
-        more = f", and {len(offered) - SHOWN} more" if len(offered) > SHOWN else ""
+        shown = len(offered) if name in INSIDE else SHOWN
+        first = [*sorted(there), *sorted(offered - there)][:shown]
+        more = f", and {len(offered) - shown} more" if len(offered) > shown else ""
         spelled = ", ".join(f"`{each}`" for each in first) + more if offered else "nothing"
         yield f"| `{name}` | {spelled} | {', '.join(f'`{each}`' for each in sorted(wanted - there))} |"
 

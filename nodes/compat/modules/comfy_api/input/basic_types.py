@@ -1,4 +1,4 @@
 """`comfy_api.input.basic_types`: the same names."""
 
 from weft.nodes.compat.modules.comfy_api.latest._input import *  # noqa: F403
-from weft.nodes.compat.modules.comfy_api.latest._input import __getattr__ as __getattr__
+from weft.nodes.compat.modules.comfy_api.latest._input import __all__ as __all__

@@ -8,6 +8,11 @@ from typing import Any
 Image = ImageInput = Mask = MaskInput = Latent = LatentInput = Any
 Audio = AudioInput = dict[str, Any]
 
+__all__ = [
+    *("Audio", "AudioInput", "Image", "ImageInput", "Latent", "LatentInput", "Mask", "MaskInput"),
+    *("Video", "VideoInput"),  # __getattr__ gives them
+]
+
 
 def __getattr__(name: str) -> Any:
     if name in ("Video", "VideoInput"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+__all__ = ["VideoFromComponents", "VideoFromFile"]  # noqa: F822  # some are given by __getattr__
+
 
 def __getattr__(name: str) -> Any:
     if name in ("VideoFromFile", "VideoFromComponents"):

@@ -92,3 +92,6 @@ from weft.nodes.compat.modules.comfy_api.latest._types import *  # noqa: F403
 
 def __getattr__(name: str) -> Any:
     return absent("comfy_api.latest.io", name)
+
+
+__all__ = [name for name in globals() if name == "comfytype" or (name[0].isupper() and name != "Any")]

@@ -12,6 +12,11 @@ from weft.nodes.compat.host import context
 from weft.nodes.compat.modules.comfy_api.latest._declared import FolderType, plain
 from weft.nodes.compat.progress import picture
 
+__all__ = [
+    *("AudioSaveHelper", "FolderType", "ImageSaveHelper", "PreviewAudio", "PreviewImage", "PreviewMask", "PreviewText"),
+    *("PreviewUI3D", "PreviewVideo", "SavedAudios", "SavedImages", "SavedResult"),
+]
+
 
 class SavedResult(dict[str, Any]):
     """A file that a browser can show: its name, the folder below the output folder, and which folder that is."""

@@ -21,6 +21,9 @@ class MESH:
     faces: Any
 
 
+__all__ = ["MESH", "VOXEL", "VideoCodec", "VideoComponents", "VideoContainer"]  # noqa: F822  # some are given by __getattr__
+
+
 def __getattr__(name: str) -> Any:
     if name in ("VideoCodec", "VideoContainer", "VideoComponents"):
         from weft.nodes.diffusion.values import video
