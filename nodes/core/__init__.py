@@ -13,6 +13,8 @@ _FILES = {
         "DualCLIPLoader",
         "ImageOnlyCheckpointLoader",
         "LoraLoader",
+        "LoraLoaderBypass",
+        "LoraLoaderBypassModelOnly",
         "LoraLoaderModelOnly",
         "UNETLoader",
         "VAELoader",
@@ -300,6 +302,13 @@ _FILES = {
         "TomePatchModel",
         "TorchCompileModel",
     ),
+    "attention": (
+        "CLIPAttentionMultiply",
+        "T5TokenizerOptions",
+        "UNetCrossAttentionMultiply",
+        "UNetSelfAttentionMultiply",
+        "UNetTemporalAttentionMultiply",
+    ),
     "guidance": (
         "APG",
         "CFGNorm",
@@ -399,6 +408,7 @@ _FILES = {
 
 # Classes whose name is no identifier: class_type -> the function's name, by file.
 _NAMED = {
+    "guidance": {"Epsilon Scaling": "EpsilonScaling"},
     "video": {"Video Slice": "VideoSlice"},
     "logic": {"Seed (rgthree)": "SeedRgthree"},
 }

@@ -84,12 +84,15 @@ def ReferenceLatent(
 def FluxKontextMultiReferenceLatentMethod(
     *,
     conditioning: Prompts,
-    reference_latents_method: Annotated[str, Combo(("offset", "index", "uxo/uno"), multiselect=False)],
+    reference_latents_method: Annotated[
+        str, Combo(("offset", "index", "uxo/uno", "index_timestep_zero"), multiselect=False)
+    ],
 ) -> Conditioning:
     """Say where the model imagines several reference pictures.
 
     Args:
-        reference_latents_method: offset beside each other, index behind each other, uxo/uno across each other.
+        reference_latents_method: offset beside each other, index behind each other, uxo/uno across each other;
+            index_timestep_zero behind each other, and without noise.
     """
     from weft.nodes.diffusion.text.prompt_mix import with_options
 

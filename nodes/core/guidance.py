@@ -118,6 +118,22 @@ def Mahiro(*, model: Model) -> PatchedModel:
     return after_cfg(model, Mahiro())
 
 
+@node(class_type="Epsilon Scaling", category="model_patches/unet", python_module="comfy_extras.nodes_eps")
+def EpsilonScaling(
+    *,
+    model: Model,
+    scaling_factor: Annotated[float, Float(default=1.005, min=0.5, max=1.5, step=0.001, display="number")],
+) -> Model:
+    """Divide the predicted noise, against errors that add up over the steps: 1.005 sharpens a little.
+
+    Args:
+        scaling_factor: What it is divided by.
+    """
+    from weft.nodes.diffusion.sampling.patches.cfg import EpsilonScaling, after_cfg
+
+    return after_cfg(model, EpsilonScaling(scaling_factor))
+
+
 @node(category=_VIDEO, python_module=_VIDEO_MODULE)
 def VideoLinearCFGGuidance(*, model: Model, min_cfg: LeastCfg) -> Model:
     """Guide the frames of a video more and more: from a scale of its own at the first to the sampler's at the last.

@@ -302,6 +302,42 @@ def LoraLoaderModelOnly(
     return _with_lora(model, None, lora_name, strength_model, 0.0, context)[0]
 
 
+@node(display_name="Load LoRA (Bypass) (For debugging)", category="loaders")
+def LoraLoaderBypass(
+    *,
+    model: Model,
+    clip: Clip,
+    lora_name: Annotated[str, weights("loras")],
+    strength_model: LoraStrength,
+    strength_clip: LoraStrength,
+    context: RunContext,
+) -> tuple[Model | None, Clip | None]:
+    """Apply a LoRA as Load LoRA does: whether it is added to the weights or beside them, the picture is the same.
+
+    Args:
+        model: The diffusion model to change.
+        clip: The text encoders to change.
+        lora_name: A file below the loras folders.
+        strength_model: How much of the LoRA the diffusion model gets; may be negative.
+        strength_clip: How much of the LoRA the text encoders get; may be negative.
+    """
+    return _with_lora(model, clip, lora_name, strength_model, strength_clip, context)
+
+
+@node(display_name="Load LoRA (Bypass, Model Only) (for debugging)", category="loaders")
+def LoraLoaderBypassModelOnly(
+    *, model: Model, lora_name: Annotated[str, weights("loras")], strength_model: LoraStrength, context: RunContext
+) -> Model | None:
+    """Apply a LoRA to a diffusion model as LoraLoaderModelOnly does; the picture is the same.
+
+    Args:
+        model: The diffusion model to change.
+        lora_name: A file below the loras folders.
+        strength_model: How much of the LoRA the diffusion model gets; may be negative.
+    """
+    return _with_lora(model, None, lora_name, strength_model, 0.0, context)[0]
+
+
 def device_memory(context: RunContext) -> DeviceMemory:
     """The memory of the run's device, shared by every model of the run."""
     from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device
