@@ -112,7 +112,7 @@ class KeyMaker:
         try:
             encoded = self._head(node) + canonical(parts)
         except TypeError as error:
-            return CacheKey(os.urandom(32), f"an input has no canonical form: {error}"), files or _NO_FILES
+            return CacheKey(os.urandom(32), f"{FORMLESS}{error}"), files or _NO_FILES
         return CacheKey(hashlib.blake2b(encoded, digest_size=32).digest()), files or _NO_FILES
 
     def _head(self, node: RunnableNode) -> bytes:
@@ -123,6 +123,9 @@ class KeyMaker:
             head = self._heads[node] = canonical([*told, node.code] if node.code else told)
         return head
 
+
+FORMLESS = "an input has no canonical form: "
+"""How the reason begins for which a node is volatile that was given an object, as nodes inside expansions are."""
 
 RAISED = "IS_CHANGED raised "
 """How the reason begins for which a node is volatile whose IS_CHANGED failed."""

@@ -33,7 +33,7 @@ from weft.engine.events import (
 )
 from weft.engine.links import Link
 from weft.engine.planning.plan import Known, Plan, Planner, Step
-from weft.engine.planning.signature import RAISED
+from weft.engine.planning.signature import FORMLESS, RAISED
 from weft.engine.running.asking import Asking
 from weft.engine.running.call import Call, Expansion, Outcome, Wanted
 from weft.engine.running.drivers import InlineDriver
@@ -362,7 +362,8 @@ class _Run:
         cache = self.planner.cache
         if not step.key.volatile and step.node_id not in self.state.stale:
             cache.put(self.planner.address(step.schema, step.key), entry)
-        if step.recipe is not None:
+        # A recipe with objects in it says nothing later, and would keep them.
+        if step.recipe is not None and not (step.key.volatile and step.key.volatile.startswith(FORMLESS)):
             cache.note(self.planner.place(step.node_id), step.recipe)
         if self.observed:
             class_type, seconds = step.schema.class_type, self.timings[step.node_id]

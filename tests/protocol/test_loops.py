@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from weft.engine.schema.expansion import MAX_ID, GraphBuilder, inner_id
 
 from .conftest import Play, graph_of
 from .control import CONTROL
-from .grown import GROWN, AddsTwo
+from .grown import GROWN, AddsTwo, Thing
 from .loops import LOOPS, for_loop
 from .pack import CALLS, NODE_CLASS_MAPPINGS
 
@@ -55,6 +56,15 @@ def test_an_id_must_be_new(registry: Registry) -> None:
 
 def test_inputs_inside_may_be_any_object(play: Play) -> None:
     assert play({"g": ("GrowsObject", {})}, ["g"])["g"] == ("an object of its own",)
+
+
+def test_no_cache_keeps_an_object_that_was_an_input_inside(registry: Registry) -> None:
+    cache = MemoryCache()
+    result = weft.run(graph_of({"g": ("GrowsObject", {})}), registry=registry, targets=["g"], cache=cache)
+    assert result["g"] == ("an object of its own",)
+    CALLS.clear()
+    gc.collect()
+    assert not any(type(each) is Thing for each in gc.get_objects())
 
 
 def test_output_nodes_inside_run(registry: Registry) -> None:
