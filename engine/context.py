@@ -98,7 +98,7 @@ class RunContext:
         self._models = models
         self.node_id = self.display_id = self._title = ""
         self.files: list[Path] = []
-        self.said: list[str] = []
+        self.said: dict[str, None] = {}
         self.call, self.graphs = (0, 1), 0
         self.steps: SharedSteps | None = None
         self.served: set[str] = set()
@@ -120,7 +120,7 @@ class RunContext:
             setattr(view, name, getattr(self, name))
         view.node_id, view.display_id, view._title = node_id, display_id, title
         view.files = []
-        view.said = []
+        view.said = {}
         view.call, view.graphs = (0, 1), 0
         view.steps = steps
         return view
@@ -178,8 +178,10 @@ class RunContext:
         self.checkpoint()
 
     def warn(self, message: str) -> None:
-        """Say something that does not stop the node; it ends up in RunResult.warnings."""
-        self.said.append(message)
+        """Say something that does not stop the node, once; it ends up in RunResult.warnings."""
+        if message in self.said:
+            return
+        self.said[message] = None
         if (self.display_id or self.node_id, message) not in self._repeated:
             self._warn(message)
 

@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -215,6 +216,7 @@ class _Mapped:
         self._returned: list[Returned] = []
         self._views: list[RunContext] = []
         self._reasons: list[str | None] = []
+        self._said: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any]]]:
         step, node, count = self._step, self._node, len(self._calls)
@@ -224,7 +226,10 @@ class _Mapped:
                 self._reasons.append(given.message)
                 continue
             if node.injected:
-                self._views.append(_inject(step, node, given, self._context, place, count))
+                view = _inject(step, node, given, self._context, place, count)
+                # What one call has said, the others need not say again.
+                view.said = self._said
+                self._views.append(view)
             yield place, given
 
     def named(self, place: int) -> str:
@@ -343,7 +348,8 @@ def _outcome(
             view.warn(note)
         views = [*views, view]
     files = tuple(dict.fromkeys(file for view in views for file in view.files))
-    said = dict.fromkeys(text for view in views for text in view.said)
+    # The calls of a node share what they have said.
+    said = dict.fromkeys(chain(*{id(view.said): view.said for view in views}.values()))
     warnings = tuple([(step.key.digest, text) for text in said])
     ui = returned[0].ui if len(returned) == 1 else strung_together(each.ui for each in returned)
     graphs = [each.graph for each in returned if each.graph is not None]

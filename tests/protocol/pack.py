@@ -235,6 +235,7 @@ class Reports(V1):
         assert context is not None
         for step in (1, 2):
             context.progress(step, 2)
+        context.warn("reported")
         return (a,)
 
 

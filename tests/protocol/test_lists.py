@@ -130,6 +130,10 @@ def test_the_progress_of_several_calls_is_one(registry: Registry) -> None:
     ]
 
 
+def test_what_all_calls_warn_of_is_said_once(play: Play) -> None:
+    assert play({"1": THREE, "2": ("Reports", {"a": ["1", 0]})}, ["2"]).warnings == (("2", "reported"),)
+
+
 def test_a_run_is_stopped_between_calls(registry: Registry) -> None:
     token = CancelToken()
 

@@ -141,7 +141,7 @@ def test_what_is_left_out_is_said(make_context: Any) -> None:
 
     context = make_context()
     CreateVideo(images=torch.zeros(1, 16, 16, 4), fps=8.0, context=context)
-    assert context.said == ["the pictures are transparent, and the video is not: their alpha channel is left out"]
+    assert list(context.said) == ["the pictures are transparent, and the video is not: their alpha channel is left out"]
 
 
 FAILS = {

@@ -305,7 +305,7 @@ class TestVideoHelper:
     )
     def test_formats(self, format: str, suffix: str, combine: Any) -> None:
         path, context = combine(format=format)
-        assert (path.name, context.said) == (f"v_00001_{suffix}", [])
+        assert (path.name, list(context.said)) == (f"v_00001_{suffix}", [])
         assert self.numbers(path) == [0, 1, 2, 3]
 
     def test_options(self, combine: Any) -> None:
