@@ -36,7 +36,7 @@ from weft.engine.settings import Settings, check_models
 from weft.engine.workflow import overrides as _overrides
 from weft.engine.workflow.overrides import Overrides
 from weft.engine.workflow.prompt import Prompt, decoded, read_json
-from weft.engine.workflow.queueing import queued, resolving
+from weft.engine.workflow.queueing import queued, resolving, with_changes
 from weft.engine.workflow.validation import FILE_PREFIX, undeclared
 
 PathLike = str | os.PathLike[str]
@@ -264,7 +264,7 @@ class Session:
 
         Raises InvalidWorkflow with every issue, UsageError where a file could not be written that it will write.
         """
-        prompt = queued(prompt, self.registry, self._last, random.random)
+        prompt = self._handled(queued(prompt, self.registry, self._last, random.random))
         targets = self.resolve_targets(prompt, targets)
         prompt, scaled = self._scaled(prompt)
         supply = self._supply(prompt)
@@ -375,6 +375,16 @@ class Session:
         """Where the files of a planned prompt are found."""
         supply = self._supply(lowered.source)
         return self.folders if supply is None else self.folders.standing_in(supply)
+
+    def _handled(self, prompt: Prompt) -> Prompt:
+        """The prompt with the values that packs for ComfyUI set when it is sent, which its notes tell."""
+        if not self.custom_nodes:
+            return prompt
+        from weft.engine.custom_nodes.joining import handled
+
+        document = prompt.to_json()
+        found = handled(self.packs, document, lambda: self.carried(prompt))
+        return prompt if found is None else with_changes(prompt, document, *found)
 
     def _planner(self, lowered: Lowered) -> Planner:
         return Planner(

@@ -11,13 +11,13 @@ Invariants:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from weft.engine.custom_nodes.importing import digest_of, forget, packs_in, prepare, read, unread
 from weft.engine.custom_nodes.records import CustomPack, Host, Imports
-from weft.engine.errors import DefinitionError, Warn
+from weft.engine.errors import DefinitionError, Warn, python_warning
 from weft.engine.folders import Folders
 from weft.engine.schema.packs import Pack, Packs, resolve
 from weft.engine.schema.registry import Registry
@@ -106,3 +106,14 @@ def _imports(packs: Packs, warn: Warn) -> Imports | None:
         warn(f"what packs for ComfyUI import cannot be loaded: {error.message}")
         return None
     return found
+
+
+def handled(
+    packs: Packs, prompt: Mapping[str, Any], extra: Callable[[], Mapping[str, Any]]
+) -> tuple[Any, list[str]] | None:
+    """What the packs make of a prompt in API format before it is validated, as ComfyUI's server lets them.
+
+    Returns it and what went wrong; None where no pack asks for it. `extra` gives what files carry beside it.
+    """
+    imports = _imports(packs, python_warning)
+    return imports.on_prompt(prompt, extra) if imports is not None else None

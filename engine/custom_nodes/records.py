@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,3 +94,8 @@ class Imports(Protocol):
 
     def restore(self, state: Mapping[str, Any]) -> Sequence[str]:
         """Put back what is not so any more; returns what that was."""
+
+    def on_prompt(
+        self, prompt: Mapping[str, Any], extra: Callable[[], Mapping[str, Any]]
+    ) -> tuple[Any, list[str]] | None:
+        """What handlers of packs make of a prompt in API format that is sent, and what went wrong; None without any."""

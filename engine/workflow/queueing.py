@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from weft.engine.errors import Issue
@@ -50,3 +50,30 @@ def _resolving(prompt: Prompt, registry: Registry) -> Iterator[tuple[str, Resolv
         found = registry.find(node.class_type)
         if found is not None and found.options.queued is not None:
             yield node_id, found.options.queued, constants(node.inputs, found.schema)
+
+
+def with_changes(prompt: Prompt, before: Mapping[str, Any], after: Any, failed: Sequence[str]) -> Prompt:
+    """The prompt with the constants that are others in `after`; what else differs there is told, and not done."""
+    notes = [Issue("prompt_handler", f"a pack's handler of prompts failed: {why}") for why in failed]
+    same = isinstance(after, Mapping) and before.keys() == after.keys()
+    changes: dict[tuple[str, str], Any] = {}
+    for node_id, node in before.items() if same else ():
+        inputs = after[node_id].get("inputs", {})
+        same = (
+            same and node["class_type"] == after[node_id].get("class_type") and node["inputs"].keys() <= inputs.keys()
+        )
+        for name, value in inputs.items():
+            if value != node["inputs"].get(name):
+                same = same and not isinstance(value, list) and not isinstance(node["inputs"].get(name), list)
+                changes[node_id, name] = value
+    if not same:
+        message = "a pack's handler of prompts changes its nodes or links, which is not carried out"
+        notes, changes = [*notes, Issue("prompt_handler", message)], {}
+    for (node_id, name), value in changes.items():
+        message = f"{name} is set by a pack: {value!r:.80}"
+        notes.append(Issue("resolved_value", message, node_id=node_id, class_type=prompt.nodes[node_id].class_type))
+    if not notes:
+        return prompt
+    found = prompt.with_values(changes)
+    found.notes = (*found.notes, *notes)
+    return found

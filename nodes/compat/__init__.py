@@ -23,6 +23,11 @@ pack guards the import (`try: ... except ImportError`), it gets the ImportError 
 
 from __future__ import annotations
 
+import copy
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from weft.engine.custom_nodes.records import Host
 from weft.nodes.compat.finder import install, uninstall
 from weft.nodes.compat.host import host
@@ -34,3 +39,22 @@ __all__ = [
     "WATCHED", "Host", "MissingName", "host", "install", "lacking", "loading", "replaced", "restore", "state",
     "uninstall",
 ]  # fmt: skip
+
+
+def on_prompt(prompt: Mapping[str, Any], extra: Callable[[], Mapping[str, Any]]) -> tuple[Any, list[str]] | None:
+    """What the packs' handlers make of a prompt that is sent, and what went wrong; None where there is no handler.
+
+    `extra` gives the extra_pnginfo.
+    """
+    server = sys.modules.get(f"{__name__}.modules.server")
+    handlers = server.PromptServer.instance.on_prompt_handlers if server is not None else []
+    if not handlers:
+        return None
+    data: Any = {"prompt": copy.deepcopy(prompt), "extra_data": {"extra_pnginfo": extra()}, "client_id": "weft"}
+    failed: list[str] = []
+    for handler in handlers:
+        try:
+            data = handler(data)
+        except Exception as error:  # a pack's own code: it may raise anything
+            failed.append(f"{handler.__module__}.{handler.__qualname__}: {type(error).__name__}: {error}")
+    return (data or {}).get("prompt"), failed

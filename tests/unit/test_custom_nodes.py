@@ -9,6 +9,7 @@ import sys
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -326,6 +327,47 @@ def test_another_code_has_another_key(packs: Any, tmp_path: Path) -> None:
     for mark in ("1", "2", "1"):
         packs({"a/__init__.py": "from .nodes import *", "a/nodes.py": node("A", mark)}, custom_nodes=())
         assert runs("A", custom_nodes=place, cache=cache) == f"hi{mark}"
+
+
+def test_a_pack_may_set_values_of_each_prompt_that_is_sent(packs: Any, tmp_path: Path) -> None:
+    text = """
+        from server import PromptServer
+
+        def populate(data):
+            for name, node in data["prompt"].items():
+                if node["class_type"] == "A" and node["inputs"]["text"] == "{cat|dog}":
+                    node["inputs"]["text"] = "dog" + data["extra_data"]["extra_pnginfo"].get("x", "")
+                if node["inputs"]["text"] == "raises":
+                    raise ValueError("no")
+                if node["inputs"]["text"] == "more":
+                    data["prompt"] = {**data["prompt"], "2": node}
+            return data
+
+        PromptServer.instance.add_on_prompt_handler(populate)
+        """
+    packs({"a.py": textwrap.dedent(text) + node("A")}, custom_nodes=())
+    with compat_server():
+        session = Session(custom_nodes=tmp_path / "custom_nodes", warn=print)
+        for given, gives, said in (
+            ("{cat|dog}", "dog!", "text is set by a pack: 'dog'"),
+            ("bird", "bird!", ""),
+            ("raises", "raises!", "a pack's handler of prompts failed: "),
+            ("more", "more!", "a pack's handler of prompts changes its nodes or links, which is not carried out"),
+        ):
+            prompt = session.read({"1": {"class_type": "A", "inputs": {"text": given}}})
+            plan = session.plan(prompt)
+            assert session.execute(plan).outputs["1"] == (gives,)
+            assert [note.message.startswith(said) for note in plan.lowered.source.notes] == [True] * bool(said)
+
+
+@contextmanager
+def compat_server() -> Iterator[None]:
+    """Puts back what a pack tells the server."""
+    from weft.nodes.compat.modules.server import PromptServer
+
+    before = list(PromptServer.instance.on_prompt_handlers)
+    yield
+    PromptServer.instance.on_prompt_handlers[:] = before
 
 
 def test_weft_toml_names_folders_beside_it(packs: Any, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class PromptServer:
         """Packs clear it; which node is called stays what it is."""
 
     def add_on_prompt_handler(self, handler: Callable[[Any], Any]) -> None:
-        """Keep a handler of what the browser sends: `weft run` has no browser, so none is called."""
+        """Keep a handler of prompts: it may set values in each that is run."""
         self.on_prompt_handlers.append(handler)
 
     def trigger_on_prompt(self, json_data: Any) -> Any:
