@@ -431,3 +431,26 @@ def test_its_network_stays_on_the_device_through_a_run(
     assert memory._pinned == [net.network.base]
     run.held.close()
     assert memory._pinned == []
+
+
+# By ComfyUI's names.
+
+
+def test_a_control_that_a_pack_puts_on_is_the_nodes(sd15: LoadedCheckpoint, net: ControlNet, hint: Tensor) -> None:
+    """The loop that packs write, over both sides; one acts before it."""
+    before, wanted = ([prompt(), prompt(a=1)] for _ in range(2))
+    before = with_control(before, net, hint, 0.4)
+    wanted = with_control(with_control(wanted, net, hint, 0.4), net, hint.flip(1), 0.8, 0.0, 0.9)
+    made: dict[Any, Any] = {}
+    mine = []
+    for side in before:
+        entries = []
+        for cond, options in side:
+            previous = options.get("control")
+            if previous not in made:
+                made[previous] = net.copy().set_cond_hint(hint.flip(1).movedim(-1, 1), 0.8, (0.0, 0.9))
+                made[previous].set_previous_controlnet(previous)
+            entries.append([cond, {**options, "control": made[previous], "control_apply_to_uncond": False}])
+        mine.append(entries)
+    assert torch.equal(predicted(sd15, *mine), predicted(sd15, *wanted))
+    assert not torch.equal(predicted(sd15, *mine), predicted(sd15, *before))

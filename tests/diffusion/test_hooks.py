@@ -103,6 +103,18 @@ def test_a_wrapper_around_the_network_finds_it_changed(sd1: LoadedCheckpoint, lo
     assert torch.equal(carried, sampled(with_lora(sd1, lora, 0.8), prompts(sd1))["samples"])
 
 
+@pytest.mark.usefixtures("packs")
+def test_packs_that_sample_follow_keyframes(sd1: LoadedCheckpoint, lora: Lora) -> None:
+    import comfy.sample
+
+    carried = prompts(sd1, hook(lora, 0.8, Keyframe(1.0, 0.0), Keyframe(0.0, between(sd1.model.sampling, CUT))))
+    noise = comfy.sample.prepare_noise(LATENT["samples"], 3)
+    names = {"sampler_name": "euler", "scheduler": "normal", "latent_image": LATENT["samples"], "seed": 3}
+    mine = comfy.sample.sample(sd1.model, noise, STEPS, 3.0, **carried, **names)
+    assert torch.equal(mine, sampled(sd1.model, carried)["samples"])
+    assert not torch.equal(mine, sampled(sd1.model, prompts(sd1, hook(lora)))["samples"])
+
+
 def test_one_side_alone(sd1: LoadedCheckpoint, lora: Lora) -> None:
     """At cfg 1 only the positive side counts, whatever the other carries."""
     mixed = prompts(sd1) | {"negative": prompts(sd1, hook(lora))["negative"]}
