@@ -159,6 +159,50 @@ def test_a_guider_of_a_pack_steers_custom_sampling(model: ModelPatcher, prompts:
             assert torch.equal(a["samples"], b["samples"])
 
 
+def test_a_guider_of_a_pack_opens_two_models(model: ModelPatcher, prompts: dict[str, Any]) -> None:
+    """Guidance by a worse model (Karras et al. 2024), as packs write it: a run of their own, prepared by hand."""
+    import comfy.sampler_helpers as helpers
+    from comfy.samplers import CFGGuider, calc_cond_batch, process_conds
+
+    class TwoModels(CFGGuider):
+        def __init__(self, good: Any, bad: Any) -> None:
+            super().__init__(good)
+            self.bad = bad
+
+        def outer_sample(self, noise: Tensor, latent_image: Tensor, *args: Any, **named: Any) -> Tensor:
+            self.inner_bad, conds, models = helpers.prepare_sampling(self.bad, noise.shape, dict(self.conds))
+            self.bad_conds = process_conds(self.inner_bad, noise, conds, noise.device, latent_image)
+            try:
+                return super().outer_sample(noise, latent_image, *args, **named)
+            finally:
+                helpers.cleanup_models(conds, models)
+
+        def predict_noise(self, x: Tensor, timestep: Tensor, model_options: Any = None, seed: Any = None) -> Tensor:
+            good = calc_cond_batch(self.inner_model, [self.conds["positive"]], x, timestep, model_options)[0]
+            bad = calc_cond_batch(self.inner_bad, [self.bad_conds["positive"]], x, timestep, {})[0]
+            return bad + (good - bad) * self.cfg
+
+    sigmas = ksampler_schedule(model.sampling, "normal", 2)
+    results = {}
+    for scale, other in ((1.0, model.clone()), (3.0, model.clone()), (3.0, _halved(model))):
+        guider = TwoModels(model, other)
+        guider.set_conds(prompts["positive"], [])
+        guider.set_cfg(scale)
+        made = custom_sample(guider, SAMPLERS["euler"], sigmas, RandomNoise(SEED), latent())[0]["samples"]
+        results[scale, bool(other.network.patches)] = made
+    own = Guider(model, CFG(prompts["positive"], [], 1.0))
+    plain = custom_sample(own, SAMPLERS["euler"], sigmas, RandomNoise(SEED), latent())[0]["samples"]
+    for made, same in ((results[1.0, False], True), (results[3.0, False], True), (results[3.0, True], False)):
+        assert torch.allclose(made, plain, atol=1e-3) is same
+
+
+def _halved(model: ModelPatcher) -> ModelPatcher:
+    """A worse model: one of its weights is half as large."""
+    other = model.clone()
+    assert other.add_patches(model.get_key_patches("diffusion_model.out.2.weight"), 0.0, 0.5)
+    return other
+
+
 def test_a_sampler_of_a_pack_runs_with_wefts_guider(model: ModelPatcher, prompts: dict[str, Any]) -> None:
     from comfy.samplers import KSAMPLER, sampler_object
 

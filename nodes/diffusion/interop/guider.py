@@ -7,7 +7,7 @@ Packs subclass it, put wrappers around three of these, and give samplers of thei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -98,6 +98,7 @@ class BaseGuider:
         if sigmas.shape[-1] == 0:
             return latent_image
         options, self.model_options = self.model_options, copied(self.model_options)
+        self.conds = {side: [*(conditioning or ())] for side, conditioning in self.original_conds.items()}
         try:
             outer = self._inside(WrappersMP.OUTER_SAMPLE, self.outer_sample)
             sampled: Tensor = outer(noise, latent_image, sampler, sigmas, denoise_mask, callback, disable_pbar, seed)
@@ -122,34 +123,23 @@ class BaseGuider:
         latent_image = patcher.latent_format.filled(latent_image)
         if noise.shape != latent_image.shape:
             raise DiffusionError(f"the noise is {list(noise.shape)}, the latent {list(latent_image.shape)}")
-        # Realised outside inference_mode: patched weights outlive this run.
-        network = patcher.network.module()
-        denoiser = patcher.kind.denoiser(network, patcher.sampling, patcher.latent_format)
-        noise, latent_image = (denoiser.latent_format.shaped(each.float()) for each in (noise, latent_image))
-        device = denoiser.device
+        noise, latent_image = (patcher.latent_format.shaped(each.float()) for each in (noise, latent_image))
         patcher.pre_run()
         try:
-            with torch.inference_mode(), ExitStack() as held:
-                if patcher.network.memory is not None:
-                    held.enter_context(patcher.network.memory.on_device(network))
-                start = patcher.process_latent_in(latent_image.to(device))
-                hooked = HookedModel(patcher, denoiser, sigmas.cpu())
-                held.callback(hooked.close)
-                run = SamplingRun(
-                    denoiser,
-                    tuple(start.shape),
-                    device,
-                    latent=start,
-                    noise_mask=denoise_mask,
-                    held=held,
+            with ExitStack() as held:
+                network = opened(
+                    patcher,
+                    held,
+                    latent_image.shape,
                     options=self.model_options,
+                    latent=latent_image,
+                    noise_mask=denoise_mask,
                     sigmas=sigmas.cpu(),
-                    random=PatchRandom(start.shape, seed) if seed is not None else None,
-                    hooked=hooked,
-                    model=patcher,
+                    seed=seed,
                 )
-                self.inner_model = GuidedNetwork(run)
-                mask = None if denoise_mask is None else noise_mask_for(denoise_mask, start)
+                self.inner_model, device = network, network.run.device
+                held.enter_context(torch.inference_mode())
+                mask = None if denoise_mask is None else noise_mask_for(denoise_mask, latent_image).to(device)
                 noise, levels = noise.to(device), sigmas.to(device)
                 result = self.inner_sample(
                     noise, latent_image.to(device), device, sampler, levels, mask, callback, disable_pbar, seed
@@ -178,8 +168,7 @@ class BaseGuider:
     ) -> Tensor:
         """The conditions of the run, and the sampler over it."""
         latent_image = self.inner_model.process_latent_in(latent_image)
-        sides = {name: conditioning or [] for name, conditioning in self.original_conds.items()}
-        self.conds = dict(zip(sides, resolve_sides(sides, self._run), strict=True))
+        self.conds = resolved(self._network, self.conds)
         extra_args = {"model_options": copied(self.model_options), "seed": seed}
         sample = as_sampler(sampler).sample
         around = self._inside(WrappersMP.SAMPLER_SAMPLE, sample)
@@ -187,11 +176,10 @@ class BaseGuider:
         return self.inner_model.process_latent_out(samples.float())
 
     @property
-    def _run(self) -> SamplingRun:
-        network = self.inner_model
-        if not isinstance(network, GuidedNetwork):
+    def _network(self) -> GuidedNetwork:
+        if not isinstance(self.inner_model, GuidedNetwork):
             raise DiffusionError("this guider is in no run")
-        return network.run
+        return self.inner_model
 
     def _inside(self, kind: str, function: Callable[..., Any]) -> Callable[..., Any]:
         around = wrappers_in(self.model_options.get("transformer_options", {}), kind)
@@ -208,7 +196,7 @@ class GuidanceGuider(BaseGuider):
 
     def inner_sample(self, *args: Any, **more: Any) -> Tensor:
         """See BaseGuider."""
-        self._guided = self._guidance.bind(self._run)
+        self._guided = self._guidance.bind(self._network.run)
         return super().inner_sample(*args, **more)
 
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: Any = None, seed: int | None = None) -> Tensor:
@@ -219,6 +207,53 @@ class GuidanceGuider(BaseGuider):
         self.model_options.update(given)
         predicted: Tensor = self._guided(x, levels_of(timestep))
         return predicted
+
+
+def opened(
+    patcher: ModelPatcher,
+    held: ExitStack,
+    shape: Sequence[int],
+    *,
+    options: Mapping[str, Any],
+    latent: Tensor | None = None,
+    noise_mask: Tensor | None = None,
+    sigmas: Tensor | None = None,
+    seed: int | None = None,
+) -> GuidedNetwork:
+    """The network of a model, on its device until `held` is closed: what predicts in a run.
+
+    shape, latent: of what is sampled, the latent as nodes know it. The rest: as SamplingRun's; where a pack opens a run
+    by itself, nobody has said.
+    """
+    # Realised outside inference_mode: patched weights outlive this run.
+    network = patcher.network.module()
+    denoiser = patcher.kind.denoiser(network, patcher.sampling, patcher.latent_format)
+    if patcher.network.memory is not None:
+        held.enter_context(patcher.network.memory.on_device(network))
+    hooked = HookedModel(patcher, denoiser, [] if sigmas is None else sigmas)
+    held.callback(hooked.close)
+    run = SamplingRun(
+        denoiser,
+        tuple(shape),
+        denoiser.device,
+        latent=None if latent is None else patcher.process_latent_in(latent.to(denoiser.device)),
+        noise_mask=noise_mask,
+        held=held,
+        options=options,
+        sigmas=sigmas,
+        random=PatchRandom(shape, seed) if seed is not None else None,
+        hooked=hooked,
+        model=patcher,
+    )
+    return GuidedNetwork(run)
+
+
+def resolved(network: GuidedNetwork, conds: Mapping[str, Any]) -> dict[str, Any]:
+    """The conditions that conditionings become in a run; those that are some already stay."""
+    sides = {name: conditioning or [] for name, conditioning in conds.items()}
+    if all(isinstance(entry, Condition) for side in sides.values() for entry in side):
+        return sides
+    return dict(zip(sides, resolve_sides(sides, network.run), strict=True))
 
 
 def as_sampler(sampler: Any) -> ComfySampler:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.interop.guider import opened
 from weft.nodes.diffusion.sampling.conditions import noise_mask_for
 
 
@@ -41,5 +43,21 @@ def cleanup_additional_models(models: Iterable[Any]) -> None:
     """Nothing is to be given back."""
 
 
+def prepare_sampling(
+    model: Any,
+    noise_shape: Sequence[int],
+    conds: Mapping[str, Any],
+    model_options: Mapping[str, Any] | None = None,
+    **_: Any,
+) -> tuple[Any, Mapping[str, Any], list[ExitStack]]:
+    """(the network of a MODEL, which predicts; the conditionings as they are; what cleanup_models closes)."""
+    held = ExitStack()
+    options = model.model_options if model_options is None else model_options
+    return opened(model, held, noise_shape, options=options), conds, [held]
+
+
 def cleanup_models(conds: Any, models: Iterable[Any]) -> None:
-    """Nothing is to be given back."""
+    """Let go of what prepare_sampling has opened."""
+    for held in models:
+        if isinstance(held, ExitStack):
+            held.close()

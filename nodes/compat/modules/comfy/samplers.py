@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from torch import Tensor
 from weft.nodes.compat.modules.comfy import sampler_helpers
 from weft.nodes.compat.modules.comfy.k_diffusion import sampling as k_diffusion_sampling
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.interop.guider import BaseGuider, conditions_of
+from weft.nodes.diffusion.interop.guider import BaseGuider, conditions_of, resolved
 from weft.nodes.diffusion.interop.model import levels_of
 from weft.nodes.diffusion.interop.process import taken
 from weft.nodes.diffusion.interop.solving import KSAMPLER, KSamplerX0Inpaint
@@ -127,6 +128,23 @@ def _network(model: Any) -> GuidedNetwork:
         kind = type(model).__name__
         raise DiffusionError(f"the model to predict with is that of a run (a guider's inner_model), got {kind}")
     return model
+
+
+def process_conds(
+    model: Any,
+    noise: Tensor,
+    conds: Mapping[str, Any],
+    device: Any,
+    latent_image: Tensor | None = None,
+    denoise_mask: Tensor | None = None,
+    seed: int | None = None,
+    **_: Any,
+) -> dict[str, Any]:
+    """The conditions of a run by side, ready for calc_cond_batch. latent_image: as the network takes it."""
+    network = _network(model)
+    if network.run.latent is None:
+        network.run = replace(network.run, latent=latent_image, noise_mask=denoise_mask)
+    return resolved(network, conds)
 
 
 def calc_cond_batch(
