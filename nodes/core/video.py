@@ -119,12 +119,16 @@ def SaveVideo(
         format: The format of the file; auto is MP4.
         codec: How pictures are written; auto is H.264, or what the video has already.
     """
+    from weft.nodes.diffusion.values.video import VideoFromComponents, VideoFromFile
+
     width, height = video.get_dimensions()
     metadata = {"prompt": prompt, **extra_pnginfo, "weft": context.provenance}
     series = context.folders.numbered(filename_prefix, "output", {"width": width, "height": height})
     context.checkpoint()
     with series.create(".mp4") as (stream, path):
-        video.save_to(stream, format=format, codec=codec, metadata=metadata)
+        # A pack's own kind of video tells of nothing.
+        told = {"each": context.progress} if isinstance(video, VideoFromComponents | VideoFromFile) else {}
+        video.save_to(stream, format=format, codec=codec, metadata=metadata, **told)
         context.wrote(path)
     return _passed_on(_shown(path.name, series.subfolder), video)
 
@@ -158,7 +162,7 @@ def SaveWEBM(
     series = context.folders.numbered(filename_prefix, "output", {"width": width, "height": height})
     context.checkpoint()
     with series.create(".webm") as (stream, path):
-        save_webm(stream, images, codec, fps, crf, metadata)
+        save_webm(stream, images, codec, fps, crf, metadata, context.progress)
         context.wrote(path)
     return _shown(path.name, series.subfolder)
 

@@ -134,7 +134,7 @@ def _write(
     metadata = {}
     if options.get("save_metadata", True):
         metadata = {"prompt": context.prompt, **context.extra_pnginfo, "weft": context.provenance}
-    save_video(stream, container, images, how, Fraction(round(fps * 1000), 1000), metadata, audio)
+    save_video(stream, container, images, how, Fraction(round(fps * 1000), 1000), metadata, audio, context.progress)
 
 
 def _write_moving(stream: IO[bytes], images: Any, format: str, fps: float, loops: int) -> None:

@@ -147,6 +147,10 @@ def test_a_file_is_copied_and_its_workflow_is_not(film: bytes) -> None:
 def test_webm(codec: str, size: tuple[int, int]) -> None:
     frames = FRAMES[:, :1, :1].expand(6, *size, 3)
     stream = io.BytesIO()
+    if codec == "av1" and size == (17, 33):
+        with pytest.raises(DiffusionError, match="pictures of 33x17 cannot be a video in AV1: .* must be even"):
+            save_webm(stream, frames, codec, 8.0, 20.0, {})
+        return
     save_webm(stream, frames, codec, 8.0, 20.0, {"prompt": {"a": 1}})
     video = VideoFromFile(stream)
     found = video.get_components()
@@ -248,3 +252,36 @@ def test_names_that_packs_ask_for() -> None:
     assert VideoContainer.get_extension("auto") == VideoContainer.get_extension(VideoContainer.MP4) == "mp4"
     with pytest.raises(ValueError, match="avi"):
         made().save_to(io.BytesIO(), format="avi")
+
+
+class Broken(io.RawIOBase):
+    """A stream that cannot be written to."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def write(self, data: Any) -> int:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_what_a_stream_raises_comes_out(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        made().save_to(Broken(error))
+    assert caught.value is error
+
+
+def test_what_is_told_of_each_picture_may_stop_it(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+
+    def each(number: int, count: int) -> None:
+        told.append((number, count))
+        if number == 3:
+            raise KeyboardInterrupt
+
+    with (tmp_path / "x.mp4").open("wb") as stream, pytest.raises(KeyboardInterrupt):
+        made().save_to(stream, each=each)
+    assert told == [(1, 6), (2, 6), (3, 6)]
+    with (tmp_path / "y.mp4").open("wb") as stream:
+        made().save_to(stream)
+    assert numbers(VideoFromFile(tmp_path / "y.mp4")) == [0, 1, 2, 3, 4, 5]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import weft
-from weft.engine.errors import NodeError
+from weft.engine.errors import Interrupted, NodeError
 from weft.engine.formats.embedded import read
 
 WORKFLOW = {"nodes": [], "links": [], "version": 0.4}
@@ -224,3 +224,17 @@ def test_a_video_that_was_saved_is_passed_on(tmp_path: Path) -> None:
     prompt["3"]["inputs"]["bit_depth"] = ["11", 0]
     prompt["11"] = node("PrimitiveInt", value=8)
     assert run(prompt, "10", output=tmp_path)["10"][2] == 8.0
+
+
+def test_a_run_that_is_cancelled_while_it_writes_leaves_nothing(tmp_path: Path) -> None:
+    token = weft.CancelToken()
+
+    def watch(event: Any) -> None:
+        if type(event).__name__ == "Progress" and event.value == 2:
+            token.cancel("enough")
+
+    for name in ("SaveVideo", "SaveWEBM"):
+        with pytest.raises(Interrupted):
+            run(film() | {"9": WRITERS[name][0]}, output=tmp_path, observers=[watch], cancel=token)
+        assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+        token = weft.CancelToken()

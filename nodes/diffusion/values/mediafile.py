@@ -60,10 +60,9 @@ def written(target: Target, kind: str, metadata: Mapping[str, str]) -> Iterator[
     import av
 
     options = {"fflags": "+bitexact"} | ({"movflags": "use_metadata_tags"} if kind == "mp4" else {})
+    place = _place(target)
     try:
-        with av.open(
-            str(target) if isinstance(target, Path) else target, "w", format=kind, options=options
-        ) as container:
+        with av.open(place, "w", format=kind, options=options) as container:
             for name, text in metadata.items():
                 container.metadata[name] = text
             yield container
@@ -71,3 +70,16 @@ def written(target: Target, kind: str, metadata: Mapping[str, str]) -> Iterator[
         if isinstance(error, OSError):
             raise
         raise DiffusionError(f"{kind} cannot be written: {error.strerror or error}") from error
+    if isinstance(place, io.BytesIO) and place is not target:
+        assert not isinstance(target, str | Path)
+        target.write(place.getbuffer())
+
+
+def _place(target: Target) -> str | io.BytesIO:
+    """Where FFmpeg writes: by itself, or into memory: what a stream raises while FFmpeg calls it is lost on the way."""
+    if isinstance(target, str | Path):
+        return str(target)
+    if isinstance(target, io.BytesIO):
+        return target
+    name = getattr(target, "name", None)
+    return name if isinstance(name, str) and Path(name).is_file() else io.BytesIO()

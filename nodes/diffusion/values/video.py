@@ -22,7 +22,7 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.values.audio import Audio, checked, read_audio
 from weft.nodes.diffusion.values.imagefile import MAX_PIXELS
 from weft.nodes.diffusion.values.mediafile import Source, Target, name_of, opened
-from weft.nodes.diffusion.values.videofile import COPIED, H264, copy, save_video
+from weft.nodes.diffusion.values.videofile import COPIED, H264, Each, copy, save_video
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -189,6 +189,7 @@ class VideoFromFile(VideoInput):
         format: VideoContainer | str = VideoContainer.AUTO,
         codec: VideoCodec | str = VideoCodec.AUTO,
         metadata: Mapping[str, Any] | None = None,
+        each: Each | None = None,
     ) -> None:
         wanted = {"h264"} if VideoCodec(codec) is VideoCodec.H264 else COPIED
         with opened(self._file) as container:
@@ -198,7 +199,7 @@ class VideoFromFile(VideoInput):
             if self._whole and codecs[0] in wanted and COPIED.issuperset(codecs):
                 copy(container, streams, path, metadata)
                 return
-        self._decoded().save_to(path, format, codec, metadata)
+        self._decoded().save_to(path, format, codec, metadata, each)
 
     def _decoded(self) -> VideoFromComponents:
         return VideoFromComponents(self.get_components())
@@ -278,17 +279,12 @@ class VideoFromComponents(VideoInput):
         format: VideoContainer | str = VideoContainer.AUTO,
         codec: VideoCodec | str = VideoCodec.AUTO,
         metadata: Mapping[str, Any] | None = None,
+        each: Each | None = None,
     ) -> None:
         VideoContainer(format), VideoCodec(codec)
         made = self._components
-        _, height, width, _ = made.images.shape
-        if width % 2 or height % 2:
-            raise DiffusionError(
-                f"pictures of {width}x{height} cannot be a video in H.264: width and height must be even; crop or "
-                "scale them first"
-            )
         rate = Fraction(round(made.frame_rate * 1000), 1000)
-        save_video(path, "mp4", made.images, H264, rate, metadata or {}, made.audio)
+        save_video(path, "mp4", made.images, H264, rate, metadata or {}, made.audio, each)
 
     def as_trimmed(
         self, start_time: float = 0.0, duration: float = 0.0, strict_duration: bool = False

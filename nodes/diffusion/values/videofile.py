@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy
 from torch import Tensor
 
+from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.values.audio import Audio, add_audio, checked
 from weft.nodes.diffusion.values.mediafile import Target, written
 from weft.nodes.diffusion.values.pixels import to_uint8
@@ -38,22 +39,34 @@ class Encoding:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+# The encoder of AV1 takes others, and then writes borders at random.
+_EVEN = {"libx264": "H.264", "libx265": "H.265", "libsvtav1": "AV1"}
 H264 = Encoding("libx264", "yuv420p")
 
 
+Each = Callable[[int, int], None]
+"""Is told of each picture that is written: how many there are so far, and in all. What it raises stops the writing."""
+
+
 def add_pictures(
-    container: OutputContainer, images: Tensor, codec: str, pixel_format: str, rate: Fraction, **options: str
+    container: OutputContainer, images: Tensor, how: Encoding, rate: Fraction, each: Each | None = None
 ) -> Callable[[], None]:
     """Add a stream to a container for pictures [B,H,W,C], in their order; alpha is left out.
 
-    `options` are those of the encoder. What is returned writes them, as in `add_audio`.
+    What is returned writes them, as in `add_audio`. Raises DiffusionError: sides that are not even, where they must be.
     """
     import av
 
+    _, height, width, _ = images.shape
+    if how.codec in _EVEN and (width % 2 or height % 2):
+        raise DiffusionError(
+            f"pictures of {width}x{height} cannot be a video in {_EVEN[how.codec]}: width and height must be even; "
+            "crop or scale them first"
+        )
     os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder of AV1 writes to stderr itself
-    stream: Any = container.add_stream(codec, rate=rate, options=options)
-    _, stream.height, stream.width, _ = images.shape
-    stream.pix_fmt = pixel_format
+    stream: Any = container.add_stream(how.codec, rate=rate, options=dict(how.options))
+    stream.width, stream.height = width, height
+    stream.pix_fmt = how.pixel_format
 
     def write() -> None:
         for number, image in enumerate(images):
@@ -61,6 +74,8 @@ def add_pictures(
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = number, 1 / rate
             container.mux(stream.encode(frame))
+            if each is not None:
+                each(number + 1, len(images))
         container.mux(stream.encode(None))
 
     return write
@@ -74,13 +89,14 @@ def save_video(
     rate: Fraction,
     metadata: Mapping[str, Any],
     audio: Audio | None = None,
+    each: Each | None = None,
 ) -> None:
     """Write pictures [B,H,W,C] and a sound, as far as the pictures last, as an MP4 (`mp4`) or a WebM (`webm`).
 
     Raises DiffusionError.
     """
     with written(target, kind, texts_of(metadata)) as container:
-        writes = [add_pictures(container, images, how.codec, how.pixel_format, rate, **how.options)]
+        writes = [add_pictures(container, images, how, rate, each)]
         if audio is not None:
             waveform, samples = checked(audio)
             longest = math.ceil(len(images) * samples / rate)
@@ -91,13 +107,21 @@ def save_video(
 
 
 def save_webm(
-    stream: IO[bytes], images: Tensor, codec: str, fps: float, crf: float, metadata: Mapping[str, Any]
+    stream: IO[bytes],
+    images: Tensor,
+    codec: str,
+    fps: float,
+    crf: float,
+    metadata: Mapping[str, Any],
+    each: Each | None = None,
 ) -> None:
     """Write pictures [B,H,W,C] as a WebM in VP9 (`vp9`) or AV1 (`av1`); alpha is left out.
 
     `crf` is 0 to 63; a higher one makes a smaller and a worse file. Raises DiffusionError.
     """
-    save_video(stream, "webm", images, webm_encoding(codec, crf), Fraction(round(fps * 1000), 1000), metadata)
+    save_video(
+        stream, "webm", images, webm_encoding(codec, crf), Fraction(round(fps * 1000), 1000), metadata, each=each
+    )
 
 
 def webm_encoding(codec: str, crf: float) -> Encoding:
