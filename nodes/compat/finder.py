@@ -82,7 +82,8 @@ def uninstall() -> None:
         if finder in sys.meta_path:
             sys.meta_path.remove(finder)
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in ROOTS | LAST and module.__name__.startswith(_PLACE):
+        ours = getattr(module, "__name__", "").startswith(_PLACE) or MADE in getattr(module, "__dict__", ())
+        if name.partition(".")[0] in ROOTS | LAST and ours:
             del sys.modules[name]
 
 
@@ -98,6 +99,7 @@ def _extras(fullname: str) -> ModuleSpec | None:
     if fullname.count(".") != 1 or not fullname.startswith("comfy_extras.") or not any(classes.names_in(fullname)):
         return None
     module = ModuleType(fullname, f"ComfyUI's {fullname}: those of its classes that Weft has.")
+    vars(module)[MADE] = True
     _with_missing(module, fullname)
     return ModuleSpec(fullname, _Made(module))
 

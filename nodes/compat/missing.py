@@ -118,6 +118,10 @@ def is_missing(thing: Any) -> bool:
     return isinstance(thing, Missing)
 
 
+_PROTOCOL = ("INPUT_TYPES", "RETURN_TYPES", "FUNCTION")
+"""What a class of a node has, which is asked for by hasattr."""
+
+
 class Missing(ABCMeta):
     """The class of placeholders: each is a class that stands for one name, `name`, and knows the `pack` it is for."""
 
@@ -135,6 +139,8 @@ class Missing(ABCMeta):
         )
 
     def __getattr__(cls, name: str) -> Any:
+        if name in _PROTOCOL and not _loading:
+            return cls._refused  # whoever reads the class as a node's is told what is wrong with it
         frame = _asking()
         if "__weft_placeholder__" not in vars(cls) and not name.startswith("__") and _how(frame) is not None:
             raise cls.__weft_error__()  # a class of the pack's, on a base that is missing

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from weft.engine.errors import DefinitionError
 from weft.engine.folders import Folders
 from weft.engine.schema.registry import Registry
 from weft.engine.settings import Settings
@@ -114,6 +115,19 @@ def test_what_a_pack_guards_fails_as_it_expects(load: Load) -> None:
         found += [hasattr(comfy.options, "nothing"), getattr(comfy.ldm.other, "nothing", 7)]
     """)
     assert module.found == ["module", "name", "attribute", False, 7]
+
+
+def test_a_node_whose_class_is_missing_is_told_as_that(load: Load) -> None:
+    module = load("""
+        from comfy_extras.nodes_strange import Strange
+
+        class Derived(Strange):
+            pass
+    """)
+    registry = Registry({"Strange": module.Strange, "Derived": module.Derived})
+    for class_type in registry:
+        with pytest.raises(DefinitionError, match=r"pack 'mine' uses comfy_extras\.nodes_strange\.Strange"):
+            registry[class_type]
 
 
 def test_a_placeholder_of_one_pack_is_none_of_the_next(load: Load) -> None:

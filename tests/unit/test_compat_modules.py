@@ -82,6 +82,14 @@ def test_input_files_may_say_where_they_are(place: Path) -> None:
     ]
 
 
+def test_without_a_folder_of_input_files_there_is_nothing_in_it(place: Path) -> None:
+    paths = module("folder_paths")
+    (place / "input/x.png").unlink()
+    (place / "input").rmdir()
+    assert list(Path(paths.get_input_directory()).iterdir()) == [] and not (place / "input").exists()
+    assert paths.get_annotated_filepath("x.png") == str(place / "input/x.png")
+
+
 def test_new_files_are_numbered_on_within_the_folder(place: Path) -> None:
     paths = module("folder_paths")
     (place / "output/sub").mkdir()

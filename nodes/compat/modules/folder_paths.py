@@ -165,8 +165,13 @@ def add_model_folder_path(folder_name: str, full_folder_path: str, is_default: b
 
 
 def get_input_directory() -> str:
-    """The folder of input files."""
-    return str(folders().input)
+    """The folder of input files. Where it is not there, an empty one: packs list it to say what their nodes take."""
+    found = folders()
+    if found.input.is_dir():
+        return str(found.input)
+    empty = found.output_folder("temp") / "no-input"
+    empty.mkdir(parents=True, exist_ok=True)
+    return str(empty)
 
 
 def get_output_directory() -> str:
@@ -210,7 +215,7 @@ def get_annotated_filepath(name: str, default_dir: str | None = None) -> str:
     plain, base = annotated_filepath(name)
     if base is None and default_dir is None and os.path.isabs(plain):
         return str(folders().find("input", plain))
-    return os.path.join(base if base is not None else default_dir or get_input_directory(), plain)
+    return os.path.join(base if base is not None else default_dir or folders().input, plain)
 
 
 def exists_annotated_filepath(name: str) -> bool:
