@@ -234,6 +234,7 @@ _FILES = {
     ),
     "arranging": (
         "BatchImagesNode",
+        "BatchLatentsNode",
         "BatchMasksNode",
         "ImageFlip",
         "ImageRotate",

@@ -1,13 +1,14 @@
-"""Pictures turned, mirrored, repeated, put beside each other; pictures and masks put into one batch."""
+"""Pictures turned, mirrored, repeated, put beside each other; pictures, masks and latents put into one batch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import reduce
 from typing import Annotated, Any
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Autogrow, Boolean, Combo, Int
-from weft.nodes.core.types import NEWER, Image, Mask
+from weft.nodes.core.types import NEWER, Image, Latent, Mask
 
 IMAGES = "comfy_extras.nodes_images"
 TRANSFORM = "image/transform"
@@ -112,3 +113,15 @@ def BatchMasksNode(*, masks: Annotated[Mapping[str, Any], _row("mask", "MASK")])
     from weft.nodes.diffusion.values.arranging import join_masks
 
     return join_masks([*masks.values()])
+
+
+@node(display_name="Batch Latents", category="latent", python_module=NEWER)
+def BatchLatentsNode(*, latents: Annotated[Mapping[str, Any], _row("latent", "LATENT")]) -> Latent:
+    """Put latents into one batch.
+
+    Args:
+        latents: The latents, in their order; all are resized to the first.
+    """
+    from weft.nodes.diffusion.values.latents import join
+
+    return reduce(join, latents.values())

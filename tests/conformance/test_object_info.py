@@ -51,7 +51,7 @@ GREW = {
 }
 """Classes to which newer versions gave outputs or optional inputs that templates use: they have those as well."""
 
-UNSAVED = {"LoraLoaderBypass", "LoraLoaderBypassModelOnly", "PrimitiveBoundingBox"}
+UNSAVED = {"BatchLatentsNode", "LoraLoaderBypass", "LoraLoaderBypassModelOnly", "PrimitiveBoundingBox"}
 """Newer classes that no template has: their declarations are those of ComfyUI's documentation."""
 
 LATER_CHOICES = {

@@ -64,6 +64,13 @@ def test_a_row_of_pictures_becomes_one_batch() -> None:
     row = {f"images.image{index}": [str(index), 0] for index in (0, 2, 1)}
     prompt = {"0": picture(8, 4), "1": picture(8, 4, 2), "2": picture(4, 4), "all": node("BatchImagesNode", **row)}
     assert run(prompt, "all")["all"][0].shape == (4, 4, 8, 3)
+    latents = {
+        "0": node("EmptyLatentImage", width=64, height=64, batch_size=2),
+        "1": node("EmptyLatentImage", width=128, height=64, batch_size=1),
+        "all": node("BatchLatentsNode", **{"latents.latent0": ["0", 0], "latents.latent1": ["1", 0]}),
+    }
+    (latent,) = run(latents, "all")["all"]
+    assert (latent["samples"].shape, latent["batch_index"]) == ((3, 4, 8, 8), [0, 1, 0])
     with pytest.raises(InvalidWorkflow, match=r"images\.image0"):
         run({"all": node("BatchImagesNode")}, "all")
 
