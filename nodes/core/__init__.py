@@ -329,6 +329,7 @@ _FILES = {
         "CLIPMergeSubtract",
         "CLIPSave",
         "CheckpointSave",
+        "LoraSave",
         "ModelMergeAdd",
         "ModelMergeBlocks",
         "ModelMergeSimple",

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from weft.engine.context import RunContext
-from weft.engine.schema.authoring import ExtraPnginfo, PromptJson, node
-from weft.engine.schema.sockets import Float, String
+from weft.engine.schema.authoring import ExtraPnginfo, PromptJson, Tooltip, node
+from weft.engine.schema.sockets import Boolean, Combo, Float, Int, String
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.types import Clip, Model, Vae
 
@@ -232,6 +232,45 @@ def VAESave(
 
     metadata = _metadata(prompt, extra_pnginfo, context)
     _write(filename_prefix, lambda stream, path: save_vae(stream, require(vae, "VAE"), metadata), context)
+
+
+@node(
+    display_name="Extract and Save Lora",
+    category="_for_testing",
+    python_module="comfy_extras.nodes_lora_extract",
+    output_node=True,
+    experimental=True,
+)
+def LoraSave(
+    *,
+    filename_prefix: Annotated[str, String(default="loras/ComfyUI_extracted_lora", multiline=False)],
+    rank: Annotated[int, Int(default=8, min=1, max=4096, step=1)],
+    lora_type: Annotated[str, Combo(("standard", "full_diff"), multiselect=False)],
+    bias_diff: Annotated[bool, Boolean(default=True)],
+    model_diff: Annotated[Model, Tooltip("What ModelMergeSubtract gives.")] | None = None,
+    text_encoder_diff: Annotated[Clip, Tooltip("What CLIPMergeSubtract gives.")] | None = None,
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    context: RunContext,
+) -> None:
+    """Write the difference between two models as a LoRA.
+
+    Args:
+        filename_prefix: Subfolder of the output folder and beginning of the file's name.
+        rank: How many numbers each row and column gets: more are nearer to the difference, and a larger file.
+        lora_type: standard for factors of this rank, full_diff for the difference itself.
+        bias_diff: Keep the difference of what has no factors, such as biases, too.
+    """
+    from weft.nodes.diffusion.weights.lora_extract import save_lora
+
+    metadata, full = _metadata(prompt, extra_pnginfo, context), lora_type == "full_diff"
+    _write(
+        filename_prefix,
+        lambda stream, path: save_lora(
+            stream, model_diff, text_encoder_diff, rank=rank, full=full, biases=bias_diff, metadata=metadata
+        ),
+        context,
+    )
 
 
 def _saver(encoder: TextEncoder, metadata: dict[str, str]) -> Callable[[IO[bytes], Path], None]:
