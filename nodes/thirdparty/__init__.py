@@ -44,6 +44,7 @@ _NAMED = {
         "ImpactMakeImageBatch": "ImpactMakeImageBatch",
         "ImpactSwitch": "ImpactSwitch",
         "ToBasicPipe": "ToBasicPipe",
+        "ToBinaryMask": "ToBinaryMask",
     },
     "essentials": {
         "GetImageSize+": "GetImageSizePlus",
@@ -54,6 +55,7 @@ _NAMED = {
         "MaskPreview+": "MaskPreviewPlus",
         "SimpleMath+": "SimpleMathPlus",
     },
+    "kjresize": {"ImageResizeKJv2": "ImageResizeKJv2"},
     "videohelper": {"VHS_LoadVideo": "LoadVideoUpload", "VHS_VideoCombine": "VideoCombine"},
     "easyuse": {
         "easy anythingIndexSwitch": "EasyAnythingIndexSwitch",
@@ -79,6 +81,7 @@ _NAMED = {
         "CR Prompt Text": "CrPromptText",
         "CR Seed": "CrSeed",
         "CR Text": "CrText",
+        "Concat Text _O": "ConcatTextO",
         "Float": "LiteralFloat",
         "FloatConstant": "FloatConstant",
         "GetImageSizeAndCount": "GetImageSizeAndCount",
@@ -97,6 +100,7 @@ _NAMED = {
         "Text Concatenate": "TextConcatenate",
         "Text Multiline": "TextMultiline",
         "Text String": "TextString",
+        "Text _O": "TextO",
         "Text to Conditioning": "TextToConditioning",
         "Text to Console": "TextToConsole",
         "mxSlider": "MxSlider",

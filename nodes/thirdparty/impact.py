@@ -19,6 +19,7 @@ from weft.nodes.core.types import (
     Image,
     Latent,
     LatentImage,
+    Mask,
     Model,
     Negative,
     Positive,
@@ -195,6 +196,19 @@ def ImpactImageInfo(
     """
     batch, height, width, channel = value.shape
     return batch, height, width, channel
+
+
+@node(class_type="ToBinaryMask", display_name="ToBinaryMask")
+def ToBinaryMask(
+    *, mask: Mask, threshold: Annotated[int, Int(default=20, min=1, max=255)]
+) -> Annotated[Mask, Output("MASK")]:
+    """Masks that are 1 above a threshold, and 0 elsewhere.
+
+    Args:
+        mask: The masks.
+        threshold: Of 255.
+    """
+    return (mask > threshold / 255).float()
 
 
 def _batched(images: list[Any]) -> Any:

@@ -25,6 +25,7 @@ mx = marker("ComfyUI-mxToolkit", "mxToolkit")
 comfymath = marker("ComfyMath", "math")
 was = marker("was-node-suite-comfyui", "WAS Suite")
 literals = marker("ComfyLiterals", "Literals")
+quality = marker("QualityOfLifeSuit_Omar92", "Quality of Life")
 
 LIMIT = 2**63 - 1
 _NUMBER = Tooltip("The number.")
@@ -354,6 +355,20 @@ def TextToConsole(
 ) -> tuple[OutString]:
     """Show a text, and pass it on."""
     return passed_on(UI(text=[text]), text)
+
+
+@quality(class_type="Text _O", display_name="Text _O")
+def TextO(*, text: Lines) -> OutString:
+    """A text of several lines."""
+    return text
+
+
+@quality(class_type="Concat Text _O", display_name="Concat Text _O")
+def ConcatTextO(
+    *, text1: TextIn, text2: TextIn, separator: Annotated[str, String(default=","), Tooltip("What stands between.")]
+) -> OutString:
+    """Put two texts together."""
+    return f"{text1}{separator}{text2}"
 
 
 @literals(class_type="Int", display_name="Int")

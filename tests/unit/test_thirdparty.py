@@ -76,6 +76,7 @@ VALUES: list[tuple[str, dict[str, Any], tuple[Any, ...]]] = [
     ("StringConstantMultiline", {"string": " a \n\n b", "strip_newlines": True}, ("a\nb",)),
     ("JoinStrings", {"delimiter": "-", "string1": "a", "string2": "b"}, ("a-b",)),
     ("JoinStringMulti", {"inputcount": 3, "string_1": "a", "string_3": "c", "string_4": "x"}, ("a  c",)),
+    ("Concat Text _O", {"text1": "a", "text2": "b", "separator": ","}, ("a,b",)),
     ("JoinStringMulti", {"inputcount": 2, "string_1": "a", "string_2": "b", "return_list": True}, (["a", "b"],)),
     ("PatchModelPatcherOrder", {"model": 1, "patch_order": "x", "full_load": "auto"}, (1,)),
     ("ImpactExecutionOrderController", {"signal": 1, "value": 2}, (1, 2)),
@@ -167,6 +168,44 @@ def test_image_resize(
         assert made[0, :, 5, 0].tolist() == [0, 0, 1, 1, 1, 1, 1, 0, 0, 0], "black above and below"
     else:
         assert bool((made == 1).all())
+
+
+FITS = [
+    ("stretch", (10, 7), 0, (10, 7)),
+    ("stretch", (0, 10), 2, (40, 10)),
+    ("resize", (10, 10), 0, (10, 5)),
+    ("resize", (0, 10), 0, (20, 10)),
+    ("resize", (30, 30), 4, (28, 12)),
+    ("crop", (10, 10), 0, (10, 10)),
+    ("pad", (10, 10), 0, (10, 10)),
+    ("pad_edge", (11, 11), 2, (10, 10)),
+]
+
+
+@pytest.mark.parametrize(("fit", "size", "multiple", "expected"), FITS)
+@pytest.mark.parametrize("channels", [3, 4])
+def test_resize_of_kj(fit: str, size: tuple[int, int], multiple: int, expected: tuple[int, int], channels: int) -> None:
+    given = {"width": size[0], "height": size[1], "upscale_method": "bilinear", "keep_proportion": fit}
+    given |= {"pad_color": "255, 0, 0", "crop_position": "top", "divisible_by": multiple}
+    made, width, height, mask = call("ImageResizeKJv2", image=torch.ones(2, 20, 40, channels), **given)
+    assert (width, height) == (made.shape[2], made.shape[1]) == expected
+    assert made.shape == (*mask.shape, channels)
+    padded = mask[0, :, 0].tolist()
+    assert padded == ([0] * 5 + [1] * 5 if fit.startswith("pad") else [0] * height), "the picture is at the top"
+    assert made[0, -1, 0].tolist()[:3] == ([1, 0, 0] if fit == "pad" else [1, 1, 1])
+
+
+def test_a_mask_is_resized_with_its_pictures() -> None:
+    given = {"width": 4, "height": 4, "upscale_method": "nearest-exact", "keep_proportion": "crop"}
+    given |= {"pad_color": "0", "crop_position": "right", "divisible_by": 0}
+    mask = torch.zeros(1, 8, 16)
+    mask[..., 12:] = 1
+    made = call("ImageResizeKJv2", image=torch.zeros(1, 8, 16, 3), mask=mask, **given)[3]
+    assert made[0, 0].tolist() == [0, 0, 1, 1]
+    assert call("ToBinaryMask", mask=torch.tensor([[[0.05, 0.1]]]), threshold=20)[0].tolist() == [[[0, 1]]]
+    for bad in ({"mask": torch.zeros(1, 8, 8)}, {"pad_color": "red", "keep_proportion": "pad"}):
+        with pytest.raises(Exception, match="the mask is 8x8|pad_color is 'red'"):
+            call("ImageResizeKJv2", image=torch.zeros(1, 8, 16, 3), **(given | bad))
 
 
 def test_batches() -> None:
