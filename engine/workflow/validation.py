@@ -225,11 +225,12 @@ class _Validation:
         needed = graph.needed(wanted)
         for node_id, node in nodes.items():
             if node_id in needed and (found := self.classes[node.class_type]) is not None:
-                issues = list(self.node_issues(node_id, node, found))
                 validates = found.options.validates
-                if validates is not None and not issues and self.executable and node_id not in self.judged:
-                    issues += self.own_issues(node_id, node, found, validates)
-                yield from issues
+                if validates is None or not self.executable or node_id in self.judged:
+                    yield from self.node_issues(node_id, node, found)
+                    continue
+                issues = list(self.node_issues(node_id, node, found))
+                yield from issues or self.own_issues(node_id, node, found, validates)
         for cycle in graph.cycles():
             if cycle[0] in needed:
                 names = [f'{node_id} "{title_of(self.prompt, node_id, self.registry)}"' for node_id in cycle]
@@ -243,6 +244,8 @@ class _Validation:
         inputs, schema, options = node.inputs, found.schema, found.options
         left_out = unused(inputs, schema, options)
         declared = schema.given(inputs)
+        validates = options.validates
+        typed = validates is None or not validates.types
         for name, spec in declared.items():
             if name in left_out:
                 continue
@@ -253,7 +256,6 @@ class _Validation:
                 if spec.section == "required":
                     yield self.missing(node_id, node, declared, spec)
             elif type(inputs[name]) is Link or type(inputs[name]) is list:
-                typed = options.validates is None or not options.validates.types
                 yield from self.link_issues(node_id, spec.name, inputs[name], spec, typed=typed)
             elif not spec.socket.takes_values:
                 message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
@@ -261,7 +263,7 @@ class _Validation:
                 extra = self.extra(spec, received_value=inputs[name])
                 yield self.issue(node_id, "bad_linked_input", message, name, details=name, hint=hint, extra=extra)
             else:
-                free = options.validates is not None and options.validates.covers(name)
+                free = validates is not None and validates.covers(name)
                 yield from self.value_issues(node_id, spec, unwrapped(inputs[name]), free=free)
         for name, value in inputs.items():
             # ComfyUI lets undeclared constants be and passes undeclared links on: those must lead somewhere.
