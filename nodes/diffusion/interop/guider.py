@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.interop.model import BaseModel, levels_of
+from weft.nodes.diffusion.interop.base_model import BaseModel, levels_of
 from weft.nodes.diffusion.interop.solving import ComfySampler
 from weft.nodes.diffusion.interop.wrappers import WrapperExecutor, WrappersMP, wrappers_in
 from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, noise_mask_for, resolve_sides

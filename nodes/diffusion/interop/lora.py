@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.interop.base_model import ModelLike
 from weft.nodes.diffusion.interop.clip import ClipNames
-from weft.nodes.diffusion.interop.model import ModelNames
 from weft.nodes.diffusion.interop.weights import MODEL_PREFIX, digest
 from weft.nodes.diffusion.weights.lora import Lora
 from weft.nodes.diffusion.weights.lora_formats import split_key
@@ -40,7 +40,7 @@ def lora_of(tensors: Mapping[str, Tensor]) -> Lora:
     return Lora(Path("a state dict"), ("given", digest(tensors[key] for key in sorted(tensors))), layers, unknown)
 
 
-def model_layers(model: ModelNames) -> Iterator[tuple[str, str]]:
+def model_layers(model: ModelLike) -> Iterator[tuple[str, str]]:
     """(a layer's name in a LoRA, the key of its weight), of a MODEL."""
     names = model.kind.names()
     modules = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]

@@ -7,7 +7,7 @@ its name. Strength and share of the weight itself are both given: weight * stren
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -198,6 +198,12 @@ def _kind(value: Any) -> tuple[str, Any]:
 def keys_of(names: Mapping[str, str]) -> dict[str, str]:
     """key -> parameter of a diffusion model. names: parameter -> its name in a single file."""
     return {MODEL_PREFIX + stored: parameter for parameter, stored in names.items()}
+
+
+def model_weights(network: PatchedNetwork, names: Mapping[str, str]) -> Iterator[tuple[str, Tensor]]:
+    """(key, weight without patches) of a diffusion model. names: as keys_of's."""
+    for key, name in keys_of(names).items():
+        yield key, network.base.get_parameter(name)
 
 
 def not_carried(what: str) -> DiffusionError:

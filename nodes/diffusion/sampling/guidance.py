@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, finite_number
-from weft.nodes.diffusion.interop.model import BaseModel, levels_of
+from weft.nodes.diffusion.interop.base_model import BaseModel, levels_of
 from weft.nodes.diffusion.interop.wrappers import WrapperExecutor, WrappersMP, check_obeyed, wrappers_in
 from weft.nodes.diffusion.sampling.conditions import Area, Condition, SamplingRun, resolve, resolve_sides
 from weft.nodes.diffusion.sampling.gathering import NetworkCall, evaluate

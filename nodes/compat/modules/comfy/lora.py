@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor
 
+from weft.nodes.diffusion.interop.base_model import BaseModel
 from weft.nodes.diffusion.interop.clip import CondStage
 from weft.nodes.diffusion.interop.lora import clip_layers, layers_of, model_layers
-from weft.nodes.diffusion.interop.model import BaseModel
 from weft.nodes.diffusion.interop.weights import LayerPatch
 
 

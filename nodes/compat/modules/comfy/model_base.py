@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weft.nodes.diffusion.interop.model import BaseModel, ModelType
+from weft.nodes.diffusion.interop.base_model import BaseModel, ModelType
 
 __all__ = ["BaseModel", "ModelType"]
 

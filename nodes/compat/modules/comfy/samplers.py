@@ -18,8 +18,8 @@ from torch import Tensor
 from weft.nodes.compat.modules.comfy import sampler_helpers
 from weft.nodes.compat.modules.comfy.k_diffusion import sampling as k_diffusion_sampling
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.interop.base_model import levels_of
 from weft.nodes.diffusion.interop.guider import BaseGuider, conditions_of, resolved
-from weft.nodes.diffusion.interop.model import levels_of
 from weft.nodes.diffusion.interop.process import taken
 from weft.nodes.diffusion.interop.solving import KSAMPLER, KSamplerX0Inpaint
 from weft.nodes.diffusion.interop.solving import ComfySampler as Sampler
