@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIFTED = {"invalid_input_type", "return_type_mismatch", "required_input_missing", "unknown_input_type"}
 """What a prompt with values or links in the wrong places looks like."""
 
+RANGES = {"value_smaller_than_min", "value_bigger_than_max"}
+
 Json = dict[str, Any]
 
 
@@ -89,3 +91,23 @@ def test_the_page_of_templates_is_up_to_date() -> None:
     assert documents.keys() == templates().keys() == index.keys()
     made = script.page(documents, index, Registry.discover())
     assert made == script.PAGE.read_text(encoding="utf-8"), "make it anew: python docs/templates.py"
+
+
+def test_saves_of_newer_classes_are_read_as_they_were_meant() -> None:
+    """Each node by itself, as it is declared here: no value goes to another widget, none is out of range."""
+    registry, dump = Registry.discover(), document("object_info")
+    read = 0
+    for name, template in templates().items():
+        for canvas in (template, *(template.get("definitions") or {}).get("subgraphs", ())):
+            for saved in canvas["nodes"]:
+                if saved["type"] in dump or saved["type"] not in registry:
+                    continue
+                slots = [{**slot, "link": None} for slot in saved.get("inputs") or ()]
+                alone = {**saved, "inputs": slots, "outputs": [], "mode": 0}
+                workflow = Workflow.parse({"nodes": [alone], "links": [], "version": 0.4})
+                prompt = to_prompt(workflow, registry)
+                assert wrong(prompt, workflow, registry) == [], name
+                found = {issue.code for issue in validate(prompt, registry, executable=False)}
+                assert found.isdisjoint(SHIFTED - {"required_input_missing"} | RANGES), (name, saved["type"])
+                read += 1
+    assert read > 800
