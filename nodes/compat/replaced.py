@@ -33,7 +33,8 @@ def replaced(pack: str) -> list[str]:
 
 def _changed() -> Iterator[str]:
     for name, module in list(sys.modules.items()):
-        first = getattr(module, "__dict__", {}).get(FIRST)
+        # A module has two names; packs know ComfyUI's.
+        first = getattr(module, "__dict__", {}).get(FIRST) if not name.startswith("weft.") else None
         for attribute, value in (first or {}).items():
             if callable(value) and vars(module).get(attribute) is not value:
                 yield f"{name}.{attribute}"

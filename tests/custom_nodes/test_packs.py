@@ -63,9 +63,11 @@ def test_all_load_and_none_is_silent_about_what_it_tried(session: Session) -> No
     assert sorted(session.said) == [  # type: ignore[attr-defined]
         "pack 'comfyroll' tried to install python_bidi arabic_reshaper; do it yourself: "
         "pip install python_bidi arabic_reshaper",
+        "pack 'efficiency' replaces comfy.sample.prepare_noise: Weft's own nodes do not call it",
         f"pack 'impact' tried to start a process: {sys.executable} "
         f"{(session.settings.custom_nodes[0] / 'impact' / 'install.py')}",
         "pack 'upscale' tried to open https://example.com/scripts.zip",
+        "pack 'video-helper' replaces latent_preview.get_previewer: Weft's own nodes do not call it",
         "pack 'was' tried to start a process: git --version",
     ]
     lacks = {pack.name: set(pack.lacks) for pack in session.custom_nodes if pack.lacks}
