@@ -44,7 +44,7 @@ def ImageResizePlus(
         condition: Which pictures are resized; others stay as they are.
         multiple_of: What both sides are multiples of in the end, by cutting; 0 for any.
     """
-    from weft.nodes.thirdparty.resizing import resized
+    from weft.nodes.diffusion.values.fitting import resized
 
     made = resized(image, width, height, interpolation, method, condition, multiple_of)
     return made, made.shape[2], made.shape[1]

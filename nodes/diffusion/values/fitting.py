@@ -1,4 +1,4 @@
-"""How ComfyUI_essentials' ImageResize+ finds a size: derived from what its documentation says of each option."""
+"""Pictures made to fit a size, as ImageResize+ of ComfyUI_essentials does: derived from what is said of its options."""
 
 from __future__ import annotations
 
