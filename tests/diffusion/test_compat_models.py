@@ -102,6 +102,27 @@ def test_a_sampling_of_a_pack_has_the_numbers_of_the_node(sd1: LoadedCheckpoint)
     assert isinstance(sd1.model.get_model_object("model_sampling"), ms.EPS)
 
 
+def test_what_would_be_lost_on_a_view_is_refused(sd1: LoadedCheckpoint) -> None:
+    """`model.model` and its like are made when they are asked for; a copy of the levels is the pack's own."""
+    import copy
+
+    import comfy.model_sampling as ms
+
+    model = sd1.model.clone()
+    with pytest.raises(DiffusionError, match="another 'apply_model' of model.model cannot be carried"):
+        model.model.apply_model = print
+    with pytest.raises(DiffusionError, match="another 'clip_l' of clip.cond_stage_model"):
+        sd1.clip.cond_stage_model.clip_l = print
+    levels = model.get_model_object("model_sampling")
+    with pytest.raises(DiffusionError, match="copy it, change the copy"):
+        levels.set_sigmas(levels.sigmas * 2)
+    own = copy.deepcopy(levels)
+    own.set_sigmas(levels.sigmas * 2)
+    model.add_object_patch("model_sampling", own)
+    assert model.sampling.sigma_max == 2 * sd1.model.sampling.sigma_max
+    assert isinstance(model.model.model_sampling, ms.EPS) and model.model.model_sampling is own
+
+
 def test_flow_shifts() -> None:
     import comfy.model_sampling as ms
 

@@ -279,3 +279,22 @@ def test_model_management_knows_the_run() -> None:
     mm.load_models_gpu([]), mm.unload_all_models(), mm.soft_empty_cache()
     with pytest.raises(mm.InterruptProcessingException):
         raise mm.InterruptProcessingException
+
+
+def test_a_run_stops_between_two_predictions(
+    model: ModelPatcher, prompts: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a pack reports no step."""
+    import comfy.model_management as mm
+
+    calls: list[int] = []
+
+    def asked() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise mm.InterruptProcessingException
+
+    monkeypatch.setattr(mm, "throw_exception_if_processing_interrupted", asked)
+    with pytest.raises(mm.InterruptProcessingException):
+        by_comfy(model, latent(), **prompts, sampler_name="euler", scheduler="normal", steps=5, cfg=4.0)
+    assert len(calls) == 2

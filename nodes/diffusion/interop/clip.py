@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.interop.weights import KeyPatch, patched
+from weft.nodes.diffusion.interop.weights import KeyPatch, not_carried, patched
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
@@ -175,9 +175,15 @@ class ClipPatcher:
 class CondStage:
     """`clip.cond_stage_model`: the text encoders, together or one of them (`.clip_l`)."""
 
+    _clip: ClipNames
+    names: tuple[str, ...]
+
     def __init__(self, clip: ClipNames, names: Sequence[str] = ()) -> None:
-        self._clip = clip
-        self.names = tuple(names or (encoder.name for encoder in clip.encoders))
+        vars(self).update(_clip=clip, names=tuple(names or (encoder.name for encoder in clip.encoders)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # A view, made anew each time: a change of it would be lost.
+        raise not_carried(f"another {name!r} of clip.cond_stage_model")
 
     def __getattr__(self, name: str) -> CondStage:
         if name in self.names:

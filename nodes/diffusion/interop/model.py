@@ -27,10 +27,15 @@ SAMPLING, FORMAT, NETWORK = "model_sampling", "latent_format", "diffusion_model"
 
 
 class _ModelOf(BaseModel):
-    """The network of a MODEL."""
+    """The network of a MODEL: a view, made anew each time, so that a change of it would be lost."""
+
+    _patcher: ModelNames
 
     def __init__(self, patcher: ModelNames) -> None:
-        self._patcher = patcher
+        super().__setattr__("_patcher", patcher)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise not_carried(f"another {name!r} of model.model")
 
     @property
     def current_patcher(self) -> ModelNames:

@@ -116,7 +116,6 @@ class Levels(nn.Module):
     def _take(self, native: ModelSampling) -> None:
         self.native = native
         self.sigma_data = native.sigma_data
-        self.shows_it_alone = False
         self.register_buffer("sigmas", native.sigmas)
         self.register_buffer("log_sigmas", native.log_sigmas)
 
@@ -225,9 +224,28 @@ _LEVELS: Mapping[type, type[Levels]] = {
 }
 
 
+class _View:
+    """An object that shows what a model has, until it is copied: a change of it would be lost, so it raises."""
+
+    _shows = 0
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if _is_view(self):
+            raise DiffusionError(
+                f"a model's model_sampling is read, and its {name!r} not set: copy it, change the copy, and give that "
+                "to the model with add_object_patch"
+            )
+        super().__setattr__(name, value)
+
+
+def _is_view(given: Any) -> bool:
+    # A copy has the mark of what it was copied from.
+    return getattr(given, "_shows", 0) == id(given)
+
+
 @cache
 def _class_for(clock: type, prediction: str) -> type[Levels]:
-    return type("ModelSampling", (_LEVELS.get(clock, Levels), _TARGETS[prediction]), {})
+    return type("ModelSampling", (_View, _LEVELS.get(clock, Levels), _TARGETS[prediction]), {})
 
 
 def shown(native: ModelSampling) -> Any:
@@ -239,7 +257,7 @@ def shown(native: ModelSampling) -> Any:
     nn.Module.__init__(view)
     view.settings = {}
     view._take(native)
-    view.shows_it_alone = True
+    view.__dict__["_shows"] = id(view)
     return view
 
 
@@ -251,7 +269,7 @@ def taken(given: Any) -> ModelSampling:
     """
     if isinstance(given, ModelSampling):
         return given
-    if getattr(given, "shows_it_alone", False) and given.sigma_data == given.native.sigma_data:
+    if _is_view(given):
         native: ModelSampling = given.native
         return native
     missing = [name for name in INTERFACE if not hasattr(given, name)]

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from weft.nodes.compat.modules.comfy import sampler_helpers
+from weft.nodes.compat.modules.comfy import model_management, sampler_helpers
 from weft.nodes.compat.modules.comfy.k_diffusion import sampling as k_diffusion_sampling
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.interop.base_model import levels_of
@@ -151,6 +151,7 @@ def calc_cond_batch(
     model: Any, conds: Sequence[Any], x_in: Tensor, timestep: Tensor, model_options: Mapping[str, Any]
 ) -> list[Tensor]:
     """The prediction of each list of conditions at x and noise levels [B]; 0 for None or an empty one."""
+    model_management.throw_exception_if_processing_interrupted()
     network = _network(model)
     sides = [conditions_of(side, network, f"side {place}") for place, side in enumerate(conds)]
     evaluation = network.evaluation(x_in, levels_of(timestep), _own(model_options))
