@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, node
@@ -57,7 +57,8 @@ def SamplerCustom(
 
     start = noise.RandomNoise(noise_seed) if add_noise else noise.NoNoise(noise_seed)
     guider = guiders.Guider(model, CFG(positive, negative, cfg))
-    return custom_sample(guider, sampler, sigmas, start, latent_image, callback=reporter(context), steps=context.steps)
+    given: dict[str, Any] = {"callback": reporter(context), "steps": context.steps, "warn": context.warn}
+    return custom_sample(guider, sampler, sigmas, start, latent_image, **given)
 
 
 @node(category="sampling/custom_sampling", python_module=MODULE, trajectory=of_custom_sampler)
@@ -74,7 +75,8 @@ def SamplerCustomAdvanced(
     """
     from weft.nodes.diffusion.sampling.custom import custom_sample
 
-    return custom_sample(guider, sampler, sigmas, noise, latent_image, callback=reporter(context), steps=context.steps)
+    given: dict[str, Any] = {"callback": reporter(context), "steps": context.steps, "warn": context.warn}
+    return custom_sample(guider, sampler, sigmas, noise, latent_image, **given)
 
 
 @node(category="_for_testing/custom_sampling/noise", python_module=MODULE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import torch
 
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
-    from weft.nodes.diffusion.weights.lora import LoraReport
     from weft.nodes.diffusion.weights.memory import DeviceMemory
 
 ClipFile = Annotated[str, weights("text_encoders")]
@@ -405,31 +404,9 @@ def _with_lora(
 
     lora = load_lora(context.folders.find("loras", name))
     model, clip, report = apply_lora(model, clip, lora, strength_model, strength_clip)
-    _tell(name, report, context)
+    for message in report.said(name):
+        context.warn(message)
     return model, clip
-
-
-def _tell(name: str, report: LoraReport, context: RunContext) -> None:
-    """Warn of what a LoRA has and this model does not take."""
-    for what, reasons in (("left out", report.misfits), ("no effect of", report.inert)):
-        if reasons:
-            more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-            context.warn(f"{name}: {what} {_counted(reasons, 'layer')}: {next(iter(reasons.values()))}{more}")
-    if report.unmatched:
-        what = f"{_counted(report.unmatched, 'key')} of no layer in this model"
-        context.warn(f"{name}: {what}: {_named(report.unmatched)}")
-    if report.left_out and not report.matched:
-        context.warn(f"{name} has nothing for what it was put on, but {_named(report.left_out)}")
-
-
-def _counted(things: Sized, what: str) -> str:
-    return f"{len(things)} {what}{'s' if len(things) > 1 else ''}"
-
-
-def _named(keys: Iterable[str]) -> str:
-    """The first of several keys, in the order of the alphabet."""
-    first = sorted(keys)
-    return ", ".join(first[:3]) + (", ..." if len(first) > 3 else "")
 
 
 @node(display_name="Load Checkpoint With Config (DEPRECATED)", category="advanced/loaders", deprecated=True)

@@ -120,7 +120,8 @@ def sampled(
     from weft.nodes.diffusion.sampling.stages import ksampler_stage
 
     stage = ksampler_stage(model.sampling, guidance, noise, **settings, mode=context.settings.sampling)
-    return ksample(model, latent, stage, callback=reporter(context), warn=warner(context), steps=context.steps)
+    said = {"warn": warner(context), "tell": context.warn}
+    return ksample(model, latent, stage, callback=reporter(context), **said, steps=context.steps)
 
 
 def reporter(context: RunContext) -> Callback:

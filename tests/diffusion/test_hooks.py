@@ -203,6 +203,21 @@ def test_a_hook_for_another_model(sd1: LoadedCheckpoint, tmp_path: Path) -> None
         sampled(sd1.model, conditionings)
 
 
+def test_what_a_hook_leaves_out_is_told_once(sd1: LoadedCheckpoint, lora: Lora, tmp_path: Path) -> None:
+    tensors = {
+        f"{layer}.lora_{role}.weight": each for layer, roles in lora.layers.items() for role, each in roles.items()
+    }
+    odd = {f"lora_unet_nowhere.lora_{role}.weight": torch.zeros(2, 2) for role in ("up", "down")}
+    save_file({**tensors, **odd}, tmp_path / "odd.safetensors")
+    plain: Any = None
+    told: list[str] = []
+    model = HookedModel(sd1.model, plain, [10.0, 1.0], told.append)
+    hooks = hook(load_lora(tmp_path / "odd.safetensors"), 1.0, Keyframe(1.0), Keyframe(0.5, 0.9))
+    for level in (10.0, 1.0, 0.1):
+        model.denoiser(hooks, level)
+    assert told == ["odd.safetensors: 1 key of no layer in this model: lora_unet_nowhere"]
+
+
 def test_another_checkpoint_as_a_hook(sd1: LoadedCheckpoint, open_checkpoint: Callable[..., Any]) -> None:
     """At strength 1 it is that checkpoint; on a model with a LoRA the LoRA stays."""
     other: LoadedCheckpoint = open_checkpoint("sd1", seed=1)

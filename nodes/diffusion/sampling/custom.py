@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.interop.wrappers import around_run
 from weft.nodes.diffusion.sampling.guiders import Guider
 from weft.nodes.diffusion.sampling.noise import Noise
@@ -34,13 +34,14 @@ def custom_sample(
     latent: Latent,
     callback: Callback | None = None,
     steps: StepStore | None = None,
+    warn: Warn = python_warning,
 ) -> tuple[Latent, Latent]:
     """Solve `sigmas` from the latent with noise.
 
     Args:
         sigmas: [n+1] for n steps. [] and [0.0] give the latent as it is, one sigma the latent with noise of its level.
         noise: what is added at the start; its seed is that of the noise which the sampler adds on its way.
-        latent, callback, steps: as ksample's.
+        latent, callback, steps: as ksample's. warn: told of what is left out of hooks.
 
     Returns:
         (the latent where the schedule ends, the last prediction of the noise-free latent), both as ksample's.
@@ -59,7 +60,7 @@ def custom_sample(
         return _in_form(guider, sampler, sigmas, noise, latent, callback)
     last: list[Tensor] = []
     stage = Stage(guider.guidance, sampler, sigmas, noise)
-    result, _ = solve(guider.model, latent, stage, callback=callback, steps=steps, last=last)
+    result, _ = solve(guider.model, latent, stage, callback=callback, steps=steps, last=last, warn=warn)
     # A plain tensor, as solve gives.
     denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result.clone()
     return {**latent, "samples": result}, {**latent, "samples": denoised}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.errors import Warn, python_warning
 from weft.nodes.diffusion.weights.hooks import Hook, Hooks, Keyframe
 
 if TYPE_CHECKING:
@@ -29,16 +30,24 @@ class HookedModel:
     """The denoisers of one model in one run, by what hooks make of its weights.
 
     sigmas: the levels that the run passes, highest first. Only the networks of the last two levels are kept: those of
-    keyframes that are over make room.
+    keyframes that are over make room. warn: told of what a hook leaves out.
     """
 
-    def __init__(self, model: ModelPatcher, denoiser: Denoiser, sigmas: Sequence[float] | Tensor) -> None:
+    def __init__(
+        self,
+        model: ModelPatcher,
+        denoiser: Denoiser,
+        sigmas: Sequence[float] | Tensor,
+        warn: Warn = python_warning,
+    ) -> None:
         self._model = model
         self._plain = denoiser
         self._sigmas = [float(sigma) for sigma in sigmas]
         self._held: dict[State, tuple[Denoiser, ExitStack]] = {}
         self._level: float | None = None
         self._used: set[State] = set()
+        self._warn = warn
+        self._said: set[str] = set()
 
     def denoiser(self, hooks: Hooks | None, sigma: float) -> Denoiser:
         """The network as these hooks make it at a noise level. Raises PatchError where one does not fit the model."""
@@ -71,11 +80,17 @@ class HookedModel:
         # Plain tensors: what is realised is shared with who else has these patches, and outlives the run.
         with torch.inference_mode(False):
             for hook, strength in state:
-                model = hook.change.model(model, strength)
+                model = hook.change.model(model, strength, self._tell)
             network = model.network.module()
         if model.network.memory is not None:
             held.enter_context(model.network.memory.on_device(network))
         return model.kind.denoiser(network, model.sampling, model.latent_format), held
+
+    def _tell(self, message: str) -> None:
+        """Say it once, however many strengths a hook has."""
+        if message not in self._said:
+            self._said.add(message)
+            self._warn(message)
 
     def _let_go(self, keep: set[State]) -> None:
         for state in [state for state in self._held if state not in keep]:

@@ -44,6 +44,7 @@ def ksample(
     *,
     callback: Callback | None = None,
     warn: Warn = python_warning,
+    tell: Warn = python_warning,
     steps: StepStore | None = None,
 ) -> Latent:
     """Sample a latent as ComfyUI's KSampler and KSampler (Advanced) do.
@@ -53,7 +54,7 @@ def ksample(
         latent: {"samples": [B,C,h,w], "noise_mask"?: [m,H,W] (1 = sample here), "batch_index"?: [B ints]}.
         stage: what is done; see ksampler_stage.
         callback: called once a step with (step, total, x, denoised). What it raises ends the run.
-        warn: told why a state that the latent carries could not be used.
+        warn: told why a state that the latent carries could not be used. tell: told of what hooks leave out.
         steps: where states on the way are found and left, for this model, latent, guidance and noise.
 
     Returns:
@@ -71,7 +72,7 @@ def ksample(
     before, objection = stage.mode.resume(stage, latent)
     if objection:
         warn(objection)
-    result, left = solve(model, latent, stage, before=before, callback=callback, steps=steps)
+    result, left = solve(model, latent, stage, before=before, callback=callback, steps=steps, warn=tell)
     sampled: Latent = {**latent, "samples": result}
     sampled.pop(continuous.KEY, None)
     if stage.mode.memory and stage.stops_early:
@@ -103,6 +104,7 @@ def solve(
     callback: Callback | None = None,
     steps: StepStore | None = None,
     last: list[Tensor] | None = None,
+    warn: Warn = python_warning,
 ) -> tuple[Tensor, Leftover]:
     """Solve a stage from a latent on.
 
@@ -133,7 +135,7 @@ def solve(
         start_noise = noise.to(device)
         random = stage.mode.random(tuple(start.shape), stage.noise.seed, index)
         # Keyframes of a stage that goes on from another one's memory are those of the single run.
-        hooked = HookedModel(model, denoiser, stage.schedule if stage.mode.memory else sigmas)
+        hooked = HookedModel(model, denoiser, stage.schedule if stage.mode.memory else sigmas, warn)
         held.callback(hooked.close)
         run = SamplingRun(
             denoiser,

@@ -16,6 +16,7 @@ from weft.nodes.diffusion.weights.lora import apply_lora
 from weft.nodes.diffusion.weights.merge import difference_of_clips, difference_of_models
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.errors import Warn
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint
     from weft.nodes.diffusion.weights.lora import Lora
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class WeightChange(Protocol):
     """What a hook does to weights, with a strength other than 0."""
 
-    def model(self, model: ModelPatcher, strength: float) -> ModelPatcher:
-        """A changed clone. Raises PatchError where it does not fit."""
+    def model(self, model: ModelPatcher, strength: float, warn: Warn) -> ModelPatcher:
+        """A changed clone. warn: told of what is left out. Raises PatchError where it does not fit."""
 
     def clip(self, clip: Clip, strength: float) -> Clip:
         """Changed text encoders. Raises PatchError where it does not fit."""
@@ -38,10 +39,12 @@ class LoraChange:
 
     lora: Lora
 
-    def model(self, model: ModelPatcher, strength: float) -> ModelPatcher:
+    def model(self, model: ModelPatcher, strength: float, warn: Warn) -> ModelPatcher:
         """See WeightChange."""
-        changed, _, _ = apply_lora(model, None, self.lora, strength, 0.0)
+        changed, _, report = apply_lora(model, None, self.lora, strength, 0.0)
         assert changed is not None
+        for message in report.said(self.lora.path.name):
+            warn(message)
         return changed
 
     def clip(self, clip: Clip, strength: float) -> Clip:
@@ -57,7 +60,7 @@ class ModelChange:
 
     loaded: LoadedCheckpoint
 
-    def model(self, model: ModelPatcher, strength: float) -> ModelPatcher:
+    def model(self, model: ModelPatcher, strength: float, warn: Warn) -> ModelPatcher:
         """See WeightChange."""
         return difference_of_models(model, self.loaded.model, strength)
 

@@ -7,7 +7,7 @@ lookup joins the two. The names stand in lora_names; what a layer's tensors mean
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -56,6 +56,27 @@ class LoraReport:
     misfits: Mapping[str, str]
     inert: Mapping[str, str]
     left_out: tuple[str, ...]
+
+    def said(self, name: str) -> Iterator[str]:
+        """What is to be told of it, in words; name: of the file."""
+        for what, reasons in (("left out", self.misfits), ("no effect of", self.inert)):
+            if reasons:
+                more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+                yield f"{name}: {what} {_counted(reasons, 'layer')}: {next(iter(reasons.values()))}{more}"
+        if self.unmatched:
+            yield f"{name}: {_counted(self.unmatched, 'key')} of no layer in this model: {_named(self.unmatched)}"
+        if self.left_out and not self.matched:
+            yield f"{name} has nothing for what it was put on, but {_named(self.left_out)}"
+
+
+def _counted(things: Sized, what: str) -> str:
+    return f"{len(things)} {what}{'s' if len(things) > 1 else ''}"
+
+
+def _named(keys: Iterable[str]) -> str:
+    """The first of several keys, in the order of the alphabet."""
+    first = sorted(keys)
+    return ", ".join(first[:3]) + (", ..." if len(first) > 3 else "")
 
 
 def load_lora(path: Path) -> Lora:
