@@ -62,7 +62,8 @@ def run(
         seed: What every seed is, whatever the workflow says: a number, or `random`, to be drawn; overrides go before
             it. Dynamic prompts (`{cat|dog}`) are drawn with it; else the first option is taken.
         cancel: Asks the run to stop, between two nodes or two steps, once it is cancelled; from any thread.
-        settings: What the installed packs can be told, by name; docs/python.md has those of the built-in nodes.
+        settings: What the installed packs can be told, by name; docs/python.md has those of the built-in nodes. Beside
+            these `custom_nodes`, folders of packs for ComfyUI, and `nodes`, files of one's own: docs/packs.md.
 
     Raises:
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
@@ -161,12 +162,13 @@ def validate(
     only: Iterable[str] | None = None,
     bypass: Iterable[str] = (),
     mute: Iterable[str] = (),
+    **settings: Any,
 ) -> list[Issue]:
-    """Every problem that keeps a workflow from running; an empty list means that it can run.
+    """Every problem that keeps a workflow from running; an empty list means that it can run. Arguments as in `run`.
 
     Raises UsageError or UnreadableWorkflow where there is no workflow to look at.
     """
-    session = Session(registry=registry, models=_roots(models), input=input)
+    session = Session(registry=registry, models=_roots(models), input=input, **settings)
     wanted = targets_of(targets, only)
     prompt = session.read(workflow, overrides, only=wanted if only else (), bypass=bypass, mute=mute)
     return session.issues(prompt, wanted)
@@ -180,6 +182,7 @@ def convert(
     registry: Registry | None = None,
     ui: bool = False,
     keep_unknown: bool = False,
+    **settings: Any,
 ) -> dict[str, Any]:
     """A workflow in the other format, as plain JSON data.
 
@@ -190,12 +193,13 @@ def convert(
         registry: The node classes; default: those of every installed pack.
         ui: Of a picture that carries both formats, take the editor's.
         keep_unknown: Convert nodes of unknown classes by what was saved of them; else they are an error.
+        settings: `custom_nodes` and `nodes`, as in `run`.
 
     Raises:
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
         InvalidWorkflow: unknown node classes, broken subgraphs, ...; `.issues` says everything that is wrong.
     """
-    session = Session(registry=registry, object_info=object_info)
+    session = Session(registry=registry, object_info=object_info, **settings)
     return session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)[0]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HEAVY = {"torch", "diffusers", "transformers", "scipy", "numpy", "PIL", "safetensors", "networkx", "yaml"}
+HEAVY |= {"weft.engine.custom_nodes.joining", "weft.nodes.compat"}  # for those alone who use packs for ComfyUI
 
 PROMPT: dict[str, Any] = {
     "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "c.safetensors"}},

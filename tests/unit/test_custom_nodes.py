@@ -376,6 +376,14 @@ def test_weft_toml_names_folders_beside_it(packs: Any, tmp_path: Path) -> None:
     assert runs("A") == "hi!"
 
 
+def test_every_function_takes_packs(packs: Any, tmp_path: Path) -> None:
+    packs({"a.py": node("A")}, custom_nodes=())
+    prompt, place = {"1": {"class_type": "A", "inputs": {"text": "hi"}}}, tmp_path / "custom_nodes"
+    assert weft.validate(prompt, custom_nodes=place) == []
+    assert weft.run(weft.convert(prompt, custom_nodes=place), nodes=place / "a.py").outputs["1"] == ("hi!",)
+    assert weft.validate(prompt)[0].code == "missing_node_type"
+
+
 def test_the_command_lists_packs(packs: Any, capsys: pytest.CaptureFixture[str]) -> None:
     packs({"a.py": node("A"), "b.py": "import sys\nsys.exit()"}, custom_nodes=())
     assert cli.main(["nodes", "--custom-nodes", "custom_nodes", "--packs", "--json"]) == 0
