@@ -340,6 +340,7 @@ _FILES = {
     "vision": (
         "CLIPVisionEncode",
         "CLIPVisionLoader",
+        "SVD_img2vid_Conditioning",
         "StyleModelApply",
         "StyleModelLoader",
         "unCLIPConditioning",

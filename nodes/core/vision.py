@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from weft.engine.context import RunContext
-from weft.engine.schema.authoring import node
-from weft.engine.schema.sockets import Combo, Files, Float
+from weft.engine.schema.authoring import Output, node
+from weft.engine.schema.sockets import Combo, Files, Float, Int
+from weft.nodes.core.conditioning import require
 from weft.nodes.core.loaders import place
-from weft.nodes.core.types import ClipVision, ClipVisionOutput, Conditioning, Image, StyleModel
+from weft.nodes.core.types import ClipVision, ClipVisionOutput, Conditioning, Image, Latent, StyleModel, Vae
 
 
 @node(display_name="Load CLIP Vision", category="loaders")
@@ -98,3 +99,50 @@ def unCLIPConditioning(
     from weft.nodes.diffusion.values.unclip import with_picture
 
     return with_picture(conditioning, clip_vision_output, strength, noise_augmentation)
+
+
+@node(category="conditioning/video_models", python_module="comfy_extras.nodes_video_model")
+def SVD_img2vid_Conditioning(
+    *,
+    clip_vision: ClipVision,
+    init_image: Image,
+    vae: Vae,
+    width: Annotated[int, Int(default=1024, min=16, max=16384, step=8)],
+    height: Annotated[int, Int(default=576, min=16, max=16384, step=8)],
+    video_frames: Annotated[int, Int(default=14, min=1, max=4096)],
+    motion_bucket_id: Annotated[int, Int(default=127, min=1, max=1023)],
+    fps: Annotated[int, Int(default=6, min=1, max=1024)],
+    augmentation_level: Annotated[float, Float(default=0.0, min=0.0, max=10.0, step=0.01)],
+) -> tuple[
+    Annotated[Conditioning, Output("positive")],
+    Annotated[Conditioning, Output("negative")],
+    Annotated[Latent, Output("latent")],
+]:
+    """Show a picture to Stable Video Diffusion, in the place of a prompt, and say how the video moves.
+
+    Args:
+        clip_vision: The vision model of its checkpoint.
+        init_image: The picture that the video begins with.
+        vae: The VAE of its checkpoint.
+        width: Width of the video in pixels.
+        height: Height of the video in pixels.
+        video_frames: How many frames it has.
+        motion_bucket_id: Higher moves more.
+        fps: Frames a second.
+        augmentation_level: How much noise is put on the picture: more lets the video leave it.
+    """
+    import torch
+
+    from weft.nodes.diffusion.values.pixels import scale_image
+
+    vector = clip_vision.encode_image(init_image).image_embeds[None]
+    pixels = scale_image(init_image, width, height, "bilinear", "center")[..., :3]
+    if augmentation_level > 0:
+        # By a seed of its own, so that the same inputs give the same.
+        noise = torch.randn(pixels.shape, generator=torch.Generator().manual_seed(0))
+        pixels = pixels + noise * augmentation_level
+    shown = require(vae, "VAE").encode(pixels)
+    said = {"motion_bucket_id": motion_bucket_id, "fps": fps, "augmentation_level": augmentation_level}
+    positive = [[vector, {**said, "concat_latent_image": shown}]]
+    negative = [[torch.zeros_like(vector), {**said, "concat_latent_image": torch.zeros_like(shown)}]]
+    return positive, negative, {"samples": torch.zeros([video_frames, 4, height // 8, width // 8])}

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, SiglipVisionConfig, SiglipVisionModel
 
-from weft.nodes.core.vision import StyleModelApply
+from weft.nodes.core.vision import StyleModelApply, SVD_img2vid_Conditioning
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.values import clip_vision
 from weft.nodes.diffusion.values.clip_vision import CLIP_DEVIATION, CLIP_MEAN, prepared
@@ -152,6 +152,31 @@ def test_redux_puts_tokens_behind_the_prompt(file: Path, tmp_path: Path) -> None
         other.tokens(seen)
     with pytest.raises(CheckpointError, match="no style model of a known kind"):
         load_style_model(file, **CPU)
+
+
+def test_a_picture_for_a_video(file: Path) -> None:
+    """Its vector in the place of a prompt, and its latent beside: the negative side has zeros for both."""
+
+    class Halves:
+        def encode(self, pixels: Tensor) -> Tensor:
+            return pixels.movedim(-1, 1)[:, :, ::8, ::8]
+
+    halves: Any = Halves()
+    sizes = {"width": 64, "height": 32, "video_frames": 3, "motion_bucket_id": 127, "fps": 6}
+    given: dict[str, Any] = {
+        "clip_vision": load_clip_vision(file, **CPU),
+        "init_image": image(1, 20, 40, 4),
+        "vae": halves,
+    }
+    ((vector, said),), ((zeros, other),), latent = SVD_img2vid_Conditioning(**given, **sizes, augmentation_level=0.0)
+    assert (vector.shape, latent["samples"].shape) == ((1, 1, 20), (3, 4, 4, 8))
+    assert (said["motion_bucket_id"], said["fps"], said["augmentation_level"]) == (127, 6, 0.0)
+    assert said["concat_latent_image"].shape == (1, 3, 4, 8)
+    assert not zeros.any()
+    assert not other["concat_latent_image"].any()
+    noisy = [SVD_img2vid_Conditioning(**given, **sizes, augmentation_level=0.5)[0][0][1] for _ in range(2)]
+    assert torch.equal(*(each["concat_latent_image"] for each in noisy))
+    assert not torch.equal(noisy[0]["concat_latent_image"], said["concat_latent_image"])
 
 
 def test_a_bias_of_attention_is_refused() -> None:
