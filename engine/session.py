@@ -117,6 +117,7 @@ class Session:
         `seed`, `only`, `bypass` and `mute` as in weft.run; an override of a seed goes before `seed`. What `only`
         names are targets of the plan, too.
         """
+        self._resume()
         _check_nodes(only=only, bypass=bypass, mute=mute)
         loaded = load(workflow, ui=ui)
         if bypass or mute:
@@ -300,6 +301,7 @@ class Session:
         from weft.engine.running.executor import Executor
         from weft.engine.running.state import RunState
 
+        self._resume()
         _check_observers(observers)
         lowered = plan.lowered
         self._last |= resolving(lowered.source, self.registry)
@@ -375,6 +377,13 @@ class Session:
         """Where the files of a planned prompt are found."""
         supply = self._supply(lowered.source)
         return self.folders if supply is None else self.folders.standing_in(supply)
+
+    def _resume(self) -> None:
+        """Have the process's packs for ComfyUI, if there are any, mean the folders and classes of this session."""
+        if self.custom_nodes:
+            from weft.engine.custom_nodes.joining import resume
+
+            resume(self.registry, self.settings, self.folders)
 
     def _handled(self, prompt: Prompt) -> Prompt:
         """The prompt with the values that packs for ComfyUI set when it is sent, which its notes tell."""

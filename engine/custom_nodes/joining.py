@@ -55,6 +55,13 @@ def join(registry: Registry, settings: Settings, folders: Folders, warn: Warn) -
     return registry, packs
 
 
+def resume(registry: Registry, settings: Settings, folders: Folders) -> None:
+    """Have what packs import mean this session again: another one may have loaded packs since."""
+    imports = _imports(registry.packs, python_warning)
+    if imports is not None:
+        imports.install(Host(registry, folders, settings))
+
+
 def _known(path: Path) -> CustomPack:
     """The pack as it was imported; a new record where it was not, or where its files are others since."""
     new, old = unread(path), _IMPORTED.get(path)

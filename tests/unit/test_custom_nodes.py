@@ -376,6 +376,30 @@ def test_weft_toml_names_folders_beside_it(packs: Any, tmp_path: Path) -> None:
     assert runs("A") == "hi!"
 
 
+def test_sessions_in_turn_have_their_own_folders(packs: Any, tmp_path: Path) -> None:
+    text = """
+        import folder_paths
+        class Where:
+            @classmethod
+            def INPUT_TYPES(cls):
+                return {"required": {"text": ([folder_paths.models_dir],)}}
+            RETURN_TYPES = ("STRING",)
+            FUNCTION = "go"
+            OUTPUT_NODE = True
+            def go(self, text):
+                return (folder_paths.models_dir,)
+        NODE_CLASS_MAPPINGS = {"Where": Where}
+        """
+    packs({"a.py": text}, custom_nodes=())
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        folder.mkdir()
+    sessions = [Session(custom_nodes=tmp_path / "custom_nodes", models=folder) for folder in folders]
+    for session, folder in zip(sessions, folders, strict=True):
+        prompt = session.read({"1": {"class_type": "Where", "inputs": {"text": str(folder)}}})
+        assert session.execute(session.plan(prompt)).outputs["1"] == (str(folder),)
+
+
 def test_every_function_takes_packs(packs: Any, tmp_path: Path) -> None:
     packs({"a.py": node("A")}, custom_nodes=())
     prompt, place = {"1": {"class_type": "A", "inputs": {"text": "hi"}}}, tmp_path / "custom_nodes"
