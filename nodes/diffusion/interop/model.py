@@ -14,7 +14,14 @@ from torch import Tensor
 from weft.nodes.diffusion.interop import process
 from weft.nodes.diffusion.interop.base_model import BaseModel
 from weft.nodes.diffusion.interop.weights import MODEL_PREFIX, KeyPatch, keys_of, model_weights, not_carried
-from weft.nodes.diffusion.interop.wrappers import CallbacksMP, Function, check_callback, check_wrapper, of_kind
+from weft.nodes.diffusion.interop.wrappers import (
+    CallbacksMP,
+    Function,
+    call_back,
+    check_callback,
+    check_wrapper,
+    of_kind,
+)
 from weft.nodes.diffusion.sampling.model_options import ModelOptions
 
 if TYPE_CHECKING:
@@ -281,13 +288,11 @@ class ModelNames(ModelOptions):
 
     def pre_run(self) -> None:
         """Call ON_PRE_RUN."""
-        for callback in self.get_all_callbacks(CallbacksMP.ON_PRE_RUN):
-            callback(self)
+        call_back(self, CallbacksMP.ON_PRE_RUN)
 
     def cleanup(self) -> None:
         """Call ON_CLEANUP."""
-        for callback in self.get_all_callbacks(CallbacksMP.ON_CLEANUP):
-            callback(self)
+        call_back(self, CallbacksMP.ON_CLEANUP)
 
     def _add(self, table: str, kind: str, key: Any, function: Function) -> None:
         functions = self._inner.setdefault(table, {}).setdefault(kind, {})

@@ -78,6 +78,13 @@ def wrappers_in(transformer_options: Mapping[str, Any], kind: str) -> list[Funct
     return of_kind(table, kind)
 
 
+def call_back(model: Any, kind: str) -> None:
+    """Call the callbacks of a kind that stand in a model's options, with the model."""
+    table: Table = model.model_options.get("transformer_options", {}).get("callbacks", {})
+    for callback in of_kind(table, kind):
+        callback(model)
+
+
 def around_run(model_options: Mapping[str, Any]) -> bool:
     """Whether wrappers are there that only ComfyUI's way of running a sampler calls (interop.guider)."""
     inner = model_options.get("transformer_options", {})

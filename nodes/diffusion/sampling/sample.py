@@ -17,7 +17,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.interop.guider import GuidanceGuider
 from weft.nodes.diffusion.interop.process import shown
-from weft.nodes.diffusion.interop.wrappers import around_run
+from weft.nodes.diffusion.interop.wrappers import CallbacksMP, around_run, call_back
 from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, noise_mask_for
 from weft.nodes.diffusion.sampling.continuous import Leftover
@@ -127,8 +127,8 @@ def solve(
     samples, noise = (denoiser.latent_format.shaped(each) for each in (samples, noise))
     device = denoiser.device
     with torch.inference_mode(), ExitStack() as held:
-        model.pre_run()
-        held.callback(model.cleanup)
+        call_back(model, CallbacksMP.ON_PRE_RUN)
+        held.callback(call_back, model, CallbacksMP.ON_CLEANUP)
         if model.network.memory is not None:
             held.enter_context(model.network.memory.on_device(network))
         start = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
