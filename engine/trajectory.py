@@ -42,3 +42,8 @@ Tell = Callable[[ForetoldInputs, Settings], Trajectory | None]
 Foretell = Callable[[ForetoldInputs, Settings], Sequence[Any] | None]
 """(inputs, settings of the run) -> what is known of a node's outputs before it runs, slot by slot: a number or a text
 is its very value; None where nothing is known."""
+
+
+def its_values(given: ForetoldInputs, settings: Settings) -> Sequence[Any]:
+    """See Foretell: of a node that gives what it is given."""
+    return [None if type(value) is bytes else value for value in given.values()]

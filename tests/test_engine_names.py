@@ -19,6 +19,8 @@ from weft.engine.schema.registry import Registry
 
 ENGINE = Path(__file__).resolve().parent.parent / "engine"
 FILES = sorted(ENGINE.rglob("*.py"))
+SOCKETS = frozenset(("Int", "Float"))
+"""Node classes of packs whose names are those of the engine's own sockets."""
 EXAMPLES = {
     "terminal/options.py": "'KSampler (Advanced)#2' and (LoadImage, LoadLatent, ...) in the help",
     "terminal/sweeps.py": "--grid KSampler.cfg=1..8 and the like in the help",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from weft.engine.schema.authoring import UI, Lazy, Output, node
 from weft.engine.schema.sockets import MATCH_TYPE, Boolean, Float, Int, MatchType, Socket, String
-from weft.nodes.core.trajectories import same
+from weft.engine.trajectory import its_values
 from weft.nodes.core.types import NEWER, Anything
 
 LIBRARIES: tuple[str, ...] = ()
@@ -18,7 +18,7 @@ PRIMITIVE_MODULE = "comfy_extras.nodes_primitive"
 LIMIT = 2**63 - 1
 
 
-@node(display_name="Int", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=same)
+@node(display_name="Int", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=its_values)
 def PrimitiveInt(
     *, value: Annotated[int, Int(min=-LIMIT, max=LIMIT, control_after_generate=True)]
 ) -> Annotated[int, Int()]:
@@ -30,7 +30,7 @@ def PrimitiveInt(
     return value
 
 
-@node(display_name="Float", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=same)
+@node(display_name="Float", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=its_values)
 def PrimitiveFloat(*, value: Annotated[float, Float(min=-LIMIT, max=LIMIT)]) -> Annotated[float, Float()]:
     """A number for any number of inputs.
 
@@ -40,7 +40,7 @@ def PrimitiveFloat(*, value: Annotated[float, Float(min=-LIMIT, max=LIMIT)]) -> 
     return value
 
 
-@node(display_name="String", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=same)
+@node(display_name="String", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=its_values)
 def PrimitiveString(*, value: Annotated[str, String(multiline=False)]) -> Annotated[str, String()]:
     """A line of text for any number of inputs.
 
@@ -50,7 +50,7 @@ def PrimitiveString(*, value: Annotated[str, String(multiline=False)]) -> Annota
     return value
 
 
-@node(display_name="String (Multiline)", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=same)
+@node(display_name="String (Multiline)", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=its_values)
 def PrimitiveStringMultiline(*, value: Annotated[str, String(multiline=True)]) -> Annotated[str, String()]:
     """A text of several lines for any number of inputs, such as a prompt that two encoders read.
 
@@ -60,7 +60,7 @@ def PrimitiveStringMultiline(*, value: Annotated[str, String(multiline=True)]) -
     return value
 
 
-@node(display_name="Boolean", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=same)
+@node(display_name="Boolean", category=PRIMITIVE, python_module=PRIMITIVE_MODULE, foretells=its_values)
 def PrimitiveBoolean(*, value: Annotated[bool, Boolean()]) -> Annotated[bool, Boolean()]:
     """True or false, for any number of inputs.
 
@@ -70,7 +70,7 @@ def PrimitiveBoolean(*, value: Annotated[bool, Boolean()]) -> Annotated[bool, Bo
     return value
 
 
-@node(display_name="Seed", category=PRIMITIVE, python_module=NEWER, foretells=same)
+@node(display_name="Seed", category=PRIMITIVE, python_module=NEWER, foretells=its_values)
 def SeedNode(
     *, seed: Annotated[int, Int(default=0, min=0, max=LIMIT, control_after_generate="fixed")]
 ) -> Annotated[int, Int(), Output("seed")]:

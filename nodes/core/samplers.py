@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
-from weft.nodes.core.trajectories import same
+from weft.engine.trajectory import its_values
 from weft.nodes.core.types import Model, Sampler, SamplerName
 
 MODULE = "comfy_extras.nodes_custom_sampler"
@@ -17,7 +17,7 @@ Unrounded = Annotated[float, Float(default=1.0, min=0.0, max=100.0, step=0.01, r
 NoiseDevice = Annotated[str, Combo(("gpu", "cpu"))]
 
 
-@node(category=CATEGORY, python_module=MODULE, foretells=same)
+@node(category=CATEGORY, python_module=MODULE, foretells=its_values)
 def KSamplerSelect(*, sampler_name: SamplerName) -> Sampler:
     """A sampler as KSampler has it."""
     from weft.nodes.diffusion.sampling.spellings import find_sampler

@@ -73,11 +73,6 @@ class ForetoldSigmas(NamedTuple):
     to_zero: bool = True
 
 
-def same(given: ForetoldInputs, settings: Settings) -> list[Any]:
-    """A node that gives the value that it has."""
-    return [None if type(value) is bytes else value for value in given.values()]
-
-
 def basic_levels(given: ForetoldInputs, settings: Settings) -> Sequence[ForetoldSigmas | None]:
     """Those of BasicScheduler."""
     steps, denoise, scheduler = given["steps"], given["denoise"], given["scheduler"]

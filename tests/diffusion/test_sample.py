@@ -209,6 +209,8 @@ def sampled(network: Network) -> Callable[..., dict[str, Any]]:
     model = SimpleNamespace(
         network=SimpleNamespace(module=lambda: network, memory=None),
         kind=SimpleNamespace(denoiser=UNetDenoiser),
+        pre_run=lambda: None,
+        cleanup=lambda: None,
         model_options={},
         sampling=ModelSampling.discrete(),
         latent_format=LatentFormat(4, 8, 0.5),

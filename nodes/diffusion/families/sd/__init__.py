@@ -70,7 +70,7 @@ class StableDiffusion:
 
     def recognise_controlnet(self, shapes: FileShapes) -> SDControlKind | None:
         """See Family."""
-        from weft.nodes.diffusion.families.sd.controlnet import recognise_controlnet
+        from weft.nodes.diffusion.families.sd.recognise import recognise_controlnet
 
         return recognise_controlnet(shapes)
 

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 from torch import Tensor, nn
 
-from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
-from weft.nodes.diffusion.families.known import CONTROL_OF_DIFFUSERS, foreign
-from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap, diffusers_shapes, read_controlnet
-from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, PREFIX
-from weft.nodes.diffusion.families.sd.releases import LATENT_CHANNELS, completed, release_of, title_of
-from weft.nodes.diffusion.weights.landings import Landing, Shapes
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap
+from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE
+from weft.nodes.diffusion.families.sd.releases import title_of
+from weft.nodes.diffusion.weights.landings import Landing
 from weft.nodes.diffusion.weights.networks import Part, build
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.protocol import Denoiser, FileShapes
+    from weft.nodes.diffusion.families.protocol import Denoiser
 
 
 @dataclass(frozen=True)
@@ -100,30 +99,6 @@ class SDControlKind:
         return [*skips, middle]
 
 
-def recognise_controlnet(shapes: FileShapes) -> SDControlKind | None:
-    """See Family."""
-    from weft.nodes.diffusion.families.sd.union import SDUnionKind, split_union, union_sizes
-
-    own, of_union = split_union({key: shape for key, shape in shapes.items() if key != DIFFERENCE})
-    prefix = PREFIX if Shapes(own, PREFIX) else ""
-    of_diffusers = CONTROL_OF_DIFFUSERS in own
-    other = foreign(own)
-    original = diffusers_shapes(own) if of_diffusers and not other else own
-    if other or f"{prefix}input_hint_block.0.weight" not in original:
-        return None
-    net = read_controlnet(Shapes(original, prefix))
-    release = release_of(net)
-    if release is None or net["in_channels"] != LATENT_CHANNELS or net["conditioning_channels"] != 3:
-        got = f"{net['in_channels']} latent and {net['conditioning_channels']} image channels"
-        raise CheckpointError(f"this ControlNet is of no known family: it reads {got}, and levels of {_widths(net)}")
-    sizes, is_difference = completed(net, release), DIFFERENCE in shapes
-    if not of_union:
-        return SDControlKind(release.name, sizes, prefix, of_diffusers, is_difference)
-    if not of_diffusers:
-        raise CheckpointError("a union ControlNet in the original layout is not supported; expected diffusers' names")
-    return SDUnionKind(release.name, {**sizes, **union_sizes(of_union)}, prefix, of_diffusers, is_difference)
-
-
 class ReadHint(nn.Module):
     """Stands in a ControlNet where its hint is read: what comes in was read by `reader` already, once a run."""
 
@@ -151,8 +126,8 @@ def _traits(config: Any) -> tuple[Any, ...]:
 
 
 def _described(config: Any) -> str:
-    return f"{config.cross_attention_dim}-wide text and levels of {_widths(config)}"
+    return f"{config.cross_attention_dim}-wide text and levels of {widths(config)}"
 
 
-def _widths(config: Any) -> list[int]:
+def widths(config: Any) -> list[int]:
     return list(config["block_out_channels"])

@@ -6,15 +6,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from weft.nodes.diffusion.families.known import foreign
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.families.known import CONTROL_OF_DIFFUSERS, foreign
+from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, PREFIX
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.kind import SDKind, SDVaeKind
-from weft.nodes.diffusion.families.sd.releases import LATENT_CHANNELS, V_PREDICTION, ZERO_SNR, Release
+from weft.nodes.diffusion.families.sd.releases import (
+    LATENT_CHANNELS,
+    V_PREDICTION,
+    ZERO_SNR,
+    Release,
+    completed,
+    release_of,
+)
 from weft.nodes.diffusion.families.sd.sizes import check_agreement, merged, read_sizes, stated_in, supported_vae
 from weft.nodes.diffusion.weights.landings import Shapes
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
+    from weft.nodes.diffusion.families.sd.controlnet import SDControlKind
 
 
 def recognise(shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None) -> SDKind | None:
@@ -54,6 +64,32 @@ def recognise_vae(shapes: FileShapes, metadata: Mapping[str, str] | None = None)
     if not found.any("encoder.down.") and not found.any("decoder.up."):
         return None
     return SDVaeKind(supported_vae(found, stated_in(metadata or {}).get("vae", {})))
+
+
+def recognise_controlnet(shapes: FileShapes) -> SDControlKind | None:
+    """See Family."""
+    from weft.nodes.diffusion.families.sd.controlnet import SDControlKind, widths
+    from weft.nodes.diffusion.families.sd.keymaps import diffusers_shapes, read_controlnet
+    from weft.nodes.diffusion.families.sd.union import SDUnionKind, split_union, union_sizes
+
+    own, of_union = split_union({key: shape for key, shape in shapes.items() if key != DIFFERENCE})
+    prefix = PREFIX if Shapes(own, PREFIX) else ""
+    of_diffusers = CONTROL_OF_DIFFUSERS in own
+    other = foreign(own)
+    original = diffusers_shapes(own) if of_diffusers and not other else own
+    if other or f"{prefix}input_hint_block.0.weight" not in original:
+        return None
+    net = read_controlnet(Shapes(original, prefix))
+    release = release_of(net)
+    if release is None or net["in_channels"] != LATENT_CHANNELS or net["conditioning_channels"] != 3:
+        got = f"{net['in_channels']} latent and {net['conditioning_channels']} image channels"
+        raise CheckpointError(f"this ControlNet is of no known family: it reads {got}, and levels of {widths(net)}")
+    sizes, is_difference = completed(net, release), DIFFERENCE in shapes
+    if not of_union:
+        return SDControlKind(release.name, sizes, prefix, of_diffusers, is_difference)
+    if not of_diffusers:
+        raise CheckpointError("a union ControlNet in the original layout is not supported; expected diffusers' names")
+    return SDUnionKind(release.name, {**sizes, **union_sizes(of_union)}, prefix, of_diffusers, is_difference)
 
 
 def _prediction(release: Release, channels: int, shapes: Iterable[str], read: Read | None) -> str:
