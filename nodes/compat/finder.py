@@ -162,6 +162,8 @@ def _with_missing(module: ModuleType, name: str) -> None:
     module.__dict__["__weft_answers__"] = True
 
     def answered(attribute: str) -> object:
+        if attribute.startswith("__"):  # Python's own questions, which anybody may ask of any module
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
         if own is not None:
             try:
                 return own(attribute)

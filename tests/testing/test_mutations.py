@@ -89,7 +89,8 @@ def change(node_id: str, **inputs: Any) -> Callable[[World], None]:
 
 def swapped_lora(world: World) -> None:
     lora = load_file(world.original("loras/weft-pixel.safetensors"))
-    save_file({key: -value for key, value in lora.items()}, world.model("loras/other.safetensors"))
+    other = {key: -value if "lora_up" in key else value for key, value in lora.items()}
+    save_file(other, world.model("loras/other.safetensors"))
     world.set("2", lora_name="other.safetensors")
 
 
