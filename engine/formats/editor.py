@@ -127,7 +127,7 @@ class _Node:
         self.values = self._values()
         self.outputs: list[dict[str, Any]] = [
             {"name": output.name, "type": type_name(output.io_type), "links": None}
-            for output in (schema.outputs if schema else ())
+            for output in (schema.declared if schema else ())
         ]
 
     def _inputs(self) -> Iterator[dict[str, Any]]:

@@ -225,12 +225,12 @@ class _Reader:
         elif item.schema is None:
             item.outputs = saved
         else:
-            known = [type_name(output.io_type) for output in item.schema.outputs]
+            known = [type_name(output.io_type) for output in item.schema.declared]
             # What has the type of its template was saved with the one that it had.
             matched = [saved[at] if each == MATCH_TYPE and at < len(saved) else each for at, each in enumerate(known)]
             item.outputs = ["*" if each == MATCH_TYPE else each for each in matched] + saved[len(known) :]
             if item.handling.outputs_by_name:
-                today = {output.name: index for index, output in enumerate(item.schema.outputs)}
+                today = {output.name: index for index, output in enumerate(item.schema.declared)}
                 item.moved = {old: today[slot.name] for old, slot in enumerate(item.node.outputs) if slot.name in today}
 
     def inputs(

@@ -14,7 +14,7 @@ from weft.engine.cache.protocol import ABSENT, Entry, Warned, strung_together
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, NodeError
 from weft.engine.events import NodeBlocked
-from weft.engine.links import LINKED, Link, Linked
+from weft.engine.links import LINKED, Link, Linked, as_link
 from weft.engine.planning.plan import Step
 from weft.engine.running.dynprompt import NODES, DynamicPrompt
 from weft.engine.running.failures import failure
@@ -339,7 +339,7 @@ def _outcome(
     notes: Sequence[str] = (),
 ) -> Entry | Expansion:
     """What the calls of a node gave together; `notes` are the engine's own warnings of them."""
-    declared = len(step.schema.outputs)
+    declared = _asked(step, context)
     if short := [each for each in returned if len(each.slots) < declared and not each.ui]:
         notes = [*notes, f"returned {len(short[0].slots)} of {declared} outputs: the others are None"]
     if notes:
@@ -357,6 +357,15 @@ def _outcome(
         return Entry(merged(node, returned), ui, files, warnings)
     graph = graphs[0] if len(graphs) == 1 else _one_graph(graphs)
     return Expansion(graph, parts_of(node, returned), ui, files, warnings)
+
+
+def _asked(step: Step, context: RunContext) -> int:
+    """How many outputs a node is asked for: those that it declares; of open ones, those that the workflow takes."""
+    declared = len(step.schema.declared)
+    if declared == len(step.schema.outputs):
+        return declared
+    links = (as_link(value) for node in context.prompt.values() for value in node.get("inputs", {}).values())
+    return max([declared, *(link.slot + 1 for link in links if link is not None and link.node_id == step.node_id)])
 
 
 def _one_graph(graphs: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -42,13 +42,17 @@ class InputSpec:
 
 @dataclass(frozen=True)
 class OutputSpec:
-    """One output slot; `repeats` is the input, or what the node shows, that it gives again: no record needs it."""
+    """One output slot; `repeats` is the input, or what the node shows, that it gives again: no record needs it.
+
+    One that is `open` is not declared: the class gives as many outputs as a workflow takes.
+    """
 
     name: str
     io_type: IoType
     is_list: bool = False
     tooltip: str = field(default="", compare=False)
     repeats: str = field(default="", compare=False)
+    open: bool = False
 
 
 class Seen(Protocol):
@@ -236,6 +240,11 @@ class NodeSchema(Listing):
         """Whether it is there only for what other nodes expand into; a list of node classes leaves it out."""
         return self.category == INTERNAL
 
+    @property
+    def declared(self) -> tuple[OutputSpec, ...]:
+        """The outputs without those that are open, which no list of them names."""
+        return tuple([output for output in self.outputs if not output.open])
+
     def to_object_info(self) -> dict[str, Any]:
         """The entry as `GET /object_info` gives it; lists of files are empty, since only a run's folders know them."""
         sections: dict[str, dict[str, Any]] = {"required": {}}
@@ -247,9 +256,9 @@ class NodeSchema(Listing):
         info: dict[str, Any] = {
             "input": sections,
             "input_order": {name: list(section) for name, section in sections.items()},
-            "output": [list(out.io_type) if isinstance(out.io_type, tuple) else out.io_type for out in self.outputs],
-            "output_is_list": [out.is_list for out in self.outputs],
-            "output_name": [out.name for out in self.outputs],
+            "output": [list(out.io_type) if isinstance(out.io_type, tuple) else out.io_type for out in self.declared],
+            "output_is_list": [out.is_list for out in self.declared],
+            "output_name": [out.name for out in self.declared],
             "name": self.class_type,
             "display_name": self.display_name or self.class_type,
             "description": self.description,
@@ -257,8 +266,8 @@ class NodeSchema(Listing):
             "category": self.category,
             "output_node": self.output_node,
         }
-        if any(out.tooltip for out in self.outputs):
-            info["output_tooltips"] = [out.tooltip for out in self.outputs]
+        if any(out.tooltip for out in self.declared):
+            info["output_tooltips"] = [out.tooltip for out in self.declared]
         return info | {name: True for name in FLAGS if getattr(self, name)}
 
     @classmethod

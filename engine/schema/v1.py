@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from weft.engine.schema.node import (
     FLAGS,
     NodeOptions,
     NodeSchema,
+    OutputSpec,
     RunnableNode,
     Validates,
     Wants,
@@ -44,7 +46,7 @@ def read_class(class_type: str, cls: type) -> RunnableNode:
     try:
         sections = cls.INPUT_TYPES()  # type: ignore[attr-defined]  # the protocol of V1, checked above
         inputs = read_inputs(sections)
-        outputs = read_outputs(*(getattr(cls, name, None) for name in _OUTPUT_ATTRIBUTES))
+        outputs = _outputs(cls)
         method: str = cls.FUNCTION  # type: ignore[attr-defined]  # checked above
         function = getattr(cls, method)
     except Exception as error:  # the author's code: it may raise anything
@@ -89,6 +91,26 @@ def read_class(class_type: str, cls: type) -> RunnableNode:
         at_most=len(outputs) if lists is None else min(len(lists), len(outputs)),
         wants=_wants(class_type, cls, links),
     )
+
+
+def _outputs(cls: type) -> tuple[OutputSpec, ...]:
+    """The outputs of a class; open ones too, where RETURN_TYPES answers for places past its end, as ComfyUI asks it."""
+    types: Any = getattr(cls, _OUTPUT_ATTRIBUTES[0], None)
+    beside = (getattr(cls, name, None) for name in _OUTPUT_ATTRIBUTES[1:])
+    declared = read_outputs(types, *beside)
+    if type(types) in (tuple, list):
+        return declared
+    found = []
+    for place in range(len(declared), len(declared) + _MOST_OPEN):
+        try:
+            found.append(types[place])
+        except LookupError:
+            break
+    return declared + tuple([replace(output, open=True) for output in read_outputs(found, None, None, None)])
+
+
+_MOST_OPEN = 64
+"""As many outputs a class may have beside those that it declares; ComfyUI knows no limit."""
 
 
 def _validates(cls: type) -> Validates | None:

@@ -132,7 +132,9 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
     yield [""]
     yield [("Outputs", "bold")]
     yield from ([f"  {slot}  {out.name}" + ("  (a list)" if out.is_list else "")]
-                for slot, out in enumerate(schema.outputs))  # fmt: skip
+                for slot, out in enumerate(schema.declared))  # fmt: skip
+    if len(schema.declared) < len(schema.outputs):
+        yield ["  ...  and as many more as a workflow takes"]
     if not schema.outputs:
         yield ["  none" + (": it ends a workflow" if schema.output_node else "")]
 

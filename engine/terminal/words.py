@@ -92,7 +92,8 @@ def shown(node_id: str, schema: NodeSchema, result: RunResult) -> Iterator[str]:
     yield from ((str(text) for text in texts) if isinstance(texts, list | tuple) else (str(texts),))
     if node_id in result and not schema.output_node:
         for output, value in zip(schema.outputs, result[node_id], strict=True):
-            yield f"{output.name} {describe(value)}"
+            if not output.open or value is not None:
+                yield f"{output.name} {describe(value)}"
     elif blocked := result.blocked.get(node_id):
         some = (
             f"{blocked} of its calls were not made" if node_id in result.ui else "it was not called, and wrote nothing"

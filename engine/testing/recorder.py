@@ -126,7 +126,7 @@ class Recorder:
 
     def _read(self, step: Step, entry: Entry) -> Iterator[ValueRecord]:
         for slot, (output, value) in enumerate(zip(step.schema.outputs, entry.outputs, strict=True)):
-            if output.repeats:
+            if output.repeats or (output.open and value is None):
                 continue
             io_type = output.io_type if isinstance(output.io_type, str) else "COMBO"
             leaves = dict(self._leaves(step.node_id, self._measured(io_type, value), str(slot), 0))

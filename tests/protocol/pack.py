@@ -311,6 +311,23 @@ class TakesAnything(V1):
         return (sorted(given.items()),)
 
 
+class OpenEnded(tuple[Any, ...]):
+    """Output types that go on past their end."""
+
+    def __getitem__(self, place: Any) -> Any:
+        return "*" if isinstance(place, int) and place >= len(self) else super().__getitem__(place)
+
+
+class GivesAsMany(TakesAnything):
+    """Declares one output, and gives one for each input."""
+
+    RETURN_TYPES = OpenEnded(("*",))
+    RETURN_NAMES = OpenEnded(("first",))
+
+    def call(self, me: str, **given: Any) -> tuple[Any, ...]:
+        return tuple(given.values())
+
+
 class LooksAtAll(TakesAnything):
     """Checks and keys are told what is given under other names, too."""
 

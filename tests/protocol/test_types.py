@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,23 @@ def test_inputs_that_a_section_claims(play: Play) -> None:
     assert result.warnings == ()
     nodes["2"][1]["lora_1"]["strength"] = 0.75
     assert play(nodes, ["2"])["2"][0][1] == ("lora_1", {"on": True, "strength": 0.75}), "it is in the key"
+
+
+def test_outputs_past_the_last_one_that_is_declared(play: Play, registry: Registry) -> None:
+    nodes: dict[str, Any] = {
+        "1": ("GivesAsMany", {"a": 1, "b": "two", "c": 3}),
+        "2": ("TakesAnything", {"x": ["1", 2], "y": ["1", 1], "z": ["1", 0]}),
+    }
+    result = play(nodes, ["2"])
+    assert result["2"] == ([("x", 3), ("y", "two"), ("z", 1)],) and result.warnings == ()
+    nodes["1"][1].pop("c")
+    result = play(nodes, ["2"])
+    assert result["2"] == ([("x", None), ("y", "two"), ("z", 1)],)
+    assert result.warnings == (("1", "returned 2 of 3 outputs: the others are None"),)
+    assert registry["GivesAsMany"].to_object_info()["output_name"] == ["first"]
+    nodes["2"][1]["x"] = ["1", 4096]
+    with pytest.raises(InvalidWorkflow, match="has no output slot 4096"):
+        play(nodes, ["2"])
 
 
 def test_checks_are_told_what_a_section_claims(registry: Registry) -> None:
