@@ -16,7 +16,7 @@ from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.sockets import Files
 from weft.nodes.compat.host import context, folders, host
-from weft.nodes.compat.methods import METHODS
+from weft.nodes.compat.methods import CHOICES, METHODS
 
 
 class Results(tuple[Any, ...]):
@@ -42,16 +42,20 @@ class BuiltIn:
 
 
 class _Method:
-    """A method that may be called on an object and on the class, as V1 has the one and V3 the other."""
+    """A method that may be called on an object and on the class, as V1 has the one and V3 the other.
 
-    def __init__(self, name: str, parameters: tuple[str, ...]) -> None:
+    One that is `plain` is a function of V1: called on the class, it takes an object first.
+    """
+
+    def __init__(self, name: str, parameters: tuple[str, ...], plain: bool) -> None:
         self.name = name
         self.parameters = parameters
+        self.plain = plain
 
     def __get__(self, instance: Any, owner: type[BuiltIn]) -> Any:
         def method(*args: Any, **named: Any) -> Any:
-            if instance is None and args and isinstance(args[0], BuiltIn):
-                args = args[1:]  # LoraLoader.load_lora(self, model, ...)
+            if instance is None and args and (self.plain or _built_in(args[0]) or len(args) > len(self.parameters)):
+                args = args[1:]  # LoraLoader.load_lora(self, model, ...), where `self` may be anything
             given = dict(zip(self.parameters, args, strict=False))
             if len(args) > len(self.parameters):
                 raise TypeError(f"{owner.__name__}.{self.name} takes {len(self.parameters)} inputs, got {len(args)}")
@@ -62,6 +66,10 @@ class _Method:
 
         method.__name__ = self.name
         return method
+
+
+def _built_in(value: Any) -> bool:
+    return issubclass(value if isinstance(value, type) else type(value), BuiltIn)
 
 
 def call(class_type: str, given: Mapping[str, Any]) -> Any:
@@ -123,7 +131,8 @@ def _made(schema: NodeSchema) -> type[BuiltIn]:
     name, *parameters = METHODS.get(schema.class_type, "execute").split()
     hidden = [spec.name for spec in schema.inputs if spec.section == "hidden"]
     order = (*(parameters or schema.by_name), *hidden)
-    methods = {each: _Method(each, order) for each in dict.fromkeys((name, "execute"))}
+    plain = schema.python_module == "nodes"
+    methods = {each: _Method(each, order, plain and each == name != "execute") for each in (name, "execute")}
     types = tuple(list(out.io_type) if isinstance(out.io_type, tuple) else out.io_type for out in schema.outputs)
     attributes: dict[str, Any] = {
         "class_type": schema.class_type,
@@ -143,9 +152,19 @@ def _made(schema: NodeSchema) -> type[BuiltIn]:
         "EXPERIMENTAL": schema.experimental,
         **methods,
     }
+    for attribute, chosen in CHOICES.get(schema.class_type, {}).items():
+        kind, *options = schema.by_name[chosen].socket.to_object_info()
+        attributes[attribute] = list(kind if isinstance(kind, list) else options[0]["options"])
+    if schema.class_type == "VAELoader":
+        attributes["vae_list"] = classmethod(_vae_list)
     if any(isinstance(spec.socket, Files) and spec.socket.folder == INPUT for spec in schema.inputs):
         attributes["IS_CHANGED"] = classmethod(_files_changed)
     return type(schema.class_type, (BuiltIn,), attributes)
+
+
+def _vae_list(cls: type[BuiltIn], *_: Any) -> list[str]:
+    """The VAEs that there are: called with the class, or with nothing."""
+    return list(cls.INPUT_TYPES()["required"]["vae_name"][0])
 
 
 def _files_changed(cls: type[BuiltIn], **given: Any) -> str:

@@ -124,3 +124,13 @@ METHODS: dict[str, str] = {
     "unCLIPConditioning": "apply_adm",
 }
 """By class_type: the name of the method, then its parameters if their order is not that of the inputs."""
+
+CHOICES: dict[str, dict[str, str]] = {
+    "ImageScale": {"upscale_methods": "upscale_method", "crop_methods": "crop"},
+    "ImageScaleBy": {"upscale_methods": "upscale_method"},
+    "ImageScaleToTotalPixels": {"upscale_methods": "upscale_method"},
+    "LatentUpscale": {"upscale_methods": "upscale_method", "crop_methods": "crop"},
+    "LatentUpscaleBy": {"upscale_methods": "upscale_method"},
+    "LoadImageMask": {"_color_channels": "channel"},
+}
+"""By class_type: attributes of ComfyUI's classes that hold the choices of an input; packs offer the same ones."""

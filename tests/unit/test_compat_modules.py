@@ -20,7 +20,7 @@ from weft.engine.settings import Settings
 from weft.engine.values import ExecutionBlocker
 from weft.nodes import compat
 from weft.nodes.compat import classes
-from weft.nodes.compat.methods import METHODS
+from weft.nodes.compat.methods import CHOICES, METHODS
 
 
 @pytest.fixture
@@ -39,6 +39,28 @@ def place(tmp_path: Path) -> Iterator[Path]:
 
 def module(name: str) -> Any:
     return importlib.import_module(name)
+
+
+def test_classes_say_the_choices_of_their_inputs(place: Path) -> None:
+    nodes = module("nodes")
+    assert nodes.ImageScale.upscale_methods == ["nearest-exact", "bilinear", "area", "bicubic", "lanczos"]
+    assert nodes.LatentUpscale.crop_methods == ["disabled", "center"]
+    for class_type, attributes in CHOICES.items():
+        assert all(getattr(classes.class_of(class_type), each) for each in attributes)
+    assert nodes.VAELoader.vae_list() == nodes.VAELoader.vae_list(nodes.VAELoader)
+    assert set(nodes.VAELoader.vae_list()) == set(nodes.VAELoader.INPUT_TYPES()["required"]["vae_name"][0])
+
+
+@pytest.mark.parametrize("caller", [None, 0, object()])
+def test_a_method_that_is_called_on_the_class_takes_any_object_first(place: Path, caller: Any) -> None:
+    nodes, masks = module("nodes"), module("comfy_extras.nodes_mask")
+    picture = torch.rand(1, 4, 6, 3)
+    (scaled,) = nodes.ImageScale().upscale(picture, "area", 3, 2, "disabled")
+    for first in (nodes.ImageScale, nodes.ImageScale(), caller):
+        (found,) = nodes.ImageScale.upscale(first, picture, "area", 3, 2, "disabled")
+        assert torch.equal(found, scaled)
+    (grown,) = masks.GrowMask.expand_mask(caller, torch.zeros(1, 4, 4), 1, True)
+    assert torch.equal(grown, masks.GrowMask.expand_mask(torch.zeros(1, 4, 4), 1, True)[0])
 
 
 def test_folders_are_those_of_the_session(place: Path) -> None:
