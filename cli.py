@@ -136,7 +136,8 @@ def run(
     with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
         if as_json and as_events:
             raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
-        from weft.engine.session import Session, targets_of
+        from weft.engine.arguments import targets_of
+        from weft.engine.session import Session
         from weft.engine.terminal.batches import run_all
         from weft.engine.terminal.caches import folders_of, opened
         from weft.engine.worker.resident import shared_memory, stay
@@ -205,7 +206,8 @@ def plan(
     What the cache has is shown as that. Prompt schedules are shown as the stages that they become.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from weft.engine.session import Session, targets_of
+        from weft.engine.arguments import targets_of
+        from weft.engine.session import Session
         from weft.engine.terminal.caches import folders_of, looked_into
         from weft.engine.terminal.itinerary import itinerary
 
@@ -257,7 +259,8 @@ def validate(
     Exit code 3 for an invalid workflow, 4 where nothing but files is missing.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from weft.engine.session import Session, targets_of
+        from weft.engine.arguments import targets_of
+        from weft.engine.session import Session
 
         session = Session(models=models or None, input=input, object_info=object_info, **settings, warn=answer.notice)
         wanted = targets_of(targets, only)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weft.engine.arguments import PathLike, targets_of
 from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Issue
@@ -14,7 +15,7 @@ from weft.engine.events import Observer
 from weft.engine.formats.sources import WorkflowSource
 from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
-from weft.engine.session import PathLike, Session, targets_of
+from weft.engine.session import Session
 from weft.engine.workflow.overrides import Overrides
 
 if TYPE_CHECKING:

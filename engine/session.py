@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from weft.engine.arguments import PathLike, check_nodes, check_observers, read_object_info
 from weft.engine.cache.code import own_digest
 from weft.engine.cache.protocol import Cache, NoCache
 from weft.engine.cancel import CancelToken
@@ -35,11 +35,9 @@ from weft.engine.schema.sockets import Files
 from weft.engine.settings import Settings, check_models
 from weft.engine.workflow import overrides as _overrides
 from weft.engine.workflow.overrides import Overrides
-from weft.engine.workflow.prompt import Prompt, decoded, read_json
+from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.queueing import queued, resolving, with_changes
 from weft.engine.workflow.validation import FILE_PREFIX, undeclared
-
-PathLike = str | os.PathLike[str]
 
 if TYPE_CHECKING:
     from weft.engine.formats.workflow import Workflow
@@ -89,7 +87,7 @@ class Session:
         )
         self.registry, self.custom_nodes = with_custom_nodes(self.registry, self.settings, self.folders, warn)
         if object_info is not None:
-            self.registry = self.registry.copy().add_object_info(_object_info(object_info))
+            self.registry = self.registry.copy().add_object_info(read_object_info(object_info))
         self.cache: Cache = cache if cache is not None else NoCache()
         if type(batch) is not int or batch < 1:
             raise UsageError(f"batch: expected a whole number from 1 on, got {batch!r}")
@@ -118,7 +116,7 @@ class Session:
         names are targets of the plan, too.
         """
         self._resume()
-        _check_nodes(only=only, bypass=bypass, mute=mute)
+        check_nodes(only=only, bypass=bypass, mute=mute)
         loaded = load(workflow, ui=ui)
         if bypass or mute:
             loaded = selection.with_modes(loaded, self.registry, bypass=bypass, mute=mute)
@@ -234,7 +232,7 @@ class Session:
 
     def resolve_targets(self, prompt: Prompt, targets: Iterable[str]) -> list[str]:
         """The ids of the nodes that `targets` name by id, title or class_type."""
-        _check_nodes(targets=targets)
+        check_nodes(targets=targets)
         return [_overrides.find_node(prompt, str(target), self.registry) for target in targets]
 
     def issues(self, prompt: Prompt, targets: Iterable[str] = (), *, executable: bool = True) -> list[Issue]:
@@ -302,7 +300,7 @@ class Session:
         from weft.engine.running.state import RunState
 
         self._resume()
-        _check_observers(observers)
+        check_observers(observers)
         lowered = plan.lowered
         self._last |= resolving(lowered.source, self.registry)
         planner = self._planner(lowered)
@@ -469,37 +467,3 @@ class Session:
                 setting = self.packs.settings[name]
                 message = f"the whole run is {setting.verb} {setting.said(value)}, as {lowered.reason} asks for"
                 yield Issue(f"{name}_mode", message, node_id=next(iter(lowered.outputs)))
-
-
-def targets_of(targets: Iterable[str] | None, only: Iterable[str] | None) -> tuple[str, ...]:
-    """The targets of a run in which `only` is to run. Raises UsageError where both are given, or a text for a list."""
-    _check_nodes(targets=targets or (), only=only or ())
-    if targets and only:
-        raise UsageError("only and targets exclude each other", hint="what only names are the targets")
-    return tuple(only or targets or ())
-
-
-def _check_nodes(**given: Iterable[str]) -> None:
-    """Raise UsageError for a text where a list of nodes is expected."""
-    for name, nodes in given.items():
-        if isinstance(nodes, str):
-            raise UsageError(f"{name}: expected a list of nodes, got the text {nodes!r}", hint=f"[{nodes!r}]")
-
-
-def _check_observers(observers: Any) -> None:
-    if not isinstance(observers, Sequence) or not all(callable(observer) for observer in observers):
-        hint = "observers=[function]" if callable(observers) else ""
-        raise UsageError(f"observers: expected a list of functions, got {observers!r}", hint=hint)
-
-
-def _object_info(source: PathLike | Mapping[str, Any]) -> Mapping[str, Any]:
-    """An object_info dump, from a file or as it is."""
-    if not isinstance(source, Mapping):
-        path = Path(source)
-        try:
-            source = read_json(decoded(path.read_bytes(), str(path)), str(path))
-        except OSError as error:
-            raise UsageError(f"cannot read {path}: {error}") from error
-    if not isinstance(source, Mapping) or not all(isinstance(info, Mapping) for info in source.values()):
-        raise UsageError("object_info: expected an object of node classes, as GET /object_info gives it")
-    return source

@@ -179,7 +179,8 @@ def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
         with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
             if as_json and as_events:
                 raise UsageError("--json and --events exclude each other")
-            from weft.engine.session import Session, targets_of
+            from weft.engine.arguments import targets_of
+            from weft.engine.session import Session
             from weft.engine.sweeping.overview import Animation
             from weft.engine.sweeping.sweep import Sweep
 
