@@ -169,6 +169,10 @@ def _with_missing(module: ModuleType, name: str) -> None:
                 return own(attribute)
             except AttributeError:
                 pass
+        # ComfyUI has imported all of its modules before any pack: `import comfy.samplers` makes `comfy.model_base` known.
+        below = f"{name}.{attribute}"
+        if name.partition(".")[0] in ROOTS and (_written(below) or _extras(below)) is not None:
+            return import_module(below)
         if name.startswith("comfy_extras.") and (found := classes.find(attribute)) is not None:
             return found
         return absent(name, attribute)

@@ -242,6 +242,17 @@ def test_a_clip_is_changed_on_a_clone(sd1: LoadedCheckpoint) -> None:
     assert "clip_l.transformer.embeddings.token_embedding.weight" in {key.replace("text_model.", "") for key in other}
 
 
+def test_weights_of_a_clip_are_scaled_alone(sd1: LoadedCheckpoint) -> None:
+    clip, cpu = sd1.clip.clone(), torch.device("cpu")
+    weights = clip.patcher.model_state_dict()
+    assert weights.keys() == clip.get_key_patches().keys()
+    key = next(key for key in weights if key.endswith("q_proj.weight"))
+    assert clip.add_patches({key: (None,)}, 0.0, 1.5) == [key]
+    patch = clip.get_key_patches()[key]
+    assert torch.equal(patch.network.weight(patch.name, cpu), weights[key] * 1.5)
+    assert torch.equal(clip.patcher.model_state_dict("clip_l")[key], weights[key])
+
+
 # -- VAE and CONTROL_NET
 
 

@@ -52,6 +52,12 @@ def test_a_module_is_one_object_by_both_names(load: Load) -> None:
     assert module.options is module.comfy.options is importlib.import_module("weft.nodes.compat.modules.comfy.options")
 
 
+def test_a_module_is_known_by_its_package_before_it_is_imported(load: Load) -> None:
+    sys.modules.pop("comfy.rmsnorm", None)
+    module = load("import comfy.options\nhere = hasattr(comfy, 'rmsnorm')\nmodule = comfy.rmsnorm")
+    assert module.here and module.module is importlib.import_module("comfy.rmsnorm")
+
+
 def test_without_packs_no_name_is_taken() -> None:
     compat.uninstall()  # an earlier test may have used packs
     assert importlib.util.find_spec("comfy") is None and "comfy" not in sys.modules

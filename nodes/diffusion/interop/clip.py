@@ -161,6 +161,11 @@ class ClipPatcher:
         """See ClipNames."""
         return self.clip.get_key_patches(filter_prefix)
 
+    def model_state_dict(self, filter_prefix: str | None = None) -> dict[str, Tensor]:
+        """The weights without patches, by key."""
+        patches = self.get_key_patches(filter_prefix)
+        return {key: patch.network.base.get_parameter(patch.name) for key, patch in patches.items()}
+
     def model_size(self) -> int:
         """Bytes of the weights."""
         return sum(each.nbytes for encoder in self.clip.encoders for each in encoder.network.base.parameters())

@@ -139,6 +139,8 @@ def _patch(
         return 1.0, MergePatch(value.name, value.network, strength_model, strength_patch)
     if hasattr(value, "apply") and hasattr(value, "identity"):
         patch: Patch = value
+    elif strength_patch == 0.0:  # it is not looked at: packs write (None,) to scale the weight alone
+        patch = _Nothing()
     else:
         patch = _made(name, value, network.base.get_parameter(name).shape)
     return (strength_patch, patch) if strength_model == 1.0 else _shared(patch, strength_patch, strength_model)
@@ -146,14 +148,13 @@ def _patch(
 
 def _shared(patch: Patch, strength: float, keep: float) -> tuple[float, Patch]:
     # At strength 0 the weight is still scaled, which with_patches would leave out.
-    return (strength, OnShare(patch, keep)) if strength else (1.0, OnShare(_Nothing(patch), keep))
+    return (strength, OnShare(patch, keep)) if strength else (1.0, OnShare(_Nothing(), keep))
 
 
 @dataclass(frozen=True, eq=False)
 class _Nothing:
     """A patch that changes nothing."""
 
-    patch: Patch
     identity: Hashable = "nothing"
     nbytes: int = 0
     networks: tuple[()] = ()
