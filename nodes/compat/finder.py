@@ -169,7 +169,7 @@ def _with_missing(module: ModuleType, name: str) -> None:
                 return own(attribute)
             except AttributeError:
                 pass
-        # ComfyUI has imported all of its modules before any pack: `import comfy.samplers` makes `comfy.model_base` known.
+        # ComfyUI imports all of its modules before any pack: `comfy.model_base` is there after `import comfy.samplers`.
         below = f"{name}.{attribute}"
         if name.partition(".")[0] in ROOTS and (_written(below) or _extras(below)) is not None:
             return import_module(below)
