@@ -153,6 +153,8 @@ RESIZES = [
     ("stretch", "upscale if smaller", (20, 10), 0, (40, 20)),
     ("stretch", "if bigger area", (10, 10), 0, (10, 10)),
     ("keep proportion", "always", (30, 30), 8, (24, 8)),
+    ("keep proportion", "upscale if smaller", (30, 30), 0, (40, 20)),
+    ("fill / crop", "downscale if bigger", (10, 30), 0, (40, 20)),
 ]
 
 
@@ -168,6 +170,15 @@ def test_image_resize(
         assert made[0, :, 5, 0].tolist() == [0, 0, 1, 1, 1, 1, 1, 0, 0, 0], "black above and below"
     else:
         assert bool((made == 1).all())
+
+
+def test_how_image_resize_interpolates() -> None:
+    image = torch.tensor([0.0, 0.25, 0.5, 1.0]).reshape(1, 1, 4, 1).expand(1, 1, 4, 3)
+    given = {"method": "stretch", "condition": "always", "multiple_of": 0, "image": image, "height": 1}
+    assert call("ImageResize+", interpolation="nearest", width=2, **given)[0][0, 0, :, 0].tolist() == [0, 0.5]
+    assert call("ImageResize+", interpolation="nearest-exact", width=2, **given)[0][0, 0, :, 0].tolist() == [0.25, 1]
+    made = call("ImageResize+", interpolation="bicubic", width=9, **given)[0]
+    assert made.min() == 0 and made.max() == 1, "what goes past the range is cut"
 
 
 FITS = [
