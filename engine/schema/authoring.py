@@ -1,13 +1,13 @@
 """`@node`: a typed function is a node.
 
 The signature is INPUT_TYPES turned sideways: keyword-only parameters in the editor's order, each annotated with a
-socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into
-the optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets
-links that the class does not declare; an Autogrow or a DynamicCombo is given as a dict of what it unfolded to, a choice
-beside it under its own name; the return annotation is RETURN_TYPES; `list[Image]` is a list of what `Image` is, and a
-node that takes one is called once, with the first value of every other input; the docstring is the description, its
-`Args:` are the tooltips; what many nodes share says its own in its alias, by a Tooltip. The decorator only marks: a
-Registry registers, and the RunnableNode is built when somebody first asks for it.
+socket (`Annotated[int, Int(default=20, min=1)]`, or an alias such as `Model`); a Python default puts the input into the
+optional section; a RunContext, a GraphBuilder and hidden values are injected by their annotation; `**rest` gets links
+that the class does not declare, and inputs that an Each lists; an Autogrow or a DynamicCombo is given as a dict of what
+it unfolded to, a choice beside it under its own name; the return annotation is RETURN_TYPES; `list[Image]` is a list of
+what `Image` is, and a node that takes one is called once, with the first value of every other input; the docstring is
+the description, its `Args:` are the tooltips; what many nodes share says its own in its alias, by a Tooltip. The
+decorator only marks: a Registry registers, and the RunnableNode is built when somebody first asks for it.
 """
 
 from __future__ import annotations
@@ -70,6 +70,16 @@ class Lazy:
 
     What it asks for `@node(lazy=function)` says. Until then, and if it never does, the value is None.
     """
+
+
+@dataclass(frozen=True)
+class Each:
+    """Lists the inputs that `**rest` stands for, all of one socket: `**shares: Annotated[float, Float(), Each(NAMES)]`.
+
+    For many inputs of one kind, and for names that Python does not allow.
+    """
+
+    names: tuple[str, ...]
 
 
 class Output:
@@ -143,9 +153,11 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
     lists: set[str] = set()
     for parameter in inspect.signature(function).parameters.values():
         name = parameter.name
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+        rest = parameter.kind is inspect.Parameter.VAR_KEYWORD
+        each = _marker(hints.get(name), (Each,)) if rest else None
+        if rest and each is None:
             continue  # links that the class does not declare
-        if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+        if not rest and parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise DefinitionError(f"{class_type}: parameter {name!r} must be keyword-only", hint="put a * before it")
         annotation, is_list = _element(hints.get(name))
         if is_list:
@@ -170,7 +182,8 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         if lazy and mark.lazy is None:
             raise DefinitionError(f"{class_type}: parameter {name!r} is lazy", hint="say when it is needed: lazy=")
         said = {"tooltip": tooltip} if tooltip is not None and "tooltip" not in marker.options else {}
-        inputs.append(InputSpec(name, _with_options(marker, said | ({"lazy": True} if lazy else {})), section))
+        socket = _with_options(marker, said | ({"lazy": True} if lazy else {}))
+        inputs.extend(InputSpec(each_name, socket, section) for each_name in (each.names if each else (name,)))
     inputs.sort(key=lambda spec: spec.section == "optional")
     if "return" not in hints:
         raise DefinitionError(f"{class_type}: the function says not what it returns", hint="-> Image, -> UI, -> None")

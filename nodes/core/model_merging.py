@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from weft.engine.context import RunContext
-from weft.engine.schema.authoring import ExtraPnginfo, PromptJson, Tooltip, node
+from weft.engine.schema.authoring import Each, ExtraPnginfo, PromptJson, Tooltip, node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int, String
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.types import Clip, Model, Vae
@@ -22,6 +22,18 @@ Multiplier = Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)
 
 _CATEGORY = "advanced/model_merging"
 _MODULE = "comfy_extras.nodes_model_merging"
+
+
+def _parts(inputs: int, *, end: str) -> tuple[str, ...]:
+    """What the parameters of a UNet's parts begin with, of so many input blocks; `end` stands behind a number."""
+    blocks = {"input_blocks": inputs, "middle_block": 3, "output_blocks": inputs}
+    numbered = (f"{block}.{number}{end}" for block, count in blocks.items() for number in range(count))
+    return "time_embed.", "label_emb.", *numbered, "out."
+
+
+_SD_PARTS = _parts(12, end=".")
+_SDXL_PARTS = _parts(9, end="")
+_PartRatio = Annotated[Ratio, Tooltip("The share of model1 in this part of the network.")]
 
 
 @node(category=_CATEGORY, python_module=_MODULE)
@@ -54,6 +66,45 @@ def ModelMergeBlocks(
     from weft.nodes.diffusion.weights.merge import by_block
 
     return _merged(model1, model2, by_block({"input": input, "middle": middle, "out": out}), context)
+
+
+@node(category=f"{_CATEGORY}/model_specific", python_module=f"{_MODULE}_model_specific")
+def ModelMergeSD1(
+    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[_PartRatio, Each(_SD_PARTS)]
+) -> Model:
+    """Mix two diffusion models of SD 1.x, with a share for each block of the network.
+
+    Args:
+        model1: The model that a share of 1 gives.
+        model2: The model that a share of 0 gives.
+    """
+    return _merged_parts(model1, model2, _SD_PARTS, ratios, context)
+
+
+@node(category=f"{_CATEGORY}/model_specific", python_module=f"{_MODULE}_model_specific")
+def ModelMergeSD2(
+    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[_PartRatio, Each(_SD_PARTS)]
+) -> Model:
+    """Mix two diffusion models of SD 2.x, with a share for each block of the network.
+
+    Args:
+        model1: The model that a share of 1 gives.
+        model2: The model that a share of 0 gives.
+    """
+    return _merged_parts(model1, model2, _SD_PARTS, ratios, context)
+
+
+@node(category=f"{_CATEGORY}/model_specific", python_module=f"{_MODULE}_model_specific")
+def ModelMergeSDXL(
+    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[_PartRatio, Each(_SDXL_PARTS)]
+) -> Model:
+    """Mix two diffusion models of SDXL, with a share for each block of the network.
+
+    Args:
+        model1: The model that a share of 1 gives.
+        model2: The model that a share of 0 gives.
+    """
+    return _merged_parts(model1, model2, _SDXL_PARTS, ratios, context)
 
 
 @node(category=_CATEGORY, python_module=_MODULE)
@@ -122,6 +173,15 @@ def CLIPMergeSubtract(*, clip1: Clip, clip2: Clip, multiplier: Multiplier) -> Cl
     from weft.nodes.diffusion.weights.merge import subtracted
 
     return _merged_clip(clip1, clip2, subtracted(multiplier))
+
+
+def _merged_parts(
+    model1: Model, model2: Model, parts: Sequence[str], ratios: Mapping[str, float], context: RunContext
+) -> Model:
+    from weft.nodes.diffusion.weights.merge import by_block
+
+    # The first part counts for parameters of none, so the order matters.
+    return _merged(model1, model2, by_block({part: ratios[part] for part in parts}), context)
 
 
 def _merged(model1: Model, model2: Model, shares: Callable[[str], tuple[float, float]], context: RunContext) -> Model:

@@ -7,7 +7,7 @@ import pytest
 
 from weft.engine.context import RunContext
 from weft.engine.errors import DefinitionError
-from weft.engine.schema.authoring import UI, Hidden, Output, Tooltip, UniqueId, is_marked, node, read_function
+from weft.engine.schema.authoring import UI, Each, Hidden, Output, Tooltip, UniqueId, is_marked, node, read_function
 from weft.engine.schema.node import InputSpec, Listing, NodeOptions, OutputSpec
 from weft.engine.schema.sockets import Autogrow, Combo, DynamicCombo, Files, Int, Socket
 
@@ -111,6 +111,25 @@ def test_what_unfolds_is_given_as_one_dict() -> None:
     given = {"how": "by", "how.factor": 2, "images.image0": "a", "images.image1": "b", "steps": 3}
     assert call(**given) == ({"how": "by", "factor": 2}, {"image0": "a", "image1": "b"}, 3)
     assert call(how="not", steps=3) == ({"how": "not"}, {}, 3)
+
+
+@node(category="test")
+def Many(*, image: Image, **numbers: Annotated[Steps, Tooltip("How many."), Each(("a.", "b.0"))]) -> Steps:
+    """Add them up.
+
+    Args:
+        image: The picture.
+    """
+    return sum(numbers.values())
+
+
+def test_one_parameter_may_stand_for_many_inputs() -> None:
+    made = read_function(Many)
+    assert [spec.name for spec in made.schema.inputs] == ["image", "a.", "b.0"]
+    assert [spec.socket.options for spec in made.schema.inputs[1:]] == [
+        {"default": 20, "min": 1, "tooltip": "How many."}
+    ] * 2
+    assert made.call(image=None, **{"a.": 1, "b.0": 2}) == (3,)
 
 
 def test_what_an_alias_says_of_its_input_is_the_tooltip_unless_the_docstring_says_more() -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import weft
 from weft.engine.errors import InvalidWorkflow, NodeError
+from weft.engine.schema.registry import Registry
 from weft.nodes.core import conditioning
 
 CHECKPOINT = {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}}
@@ -193,6 +194,32 @@ def test_saving_leaves_nothing_half_written(
     }
     assert "disk full" in str(failure(random_models, tmp_path / "out", prompt))
     assert not [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+
+
+# A parameter of each part of ModelMergeSD1, by its name in diffusers; ModelMergeSDXL's blocks have no dot behind.
+PARTS = {
+    "time_embed.": "time_embedding.linear_1.weight",
+    "input_blocks.0.": "conv_in.weight",
+    "input_blocks.1.": "down_blocks.0.resnets.0.conv1.weight",
+    "middle_block.1.": "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight",
+    "output_blocks.0.": "up_blocks.0.resnets.0.conv1.weight",
+    "out.": "conv_out.weight",
+}
+
+
+@pytest.mark.parametrize("class_type", ["ModelMergeSD1", "ModelMergeSD2", "ModelMergeSDXL"])
+def test_a_merge_with_a_share_for_each_block(random_models: Path, tmp_path: Path, class_type: str) -> None:
+    names = [spec.name for spec in Registry.discover()[class_type].inputs if spec.socket.io_type == "FLOAT"]
+    assert len(names) == (24 if class_type == "ModelMergeSDXL" else 30)
+    ratios = {name: round(number / 64, 4) for number, name in enumerate(names)}
+    double = node("ModelMergeAdd", model1=["1", 0], model2=["1", 0])
+    merge = node(class_type, model1=["1", 0], model2=["2", 0], **ratios)
+    result = run(random_models, tmp_path, {"1": CHECKPOINT, "2": double, "3": merge}, *"123")
+    one, two, merged = (dict(result[key][0].network.module().named_parameters()) for key in "123")
+    for part, name in PARTS.items():
+        ratio = ratios.get(part, ratios.get(part.rstrip(".")))
+        assert ratio is not None
+        torch.testing.assert_close(merged[name], one[name] * ratio + two[name] * (1 - ratio))
 
 
 @pytest.mark.parametrize(
