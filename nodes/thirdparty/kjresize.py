@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -13,9 +14,12 @@ from weft.nodes.thirdparty.face import marker
 
 node = marker("comfyui-kjnodes", "KJNodes")
 
+Size = tuple[int, int]
+
 _METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
-_FITS = ("stretch", "resize", "pad", "pad_edge", "crop")
-_OTHER_FITS = ("pad_edge_pixel", "pillarbox_blur", "total_pixels")
+_PADS = ("pad", "pad_edge", "pad_edge_pixel")
+_FITS = ("stretch", "resize", *_PADS, "crop")
+_OTHER_FITS = ("pillarbox_blur", "total_pixels")
 _PLACES = ("center", "top", "bottom", "left", "right")
 _NO_FIT = f"one of {', '.join(_FITS)} is carried out here"
 
@@ -57,7 +61,8 @@ def ImageResizeKJv2(
         width: Width in pixels; 0 for that of the pictures or, where proportions are kept and height is given, for any.
         height: Height in pixels; 0 likewise.
         upscale_method: How to interpolate.
-        keep_proportion: Stretch; resize within the size; pad with a colour or with the edges up to it; crop to it.
+        keep_proportion: Stretch; resize within the size; pad up to it, with a colour, with each edge's mean, or with
+            the edges' pixels; crop to it.
         pad_color: Red, green and blue, 0 to 255 each.
         crop_position: Where the picture stands, or what is kept of it.
         divisible_by: What both sides are made multiples of, by making them smaller; 0 or 1 for any.
@@ -73,34 +78,36 @@ def ImageResizeKJv2(
     if masks.shape[1:] != image.shape[1:3]:
         raise WeftError(f"the mask is {masks.shape[2]}x{masks.shape[1]}, the pictures are {columns}x{rows}")
     both = torch.cat((image, masks[..., None]), dim=-1)
-    wanted = _size(columns, rows, width, height, keep_proportion, divisible_by)
-    inner = wanted
-    if keep_proportion in ("pad", "pad_edge"):
-        ratio = min(wanted[0] / columns, wanted[1] / rows)
-        inner = max(1, round(columns * ratio)), max(1, round(rows * ratio))
-    elif keep_proportion == "crop":
-        both = _cropped(both, wanted[0] / wanted[1], crop_position)
+    inner, canvas, corner = _sizes(columns, rows, width, height, keep_proportion, divisible_by, crop_position)
+    if keep_proportion == "crop":
+        both = _cropped(both, inner[0] / inner[1], crop_position)
     # Apart: a picture may have an alpha channel.
     parts = (both[..., :channels], both[..., channels:].expand(-1, -1, -1, 3))
     made, masked = (scale_image(part, *inner, upscale_method) for part in parts)
     masked = masked[..., 0]
-    if inner != wanted:
-        made, masked = _padded(made, masked, wanted, keep_proportion, pad_color, crop_position)
+    if inner != canvas:
+        made, masked = _padded(made, masked, canvas, corner, keep_proportion, pad_color)
     return made, made.shape[2], made.shape[1], masked
 
 
-def _size(columns: int, rows: int, width: int, height: int, fit: str, multiple: int) -> tuple[int, int]:
-    """The size of what is given out."""
-    if fit == "resize":
-        if width and height:
-            ratio = min(width / columns, height / rows)
-        else:
-            ratio = width / columns if width else height / rows if height else 1.0
-        width, height = round(columns * ratio), round(rows * ratio)
-    width, height = width or columns, height or rows
-    if multiple > 1:
-        width, height = max(width - width % multiple, multiple), max(height - height % multiple, multiple)
-    return width, height
+def _sizes(columns: int, rows: int, width: int, height: int, fit: str, multiple: int, place: str) -> tuple[Size, ...]:
+    """What pictures are interpolated to, the canvas, and the corner of the pictures on it.
+
+    As in the pack, the interpolated size is cut to a multiple, and what is free was reckoned before: so a canvas that
+    is no multiple then grows at the right and at the bottom.
+    """
+    fitted = width or columns, height or rows
+    if fit == "resize" or fit in _PADS:
+        ratio = min(width / columns or math.inf, height / rows or math.inf)
+        fitted = (columns, rows) if ratio == math.inf else (round(columns * ratio), round(rows * ratio))
+    step = max(multiple, 1)
+    inner = max(fitted[0] - fitted[0] % step, step), max(fitted[1] - fitted[1] % step, step)
+    free = max(width - fitted[0], 0), max(height - fitted[1], 0)
+    if fit not in _PADS or not any(free):
+        return inner, inner, (0, 0)
+    canvas = -(-(inner[0] + free[0]) // step) * step, -(-(inner[1] + free[1]) // step) * step
+    x, y = _SHARES[place]
+    return inner, canvas, (int(free[0] * x), int(free[1] * y))
 
 
 def _cropped(image: Any, aspect: float, place: str) -> Any:
@@ -113,21 +120,26 @@ def _cropped(image: Any, aspect: float, place: str) -> Any:
     return image[:, top : top + down, left : left + across]
 
 
-def _padded(image: Any, mask: Any, size: tuple[int, int], fit: str, color: str, place: str) -> tuple[Any, Any]:
+def _padded(image: Any, mask: Any, canvas: Size, corner: Size, fit: str, color: str) -> tuple[Any, Any]:
     """Pictures on a canvas; what is added is masked."""
     import torch
 
     count, rows, columns, channels = image.shape
-    width, height = size
-    x, y = _SHARES[place]
-    left, top = int((width - columns) * x), int((height - rows) * y)
-    if fit == "pad_edge":
+    width, height = canvas
+    left, top = corner
+    if fit == "pad_edge_pixel":
         down = torch.arange(height).sub(top).clamp(0, rows - 1)
         across = torch.arange(width).sub(left).clamp(0, columns - 1)
         made = image[:, down][:, :, across].clone()
     else:
         made = torch.empty(count, height, width, channels)
-        made[:] = torch.tensor([*_color(color), 1.0][:channels])
+        if fit == "pad_edge":
+            made[:, :top] = image[:, :1].mean(dim=2, keepdim=True)
+            made[:, top + rows :] = image[:, -1:].mean(dim=2, keepdim=True)
+            made[:, :, :left] = image[:, :, :1].mean(dim=1, keepdim=True)
+            made[:, :, left + columns :] = image[:, :, -1:].mean(dim=1, keepdim=True)
+        else:
+            made[:] = torch.tensor([*_color(color), 1.0][:channels])
         made[:, top : top + rows, left : left + columns] = image
     masked = torch.ones(count, height, width)
     masked[:, top : top + rows, left : left + columns] = mask

@@ -189,7 +189,8 @@ FITS = [
     ("resize", (30, 30), 4, (28, 12)),
     ("crop", (10, 10), 0, (10, 10)),
     ("pad", (10, 10), 0, (10, 10)),
-    ("pad_edge", (11, 11), 2, (10, 10)),
+    ("pad_edge", (10, 10), 0, (10, 10)),
+    ("pad_edge_pixel", (10, 10), 0, (10, 10)),
 ]
 
 
@@ -204,6 +205,33 @@ def test_resize_of_kj(fit: str, size: tuple[int, int], multiple: int, expected: 
     padded = mask[0, :, 0].tolist()
     assert padded == ([0] * 5 + [1] * 5 if fit.startswith("pad") else [0] * height), "the picture is at the top"
     assert made[0, -1, 0].tolist()[:3] == ([1, 0, 0] if fit == "pad" else [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("size", "inner", "canvas", "corner"),
+    [
+        ((10, 10), (10, 4), (10, 10), (0, 2)),
+        ((11, 11), (10, 6), (10, 12), (0, 2)),
+        ((0, 10), (20, 10), (20, 10), (0, 0)),
+    ],
+)
+def test_what_is_padded_is_cut_to_a_multiple_first(size: Any, inner: Any, canvas: Any, corner: Any) -> None:
+    given = {"width": size[0], "height": size[1], "upscale_method": "area", "keep_proportion": "pad"}
+    given |= {"pad_color": "0", "crop_position": "center", "divisible_by": 2}
+    made, width, height, mask = call("ImageResizeKJv2", image=torch.ones(1, 20, 40, 3), **given)
+    assert (width, height) == canvas and bool((made[..., 0] == 1 - mask).all())
+    there = mask[0].eq(0).nonzero()
+    assert there.min(dim=0).values.tolist() == [corner[1], corner[0]]
+    assert there.max(dim=0).values.tolist() == [corner[1] + inner[1] - 1, corner[0] + inner[0] - 1]
+
+
+def test_edges_are_padded_with_their_mean_or_their_pixels() -> None:
+    image = torch.tensor([[0.0, 1.0], [0.5, 0.5]]).reshape(1, 2, 2, 1).expand(1, 2, 2, 3)
+    given = {"width": 2, "height": 4, "upscale_method": "nearest-exact", "crop_position": "center", "divisible_by": 0}
+    mean = call("ImageResizeKJv2", image=image, keep_proportion="pad_edge", pad_color="0", **given)[0]
+    assert mean[0, ..., 0].tolist() == [[0.5, 0.5], [0, 1], [0.5, 0.5], [0.5, 0.5]]
+    pixels = call("ImageResizeKJv2", image=image, keep_proportion="pad_edge_pixel", pad_color="0", **given)[0]
+    assert pixels[0, ..., 0].tolist() == [[0, 1], [0, 1], [0.5, 0.5], [0.5, 0.5]]
 
 
 def test_a_mask_is_resized_with_its_pictures() -> None:
