@@ -11,18 +11,20 @@ from typing import Any, NamedTuple
 
 from weft.engine.cache.encoding import file_digest
 from weft.engine.cache.protocol import Entry, Manifest, Recipe, is_whole
+from weft.engine.stamps import Stamp, changed, stamps_of
 
 
 class _Kept(NamedTuple):
     """An entry; the parts of it that others may hold too, and their bytes; the bytes that it has of its own.
 
-    `contents` are the digests of what was in the files that it wrote.
+    `contents` are the digests of what was in the files that it wrote, `stamps` what the outputs were.
     """
 
     entry: Entry
     parts: Mapping[Hashable, int]
     own: int
     contents: tuple[bytes, ...]
+    stamps: list[Stamp]
 
 
 class MemoryCache:
@@ -32,7 +34,8 @@ class MemoryCache:
 
     Invariants: `_shares` has, for each part of an entry, how many entries hold it and its bytes; `used` is the sum of
     these bytes and of what each entry has of its own, and at most `max_bytes`. An entry larger than the whole budget is
-    not kept, nor is one with an output that is ABSENT: what is here is whole. Recipes are small, and kept for the last
+    not kept, nor is one with an output that is ABSENT: what is here is whole. One whose outputs somebody changed in
+    place is not given any more. Recipes are small, and kept for the last
     `max_recipes` node ids.
 
     Several threads may share it. The lock is held for bookkeeping alone, never while something is computed, measured or
@@ -66,12 +69,14 @@ class MemoryCache:
             if kept is None:
                 return None
             self._entries.move_to_end(key)
+        if changed(kept.stamps):
+            return None
         return Manifest(key, kept.entry.files, kept.contents)
 
     def load(self, manifest: Manifest) -> Entry | None:
         # Being asked for has made it recent.
         kept = self._entries.get(manifest.key)
-        return None if kept is None else kept.entry
+        return None if kept is None or changed(kept.stamps) else kept.entry
 
     def put(self, key: bytes, entry: Entry) -> None:
         if not is_whole(entry.outputs):
@@ -81,7 +86,7 @@ class MemoryCache:
         except OSError:  # a file that it wrote is gone again: nothing could stand for the node
             return
         parts, rest = parts_of(*entry.outputs, *entry.ui.values(), *entry.warnings)
-        kept = _Kept(entry, parts, rest + _OF_ITS_OWN, contents)
+        kept = _Kept(entry, parts, rest + _OF_ITS_OWN, contents, stamps_of(entry.outputs))
         gone: list[Entry] = []  # held until the lock is let go
         with self._lock:
             if key in self._entries:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from weft.engine.cache.protocol import Entry, Manifest, Warned, is_whole
 from weft.engine.context import RunContext
@@ -46,6 +46,7 @@ from weft.engine.running.state import NOTHING, Growth, RunState
 from weft.engine.running.steps import Sharing
 from weft.engine.running.work import Driver
 from weft.engine.schema.node import RunnableNode
+from weft.engine.stamps import Stamp, changed, places_of, stamps_of
 
 if TYPE_CHECKING:
     from weft.engine.running.turns import Turns
@@ -113,6 +114,7 @@ class _Run:
         self.grown = False
         self.asked: set[str] = set()
         self.code: dict[str, RunnableNode] = {}
+        self.stamps: dict[str, list[Stamp]] = {}
         self.files = context.written
         context.shared(NODES, lambda: state.nodes)
         self.sharing = Sharing(planner, context, state.nodes)
@@ -212,6 +214,8 @@ class _Run:
         if isinstance(outcome, Wanted):
             self._ask(step, outcome.links)
             return
+        if (stamps := self.stamps.pop(step.node_id, None)) and (items := changed(stamps)):
+            self._distrust(step, items)
         if isinstance(outcome, NodeError):
             self._failed(step, outcome)
             try:
@@ -326,6 +330,9 @@ class _Run:
             view.warn(f"{step.key.volatile}; the node is called in every run")
         if node.options.trajectory is not None and (steps := self.sharing.steps_of(step, self.state)) is not None:
             context = context.for_node(step.node_id, step.display_id, steps)
+        if node.watched:
+            outputs = self.state.outputs
+            self.stamps[step.node_id] = stamps_of(outputs[parent] for parent in step.parents if parent in outputs)
         return Call(step, node, self.state.outputs, context)
 
     def _load_libraries(self, node: RunnableNode) -> None:
@@ -355,6 +362,22 @@ class _Run:
             message = (
                 f"{file} was changed after the run was planned: what the node read may be the old content or the new"
             )
+            self.context.for_node(step.node_id, step.display_id, title=step.title).warn(message)
+
+    def _distrust(self, step: Step, items: Sequence[Any]) -> None:
+        """A node changed what others gave it: what has these values, and is there still, is not what its key says.
+
+        Where others take from there too, the node runs each time: what they get does not depend on a cache.
+        """
+        places = places_of(items)
+        state = self.state
+        holders = [node_id for node_id, slots in state.outputs.items() if places & places_of(slots)]
+        state.stale.update(holders)
+        others = [each for each in holders if each in state.keep or state.waiting[each] > 1]
+        if others:
+            state.stale.add(step.node_id)
+            names = ", ".join(f'node {node_id} "{state.nodes[node_id].title}"' for node_id in others)
+            message = f"changed in place what it got: what takes from {names} after it gets the changed value"
             self.context.for_node(step.node_id, step.display_id, title=step.title).warn(message)
 
     def _keep(self, step: Step, entry: Entry) -> None:

@@ -25,7 +25,8 @@ State, and who changes it:
     shown      node id -> what a node showed and wrote, what was said of it, and how many of its calls were blocked,
                without its outputs.
     stale      ids of the nodes that are not what their keys say, since a file or the code is another than when the plan
-               was made, and of all that take from them: none of these goes into the cache.
+               was made or a node changed in place what they gave, and of all that take from them: none of these goes
+               into the cache.
 
 Invariants, between any two transitions:
 

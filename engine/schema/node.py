@@ -313,7 +313,7 @@ class RunnableNode:
     node is called, as a step of their own: they may take longer than it. `code`, which a Registry sets for what was put
     into it by hand, joins the cache key: it tells this code from all other code that this process has had. Where `call`
     returns a coroutine, the node is `asynchronous`: such nodes overlap. `wants` says what it needs of its lazy inputs;
-    without it, no input is lazy.
+    without it, no input is lazy. One that is `watched` may change in place what it is given, and is told if it does.
     """
 
     schema: NodeSchema
@@ -328,6 +328,7 @@ class RunnableNode:
     wants: Wants | None = None
     single: frozenset[str] = frozenset()
     at_most: int | None = None
+    watched: bool = False
 
     unavailable: ClassVar[str] = ""
 

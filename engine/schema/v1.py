@@ -90,6 +90,7 @@ def read_class(class_type: str, cls: type) -> RunnableNode:
         single=frozenset((_CONTEXT,)),
         at_most=len(outputs) if lists is None else min(len(lists), len(outputs)),
         wants=_wants(class_type, cls, links),
+        watched=True,
     )
 
 

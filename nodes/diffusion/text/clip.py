@@ -137,6 +137,11 @@ class Clip(ClipNames):
         return type(self)(encoders, self.embeddings, self.layer, self.hooks)
 
     @property
+    def changeable(self) -> tuple[Any, ...]:
+        """As ModelPatcher's."""
+        return (self.encoders, self.embeddings, self.layer, self.hooks)
+
+    @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
         """As PatchedNetwork.memory_parts, of all encoders."""
         return (part for encoder in self.encoders for part in encoder.network.memory_parts)

@@ -73,6 +73,12 @@ class ModelPatcher(ModelNames):
         return applied
 
     @property
+    def changeable(self) -> tuple[Any, ...]:
+        """What those who do not clone it first may change: for the engine, which tells by it whether somebody did."""
+        given = self.sampling, self.latent_format
+        return (self.network, *given, self.model_options, self.attachments, self.additional_models)
+
+    @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
         """As PatchedNetwork.memory_parts."""
         return self.network.memory_parts
