@@ -73,6 +73,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -385,7 +386,7 @@ def nodes(
             answer.document({one.class_type: object_info(one, folders) for one in found})
         else:
             only = registry.find(found[0].class_type) if name is not None and len(found) == 1 else None
-            for line in page(only, folders) if only is not None else table(found):
+            for line in page(only, folders) if only is not None else table(found, grouped=answer.out.is_terminal):
                 answer.out.line(*line)
 
 

@@ -18,8 +18,8 @@ from weft.engine.schema.node import DescribedNode, NodeSchema, RunnableNode
 from weft.engine.schema.packs import NODES, NodeSource, Pack, Packs, resolve
 
 HOW_CLASSES_GET_IN = (
-    f"pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs; "
-    "--custom-nodes DIR loads a ComfyUI's packs"
+    "--custom-nodes DIR loads packs for ComfyUI, --nodes FILE.py nodes of your own; "
+    f"or pip install a package whose entry point in {NODES!r} has it: docs/nodes.md, Packs"
 )
 _OWN = __name__.partition(".")[0]
 _MAX_HINTS = 100

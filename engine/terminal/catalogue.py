@@ -6,6 +6,8 @@ import json
 import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from weft.engine.errors import UsageError, Warn, did_you_mean, looked_in, one_line, python_warning
@@ -57,9 +59,18 @@ def _files(socket: Any, folders: Folders) -> list[str]:
     return [*socket.extra_choices, *folders.files(socket.folder, socket.suffixes)]
 
 
-def table(schemas: Iterable[NodeSchema]) -> Iterator[Line]:
-    """One line a class: class_type, display name, category; sorted by category."""
+def table(schemas: Iterable[NodeSchema], *, grouped: bool = False) -> Iterator[Line]:
+    """One line a class: class_type, display name, category; sorted by category.
+
+    Grouped, for people, the category stands above its classes instead: so a line fits into 80 columns.
+    """
     rows = sorted((one.category, one.class_type, one.display_name) for one in schemas)
+    if grouped:
+        for category, classes in groupby(rows, key=itemgetter(0)):
+            yield [(category, "cyan")]
+            for _, class_type, display_name in classes:
+                yield ["  ", (class_type, "bold"), f"  {display_name}" if display_name != class_type else ""]
+        return
     wide = max((len(row[1]) for row in rows), default=0)
     wider = max((len(row[2]) for row in rows), default=0)
     for category, class_type, display_name in rows:
@@ -112,7 +123,7 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
     where, _, pack = schema.python_module.partition(".")
     if where == "custom_nodes":
         own = getattr(node, "module", "").partition(".")[0] == __name__.partition(".")[0]
-        yield [f"A stand-in of Weft's for the class of {pack}." if own else f"Of the custom node pack {pack}."]
+        yield [f"A stand-in of Weft's for the class of {pack}." if own else f"From custom nodes: {pack}."]
     if node.unavailable:
         yield [("It cannot be run here: ", "yellow"), node.unavailable]
     specs = list(schema.by_name.values())
@@ -124,15 +135,20 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
             yield [("Inputs" if section == "required" else "Optional inputs", "bold")]
         for spec in chosen:
             whole = isinstance(node, RunnableNode) and schema.input_is_list and not node.takes_one(spec.name)
-            yield ["  ", (f"{spec.name:{wide}}", "green"), f"  {_takes(spec)}" + ("  (a list)" if whole else "")]
+            lazy = isinstance(node, RunnableNode) and node.wants is not None and spec.socket.options.get("lazy")
+            said = "  (a list)" if whole else "  (lazy)" if lazy else ""
+            yield ["  ", (f"{spec.name:{wide}}", "green"), f"  {_takes(spec)}{said}"]
             indent = " " * (wide + 4)
             for text in _notes(spec, folders):
                 lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
                 yield from ([line] for line in lines)
     yield [""]
     yield [("Outputs", "bold")]
-    yield from ([f"  {slot}  {out.name}" + ("  (a list)" if out.is_list else "")]
-                for slot, out in enumerate(schema.declared))  # fmt: skip
+    wide = max((len(out.name) for out in schema.declared), default=0)
+    for slot, out in enumerate(schema.declared):
+        kind = type_name(out.io_type)
+        named = out.name if out.name == kind else f"{out.name:{wide}}  {kind}"
+        yield [f"  {slot}  {named}" + ("  (a list)" if out.is_list else "")]
     if len(schema.declared) < len(schema.outputs):
         yield ["  ...  and as many more as a workflow takes"]
     if not schema.outputs:

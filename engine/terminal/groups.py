@@ -1,4 +1,4 @@
-"""Groups of commands: one that has a default one, one whose help lists the settings."""
+"""Groups of commands: their help, one that has a default one, one whose help lists the settings."""
 
 from __future__ import annotations
 
@@ -7,7 +7,21 @@ from typing import Any
 from typer.core import TyperGroup
 
 
-class Defaulting(TyperGroup):
+class Group(TyperGroup):
+    """A group whose help says of each command the whole sentence."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands."""
+        known = [self.get_command(ctx, name) for name in self.list_commands(ctx)]
+        rows = [(one.name, one.get_short_help_str(limit=_WHOLE)) for one in known if one is not None and not one.hidden]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+_WHOLE = 1000
+
+
+class Defaulting(Group):
     """The command `check` stands for itself: `weft test PATH` is `weft test check PATH`."""
 
     default = "check"
@@ -19,7 +33,7 @@ class Defaulting(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-class ListingSettings(TyperGroup):
+class ListingSettings(Group):
     """Where its epilog has `place`, its help has the environment's name of every setting, also of installed packs."""
 
     place = "WEFT_..."

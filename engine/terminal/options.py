@@ -190,7 +190,8 @@ NodesOption = Annotated[
     typer.Option(
         "--nodes",
         metavar="FILE.py",
-        help="A file with nodes of your own: @node functions or V1 classes; may be repeated. Environment: WEFT_NODES.",
+        help="A file with nodes of your own: @node functions, V1 or V3 classes; may be repeated. "
+        "Environment: WEFT_NODES.",
         show_default="none",
     ),
 ]

@@ -152,10 +152,15 @@ class Stream:
             # What the reader's encoding has no character for is written as an escape; a run does not fail by it.
             file.reconfigure(errors="backslashreplace")
 
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a person reads it."""
+        return self.file.isatty()
+
     @cached_property
     def console(self) -> Console | None:
         """rich's console, or None where the stream is no terminal."""
-        if not self.file.isatty():
+        if not self.is_terminal:
             return None
         from rich.console import Console
 

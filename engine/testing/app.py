@@ -33,6 +33,7 @@ app = typer.Typer(
     epilog="Exit codes: 0 everything passed, 1 something did not, 2 usage, 5 there was nothing to test.\n\n"
     "The table tool.weft.test of pyproject.toml names models, input and tolerances: see docs/testing.md.",
     no_args_is_help=False,
+    rich_markup_mode=None,
 )
 ToleranceOption = Annotated[
     str | None,

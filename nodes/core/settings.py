@@ -30,7 +30,7 @@ SETTINGS = (
         bool,
         False,
         Flag(
-            "Read the prompts of every KSampler in the web UI's syntax: \\[a hat:0.5] comes in half-way, \\[red|blue] "
+            "Read the prompts of every KSampler in the web UI's syntax: [a hat:0.5] comes in half-way, [red|blue] "
             "alternates. The run is cut in stages there, in continuous mode.",
             commands=("run", "plan"),
         ),

@@ -114,7 +114,8 @@ class BuiltinStandIns:
             said.append(f"sides of {max(sides)} are {SIDE}")
         if (most := max(cuts, default=0)) > cuts.get(most, 0):
             said.append(f"{most} steps are {cuts[most]}")
-        return changes, [f"it is a small one: {', '.join(said)}; --full leaves them"] if changes and said else []
+        note = f"the workflow is made small: {', '.join(said)}; --full keeps them"
+        return changes, [note] if changes and said else []
 
 
 STAND_INS = BuiltinStandIns()

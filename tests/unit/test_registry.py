@@ -82,7 +82,9 @@ def test_unknown_class() -> None:
     with pytest.raises(UnknownNode) as caught:
         Registry().add(Invert)["Invrt"]
     assert caught.value.exit_code == 3
-    assert str(caught.value).startswith("unknown node class 'Invrt' (did you mean 'Invert'?; pip install a package")
+    assert str(caught.value).startswith(
+        "unknown node class 'Invrt' (did you mean 'Invert'?; --custom-nodes DIR loads packs"
+    )
 
 
 def test_object_info_fills_in_what_is_not_there() -> None:

@@ -38,7 +38,7 @@ def test_steps_are_fewer_and_keep_their_order() -> None:
         ("a", "steps"): 4, ("a", "end_at_step"): 1, ("b", "steps"): 4, ("b", "start_at_step"): 1,
         ("b", "end_at_step"): 2, ("c", "steps"): 4, ("c", "start_at_step"): 2,
     }  # fmt: skip
-    assert said == ["it is a small one: 20 steps are 4; --full leaves them"]
+    assert said == ["the workflow is made small: 20 steps are 4; --full keeps them"]
 
 
 def test_each_of_many_stages_keeps_a_step() -> None:
@@ -59,7 +59,7 @@ def test_sizes_have_one_factor_and_latents_whole_blocks() -> None:
         ("empty", "width"): 64, ("empty", "height"): 64, ("area", "width"): 64, ("area", "height"): 64,
         ("area", "x"): 16, ("scale", "width"): 128, ("scale", "height"): 80, ("total", "megapixels"): 0.01,
     }  # fmt: skip
-    assert said == ["it is a small one: sides of 2048 are 128; --full leaves them"]
+    assert said == ["the workflow is made small: sides of 2048 are 128; --full keeps them"]
 
 
 def test_frames_are_as_many_as_the_node_takes() -> None:
