@@ -245,7 +245,10 @@ class Session:
         error = InvalidWorkflow(issues)
         error.sound = tuple(selection.sound(prompt, self.registry, issues, tuple(targets)))
         unknown = any(issue.code == "missing_node_type" for issue in issues)
-        error.hint = "; ".join(filter(None, (selection.how_to_run(error.sound), HOW_CLASSES_GET_IN if unknown else "")))
+        hints = [selection.how_to_run(error.sound), HOW_CLASSES_GET_IN if unknown else ""]
+        if all(issue.missing_file for issue in issues) and getattr(self.settings_of(prompt), STAND_INS, None) is False:
+            hints.append("--stand-ins tries it without them")
+        error.hint = "; ".join(filter(None, hints))
         return error
 
     def notes(self, prompt: Prompt) -> list[Issue]:

@@ -1,5 +1,5 @@
-"""The node library: `core` has the built-in faces, `efficiency` the Efficiency family, `thirdparty` stand-ins for small
-nodes of other packs; `diffusion` is what computes.
+"""The node library: `core` has the built-in faces, `efficiency` the Efficiency family, `thirdparty` substitutes for
+small nodes of other packs; `compat` is what packs for ComfyUI import; `diffusion` is what computes.
 
 `NODES` has them all: class_type -> where its function stands.
 """

@@ -123,7 +123,7 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
     where, _, pack = schema.python_module.partition(".")
     if where == "custom_nodes":
         own = getattr(node, "module", "").partition(".")[0] == __name__.partition(".")[0]
-        yield [f"A stand-in of Weft's for the class of {pack}." if own else f"From custom nodes: {pack}."]
+        yield [f"A substitute of Weft's for the class of {pack}." if own else f"From custom nodes: {pack}."]
     if node.unavailable:
         yield [("It cannot be run here: ", "yellow"), node.unavailable]
     specs = list(schema.by_name.values())

@@ -44,7 +44,7 @@ SETTINGS = (
         Flag(
             "Try a workflow without its models and pictures: small ones stand in for what is not there, and sizes and "
             "steps are scaled down, so that it takes seconds. What stands in for what is said.",
-            commands=("run", "plan", "test"),
+            commands=("run", "plan", "validate", "test"),
         ),
         words={True: "with stand-ins for missing files", False: "without stand-ins"},
         label="stand-ins for missing files",
@@ -53,7 +53,9 @@ SETTINGS = (
         "full",
         bool,
         False,
-        Flag("With --stand-ins: sizes and steps as the workflow has them.", commands=("run", "plan", "test")),
+        Flag(
+            "With --stand-ins: sizes and steps as the workflow has them.", commands=("run", "plan", "validate", "test")
+        ),
         words={True: "at full size", False: "at the size of stand-ins"},
         label="full size",
     ),

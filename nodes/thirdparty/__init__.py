@@ -1,4 +1,4 @@
-"""Stand-ins for small nodes of common custom node packs, by what their interfaces say: no code of theirs.
+"""Substitutes for small nodes of common custom node packs, by what their interfaces say: no code of theirs.
 
 Where a pack itself is loaded (--custom-nodes), its own classes take the place of these. `NODES` says where each stands.
 """

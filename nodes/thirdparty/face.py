@@ -1,4 +1,4 @@
-"""How stand-ins are marked: with the pack that they stand for, as ComfyUI names the module of its classes."""
+"""How substitutes are marked: with the pack that they stand for, as ComfyUI names the module of its classes."""
 
 from __future__ import annotations
 

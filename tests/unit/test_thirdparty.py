@@ -1,4 +1,4 @@
-"""Stand-ins for small nodes of common packs: their values, their saves, and that a pack's own class comes first."""
+"""Substitutes for small nodes of common packs: their values, their saves, and that a pack's own class comes first."""
 
 from __future__ import annotations
 
