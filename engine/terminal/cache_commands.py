@@ -13,7 +13,7 @@ import typer
 from weft.engine.errors import UsageError, one_line
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.caches import Budgets, folders_of
-from weft.engine.terminal.groups import Group
+from weft.engine.terminal.groups import CommandGroup
 from weft.engine.terminal.options import JsonOption, taking_settings
 from weft.engine.terminal.whys import why
 
@@ -24,7 +24,7 @@ _BITS = {"damaged": 1, "unknown": 2, "unreadable": 4}
 """What is added up to the exit code of `weft cache verify`."""
 
 app = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     help="Look at the cache, in which `weft run` keeps what it computed for later runs.",
     epilog="The folder is --cache DIR, else the first of WEFT_CACHE, else the first of cache in weft.toml, else "
     "~/.cache/weft; cache_gib in weft.toml (WEFT_CACHE_GIB) is how large it may become, at first 10.",

@@ -7,7 +7,7 @@ from typing import Any
 from typer.core import TyperGroup
 
 
-class Group(TyperGroup):
+class CommandGroup(TyperGroup):
     """A group whose help says of each command the whole sentence."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -21,7 +21,7 @@ class Group(TyperGroup):
 _WHOLE = 1000
 
 
-class Defaulting(Group):
+class Defaulting(CommandGroup):
     """The command `check` stands for itself: `weft test PATH` is `weft test check PATH`."""
 
     default = "check"
@@ -33,7 +33,7 @@ class Defaulting(Group):
         return super().parse_args(ctx, args)
 
 
-class ListingSettings(Group):
+class ListingSettings(CommandGroup):
     """Where its epilog has `place`, its help has the environment's name of every setting, also of installed packs."""
 
     place = "WEFT_..."

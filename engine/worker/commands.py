@@ -8,12 +8,12 @@ import typer
 
 from weft.engine.errors import one_line
 from weft.engine.terminal.answer import answering
-from weft.engine.terminal.groups import Group
+from weft.engine.terminal.groups import CommandGroup
 from weft.engine.terminal.options import JsonOption
 from weft.engine.terminal.words import seconds_text
 
 app = typer.Typer(
-    cls=Group,
+    cls=CommandGroup,
     help="Look after the worker, which stays where weft run --keep-alive MINUTES has left one.",
     epilog="There is one for each user and installation. It ends by itself when nobody has come for so many minutes, "
     "when the code or a pack has changed, and when memory gets tight.\n\nExample: weft daemon status",
