@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -49,7 +50,8 @@ def MathExpression(
 
     Args:
         expression: A formula of a, b and c; of pictures and latents, `a.width` and `a.height`. It knows round, ceil,
-            floor, sqrt, min, max, abs, pow, log, exp, sin, cos, tan, int and float; widgets of other nodes it does not.
+            floor, sqrt, min, max, abs, pow, log, exp, sin, cos, tan, int, float and iif(test, then, else); `and` and
+            `or` give 1 or 0. Widgets of other nodes it does not know.
         a: A number, pictures or a latent.
         b: Another one.
         c: A third one.
@@ -59,8 +61,28 @@ def MathExpression(
     for name, value in values.items():
         if name not in names:
             names[f"{name}_width"], names[f"{name}_height"] = _sides(value)
-    result = computed(_SIDES.sub(r"\1_\2", expression), names)
+    result = computed(_written(_SIDES.sub(r"\1_\2", expression)), names, {"iif": _chosen})
     return passed_on(UI(value=[result]), int(result), float(result))
+
+
+def _written(expression: str) -> str:
+    """An expression on one line, whose `and` and `or` give 1 or 0. What cannot be read is left to who computes it."""
+    line = " ".join(expression.splitlines())
+    try:
+        return ast.unparse(_Truths().visit(ast.parse(line.strip(), mode="eval")))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return line
+
+
+class _Truths(ast.NodeTransformer):
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        """`a or b` as `iif(a or b, 1, 0)`."""
+        self.generic_visit(node)
+        return ast.Call(ast.Name("iif", ast.Load()), [node, ast.Constant(1), ast.Constant(0)], [])
+
+
+def _chosen(test: Any, then: Any, otherwise: Any = None) -> Any:
+    return then if test else otherwise
 
 
 def _sides(value: Any) -> tuple[int, int]:
@@ -71,11 +93,16 @@ def _sides(value: Any) -> tuple[int, int]:
     return value.shape[2], value.shape[1]
 
 
-def computed(expression: str, names: Mapping[str, Any]) -> int | float:
-    """The number that an expression of names gives. Raises ExpressionError, and WeftError where it gives no number."""
+def computed(
+    expression: str, names: Mapping[str, Any], more: Mapping[str, Callable[..., Any]] | None = None
+) -> int | float:
+    """The number that an expression of names gives; `more` are further functions.
+
+    Raises ExpressionError, and WeftError where it gives no number.
+    """
     from weft.nodes.core.evaluation import evaluate
 
-    result = evaluate(expression, names, functions(), chance=False)
+    result = evaluate(expression, names, {**functions(), **(more or {})}, chance=False)
     if isinstance(result, bool):
         return int(result)
     if not isinstance(result, int | float) or not math.isfinite(result):

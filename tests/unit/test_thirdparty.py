@@ -51,6 +51,8 @@ VALUES: list[tuple[str, dict[str, Any], tuple[Any, ...]]] = [
     ("MathExpression|pysssss", {"expression": "round(sqrt(a.width * b.height) / 2) * 2", "a": torch.zeros(1, 4, 9, 3),
                                 "b": {"samples": torch.zeros(1, 4, 2, 3)}}, (12, 12.0)),
     ("MathExpression|pysssss", {"expression": "-a / 2", "a": 3}, (-1, -1.5)),
+    ("MathExpression|pysssss", {"expression": "a or\n 0", "a": 3}, (1, 1.0)),
+    ("MathExpression|pysssss", {"expression": "iif(a > 2 and not a > 3, 10, 20) + 1", "a": 3}, (11, 11.0)),
     ("StringFunction|pysssss", APPEND | {"tidy_tags": "yes", "text_a": "a,", "text_c": "b"}, ("a, b",)),
     ("StringFunction|pysssss", APPEND | {"text_a": "a", "text_b": "b"}, ("ab",)),
     ("StringFunction|pysssss", REPLACE | {"text_a": "a.b", "text_b": ".", "text_c": "-"}, ("a-b",)),
