@@ -118,6 +118,24 @@ class Folders:
             self._listed[kind, wanted] = tuple(sorted(names))
         return self._listed[kind, wanted]
 
+    def subfolders(self, kind: str, holding: str = "") -> tuple[str, ...]:
+        """The folders inside of those of a kind, sorted, with forward slashes; only those `holding` a file so named."""
+        found = [(inside, files) for folder in self.folders(kind) for inside, files in _walk(folder, deep=True)]
+        names = {inside.as_posix() for inside, files in found if inside.parts and (not holding or holding in files)}
+        return tuple(sorted(names))
+
+    def find_subfolder(self, kind: str, name: str, holding: str = "") -> Path:
+        """The folder of this name inside of those of a kind. Raises OutsideFolder, MissingFile as `find` does."""
+        folders = self.folders(kind)
+        inside = _inside(name.replace("\\", "/"), kind)
+        for folder in folders:
+            path = folder / inside
+            if os.path.isfile(path / holding) if holding else os.path.isdir(path):
+                return path
+        what = f"{_noun(kind)} folder {name!r}" + (f" with a {holding}" if holding else "")
+        near = file_meant(name, self.subfolders(kind, holding))
+        raise MissingFile(f"{what} is not there", hint="; ".join(filter(None, (looked_in(folders), near))))
+
     def adopt(self, kind: str, folder: Path, suffixes: Sequence[str], *, deep: bool) -> tuple[str, ...]:
         """The files of a folder that is no model folder, by their absolute names, which `find` takes from now on.
 

@@ -24,7 +24,7 @@ from weft.engine.cache.protocol import CacheKey
 from weft.engine.folders import Folders
 from weft.engine.planning.digests import Digests, Sighting
 from weft.engine.schema.node import RunnableNode
-from weft.engine.schema.sockets import Files
+from weft.engine.schema.sockets import Files, Listed
 from weft.engine.workflow.prompt import Link
 
 KEY_VERSION = 1
@@ -82,8 +82,10 @@ class KeyMaker:
                 parent = parents[value.node_id].key
                 if parent.volatile:
                     volatile = f"node {value.node_id} is volatile"
-                elif isinstance(socket, Files):
-                    volatile = f"input {name!r} names a file that is known only when node {value.node_id} has run"
+                elif isinstance(socket, Listed):
+                    volatile = (
+                        f"input {name!r} names a {socket.noun} that is known only when node {value.node_id} has run"
+                    )
                 linked = _LinkedKey(parent.digest, value.slot)
                 keyed[name] = (linked, value.node_id) if name in links else linked
             elif isinstance(socket, Files) and value not in socket.extra_choices:

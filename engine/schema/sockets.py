@@ -11,7 +11,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from weft.engine.folders import Folders
 
 IoType = str | tuple[Any, ...]
 """A type name (`MODEL`, `INT`, `*`, `IMAGE,MASK`) or, for a list of choices, the choices."""
@@ -185,15 +188,63 @@ class Combo(Socket):
         yield "value_not_in_list", "Value not in list", f"{name}: '{value}' not in {shown}"
 
 
-class Files(Combo):
-    """The name of a file in a folder: `checkpoints`, `loras`, ... of the model folders, or `input`.
+class Listed(Combo):
+    """A choice among what is in a folder of the run: `checkpoints`, `loras`, ... of the model folders, or `input`.
 
-    Which files there are is known only to a run's folders; so `choices` is None, and validation asks them.
+    What there is is known only to the run's folders; so `choices` is None, and validation asks them.
+    """
+
+    __slots__ = ("folder",)
+    noun = ""
+
+    def __init__(self, folder: str, **options: Any) -> None:
+        super().__init__(None, **options)
+        self.folder = folder
+
+    def names(self, folders: Folders) -> list[str]:
+        """What may be chosen, as a workflow names it."""
+        raise NotImplementedError
+
+    def find(self, folders: Folders, name: str) -> Path:
+        """What the name stands for. Raises MissingFile, OutsideFolder."""
+        raise NotImplementedError
+
+    def to_object_info(self) -> list[Any]:
+        return [[], dict(self.options)] if self.options else [[]]
+
+
+class Subfolders(Listed):
+    """The name of a folder inside of a folder, at any depth; with `holding`, one that has a file of this name in it.
+
+    A node with one says in its `fingerprint` which files in it decide what it gives.
+    """
+
+    __slots__ = ("holding",)
+    noun = "folder"
+
+    def __init__(self, folder: str, *, holding: str = "", **options: Any) -> None:
+        super().__init__(folder, **options)
+        self.holding = holding
+
+    def _identity(self) -> tuple[Any, ...]:
+        return *super()._identity(), self.folder, self.holding
+
+    def names(self, folders: Folders) -> list[str]:
+        return list(folders.subfolders(self.folder, self.holding))
+
+    def find(self, folders: Folders, name: str) -> Path:
+        return folders.find_subfolder(self.folder, name, self.holding)
+
+
+class Files(Listed):
+    """The name of a file in a folder.
+
     `suffixes` narrows the list. `extra_choices` are names that stand for no file. `refuses(path)` says why a file that
     is there cannot be used, as far as a glance tells; the empty text where nothing is against it.
     """
 
-    __slots__ = ("extra_choices", "folder", "refuses", "suffixes")
+    __slots__ = ("extra_choices", "refuses", "suffixes")
+    noun = "file"
 
     def __init__(
         self,
@@ -204,14 +255,19 @@ class Files(Combo):
         refuses: Callable[[Path], str] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(None, **options)
-        self.folder = folder
+        super().__init__(folder, **options)
         self.suffixes = tuple(suffixes)
         self.extra_choices = tuple(extra_choices)
         self.refuses = refuses
 
     def _identity(self) -> tuple[Any, ...]:
         return *super()._identity(), self.folder, self.suffixes, self.extra_choices
+
+    def names(self, folders: Folders) -> list[str]:
+        return [*self.extra_choices, *folders.files(self.folder, self.suffixes)]
+
+    def find(self, folders: Folders, name: str) -> Path:
+        return folders.find(self.folder, name, self.suffixes)
 
     def to_object_info(self) -> list[Any]:
         spelled: list[Any] = [list(self.extra_choices)]

@@ -14,7 +14,7 @@ from weft.engine.errors import UsageError, Warn, did_you_mean, looked_in, one_li
 from weft.engine.folders import Folders
 from weft.engine.schema.node import DescribedNode, InputSpec, NodeSchema, RunnableNode
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
-from weft.engine.schema.sockets import Combo, Files, type_name
+from weft.engine.schema.sockets import Combo, Listed, type_name
 from weft.engine.terminal.streams import Line
 
 if TYPE_CHECKING:
@@ -50,13 +50,9 @@ def object_info(schema: NodeSchema, folders: Folders) -> dict[str, Any]:
     """The object_info entry, as a server with these folders gives it: with the names of files."""
     info = schema.to_object_info()
     for spec in schema.by_name.values():
-        if isinstance(spec.socket, Files):
-            info["input"][spec.section][spec.name][0] = _files(spec.socket, folders)
+        if isinstance(spec.socket, Listed):
+            info["input"][spec.section][spec.name][0] = spec.socket.names(folders)
     return info
-
-
-def _files(socket: Any, folders: Folders) -> list[str]:
-    return [*socket.extra_choices, *folders.files(socket.folder, socket.suffixes)]
 
 
 def table(schemas: Iterable[NodeSchema], *, grouped: bool = False) -> Iterator[Line]:
@@ -158,8 +154,8 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
 def _takes(spec: InputSpec) -> str:
     """The type of an input, its default and its range."""
     socket, options = spec.socket, spec.socket.options
-    if isinstance(socket, Files):
-        return f"a file in {socket.folder}/"
+    if isinstance(socket, Listed):
+        return f"a {socket.noun} in {socket.folder}/"
     facts = [type_name(socket.io_type)]
     if "default" in options:
         facts.append(f"default {json.dumps(options['default'], ensure_ascii=False, default=str)}")
@@ -171,10 +167,10 @@ def _takes(spec: InputSpec) -> str:
 def _notes(spec: InputSpec, folders: Folders) -> Iterator[str]:
     """What stands below an input: its choices or files, and its tooltip."""
     socket = spec.socket
-    if isinstance(socket, Files):
-        names = _files(socket, folders)
-        nothing = f"no file is there; {looked_in(folders.folders(socket.folder))}"
-        yield f"files: {', '.join(names)}" if names else nothing
+    if isinstance(socket, Listed):
+        names = socket.names(folders)
+        nothing = f"no {socket.noun} is there; {looked_in(folders.folders(socket.folder))}"
+        yield f"{socket.noun}s: {', '.join(names)}" if names else nothing
     elif isinstance(socket, Combo) and socket.choices is not None:
         yield f"choices: {', '.join(str(choice) for choice in socket.choices)}"
         if socket.unsupported:

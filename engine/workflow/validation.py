@@ -12,7 +12,7 @@ from weft.engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, 
 from weft.engine.folders import INPUT, Folders
 from weft.engine.schema.node import DescribedNode, InputSpec, NodeOptions, NodeSchema, RunnableNode, Validates
 from weft.engine.schema.registry import Registry
-from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Socket, Unread, fits, type_name
+from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Listed, Socket, Unread, fits, type_name
 from weft.engine.workflow.graph import Graph
 from weft.engine.workflow.overrides import title_of
 from weft.engine.workflow.prompt import Link, Prompt, PromptNode, unwrapped
@@ -323,8 +323,8 @@ class _Validation:
         if socket.options.get("default") is not None:
             yield f"its default is {_brief(socket.options['default'])}"
         choices: Sequence[Any] = socket.choices or () if isinstance(socket, Combo) else ()
-        if isinstance(socket, Files) and self.folders is not None:
-            choices = [*socket.extra_choices, *self.folders.files(socket.folder, socket.suffixes)]
+        if isinstance(socket, Listed) and self.folders is not None:
+            choices = socket.names(self.folders)
         if choices:
             more = f", and {len(choices) - SHOWN_CHOICES} more" if len(choices) > SHOWN_CHOICES else ""
             yield f"one of {', '.join(map(_brief, choices[:SHOWN_CHOICES]))}{more}"
@@ -378,7 +378,7 @@ class _Validation:
                 node_id, "invalid_input_type", message, name, details=f"{name}, {value}, {error}", extra=extra
             )
             return
-        if isinstance(socket, Files):
+        if isinstance(socket, Listed):
             yield from self.file_issues(node_id, spec, socket, coerced)
             return
         if name == FILE_PREFIX and self.folders is not None and isinstance(coerced, str):
@@ -402,31 +402,31 @@ class _Validation:
             hints.append(f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists all {len(choices)}")
         return "; ".join(filter(None, hints))
 
-    def file_issues(self, node_id: str, spec: InputSpec, socket: Files, value: Any) -> Iterator[Issue]:
-        if value in socket.extra_choices or self.folders is None:
+    def file_issues(self, node_id: str, spec: InputSpec, socket: Listed, value: Any) -> Iterator[Issue]:
+        if self.folders is None or (isinstance(socket, Files) and value in socket.extra_choices):
             return
         code, message = "value_not_in_list", "Value not in list"
         if socket.folder == INPUT:  # ComfyUI's loaders look for these themselves
             code, message = "custom_validation_failed", "Invalid file"
         extra = self.extra(spec, received_value=value)
         if not isinstance(value, str):
-            details = f"{spec.name}: expected the name of a file, got {value!r}"
+            details = f"{spec.name}: expected the name of a {socket.noun}, got {value!r}"
             yield self.issue(node_id, code, message, spec.name, details=details, extra=extra)
             return
         try:
-            path = self.folders.find(socket.folder, value, socket.suffixes)
+            path = socket.find(self.folders, value)
         except (MissingFile, OutsideFolder) as error:
             missing = isinstance(error, MissingFile)
-            listing = f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists the files"
+            listing = f"weft nodes {quote(self.prompt.nodes[node_id].class_type)} lists the {socket.noun}s"
             hints = [error.hint] if "did you mean" in error.hint or not missing else [error.hint, listing]
-            if socket.folder == INPUT and os.path.isabs(value) and "\0" not in value:
+            if isinstance(socket, Files) and socket.folder == INPUT and os.path.isabs(value) and "\0" not in value:
                 hints.append(f"given for the run it is read: --set {quote(f'{node_id}.{spec.name}={value}')}")
             yield self.issue(
                 node_id, code, message, spec.name, details=error.message, hint="; ".join(filter(None, hints)),
                 extra=extra, missing_file=missing,
             )  # fmt: skip
             return
-        refused = socket.refuses(path) if socket.refuses is not None else ""
+        refused = socket.refuses(path) if isinstance(socket, Files) and socket.refuses is not None else ""
         if refused:
             code, message = "custom_validation_failed", f"{value} cannot be used here"
             yield self.issue(node_id, code, message, spec.name, details=refused, extra=extra)

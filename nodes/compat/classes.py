@@ -14,7 +14,7 @@ from weft.engine.folders import INPUT, Folders
 from weft.engine.schema.authoring import CONTEXT, GRAPH
 from weft.engine.schema.expansion import GraphBuilder
 from weft.engine.schema.node import NodeSchema
-from weft.engine.schema.sockets import Files
+from weft.engine.schema.sockets import Files, Listed
 from weft.nodes.compat.host import context, folders, host
 from weft.nodes.compat.methods import CHOICES, METHODS
 
@@ -115,8 +115,8 @@ def input_types(schema: NodeSchema, where: Folders) -> dict[str, dict[str, Any]]
             section[spec.name] = spec.socket.io_type
             continue
         kind, *options = spec.socket.to_object_info()
-        if isinstance(spec.socket, Files):
-            kind = [*spec.socket.extra_choices, *where.files(spec.socket.folder, spec.socket.suffixes)]
+        if isinstance(spec.socket, Listed):
+            kind = spec.socket.names(where)
         section[spec.name] = (kind, *options) if options else (kind,)
     return found
 

@@ -205,6 +205,12 @@ _FILES = {
         "SaveImage",
         "SaveImageWebsocket",
     ),
+    "datasets": (
+        "LoadImageDataSetFromFolder",
+        "LoadImageSetFromFolderNode",
+        "LoadImageTextDataSetFromFolder",
+        "LoadImageTextSetFromFolderNode",
+    ),
     "mask": (
         "CropMask",
         "FeatherMask",
