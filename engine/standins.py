@@ -82,6 +82,8 @@ class Supply:
             found = maker.make(kind, name)
             if found is None:
                 continue
+            if not self._may_lie(kind, place):
+                return None
             if not place.is_file():
                 _put(place, found.content)
             if (kind, name) not in self._told:
@@ -89,6 +91,12 @@ class Supply:
                 self.notes.append(Issue(CODE, f"{name}: {found.what} stands in for it"))
             return place
         return None
+
+    def _may_lie(self, kind: str, place: Path) -> bool:
+        """Whether a file can be there: not where a folder is named, nor below another file."""
+        folder = self.root / kind
+        above = [each for each in place.parents if folder in each.parents]
+        return place != folder and not place.is_dir() and not any(each.is_file() for each in above)
 
 
 def known(prompt: Prompt, registry: Registry) -> Nodes:

@@ -187,7 +187,12 @@ def _declared(pack: CustomPack, module: ModuleType) -> tuple[dict[str, NodeSourc
     declared = getattr(module, CLASSES, None)
     if declared is not None and not isinstance(declared, Mapping):
         raise DefinitionError(f"{CLASSES}: expected a mapping, got {declared!r:.100}")
-    nodes: dict[str, NodeSource] = dict(declared or {})
+    nodes: dict[str, NodeSource] = {}
+    for name, source in (declared or {}).items():
+        if isinstance(name, str) and name:
+            nodes[name] = source
+        else:
+            pack.notes.append(f"has a class called {name!r:.60}, which is left out: expected a text")
     titles = getattr(module, DISPLAY_NAMES, None)
     said: dict[str, Any] = dict(titles) if isinstance(titles, Mapping) else {}
     entry = getattr(module, ENTRY, None)

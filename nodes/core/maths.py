@@ -80,7 +80,7 @@ def ComfyNumberConvert(*, value: Annotated[Any, Socket("INT,FLOAT,STRING,BOOLEAN
         number = _parsed(number)
     if not isinstance(number, int | float):
         raise WeftError(f"expected a number, a text, True or False, got {type(value).__name__}")
-    return _finite(number, f"the value is {value!r}"), int(number)
+    return _finite(number, f"the value is {str(value)[:80]!r}"), int(number)
 
 
 def _parsed(text: str) -> int | float:

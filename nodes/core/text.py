@@ -42,6 +42,12 @@ CASES: Mapping[str, Callable[[str], str]] = {
     "Title Case": str.title,
 }
 TRIMS: Mapping[str, Callable[[str], str]] = {"Both": str.strip, "Left": str.lstrip, "Right": str.rstrip}
+MAX_TEXT = 10_000_000
+"""Characters of what is put together by replacing: what is longer is a mistake, and would take the machine's memory."""
+
+MAX_WIDTH = 100_000
+"""Of a number in the form of a value that is put into a text."""
+
 COMPARISONS: Mapping[str, Callable[[str, str], bool]] = {
     "Starts With": str.startswith,
     "Ends With": str.endswith,
@@ -106,7 +112,13 @@ def StringReplace(*, string: Text, find: Text, replace: Text) -> TextOut:
         find: What is replaced. An empty one stands before each character, and at the end.
         replace: What stands there then.
     """
+    _require_length(len(string) + string.count(find) * (len(replace) - len(find)))
     return string.replace(find, replace)
+
+
+def _require_length(length: int) -> None:
+    if length > MAX_TEXT:
+        raise WeftError(f"the text would be over {MAX_TEXT:,} characters long, the most that there may be")
 
 
 @node(display_name="Contains", category=CATEGORY, python_module=STRING_MODULE)
@@ -194,8 +206,18 @@ def RegexReplace(
         count: How many findings are replaced; 0 for all.
     """
     pattern = _compiled(regex_pattern, case_insensitive, multiline, dotall)
+    length = len(string)
+
+    def replaced(match: re.Match[str]) -> str:
+        nonlocal length
+        found = match.expand(replace)
+        length += len(found) - len(match[0])
+        _require_length(length)
+        return found
+
     try:
-        return pattern.sub(replace, string, count=count)
+        pattern.sub(replace, "")  # one that does not fit is an error where nothing is found, too
+        return pattern.sub(replaced, string, count=count)
     except (re.error, IndexError) as error:
         raise WeftError(f"the replacement {replace!r} does not fit {regex_pattern!r}: {error}") from error
 
@@ -204,8 +226,9 @@ def _compiled(pattern: str, case_insensitive: bool, multiline: bool, dotall: boo
     flags = (case_insensitive, re.IGNORECASE), (multiline, re.MULTILINE), (dotall, re.DOTALL)
     try:
         return re.compile(pattern, sum(flag for given, flag in flags if given))
-    except (re.error, OverflowError) as error:
-        raise WeftError(f"{pattern!r} is no regular expression: {error}") from error
+    except (re.error, OverflowError, RecursionError) as error:
+        shown = pattern if len(pattern) <= 80 else pattern[:77] + "..."
+        raise WeftError(f"{shown!r} is no regular expression: {error}") from error
 
 
 @node(display_name="Format Text", category=CATEGORY, python_module=NEWER)
@@ -238,6 +261,13 @@ class _Fields(Formatter):
             raise ValueError(f"{field_name!r} asks for a private attribute")
         return super().get_field(field_name, args, kwargs)
 
+    def format_field(self, value: Any, format_spec: str) -> str:
+        for digits in re.findall(r"\d+", format_spec):
+            # Not int(): Python reads no number of many thousand digits.
+            if len(digits.lstrip("0")) > len(str(MAX_WIDTH)) or int(digits) > MAX_WIDTH:
+                raise ValueError(f"{format_spec[:40]!r} asks for more than {MAX_WIDTH:,} places")
+        return str(super().format_field(value, format_spec))
+
 
 @node(display_name="Extract Text from JSON", category=CATEGORY, python_module=NEWER)
 def JsonExtractString(*, json_string: Text, key: Line) -> TextOut:
@@ -251,7 +281,9 @@ def JsonExtractString(*, json_string: Text, key: Line) -> TextOut:
     for at in (place.start() for place in re.finditer("{", json_string)):
         try:
             found, _ = decoder.raw_decode(json_string, at)
-        except (ValueError, RecursionError):
+        except RecursionError:
+            raise WeftError("the JSON object in the text is nested too deeply to be read") from None
+        except ValueError:
             continue
         value = found.get(key)
         return "" if value is None else str(value)

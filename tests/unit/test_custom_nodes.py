@@ -298,6 +298,15 @@ def test_classes_of_weft_and_of_packs_before_stand(packs: Any, tmp_path: Path) -
     assert runs("Same", custom_nodes=place, nodes=place / "b.py") == "hib"
 
 
+def test_a_class_without_a_name_is_left_out(packs: Any) -> None:
+    packs({"a.py": node("Same", "a") + "\nNODE_CLASS_MAPPINGS.update({5: Same, '': Same})"})
+    assert packs.said == [
+        "pack 'a' has a class called 5, which is left out: expected a text",
+        "pack 'a' has a class called '', which is left out: expected a text",
+    ]
+    assert "Same" in packs.session.registry
+
+
 def test_a_file_of_one_s_own_needs_no_mapping(packs: Any, tmp_path: Path) -> None:
     text = """
         from typing import Annotated

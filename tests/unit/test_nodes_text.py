@@ -104,6 +104,22 @@ def test_replacing_by_a_pattern() -> None:
         ("StringFormat", {"f_string": "{a"}, "with nothing: expected '}'"),
         ("StringFormat", {"f_string": "{a._x}", "values.a": 1}, "asks for a private attribute"),
         ("StringFormat", {"f_string": "{a:d}", "values.a": "x"}, "Unknown format code"),
+        (
+            "StringFormat",
+            {"f_string": "{a:>{b}}", "values.a": 1, "values.b": 10**9},
+            "asks for more than 100,000 places",
+        ),
+        ("StringFormat", {"f_string": "{a:." + "9" * 5000 + "f}", "values.a": 1}, "asks for more than 100,000 places"),
+        ("StringReplace", {"string": "a" * 10_000, "find": "a", "replace": "b" * 10_000}, "over 10,000,000 characters"),
+        ("StringReplace", {"string": "a" * 10_000, "find": "", "replace": "b" * 10_000}, "over 10,000,000 characters"),
+        ("RegexReplace", {"string": "a" * 9_999, "regex_pattern": ".*?", "replace": "b" * 9_999}, "over 10,000,000"),
+        ("RegexReplace", {"string": "a", "regex_pattern": "b", "replace": r"\2"}, "does not fit 'b': invalid group"),
+        (
+            "RegexMatch",
+            {"string": "a", "regex_pattern": "(" * 5000 + ")" * 5000, **ANY_CASE},
+            "is no regular expression",
+        ),
+        ("JsonExtractString", {"json_string": '{"a":' * 5000, "key": "a"}, "nested too deeply"),
     ],
 )
 def test_what_cannot_be_done_is_said(class_type: str, inputs: dict[str, Any], message: str) -> None:

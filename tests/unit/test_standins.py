@@ -184,3 +184,14 @@ def test_no_stand_in_is_put_outside_of_its_folder(name: str, tmp_path: Path) -> 
                            "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}})  # fmt: skip
     assert [issue.node_id for issue in session.issues(prompt)] == ["1"]
     assert not list(tmp_path.rglob("x.png"))
+
+
+@pytest.mark.parametrize("name", [".", "a", "b.png/c.png"])
+def test_what_cannot_be_a_file_has_no_stand_in(name: str, tmp_path: Path) -> None:
+    session = Session(stand_ins=True, temp=tmp_path / "temp")
+    names = ["a/b.png", "b.png", name]
+    prompt = session.read(
+        {str(at): {"class_type": "LoadImage", "inputs": {"image": each}} for at, each in enumerate(names)}
+        | {f"{at}p": {"class_type": "PreviewImage", "inputs": {"images": [str(at), 0]}} for at in range(3)}
+    )
+    assert [(issue.node_id, issue.missing_file) for issue in session.issues(prompt)] == [("2", True)]
