@@ -47,7 +47,7 @@ def _opened(values: Iterable[Any], tensor: Any) -> Iterator[Any]:
             # What torch made for inference cannot be changed outside of it, and is not counted.
             if not item.is_inference():
                 yield item
-        elif (isinstance(item, dict | list) or hasattr(item, "changeable")) and id(item) not in known:
+        elif (isinstance(item, dict | list) or _parts(item) is not None) and id(item) not in known:
             known.add(id(item))
             stack.extend(_seen(item))
             yield item
@@ -58,9 +58,14 @@ def _seen(item: Any) -> Sequence[Any]:
         return [*item, *item.values()]
     if isinstance(item, list):
         return [*item]
-    if hasattr(item, "changeable"):
-        return [*item.changeable]
-    return [item._version]
+    parts = _parts(item)
+    return [item._version] if parts is None else [*parts]
+
+
+def _parts(item: Any) -> Sequence[Any] | None:
+    """What of an object may be changed, if it says so."""
+    parts: Sequence[Any] | None = getattr(item, "changeable", None)
+    return parts
 
 
 def _is_still(now: Sequence[Any], seen: Sequence[Any]) -> bool:
