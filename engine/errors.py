@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -191,7 +191,16 @@ class InvalidWorkflow(WeftError):
         super().__init__(f"invalid workflow: {count} problem{'s' if count != 1 else ''}", hint=hint)
 
     def __str__(self) -> str:
-        return "\n".join([super().__str__(), *(f"  {issue}" for issue in self.issues)])
+        return "\n".join([super().__str__(), *(f"  {issue}" for issue in self.shown)])
+
+    @property
+    def shown(self) -> Iterator[Issue]:
+        """The issues as people read them: why a pack did not load is said once, not of each class that may be in it."""
+        said: set[str] = set()
+        for issue in self.issues:
+            again = issue.code == "missing_node_type" and issue.hint in said
+            said.add(issue.hint)
+            yield replace(issue, hint="") if again else issue
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "issues": [issue.to_json() for issue in self.issues]}

@@ -55,7 +55,7 @@ def packs_in(place: Path, source: str = "") -> Iterator[Path]:
         yield place.absolute()
         return
     if not place.is_dir():
-        raise UsageError(f"the folder of packs {place} does not exist", hint=f"it is named by {source}")
+        raise UsageError(f"{place} does not exist", hint=f"it is named by {source}")
     if (place / "__init__.py").is_file():
         yield place.absolute()
         return
@@ -144,7 +144,9 @@ def _performed(pack: CustomPack, imports: Imports | None, work: Callable[[], Any
     except DefinitionError as error:
         return one_line(error.message)
     except BaseException as error:
-        what = "it called sys.exit" if isinstance(error, SystemExit) else f"{type(error).__name__}: {error}"
+        # What a SyntaxError says of its place stands in front.
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        what = "it called sys.exit" if isinstance(error, SystemExit) else f"{type(error).__name__}: {said}"
         if isinstance(error, Refused):
             what = str(error)
         return one_line(f"{_place(pack, error)}{what}")[:500]

@@ -24,7 +24,7 @@ def explain(error: BaseException) -> Iterator[Line]:
     match error:
         case InvalidWorkflow():
             yield [label, error.message, *_hint(error.hint)]
-            for issue in error.issues:
+            for issue in error.shown:
                 yield ["  ", *_issue(issue)]
         case NodeError():
             yield [label, (error.where, "bold"), f" failed: {error.message}", *_hint(error.hint)]

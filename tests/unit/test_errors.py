@@ -190,3 +190,14 @@ def test_what_the_machine_does_is_no_bug(error: Exception, message: str) -> None
 def test_looked_in() -> None:
     assert errors.looked_in([Path("a"), Path("b")]) == "looked in a, b"
     assert errors.looked_in([]) == "no folder is set for it"
+
+
+def test_why_a_pack_did_not_load_is_said_once() -> None:
+    why = "pack 'mine' did not load: mine.py, line 1: SyntaxError: invalid syntax"
+    issues = [
+        Issue("missing_node_type", f"unknown node class {name!r}", node_id=name, hint=why) for name in ("A", "B", "C")
+    ]
+    error = InvalidWorkflow(issues)
+    assert str(error).count(why) == 1
+    assert str(error).splitlines()[-1] == "  node C: unknown node class 'C'"
+    assert [issue["hint"] for issue in error.to_json()["issues"]] == [why] * 3
