@@ -19,6 +19,9 @@ _PLAIN = frozenset((int, float, bool, str, bytes, type(None)))
 
 def stamps_of(values: Iterable[Any]) -> list[Stamp]:
     """What there is in values that can be changed in place, as it is now; containers are opened."""
+    values = tuple(values)
+    if _PLAIN.issuperset(map(type, values)):
+        return []
     tensor = getattr(sys.modules.get("torch"), "Tensor", ())
     return [(item, _seen(item)) for item in _opened(values, tensor)]
 
