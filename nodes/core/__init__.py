@@ -211,6 +211,7 @@ _FILES = {
         "LoadImageTextDataSetFromFolder",
         "LoadImageTextSetFromFolderNode",
     ),
+    "hypernetworks": ("HypernetworkLoader",),
     "mask": (
         "CropMask",
         "FeatherMask",
