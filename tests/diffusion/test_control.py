@@ -374,13 +374,13 @@ def test_a_hint_is_cut_to_the_latents_aspect_and_not_smoothed(net: ControlNet) -
     wide = torch.zeros(1, 32, 64, 3)
     wide[:, :, 16:48] = 1.0  # the middle square
     assert torch.equal(
-        Control(net, wide).read(net.network.base, 32, 32),
-        Control(net, torch.ones(1, 8, 8, 3)).read(net.network.base, 32, 32),
+        *Control(net, wide).read(net.network.base, 32, 32),
+        *Control(net, torch.ones(1, 8, 8, 3)).read(net.network.base, 32, 32),
     )
     board = (torch.arange(8)[:, None] + torch.arange(8)).remainder(2)[None, ..., None].expand(1, 8, 8, 3).float()
     twice = board.repeat_interleave(2, 1).repeat_interleave(2, 2)
     large = Control(net, board).read(net.network.base, 16, 16)
-    assert torch.equal(large, Control(net, twice).read(net.network.base, 16, 16))
+    assert torch.equal(*large, *Control(net, twice).read(net.network.base, 16, 16))
 
 
 def test_hints_of_a_batch_go_to_its_items(sd15: LoadedCheckpoint, net: ControlNet, hint: Tensor) -> None:

@@ -85,11 +85,9 @@ _OTHER_NAMES = (
 )
 """Family -> what files of it have in their names, as people call them."""
 _OTHER_CONTROL = (
-    _known("a control-LoRA", "lora_controlnet"),
     _known("a ControlNet of another family (FLUX, Stable Diffusion 3, Qwen-Image, ...)", "controlnet_blocks."),
     _known("a ControlNet of another family (FLUX, Stable Diffusion 3, Qwen-Image, ...)", "controlnet_x_embedder."),
     _known("a ControlNet-LLLite", "lllite_unet", "lllite_module"),
-    _known("a T2I adapter", "body.0.in_conv.", "body.0.block1.", "adapter.body.", "body.0.resnets.0.block1."),
 )
 _OTHER_VAES = (
     _known("the VAE of Wan or Qwen-Image", "decoder.middle.0.residual."),
@@ -138,6 +136,11 @@ _VAE_OF_DIFFUSERS = "a VAE in diffusers' layout (put it in vae/)"
 _TEXT = "a text encoder (put it in text_encoders/)"
 # The rest of what people have in their folders, in the order in which the names tell.
 _OTHERS = (
+    _known("a control-LoRA (put it in controlnet/)", "lora_controlnet"),
+    _known(
+        "a T2I adapter (put it in controlnet/)",
+        *("body.0.in_conv.", "body.0.block1.", "adapter.body.", "body.0.resnets.0.block1."),
+    ),
     _known(f"a union {_CONTROL.removeprefix('a ')}", "task_embedding", "control_add_embedding.", "spatial_ch_projs."),
     _known(
         _CONTROL, "control_model.", "controlnet_mid_block.", "controlnet_down_blocks.", "controlnet_cond_embedding."

@@ -89,8 +89,10 @@ class Steering(Protocol):
         context: Tensor,
         added: Mapping[str, Tensor] | None,
         sigma: Tensor,
-    ) -> list[Tensor]:
+    ) -> list[Tensor | None]:
         """What is added to the inner layers, in the order of the family; empty where nothing acts at this noise level.
+
+        None, or the end of the list, where nothing is added to a layer.
 
         sample: [N,C,h,w] as the network takes it, without concatenated channels. The others as Denoiser's.
         """
@@ -235,6 +237,10 @@ class ControlKind(Protocol):
     def for_task(self, name: str) -> ControlKind:
         """It, told that it sees pictures of this kind. Raises DiffusionError for one that it does not know."""
 
+    @property
+    def hint_multiple(self) -> int:
+        """The sides of the picture that it reads are multiples of this many pixels."""
+
     def part(self) -> Part:
         """Its network."""
 
@@ -244,8 +250,17 @@ class ControlKind(Protocol):
     def check_fit(self, module: nn.Module, denoiser: Denoiser) -> None:
         """Raise DiffusionError where it was made for models of another family or size."""
 
-    def read(self, module: nn.Module, hint: Tensor) -> Tensor:
-        """What the network sees in a picture [B,3,H,W] of 0..1, of the latent's size in pixels: once for all steps."""
+    def joined(self, module: nn.Module, denoiser: Denoiser) -> nn.Module:
+        """The network that runs beside a denoiser which it fits: itself, or made of the denoiser's weights and its own.
+
+        Raises DiffusionError where they cannot be joined. No weight of either is changed.
+        """
+
+    def read(self, module: nn.Module, hint: Tensor) -> tuple[Tensor, ...]:
+        """What the network sees in a picture [B,3,H,W] of 0..1, once for all steps: [B,...] each.
+
+        H, W: the latent's size in pixels, up to the next `hint_multiple`.
+        """
 
     def run(
         self,
@@ -254,10 +269,10 @@ class ControlKind(Protocol):
         timestep: Tensor,
         context: Tensor,
         added: Mapping[str, Tensor] | None,
-        read: Tensor,
+        read: Sequence[Tensor],
         strength: float,
-    ) -> list[Tensor]:
-        """What is added to the inner layers of a network of the family, in an order of its own.
+    ) -> list[Tensor | None]:
+        """What is added to the inner layers of a network of the family, in an order of its own; see Steering.
 
         sample, timestep, context, added: as the network that is steered gets them. read: of `read`, for one item or N.
         """

@@ -7,6 +7,7 @@ section 6; numbers: goldens cn_*.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,7 +69,7 @@ class Control:
     end_percent: float = 1.0
     previous: Control | None = None
     # What the network read in the hint, by the latent's size: the same in every step and stage.
-    _read: dict[Hashable, Tensor] = field(default_factory=dict, repr=False)
+    _read: dict[Hashable, tuple[Tensor, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.net, ControlNet):
@@ -92,16 +93,18 @@ class Control:
         """What it keeps in memory, by what others may share."""
         for control in self.chain:
             yield id(control.hint), control.hint.nbytes
-            yield id(control._read), sum(read.nbytes for read in control._read.values())
+            yield id(control._read), sum(part.nbytes for read in control._read.values() for part in read)
             yield from control.net.memory_parts
 
     def bind(self, run: SamplingRun) -> BoundControl:
         """It and those before it, for one run. Raises DiffusionError where one is made for another model."""
         return BoundControl([ActiveControl.of(control, run) for control in self.chain], run.shape[0])
 
-    def read(self, module: nn.Module, height: int, width: int) -> Tensor:
-        """What the network sees in the hint, brought to this size in pixels; computed once."""
+    def read(self, module: nn.Module, height: int, width: int) -> tuple[Tensor, ...]:
+        """What the network sees in the hint, brought to this size in pixels, or the next that it takes; once."""
         weight = next(module.parameters())
+        multiple = self.net.kind.hint_multiple
+        height, width = (-(-side // multiple) * multiple for side in (height, width))
         key = height, width, weight.device, weight.dtype
         if key not in self._read:
             hint = resize(self.hint.movedim(-1, 1), width, height, "nearest-exact", "center").to(weight)
@@ -131,6 +134,7 @@ class ActiveControl:
         module = network.module()
         if network.memory is not None:
             run.held.enter_context(network.memory.on_device(module))
+        module = control.net.kind.joined(module, run.denoiser)
         start, end = percent_to_sigma(control.start_percent), percent_to_sigma(control.end_percent)
         return cls(control, module, start, end, run.denoiser.latent_format.pixels)
 
@@ -156,27 +160,32 @@ class BoundControl:
         context: Tensor,
         added: Mapping[str, Tensor] | None,
         sigma: Tensor,
-    ) -> list[Tensor]:
+    ) -> list[Tensor | None]:
         """What is added to the network's inner layers, in the order of its family; empty where no control acts.
 
         sample: [N,C,h,w] as the network takes it, without concatenated channels. The others as Denoiser's.
         """
-        total: list[Tensor] = []
+        total: list[Tensor | None] = []
         for link in self._links:
             if link.acts(float(sigma)):
                 parts = self._run(link, sample, timestep, context, added)
-                total = [a + b for a, b in zip(total, parts, strict=True)] if total else parts
-        return [part.to(sample.dtype) for part in total]
+                total = [_sum(a, b) for a, b in itertools.zip_longest(total, parts)]
+        return [part if part is None else part.to(sample.dtype) for part in total]
 
     def _run(
         self, link: ActiveControl, sample: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor] | None
-    ) -> list[Tensor]:
+    ) -> list[Tensor | None]:
         control = link.control
         height, width = (side * link.pixels for side in sample.shape[-2:])
         read = control.read(link.module, height, width)
-        if read.shape[0] > 1:
-            read = to_batch(read, self._batch).repeat(sample.shape[0] // self._batch, *[1] * (read.dim() - 1))
+        if read[0].shape[0] > 1:
+            times = sample.shape[0] // self._batch
+            read = tuple(to_batch(part, self._batch).repeat(times, *[1] * (part.dim() - 1)) for part in read)
         return control.net.kind.run(link.module, sample, timestep, context, added, read, control.strength)
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None else a if b is None else a + b
 
 
 def with_control(

@@ -11,6 +11,7 @@ A batch changes how a network's sums are rounded: results lie within the toleran
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -174,24 +175,24 @@ class _Controls:
         context: Tensor,
         added: Mapping[str, Tensor] | None,
         sigma: Tensor,
-    ) -> list[Tensor]:
+    ) -> list[Tensor | None]:
         """See Steering. Calls without a control, or whose control does not act now, get zeros: nothing is added."""
         import torch
 
         counts = [len(call.x) for call in self._calls]
-        parts = []
+        parts: list[list[Tensor | None]] = []
         for call, piece, times in zip(
             self._calls, sample.split_with_sizes(counts), timestep.split_with_sizes(counts), strict=True
         ):
             given = piece, times, call.context, call.added, call.sigma
             parts.append([] if call.control is None else call.control.residuals(*given))
-        forms = next((part for part in parts if part), [])
-        return [
-            torch.cat(
-                [
-                    part[layer] if part else form.new_zeros(count, *form.shape[1:])
-                    for part, count in zip(parts, counts, strict=True)
-                ]
-            )
-            for layer, form in enumerate(forms)
-        ]
+
+        def joined(layer: tuple[Tensor | None, ...]) -> Tensor | None:
+            form = next((part for part in layer if part is not None), None)
+            if form is None:
+                return None
+            shape = form.shape[1:]
+            pieces = zip(layer, counts, strict=True)
+            return torch.cat([form.new_zeros(count, *shape) if part is None else part for part, count in pieces])
+
+        return [joined(layer) for layer in itertools.zip_longest(*parts)]

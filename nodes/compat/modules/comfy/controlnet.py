@@ -8,6 +8,7 @@ from typing import Any
 
 from weft.nodes.compat.host import context
 from weft.nodes.core.loaders import place
+from weft.nodes.diffusion.families.sd.adapter import T2IKind
 from weft.nodes.diffusion.interop.control import ControlNetNames, GivenControl
 from weft.nodes.diffusion.sampling import control as native
 
@@ -25,13 +26,13 @@ class ControlNet(ControlBase, metaclass=_Controls):
     """See ControlBase."""
 
 
-class _None(_Controls):
+class _Adapters(_Controls):
     def __instancecheck__(cls, instance: object) -> bool:
-        return False
+        return isinstance(getattr(getattr(instance, "net", instance), "kind", None), T2IKind)
 
 
-class T2IAdapter(ControlBase, metaclass=_None):
-    """A T2I adapter: of none here."""
+class T2IAdapter(ControlBase, metaclass=_Adapters):
+    """What a T2I adapter, and what a conditioning has of one under "control", are instances of."""
 
 
 def load_controlnet(ckpt_path: str, model: Any = None, model_options: Mapping[str, Any] | None = None) -> Any:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from torch import Tensor, nn
 
@@ -33,6 +33,8 @@ class SDControlKind:
     of_diffusers: bool
     is_difference: bool
 
+    noun: ClassVar[str] = "ControlNet"
+
     @property
     def marks(self) -> frozenset[str]:
         """See ControlKind."""
@@ -46,6 +48,11 @@ class SDControlKind:
     def for_task(self, name: str) -> SDControlKind:
         """See ControlKind."""
         raise DiffusionError(f"this ControlNet reads one kind of pictures, and cannot be told {name!r}")
+
+    @property
+    def hint_multiple(self) -> int:
+        """See ControlKind."""
+        return 1
 
     def part(self) -> Part:
         """See ControlKind."""
@@ -61,19 +68,26 @@ class SDControlKind:
 
     def check_fit(self, module: nn.Module, denoiser: Denoiser) -> None:
         """See ControlKind."""
-        net, unet = module.config, getattr(denoiser.network, "config", None)
+        self.check_traits(module.config, denoiser)
+
+    def check_traits(self, net: Any, denoiser: Denoiser) -> None:
+        """As check_fit, of a ControlNet with this configuration."""
+        unet = getattr(denoiser.network, "config", None)
         if _traits(net) == _traits(unet):
             return
-        wanted = f"its ControlNet is for a {title_of(self.name)} model with {_described(net)}"
+        wanted = f"its {self.noun} is for a {title_of(self.name)} model with {_described(net)}"
         if None in _traits(unet):
             raise DiffusionError(f"{wanted}; this is a model of another family")
         raise DiffusionError(f"{wanted}; this model has {_described(unet)}")
 
-    def read(self, module: nn.Module, hint: Tensor) -> Tensor:
+    def joined(self, module: nn.Module, denoiser: Denoiser) -> nn.Module:
+        """See ControlKind."""
+        return module
+
+    def read(self, module: nn.Module, hint: Tensor) -> tuple[Tensor, ...]:
         """See ControlKind."""
         reader: Any = module.controlnet_cond_embedding
-        read: Tensor = reader.reader(hint)
-        return read
+        return (reader.reader(hint),)
 
     def run(
         self,
@@ -82,16 +96,20 @@ class SDControlKind:
         timestep: Tensor,
         context: Tensor,
         added: Mapping[str, Tensor] | None,
-        read: Tensor,
+        read: Sequence[Tensor],
         strength: float,
-    ) -> list[Tensor]:
-        """See ControlKind. For the skip connections in their order, then for the middle."""
+    ) -> list[Tensor | None]:
+        """See ControlKind.
+
+        For the skip connections in their order, for the middle, and, where something is added on the way down, for what
+        each input block gives.
+        """
         dtype = next(module.parameters()).dtype
         skips, middle = module(
             sample.to(dtype),
             timestep,
             encoder_hidden_states=context.to(dtype),
-            controlnet_cond=read,
+            controlnet_cond=read[0],
             conditioning_scale=strength,
             added_cond_kwargs=added,
             return_dict=False,
@@ -126,7 +144,7 @@ def _traits(config: Any) -> tuple[Any, ...]:
 
 
 def _described(config: Any) -> str:
-    return f"{config.cross_attention_dim}-wide text and levels of {widths(config)}"
+    return f"{config.cross_attention_dim}-wide text and levels of {list(config.block_out_channels)}"
 
 
 def widths(config: Any) -> list[int]:

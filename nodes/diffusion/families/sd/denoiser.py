@@ -57,6 +57,8 @@ class UNetDenoiser:
         config: Any = network.config
         self.channels: int = config.in_channels - CONCATENATED[inputs]
         self.context_width: int = config.cross_attention_dim
+        # Skip connections: the first convolution's, and of each level its residual blocks', its downsampler's but once.
+        self._skips = len(config.block_out_channels) * (config.layers_per_block + 1)
         # Its normalisation compares the values of a group, of which a single latent pixel then has but one.
         self._needs_two = getattr(config, "norm_num_groups", 0) in getattr(config, "block_out_channels", ())[:1]
         self.pooled_width: int | None = None
@@ -94,13 +96,13 @@ class UNetDenoiser:
             raise DiffusionError("this model cannot take a latent or an area of 1x1 alone: it needs two latent pixels")
         timestep = self._timestep(x, sigma)
         scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
-        steered = {} if control is None else _steering(control.residuals(scaled, timestep, context, added, sigma))
+        steered = {} if control is None else self._steering(control.residuals(scaled, timestep, context, added, sigma))
         sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
         given = {"encoder_hidden_states": context, "added_cond_kwargs": added, **steered}
         if self.picture_width is not None and added is not None:
             given["class_labels"] = added["picture"]
-        if options is not None and unet.is_patched(options):
-            output = unet.forward(self.network, sample, timestep, options, **given)
+        if unet.is_patched(options or {}) or "input_residuals" in steered:
+            output = unet.forward(self.network, sample, timestep, options or {}, **given)
         else:
             output = self.network(sample, timestep, return_dict=False, **given)[0]
         return self.sampling.denoised(x, output.float(), sigma)
@@ -110,10 +112,10 @@ class UNetDenoiser:
         # float() reads a CPU tensor and full() writes a constant: nothing here waits for the device.
         return timestep.to(x.device) if sigma.dim() else torch.full((x.shape[0],), float(timestep), device=x.device)
 
-
-def _steering(residuals: Sequence[Tensor]) -> dict[str, Any]:
-    """What a ControlNet gives, under the names by which diffusers' UNet takes it."""
-    if not residuals:
-        return {}
-    *skips, middle = residuals
-    return {"down_block_additional_residuals": tuple(skips), "mid_block_additional_residual": middle}
+    def _steering(self, residuals: Sequence[Tensor | None]) -> dict[str, Any]:
+        """What ControlNets and T2I adapters give, under the names by which the UNet takes it."""
+        if not residuals:
+            return {}
+        skips, middle, inputs = residuals[: self._skips], residuals[self._skips], residuals[self._skips + 1 :]
+        steered = {"down_block_additional_residuals": tuple(skips), "mid_block_additional_residual": middle}
+        return {**steered, "input_residuals": tuple(inputs)} if inputs else steered

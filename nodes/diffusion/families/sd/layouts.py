@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.sd.keymaps import structure_of_unet, structure_of_vae, unet_keymap, vae_keymap
-from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE
+from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, LOW_RANK
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.weights.landings import Shapes
 from weft.nodes.diffusion.weights.weightfile import Renamed, Weights
@@ -66,7 +66,7 @@ def with_control_of_its_own(file: Weights) -> Weights:
     prefix = known.prefix_before(file.shapes, known.CONTROL, known.CONTROL_OF_DIFFUSERS)
     if not prefix:
         return file
-    marks = {key: key for key in file.shapes if key == DIFFERENCE}
+    marks = {key: key for key in file.shapes if key in (DIFFERENCE, LOW_RANK)}
     return _behind(prefix, file, marks=marks)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families.known import CONTROL_OF_DIFFUSERS, foreign
-from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, PREFIX
+from weft.nodes.diffusion.families.sd.keymaps.controlnet import DIFFERENCE, LOW_RANK, PREFIX
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.kind import SDKind, SDVaeKind
 from weft.nodes.diffusion.families.sd.releases import (
@@ -68,10 +68,18 @@ def recognise_vae(shapes: FileShapes, metadata: Mapping[str, str] | None = None)
 
 def recognise_controlnet(shapes: FileShapes) -> SDControlKind | None:
     """See Family."""
+    from weft.nodes.diffusion.families.sd.adapter import recognise_adapter
+    from weft.nodes.diffusion.families.sd.control_lora import control_lora, whole_shapes
     from weft.nodes.diffusion.families.sd.controlnet import SDControlKind, widths
     from weft.nodes.diffusion.families.sd.keymaps import diffusers_shapes, read_controlnet
     from weft.nodes.diffusion.families.sd.union import SDUnionKind, split_union, union_sizes
 
+    adapter = recognise_adapter(shapes)
+    if adapter is not None:
+        return adapter
+    if LOW_RANK in shapes:
+        whole = recognise_controlnet(whole_shapes(shapes))
+        return None if whole is None else control_lora(whole.name, whole.net, shapes)
     own, of_union = split_union({key: shape for key, shape in shapes.items() if key != DIFFERENCE})
     prefix = PREFIX if Shapes(own, PREFIX) else ""
     of_diffusers = CONTROL_OF_DIFFUSERS in own

@@ -73,10 +73,13 @@ def forward(
     encoder_hidden_states: Tensor,
     class_labels: Tensor | None = None,
     added_cond_kwargs: Mapping[str, Tensor] | None = None,
-    down_block_additional_residuals: Sequence[Tensor] | None = None,
+    down_block_additional_residuals: Sequence[Tensor | None] | None = None,
     mid_block_additional_residual: Tensor | None = None,
+    input_residuals: Sequence[Tensor | None] = (),
 ) -> Tensor:
     """What network(...) gives for these inputs, named as diffusers names them, with the functions in options called.
+
+    input_residuals: what is added to what each input block gives, before its patches; diffusers has it by levels.
 
     sample: [N,C,h,w]. timestep: [N]. encoder_hidden_states: [N,T,C]. Returns [N,C,h,w].
     """
@@ -91,7 +94,7 @@ def forward(
     if aug_emb is not None:
         emb = emb + aug_emb
 
-    walk = _Walk(emb, encoder_hidden_states, {**options, "original_shape": list(sample.shape)})
+    walk = _Walk(emb, encoder_hidden_states, {**options, "original_shape": list(sample.shape)}, input_residuals)
     h = walk.made_input(unet.conv_in(sample))
     for block in unet.down_blocks:
         for resnet, transformer in _pairs(block):
@@ -100,7 +103,10 @@ def forward(
             h = walk.made_input(downsampler(h))
     skips = walk.skips
     if down_block_additional_residuals is not None:
-        skips = [skip + extra for skip, extra in zip(skips, down_block_additional_residuals, strict=True)]
+        skips = [
+            skip if extra is None else skip + extra
+            for skip, extra in zip(skips, down_block_additional_residuals, strict=True)
+        ]
 
     h = unet.mid_block.resnets[0](h, emb)
     for transformer, resnet in zip(unet.mid_block.attentions, unet.mid_block.resnets[1:], strict=True):
@@ -145,7 +151,10 @@ def _pairs(block: Any) -> list[tuple[Any, Any]]:
 class _Walk:
     """One pass through a network: the embedding and context that every block takes, and the functions to call."""
 
-    def __init__(self, emb: Tensor, context: Tensor, options: dict[str, Any]) -> None:
+    def __init__(
+        self, emb: Tensor, context: Tensor, options: dict[str, Any], residuals: Sequence[Tensor | None] = ()
+    ) -> None:
+        self._residuals = residuals
         self._emb = emb
         self._context = context
         self._options = options
@@ -162,6 +171,8 @@ class _Walk:
     def made_input(self, h: Tensor) -> Tensor:
         """Keep what an input block made, and go on with it."""
         options = {**self._options, "block": self.next_input}
+        extra = self._residuals[len(self.skips)] if self._residuals else None
+        h = h if extra is None else h + extra
         for patch in self._patches.get("input_block_patch", ()):
             h = patch(h, options)
         self.skips.append(h)

@@ -5,7 +5,7 @@ Published as ControlNet++ (xinsir 2024) for SDXL; diffusers' ControlNetUnionMode
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -68,9 +68,9 @@ class SDUnionKind(SDControlKind):
         timestep: Tensor,
         context: Tensor,
         added: Mapping[str, Tensor] | None,
-        read: Tensor,
+        read: Sequence[Tensor],
         strength: float,
-    ) -> list[Tensor]:
+    ) -> list[Tensor | None]:
         """See ControlKind."""
         net, batch = module if self.task is not None else _untold(module), sample.shape[0]
         dtype = next(module.parameters()).dtype
@@ -81,7 +81,7 @@ class SDUnionKind(SDControlKind):
             sample.to(dtype),
             timestep,
             encoder_hidden_states=context.to(dtype),
-            controlnet_cond=[to_batch(read, batch)],
+            controlnet_cond=[to_batch(read[0], batch)],
             control_type=told,
             control_type_idx=[self.task or 0],
             conditioning_scale=float(strength),

@@ -16,6 +16,8 @@ from weft.nodes.diffusion.weights.landings import Shapes
 PREFIX = "control_model."
 # A file that holds what to add to a UNet's weights has this key.
 DIFFERENCE = "difference"
+# A file that holds a difference of low rank, a control-LoRA, has this key.
+LOW_RANK = "lora_controlnet"
 _BOTH = (".weight", ".bias")
 _HINT = "controlnet_cond_embedding"
 
