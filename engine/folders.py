@@ -132,7 +132,7 @@ class Folders:
             path = folder / inside
             if os.path.isfile(path / holding) if holding else os.path.isdir(path):
                 return path
-        what = f"{_noun(kind)} folder {name!r}" + (f" with a {holding}" if holding else "")
+        what = f"{kind} folder {name!r}" + (f" with a {holding}" if holding else "")
         near = file_meant(name, self.subfolders(kind, holding))
         raise MissingFile(f"{what} is not there", hint="; ".join(filter(None, (looked_in(folders), near))))
 

@@ -212,6 +212,7 @@ _FILES = {
         "LoadImageTextSetFromFolderNode",
     ),
     "hypernetworks": ("HypernetworkLoader",),
+    "pipelines": ("DiffusersLoader",),
     "mask": (
         "CropMask",
         "FeatherMask",
