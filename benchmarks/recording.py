@@ -57,7 +57,11 @@ def rows(workflow: Path, models: Path, runs: int) -> Iterator[dict[str, float]]:
                 )
                 plan = session.plan(session.read(workflow))
                 recorder = Recorder(
-                    instrument, session.folders, session.digests, lambda node_id, leaf: wanted(leaf, "small")
+                    instrument,
+                    session.registry,
+                    session.folders,
+                    session.digests,
+                    lambda node_id, leaf: wanted(leaf, "small"),
                 )
                 watch = Timed(recorder) if kind == "recorded" else None
                 started = time.process_time()
