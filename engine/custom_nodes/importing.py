@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +24,8 @@ from weft.engine.errors import DefinitionError, UsageError, one_line
 from weft.engine.schema.authoring import is_marked, read_function
 from weft.engine.schema.packs import DISPLAY_NAMES, NodeSource
 from weft.engine.schema.v1 import DIGESTS, pack_digest
+
+_JUST_NOW_S = 3.0
 
 CLASSES = "NODE_CLASS_MAPPINGS"
 ENTRY = "comfy_entrypoint"
@@ -134,7 +136,7 @@ def _performed(pack: CustomPack, imports: Imports | None, work: Callable[[], Any
     try:
         with contained(pack, imports, trust=trust):
             place = imports.loading(pack.name, str(pack.path)) if imports is not None else nullcontext()
-            with place, limited(seconds, pack.path):
+            with place, limited(seconds, pack.path), _compiled_once(pack):
                 work()
     except KeyboardInterrupt:
         raise
@@ -151,6 +153,25 @@ def _performed(pack: CustomPack, imports: Imports | None, work: Callable[[], Any
             what = str(error)
         return one_line(f"{_place(pack, error)}{what}")[:500]
     return ""
+
+
+@contextmanager
+def _compiled_once(pack: CustomPack) -> Iterator[None]:
+    """Inside the block, no bytecode is written of a pack that was changed just now.
+
+    Python tells an edited file by its size and the second of its change: what is written twice within one second would
+    be run as it was, under the key of what it is.
+    """
+    files = [pack.path] if pack.path.is_file() else pack.path.rglob("*.py")
+    newest = 0.0
+    with suppress(OSError):
+        newest = max((file.stat().st_mtime for file in files), default=0.0)
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = before or time.time() - newest < _JUST_NOW_S
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _file(pack: CustomPack) -> Path:

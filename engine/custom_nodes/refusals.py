@@ -91,7 +91,7 @@ def _process(command: Any) -> str:
     if packages:
         return f"tried to install {packages}; do it yourself: pip install {packages}"
     said = " ".join(texts)
-    return f"tried to start a process: {said if len(said) <= 100 else said[:97] + '...'}"
+    return f"tried to start a process: {said if len(said) <= 200 else said[:197] + '...'}"
 
 
 _HERE = (None, "", "localhost", "127.0.0.1", "::1", b"localhost")

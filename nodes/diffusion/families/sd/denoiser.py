@@ -57,8 +57,6 @@ class UNetDenoiser:
         config: Any = network.config
         self.channels: int = config.in_channels - CONCATENATED[inputs]
         self.context_width: int = config.cross_attention_dim
-        # Skip connections: the first convolution's, and of each level its residual blocks', its downsampler's but once.
-        self._skips = len(config.block_out_channels) * (config.layers_per_block + 1)
         # Its normalisation compares the values of a group, of which a single latent pixel then has but one.
         self._needs_two = getattr(config, "norm_num_groups", 0) in getattr(config, "block_out_channels", ())[:1]
         self.pooled_width: int | None = None
@@ -116,6 +114,9 @@ class UNetDenoiser:
         """What ControlNets and T2I adapters give, under the names by which the UNet takes it."""
         if not residuals:
             return {}
-        skips, middle, inputs = residuals[: self._skips], residuals[self._skips], residuals[self._skips + 1 :]
+        config: Any = self.network.config
+        # Skip connections: the first convolution's, and of each level its residual blocks', its downsampler's but once.
+        count = len(config.block_out_channels) * (config.layers_per_block + 1)
+        skips, middle, inputs = residuals[:count], residuals[count], residuals[count + 1 :]
         steered = {"down_block_additional_residuals": tuple(skips), "mid_block_additional_residual": middle}
         return {**steered, "input_residuals": tuple(inputs)} if inputs else steered
