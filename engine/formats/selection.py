@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from weft.engine.documents import value_at
 from weft.engine.errors import Issue, UsageError
 from weft.engine.schema.registry import Registry
-from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.graph import PromptGraph
 from weft.engine.workflow.overrides import find_node, find_shown
 from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import output_nodes
@@ -26,7 +26,7 @@ def only(prompt: Prompt, nodes: Iterable[str], registry: Registry) -> Prompt:
     Raises UsageError for a node that is not there.
     """
     wanted = [find_node(prompt, str(node), registry) for node in nodes]
-    return prompt.reduced(Graph(prompt).needed(wanted))
+    return prompt.reduced(PromptGraph(prompt).needed(wanted))
 
 
 def sound(prompt: Prompt, registry: Registry, issues: Sequence[Issue], targets: Collection[str] = ()) -> list[str]:
@@ -34,7 +34,7 @@ def sound(prompt: Prompt, registry: Registry, issues: Sequence[Issue], targets: 
     bad = {issue.node_id for issue in issues}
     if not bad <= prompt.nodes.keys():
         return []  # about the whole of it
-    graph = Graph(prompt)
+    graph = PromptGraph(prompt)
     wanted = dict.fromkeys([*output_nodes(prompt, registry), *targets])
     return [node_id for node_id in wanted if bad.isdisjoint(graph.needed([node_id]))]
 

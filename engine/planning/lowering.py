@@ -22,7 +22,7 @@ from weft.engine.links import Link
 from weft.engine.schema.expansion import NodeRef
 from weft.engine.schema.node import NodeOptions, NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
-from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.graph import PromptGraph
 from weft.engine.workflow.overrides import title_of
 from weft.engine.workflow.prompt import Prompt, PromptNode
 from weft.engine.workflow.validation import coerced, output_nodes, validate
@@ -241,7 +241,7 @@ class _Lowering:
         self.notes: dict[str, Issue] = {}
 
     def run(self, targets: Iterable[str], faulty: Collection[str | None]) -> Lowered:
-        graph = Graph(self.source)
+        graph = PromptGraph(self.source)
         doubtful: set[str] = set()
         # Sources first: a node sees what those above it became.
         for node_id in graph.order([*output_nodes(self.source, self.registry), *targets]):

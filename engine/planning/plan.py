@@ -24,7 +24,7 @@ from weft.engine.planning.reasons import LOST, reason_of
 from weft.engine.planning.signature import UNNAMED, KeyMaker
 from weft.engine.schema.node import NodeSchema, RunnableNode
 from weft.engine.schema.registry import Registry
-from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.graph import PromptGraph
 from weft.engine.workflow.overrides import title_of
 from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import coerced, output_nodes
@@ -209,7 +209,7 @@ class Planner:
         prompt, targets = lowered.prompt, lowered.targets(targets)
         keep: dict[str, Collection[int]] = dict.fromkeys(output_nodes(prompt, self.registry), ())
         keep |= {target: self._slots(prompt.nodes[target].class_type) if values else () for target in targets}
-        order = Graph(prompt).order(keep)
+        order = PromptGraph(prompt).order(keep)
         nodes: dict[str, Known] = {}
         computes: dict[bytes, str] = {}
         for node_id in order:

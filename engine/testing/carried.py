@@ -17,7 +17,7 @@ from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files
 from weft.engine.testing.records import NodeRecord
-from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.graph import PromptGraph
 from weft.engine.workflow.overrides import title_of
 from weft.engine.workflow.prompt import Link, Prompt
 from weft.engine.workflow.validation import constants, validate
@@ -69,7 +69,7 @@ def read_made(path: Path, registry: Registry) -> Made:
         raise UnreadableWorkflow(error.message, hint=hint) from error
     prompt = loaded if isinstance(loaded, Prompt) else to_prompt(loaded, registry, keep_unknown=True)
     made = Made(path, prompt) if found is None else Made(path, prompt, found.kind, found.made)
-    graph = Graph(prompt)
+    graph = PromptGraph(prompt)
     broken = list(_faults(prompt, graph, registry, drawn=bool(made.kind)))
     if broken:
         refused = InvalidWorkflow(broken)
@@ -86,7 +86,7 @@ _NOT_HERE = frozenset({"custom_validation_failed", "missing_node_type", "not_exe
 """The issues that another installation need not have."""
 
 
-def _faults(prompt: Prompt, graph: Graph, registry: Registry, *, drawn: bool) -> Iterator[Issue]:
+def _faults(prompt: Prompt, graph: PromptGraph, registry: Registry, *, drawn: bool) -> Iterator[Issue]:
     """What makes a workflow one that cannot be drawn, wherever its files and packs are installed.
 
     Of a picture, which was `drawn` all the same, perhaps with other versions of its classes, only the links count.
@@ -106,7 +106,7 @@ def _faults(prompt: Prompt, graph: Graph, registry: Registry, *, drawn: bool) ->
             yield issue
 
 
-def _records(prompt: Prompt, graph: Graph, registry: Registry, files: Mapping[str, Any]) -> dict[str, NodeRecord]:
+def _records(prompt: Prompt, graph: PromptGraph, registry: Registry, files: Mapping[str, Any]) -> dict[str, NodeRecord]:
     """The nodes, sources first, as a golden has them; keys are of the workflow alone."""
     files = {name.replace("\\", "/"): digest for name, digest in files.items()}
     records: dict[str, NodeRecord] = {}
@@ -150,7 +150,7 @@ def _files(inputs: Mapping[str, Any], schema: NodeSchema | None, files: Mapping[
             yield name, digest
 
 
-def _ends(prompt: Prompt, graph: Graph, registry: Registry) -> list[str]:
+def _ends(prompt: Prompt, graph: PromptGraph, registry: Registry) -> list[str]:
     """The nodes that show or write something; of unknown classes, those from which nothing is taken."""
     taken = {parent for parents in graph.parents.values() for parent in parents}
     ends = []

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from weft.engine.workflow.prompt import Link, Prompt
 
 
-class Graph:
+class PromptGraph:
     """The links of a prompt: `parents` holds, by node, the nodes that it takes from, in the order of its inputs.
 
     Links to nodes that do not exist are left out; validation reports them.

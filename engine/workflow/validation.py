@@ -13,7 +13,7 @@ from weft.engine.folders import INPUT, Folders
 from weft.engine.schema.node import DescribedNode, InputSpec, NodeOptions, NodeSchema, RunnableNode, Validates
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Listed, Socket, Unread, fits, type_name
-from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.graph import PromptGraph
 from weft.engine.workflow.overrides import title_of
 from weft.engine.workflow.prompt import Link, Prompt, PromptNode, unwrapped
 
@@ -221,7 +221,7 @@ class _Validation:
             yield Issue("prompt_no_outputs", "Prompt has no outputs", hint=hint, pointer=self.prompt.pointer)
             # With nothing to run, all of it is checked: the writer of the graph is not done yet.
             wanted = list(nodes)
-        graph = Graph(self.prompt)
+        graph = PromptGraph(self.prompt)
         needed = graph.needed(wanted)
         for node_id, node in nodes.items():
             if node_id in needed and (found := self.classes[node.class_type]) is not None:

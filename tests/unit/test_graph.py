@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weft.engine.workflow.graph import Graph
+from weft.engine.workflow.graph import PromptGraph
 from weft.engine.workflow.prompt import Prompt
 
 Links = dict[str, list[str]]
 
 
-def graph(links: Links) -> Graph:
+def graph(links: Links) -> PromptGraph:
     """A graph from node -> the nodes that it takes from."""
-    return Graph(
+    return PromptGraph(
         Prompt.parse(
             {
                 node_id: {
