@@ -19,6 +19,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Annotated, Any, TypeVar
 
 from weft.engine.context import RunContext
@@ -141,7 +142,7 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         raise DefinitionError(f"{function!r} is not a node", hint="mark it with @node")
     class_type = mark.class_type or function.__name__
     try:
-        hints = typing.get_type_hints(function, include_extras=True)
+        hints = _hints(function)
     except NameError as error:
         hint = "annotations are read in the module: what they name must stand there"
         raise DefinitionError(f"{class_type}: {error}", hint=hint) from error
@@ -210,6 +211,41 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         wants=_wants(mark.lazy) if mark.lazy is not None else None,
         single=frozenset((*schema.names, *injected)) - lists if lists else frozenset(),
     )
+
+
+_compiled = cache(partial(compile, filename="<annotation>", mode="eval"))
+_read_in: list[Any] = [None, {}]
+"""The globals that annotations were last read in, and what each text meant there: those of a file repeat."""
+
+
+def _hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """What typing.get_type_hints(function, include_extras=True) gives, in a fraction of its time: most are texts."""
+    scope = getattr(inspect.unwrap(function), "__globals__", None)
+    if scope is not _read_in[0]:
+        _read_in[:] = scope, {}
+    known = _read_in[1]
+    found: dict[str, Any] = {}
+    try:
+        for name, text in function.__annotations__.items():
+            if text not in known:
+                known[text] = eval(_compiled(text.strip()), scope) if isinstance(text, str) else text
+            if _is_open(known[text]):
+                raise TypeError(text)
+            found[name] = type(None) if known[text] is None else known[text]
+    except Exception:  # whatever is unusual about it, typing knows, or says what is wrong
+        return typing.get_type_hints(function, include_extras=True)
+    return found
+
+
+def _is_open(annotation: Any) -> bool:
+    """Whether texts stand in an annotation for what is to be read in turn."""
+    if isinstance(annotation, str | typing.ForwardRef):
+        return True
+    inner = (annotation.__origin__,) if isinstance(annotation, _ANNOTATED) else typing.get_args(annotation)
+    return any(_is_open(each) for each in inner)
+
+
+_ANNOTATED = type(Annotated[int, ""])
 
 
 def _wants(lazy: Callable[[Mapping[str, Any]], Any]) -> Wants:

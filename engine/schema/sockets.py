@@ -53,7 +53,8 @@ class Socket:
         return isinstance(other, Socket) and self._identity() == other._identity()
 
     def __hash__(self) -> int:
-        return hash((type(self), str(self.io_type)))
+        told = self.options.get("default"), self.options.get("min"), self.options.get("max")
+        return hash((type(self), str(self.io_type), *(each for each in told if isinstance(each, int | float | str))))
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())
