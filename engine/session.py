@@ -192,7 +192,7 @@ class Session:
         notes: Sequence[Issue]
         if to == "api":
             prompt = self.read(loaded, keep_unknown=keep_unknown)
-            document, notes = prompt.to_json(), [*prompt.notes, *making.forgotten(prompt, self.packs)]
+            document, notes = prompt.dump(), [*prompt.notes, *making.forgotten(prompt, self.packs)]
         elif not isinstance(loaded, Prompt):
             document, notes = loaded.dump(), [*loaded.notes, *making.forgotten(loaded, self.packs)]
         else:

@@ -23,6 +23,9 @@ MAX_BYTES = 64 * 1024 * 1024
 """The largest workflow text that is read; the largest ones people share are about 1 MB."""
 
 
+SCHEMA = "$schema"
+"""The key under which a document names its JSON Schema, for editors. It is no node, and no server is sent it."""
+
 MAX_PARTS = 4_000_000
 """Brackets and commas in a text that is read: each may cost a hundred bytes; a workflow of 1 MB has 100,000."""
 
@@ -103,7 +106,7 @@ class Prompt:
     `extra_pnginfo` is what goes into saved pictures beside the prompt (the UI workflow); `pointer` is the JSON pointer
     of the prompt inside the document that it came from; `notes` say what was wrong when it was read; `controls` say
     what becomes of seeds after a run (formats/controls.py), by node id and input name; `made` is what a file of
-    Weft's says of its making (RunContext.provenance).
+    Weft's says of its making (RunContext.provenance); `schema` is the JSON Schema that the document names, if any.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Prompt:
         self.notes: tuple[Issue, ...] = ()
         self.controls: Mapping[tuple[str, str], Any] = {}
         self.made: Mapping[str, Any] = {}
+        self.schema: str | None = None
 
     @property
     def classes(self) -> dict[str, str]:
@@ -131,6 +135,9 @@ class Prompt:
         if not isinstance(document, Mapping):
             raise UnreadableWorkflow(f"expected a JSON object of nodes, got {kind_of(document)}")
         document, pointer, extra = opened(document)
+        schema = document.get(SCHEMA) if isinstance(document, Mapping) else None
+        if isinstance(schema, str):
+            document = {name: entry for name, entry in document.items() if name != SCHEMA}
         if not isinstance(document, Mapping) or not document:
             raise UnreadableWorkflow("the workflow holds no nodes")
         notes = tuple(_remarks(document, pointer))
@@ -159,6 +166,7 @@ class Prompt:
                     node.inputs[name] = link
         prompt = cls(nodes, extra_pnginfo=extra, pointer=pointer)
         prompt.notes = notes
+        prompt.schema = schema if isinstance(schema, str) else None
         return prompt
 
     def with_nodes(self, nodes: Mapping[str, PromptNode]) -> Self:
@@ -201,8 +209,13 @@ class Prompt:
         return any(control.changes for control in self.controls.values())
 
     def to_json(self) -> dict[str, Any]:
-        """The prompt as it is written in a file."""
+        """The prompt as it is sent, and as it stands in pictures: its nodes."""
         return {node_id: node.to_json() for node_id, node in self.nodes.items()}
+
+    def dump(self) -> dict[str, Any]:
+        """The document of a file: the nodes, below the `$schema` that it names."""
+        named = {} if self.schema is None else {SCHEMA: self.schema}
+        return {**named, **self.to_json()}
 
     def at(self, node_id: str, input_name: str | None = None) -> str:
         """The JSON pointer of a node or of one of its inputs."""

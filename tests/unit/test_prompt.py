@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import weft
 from weft.engine.errors import UnreadableWorkflow
 from weft.engine.workflow.prompt import MAX_DEPTH, Link, Prompt, as_link, read_json
 
@@ -97,6 +98,20 @@ def test_comments_are_left_out_with_a_note() -> None:
     assert str(found.notes[0]) == "'_comment' is no node (text without class_type) and was left out"
     assert found.notes[5].pointer == "/prompt/x~1y"
     assert found.with_values({("1", "b"): 6}).notes == found.notes
+
+
+def test_a_schema_is_no_node_and_is_kept() -> None:
+    document = {"$schema": "weft.schema.json", "1": NODE}
+    found = Prompt.parse(document)
+    assert (list(found.nodes), found.notes, found.schema) == (["1"], (), "weft.schema.json")
+    assert found.replace("1", "b", 5).dump() == document
+    assert weft.convert(document, to="api")["$schema"] == "weft.schema.json"
+    assert list(found.to_json()) == ["1"], "no server and no picture is given it"
+    assert Prompt.parse({"prompt": document}).schema == "weft.schema.json"
+
+
+def test_a_schema_alone_is_no_workflow() -> None:
+    assert refused({"$schema": "weft.schema.json"}) == "the workflow holds no nodes"
 
 
 @pytest.mark.parametrize(
