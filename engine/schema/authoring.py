@@ -241,11 +241,9 @@ def _is_open(annotation: Any) -> bool:
     """Whether texts stand in an annotation for what is to be read in turn."""
     if isinstance(annotation, str | typing.ForwardRef):
         return True
-    inner = (annotation.__origin__,) if isinstance(annotation, _ANNOTATED) else typing.get_args(annotation)
-    return any(_is_open(each) for each in inner)
-
-
-_ANNOTATED = type(Annotated[int, ""])
+    inner = typing.get_args(annotation)
+    # Of what is Annotated, only the first is a type.
+    return any(_is_open(each) for each in (inner[:1] if getattr(annotation, "__metadata__", ()) else inner))
 
 
 def _wants(lazy: Callable[[Mapping[str, Any]], Any]) -> Wants:
