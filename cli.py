@@ -32,6 +32,7 @@ from weft.engine.terminal.options import (
     DeviceOption,
     DtypeOption,
     EventsOption,
+    FilesArgument,
     InputOption,
     JsonOption,
     KeepAliveOption,
@@ -44,6 +45,7 @@ from weft.engine.terminal.options import (
     QuietOption,
     SeedOption,
     SetOption,
+    SkipOthersOption,
     TargetOption,
     UiOption,
     WorkflowArgument,
@@ -237,11 +239,15 @@ def plan(
                 answer.out.line(*line)
 
 
-@app.command(epilog="Example:\n\nweft validate portrait.json --set KSampler.steps=0 --models ~/models")
+@app.command(
+    epilog="Examples:\n\nweft validate portrait.json --set KSampler.steps=0 --models ~/models\n\n"
+    "weft validate workflows/ --json | jq -r '.files[] | select(.issues) | .file'\n\n"
+    "git ls-files '*.json' | xargs weft validate --skip-others"
+)
 @taking_settings("validate", before="targets", switches_before="ui")
 def validate(
     context: typer.Context,
-    workflow: WorkflowArgument,
+    files: FilesArgument,
     changes: SetOption = None,
     models: ModelsOption = None,
     input: InputOption = None,
@@ -251,34 +257,25 @@ def validate(
     mute: MuteOption = None,
     ui: UiOption = False,
     object_info: ObjectInfoOption = None,
+    skip_others: SkipOthersOption = False,
     as_json: JsonOption = False,
     *,
     settings: Mapping[str, Any],
 ) -> None:
-    """Say everything that keeps a workflow from running, without running it.
+    """Say everything that keeps workflows from running, without running them, as file:line:column: what is wrong.
 
-    Exit code 3 for an invalid workflow, 4 where nothing but files is missing.
+    Exit code 3 for an invalid workflow, 4 where nothing but files is missing; of several workflows the worst.
     """
     with answering(context.obj, as_json=as_json) as answer:
         from weft.engine.arguments import targets_of
         from weft.engine.session import Session
+        from weft.engine.terminal.validating import Validator
 
         session = Session(models=models or None, input=input, object_info=object_info, **settings, warn=answer.notice)
-        wanted = targets_of(targets, only)
         part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
-        prompt = session.read(workflow, changes, ui=ui, **part)
-        notes = session.notes(prompt)
-        for note in notes:
-            answer.warn(str(note))
-        issues = session.issues(prompt, wanted, executable=object_info is None)
-        if issues:
-            raise session.refusal(prompt, issues, wanted)
-        count = len(prompt.nodes)
-        if as_json:
-            found = [note.to_json() for note in notes]
-            answer.document({"status": "valid", "nodes": count, "issues": [], "notes": found})
-        else:
-            answer.out.line(f"{workflow}: ", ("valid", "green"), f", {count} node{'s' if count != 1 else ''}")
+        wanted = targets_of(targets, only)
+        validator = Validator(session, changes or (), part, wanted, executable=object_info is None)
+        validator.tell(answer, files, ui=ui, skip_others=skip_others)
 
 
 @app.command(

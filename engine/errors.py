@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def nearest(name: str, choices: Iterable[str], cutoff: float = 0.6) -> str | None:
@@ -54,12 +54,24 @@ def one_line(text: str) -> str:
     return text.translate(CONTROL)
 
 
+class Spot(NamedTuple):
+    """A place in a file, as compilers write it; line and column count from 1, and are 0 where a file has none."""
+
+    file: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return one_line(f"{self.file}:{self.line}:{self.column}" if self.line else self.file)
+
+
 @dataclass(frozen=True)
 class Issue:
     """One thing that is wrong with a workflow.
 
     `code` is ComfyUI's error type (`value_not_in_list`, ...); `pointer` is a JSON pointer into the document as it was
-    given; `details` and `extra` are what ComfyUI's server puts into `details` and `extra_info`.
+    given, `spot` its place in a file's text, where that was asked for; `details` and `extra` are what ComfyUI's server
+    puts into `details` and `extra_info`.
     """
 
     code: str
@@ -73,6 +85,7 @@ class Issue:
     pointer: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
     missing_file: bool = False
+    spot: Spot | None = None
 
     @property
     def where(self) -> str:
@@ -104,6 +117,8 @@ class Issue:
             "input": self.input,
             "hint": self.hint,
             "pointer": self.pointer,
+            "line": self.spot.line or None if self.spot is not None else None,
+            "column": self.spot.column or None if self.spot is not None else None,
             "extra_info": dict(self.extra),
         }
         return {name: value for name, value in data.items() if value not in (None, "", {})}
@@ -142,7 +157,17 @@ class UsageError(WeftError):
 
 
 class UnreadableWorkflow(UsageError):
-    """The file holds no workflow: no JSON, JSON of another shape, too large, too deep."""
+    """The file holds no workflow: no JSON, JSON of another shape, too large, too deep.
+
+    `pointer` or `at`, line and column, say where, if it is one place; `spot` says it of a file.
+    """
+
+    spot: Spot | None = None
+
+    def __init__(self, message: str, *, hint: str = "", pointer: str = "", at: tuple[int, int] | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.pointer = pointer
+        self.at = at
 
 
 class DefinitionError(WeftError):

@@ -69,6 +69,7 @@ COMMANDS = [
     ("validate", "w.json"),
     ("validate", "w.json", "--json"),
     ("validate", "w.json", "--set", "4.seed=5"),
+    ("validate", "w.json", "schedule.json"),
     ("plan", "w.json"),
     ("plan", "w.json", "--json", "--prompt-schedule", "--set", "2.text=[a:b:0.5]"),
     ("plan", "schedule.json"),

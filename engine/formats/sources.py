@@ -6,19 +6,39 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from weft.engine.documents import kind_of
 from weft.engine.envelopes import is_workflow, opened
-from weft.engine.errors import Issue, UnreadableWorkflow, UsageError
+from weft.engine.errors import Issue, Spot, UnreadableWorkflow, UsageError
 from weft.engine.formats import embedded
 from weft.engine.formats.workflow import Workflow
 from weft.engine.workflow.prompt import MAX_BYTES, Prompt, decoded, read_json
 
 STDIN = "-"
 WorkflowSource = str | os.PathLike[str] | Mapping[str, Any] | Prompt | Workflow
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A workflow, and the file that it was read from; `text` is its JSON text, empty where it stood in a picture."""
+
+    name: str
+    workflow: Prompt | Workflow
+    text: str = ""
+
+    def located(self, issues: Iterable[Issue]) -> list[Issue]:
+        """The issues, each with its spot in the file."""
+        issues = list(issues)
+        if not self.text:
+            return [replace(issue, spot=Spot(self.name)) for issue in issues]
+        from weft.engine.positions import positions
+
+        found = positions(self.text, {issue.pointer for issue in issues})
+        return [replace(issue, spot=Spot(self.name, *found[issue.pointer])) for issue in issues]
 
 
 def load(source: WorkflowSource, *, ui: bool = False) -> Prompt | Workflow:
@@ -33,15 +53,35 @@ def load(source: WorkflowSource, *, ui: bool = False) -> Prompt | Workflow:
         raise UsageError(f"expected a workflow: a path, JSON text or a dict, got {kind_of(source)}")
     if isinstance(source, Mapping):
         return _document(source, ui)
+    return open_file(source, ui=ui).workflow
+
+
+def open_file(source: str | os.PathLike[str], *, ui: bool = False) -> SourceFile:
+    """The workflow in what a str or a path means to `load`. Raises UnreadableWorkflow as that does."""
     if isinstance(source, str) and (text := source.lstrip("\ufeff \t\r\n")).startswith("{"):
-        return _document(read_json(text, "the text"), ui)
+        return SourceFile("the text", _document(read_json(text, "the text"), ui), text)
     name = "standard input" if source == STDIN else str(source)
+    text = ""
     try:
-        return _content(*_read(source, name), name, ui)
+        content, found = _read(source, name)
+        if found is not None:
+            return SourceFile(name, _embedded(found, name, ui))
+        text = decoded(content, name)
+        return SourceFile(name, _document(read_json(text, name), ui), text)
     except UnreadableWorkflow as error:
-        if name in error.message:
-            raise
-        raise UnreadableWorkflow(f"{name}: {error.message}", hint=error.hint) from error
+        error.spot = _spot(error, name, text)
+        if name not in error.message:
+            error.message = f"{name}: {error.message}"
+        raise
+
+
+def _spot(error: UnreadableWorkflow, name: str, text: str) -> Spot:
+    """Where in the file it is that cannot be read."""
+    if error.at is None and error.pointer and text:
+        from weft.engine.positions import positions
+
+        return Spot(name, *positions(text, {error.pointer})[error.pointer])
+    return Spot(name, *(error.at or ()))
 
 
 def _read(source: str | os.PathLike[str], name: str) -> tuple[bytes, embedded.Embedded | None]:
@@ -74,16 +114,6 @@ def _rejoined(head: bytes, stream: io.BufferedReader) -> Any:
     return io.BytesIO(head + stream.read(embedded.MAX_STREAM))
 
 
-def _content(content: bytes, found: embedded.Embedded | None, name: str, ui: bool) -> Prompt | Workflow:
-    if found is None:
-        return _document(read_json(decoded(content, name), name), ui)
-    loaded = _embedded(found, name, ui)
-    if found.damage:
-        message = f"{name} is a damaged {found.kind}, of which the workflow was read: {found.damage}"
-        loaded.notes = (*loaded.notes, Issue("damaged_file", message))
-    return loaded
-
-
 _BESIDE = {
     "prompt": "the editor's workflow is taken instead",
     "workflow": "the prompt, which is what ran, is taken",
@@ -92,7 +122,10 @@ _BESIDE = {
 
 
 def _embedded(found: embedded.Embedded, name: str, ui: bool) -> Prompt | Workflow:
-    """The prompt of a picture, or with `ui` its workflow; the other one where the prompt is broken, with a note."""
+    """The prompt of a picture, or with `ui` its workflow; the other one where the prompt is broken, with a note.
+
+    Another note says so where the file is damaged.
+    """
     broken = dict(found.broken)
     loaded: Prompt | Workflow | None = None
     if found.prompt is not None and not ui:
@@ -116,6 +149,9 @@ def _embedded(found: embedded.Embedded, name: str, ui: bool) -> Prompt | Workflo
         if key in broken:
             message = f"the {key} in {name} cannot be read: {taken} ({broken[key].message})"
             loaded.notes = (*loaded.notes, Issue("damaged_file", message))
+    if found.damage:
+        message = f"{name} is a damaged {found.kind}, of which the workflow was read: {found.damage}"
+        loaded.notes = (*loaded.notes, Issue("damaged_file", message))
     return loaded
 
 

@@ -182,7 +182,8 @@ class Workflow:
             message = first["msg"].removeprefix("Value error, ")
             got = "" if first["type"] in ("missing", "value_error") else f", got {kind_of(first['input'])}"
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise UnreadableWorkflow(f"{pointer(*first['loc'])}: {message}{got}{more}") from error
+            where = pointer(*first["loc"])
+            raise UnreadableWorkflow(f"{where}: {message}{got}{more}", pointer=where) from error
         return cls(document, canvas)
 
     def dump(self) -> dict[str, Any]:

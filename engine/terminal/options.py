@@ -33,6 +33,22 @@ WorkflowsArgument = Annotated[
         "such as a loaded checkpoint.",
     ),
 ]
+FilesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="FILE...",
+        help="Saved workflows: the editor's own save, an API export, or a picture, video or sound that carries one; "
+        "- reads standard input. Of a folder every .json file in it and below that holds a workflow, but for what is "
+        "in hidden folders and node_modules.",
+    ),
+]
+SkipOthersOption = Annotated[
+    bool,
+    typer.Option(
+        "--skip-others",
+        help="Skip files that hold no workflow also where they are named, as pre-commit names every .json file.",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

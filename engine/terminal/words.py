@@ -23,11 +23,12 @@ def explain(error: BaseException) -> Iterator[Line]:
     label = ("error: ", "bold red")
     match error:
         case InvalidWorkflow():
-            yield [label, error.message, *_hint(error.hint)]
+            yield [label, error.message, *hint_of(error.hint)]
             for issue in error.shown:
-                yield ["  ", *_issue(issue)]
+                spot = [f"{issue.spot}: "] if issue.spot is not None and issue.spot.line else []
+                yield ["  ", *spot, *issue_line(issue)]
         case NodeError():
-            yield [label, (error.where, "bold"), f" failed: {error.message}", *_hint(error.hint)]
+            yield [label, (error.where, "bold"), f" failed: {error.message}", *hint_of(error.hint)]
             for name, value in error.inputs.items():
                 yield ["  ", (f"{name}: ", "dim"), value]
             if not is_plain(error.__cause__):
@@ -36,7 +37,7 @@ def explain(error: BaseException) -> Iterator[Line]:
         case Interrupted():
             yield [("interrupted", "yellow")]
         case WeftError():
-            yield [label, error.message, *_hint(error.hint)]
+            yield [label, error.message, *hint_of(error.hint)]
         case _ if of_machine(error):
             yield [label, of_machine(error)]
         case _:
@@ -59,17 +60,19 @@ def _versions() -> str:
     return f"{', '.join(parts)}, Python {sys.version.split()[0]} on {sys.platform}"
 
 
-def _issue(issue: Issue) -> Line:
+def issue_line(issue: Issue) -> Line:
+    """An issue in one line: node, input, what is wrong with it, and what would help."""
     where = ", ".join(filter(None, (issue.where, f"input {issue.input!r}" if issue.input else "")))
     # The details of ComfyUI's errors begin with the input's name, which stands in `where` already.
     details = issue.details
     if issue.input and details.startswith(issue.input):
         details = details.removeprefix(issue.input).lstrip(":, ")
     message = f"{issue.message}: {details}" if details else issue.message
-    return [*([(f"{where}: ", "bold")] if where else []), message, *_hint(issue.hint)]
+    return [*([(f"{where}: ", "bold")] if where else []), message, *hint_of(issue.hint)]
 
 
-def _hint(hint: str) -> Line:
+def hint_of(hint: str) -> Line:
+    """What would help, as the end of a line."""
     return [(f" ({hint})", "cyan")] if hint else []
 
 

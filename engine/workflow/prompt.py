@@ -149,19 +149,20 @@ class Prompt:
                 expected = "a node (an object with class_type)"
                 if node_id == "nodes":
                     expected = f"a list of nodes (the editor's format) or {expected}"
-                raise UnreadableWorkflow(f"{where}: expected {expected}, got {kind_of(node)}")
+                raise UnreadableWorkflow(f"{where}: expected {expected}, got {kind_of(node)}", pointer=where)
         try:
             nodes = _NODES.validate_python(document)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = pointer + pointer_to(*first["loc"])
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            raise UnreadableWorkflow(f"{where}: {first['msg']}, got {kind_of(first['input'])}{more}") from error
+            message = f"{where}: {first['msg']}, got {kind_of(first['input'])}{more}"
+            raise UnreadableWorkflow(message, pointer=where) from error
         for node_id, node in nodes.items():
             for name, value in node.inputs.items():
                 if type(value) in (dict, list) and is_deeper(value, MAX_DEPTH):
                     where = pointer + pointer_to(node_id, "inputs", name)
-                    raise UnreadableWorkflow(f"{where}: nested more than {MAX_DEPTH} levels deep")
+                    raise UnreadableWorkflow(f"{where}: nested more than {MAX_DEPTH} levels deep", pointer=where)
                 if type(value) is list and (link := _numbered(value, nodes)) is not None:
                     node.inputs[name] = link
         prompt = cls(nodes, extra_pnginfo=extra, pointer=pointer)
@@ -270,7 +271,8 @@ def read_json(text: str, source: str) -> Any:
         return json.loads(text, object_pairs_hook=_unique)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise UnreadableWorkflow(f"{source} is no JSON: {error.msg} at {place}") from error
+        message = f"{source} is no JSON: {error.msg} at {place}"
+        raise UnreadableWorkflow(message, at=(error.lineno, error.colno)) from error
     except RecursionError as error:
         raise UnreadableWorkflow(f"{source} is nested too deeply") from error
     except _DuplicateKey as error:
