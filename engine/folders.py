@@ -384,6 +384,7 @@ _NOUNS = {
     "vae": "VAE",
     "embeddings": "embedding",
     "controlnet": "ControlNet",
+    "gligen": "GLIGEN model",
     "hypernetworks": "hypernetwork",
 }
 

@@ -212,6 +212,10 @@ _FILES = {
         "LoadImageTextSetFromFolderNode",
     ),
     "hypernetworks": ("HypernetworkLoader",),
+    "gligen": (
+        "GLIGENLoader",
+        "GLIGENTextBoxApply",
+    ),
     "pipelines": ("DiffusersLoader",),
     "mask": (
         "CropMask",

@@ -190,10 +190,10 @@ def test_no_entry(entry: Any) -> None:
         resolve([entry], "positive", run())
 
 
-def test_what_cannot_be_applied_is_refused() -> None:
-    with pytest.raises(DiffusionError, match="'gligen' is not supported yet"):
-        one(gligen=object())
-    assert one(gligen=None).strength == 1.0
+def test_boxes_of_an_unknown_kind_are_refused() -> None:
+    with pytest.raises(DiffusionError, match="its gligen is of an unknown kind; expected boxes, as GLIGENTextBoxApply"):
+        one(gligen=("other", object(), []))
+    assert one(gligen=None).grounded is None
 
 
 def test_what_the_family_does_not_read_is_refused() -> None:

@@ -149,7 +149,7 @@ _OTHERS = (
     _known(_CHECKPOINT, "model.diffusion_model.input_blocks."),
     _known("an IP-Adapter", "ip_adapter."),
     _known("an AnimateDiff motion module", "motion_modules."),
-    _known("a GLIGEN model", "position_net."),
+    _known("a GLIGEN model (put it in gligen/)", "position_net."),
     _known("a CLIP vision model", "vision_model.", "visual.transformer."),
     _known(_UNET_OF_DIFFUSERS, "down_blocks.0.resnets.0.time_emb_proj.", "time_embedding.linear_1."),
     _known(_UNET, "input_blocks."),

@@ -2,17 +2,17 @@
 
 A conditioning is ComfyUI's list of [tensor [b,T,C], dict]. `resolve` reads one once a run; nothing here runs per step.
 Keys read: area, strength; mask, mask_strength, set_area_to_bounds; start_percent, end_percent; clip_start_percent,
-clip_end_percent (of a prompt whose text encoders change); hooks; default; control, control_apply_to_uncond; and what
-the family of the network reads (Denoiser.feed). Semantics: parity/facts.md section 6.
+clip_end_percent (of a prompt whose text encoders change); hooks; default; control, control_apply_to_uncond; gligen; and
+what the family of the network reads (Denoiser.feed). Semantics: parity/facts.md section 6.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -30,10 +30,23 @@ if TYPE_CHECKING:
 
 Area = tuple[int, int, int, int]  # height, width, y, x in latent pixels
 
-# What an entry may carry that changes the picture and that nothing here applies: refused rather than lost.
 CONVERTED = ("cross_attn", "model_conds", "uuid")
 """What the form of an entry has that packs convert conditionings to, and that is no option of it."""
-NOT_APPLIED = ("gligen",)
+
+
+BOXES = "gligen"
+"""What an entry carries boxes with texts under, as ComfyUI does: ("position", a Grounder, boxes)."""
+GROUNDED = "middle_patch"
+"""Where they step into a UNet."""
+Patch = Callable[[Tensor, Mapping[str, Any]], Tensor]
+
+
+@runtime_checkable
+class Grounder(Protocol):
+    """What has a network draw boxes; a Gligen is one."""
+
+    def bind(self, boxes: Sequence[Any], run: SamplingRun) -> Patch:
+        """Boxes, made ready for one run. Raises DiffusionError where it is made for another model."""
 
 
 class Steerer(Protocol):
@@ -90,7 +103,8 @@ class Condition:
     mask: [m,h,w] at latent size on the device, or None.
     sigma_start, sigma_end: it acts at the noise levels between them, both included.
     control: what steers the network's inner layers, None for nothing. control_for_all: the other sides get it too.
-    hooks: what changes the network's weights. default: it acts where the others of its side leave room, and as much.
+    hooks: what changes the network's weights. grounded: what draws the boxes that say what stands where, at GROUNDED.
+    default: it acts where the others of its side leave room, and as much.
     """
 
     context: Tensor
@@ -105,6 +119,7 @@ class Condition:
     control: Steering | None = None
     control_for_all: bool = False
     hooks: Hooks | None = None
+    grounded: Patch | None = None
     default: bool = False
 
     def active(self, sigma: float) -> bool:
@@ -234,9 +249,6 @@ def noise_mask_for(mask: Tensor, latent: Tensor) -> Tensor:
 
 
 def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Condition:
-    not_applied = [key for key in NOT_APPLIED if options.get(key) is not None]
-    if not_applied:
-        raise DiffusionError(f"{not_applied[0]!r} is not supported yet")
     denoiser, (height, width) = run.denoiser, run.shape[-2:]
     fed = denoiser.feed(context, options, side, run)
     mask = options.get("mask")
@@ -254,7 +266,11 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
         raise DiffusionError(f"its hooks are of an unknown kind: {type(hooks).__name__}")
     if hooks is not None and run.hooked is None:
         raise DiffusionError("it carries hooks, which cannot be applied here")
-    control = options.get("control")
+    control, boxes = options.get("control"), options.get(BOXES)
+    if boxes is not None and area is not None:
+        raise DiffusionError(
+            "it has boxes (GLIGEN), which are of the whole picture, and an area, which is a part of it"
+        )
     return Condition(
         context=fed.context,
         added=fed.added,
@@ -268,8 +284,16 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
         control=None if control is None else run.control(control),
         control_for_all=bool(options.get("control_apply_to_uncond")),
         hooks=hooks,
+        grounded=None if boxes is None else _grounded(boxes, run),
         default=bool(options.get("default")),
     )
+
+
+def _grounded(given: Any, run: SamplingRun) -> Patch:
+    match given:
+        case ("position", Grounder() as model, [*boxes]):
+            return model.bind(boxes, run)
+    raise DiffusionError("its gligen is of an unknown kind; expected boxes, as GLIGENTextBoxApply gives them")
 
 
 def _given(options: Mapping[str, Any], *names: str) -> list[float]:

@@ -17,7 +17,15 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError, finite_number
 from weft.nodes.diffusion.interop.base_model import BaseModel, levels_of
 from weft.nodes.diffusion.interop.wrappers import WrapperExecutor, WrappersMP, check_obeyed, wrappers_in
-from weft.nodes.diffusion.sampling.conditions import Area, Condition, SamplingRun, resolve, resolve_sides
+from weft.nodes.diffusion.sampling.conditions import (
+    GROUNDED,
+    Area,
+    Condition,
+    Patch,
+    SamplingRun,
+    resolve,
+    resolve_sides,
+)
 from weft.nodes.diffusion.sampling.gathering import NetworkCall, evaluate
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
@@ -285,6 +293,9 @@ class Predictor:
             "cond_or_uncond": call.sides,
             "sigmas": sigma.expand(x.shape[0]),
         }
+        if call.grounded is not None:
+            patches = inner.get("patches", {})
+            inner["patches"] = {**patches, GROUNDED: [*patches.get(GROUNDED, ()), call.grounded]}
         wrapper: Callable[..., Tensor] | None = options.get("model_function_wrapper")
         around = wrappers_in(inner, WrappersMP.APPLY_MODEL)
         if wrapper is None and not around:
@@ -306,7 +317,7 @@ class Predictor:
 class _Call:
     """One evaluation of the network: equal crops of x, one a condition, side by side in the batch.
 
-    control, hooks: one for all conditions of the call.
+    control, hooks, grounded: one for all conditions of the call.
     """
 
     sides: list[int]
@@ -317,6 +328,7 @@ class _Call:
     concat: Tensor | None
     control: Steering | None
     hooks: Hooks | None
+    grounded: Patch | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -357,7 +369,8 @@ def _plan(chosen: list[tuple[int, Condition]], sides: int, x: Tensor, repeats: i
             concat = torch.cat([to_batch(piece, batch) for piece in cropped])
         sides_of_group = [side for side, _ in group]
         first = conditions[0]
-        calls.append(_Call(sides_of_group, boxes, weights, context, added, concat, first.control, first.hooks))
+        shared = first.control, first.hooks, first.grounded
+        calls.append(_Call(sides_of_group, boxes, weights, context, added, concat, *shared))
     return _Plan(calls, counts)
 
 
@@ -395,7 +408,7 @@ def _groups(
     chosen: list[tuple[int, Condition]], height: int, width: int, repeats: int
 ) -> list[list[tuple[int, Condition]]]:
     """Conditions that fit into one call: crops of one size, what is read beside them of one form, one control, one set
-    of hooks.
+    of hooks, the same boxes.
 
     repeats: how often the tokens of a context may be repeated, to bring several to one length.
     Each group lists the last first: uncond before cond, as ComfyUI batches them, so that rounding is the same.
@@ -408,7 +421,7 @@ def _groups(
             same_size = group[0][1].box(height, width)[:2] == size
             first = group[0][1]
             same = same_size and first.control is condition.control and first.hooks == condition.hooks
-            same = same and _alike(first, condition)
+            same = same and first.grounded is condition.grounded and _alike(first, condition)
             if same and math.lcm(*lengths) <= repeats * min(lengths):
                 group.append((side, condition))
                 break

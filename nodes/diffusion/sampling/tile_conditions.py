@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from weft.nodes.diffusion.sampling.conditions import Area, absolute_area, bounds_of
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.sampling.conditions import BOXES, Area, absolute_area, bounds_of
 from weft.nodes.diffusion.sampling.tiles import Tile
 from weft.nodes.diffusion.values.masks import as_masks, resize_mask
 from weft.nodes.diffusion.values.pixels import resize
@@ -51,6 +52,8 @@ class TiledConditionings:
 
     def _whole(self, options: Mapping[str, Any]) -> dict[str, Any]:
         height, width = self._size
+        if options.get(BOXES) is not None:
+            raise DiffusionError("a conditioning has boxes (GLIGEN), which are of the whole picture: not in tiles")
         result = dict(options)
         if options.get("area") is not None:
             result["area"] = absolute_area(options["area"], height, width)

@@ -162,6 +162,18 @@ class Clip(ClipNames):
         """
         return self.encode_tokens(self.chunks(text, warn))
 
+    def pooled(self, text: str, warn: Warn = python_warning) -> Tensor:
+        """The pooled output [1,P] of the last encoder for a prompt, before it is projected; float32 on the CPU."""
+
+        def read(clip: Clip) -> Conditioning:
+            encoder = clip.encoders[-1]
+            with torch.inference_mode():
+                chunks = tokenize(text, encoder, clip.embeddings, warn)
+                return [list(_run(encoder, [_fitting(each, encoder) for each in chunks], None, projected=False))]
+
+        found: Tensor = self.hooked(read)[0][1]
+        return found.clone()
+
     def chunks(self, text: str, warn: Warn = python_warning) -> list[list[Chunk]]:
         """A prompt as each encoder reads it."""
         return [tokenize(text, encoder, self.embeddings, warn) for encoder in self.encoders]
@@ -289,18 +301,22 @@ def _fitting(tokens: Chunk, encoder: TextEncoder) -> Chunk:
     return kept + [(encoder.spec.pad_token, 1.0)] * (len(tokens) - len(kept))
 
 
-def _run(encoder: TextEncoder, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, Tensor]:
+def _run(
+    encoder: TextEncoder, chunks: list[Chunk], layer: int | None, *, projected: bool = True
+) -> tuple[Tensor, Tensor]:
     """Hidden states [chunks, 77, C] and the first chunk's pooled output [1, P], float32 on the CPU."""
     module = encoder.network.module()
     states, pooled = [], []
     for start in range(0, len(chunks), BATCH):
-        hidden, last = _forward(module, chunks[start : start + BATCH], encoder.spec, layer)
+        hidden, last = _forward(module, chunks[start : start + BATCH], encoder.spec, layer, projected)
         states.append(hidden.float().cpu())
         pooled.append(last[:1].float().cpu())
     return torch.cat(states), pooled[0]
 
 
-def _forward(module: nn.Module, chunks: list[Chunk], spec: EncoderSpec, layer: int | None) -> tuple[Tensor, Tensor]:
+def _forward(
+    module: nn.Module, chunks: list[Chunk], spec: EncoderSpec, layer: int | None, projected: bool
+) -> tuple[Tensor, Tensor]:
     """One batch through the tower: [N, 77, C] of the layer asked for, [N, P] of the last layer at the end mark."""
     tower = _tower(module)
     layers = tower.encoder.layers
@@ -318,7 +334,7 @@ def _forward(module: nn.Module, chunks: list[Chunk], spec: EncoderSpec, layer: i
 
     ends = [next(i for i, (token, _) in enumerate(each) if isinstance(token, int) and token == END) for each in chunks]
     pooled = last[torch.arange(len(chunks)), ends]
-    projection = getattr(module, "text_projection", None)
+    projection = getattr(module, "text_projection", None) if projected else None
     return last if chosen is None else chosen, pooled if projection is None else projection(pooled)
 
 
