@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from weft.engine.comparing.changes import Change
 from weft.engine.testing.code import OWN
 from weft.engine.testing.instrument import Instrument, Tensor
-from weft.engine.testing.matching import Change, changes, match
+from weft.engine.testing.matching import changes, match
 from weft.engine.testing.records import Leaf, NodeRecord, PlainLeaf, Recording, TensorLeaf, ValueRecord
 from weft.engine.testing.tolerances import LOWER, Allowance, Distance, Tolerances
 from weft.engine.testing.verdicts import (

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from weft.engine.comparing.changes import Change, excerpts, short
 from weft.engine.formats.widgets import SEED_NAMES, has_control
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.packs import Packs
@@ -17,8 +18,8 @@ from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files
 from weft.engine.testing.carried import MODEL_FILE, Made, read_made, schema_of
 from weft.engine.testing.instrument import Instrument
-from weft.engine.testing.matching import Change, changes, match
-from weft.engine.testing.records import NodeRecord, short
+from weft.engine.testing.matching import changes, match
+from weft.engine.testing.records import NodeRecord
 from weft.engine.workflow.validation import FILE_PREFIX
 
 KINDS: Mapping[str, str] = {
@@ -43,8 +44,6 @@ KINDS: Mapping[str, str] = {
 EQUAL, DIFFERENT, RESIZED, UNMEASURED, NO_PIXELS = "equal", "differ", "sizes differ", "not measured", "no pixels"
 
 _BATCHES = ("batch_size", "amount", "batch_count")
-_AROUND, _MIDDLE = 24, 60
-"""Characters of a text that are shown before and after a difference, and of the difference itself."""
 
 
 @dataclass(frozen=True)
@@ -184,26 +183,8 @@ def _reason(change: Change, old: NodeRecord, new: NodeRecord, schema: NodeSchema
         if MODEL_FILE.search(was) or MODEL_FILE.search(is_):
             return Reason("model", change.text)
         if " " in was + is_:
-            return Reason("text", f"input {name!r}: {excerpts(was, is_)}")
+            return Reason("text", f"input {name!r}: {' -> '.join(excerpts(was, is_))}")
     return Reason("input", change.text)
-
-
-def excerpts(was: str, is_: str) -> str:
-    """Two texts where they begin to differ: `'... a red apple on ...' -> '... a red pear on ...'`."""
-    start = _shared(was, is_)
-    end = _shared(was[start:][::-1], is_[start:][::-1])
-
-    def cut(text: str) -> str:
-        first, last = max(start - _AROUND, 0), min(len(text) - end, start + _MIDDLE) + _AROUND
-        return ("..." if first else "") + text[first:last] + ("..." if last < len(text) else "")
-
-    return f"{cut(was)!r} -> {cut(is_)!r}"
-
-
-def _shared(one: str, other: str) -> int:
-    """How many characters two texts begin with alike."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _where(node_id: str, record: NodeRecord) -> str:

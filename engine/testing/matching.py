@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
-from weft.engine.testing.records import NodeRecord, short
+from weft.engine.comparing.changes import Change, input_changes
+from weft.engine.testing.records import NodeRecord
 
 Nodes = Mapping[str, NodeRecord]
 
@@ -75,25 +75,16 @@ def _by_class(before: Nodes, now: Nodes, pairs: dict[str, str], free: dict[str, 
                 del free[old]
 
 
-class Change(NamedTuple):
-    """One thing that a node is computed from and that changed: `kind` is class, input, file or link.
-
-    `input` is the name of the input that it is about, if any.
-    """
-
-    kind: str
-    text: str
-    input: str = ""
-
-
 def changes(before: NodeRecord, now: NodeRecord, pairs: Mapping[str, str]) -> Iterator[Change]:
     """What changed at this node itself, the most telling first; not what changed above it."""
     if before.class_type != now.class_type:
         yield Change("class", f"the node was a {before.class_type}, it is a {now.class_type}")
     elif before.version != now.version:
         yield Change("class", f"{now.class_type} has version {now.version}, it had {before.version}")
-    for name in dict.fromkeys([*before.inputs, *before.links, *now.inputs, *now.links]):
-        yield from _input_changes(name, before, now, pairs)
+    for change in input_changes(before, now, pairs):
+        # Another name of the same content is no change.
+        if change.input not in before.files or before.files[change.input] != now.files.get(change.input):
+            yield change
     for name in dict.fromkeys([*before.files, *now.files]):
         named = before.inputs.get(name) == now.inputs.get(name)
         if named and before.files.get(name) != now.files.get(name):
@@ -102,27 +93,3 @@ def changes(before: NodeRecord, now: NodeRecord, pairs: Mapping[str, str]) -> It
             yield Change("file", f"{what} has other content: digest {old} -> {new}", name)
     if now.volatile != before.volatile:
         yield Change("input", f"volatile: {before.volatile or 'no'} -> {now.volatile or 'no'}")
-
-
-def _input_changes(name: str, before: NodeRecord, now: NodeRecord, pairs: Mapping[str, str]) -> Iterator[Change]:
-    old, new = before.links.get(name), now.links.get(name)
-    if old is not None and new is not None:
-        # A source that did not run has no partner: then its id has to do.
-        if (pairs.get(new[0], new[0]), new[1]) != old:
-            was = f"node {old[0]} slot {old[1]}"
-            yield Change("link", f"input {name!r} comes from node {new[0]} slot {new[1]}, it came from {was}", name)
-    elif old is not None or new is not None or (name in before.inputs) != (name in now.inputs):
-        was, here = (_source(side, name) for side in (before, now))
-        yield Change("input", f"input {name!r}: {was} -> {here}", name)
-    elif before.inputs[name] != now.inputs[name] or type(before.inputs[name]) is not type(now.inputs[name]):
-        # Another name of the same content is no change.
-        renamed = name in before.files and before.files[name] == now.files.get(name)
-        if not renamed:
-            told = f"input {name!r}: {short(before.inputs[name])} -> {short(now.inputs[name])}"
-            yield Change("input", told, name)
-
-
-def _source(node: NodeRecord, name: str) -> str:
-    if name in node.links:
-        return f"node {node.links[name][0]} slot {node.links[name][1]}"
-    return short(node.inputs[name]) if name in node.inputs else "not given"

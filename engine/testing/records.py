@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from weft.engine.comparing.changes import short
+
 GOLDEN_VERSION = 2
 """Raised when a golden is written that an older Weft would misread."""
 
@@ -137,9 +139,3 @@ class Recording(NamedTuple):
 def label(name: str) -> str:
     """`0 LATENT` -> `LATENT`; `file 0 .png` as it is."""
     return name.partition(" ")[2] if name[:1].isdigit() else name
-
-
-def short(value: Any, limit: int = 60) -> str:
-    """A plain value in a message."""
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from weft.engine.comparing.changes import Change
 from weft.engine.testing.instrument import Tensor
-from weft.engine.testing.matching import Change
 from weft.engine.testing.records import Birth, NodeRecord, label
 
 SAME, WITHIN, CHANGED, DIVERGED = "same", "within", "changed", "diverged"

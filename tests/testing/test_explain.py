@@ -15,7 +15,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from weft.cli import main
-from weft.engine.testing.explaining import KINDS, excerpts
+from weft.engine.comparing.changes import excerpts
+from weft.engine.testing.explaining import KINDS
 
 from .conftest import drawing, node, simple
 
@@ -396,4 +397,4 @@ def test_damaged_pixels_and_animations_are_not_measured(explain: Explain, capsys
     ],
 )
 def test_long_texts_are_shown_where_they_differ(was: str, is_: str, told: str) -> None:
-    assert excerpts(was, is_) == told
+    assert " -> ".join(excerpts(was, is_)) == told
