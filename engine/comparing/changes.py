@@ -37,17 +37,29 @@ class Change(NamedTuple):
     input: str = ""
 
 
-def input_changes(before: Compared, now: Compared, pairs: Mapping[str, str]) -> Iterator[Change]:
-    """The inputs that changed at a node; `pairs` are the node ids of now with those of before that they were."""
+class Sources(Protocol):
+    """What is known of the nodes that others take from."""
+
+    def same_source(self, old: str, new: str) -> bool:
+        """Whether a node of before and one of now are the same."""
+
+
+def class_changes(before: Compared, now: Compared) -> Iterator[Change]:
+    """The change of a node's class, if it has another one."""
+    if before.class_type != now.class_type:
+        yield Change("class", f"the node was a {before.class_type}, it is a {now.class_type}")
+
+
+def input_changes(before: Compared, now: Compared, sources: Sources) -> Iterator[Change]:
+    """The inputs that changed at a node: their constants, and where they come from."""
     for name in dict.fromkeys([*before.inputs, *before.links, *now.inputs, *now.links]):
-        yield from _changes_of(name, before, now, pairs)
+        yield from _changes_of(name, before, now, sources)
 
 
-def _changes_of(name: str, before: Compared, now: Compared, pairs: Mapping[str, str]) -> Iterator[Change]:
+def _changes_of(name: str, before: Compared, now: Compared, sources: Sources) -> Iterator[Change]:
     old, new = before.links.get(name), now.links.get(name)
     if old is not None and new is not None:
-        # A source that did not run has no partner: then its id has to do.
-        if (pairs.get(new[0], new[0]), new[1]) != old:
+        if old[1] != new[1] or not sources.same_source(old[0], new[0]):
             was = f"node {old[0]} slot {old[1]}"
             yield Change("link", f"input {name!r} comes from node {new[0]} slot {new[1]}, it came from {was}", name)
     elif old is not None or new is not None or (name in before.inputs) != (name in now.inputs):

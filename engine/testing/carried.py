@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from weft.engine.comparing.reading import compared, schema_of
 from weft.engine.errors import InvalidWorkflow, Issue, UnreadableWorkflow
 from weft.engine.formats import embedded
 from weft.engine.formats.sources import load
-from weft.engine.planning.signature import canonical
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files
 from weft.engine.testing.records import NodeRecord
 from weft.engine.workflow.graph import PromptGraph
-from weft.engine.workflow.overrides import title_of
-from weft.engine.workflow.prompt import Link, Prompt
-from weft.engine.workflow.validation import constants, validate
+from weft.engine.workflow.prompt import Prompt
+from weft.engine.workflow.validation import validate
 
 
 @dataclass(frozen=True)
 class Made:
     """What a file says of its making. `by` is what Weft adds to the workflow, None where it was not Weft.
 
-    `kind` is PNG, JPEG, ..., and empty for a workflow file. `records` are the nodes, sources first, with keys that are
-    of the workflow alone; `reaching` are those that something shown or written depends on.
+    `kind` is PNG, JPEG, ..., and empty for a workflow file. `records` are the nodes, sources first, without what
+    only a run knows; `reaching` are those that something shown or written depends on.
     """
 
     path: Path
@@ -107,40 +104,22 @@ def _faults(prompt: Prompt, graph: PromptGraph, registry: Registry, *, drawn: bo
 
 
 def _records(prompt: Prompt, graph: PromptGraph, registry: Registry, files: Mapping[str, Any]) -> dict[str, NodeRecord]:
-    """The nodes, sources first, as a golden has them; keys are of the workflow alone."""
+    """The nodes, sources first, as a golden has them, without what only a run knows."""
     files = {name.replace("\\", "/"): digest for name, digest in files.items()}
     records: dict[str, NodeRecord] = {}
     for node_id in graph.order(prompt.nodes):
-        node = prompt.nodes[node_id]
-        schema = schema_of(node.class_type, registry)
-        given = {name: value for name, value in node.inputs.items() if type(value) is not Link}
-        inputs = given | (constants(given, schema) if schema is not None else {})
-        inputs = {name: _with_slashes(value, schema, name) for name, value in inputs.items()}
-        links = {name: (link.node_id, link.slot) for name, link in node.links}
-        sources = {name: [records[s].key if s in records else s, slot] for name, (s, slot) in links.items()}
-        content = canonical([node.class_type, inputs, sources])
+        node = compared(prompt, node_id, registry)
+        named = dict(_files(node.inputs, schema_of(node.class_type, registry), files))
         records[node_id] = NodeRecord(
             class_type=node.class_type,
-            title=title_of(prompt, node_id, registry),
+            title=node.title,
             version="",
-            key=hashlib.blake2b(content, digest_size=32).hexdigest(),
-            inputs=inputs,
-            links=links,
-            files=dict(_files(inputs, schema, files)),
+            key="",
+            inputs=dict(node.inputs),
+            links=dict(node.links),
+            files=named,
         )
     return records
-
-
-MODEL_FILE = re.compile(r"\.(safetensors|sft|ckpt|pt|pth|bin|gguf)$", re.IGNORECASE)
-
-
-def _with_slashes(value: Any, schema: NodeSchema | None, name: str) -> Any:
-    """The name of a file as every system reads it: Windows writes folders with backslashes."""
-    spec = schema.by_name.get(name) if schema is not None else None
-    names_file = (
-        isinstance(spec.socket, Files) if spec is not None else isinstance(value, str) and MODEL_FILE.search(value)
-    )
-    return value.replace("\\", "/") if names_file and isinstance(value, str) else value
 
 
 def _files(inputs: Mapping[str, Any], schema: NodeSchema | None, files: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -159,10 +138,3 @@ def _ends(prompt: Prompt, graph: PromptGraph, registry: Registry) -> list[str]:
         if schema.output_node if schema is not None else node_id not in taken:
             ends.append(node_id)
     return ends
-
-
-def schema_of(class_type: str, registry: Registry) -> NodeSchema | None:
-    """The class, or None where it is not known here."""
-    if class_type not in registry:
-        return None
-    return registry[class_type]

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weft.engine.comparing.changes import Change
+from weft.engine.comparing.matching import match
 from weft.engine.testing.code import OWN
 from weft.engine.testing.instrument import Instrument, Tensor
-from weft.engine.testing.matching import changes, match
+from weft.engine.testing.matching import changes
 from weft.engine.testing.records import Leaf, NodeRecord, PlainLeaf, Recording, TensorLeaf, ValueRecord
 from weft.engine.testing.tolerances import LOWER, Allowance, Distance, Tolerances
 from weft.engine.testing.verdicts import (
@@ -67,7 +68,8 @@ class _Comparison:
         self.old = before.recording.nodes
         # A node that raised has a recipe like any other.
         self.new = now.recording.nodes
-        self.pairs = match(self.old, self.new)
+        self.counterparts = match(self.old, self.new)
+        self.pairs = self.counterparts.pairs
         self.used: dict[str, float] = {}
         self.ends = _ends(self.new), _ends(self.old)
 
@@ -99,12 +101,12 @@ class _Comparison:
         )
         if node_id in self.now.failed:
             failed = self.now.failed[node_id]
-            own = tuple(changes(self.old[old_id], node, self.pairs)) if old_id is not None else ()
+            own = tuple(changes(self.old[old_id], node, self.counterparts)) if old_id is not None else ()
             return replace(about, state=FAILED, message=failed.message, changes=own)
         if old_id is None:
             return about
         old = self.old[old_id]
-        own = tuple(changes(old, node, self.pairs))
+        own = tuple(changes(old, node, self.counterparts))
         findings = tuple(self._findings(node_id, old, node))
         return replace(about, state=_state(findings), findings=findings, changes=own)
 

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from weft.engine.comparing.changes import Change, excerpts, short
+from weft.engine.comparing.graphs import ADDED, REMOVED, compare_graphs
+from weft.engine.comparing.reading import MODEL_FILE, schema_of
 from weft.engine.formats.widgets import SEED_NAMES, has_control
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.packs import Packs
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files
-from weft.engine.testing.carried import MODEL_FILE, Made, read_made, schema_of
+from weft.engine.testing.carried import Made, read_made
 from weft.engine.testing.instrument import Instrument
-from weft.engine.testing.matching import changes, match
+from weft.engine.testing.matching import changes
 from weft.engine.testing.records import NodeRecord
 from weft.engine.workflow.validation import FILE_PREFIX
 
@@ -110,47 +112,27 @@ def explain(one: Path, other: Path, registry: Registry, instrument: Callable[[],
 
 
 def _workflow(before: Made, now: Made, registry: Registry) -> Iterator[Reason]:
-    old, new = before.records, now.records
-    pairs = _partners(old, new)
-    same_class = sum(old[a].class_type == new[b].class_type for b, a in pairs.items())
-    if 2 * same_class < max(len(old), len(new)):
-        told = f"{same_class} nodes of {len(old)} and {len(new)} have a counterpart in the other one"
+    found = compare_graphs(before.records, now.records, lambda old, new, of: changes(*_known_to_both(old, new), of))
+    old, new = found.before, found.now
+    if 2 * found.kept < max(len(old), len(new)):
+        told = f"{found.kept} nodes of {len(old)} and {len(new)} have a counterpart in the other one"
         yield Reason("workflow", told)
         return
-    for node_id, record in new.items():
-        if node_id not in pairs:
-            yield Reason("new", f"{_named(node_id, record)} is only in {now.path}", node_id, node_id in now.reaching)
-            continue
-        old_id = pairs[node_id]
-        shows = node_id in now.reaching or old_id in before.reaching
-        for change in changes(*_known_to_both(old[old_id], record), pairs):
-            if change.kind == "link" and not _is_own(change, old[old_id], record, pairs):
-                continue
-            reason = _reason(change, old[old_id], record, schema_of(record.class_type, registry))
-            yield replace(
-                reason,
-                text=f"{_where(node_id, record)}: {reason.text}",
-                node_id=node_id,
-                shows=shows and reason.shows,
-            )
-            if change.kind == "class":
-                break  # its inputs are others then
-    partners = set(pairs.values())
-    for old_id in (old_id for old_id in old if old_id not in partners):
-        text = f"{_named(old_id, old[old_id])} is only in {before.path}"
-        yield Reason("missing", text, old_id, old_id in before.reaching)
-
-
-def _partners(old: Mapping[str, NodeRecord], new: Mapping[str, NodeRecord]) -> dict[str, str]:
-    """Node id -> its counterpart; of another class only where it stands in the same place, feeding the same input."""
-    pairs = match(old, new)
-    fed = {
-        (source, old[pairs[node_id]].links.get(name, ("", 0))[0])
-        for node_id, record in new.items()
-        if node_id in pairs
-        for name, (source, _) in record.links.items()
-    }
-    return {b: a for b, a in pairs.items() if old[a].class_type == new[b].class_type or (b, a) in fed}
+    replaced: set[str] = set()
+    for each in found.differences:
+        if each.kind == ADDED:
+            text = f"{_named(each.new, new[each.new])} is only in {now.path}"
+            yield Reason("new", text, each.new, each.new in now.reaching)
+        elif each.kind == REMOVED:
+            text = f"{_named(each.old, old[each.old])} is only in {before.path}"
+            yield Reason("missing", text, each.old, each.old in before.reaching)
+        elif each.change is not None and each.follows is None and each.new not in replaced:
+            if each.kind == "class":
+                replaced.add(each.new)  # its inputs are others then
+            record = new[each.new]
+            reason = _reason(each.change, old[each.old], record, schema_of(record.class_type, registry))
+            shows = reason.shows and (each.new in now.reaching or each.old in before.reaching)
+            yield replace(reason, text=f"{_where(each.new, record)}: {reason.text}", node_id=each.new, shows=shows)
 
 
 def _known_to_both(old: NodeRecord, new: NodeRecord) -> tuple[NodeRecord, NodeRecord]:
@@ -158,12 +140,6 @@ def _known_to_both(old: NodeRecord, new: NodeRecord) -> tuple[NodeRecord, NodeRe
     names = old.files.keys() & new.files.keys()
     first, second = (side.model_copy(update={"files": {n: side.files[n] for n in names}}) for side in (old, new))
     return first, second
-
-
-def _is_own(change: Change, old: NodeRecord, new: NodeRecord, pairs: Mapping[str, str]) -> bool:
-    """Whether a link changed by itself, and not because a node at its other end came or went."""
-    ends = new.links[change.input][0], old.links[change.input][0]
-    return ends[0] in pairs and ends[1] in set(pairs.values())
 
 
 def _reason(change: Change, old: NodeRecord, new: NodeRecord, schema: NodeSchema | None) -> Reason:

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from weft.engine.testing.matching import changes, match
+from weft.engine.comparing.matching import Counterparts, match
+from weft.engine.testing.matching import changes
 from weft.engine.testing.records import NodeRecord
 
 
@@ -22,16 +23,16 @@ def chain(seed: str = "b") -> dict[str, NodeRecord]:
 
 def test_equal_keys_are_partners_under_any_id() -> None:
     now = {"x": chain()["1"], "y": chain()["2"], "z": chain()["3"]}
-    assert match(chain(), now) == {"x": "1", "y": "2", "z": "3"}
+    assert match(chain(), now).pairs == {"x": "1", "y": "2", "z": "3"}
 
 
 def test_twins_keep_their_ids() -> None:
     twins = {"1": record("Load", "a"), "2": record("Load", "a")}
-    assert match(twins, dict(reversed(twins.items()))) == {"1": "1", "2": "2"}
+    assert match(twins, dict(reversed(twins.items()))).pairs == {"1": "1", "2": "2"}
 
 
 def test_the_same_id_of_the_same_class_is_a_partner() -> None:
-    assert match(chain(), chain("other")) == {"1": "1", "2": "2", "3": "3"}
+    assert match(chain(), chain("other")).pairs == {"1": "1", "2": "2", "3": "3"}
 
 
 def test_renumbered_and_changed_nodes_are_found_by_who_takes_from_them() -> None:
@@ -40,17 +41,17 @@ def test_renumbered_and_changed_nodes_are_found_by_who_takes_from_them() -> None
         "12": record("Sample", "changed too", links={"model": ("11", 0)}),
         "13": record("Save", "and this", links={"images": ("12", 0)}),
     }
-    assert match(chain(), now) == {"11": "1", "12": "2", "13": "3"}
+    assert match(chain(), now).pairs == {"11": "1", "12": "2", "13": "3"}
 
 
 def test_a_node_of_another_class_under_the_same_id_is_a_partner_last_of_all() -> None:
     now = {**chain(), "2": record("Paint", "p", links={"model": ("1", 0)})}
-    assert match(chain(), now)["2"] == "2"
+    assert match(chain(), now).pairs["2"] == "2"
 
 
 def test_what_has_no_partner_is_left_out() -> None:
     now = {**chain(), "9": record("New", "n")}
-    assert "9" not in match(chain(), now)
+    assert "9" not in match(chain(), now).pairs
 
 
 BEFORE = record(
@@ -75,13 +76,13 @@ BEFORE = record(
     ],
 )
 def test_a_change_is_named(fields: dict[str, Any], kind: str, told: str) -> None:
-    (found,) = changes(BEFORE, BEFORE.model_copy(update=fields), {"1": "1", "2": "2"})
+    (found,) = changes(BEFORE, BEFORE.model_copy(update=fields), Counterparts({"1": "1", "2": "2"}))
     assert found.kind == kind
     assert told in found.text
 
 
 def test_the_class_comes_first() -> None:
-    found = list(changes(BEFORE, record("Other", "k", inputs={"seed": 8, "name": "a.st"}), {"1": "1"}))
+    found = list(changes(BEFORE, record("Other", "k", inputs={"seed": 8, "name": "a.st"}), Counterparts({"1": "1"})))
     assert found[0].text == "the node was a Sample, it is a Other"
 
 
@@ -95,4 +96,4 @@ def test_the_class_comes_first() -> None:
     ],
 )
 def test_what_is_no_change_of_its_own(now: NodeRecord) -> None:
-    assert not list(changes(BEFORE, now, {"1": "1", "5": "1"}))
+    assert not list(changes(BEFORE, now, Counterparts({"1": "1", "5": "1"})))
