@@ -16,7 +16,7 @@ Changes = Callable[[Each, Each, Counterparts], Iterable[Change]]
 
 
 @dataclass(frozen=True)
-class Difference:
+class GraphDifference:
     """One thing that differs: a node that is only `added` or `removed`, or a change of one.
 
     `old` and `new` are the node's ids before and now, empty where it is not. `follows` are the nodes, by the same two
@@ -37,7 +37,7 @@ class GraphComparison(Generic[Each]):
     before: Mapping[str, Each]
     now: Mapping[str, Each]
     counterparts: Counterparts
-    differences: tuple[Difference, ...]
+    differences: tuple[GraphDifference, ...]
 
     @property
     def kept(self) -> int:
@@ -58,10 +58,10 @@ def compare_graphs(
     counterparts = match(before, now)
     pairs = counterparts.pairs
     kept = set(pairs.values())
-    found: list[Difference] = []
+    found: list[GraphDifference] = []
     for new, node in now.items():
         if new not in pairs:
-            found.append(Difference(ADDED, "", new))
+            found.append(GraphDifference(ADDED, "", new))
             continue
         for change in changes(before[pairs[new]], node, counterparts):
             follows = None
@@ -69,8 +69,8 @@ def compare_graphs(
                 follows = _came_or_went(
                     before[pairs[new]].links[change.input][0], node.links[change.input][0], pairs, kept
                 )
-            found.append(Difference(change.kind, pairs[new], new, change, follows))
-    found += [Difference(REMOVED, old, "") for old in before if old not in kept]
+            found.append(GraphDifference(change.kind, pairs[new], new, change, follows))
+    found += [GraphDifference(REMOVED, old, "") for old in before if old not in kept]
     return GraphComparison(before, now, counterparts, tuple(found))
 
 
