@@ -421,6 +421,36 @@ def explain(
             raise SystemExit(1)
 
 
+@app.command(
+    epilog="Exit code: 0 nothing is wrong, 1 something is.\n\nExamples:\n\nweft doctor\n\n"
+    "weft doctor --devices --models ~/models\n\n"
+    "weft doctor --json | jq -r '.facts[] | select(.wrong) | .value'"
+)
+@taking_settings("doctor", before="devices")
+def doctor(
+    context: typer.Context,
+    models: ModelsOption = None,
+    input: InputOption = None,
+    output: OutputOption = None,
+    devices: Annotated[
+        bool, typer.Option("--devices", help="Ask torch for the GPUs, too, in a process of its own: some seconds.")
+    ] = False,
+    as_json: JsonOption = False,
+    *,
+    settings: Mapping[str, Any],
+) -> None:
+    """Say what is installed and where things are looked for, and what is wrong with it and how to mend that.
+
+    Versions, folders, models by family (from their headers), node packs, cache and worker.
+    """
+    with answering(context.obj, as_json=as_json) as answer:
+        from weft.engine.terminal.doctor import Doctor, tell
+        from weft.engine.worker.commands import asked
+
+        given = {"models": models or None, "input": input, "output": output, **settings}
+        tell(answer, Doctor(given, asked("status")).examine(devices=devices))
+
+
 app.add_typer(test_app, name="test")
 app.add_typer(cache_app, name="cache")
 app.add_typer(daemon_app, name="daemon")

@@ -38,6 +38,7 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".ti
 INPUT = "input"
 # The small models that come with Weft, in its source tree and installed.
 SHIPPED = Path(__file__).resolve().parents[1] / "workflows" / "models"
+_SHIPPED_KINDS = ("checkpoints", "embeddings", "loras")
 
 # Kinds that ComfyUI renamed or merged: files of the left kind are also looked for in the folders on the right.
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -101,6 +102,13 @@ class Folders:
         shipped = [SHIPPED / kind] if (SHIPPED / kind).is_dir() else []
         added = [path for name, path in self._added if name == kind]
         return list(dict.fromkeys([*first, *own, *last, *added, *shipped, *stand_ins]))
+
+    def kinds(self) -> list[str]:
+        """The kinds of which there is a folder that holds a model, sorted."""
+        own = (each.name for root in self.models if root.is_dir() for each in root.iterdir())
+        named = (*(name for name, _, _ in self._extra), *(name for name, _ in self._added))
+        kinds = {_RENAMED.get(kind, kind) for kind in (*own, *named, *_SHIPPED_KINDS) if not kind.startswith(".")}
+        return sorted(kind for kind in kinds if self.files(kind))
 
     def add(self, kind: str, folder: Path) -> None:
         """Search this folder, too, for files of the kind, after those that are there."""

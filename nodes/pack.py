@@ -25,4 +25,5 @@ PACK = Pack(
     imports="weft.nodes.compat",
     borrowed=BORROWED,
     stand_ins="weft.nodes.core.standins:STAND_INS",
+    checkup="weft.nodes.core.checkup:CHECKUP",
 )

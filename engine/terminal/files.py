@@ -1,6 +1,6 @@
 """Many files at once: what `validate`, `lint`, `fmt` and `diff` are given, what they say of each, and of all of them.
 
-A command looks at one workflow at a time (`look`) and returns an Outcome; `look_at_all` reads the files, writes the
+A command looks at one workflow at a time (`look`) and returns a FileReport; `look_at_all` reads the files, writes the
 findings as `file:line:column: text`, a summary, or one JSON document, and ends in the worst exit code.
 """
 
@@ -36,7 +36,7 @@ class Named(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FileReport:
     """What a command has to say of one workflow.
 
     `word` is the verdict in one word, `code` its exit code; `findings` are in the order in which they are written;
@@ -50,8 +50,8 @@ class Outcome:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-Look = Callable[[SourceFile], Outcome]
-"""Looks at one workflow. What it raises that is about the workflow becomes an Outcome (`failed`)."""
+Look = Callable[[SourceFile], FileReport]
+"""Looks at one workflow. What it raises that is about the workflow becomes a FileReport (`failed`)."""
 
 
 def files(names: Sequence[str], *, skip_others: bool = False) -> Iterator[Named]:
@@ -110,16 +110,16 @@ def worst(codes: Iterator[int]) -> int:
     return max(codes, key=_WORST.index, default=0)
 
 
-def failed(error: WeftError, name: str) -> Outcome:
+def failed(error: WeftError, name: str) -> FileReport:
     """What an error says of a file."""
     if isinstance(error, InvalidWorkflow):
         word = "incomplete" if error.exit_code == 4 else "invalid"
         findings = [(issue.spot or Spot(name), issue_line(issue)) for issue in error.shown]
-        return Outcome(word, error.exit_code, findings, error.hint, {"status": word, **error_json(error)})
+        return FileReport(word, error.exit_code, findings, error.hint, {"status": word, **error_json(error)})
     word = "unreadable" if isinstance(error, UnreadableWorkflow) else "refused"
     spot = error.spot if isinstance(error, UnreadableWorkflow) else None
     line: Line = [error.message.removeprefix(f"{name}: ").removeprefix(f"{name} "), *hint_of(error.hint)]
-    return Outcome(word, error.exit_code, [(spot or Spot(name), line)], data={"status": word, **error_json(error)})
+    return FileReport(word, error.exit_code, [(spot or Spot(name), line)], data={"status": word, **error_json(error)})
 
 
 def look_at_all(
@@ -129,42 +129,42 @@ def look_at_all(
 
     Raises SystemExit with the worst exit code, where it is not 0.
     """
-    outcomes: list[Outcome] = []
+    reports: list[FileReport] = []
     records: list[Mapping[str, Any]] = []
     for named in files(names, skip_others=skip_others):
         try:
             file = read_file(named, ui=ui)
             if file is None:
                 continue
-            outcome = look(file)
+            report = look(file)
         except WeftError as error:
-            outcome = failed(error, named.name)
-        outcomes.append(outcome)
-        records.append({"file": named.name, **outcome.data})
+            report = failed(error, named.name)
+        reports.append(report)
+        records.append({"file": named.name, **report.data})
         if not answer.as_json:
-            _write(answer, named.name, outcome)
-    code = worst(outcome.code for outcome in outcomes)
+            _write(answer, named.name, report)
+    code = worst(report.code for report in reports)
     if answer.as_json:
         answer.document({"files": records, "exit_code": code})
     else:
-        answer.out.line(*_summary(outcomes))
+        answer.out.line(*_summary(reports))
     if code:
         raise SystemExit(code)
 
 
-def _write(answer: Answer, name: str, outcome: Outcome) -> None:
-    for spot, line in outcome.findings:
+def _write(answer: Answer, name: str, report: FileReport) -> None:
+    for spot, line in report.findings:
         answer.out.line((f"{spot}: ", "bold"), *line)
-    if outcome.hint:
-        answer.out.line((f"{Spot(name)}: ", "bold"), (outcome.hint, "cyan"))
+    if report.hint:
+        answer.out.line((f"{Spot(name)}: ", "bold"), (report.hint, "cyan"))
 
 
-def _summary(outcomes: Sequence[Outcome]) -> Line:
-    if not outcomes:
+def _summary(reports: Sequence[FileReport]) -> Line:
+    if not reports:
         return ["no workflows"]
-    counts = Counter(outcome.word for outcome in outcomes)
-    colours = {outcome.word: "red" if outcome.code else "green" for outcome in outcomes}
-    line: list[str | tuple[str, str]] = [f"{len(outcomes)} workflow{'s' if len(outcomes) != 1 else ''}: "]
+    counts = Counter(report.word for report in reports)
+    colours = {report.word: "red" if report.code else "green" for report in reports}
+    line: list[str | tuple[str, str]] = [f"{len(reports)} workflow{'s' if len(reports) != 1 else ''}: "]
     for number, (word, count) in enumerate(counts.items()):
         line += [*([", "] if number else []), (f"{count} {word}", colours[word])]
     return line

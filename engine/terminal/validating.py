@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weft.engine.errors import InvalidWorkflow, Issue, Spot
 from weft.engine.formats.sources import SourceFile, open_file
-from weft.engine.terminal.files import Outcome, failed, is_several, look_at_all, note_line
+from weft.engine.terminal.files import FileReport, failed, is_several, look_at_all, note_line
 
 if TYPE_CHECKING:
     from weft.engine.session import Session
@@ -55,12 +55,12 @@ class Validator:
                 f"{names[0]}: ", ("valid", "green"), f", {found.nodes} node{'s' if found.nodes != 1 else ''}"
             )
 
-    def look(self, file: SourceFile) -> Outcome:
+    def look(self, file: SourceFile) -> FileReport:
         """What is wrong with one of several."""
         found = self.check(file)
         notes = [(note.spot or Spot(file.name), note_line(note)) for note in found.notes]
         if found.error is None:
-            return Outcome("valid", findings=notes, data=found.to_json())
+            return FileReport("valid", findings=notes, data=found.to_json())
         told = failed(found.error, file.name)
         data = {**told.data, "notes": [note.to_json() for note in found.notes]}
         return replace(told, findings=[*told.findings, *notes], data=data)

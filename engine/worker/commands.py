@@ -26,7 +26,7 @@ app = typer.Typer(
 def status(context: typer.Context, as_json: JsonOption = False) -> None:
     """Say whether there is a worker, what it does, and how much it keeps in memory."""
     with answering(context.obj, as_json=as_json) as answer:
-        found = _asked("status")
+        found = asked("status")
         if as_json:
             answer.document(found or {"status": "none"})
             return
@@ -47,7 +47,7 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
 def stop(context: typer.Context, as_json: JsonOption = False) -> None:
     """End the worker: at once where it is idle, else when its run is over."""
     with answering(context.obj, as_json=as_json) as answer:
-        found = _asked("stop")
+        found = asked("stop")
         status = "none" if found is None else "stopped" if found["at_once"] else "stopping"
         if as_json:
             answer.document({"status": status})
@@ -56,7 +56,7 @@ def stop(context: typer.Context, as_json: JsonOption = False) -> None:
             answer.out.line(said[status])
 
 
-def _asked(what: str) -> dict[str, Any] | None:
+def asked(what: str) -> dict[str, Any] | None:
     """What the worker answers; None where there is none."""
     from weft.engine.worker.messages import receive, send
     from weft.engine.worker.places import NoPlace, connected, place_of_user

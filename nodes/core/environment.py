@@ -28,8 +28,8 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 @cache
 def _facts(device: str, dtype: str) -> Mapping[str, str]:
-    facts = {name: _version(name) for name in LIBRARIES}
-    gpu = _gpu(device, dtype) if device != "cpu" and _knows_gpus() else {}
+    facts = {name: version_of(name) for name in LIBRARIES}
+    gpu = _gpu(device, dtype) if device != "cpu" and works_on_gpus() else {}
     kind = "cpu" if device == "auto" else device.partition(":")[0]
     return {"device": kind, **_formats(dtype), **gpu, **facts}
 
@@ -56,14 +56,15 @@ def _gpu(device: str, dtype: str) -> dict[str, str]:
     return {**formats, "device": place.type, "gpu": torch.cuda.get_device_name(place)} if place.type != "cpu" else {}
 
 
-def _version(library: str) -> str:
+def version_of(library: str) -> str:
+    """The version of an installed library; empty where there is none."""
     try:
         return version(library)
     except PackageNotFoundError:
         return ""
 
 
-def _knows_gpus() -> bool:
+def works_on_gpus() -> bool:
     """Whether torch is built for GPUs: a file of it says so, and it need not be imported for that."""
     spec = find_spec("torch")
     if spec is None or spec.origin is None:

@@ -88,7 +88,7 @@ def test_a_build_says_itself_whether_it_is_for_gpus(
     if text is not None:
         (tmp_path / "version.py").write_text(text)
     monkeypatch.setattr(module, "find_spec", lambda name: SimpleNamespace(origin=str(tmp_path / "__init__.py")))
-    assert module._knows_gpus() is knows
+    assert module.works_on_gpus() is knows
 
 
 @pytest.mark.parametrize("dtype", ["auto", "float32", "float16", "bfloat16"])

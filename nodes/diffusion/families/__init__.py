@@ -27,6 +27,7 @@ __all__ = [
     "recognise",
     "recognise_controlnet",
     "recognise_vae",
+    "release_in",
     "release_meant",
     "renamed",
     "renamed_controlnet",
@@ -56,6 +57,11 @@ def foreign(names: Iterable[str], families: Sequence[Family] = FAMILIES) -> str:
     """What a file with these keys is, if no family here can use it: a model or a LoRA of another one; else empty."""
     names = list(names)
     return "" if any(family.claims(names) for family in families) else known.foreign(names)
+
+
+def release_in(shapes: FileShapes, families: Sequence[Family] = FAMILIES) -> str:
+    """As Family.release_in, of the first family that knows it."""
+    return next((release for family in families if (release := family.release_in(shapes))), "")
 
 
 def renamed(file: Weights, families: Sequence[Family] = FAMILIES) -> Weights:

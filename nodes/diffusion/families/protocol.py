@@ -292,6 +292,13 @@ class Family(Protocol):
     def claims(self, names: Iterable[str]) -> bool:
         """Whether a file with these keys may hold a part of this family, or a LoRA for it. Without torch."""
 
+    def release_in(self, shapes: FileShapes) -> str:
+        """The release of a file's diffusion model, as people call it; empty for one without. Without torch.
+
+        Raises:
+            CheckpointError: it is this family's, and not supported or not whole.
+        """
+
     def renamed(self, file: Weights) -> Weights:
         """The file with its keys as a checkpoint of this family has them; itself where it has no model of this one."""
 

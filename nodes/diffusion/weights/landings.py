@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Shape = tuple[int, ...]
 
@@ -45,7 +46,11 @@ class Landing:
 def as_landed(landings: Sequence[Landing], parameter: Callable[[str], Tensor]) -> Tensor:
     """The tensor that a file stores for these landings: `change` undone. parameter: gives a network's, by its name."""
     pieces = [landing.back(parameter(landing.target)) for landing in landings]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+    if len(pieces) == 1:
+        return pieces[0]
+    import torch
+
+    return torch.cat(pieces)
 
 
 class Shapes:

@@ -36,6 +36,15 @@ class StableDiffusion:
         """See Family. What nobody knows is left to the loader, which says what it misses."""
         return not known.foreign(names)
 
+    def release_in(self, shapes: FileShapes) -> str:
+        """See Family. A file of a UNet alone has its keys without a prefix."""
+        from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX
+        from weft.nodes.diffusion.families.sd.sizes import read_sizes
+
+        if known.UNET in shapes:
+            shapes = {PREFIX + name: shape for name, shape in shapes.items()}
+        return read_sizes(shapes).release.title if PREFIX + known.UNET in shapes else ""
+
     def renamed(self, file: Weights) -> Weights:
         """See Family."""
         from weft.nodes.diffusion.families.sd.layouts import with_unet_of_checkpoint

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_stored, third, transposed
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _BOTH = (".weight", ".bias")
 _QKV = ("q_proj", "k_proj", "v_proj")

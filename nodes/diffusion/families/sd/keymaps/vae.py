@@ -8,12 +8,13 @@ decoder's levels count from the output (`up.0` is the widest image), diffusers' 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PREFIX = "first_stage_model."
 _BOTH = (".weight", ".bias")
