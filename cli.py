@@ -25,6 +25,8 @@ import typer
 from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.cache_commands import app as cache_app
+from weft.engine.terminal.diffing import EPILOG as DIFF_EPILOG
+from weft.engine.terminal.diffing import diff
 from weft.engine.terminal.groups import ListingSettings
 from weft.engine.terminal.options import (
     BypassOption,
@@ -451,6 +453,7 @@ def doctor(
         tell(answer, Doctor(given, asked("status")).examine(devices=devices))
 
 
+app.command("diff", epilog=DIFF_EPILOG)(diff)
 app.add_typer(test_app, name="test")
 app.add_typer(cache_app, name="cache")
 app.add_typer(daemon_app, name="daemon")

@@ -79,6 +79,7 @@ COMMANDS = [
     ("nodes", "--json"),
     ("nodes", "KSampler"),
     ("explain", "w.json", "w.json"),
+    ("diff", "w.json", "w.json"),
     ("--help",),
     ("run", "--help"),
     ("test", "--help"),

@@ -65,9 +65,14 @@ def _changes_of(name: str, before: Compared, now: Compared, sources: Sources) ->
     elif old is not None or new is not None or (name in before.inputs) != (name in now.inputs):
         was, here = (_source(side, name) for side in (before, now))
         yield Change("input", f"input {name!r}: {was} -> {here}", name)
-    elif before.inputs[name] != now.inputs[name] or type(before.inputs[name]) is not type(now.inputs[name]):
+    elif not _equal(before.inputs[name], now.inputs[name], typed=before.class_type == now.class_type):
         told = f"input {name!r}: {short(before.inputs[name])} -> {short(now.inputs[name])}"
         yield Change("input", told, name)
+
+
+def _equal(old: Any, new: Any, *, typed: bool) -> bool:
+    """Whether two values are one; of one class each has its type, of two 7 may be 7.0."""
+    return old == new and (isinstance(old, bool) is isinstance(new, bool)) and (type(old) is type(new) or not typed)
 
 
 def _source(node: Compared, name: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from weft.engine.comparing.changes import Change, Compared, class_changes, input_changes
@@ -19,8 +19,9 @@ Changes = Callable[[Each, Each, Counterparts], Iterable[Change]]
 class GraphDifference:
     """One thing that differs: a node that is only `added` or `removed`, or a change of one.
 
-    `old` and `new` are the node's ids before and now, empty where it is not. `follows` are the nodes, by the same two
-    ids, that came or went at an end of a link, which therefore changed.
+    `old` and `new` are the node's ids before and now, empty where it is not. `follows` is, by the same two ids, the
+    node of which this is a consequence: it came or went at an end of a link, or its class, another one now, has other
+    inputs.
     """
 
     kind: str
@@ -63,15 +64,21 @@ def compare_graphs(
         if new not in pairs:
             found.append(GraphDifference(ADDED, "", new))
             continue
-        for change in changes(before[pairs[new]], node, counterparts):
-            follows = None
+        old = pairs[new]
+        for change in changes(before[old], node, counterparts):
+            found.append(GraphDifference(change.kind, old, new, change))
+            was, name = before[old], change.input
             if change.kind == "link":
-                follows = _came_or_went(
-                    before[pairs[new]].links[change.input][0], node.links[change.input][0], pairs, kept
-                )
-            found.append(GraphDifference(change.kind, pairs[new], new, change, follows))
+                follows = _came_or_went(was.links[name][0], node.links[name][0], pairs, kept)
+                found[-1] = replace(found[-1], follows=follows)
+            elif was.class_type != node.class_type and name and not (_has(was, name) and _has(node, name)):
+                found[-1] = replace(found[-1], follows=(old, new))
     found += [GraphDifference(REMOVED, old, "") for old in before if old not in kept]
     return GraphComparison(before, now, counterparts, tuple(found))
+
+
+def _has(node: Compared, name: str) -> bool:
+    return name in node.inputs or name in node.links
 
 
 def _came_or_went(old: str, new: str, pairs: Mapping[str, str], kept: set[str]) -> tuple[str, str] | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -69,6 +69,8 @@ class _Signed:
     own: dict[str, int] = field(default_factory=dict)
     above: dict[str, int] = field(default_factory=dict)
     below: dict[str, int] = field(default_factory=dict)
+    near: tuple[dict[str, int], ...] = ()
+    """Above and below together, with those of the neighbours, and with those of theirs, too."""
 
     @classmethod
     def of(cls, nodes: Nodes, numbers: dict[Hashable, int]) -> _Signed:
@@ -86,7 +88,25 @@ class _Signed:
         below = {n: [(name, slot, taker) for taker, name, slot in taken] for n, taken in graph.takers.items()}
         graph.above = _signed(graph.own, above, lambda *content: number("above", *content))
         graph.below = _signed(graph.own, below, lambda *content: number("below", *content))
+        first = {node_id: number("near", graph.above[node_id], graph.below[node_id]) for node_id in nodes}
+        second = {node_id: number("near", first[node_id], *graph.beside(node_id, first)) for node_id in nodes}
+        third = {node_id: number("near", second[node_id], *graph.beside(node_id, second)) for node_id in nodes}
+        graph.near = first, second, third
         return graph
+
+    def beside(self, node_id: str, known: Mapping[str, int]) -> tuple[tuple[tuple[str, int, int], ...], ...]:
+        """The numbers of a node's sources and takers, by input and slot."""
+        links = self.nodes[node_id].links.items()
+        sources = sorted((name, slot, known.get(source, -1)) for name, (source, slot) in links)
+        takers = sorted((name, slot, known[taker]) for taker, name, slot in self.takers[node_id])
+        return tuple(sources), tuple(takers)
+
+    def around(self, node_id: str) -> Counter[Hashable]:
+        """What takes from a node, and what it takes from."""
+        links = self.nodes[node_id].links.items()
+        places: list[tuple[str, int, int | None]] = [(name, slot, None) for _, name, slot in self.takers[node_id]]
+        places += [(name, slot, self.own[taker]) for taker, name, slot in self.takers[node_id]]
+        return Counter([*places, *(("from", name, slot, self.own.get(source)) for name, (source, slot) in links)])
 
 
 def _signed(
@@ -120,8 +140,10 @@ def _signed(
 Signature = Callable[[_Signed, str], Hashable]
 
 _EXACT: tuple[Signature, ...] = (
-    lambda graph, node_id: (graph.above[node_id], graph.below[node_id], graph.nodes[node_id].title),
-    lambda graph, node_id: (graph.above[node_id], graph.below[node_id]),
+    lambda graph, node_id: (graph.near[2][node_id], graph.nodes[node_id].title),
+    lambda graph, node_id: graph.near[2][node_id],
+    lambda graph, node_id: graph.near[1][node_id],
+    lambda graph, node_id: graph.near[0][node_id],
     lambda graph, node_id: (graph.above[node_id], graph.nodes[node_id].title),
     lambda graph, node_id: (graph.below[node_id], graph.nodes[node_id].title),
     lambda graph, node_id: graph.above[node_id],
@@ -254,9 +276,17 @@ class _Matching:
 
     def join_alike(self, olds: Sequence[str], news: Sequence[str]) -> None:
         """Join nodes that nothing tells apart, and with each pair at once all that stands beside it."""
+        if self.old.below[olds[0]] != self.new.below[news[0]] and len(olds) * len(news) <= _MANY:
+            around = {old: self.old.around(old) for old in olds}, {new: self.new.around(new) for new in news}
+            rated = [(-(around[0][old] & around[1][new]).total(), old != new, place, old, new)
+                     for place, old in enumerate(olds) for new in news]  # fmt: skip
+            for *_, old, new in sorted(rated):
+                if self.join(old, new):
+                    self.spread()
+            return
         same = set(olds).intersection(news)
-        for node_id in same:
-            if self.join(node_id, node_id):
+        for node_id in news:
+            if node_id in same and self.join(node_id, node_id):
                 self.spread()
         left = [new for new in reversed(news) if new not in self.pairs]
         for old in olds:

@@ -148,6 +148,11 @@ class ConvertedPrompt(Prompt):
         """The inputs, by node id and name, that are names of files in which tokens are replaced."""
         return {key for key, text in self._texts.items() if _names_files(self._items[key[0]], text.port)}
 
+    @property
+    def typed(self) -> dict[tuple[str, str], Any]:
+        """By node id and input name, the texts that the editor writes anew when it queues, as widgets hold them."""
+        return {key: text.value for key, text in self._texts.items()}
+
     @staticmethod
     def is_dynamic(port: EditorInput) -> bool:
         """Whether the text of a widget is a dynamic prompt."""

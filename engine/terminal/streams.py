@@ -143,7 +143,12 @@ _CONTROL = {code: escape for code, escape in CONTROL.items() if chr(code) not in
 
 
 class Stream:
-    """stdout or stderr: colours where it is a terminal, plain text elsewhere."""
+    """stdout or stderr: colours where it is a terminal, plain text elsewhere.
+
+    `paged`: what it is written to is shown on a terminal all the same, by a pager.
+    """
+
+    paged = False
 
     def __init__(self, file: TextIO, stop: Stop) -> None:
         self.file = file
@@ -160,11 +165,11 @@ class Stream:
     @cached_property
     def console(self) -> Console | None:
         """rich's console, or None where the stream is no terminal."""
-        if not self.is_terminal:
+        if not self.is_terminal and not self.paged:
             return None
         from rich.console import Console
 
-        return Console(file=self.file, highlight=False)
+        return Console(file=self.file, highlight=False, force_terminal=self.paged or None)
 
     def line(self, *parts: str | tuple[str, str]) -> None:
         """Write one line, its parts in their styles. A part without a style may itself have lines, as a text has."""

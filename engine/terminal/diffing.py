@@ -1,0 +1,247 @@
+"""`weft diff`: what differs in meaning between two workflows, two folders of them, or two versions that git has."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weft.engine.errors import UnreadableWorkflow, UsageError, WeftError
+from weft.engine.formats.sources import STDIN, open_file
+from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.options import JsonOption, ObjectInfoOption, UiOption, taking_settings
+from weft.engine.terminal.words import error_json, explain
+
+if TYPE_CHECKING:
+    from weft.engine.comparing.workflows import DiffSide, WorkflowDiff
+    from weft.engine.schema.registry import Registry
+
+EPILOG = (
+    "Exit codes: 0 the same, 1 different, 2 usage or a file that cannot be read, 3 a workflow that is broken.\n\n"
+    "Examples:\n\nweft diff yesterday.json today.json\n\nweft diff portrait.png portrait.json --json\n\n"
+    "weft diff workflows/ ~/backup/workflows/\n\n"
+    "git config diff.weft.command 'weft diff --git'; echo '*.json diff=weft' >> .gitattributes; git diff"
+)
+
+_GIT = (7, 9)
+"""How many arguments git gives: path, old file, hex and mode, new file, hex and mode; of a renamed one two more."""
+_NOWHERE = (os.devnull, "/dev/null", "nul")
+
+PathsArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="A B",
+        help="Two workflows: the editor's own save, an API export, a picture that carries one, - for standard input; "
+        "or two folders, whose .json files are compared by name.",
+    ),
+]
+GitOption = Annotated[
+    bool, typer.Option("--git", help="Be git's diff command: take the seven arguments that git gives, and end in 0.")
+]
+TextconvOption = Annotated[
+    bool,
+    typer.Option(
+        "--textconv", help="Write one workflow as lines that change only with its meaning, for git's textconv."
+    ),
+]
+
+
+@taking_settings("diff", before="object_info", switches_before="ui")
+def diff(
+    context: typer.Context,
+    paths: PathsArgument,
+    object_info: ObjectInfoOption = None,
+    ui: UiOption = False,
+    git: GitOption = False,
+    textconv: TextconvOption = False,
+    as_json: JsonOption = False,
+    *,
+    settings: Mapping[str, Any],
+) -> None:
+    """Say what differs between two workflows in meaning: nodes are matched by what they are and where they stand.
+
+    Ids, positions and the order of nodes are no difference, nor is it one whether a workflow is the editor's save or an
+    API export.
+    """
+    with answering(context.obj, as_json=as_json) as answer:
+        from weft.engine.session import Session
+
+        expected = 1 if textconv else 2
+        if not git and len(paths) != expected:
+            raise UsageError(f"expected {expected} file{'s' if expected > 1 else ''}, got {len(paths)}")
+        registry = Session(object_info=object_info, **settings, warn=answer.notice).registry
+        differ = Differ(registry, ui)
+        if git:
+            _tell_git(answer, paths, differ)
+        elif textconv:
+            _list(answer, paths[0], differ)
+        else:
+            _tell(answer, paths[0], paths[1], differ)
+
+
+@dataclass(frozen=True)
+class Differ:
+    """How workflows are compared: with which classes; with `ui`, of a picture the editor's workflow counts.
+
+    `now` is what `%date%` in the names of files means on both sides.
+    """
+
+    registry: Registry
+    ui: bool = False
+    now: datetime = field(default_factory=datetime.now)
+
+    def side(self, path: str, name: str = "") -> DiffSide:
+        """The workflow in a file, called `name`. Raises UnreadableWorkflow, InvalidWorkflow."""
+        from weft.engine.comparing.workflows import DiffSide
+
+        if path in _NOWHERE:
+            return DiffSide(name or path)
+        loaded = open_file(path, ui=self.ui).workflow
+        try:
+            return DiffSide.of(name or path, loaded, self.registry, self.now)
+        except WeftError as error:
+            error.message = f"{path}: {error.message}"
+            raise
+
+    def diff(self, before: DiffSide, now: DiffSide) -> WorkflowDiff:
+        """What differs between two."""
+        from weft.engine.comparing.workflows import diff_workflows
+
+        return diff_workflows(before, now, self.registry)
+
+
+def _tell(answer: Answer, before: str, now: str, differ: Differ) -> None:
+    if before == now == STDIN:
+        raise UsageError("standard input can be read once", hint="weft diff - FILE")
+    folders = [path != STDIN and os.path.isdir(path) for path in (before, now)]
+    if all(folders):
+        _tell_folders(answer, Path(before), Path(now), differ)
+        return
+    if folders[0] and now != STDIN:
+        before = str(Path(before, Path(now).name))
+    elif folders[1] and before != STDIN:
+        now = str(Path(now, Path(before).name))
+    found = differ.diff(differ.side(before), differ.side(now))
+    if answer.as_json:
+        answer.document(found.to_json())
+    else:
+        _write(answer, found)
+    if found.differs:
+        raise SystemExit(1)
+
+
+def _write(answer: Answer, found: WorkflowDiff) -> None:
+    from weft.engine.terminal.differences import lines
+
+    for line in lines(found):
+        answer.out.line(*line)
+
+
+# Folders
+
+
+def _tell_folders(answer: Answer, before: Path, now: Path, differ: Differ) -> None:
+    from weft.engine.terminal.files import worst
+
+    records: list[dict[str, Any]] = []
+    codes: list[int] = []
+    for name in sorted({*_workflows(before), *_workflows(now)}):
+        record, code = _compared(answer, before, now, name, differ)
+        records.append({"file": name, **record})
+        codes.append(code)
+    if answer.as_json:
+        answer.document(
+            {"status": "differ" if any(codes) else "same", "files": records, "exit_code": worst(iter(codes))}
+        )
+    else:
+        same = sum(record["status"] == "same" for record in records)
+        answer.out.line(f"{len(records)} workflow{'s' if len(records) != 1 else ''}, {same} the same")
+    if any(codes):
+        raise SystemExit(worst(iter(codes)))
+
+
+def _workflows(folder: Path) -> Iterator[str]:
+    """The workflows in a folder and below, by their path in it."""
+    from weft.engine.terminal.files import files, read_file
+
+    try:
+        named = list(files([str(folder)]))
+    except UsageError:  # it has none
+        return
+    for file in named:
+        try:
+            found = read_file(file) is not None
+        except UnreadableWorkflow:
+            found = True
+        if found:
+            yield Path(file.name).relative_to(folder).as_posix()
+
+
+def _compared(answer: Answer, before: Path, now: Path, name: str, differ: Differ) -> tuple[dict[str, Any], int]:
+    """What is said of one file of two folders, and its exit code."""
+    for there, other in ((before, now), (now, before)):
+        if not (other / name).exists():
+            if not answer.as_json:
+                answer.out.line((f"only in {there}: {name}", "yellow"))
+            return {"status": "differ", "only_in": str(there)}, 1
+    try:
+        found = differ.diff(differ.side(str(before / name)), differ.side(str(now / name)))
+    except WeftError as error:
+        for line in explain(error) if not answer.as_json else ():
+            answer.err.line(*line)
+        return {"status": "error", **error_json(error)}, error.exit_code
+    if found.differs and not answer.as_json:
+        _write(answer, found)
+    return found.to_json(), int(found.differs)
+
+
+# git
+
+
+def _tell_git(answer: Answer, arguments: Sequence[str], differ: Differ) -> None:
+    """Answer as git's diff command does, which ends in 0: git takes everything else for a failure of its own."""
+    answer.out.paged = "GIT_PAGER_IN_USE" in os.environ
+    if len(arguments) == 1:
+        answer.out.line((f"* {arguments[0]} is not merged", "bold"))
+        return
+    if len(arguments) not in _GIT:
+        raise UsageError(
+            f"--git takes the {_GIT[0]} or {_GIT[1]} arguments that git gives, got {len(arguments)}",
+            hint="git config diff.weft.command 'weft diff --git'",
+        )
+    path, old, new = arguments[0], arguments[1], arguments[4]
+    renamed = arguments[7] if len(arguments) > 7 else path
+    names = [_NOWHERE[1] if old in _NOWHERE else f"a/{path}", _NOWHERE[1] if new in _NOWHERE else f"b/{renamed}"]
+    try:
+        _write(answer, differ.diff(differ.side(old, names[0]), differ.side(new, names[1])))
+    except WeftError as error:
+        reason = error.message.removeprefix(f"{old}: ").removeprefix(f"{new}: ")
+        answer.err.line(("note: ", "yellow"), f"{path} is compared line by line: {reason}")
+        _as_text(answer, (old, new), names)
+
+
+def _as_text(answer: Answer, files: Sequence[str], names: Sequence[str]) -> None:
+    """Compare, line by line, files that hold no workflow."""
+    old, new = (Path(file).read_bytes().decode(errors="replace").splitlines() for file in files)
+    styles = {"+": "green", "-": "red", "@": "cyan"}
+    for line in difflib.unified_diff(old, new, names[0], names[1], lineterm=""):
+        style = "bold" if line.startswith(("+++", "---")) else styles.get(line[:1], "")
+        answer.out.line((line, style))
+
+
+def _list(answer: Answer, path: str, differ: Differ) -> None:
+    from weft.engine.comparing.listing import listing
+
+    try:
+        nodes = differ.side(path).nodes
+    except WeftError:
+        # git asks for some text of every file, whatever is in it.
+        answer.out.write(Path(path).read_bytes().decode(errors="replace"))
+        return
+    answer.out.write("".join(f"{line}\n" for line in listing(nodes)))
