@@ -109,6 +109,30 @@ def require(part: Part | None, name: str) -> Part:
     return part
 
 
+@node(
+    category="_for_testing/conditioning",
+    python_module="comfy_extras.nodes_cond",
+    experimental=True,
+    **prompts("text"),
+)
+def CLIPTextEncodeControlnet(
+    *, clip: Clip, conditioning: Conditioning, text: Prompt, context: RunContext
+) -> Conditioning:
+    """Encode a prompt for the ControlNets of a conditioning alone; the model goes on reading its own.
+
+    Args:
+        clip: The text encoders of a checkpoint.
+        conditioning: What has the ControlNets, or gets them later.
+        text: The prompt.
+    """
+    from weft.nodes.diffusion.text.prompt_mix import with_options
+
+    ((tokens, options), *_) = require(clip, "text encoder").encode(text, context.warn)
+    return with_options(
+        conditioning, cross_attn_controlnet=tokens, pooled_output_controlnet=options.get("pooled_output")
+    )
+
+
 @node(category="advanced/conditioning", python_module=_SDXL, **prompts("text_g", "text_l"))
 def CLIPTextEncodeSDXL(
     *,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from weft.engine.schema.authoring import Output, Tooltip, node
-from weft.engine.schema.sockets import Float, String
+from weft.engine.schema.sockets import Float, Int, String
 from weft.nodes.core.types import Model
 
 PatchedModel = Annotated[Model, Output("patched_model")]
@@ -116,6 +116,26 @@ def Mahiro(*, model: Model) -> PatchedModel:
     from weft.nodes.diffusion.sampling.patches.cfg import Mahiro, after_cfg
 
     return after_cfg(model, Mahiro())
+
+
+@node(category="_for_testing", python_module="comfy_extras.nodes_fresca", experimental=True)
+def FreSca(
+    *,
+    model: Model,
+    scale_low: Annotated[float, Float(default=1.0, min=0.0, max=10.0, step=0.01)],
+    scale_high: Annotated[float, Float(default=1.25, min=0.0, max=10.0, step=0.01)],
+    freq_cutoff: Annotated[int, Int(default=20, min=1, max=10_000, step=1)],
+) -> Model:
+    """Scale what guidance adds by frequency: its coarse forms and its fine ones each by a factor of their own.
+
+    Args:
+        scale_low: Factor of the low frequencies.
+        scale_high: Factor of the high frequencies.
+        freq_cutoff: How many entries of the spectrum around its centre are low, on either side.
+    """
+    from weft.nodes.diffusion.sampling.patches.cfg import ScaledFrequencies, before_cfg
+
+    return before_cfg(model, ScaledFrequencies(scale_low, scale_high, freq_cutoff))
 
 
 @node(class_type="Epsilon Scaling", category="model_patches/unet", python_module="comfy_extras.nodes_eps")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from weft.engine.context import RunContext
-from weft.engine.schema.authoring import node
+from weft.engine.schema.authoring import Tooltip, node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.types import Conditioning, Model
 
@@ -17,6 +17,22 @@ ResizeMethod = Annotated[str, Combo(("bicubic", "nearest-exact", "bilinear", "ar
 
 ADVANCED_MODULE = "comfy_extras.nodes_model_advanced"
 ADVANCED = "advanced/model"
+
+DEBUG = "advanced/debug/model"
+_EASY_CACHE = "comfy_extras.nodes_easycache"
+
+ReuseThreshold = Annotated[
+    float,
+    Float(default=0.2, min=0.0, max=3.0, step=0.01),
+    Tooltip("How much the prediction may have changed, by estimate, since it was last computed; higher is faster."),
+]
+ReuseStart = Annotated[
+    float,
+    Float(default=0.15, min=0.0, max=1.0, step=0.01),
+    Tooltip("Where on the way from noise to image this begins."),
+]
+ReuseEnd = Annotated[float, Float(default=0.95, min=0.0, max=1.0, step=0.01), Tooltip("Where it ends.")]
+Verbose = Annotated[bool, Boolean(default=False), Tooltip("Without effect: nothing is logged.")]
 
 
 @node(category="advanced/model", python_module="comfy_extras.nodes_model_advanced")
@@ -274,6 +290,75 @@ def ModelSamplingContinuousEDM(
     from weft.nodes.diffusion.sampling.patches.sampling import continuous
 
     return continuous(model, sampling, sigma_max, sigma_min)
+
+
+@node(category=ADVANCED, python_module=ADVANCED_MODULE)
+def ModelSamplingContinuousV(
+    *,
+    model: Model,
+    sampling: Annotated[str, Combo(("v_prediction",))],
+    sigma_max: Annotated[float, Float(default=500.0, min=0.0, max=1000.0, step=0.001, round=False)],
+    sigma_min: Annotated[float, Float(default=0.03, min=0.0, max=1000.0, step=0.001, round=False)],
+) -> Model:
+    """Say that a model was trained to give v at any noise level between two, and to be told the angle between signal
+    and noise: Stable Audio's time.
+
+    Args:
+        sampling: What its output is.
+        sigma_max: The highest noise level.
+        sigma_min: The lowest; above 0.
+    """
+    from weft.nodes.diffusion.sampling.patches.sampling import angular
+
+    return angular(model, sigma_max, sigma_min)
+
+
+@node(category=DEBUG, python_module=ADVANCED_MODULE)
+def ModelComputeDtype(*, model: Model, dtype: Annotated[str, Combo(("default", "fp32", "fp16", "bf16"))]) -> Model:
+    """Choose the number format that a model computes in. The weights in it stand beside those that were loaded.
+
+    Args:
+        dtype: The format; default is the one that the model has.
+    """
+    from weft.nodes.diffusion.weights.memory import resolve_dtype
+
+    if dtype == "default":
+        return model
+    names = {"fp32": "float32", "fp16": "float16", "bf16": "bfloat16"}
+    clone, memory = model.clone(), model.network.memory
+    device = next(model.network.base.parameters()).device if memory is None else memory.device
+    clone.network = model.network.in_format(resolve_dtype(names[dtype], device))
+    return clone
+
+
+@node(category=DEBUG, python_module=_EASY_CACHE, experimental=True)
+def EasyCache(
+    *,
+    model: Model,
+    reuse_threshold: ReuseThreshold,
+    start_percent: ReuseStart,
+    end_percent: ReuseEnd,
+    verbose: Verbose,
+) -> Model:
+    """Leave the network out where its last output, carried on, is near enough: faster, and a little different."""
+    from weft.nodes.diffusion.sampling.patches.reuse import reuse_predictions
+
+    return reuse_predictions(model, reuse_threshold, start_percent, end_percent, of_network=True)
+
+
+@node(category=DEBUG, python_module=_EASY_CACHE, experimental=True)
+def LazyCache(
+    *,
+    model: Model,
+    reuse_threshold: ReuseThreshold,
+    start_percent: ReuseStart,
+    end_percent: ReuseEnd,
+    verbose: Verbose,
+) -> Model:
+    """EasyCache by the latent and what is predicted of it, instead of what the network reads and gives."""
+    from weft.nodes.diffusion.sampling.patches.reuse import reuse_predictions
+
+    return reuse_predictions(model, reuse_threshold, start_percent, end_percent, of_network=False)
 
 
 @node(category=TESTING, python_module="comfy_extras.nodes_torch_compile", experimental=True)

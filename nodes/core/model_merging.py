@@ -12,7 +12,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Each, ExtraPnginfo, PromptJson, Tooltip, node
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int, String
 from weft.nodes.core.conditioning import require
-from weft.nodes.core.types import Clip, Model, Vae
+from weft.nodes.core.types import Clip, ClipVision, Model, Vae
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import TextEncoder
@@ -224,6 +224,36 @@ def CheckpointSave(
     _write(
         filename_prefix,
         lambda stream, path: save_model(stream, model, text, autoencoder, title=_title(path), metadata=metadata),
+        context,
+    )
+
+
+@node(category=_CATEGORY, python_module="comfy_extras.nodes_video_model", output_node=True)
+def ImageOnlyCheckpointSave(
+    *,
+    model: Model,
+    clip_vision: ClipVision,
+    vae: Vae,
+    filename_prefix: Annotated[str, String(default="checkpoints/ComfyUI")],
+    prompt: PromptJson,
+    extra_pnginfo: ExtraPnginfo,
+    context: RunContext,
+) -> None:
+    """Write a checkpoint whose model reads pictures in the place of prompts, with its vision model.
+
+    Args:
+        clip_vision: The vision model, one of CLIP's.
+        vae: The VAE.
+        filename_prefix: Subfolder of the output folder and beginning of the file's name.
+    """
+    from weft.nodes.diffusion.weights.export import save_model
+
+    metadata = _metadata(prompt, extra_pnginfo, context)
+    _write(
+        filename_prefix,
+        lambda stream, path: save_model(
+            stream, model, None, require(vae, "VAE"), clip_vision, title=_title(path), metadata=metadata
+        ),
         context,
     )
 

@@ -201,6 +201,25 @@ def AlignYourStepsScheduler(
     return align_your_steps(model_type, steps, denoise)
 
 
+@node(category=SCHEDULERS, python_module="comfy_extras.nodes_optimalsteps", foretells=levels_of("oss"))
+def OptimalStepsScheduler(
+    *,
+    model_type: Annotated[str, Combo(("FLUX", "Wan", "Chroma"), multiselect=False)],
+    steps: Annotated[int, Int(default=20, min=3, max=1000)],
+    denoise: Denoise,
+) -> Sigmas:
+    """Schedules that were optimised for flows by the error of each step.
+
+    Args:
+        model_type: The family.
+        steps: How many steps the whole schedule has; other numbers than the published ones are interpolated.
+        denoise: The share of the schedule that is kept, from its end; 0 keeps none.
+    """
+    from weft.nodes.diffusion.sampling.aligned import optimal_steps
+
+    return optimal_steps(model_type, steps, denoise)
+
+
 @node(category=SCHEDULERS, python_module="comfy_extras.nodes_gits", foretells=levels_of("gits"))
 def GITSScheduler(
     *,

@@ -215,3 +215,23 @@ def test_layers_that_a_model_does_not_have() -> None:
     assert layers.skip_layers(whole, scale=2.0, **(SKIPS | {"double": "", "single": ""})) is whole
     with pytest.raises(DiffusionError, match="this model is Toy, whose network has no blocks"):
         layers.skip_layers(model("attn1"), scale=2.0, **SKIPS)
+
+
+def test_low_and_high_frequencies_of_guidance_are_scaled_apart() -> None:
+    """Huang et al. 2025: of a spectrum with its centre at h/2, w/2 the entries on either side of it are low."""
+    scaled = cfg.ScaledFrequencies(0.5, 2.0, 2)
+    cond, uncond = scaled(args())
+    assert uncond is UNCOND
+    expected = torch.zeros(2, 4, 5, 6)
+    rows, columns = torch.arange(5).reshape(-1, 1), torch.arange(6)
+    for u in range(-2, 3):  # h = 5: frequencies -2..2
+        for v in range(-3, 3):  # w = 6: frequencies -3..2
+            wave = torch.exp(2j * torch.pi * (u * rows / 5 + v * columns / 6))
+            amount = ((COND - UNCOND) * wave.conj()).sum(dim=(-2, -1), keepdim=True) / 30
+            low = u in (-2, -1, 0, 1) and v in (-2, -1, 0, 1)
+            expected += (amount * wave).real * (0.5 if low else 2.0)
+    torch.testing.assert_close(cond - uncond, expected)
+    same, _ = cfg.ScaledFrequencies(1.0, 1.0, 20)(args())
+    torch.testing.assert_close(same, COND)
+    alone = args(conds=[["positive"], []])
+    assert scaled(alone)[0] is COND

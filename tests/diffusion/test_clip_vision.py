@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection, SiglipVisionConfig, SiglipVisionModel
 
@@ -15,8 +15,9 @@ from weft.nodes.core.vision import StyleModelApply, SVD_img2vid_Conditioning
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.values import clip_vision
 from weft.nodes.diffusion.values.clip_vision import CLIP_DEVIATION, CLIP_MEAN, prepared
-from weft.nodes.diffusion.values.clip_vision_files import load_clip_vision
+from weft.nodes.diffusion.values.clip_vision_files import load_clip_vision, small_clip_vision
 from weft.nodes.diffusion.values.style_models import load_style_model, with_style
+from weft.nodes.diffusion.weights.export import save_model
 
 SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -185,3 +186,22 @@ def test_a_bias_of_attention_is_refused() -> None:
         StyleModelApply(
             conditioning=[], style_model=nothing, clip_vision_output=nothing, strength=0.5, strength_type="attn_bias"
         )
+
+
+def test_a_tower_in_a_checkpoint(tmp_path: Path, open_checkpoint: Any) -> None:
+    """Saved beside a model it opens with the same bits, by open_clip's names; SigLIP's has none."""
+    save_file(small_clip_vision(64), tmp_path / "tower.safetensors")
+    tower = load_clip_vision(tmp_path / "tower.safetensors", **CPU)
+    loaded = open_checkpoint("sd1")
+    with (tmp_path / "both.safetensors").open("wb") as stream:
+        save_model(stream, loaded.model, None, loaded.vae, tower, title="both", metadata={})
+    assert "conditioner.embedders.0.open_clip.model.visual.proj" in load_file(tmp_path / "both.safetensors")
+    told: list[str] = []
+    again = load_clip_vision(
+        tmp_path / "both.safetensors", device=torch.device("cpu"), dtype=torch.float32, warn=told.append
+    )
+    pairs = zip(tower.network.base.state_dict().items(), again.network.base.state_dict().items(), strict=True)
+    assert all(name == other and torch.equal(a, b) for (name, a), (other, b) in pairs)
+    assert not told
+    picture = torch.rand(1, 40, 30, 3)
+    assert torch.equal(tower.encode_image(picture).image_embeds, again.encode_image(picture).image_embeds)

@@ -14,7 +14,14 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families.sd.keymaps import controlnet_keymap, read_controlnet
 from weft.nodes.diffusion.sampling.conditions import SamplingRun, resolve_sides
-from weft.nodes.diffusion.sampling.control import Control, ControlNet, load_controlnet, plan_controlnet, with_control
+from weft.nodes.diffusion.sampling.control import (
+    Control,
+    ControlNet,
+    PromptedControl,
+    load_controlnet,
+    plan_controlnet,
+    with_control,
+)
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 from weft.nodes.diffusion.weights.landings import Shapes
@@ -454,3 +461,25 @@ def test_a_control_that_a_pack_puts_on_is_the_nodes(sd15: LoadedCheckpoint, net:
         mine.append(entries)
     assert torch.equal(predicted(sd15, *mine), predicted(sd15, *wanted))
     assert not torch.equal(predicted(sd15, *mine), predicted(sd15, *before))
+
+
+def test_a_prompt_for_the_controls_alone(sd15: LoadedCheckpoint, net: ControlNet, hint: Tensor) -> None:
+    """The model reads its own prompt, the ControlNet the other; a side that shares the control keeps its own."""
+    (positive,) = with_control([prompt(a=1)], net, hint, 1.0, for_all=True)
+    negative, other = prompt(b=2), prompt(c=3)
+    told = [[positive[0][0], positive[0][1] | {"cross_attn_controlnet": other[0][0]}]]
+    run = run_of(sd15)
+    one, two = (side[0] for side in resolve_sides({"positive": told, "negative": negative}, run))
+    assert two.control is one.control is not None
+    assert two.control_prompt is None
+    x, times = torch.randn(2, 4, 8, 8), torch.tensor([7.0, 7.0])
+    assert one.control_prompt is not None
+    alone = PromptedControl(one.control, one.control_prompt).residuals(x, times, one.context, None, SIGMA)
+    expected = one.control.residuals(x, times, other[0][0].expand(2, -1, -1), None, SIGMA)
+    torch.testing.assert_close(alone, expected)
+    found = predicted(sd15, told, negative)
+    assert not torch.allclose(found, predicted(sd15, positive, negative), atol=1e-3)
+    same = [[positive[0][0], positive[0][1] | {"cross_attn_controlnet": positive[0][0]}]]
+    torch.testing.assert_close(
+        predicted(sd15, same, negative), predicted(sd15, positive, negative), atol=1e-4, rtol=1e-4
+    )

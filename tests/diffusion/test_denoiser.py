@@ -117,3 +117,20 @@ def test_half_precision_stays_inside_the_network(parity: Path, unit: dict[str, T
     got = denoiser(x, torch.tensor(3.0), context.bfloat16())
     assert got.dtype == torch.float32
     assert rel(got, expected) < 0.1
+
+
+def test_a_network_that_is_told_angles() -> None:
+    """Salimans & Ho 2022: noise is the sine, signal the cosine of a quarter turn times t; v-prediction."""
+    sampling = ModelSampling.angular(sigma_min=0.03, sigma_max=500.0)
+    t = torch.tensor([0.1, 0.5, 0.9])
+    sigma = torch.sin(t * torch.pi / 2) / torch.cos(t * torch.pi / 2)
+    torch.testing.assert_close(sampling.sigma(t), sigma)
+    torch.testing.assert_close(sampling.timestep(sigma), t)
+    assert sampling.sigma_max == pytest.approx(500.0, rel=1e-5)
+    assert sampling.percent_to_sigma(0.5) == pytest.approx(float(sampling.sigma(sum(sampling.clock.ends) / 2)))
+    x0, noise = torch.tensor([2.0]), torch.tensor([3.0])
+    angle = t[1] * torch.pi / 2
+    velocity = torch.cos(angle) * noise - torch.sin(angle) * x0
+    x = x0 + sigma[1] * noise
+    torch.testing.assert_close(sampling.scale_input(x, sigma[1]), torch.cos(angle) * x0 + torch.sin(angle) * noise)
+    torch.testing.assert_close(sampling.denoised(x, velocity, sigma[1]), x0)

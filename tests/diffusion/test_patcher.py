@@ -243,3 +243,18 @@ def test_a_twin_of_the_real_networks_computes_what_a_copy_with_new_weights_compu
         assert patched.module().config == wrapped.base.config
         shared = [p for p in patched.module().parameters() if any(p is q for q in wrapped.base.parameters())]
         assert len(shared) == len(list(wrapped.base.parameters())) - 1
+
+
+def test_another_format_is_that_of_all_weights_once_they_are_made():
+    base = network()
+    half = base.in_format(torch.bfloat16).with_patches({"0.weight": Add(1.0)}, 0.5)
+    made = parameters(half.module())
+    assert {each.dtype for each in made.values()} == {torch.bfloat16}
+    assert torch.equal(made["0.weight"], (base.base[0].weight + 0.5).to(torch.bfloat16))
+    assert torch.equal(made["2.0.bias"], base.base[2][0].bias.to(torch.bfloat16))
+    assert half.module()[2][0] is half.module()[3]
+    assert {each.dtype for each in parameters(base.module()).values()} == {torch.float32}
+    patched = base.with_patches({"0.weight": Add(1.0)}, 0.5)
+    assert patched.identity != half.identity == patched.in_format(torch.bfloat16).identity
+    assert half.nbytes == 2 * sum(each.numel() for each in made.values()) + 10
+    assert len(list(half.memory_parts)) == 2

@@ -13,7 +13,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling import sigmas as ops
 from weft.nodes.diffusion.sampling import spacings
-from weft.nodes.diffusion.sampling.aligned import align_your_steps
+from weft.nodes.diffusion.sampling.aligned import align_your_steps, optimal_steps
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.gits import LEVELS, PICKS, gits
 from weft.nodes.diffusion.sampling.spellings import UnknownScheduler
@@ -226,3 +226,18 @@ def test_zero_snr_equals_comfyui(parity: Path) -> None:
     assert torch.equal(table.log_sigmas, of("log_sigmas"))
     assert torch.equal(table.timestep(of("timestep_in")), of("timestep_out"))
     assert torch.equal(table.sigma(of("sigma_of_t_in")), of("sigma_of_t_out"))
+
+
+def test_optimal_steps() -> None:
+    """The published levels; other lengths by log-linear interpolation, as those of the other optimised schedules."""
+    levels = optimal_steps("FLUX", 10)
+    assert levels.tolist() == pytest.approx(
+        [0.9968, 0.9886, 0.9819, 0.975, 0.966, 0.9471, 0.9158, 0.8287, 0.5512, 0.2808, 0]
+    )
+    assert [len(optimal_steps(name, 20)) for name in ("Wan", "Chroma")] == [21, 21]
+    assert len(optimal_steps("Chroma", 40)) == 41 and optimal_steps("Chroma", 40)[-2] == pytest.approx(0.048)
+    assert optimal_steps("Wan", 10)[5] == pytest.approx(0.973, abs=1e-6)
+    assert optimal_steps("Wan", 20, 0.5).tolist() == optimal_steps("Wan", 20)[10:].tolist()
+    assert not len(optimal_steps("Wan", 20, 0.0))
+    with pytest.raises(DiffusionError, match="no optimal steps for 'FLUXX'; did you mean 'FLUX'?"):
+        optimal_steps("FLUXX", 10)

@@ -184,3 +184,10 @@ def test_pictures_that_are_written_are_passed_on(tmp_path: Path) -> None:
     assert not result["6"][0].any()
     assert len(result.files) == 2
     assert len(result.previews) == 3
+
+
+def test_there_is_no_webcam() -> None:
+    shot = {"image": "webcam/1.png [temp]", "width": 0, "height": 0, "capture_on_queue": True}
+    (issue,) = weft.validate({"1": node("WebcamCapture", **shot), "2": node("PreviewImage", images=["1", 0])})
+    assert issue.input == "image"
+    assert issue.message.startswith("a webcam is the browser's, and no browser runs here: take the picture first")

@@ -22,6 +22,30 @@ ALIGNED_TIMESTEPS: Mapping[str, Sequence[int]] = {
 ALIGNED_SIGMAS = {"SVD": (700.0, 54.5, 15.886, 7.977, 4.248, 1.789, 0.981, 0.403, 0.173, 0.034, 0.002)}
 
 
+# Noise levels of flows, published by Pei et al. 2025, "Optimal Stepsize for Diffusion Sampling"; Chroma's came later.
+OPTIMAL_SIGMAS: Mapping[str, Sequence[float]] = {
+    "FLUX": (0.9968, 0.9886, 0.9819, 0.975, 0.966, 0.9471, 0.9158, 0.8287, 0.5512, 0.2808, 0.001),
+    "Wan": (
+        *(1.0, 0.997, 0.995, 0.993, 0.991, 0.989, 0.987, 0.985, 0.98, 0.975, 0.973, 0.968, 0.96, 0.946, 0.927, 0.902),
+        *(0.864, 0.776, 0.539, 0.208, 0.001),
+    ),
+    "Chroma": (
+        *(0.992, 0.99, 0.988, 0.985, 0.982, 0.978, 0.973, 0.968, 0.961, 0.953, 0.943, 0.931, 0.917, 0.9, 0.881, 0.858),
+        *(0.832, 0.802, 0.769, 0.731, 0.69, 0.646, 0.599, 0.55, 0.501, 0.451, 0.402, 0.355, 0.311, 0.27, 0.232, 0.199),
+        *(0.169, 0.143, 0.12, 0.101, 0.084, 0.07, 0.058, 0.048, 0.001),
+    ),
+}
+
+
+def optimal_steps(model_type: str, steps: int, denoise: float = 1.0) -> Tensor:
+    """The optimised schedule of Pei et al. 2025 for FLUX, Wan or Chroma; other lengths are interpolated."""
+    whole_number("steps", steps, 1)
+    if model_type not in OPTIMAL_SIGMAS:
+        known = [*OPTIMAL_SIGMAS]
+        raise DiffusionError(f"no optimal steps for {model_type!r}{nearest(model_type, known)}; there are {known}")
+    return last_steps(interpolated(torch.tensor(OPTIMAL_SIGMAS[model_type]), steps), steps, denoise)
+
+
 def align_your_steps(model_type: str, steps: int, denoise: float = 1.0) -> Tensor:
     """The optimised schedule of Sabour et al. 2024 for SD1, SDXL or SVD; other lengths than 10 are interpolated."""
     whole_number("steps", steps, 1)

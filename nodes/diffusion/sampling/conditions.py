@@ -2,8 +2,9 @@
 
 A conditioning is ComfyUI's list of [tensor [b,T,C], dict]. `resolve` reads one once a run; nothing here runs per step.
 Keys read: area, strength; mask, mask_strength, set_area_to_bounds; start_percent, end_percent; clip_start_percent,
-clip_end_percent (of a prompt whose text encoders change); hooks; default; control, control_apply_to_uncond; gligen; and
-what the family of the network reads (Denoiser.feed). Semantics: parity/facts.md section 6.
+clip_end_percent (of a prompt whose text encoders change); hooks; default; control, control_apply_to_uncond,
+cross_attn_controlnet, pooled_output_controlnet; gligen; and what the family of the network reads (Denoiser.feed).
+Semantics: parity/facts.md section 6.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, to_batch
 from weft.nodes.diffusion.weights.hooks import Hooks
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.protocol import Denoiser, Steering
+    from weft.nodes.diffusion.families.protocol import Denoiser, Fed, Steering
     from weft.nodes.diffusion.sampling.hooked import HookedModel
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
@@ -103,6 +104,7 @@ class Condition:
     mask: [m,h,w] at latent size on the device, or None.
     sigma_start, sigma_end: it acts at the noise levels between them, both included.
     control: what steers the network's inner layers, None for nothing. control_for_all: the other sides get it too.
+    control_prompt: what the control reads in the place of context and added, None for these.
     hooks: what changes the network's weights. grounded: what draws the boxes that say what stands where, at GROUNDED.
     default: it acts where the others of its side leave room, and as much.
     """
@@ -118,6 +120,7 @@ class Condition:
     sigma_end: float = 0.0
     control: Steering | None = None
     control_for_all: bool = False
+    control_prompt: Fed | None = None
     hooks: Hooks | None = None
     grounded: Patch | None = None
     default: bool = False
@@ -283,10 +286,20 @@ def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: 
         sigma_end=0.0 if end is None else percent_to_sigma(end),
         control=None if control is None else run.control(control),
         control_for_all=bool(options.get("control_apply_to_uncond")),
+        control_prompt=None if control is None else _control_prompt(options, side, run),
         hooks=hooks,
         grounded=None if boxes is None else _grounded(boxes, run),
         default=bool(options.get("default")),
     )
+
+
+def _control_prompt(options: Mapping[str, Any], side: str, run: SamplingRun) -> Fed | None:
+    """The prompt that a conditioning has for its controls alone."""
+    context = options.get("cross_attn_controlnet")
+    if context is None:
+        return None
+    pooled = options.get("pooled_output_controlnet")
+    return run.denoiser.feed(context, {**options, "pooled_output": pooled}, side, run)
 
 
 def _grounded(given: Any, run: SamplingRun) -> Patch:

@@ -25,7 +25,7 @@ from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Weights, opened
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind
+    from weft.nodes.diffusion.families.protocol import ControlKind, Family, Fed, FileShapes, Kind, Steering
     from weft.nodes.diffusion.sampling.conditions import SamplingRun
     from weft.nodes.diffusion.weights.memory import DeviceMemory
 
@@ -182,6 +182,27 @@ class BoundControl:
             times = sample.shape[0] // self._batch
             read = tuple(to_batch(part, self._batch).repeat(times, *[1] * (part.dim() - 1)) for part in read)
         return control.net.kind.run(link.module, sample, timestep, context, added, read, control.strength)
+
+
+@dataclass(frozen=True, eq=False)
+class PromptedControl:
+    """See Steering: a control that reads a prompt of its own."""
+
+    control: Steering
+    prompt: Fed
+
+    def residuals(
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor] | None,
+        sigma: Tensor,
+    ) -> list[Tensor | None]:
+        """See Steering."""
+        batch = sample.shape[0]
+        read = {name: to_batch(each, batch) for name, each in self.prompt.added.items()}
+        return self.control.residuals(sample, timestep, to_batch(self.prompt.context, batch), read or None, sigma)
 
 
 def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:

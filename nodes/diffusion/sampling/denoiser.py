@@ -73,6 +73,25 @@ class LogClock:
         return (timestep / 0.25).exp()
 
 
+class AngleClock:
+    """The time of Salimans & Ho 2022 ("Progressive Distillation"), of networks trained at any noise level.
+
+    It is the angle between signal and noise, of which sigma is the tangent; a quarter turn is 1.
+    """
+
+    def __init__(self, sigma_min: float, sigma_max: float) -> None:
+        low, high = (self.timestep(torch.tensor(sigma)) for sigma in (sigma_min, sigma_max))
+        self.ends = float(low), float(high)
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """See Clock."""
+        return sigma.atan() * (2.0 / math.pi)
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """See Clock."""
+        return (timestep * (math.pi / 2.0)).tan()
+
+
 class FlowClock:
     """Timesteps of a flow: multiplier * sigma; a schedule's are shifted towards noise (Esser et al. 2024, eq. 23).
 
@@ -156,6 +175,12 @@ class ModelSampling:
             raise DiffusionError(f"need 0 < sigma_min < sigma_max, got sigma_min {sigma_min}, sigma_max {sigma_max}")
         sigmas = torch.linspace(math.log(sigma_min), math.log(sigma_max), 1000).exp()
         return cls(sigmas, prediction, sigma_data=sigma_data, clock=LogClock(sigma_min, sigma_max))
+
+    @classmethod
+    def angular(cls, *, sigma_min: float, sigma_max: float) -> ModelSampling:
+        """Any sigma from sigma_min to sigma_max, of a network that gives v and is told angles: see AngleClock."""
+        levels = cls.continuous("v", sigma_min=sigma_min, sigma_max=sigma_max).sigmas
+        return cls(levels, "v", clock=AngleClock(sigma_min, sigma_max))
 
     @classmethod
     def flow(cls, *, shift: float = 1.0, multiplier: float = 1000.0, timesteps: int = 1000) -> ModelSampling:

@@ -26,6 +26,7 @@ from weft.nodes.diffusion.sampling.conditions import (
     resolve,
     resolve_sides,
 )
+from weft.nodes.diffusion.sampling.control import PromptedControl
 from weft.nodes.diffusion.sampling.gathering import NetworkCall, evaluate
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
@@ -369,9 +370,15 @@ def _plan(chosen: list[tuple[int, Condition]], sides: int, x: Tensor, repeats: i
             concat = torch.cat([to_batch(piece, batch) for piece in cropped])
         sides_of_group = [side for side, _ in group]
         first = conditions[0]
-        shared = first.control, first.hooks, first.grounded
+        shared = _control_of(first), first.hooks, first.grounded
         calls.append(_Call(sides_of_group, boxes, weights, context, added, concat, *shared))
     return _Plan(calls, counts)
+
+
+def _control_of(condition: Condition) -> Steering | None:
+    if condition.control is None or condition.control_prompt is None:
+        return condition.control
+    return PromptedControl(condition.control, condition.control_prompt)
 
 
 def _room(chosen: list[tuple[int, Condition]], x: Tensor) -> dict[int, Tensor]:
@@ -421,6 +428,7 @@ def _groups(
             same_size = group[0][1].box(height, width)[:2] == size
             first = group[0][1]
             same = same_size and first.control is condition.control and first.hooks == condition.hooks
+            same = same and first.control_prompt is condition.control_prompt
             same = same and first.grounded is condition.grounded and _alike(first, condition)
             if same and math.lcm(*lengths) <= repeats * min(lengths):
                 group.append((side, condition))

@@ -30,7 +30,8 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.sampling.continuous import VERSION, AddressedNoise, plain
 from weft.nodes.diffusion.sampling.control import Control
-from weft.nodes.diffusion.sampling.denoiser import FlowClock, LogClock, ModelSampling, TableClock
+from weft.nodes.diffusion.sampling.denoiser import AngleClock, FlowClock, LogClock, ModelSampling, TableClock
+from weft.nodes.diffusion.sampling.gligen import Gligen
 from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.guiders import DualCFG, PerpNegCFG
 from weft.nodes.diffusion.sampling.noise import (
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 GUIDANCE = (CFG, DualCFG, PerpNegCFG)
 NOISE = (RandomNoise, NoNoise, ControlledNoise)
 SOURCES = (SequentialNoise, AddressedNoise, BrownianNoise, ShapedNoise, PatchRandom, LevelRandom)
-CLOCKS = (TableClock, LogClock, FlowClock)
+CLOCKS = (TableClock, LogClock, AngleClock, FlowClock)
 PATCHES: Mapping[Any, bool] = {
     attention.MergeTokens: False,
     attention.unmerge_tokens: False,
@@ -74,6 +75,7 @@ PATCHES: Mapping[Any, bool] = {
     cfg.ProjectedGuidance: False,
     cfg.Mahiro: False,
     cfg.EpsilonScaling: False,
+    cfg.ScaledFrequencies: False,
     cfg.RampedGuidance: False,
     cfg.OperateOnGuidance: False,
     guidance.RescaleCFG: False,
@@ -265,6 +267,8 @@ def _sight(value: Any) -> bool | None:
     if kind is Control:
         hooked = any(_is_hooked(module) for module in value.net.network.base.modules())
         return None if hooked else _sight(value.previous)
+    if kind is Gligen:
+        return None if any(_is_hooked(module) for module in value.network.base.modules()) else False
     if kind is VisionOutput:
         return False
     if kind is Hooks:

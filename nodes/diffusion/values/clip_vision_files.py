@@ -14,14 +14,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from weft.nodes.diffusion.errors import CheckpointError, Warn, python_warning
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.families.known import describe, prefix_before
 from weft.nodes.diffusion.values.clip_vision import SIGLIP_DEVIATION, SIGLIP_MEAN, ClipVision
-from weft.nodes.diffusion.weights.landings import Landing, Shapes, third, transposed
+from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_landed, third, transposed
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import Part, build, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
-from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights
+from weft.nodes.diffusion.weights.weightfile import Stored, WeightFile, Weights
 
 # A key of each layout, which nothing but a vision tower has.
 _TRANSFORMERS = "vision_model.embeddings.patch_embedding.weight"
@@ -31,6 +31,8 @@ _CLASS = "vision_model.embeddings.class_embedding"
 _PATCHES = "vision_model.embeddings.patch_embedding.weight"
 _POSITIONS = "vision_model.embeddings.position_embedding.weight"
 _PROJECTION = "visual_projection.weight"
+# What stands before a tower in the checkpoints of models that read pictures (Stable Video Diffusion).
+_IN_CHECKPOINT = "conditioner.embedders.0.open_clip.model."
 # Behind the tower, of no use here.
 _IGNORED = {
     r"vision_model\.head\..*": "SigLIP's own way to one vector",
@@ -172,6 +174,28 @@ def _siglip(config: Mapping[str, Any]) -> nn.Module:
     from transformers import SiglipVisionConfig, SiglipVisionModel
 
     return SiglipVisionModel(SiglipVisionConfig(**config))
+
+
+def stored_clip_vision(vision: ClipVision) -> dict[str, Stored]:
+    """The tensors of a tower as a checkpoint has them beside a model that reads pictures: in open_clip's names.
+
+    Raises:
+        DiffusionError: a tower of another kind than CLIP's, which no checkpoint holds.
+    """
+    module = vision.network.module()
+    known = dict(module.named_parameters())
+    if not any(name.endswith(_PROJECTION) for name in known):
+        raise DiffusionError("this vision model is none of CLIP's, and no checkpoint holds another")
+    layers = Shapes({name: tuple(each.shape) for name, each in known.items()}).indices(r".*encoder\.layers\.(\d+)\.")
+
+    def stored(places: tuple[Landing, ...]) -> Stored:
+        landings = [_in(set(known), landing) for landing in places]
+        form = as_landed(landings, lambda name: torch.empty_like(known[name], device="meta"))
+        return Stored(
+            tuple(form.shape), form.dtype, lambda: as_landed(landings, known.__getitem__).detach().contiguous()
+        )
+
+    return {_IN_CHECKPOINT + key: stored(places) for key, places in _of_open_clip(layers)}
 
 
 def small_clip_vision(projected: int) -> dict[str, torch.Tensor]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING
 
+from weft.nodes.diffusion.values.clip_vision_files import stored_clip_vision
 from weft.nodes.diffusion.weights.weightfile import Exported, write_safetensors
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip, TextEncoder
+    from weft.nodes.diffusion.values.clip_vision import ClipVision
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
@@ -22,20 +24,24 @@ def save_model(
     model: ModelPatcher,
     clip: Clip | None,
     vae: Vae | None,
+    vision: ClipVision | None = None,
     *,
     title: str,
     metadata: Mapping[str, str],
 ) -> None:
-    """Write a checkpoint, or with neither clip nor vae a diffusion model alone; patches are multiplied out.
+    """Write a checkpoint, or a diffusion model alone where nothing else is given; patches are multiplied out.
 
     Args:
         title: what the file says that it is called.
         metadata: what else it says.
 
     Raises:
-        DiffusionError: text encoders of another family or width than the model's.
+        DiffusionError: text encoders of another family or width than the model's, or a vision model that is not CLIP's.
     """
-    _write(stream, model.kind.exported(model.network.module(), clip, vae, title), metadata)
+    tensors, said = model.kind.exported(model.network.module(), clip, vae, title)
+    if vision is not None:
+        tensors = {**tensors, **stored_clip_vision(vision)}
+    _write(stream, Exported(tensors, said), metadata)
 
 
 def save_clip(stream: IO[bytes], encoder: TextEncoder, metadata: Mapping[str, str]) -> None:

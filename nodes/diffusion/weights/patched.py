@@ -76,6 +76,7 @@ class PatchedNetwork:
         self.memory = memory
         self.rounding = rounding
         self.patches: Patches = MappingProxyType({})
+        self.form: torch.dtype | None = None
         self._parameters = dict(base.named_parameters())
         self._realised = _Realised()
         self._module: nn.Module | None = None
@@ -110,13 +111,26 @@ class PatchedNetwork:
         derived._module = None
         return derived
 
+    def in_format(self, form: torch.dtype) -> PatchedNetwork:
+        """This network with all its weights cast to a number format, once they are made in the base's."""
+        derived = copy.copy(self)
+        derived.form = form
+        derived._module = None
+        return derived
+
     @property
     def identity(self) -> Hashable:
-        """Equal for two networks of one base exactly if they realise to the same numbers; `()` without patches."""
-        return tuple(
+        """Equal for two networks of one base exactly if they realise to the same numbers; `()` for the base's."""
+        patches = tuple(
             (name, tuple((patch.identity, strength) for patch, strength in self.patches[name]))
             for name in sorted(self.patches)
         )
+        return patches if self.form is None else (*patches, self.form)
+
+    @property
+    def _changed(self) -> tuple[str, ...]:
+        """The parameters that are not the base's own."""
+        return tuple(self.patches) if self.form is None else self.parameter_names
 
     def module(self) -> nn.Module:
         """The network to compute with: the base itself, or a twin that shares every parameter no patch changes.
@@ -124,7 +138,7 @@ class PatchedNetwork:
         Realised once for equal patches, and kept as long as a PatchedNetwork with these patches lives. Its weights are
         on the compute device. Do not write into them: they are shared.
         """
-        if not self.patches:
+        if not self._changed:
             return self._brought(self.base)
         if self._module is None:
             with self._realised.lock:
@@ -146,7 +160,7 @@ class PatchedNetwork:
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
         """What this network keeps in memory, by what others may share: the base, and the patched tensors on it."""
         yield id(self.base), sum(parameter.nbytes for parameter in self.base.parameters())
-        if self.patches:
+        if self._changed:
             yield (id(self.base), self.identity), self.nbytes
         others = {id(other): other for pairs in self.patches.values() for patch, _ in pairs for other in patch.networks}
         for other in others.values():
@@ -154,25 +168,27 @@ class PatchedNetwork:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that this network adds to its base: the patched tensors once realised, and what the patches hold."""
-        realised = sum(self._parameters[name].nbytes for name in self.patches)
+        """Bytes that this network adds to its base: what is changed, once realised, and what the patches hold."""
+        changed = [self._parameters[name] for name in self._changed]
+        realised = sum(each.numel() * (self.form or each.dtype).itemsize for each in changed)
         held = {patch.identity: patch.nbytes for pairs in self.patches.values() for patch, _ in pairs}
         return realised + sum(held.values())
 
     def _realise(self) -> nn.Module:
         # Plain tensors even when the caller samples under inference_mode: the twin outlives that block.
         with torch.inference_mode(False), torch.no_grad():
-            changed = {name: self._patched(name) for name in self.patches}
+            changed = {name: self._made(name) for name in self._changed}
         twin = _twin(self.base, {})
         for name, parameter in changed.items():
             path, _, leaf = name.rpartition(".")
             twin.get_submodule(path)._parameters[leaf] = parameter
         return twin
 
-    def _patched(self, name: str) -> nn.Parameter:
-        stored = self._parameters[name]
-        weight = self.rounding(name, self.weight(name, stored.device))
-        return nn.Parameter(weight.to(stored.dtype), requires_grad=False)
+    def _made(self, name: str) -> nn.Parameter:
+        stored = weight = self._parameters[name].detach()
+        if name in self.patches:
+            weight = self.rounding(name, self.weight(name, stored.device)).to(stored.dtype)
+        return nn.Parameter(weight.to(self.form or stored.dtype), requires_grad=False)
 
     def weight(self, name: str, device: torch.device) -> Tensor:
         """One parameter with its patches, float32, before it is cast to the storage type; not to be written into."""

@@ -1,4 +1,4 @@
-"""Patches on how both predictions are combined: CFGNorm, CFG-Zero*, RenormCFG, TCFG, APG, Mahiro and their like.
+"""Patches on how both predictions are combined: CFGNorm, CFG-Zero*, RenormCFG, TCFG, APG, FreSca and their like.
 
 What each is given is described at weft.nodes.diffusion.sampling.guidance.Evaluation. Here a norm, a mean or a direction
 is always that of one item of the batch, unless it says otherwise.
@@ -209,6 +209,33 @@ class RampedGuidance:
             share = 2.0 * torch.minimum(share, 1.0 - share)
         scale = (self.least + (most - self.least) * share).reshape(-1, *[1] * (cond.dim() - 1))
         return uncond + scale * (cond - uncond)
+
+
+@dataclass(frozen=True)
+class ScaledFrequencies:
+    """Huang et al. 2025, "FreSca", with a cutoff in space: guidance, its low and its high frequencies scaled apart.
+
+    A sampler_pre_cfg_function. cutoff: entries of the shifted spectrum on either side of its centre that are low.
+    """
+
+    low: float
+    high: float
+    cutoff: int
+
+    def __call__(self, args: PreCfgArguments) -> list[Tensor]:
+        cond, uncond, *more = args["conds_out"]
+        if not args["conds"][1]:
+            return [cond, uncond, *more]
+        return [self._scaled(cond - uncond) + uncond, uncond, *more]
+
+    def _scaled(self, guidance: Tensor) -> Tensor:
+        spectrum: Tensor = torch.fft.fftshift(torch.fft.fftn(guidance.float(), dim=(-2, -1)), dim=(-2, -1))
+        row, column = (side // 2 for side in guidance.shape[-2:])
+        reach = min(self.cutoff, row, column)
+        scale = torch.full(guidance.shape[-2:], self.high, device=guidance.device)
+        scale[row - reach : row + reach, column - reach : column + reach] = self.low
+        image: Tensor = torch.fft.ifftn(torch.fft.ifftshift(spectrum * scale, dim=(-2, -1)), dim=(-2, -1))
+        return image.real.to(guidance.dtype)
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,13 @@ def continuous(model: ModelPatcher, sampling: str, sigma_max: float, sigma_min: 
     return clone
 
 
+def angular(model: ModelPatcher, sigma_max: float, sigma_min: float) -> ModelPatcher:
+    """The model read as one that gives v at any noise level between two, and is told angles (Stable Audio)."""
+    clone = model.clone()
+    clone.sampling = ModelSampling.angular(sigma_min=sigma_min, sigma_max=sigma_max)
+    return clone
+
+
 def flow(model: ModelPatcher, shift: float, multiplier: float) -> ModelPatcher:
     """The model read as a rectified flow: see ModelSampling.flow."""
     clone = model.clone()
