@@ -49,6 +49,14 @@ NEUTRAL: Mapping[str, Any] = {
 """Options that k-diffusion's functions have and Weft's solvers may not, at the values that change nothing."""
 
 
+class _Unsaid(ModelSampling):
+    """The noise levels of a model that has no model_sampling."""
+
+    def percent_to_sigma(self, percent: float) -> float:
+        """Nobody knows: DiffusionError."""
+        raise DiffusionError("this sampler asks for the model's noise levels, and this model has no model_sampling")
+
+
 class CalledModel:
     """See GuidedDenoiser: a model in k-diffusion's convention. extra_args: as its samplers are given them."""
 
@@ -58,14 +66,14 @@ class CalledModel:
 
     @property
     def sampling(self) -> ModelSampling:
-        """See GuidedDenoiser. Raises DiffusionError for a model that does not say its noise levels."""
+        """See GuidedDenoiser. A model that does not say its noise levels is one of exploding variance."""
         inner: Any = self._model
         while inner is not None:
             found = getattr(inner, "model_sampling", None)
             if found is not None:
                 return taken(found)
             inner = getattr(inner, "inner_model", None)
-        raise DiffusionError("this sampler asks for the model's noise levels, and this model has no model_sampling")
+        return _Unsaid(torch.ones(1), "x0")
 
     def __call__(self, x: Tensor, sigma: Tensor) -> Tensor:
         """See GuidedDenoiser."""

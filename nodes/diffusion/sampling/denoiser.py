@@ -3,7 +3,7 @@
 Notation of Karras et al. 2022, "Elucidating the Design Space of Diffusion-Based Generative Models". A noised latent is
 x = x0 + sigma * noise (variance exploding) for all networks that were trained on noise or v, and for flows
 x = (1 - sigma) * x0 + sigma * noise (Liu et al. 2022, "Flow Straight and Fast"), sigma from 1 to 0. In both
-dx/dsigma = (x - denoised) / sigma: a solver that knows no more than that solves both (Sampler.flows).
+dx/dsigma = (x - denoised) / sigma: a solver that knows no more than that solves both.
 """
 
 from __future__ import annotations
@@ -114,6 +114,23 @@ class FlowClock:
         return self.shift * t / (1.0 + (self.shift - 1.0) * t)
 
 
+class ExplodedClock:
+    """Timesteps of a flow by the ratio of noise to signal, sigma / (1 - sigma), in place of sigma."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.ends = clock.ends
+
+    def timestep(self, sigma: Tensor) -> Tensor:
+        """See Clock."""
+        return self._clock.timestep(sigma / (1.0 + sigma))
+
+    def sigma(self, timestep: Tensor) -> Tensor:
+        """See Clock."""
+        level = self._clock.sigma(timestep)
+        return level / (1.0 - level)
+
+
 class ModelSampling:
     """The noise levels that a network was trained at, and what its output stands for. Not changed once made.
 
@@ -191,6 +208,11 @@ class ModelSampling:
         levels = torch.arange(1, timesteps + 1, dtype=torch.float64) / timesteps
         return cls(clock.sigma(levels * multiplier), "flow", clock=clock)
 
+    def exploded(self) -> ModelSampling:
+        """A flow's levels as those of variance exploding with the same ratios of noise to signal."""
+        clock = ExplodedClock(self.clock)
+        return ModelSampling(self.sigmas / (1.0 - self.sigmas), "x0", clock=clock)
+
     @property
     def process(self) -> Process:
         """How a latent and noise are mixed."""
@@ -243,17 +265,23 @@ class ModelSampling:
 class Process(NamedTuple):
     """How latent and noise are mixed, (latent, noise, sigma) -> x, and what a run that ends there hands on, (x, sigma).
 
-    top: the noise level before all others, as a bound.
+    signal: the share of the latent in x at a noise level, 0-dim. top: the noise level before all others, as a bound.
     """
 
     noised: Callable[[Tensor, Tensor, Tensor], Tensor]
     ended: Callable[[Tensor, Tensor], Tensor]
+    signal: Callable[[Tensor], Tensor]
     top: float
 
 
-EXPLODING = Process(lambda latent, noise, sigma: latent + noise * sigma, lambda x, sigma: x, 999999999.9)
+EXPLODING = Process(
+    lambda latent, noise, sigma: latent + noise * sigma, lambda x, sigma: x, torch.ones_like, 999999999.9
+)
 FLOW = Process(
-    lambda latent, noise, sigma: noise * sigma + latent * (1.0 - sigma), lambda x, sigma: x / (1.0 - sigma), 1.0
+    lambda latent, noise, sigma: noise * sigma + latent * (1.0 - sigma),
+    lambda x, sigma: x / (1.0 - sigma),
+    lambda sigma: 1.0 - sigma,
+    1.0,
 )
 
 

@@ -24,7 +24,6 @@ from weft.nodes.diffusion.sampling.continuous import Leftover
 from weft.nodes.diffusion.sampling.denoiser import EXPLODING, ModelSampling
 from weft.nodes.diffusion.sampling.hooked import HookedModel
 from weft.nodes.diffusion.sampling.noise import SEED_MAX, NoiseSource, prepare_noise
-from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, State
 from weft.nodes.diffusion.sampling.sharing import StepStore, Trail, trail_of
 from weft.nodes.diffusion.sampling.stages import SolverSpan, Stage
@@ -195,13 +194,9 @@ def _solved(
 
 
 def _check_process(sampling: ModelSampling, stage: Stage) -> None:
-    """Raise DiffusionError for a flow and what is made for variance exploding: it would give another picture."""
+    """Raise DiffusionError for a flow and a schedule made for variance exploding: it would give another picture."""
     if sampling.process is EXPLODING:
         return
-    if not stage.sampler.flows:
-        name = stage.sampler.name or "this sampler"
-        usable = ", ".join(name for name in SAMPLERS if SAMPLERS[name].flows)
-        raise DiffusionError(f"{name} cannot sample this model, which is a flow; these can: {usable}")
     if float(stage.sigmas[0]) > sampling.process.top:
         top = f"{float(stage.sigmas[0]):g}"
         raise DiffusionError(f"the schedule begins at noise level {top}; this model is a flow, whose highest is 1")

@@ -43,7 +43,6 @@ class _Row:
     fresh_inpaint_noise: bool = False
     own_steps: bool = False
     looks_ahead: bool = False
-    flows: bool = False
 
 
 def _sampler(name: str, row: _Row) -> Sampler:
@@ -58,7 +57,6 @@ def _sampler(name: str, row: _Row) -> Sampler:
         fresh_inpaint_noise=row.fresh_inpaint_noise,
         own_steps=row.own_steps,
         looks_ahead=row.looks_ahead,
-        flows=row.flows,
         name=name,
     )
 
@@ -68,22 +66,22 @@ _HEUN = {"solver_type": "heun"}
 
 SAMPLERS: Final[LazyTable[_Row, Sampler]] = LazyTable(
     {
-        "euler": _Row("euler.euler", flows=True),
+        "euler": _Row("euler.euler"),
         "euler_cfg_pp": _Row("euler.euler_cfg_pp"),
         "euler_ancestral": _Row("euler.euler_ancestral"),
         "euler_ancestral_cfg_pp": _Row("euler.euler_ancestral_cfg_pp"),
-        "heun": _Row("heun.heun", calls=_TWO, flows=True),
-        "heunpp2": _Row("heun.heunpp2", calls=_Calls(3, last=(2, 1), any_end=True), looks_ahead=True, flows=True),
-        "dpm_2": _Row("dpm_2.dpm_2", discard_penultimate=True, calls=_TWO, flows=True),
+        "heun": _Row("heun.heun", calls=_TWO),
+        "heunpp2": _Row("heun.heunpp2", calls=_Calls(3, last=(2, 1), any_end=True), looks_ahead=True),
+        "dpm_2": _Row("dpm_2.dpm_2", discard_penultimate=True, calls=_TWO),
         "dpm_2_ancestral": _Row("dpm_2.dpm_2_ancestral", discard_penultimate=True, calls=_TWO),
-        "lms": _Row("lms.lms", flows=True),
+        "lms": _Row("lms.lms"),
         "dpm_fast": _Row("dpm_solver.dpm_fast", own_steps=True, looks_ahead=True),
         "dpm_adaptive": _Row("dpm_solver.dpm_adaptive", own_steps=True, calls=None, looks_ahead=True),
         "dpmpp_2s_ancestral": _Row("dpmpp.dpmpp_2s_ancestral", calls=_TWO),
         "dpmpp_2s_ancestral_cfg_pp": _Row("dpmpp.dpmpp_2s_ancestral_cfg_pp", calls=_TWO),
         "dpmpp_sde": _Row("dpmpp_sde.dpmpp_sde", noise=_CPU, calls=_TWO, looks_ahead=True),
         "dpmpp_sde_gpu": _Row("dpmpp_sde.dpmpp_sde", noise=_GPU, calls=_TWO, looks_ahead=True),
-        "dpmpp_2m": _Row("dpmpp.dpmpp_2m", flows=True),
+        "dpmpp_2m": _Row("dpmpp.dpmpp_2m"),
         "dpmpp_2m_cfg_pp": _Row("dpmpp.dpmpp_2m_cfg_pp"),
         "dpmpp_2m_sde": _Row("dpmpp_sde.dpmpp_2m_sde", noise=_CPU, looks_ahead=True),
         "dpmpp_2m_sde_gpu": _Row("dpmpp_sde.dpmpp_2m_sde", noise=_GPU, looks_ahead=True),
@@ -93,14 +91,14 @@ SAMPLERS: Final[LazyTable[_Row, Sampler]] = LazyTable(
         "dpmpp_3m_sde_gpu": _Row("dpmpp_sde.dpmpp_3m_sde", noise=_GPU, looks_ahead=True),
         "ddpm": _Row("ddpm.ddpm"),
         "lcm": _Row("lcm.lcm"),
-        "ipndm": _Row("ipndm.ipndm", flows=True),
-        "ipndm_v": _Row("ipndm.ipndm_v", flows=True),
-        "deis": _Row("deis.deis", flows=True),
-        "res_multistep": _Row("res_multistep.res_multistep", flows=True),
+        "ipndm": _Row("ipndm.ipndm"),
+        "ipndm_v": _Row("ipndm.ipndm_v"),
+        "deis": _Row("deis.deis"),
+        "res_multistep": _Row("res_multistep.res_multistep"),
         "res_multistep_cfg_pp": _Row("res_multistep.res_multistep_cfg_pp"),
         "res_multistep_ancestral": _Row("res_multistep.res_multistep", {"eta": 1.0}),
         "res_multistep_ancestral_cfg_pp": _Row("res_multistep.res_multistep_cfg_pp", {"eta": 1.0}),
-        "gradient_estimation": _Row("gradient_estimation.gradient_estimation", flows=True),
+        "gradient_estimation": _Row("gradient_estimation.gradient_estimation"),
         "gradient_estimation_cfg_pp": _Row("gradient_estimation.gradient_estimation_cfg_pp"),
         "er_sde": _Row("er_sde.er_sde"),
         "seeds_2": _Row("seeds.seeds_2", calls=_TWO),
@@ -108,7 +106,7 @@ SAMPLERS: Final[LazyTable[_Row, Sampler]] = LazyTable(
         "sa_solver": _Row("sa_solver.sa_solver", looks_ahead=True),
         "sa_solver_pece": _Row("sa_solver.sa_solver", {"use_pece": True}, calls=_Calls(2, first=1), looks_ahead=True),
         # DDIM at eta 0 (Song et al. 2021) is Euler's method in sigma: Karras et al. 2022, appendix C.
-        "ddim": _Row("euler.euler", fresh_inpaint_noise=True, flows=True),
+        "ddim": _Row("euler.euler", fresh_inpaint_noise=True),
         "uni_pc": _Row("uni_pc.uni_pc", discard_penultimate=True, looks_ahead=True),
         "uni_pc_bh2": _Row("uni_pc.uni_pc", {"variant": "bh2"}, discard_penultimate=True, looks_ahead=True),
     },

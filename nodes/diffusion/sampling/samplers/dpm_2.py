@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.sampling.denoiser import EXPLODING
 from weft.nodes.diffusion.sampling.noise import NoiseSource
-from weft.nodes.diffusion.sampling.samplers.ancestral import ancestral_step
+from weft.nodes.diffusion.sampling.samplers.ancestral import ancestral_step, flow_step
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Report, State
 
 
@@ -42,18 +43,23 @@ def dpm_2_ancestral(
     s_noise: float = 1.0,
 ) -> Tensor:
     """dpm_2 to sigma_down, then fresh noise (Ho et al. 2020). Two evaluations a step. Remembers nothing."""
+    flow = model.sampling.process is not EXPLODING
     for i in steps:
         denoised = model(x, sigmas[i])
         report(i, x, denoised)
         d = (x - denoised) / sigmas[i]
-        sigma_down, sigma_up = ancestral_step(sigmas[i], sigmas[i + 1], eta)
+        kept: Tensor | float = 1.0
+        if flow:
+            sigma_down, kept, sigma_up = flow_step(sigmas[i], sigmas[i + 1], eta)
+        else:
+            sigma_down, sigma_up = ancestral_step(sigmas[i], sigmas[i + 1], eta)
         if sigma_down == 0:
             x = x + d * (sigma_down - sigmas[i])
             continue
         sigma_mid = _midpoint(sigmas[i], sigma_down)
         x_2 = x + d * (sigma_mid - sigmas[i])
         d_2 = (x_2 - model(x_2, sigma_mid)) / sigma_mid
-        x = x + d_2 * (sigma_down - sigmas[i]) + noise(i, sigmas[i], sigmas[i + 1]) * (s_noise * sigma_up)
+        x = kept * (x + d_2 * (sigma_down - sigmas[i])) + noise(i, sigmas[i], sigmas[i + 1]) * (s_noise * sigma_up)
     return x
 
 

@@ -12,10 +12,12 @@ from weft.nodes.diffusion.errors import DiffusionError, nearest
 from weft.nodes.diffusion.sampling.noise import NoiseSource
 from weft.nodes.diffusion.sampling.samplers.ancestral import ancestral_step
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Report, State
+from weft.nodes.diffusion.sampling.samplers.log_snr import in_log_snr
 
 SOLVER_TYPES = ("midpoint", "heun")
 
 
+@in_log_snr
 def dpmpp_sde(
     model: GuidedDenoiser,
     x: Tensor,
@@ -54,6 +56,7 @@ def dpmpp_sde(
     return x
 
 
+@in_log_snr
 def dpmpp_2m_sde(
     model: GuidedDenoiser,
     x: Tensor,
@@ -99,6 +102,7 @@ def dpmpp_2m_sde(
     return x
 
 
+@in_log_snr
 def dpmpp_3m_sde(
     model: GuidedDenoiser,
     x: Tensor,

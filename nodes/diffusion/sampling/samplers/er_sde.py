@@ -10,6 +10,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError, nearest
 from weft.nodes.diffusion.sampling.noise import NoiseSource
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Report, State
+from weft.nodes.diffusion.sampling.samplers.log_snr import in_log_snr
 
 POINTS = 200
 
@@ -21,6 +22,7 @@ NOISE_SCALERS: Mapping[str, Callable[[Tensor, float], Tensor]] = {
 }
 
 
+@in_log_snr
 def er_sde(
     model: GuidedDenoiser,
     x: Tensor,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from weft.nodes.diffusion.sampling.denoiser import EXPLODING
 from weft.nodes.diffusion.sampling.noise import NoiseSource
-from weft.nodes.diffusion.sampling.samplers.ancestral import ancestral_step
+from weft.nodes.diffusion.sampling.samplers.ancestral import ancestral_step, flow_step
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Report, State
 
 
@@ -34,9 +35,15 @@ def euler_ancestral(
     s_noise: float = 1.0,
 ) -> Tensor:
     """Euler to sigma_down, then fresh noise: Ho et al. 2020's ancestral sampling in sigma. Remembers nothing."""
+    flow = model.sampling.process is not EXPLODING
     for i in steps:
         denoised = model(x, sigmas[i])
         report(i, x, denoised)
+        if flow and sigmas[i + 1] > 0:
+            sigma_down, kept, sigma_up = flow_step(sigmas[i], sigmas[i + 1], eta)
+            x = denoised + (sigma_down / sigmas[i]) * (x - denoised)
+            x = kept * x + noise(i, sigmas[i], sigmas[i + 1]) * (s_noise * sigma_up)
+            continue
         sigma_down, sigma_up = ancestral_step(sigmas[i], sigmas[i + 1], eta)
         if sigma_down == 0:
             x = denoised
@@ -50,11 +57,12 @@ def euler_cfg_pp(
     model: GuidedDenoiser, x: Tensor, sigmas: Tensor, steps: range, noise: NoiseSource, state: State, report: Report
 ) -> Tensor:
     """Euler with CFG++: the noise that is put back is the unguided one. Remembers nothing."""
+    signal = model.sampling.process.signal
     for i in steps:
         denoised, uncond = model.with_uncond(x, sigmas[i])
         report(i, x, denoised)
-        d = (x - uncond) / sigmas[i]
-        x = denoised + d * sigmas[i + 1]
+        d = (x - signal(sigmas[i]) * uncond) / sigmas[i]
+        x = signal(sigmas[i + 1]) * denoised + d * sigmas[i + 1]
     return x
 
 
@@ -71,12 +79,16 @@ def euler_ancestral_cfg_pp(
     s_noise: float = 1.0,
 ) -> Tensor:
     """euler_cfg_pp to sigma_down, then fresh noise. Remembers nothing."""
+    signal = model.sampling.process.signal
     for i in steps:
         denoised, uncond = model.with_uncond(x, sigmas[i])
         report(i, x, denoised)
-        sigma_down, sigma_up = ancestral_step(sigmas[i], sigmas[i + 1], eta)
-        d = (x - uncond) / sigmas[i]
-        x = denoised + d * sigma_down
+        before, after = signal(sigmas[i]), signal(sigmas[i + 1])
+        # By the ratio of noise to signal, which pure noise has none of.
+        sigma_down, sigma_up = ancestral_step(sigmas[i] / before, sigmas[i + 1] / after, eta)
+        sigma_down, sigma_up = sigma_down * after, sigma_up * after
+        d = (x - before * uncond) / sigmas[i]
+        x = after * denoised + d * sigma_down
         if sigmas[i + 1] > 0:
             x = x + noise(i, sigmas[i], sigmas[i + 1]) * (s_noise * sigma_up)
     return x

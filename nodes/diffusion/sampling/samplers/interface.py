@@ -60,7 +60,6 @@ class Sampler:
         that a run cannot be cut in two. It reports the step of the schedule whose noise level it has come to.
     looks_ahead: what it does in a step depends on levels of its schedule beyond the end of that step, by its solver or
         its noise: states on the way to two different ends differ. None where nobody has said: nothing may rely on it.
-    flows: it solves flows, too: it knows nothing of x but dx/dsigma = (x - denoised) / sigma, and adds no noise.
     name: that of SAMPLERS; empty for a solver with options of its own.
     """
 
@@ -70,7 +69,6 @@ class Sampler:
     fresh_inpaint_noise: bool = False
     own_steps: bool = False
     looks_ahead: bool | None = None
-    flows: bool = False
     name: str = ""
 
     def sample(self, *args: Any, **options: Any) -> Tensor:

@@ -20,5 +20,5 @@ def lcm(
         report(i, x, denoised)
         x = denoised
         if sigmas[i + 1] > 0:
-            x = x + sigmas[i + 1] * noise(i, sigmas[i], sigmas[i + 1])
+            x = model.sampling.noised(x, noise(i, sigmas[i], sigmas[i + 1]), sigmas[i + 1])
     return x

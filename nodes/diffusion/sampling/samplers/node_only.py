@@ -53,5 +53,5 @@ def lcm_upscale(
         if i < len(scales):
             x = resize(x, round(width * scales[i]), round(height * scales[i]), upscale_method)
         if sigmas[i + 1] > 0:
-            x = x + sigmas[i + 1] * noise.like(x)
+            x = model.sampling.noised(x, noise.like(x), sigmas[i + 1])
     return x

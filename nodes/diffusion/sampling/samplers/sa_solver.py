@@ -8,8 +8,10 @@ from torch import Tensor
 
 from weft.nodes.diffusion.sampling.noise import NoiseSource
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Report, State
+from weft.nodes.diffusion.sampling.samplers.log_snr import in_log_snr
 
 
+@in_log_snr
 def sa_solver(
     model: GuidedDenoiser,
     x: Tensor,

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from weft.nodes.diffusion.sampling.noise import NoiseSource
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Report, State
+from weft.nodes.diffusion.sampling.samplers.log_snr import in_log_snr
 
 
+@in_log_snr
 def seeds_2(
     model: GuidedDenoiser,
     x: Tensor,
@@ -48,6 +50,7 @@ def seeds_2(
     return x
 
 
+@in_log_snr
 def seeds_3(
     model: GuidedDenoiser,
     x: Tensor,
