@@ -352,7 +352,8 @@ def embeddings_of(context: RunContext) -> EmbeddingLookup:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
 
     folders, lenient = context.folders, context.settings.missing_embeddings == "warn"
-    return EmbeddingLookup(folders.embedding, None if lenient else folders.missing_embedding)
+    refusal = None if lenient else folders.missing_embedding
+    return EmbeddingLookup(folders.embedding, refusal, tuple(folders.folders("tokenizers")))
 
 
 class Placement(NamedTuple):

@@ -17,7 +17,7 @@ from weft.engine.links import Link
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.sockets import Float, Int
 from weft.engine.standins import Nodes, StandIn
-from weft.nodes.diffusion.families import release_meant
+from weft.nodes.diffusion.families import release_meant, release_title
 
 BASE = SHIPPED / "checkpoints" / "weft-tiny.safetensors"
 _SHIPPED = {
@@ -32,7 +32,6 @@ _NOUNS = {
     "text_encoders": "a small text encoder", "loras": "a small LoRA", "controlnet": "a small ControlNet",
     "embeddings": "an embedding", "clip_vision": "a small vision model",
 }  # fmt: skip
-_TITLES = {"sd1": "SD 1.x", "sd2": "SD 2.x", "sdxl": "SDXL", "sdxl_refiner": "the SDXL refiner"}
 
 SIDE, FULL_SIDE, STEPS, FRAMES = 128, 512, 4, 5
 """The longer side of a small workflow's pictures, that of a drawn one at full size, the most steps, and frames."""
@@ -75,7 +74,7 @@ class SmallModels:
         from safetensors.torch import save
 
         plain = {key: value.contiguous() for key, value in tensors.items()}
-        return StandIn(save(plain), f"{_NOUNS[kind]} for {_TITLES[release]}")
+        return StandIn(save(plain), f"{_NOUNS[kind]} for {release_title(release)}")
 
     def _input(self, name: str) -> StandIn | None:
         side, ending = FULL_SIDE if self.full else SIDE, name.lower().rpartition(".")[2]

@@ -211,10 +211,10 @@ def test_without_its_family_a_file_is_refused(folder: Path, video: LoadedCheckpo
 
 
 def test_what_no_family_claims_is_named() -> None:
-    flux = ["double_blocks.0.img_attn.norm.key_norm.scale"]
-    assert foreign(flux) == foreign(flux, BOTH) == "a FLUX model"
-    assert foreign(["toy.mix.weight", *flux]) == "a FLUX model"
-    assert foreign(["toy.mix.weight", *flux], BOTH) == ""
+    other = ["double_stream_blocks.0.block.attn1.to_q.weight"]
+    assert foreign(other) == foreign(other, BOTH) == "a HiDream model"
+    assert foreign(["toy.mix.weight", *other]) == "a HiDream model"
+    assert foreign(["toy.mix.weight", *other], BOTH) == ""
 
 
 def test_functions_around_guidance_work_in_every_family(video: LoadedCheckpoint) -> None:

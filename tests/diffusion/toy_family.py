@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.protocol import Fed, FileShapes, Places, Read
+from weft.nodes.diffusion.families.protocol import Fed, FileShapes, LoraPlace, Places, Read
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
@@ -207,9 +207,9 @@ class ToyKind:
         """See Kind."""
         return {name: name for name in self.model_part().landings}
 
-    def lora_names(self, modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+    def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
-        return ((f"toy_model.{module}", module) for module in modules)
+        return (LoraPlace(f"toy_model.{module}", module) for module in modules)
 
     def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
         """See Kind."""
@@ -224,11 +224,16 @@ class ToyFamily:
     """See Family."""
 
     title = "Toy"
+    releases: Mapping[str, str] = {}
     clip_types = ("toy",)
 
     def claims(self, names: Iterable[str]) -> bool:
         """See Family."""
         return any(name.startswith(PREFIX) for name in names)
+
+    def release_in(self, shapes: FileShapes) -> str:
+        """See Family."""
+        return self.title if self.claims(shapes) else ""
 
     def renamed(self, file: Weights) -> Weights:
         """See Family."""

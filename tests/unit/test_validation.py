@@ -551,8 +551,8 @@ def test_a_list_says_which_choice_was_meant_and_where_all_stand(registry: Regist
     ("class_type", "name", "value"),
     [
         ("HighRes-Fix Script", "latent_upscaler", "ttl_nn.SD 1.x"),
-        ("CLIPLoader", "type", "wan"),
-        ("DualCLIPLoader", "type", "flux"),
+        ("CLIPLoader", "type", "mochi"),
+        ("DualCLIPLoader", "type", "hunyuan_video"),
         ("ModelSamplingContinuousEDM", "sampling", "cosmos_rflow"),
     ],
 )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.flux import Flux
 from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
 from weft.nodes.diffusion.families.sd import StableDiffusion
 
@@ -29,18 +30,24 @@ __all__ = [
     "recognise_vae",
     "release_in",
     "release_meant",
+    "release_title",
     "renamed",
     "renamed_controlnet",
     "renamed_vae",
     "small_file",
 ]
 
-FAMILIES: tuple[Family, ...] = (StableDiffusion(),)
+FAMILIES: tuple[Family, ...] = (Flux(), StableDiffusion())
 
 
 def release_meant(name: str, families: Sequence[Family] = FAMILIES) -> str:
     """The release that a file is of by its name; empty for a family that is not here."""
     return next((release for family in families if (release := family.release_meant(name))), "")
+
+
+def release_title(release: str, families: Sequence[Family] = FAMILIES) -> str:
+    """How people call a release that `release_meant` gives."""
+    return next((family.releases[release] for family in families if release in family.releases), release)
 
 
 def small_file(

@@ -36,6 +36,10 @@ def _known(title: str, *groups: str) -> KnownFile:
     return KnownFile(title, tuple(tuple(f".{mark}" for mark in group.split()) for group in groups))
 
 
+# What families of Weft's own have in these tables, by the titles there.
+FLUX = "FLUX"
+FLUX_LORA = "FLUX, Chroma or HunyuanVideo"
+T5 = "a T5 text encoder (for FLUX, Stable Diffusion 3, ...)"
 # Networks that are none of Stable Diffusion 1.x to XL, the particular before the general.
 OTHER_FAMILIES = (
     _known("Chroma Radiance", "distilled_guidance_layer. nerf_final_layer_conv."),
@@ -44,7 +48,7 @@ OTHER_FAMILIES = (
     _known("HunyuanVideo", "txt_in.individual_token_refiner.", "context_embedder.token_refiner."),
     _known("HiDream", "double_stream_blocks."),
     _known("FLUX.2", "double_stream_modulation_img."),
-    _known("FLUX", "double_blocks.", "single_transformer_blocks."),
+    _known(FLUX, "double_blocks.", "single_transformer_blocks."),
     _known("Stable Diffusion 3", "joint_blocks.", "transformer_blocks.0.attn.add_q_proj pos_embed.proj."),
     _known("Qwen-Image", "txt_norm. transformer_blocks.", "transformer_blocks.0.img_mod."),
     _known("AuraFlow", "double_layers.", "cond_seq_linear.", "joint_transformer_blocks. single_transformer_blocks."),
@@ -68,7 +72,7 @@ OTHER_FAMILIES = (
     _known("Stable Video Diffusion", "time_stack.", "temporal_transformer_blocks."),
 )
 _OTHER_NAMES = (
-    ("FLUX", r"flux|kontext|t5xxl|t5[-_]?xxl"),
+    (FLUX, r"flux|kontext|t5xxl|t5[-_]?xxl"),
     ("Chroma", r"chroma"),
     ("Stable Diffusion 3", r"sd_?3|stable[-_. ]?diffusion[-_. ]?3"),
     ("Wan", r"(?<![a-z])wan(?![a-z])|wan_?2|umt5"),
@@ -98,7 +102,7 @@ _OTHER_VAES = (
 )
 _OTHER_TEXT = (
     _known("a UMT5 text encoder (for Wan)", "encoder.block.1.layer.0.SelfAttention.relative_attention_bias."),
-    _known("a T5 text encoder (for FLUX, Stable Diffusion 3, ...)", "encoder.block.0.layer.0.SelfAttention."),
+    _known(T5, "encoder.block.0.layer.0.SelfAttention."),
     _known("a Gemma text encoder (for Lumina Image 2, ...)", "model.layers.0.pre_feedforward_layernorm."),
     _known(
         "a language model as text encoder (Qwen, Llama, ..., for Qwen-Image, Z-Image, HiDream, ...)",
@@ -119,7 +123,7 @@ _OTHER_LAYERS = (
     _known("Chroma", "distilled.guidance.layer."),
     _known("HunyuanVideo", "txt.in.individual.token.refiner."),
     _known("HiDream", "double.stream.blocks."),
-    _known("FLUX, Chroma or HunyuanVideo", "double.blocks.", "single.transformer.blocks.", "single.blocks."),
+    _known(FLUX_LORA, "double.blocks.", "single.transformer.blocks.", "single.blocks."),
     _known("Stable Diffusion 3", "joint.blocks.", "ff.context."),
     _known("Qwen-Image", "img.mlp.", "img.mod.", "attn.add.k.proj."),
     _known("AuraFlow", "double.layers."),

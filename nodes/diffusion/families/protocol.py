@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
+    from weft.nodes.diffusion.weights.landings import Landing
     from weft.nodes.diffusion.weights.memory import DeviceMemory
     from weft.nodes.diffusion.weights.networks import Part
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
@@ -41,6 +42,19 @@ class Places(NamedTuple):
     patched: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     channels: int = 0
+
+
+class LoraPlace(NamedTuple):
+    """Where a layer of a LoRA file goes: `name` in the file, `module` in the network.
+
+    A layer of another form than the module's weight, or of several modules at once, has a place for each of them.
+    landings: then of the weight that it is made for; at: of this module among them.
+    """
+
+    name: str
+    module: str
+    landings: tuple[Landing, ...] = ()
+    at: int = 0
 
 
 class Fed(NamedTuple):
@@ -194,8 +208,8 @@ class Kind(Protocol):
     def may_differ(self) -> Collection[str]:
         """Parameters whose shapes differ between models of one name: a merge leaves those of the first as they are."""
 
-    def lora_names(self, modules: Iterable[str]) -> Iterator[tuple[str, str]]:
-        """(a name that a LoRA file may give to a module of the network, the module), for each name of each module."""
+    def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
+        """Where the layers of a LoRA file go, for each name that it may give to a layer."""
 
     def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
         """What a checkpoint with this network, text encoders and VAE holds and says, title: that it is called.
@@ -284,6 +298,10 @@ class Family(Protocol):
     @property
     def title(self) -> str:
         """How people call the models of this family, as "Stable Diffusion 1.x, 2.x and XL"."""
+
+    @property
+    def releases(self) -> Mapping[str, str]:
+        """Its releases, as `release_meant` and `small_file` name them, and how people call each."""
 
     @property
     def clip_types(self) -> tuple[str, ...]:

@@ -44,8 +44,9 @@ def model_layers(model: ModelLike) -> Iterator[tuple[str, str]]:
     """(a layer's name in a LoRA, the key of its weight), of a MODEL."""
     names = model.kind.names()
     modules = [name.removesuffix(".weight") for name in names if name.endswith(".weight")]
-    for layer, module in model.kind.lora_names(modules):
-        yield layer, MODEL_PREFIX + names[f"{module}.weight"]
+    for place in model.kind.lora_names(modules):
+        if not place.landings:
+            yield place.name, MODEL_PREFIX + names[f"{place.module}.weight"]
 
 
 def clip_layers(clip: ClipNames) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +50,30 @@ class EncoderSpec(Protocol):
         """Whether the final layer norm is applied to a layer's output: SD1 and SD2 yes, SDXL no."""
 
 
+class PromptEncoder(Protocol):
+    """What reads prompts: one of the text encoders of a CLIP."""
+
+    @property
+    def name(self) -> str:
+        """By which conditioning nodes, LoRAs and packs know it: "clip_l", "t5xxl"."""
+
+    @property
+    def network(self) -> PatchedNetwork:
+        """Its weights."""
+
+    def read(self, text: str, embeddings: EmbeddingLookup | None, warn: Warn = python_warning) -> list[Chunk]:
+        """A prompt as it reads it: at least one chunk of tokens."""
+
+    def filler(self) -> Chunk | None:
+        """The chunk that brings a shorter prompt to the length of another encoder's; None where it keeps its own."""
+
+    def encode(self, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, Tensor | None]:
+        """cond [1,T,C] and pooled [1,P], float32 on the CPU. layer: as Clip's."""
+
+    def exported(self) -> Exported:
+        """What a file of it alone holds. Raises DiffusionError where it has no such file."""
+
+
 @dataclass(frozen=True)
 class TextEncoder:
     """A CLIP text tower: transformers' CLIPTextModel, or ...WithProjection, whose pooled output is then projected."""
@@ -67,6 +91,18 @@ class TextEncoder:
     def exported(self) -> Exported:
         """What a file of it alone holds. Raises DiffusionError where it has no such file."""
         raise DiffusionError(f"how the text encoder {self.name!r} was built is not known: {self.spec!r}")
+
+    def read(self, text: str, embeddings: EmbeddingLookup | None, warn: Warn = python_warning) -> list[Chunk]:
+        """See PromptEncoder."""
+        return tokenize(text, self, embeddings, warn)
+
+    def filler(self) -> Chunk:
+        """See PromptEncoder."""
+        return pad_chunk([], self.spec.pad_token)
+
+    def encode(self, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, Tensor | None]:
+        """See PromptEncoder."""
+        return encode_chunks(self, chunks, layer)
 
 
 class PromptHooks(Protocol):
@@ -91,7 +127,7 @@ class Clip(ClipNames):
 
     def __init__(
         self,
-        encoders: tuple[TextEncoder, ...],
+        encoders: tuple[PromptEncoder, ...],
         embeddings: EmbeddingLookup | None = None,
         layer: int | None = None,
         hooks: PromptHooks | None = None,
@@ -131,7 +167,7 @@ class Clip(ClipNames):
             if name not in names:
                 raise DiffusionError(f"no text encoder {name!r} among {names}{nearest(name, names)}")
         encoders = tuple(
-            replace(encoder, network=encoder.network.with_patches(patches.get(encoder.name, {}), strength))
+            _with_network(encoder, encoder.network.with_patches(patches.get(encoder.name, {}), strength))
             for encoder in self.encoders
         )
         return type(self)(encoders, self.embeddings, self.layer, self.hooks)
@@ -176,12 +212,12 @@ class Clip(ClipNames):
 
     def chunks(self, text: str, warn: Warn = python_warning) -> list[list[Chunk]]:
         """A prompt as each encoder reads it."""
-        return [tokenize(text, encoder, self.embeddings, warn) for encoder in self.encoders]
+        return [encoder.read(text, self.embeddings, warn) for encoder in self.encoders]
 
     def replaced(self, name: str, network: PatchedNetwork) -> None:
         """See ClipNames."""
         self.encoders = tuple(
-            replace(encoder, network=network) if encoder.name == name else encoder for encoder in self.encoders
+            _with_network(encoder, network) if encoder.name == name else encoder for encoder in self.encoders
         )
 
     def encode_each(self, texts: Mapping[str, str], warn: Warn = python_warning) -> Conditioning:
@@ -193,14 +229,13 @@ class Clip(ClipNames):
         names = [encoder.name for encoder in self.encoders]
         if sorted(texts) != sorted(names):
             raise DiffusionError(f"texts for {sorted(texts)}, expected one for each of {sorted(names)}")
-        prompts = [tokenize(texts[encoder.name], encoder, self.embeddings, warn) for encoder in self.encoders]
+        prompts = [encoder.read(texts[encoder.name], self.embeddings, warn) for encoder in self.encoders]
         longest = max(map(len, prompts))
-        return self.encode_tokens(
-            [
-                chunks + [pad_chunk([], encoder.spec.pad_token)] * (longest - len(chunks))
-                for encoder, chunks in zip(self.encoders, prompts, strict=True)
-            ]
-        )
+        for encoder, chunks in zip(self.encoders, prompts, strict=True):
+            filler = encoder.filler()
+            if filler is not None:
+                chunks += [filler] * (longest - len(chunks))
+        return self.encode_tokens(prompts)
 
     def hooked(self, encode: Callable[[Clip], Conditioning]) -> Conditioning:
         """What `encode` makes of this CLIP as its hooks change it; of itself without any."""
@@ -212,9 +247,7 @@ class Clip(ClipNames):
 
     @torch.inference_mode()
     def _encoded(self, prompts: list[list[Chunk]]) -> Conditioning:
-        results = [
-            encode_chunks(encoder, chunks, self.layer) for encoder, chunks in zip(self.encoders, prompts, strict=True)
-        ]
+        results = [encoder.encode(chunks, self.layer) for encoder, chunks in zip(self.encoders, prompts, strict=True)]
         return self.joined(results)
 
     def joined(self, results: Sequence[tuple[Tensor, Tensor | None]]) -> Conditioning:
@@ -228,6 +261,10 @@ class Clip(ClipNames):
         return [[cond, {"pooled_output": results[-1][1]}]]
 
 
+def _with_network(encoder: PromptEncoder, network: PatchedNetwork) -> PromptEncoder:
+    return replace(cast("Any", encoder), network=network)  # type: ignore[no-any-return]  # all are dataclasses
+
+
 def tokenize(
     text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None, warn: Warn = python_warning
 ) -> list[Chunk]:
@@ -235,8 +272,27 @@ def tokenize(
     return chunk(read_groups(text, encoder, embeddings, warn), encoder.spec.pad_token)
 
 
-def read_groups(text: str, encoder: TextEncoder, embeddings: EmbeddingLookup | None, warn: Warn) -> list[list[Token]]:
-    """The groups of tokens of a prompt: one for each weight segment, and one for each embedding within it."""
+class Embeds(Protocol):
+    """A text encoder, as what reads embeddings knows it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def width(self) -> int: ...
+
+
+def read_groups(
+    text: str,
+    encoder: Embeds,
+    embeddings: EmbeddingLookup | None,
+    warn: Warn,
+    encode: Callable[[str], list[int]] = encode,
+) -> list[list[Token]]:
+    """The groups of tokens of a prompt: one for each weight segment, and one for each embedding within it.
+
+    encode: the ids of a text, without marks; by default CLIP's.
+    """
     groups: list[list[Token]] = []
     for segment, weight in parse_weights(text):
         for piece in split_mentions(segment, embeddings):
@@ -350,7 +406,7 @@ def _embed(table: nn.Embedding, chunks: list[Chunk]) -> Tensor:
     return embedded
 
 
-def _vectors(mention: Mention, encoder: TextEncoder, warn: Warn) -> list[Tensor]:
+def _vectors(mention: Mention, encoder: Embeds, warn: Warn) -> list[Tensor]:
     """The vectors of an embedding; none where there is no such file.
 
     Those of another width count as tokens here, and are left out when they would be encoded: left-over SD1.x embeddings

@@ -18,14 +18,16 @@ MARK = "embedding:"
 
 @dataclass(frozen=True)
 class EmbeddingLookup:
-    """Where the embeddings of prompts are.
+    """Where the files are that prompts need: embeddings, and tokenizers that no package brings.
 
     find: the name of an embedding, as a prompt writes it -> its file, or None.
     refusal: the error for a name that has no file; None where a prompt is read without it, and warned about.
+    tokenizers: folders, see t5_tokenizer.
     """
 
     find: Callable[[str], Path | None]
     refusal: Callable[[str], Exception] | None = None
+    tokenizers: tuple[Path, ...] = ()
 
     def __call__(self, name: str) -> Path | None:
         return self.find(name)

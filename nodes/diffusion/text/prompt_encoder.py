@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, nearest, python_warning
-from weft.nodes.diffusion.text.clip import CHUNK, Chunk, Token, chunk, encode_chunks, lay, read_groups
+from weft.nodes.diffusion.text.clip import CHUNK, Chunk, TextEncoder, Token, chunk, encode_chunks, lay, read_groups
 from weft.nodes.diffusion.text.names import TOKEN_NORMALIZATIONS, WEIGHT_INTERPRETATIONS
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.text.clip import Clip, Conditioning, TextEncoder
+    from weft.nodes.diffusion.text.clip import Clip, Conditioning
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
 
 MASK_TOKEN = 266  # what stands in the place of a word that is taken out
@@ -56,6 +56,8 @@ def _encoded(clip: Clip, text: str, normalization: str, interpretation: str, war
     parts, pooled = [], None
     with torch.inference_mode():
         for encoder in clip.encoders:
+            if not isinstance(encoder, TextEncoder):
+                raise DiffusionError(f"prompts of weights read so are for CLIP; {encoder.name} is another encoder")
             words = read_words(text, encoder, clip.embeddings, warn)
             if not plain:
                 _check_weights(words)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError, nearest
@@ -31,6 +33,18 @@ def third(index: int, tensor: Tensor) -> Tensor:
     return tensor[index * width : (index + 1) * width]
 
 
+def rows(start: int, stop: int, tensor: Tensor) -> Tensor:
+    """These rows of what a file has stored together: a view."""
+    return tensor[start:stop]
+
+
+def halves_swapped(tensor: Tensor) -> Tensor:
+    """Scale and shift of a modulation in the other order; twice is as it was."""
+    import torch
+
+    return torch.cat(list(reversed(tensor.chunk(2))))
+
+
 @dataclass(frozen=True)
 class Landing:
     """Where a stored tensor goes: the parameter's name, the change of form on the way (a view if possible), and back.
@@ -42,6 +56,11 @@ class Landing:
     change: Callable[[Tensor], Tensor] = as_stored
     back: Callable[[Tensor], Tensor] = as_stored
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the file stores just what the network has."""
+        return self.change is as_stored
+
 
 def as_landed(landings: Sequence[Landing], parameter: Callable[[str], Tensor]) -> Tensor:
     """The tensor that a file stores for these landings: `change` undone. parameter: gives a network's, by its name."""
@@ -51,6 +70,15 @@ def as_landed(landings: Sequence[Landing], parameter: Callable[[str], Tensor]) -
     import torch
 
     return torch.cat(pieces)
+
+
+def fused(sizes: Mapping[str, int]) -> tuple[Landing, ...]:
+    """Landings of a tensor in which several parameters stand below each other, each with so many rows."""
+    ends = list(itertools.accumulate(sizes.values()))
+    starts = [0, *ends]
+    return tuple(
+        Landing(target, partial(rows, start, end)) for target, start, end in zip(sizes, starts, ends, strict=False)
+    )
 
 
 class Shapes:

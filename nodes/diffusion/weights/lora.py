@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, PatchError
@@ -20,7 +21,9 @@ from weft.nodes.diffusion.weights.lora_names import canonical, is_of_text, text_
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip
+    from weft.nodes.diffusion.weights.landings import Landing
     from weft.nodes.diffusion.weights.lora_formats import LoraPatch
+    from weft.nodes.diffusion.weights.patched import Patch
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 UNET = "unet"
@@ -124,8 +127,10 @@ def apply_lora(
     Raises:
         PatchError: none of its layers for what was given fits.
     """
-    targets = dict(_targets(model, clip))
-    patches: dict[str, dict[str, LoraPatch]] = {}
+    targets: dict[str, list[tuple[str, Target]]] = {}
+    for name, network, target in _targets(model, clip):
+        targets.setdefault(name, []).append((network, target))
+    patches: dict[str, dict[str, Patch]] = {}
     matched: dict[str, str] = {}
     misfits: dict[str, str] = {}
     inert: dict[str, str] = {}
@@ -136,20 +141,19 @@ def apply_lora(
         if found is None:
             (left_out if (clip if is_of_text(layer) else model) is None else unmatched).append(layer)
             continue
-        network, module = found
         for leaf, part in _by_parameter(tensors).items():
-            parameter = getattr(module.owner, leaf, None)
-            name = f"{module.path}.{leaf}"
-            if parameter is None:
+            if not hasattr(found[0][1].owner, leaf) or getattr(found[0][1].owner, leaf) is None:
                 unmatched.extend(f"{layer}.{role}" for role in part)
                 continue
-            try:
-                patch = build_patch(layer, part, (lora.source, layer, leaf), parameter.shape)
-            except PatchError as error:
-                (inert if isinstance(error, Inert) else misfits)[layer] = str(error)
-                continue
-            patches.setdefault(network, {})[name] = patch
-            matched.setdefault(layer, f"{network}.{name}")
+            for network, target in found:
+                name = f"{target.path}.{leaf}"
+                try:
+                    patch = target.patch(layer, leaf, part, lora.source)
+                except PatchError as error:
+                    (inert if isinstance(error, Inert) else misfits)[layer] = str(error)
+                    continue
+                patches.setdefault(network, {})[name] = patch
+                matched.setdefault(layer, f"{network}.{name}")
     report = LoraReport(matched, tuple(unmatched), misfits, inert, tuple(left_out))
     if not matched and not inert and len(left_out) < len(lora.layers):
         raise PatchError(_nothing_fits(lora, report))
@@ -180,22 +184,84 @@ def _by_parameter(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]
 
 
 class Target(NamedTuple):
-    """A module that may be changed, and its name in its network."""
+    """A module that may be changed, and its name in its network.
+
+    pieces: where its layer has another form in LoRA files, or is one of several: landings of the file's weight, each
+    with its module; at: of this one.
+    """
 
     path: str
     owner: nn.Module
+    pieces: tuple[tuple[Landing, nn.Module], ...] = ()
+    at: int = 0
+
+    def patch(self, layer: str, leaf: str, tensors: Mapping[str, Tensor], source: Hashable) -> Patch:
+        """The patch that a layer's tensors spell for the weight or the bias. Raises PatchError."""
+        if not self.pieces:
+            return build_patch(layer, tensors, (source, layer, leaf), getattr(self.owner, leaf).shape)
+        shapes = [tuple(getattr(module, leaf).shape) for _, module in self.pieces]
+        stored = torch.cat(
+            [
+                landing.back(torch.empty(shape, device="meta"))
+                for (landing, _), shape in zip(self.pieces, shapes, strict=True)
+            ]
+        )
+        whole = build_patch(layer, tensors, (source, layer, leaf), stored.shape)
+        if len(self.pieces) > 1 and whole.dora is not None:
+            raise PatchError(
+                f"layer {layer!r} is a DoRA over {len(self.pieces)} layers at once, which is not supported"
+            )
+        return PiecePatch(whole, tuple(landing for landing, _ in self.pieces), tuple(shapes), self.at)
 
 
-def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, tuple[str, Target]]]:
-    """Every module with a weight, with the name of its network, under every name that a LoRA may give it."""
+@dataclass(frozen=True, eq=False)
+class PiecePatch:
+    """A layer's patch on one of the parameters that its weight is stored for.
+
+    landings, shapes: of all of them, in the order of the file; at: of this one.
+    """
+
+    whole: LoraPatch
+    landings: tuple[Landing, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    at: int
+
+    @property
+    def identity(self) -> Hashable:
+        """See Patch."""
+        return self.whole.identity, self.at
+
+    @property
+    def nbytes(self) -> int:
+        """See Patch: the factors are shared by the pieces."""
+        return self.whole.nbytes if self.at == 0 else 0
+
+    @property
+    def networks(self) -> tuple[()]:
+        """See Patch: none."""
+        return ()
+
+    def apply(self, weight: Tensor, strength: float) -> Tensor:
+        """See Patch. The others' rows do not matter to this one's."""
+        pieces = [weight if place == self.at else weight.new_zeros(shape) for place, shape in enumerate(self.shapes)]
+        stored = torch.cat([landing.back(piece) for landing, piece in zip(self.landings, pieces, strict=True)])
+        return self.landings[self.at].change(self.whole.apply(stored, strength))
+
+
+def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, str, Target]]:
+    """Every module with a weight under every name that a LoRA may give it: (the name, its network's name, it)."""
     if model is not None:
         modules = {target.path: target for target in _modules(model.network.base)}
-        for name, path in model.kind.lora_names(modules):
-            yield name, (UNET, modules[path])
+        for place in model.kind.lora_names(modules):
+            target = modules[place.module]
+            if place.landings:
+                owners = (modules[landing.target.rpartition(".")[0]].owner for landing in place.landings)
+                target = target._replace(pieces=tuple(zip(place.landings, owners, strict=True)), at=place.at)
+            yield place.name, UNET, target
     for index, encoder in enumerate(clip.encoders if clip is not None else ()):
         for target in _modules(encoder.network.base):
             for name in text_names(target.path, encoder.name, index):
-                yield name, (encoder.name, target)
+                yield name, encoder.name, target
 
 
 def _modules(network: nn.Module) -> Iterator[Target]:

@@ -30,6 +30,12 @@ class StableDiffusion:
     """See Family."""
 
     title = "Stable Diffusion 1.x, 2.x and XL"
+    releases: Mapping[str, str] = {
+        "sd1": "SD 1.x",
+        "sd2": "SD 2.x",
+        "sdxl": "SDXL",
+        "sdxl_refiner": "the SDXL refiner",
+    }
     clip_types = ("stable_diffusion", "sdxl")
 
     def claims(self, names: Iterable[str]) -> bool:
@@ -91,6 +97,8 @@ class StableDiffusion:
 
     def small_file(self, kind: str, name: str, release: str, base: Path) -> dict[str, Tensor] | None:
         """See Family."""
+        if release not in self.releases:
+            return None
         from weft.nodes.diffusion.families.sd.tiny import small_file
 
         return small_file(kind, name, release, base)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.protocol import Places
+from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.families.sd.encoder import SDTextEncoder
 from weft.nodes.diffusion.families.sd.export import stored_model
@@ -133,13 +133,13 @@ class SDKind:
         """See Kind: an inpainting UNet reads more channels."""
         return frozenset({"conv_in.weight"})
 
-    def lora_names(self, modules: Iterable[str]) -> Iterator[tuple[str, str]]:
+    def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
         names = self.names()
         for module in modules:
             original = names.get(f"{module}.weight")
             for name in unet_names(module, original and original.removesuffix(".weight")):
-                yield name, module
+                yield LoraPlace(name, module)
 
     def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
         """See Kind."""

@@ -99,7 +99,7 @@ def checkpoint_shapes(release_name: str, in_channels: int = 4) -> Shapes:
         if tower.projected is not False:
             config["projection_dim"] = width
         parts.append(text_part(replace(tower, config=config, projected=tower.projected is not False)))
-    return {key: shape for part in parts for key, shape in _shapes(part).items()}
+    return {key: shape for part in parts for key, shape in shapes_of(part).items()}
 
 
 def controlnet_shapes(checkpoint: Mapping[str, tuple[int, ...]]) -> Shapes:
@@ -110,7 +110,7 @@ def controlnet_shapes(checkpoint: Mapping[str, tuple[int, ...]]) -> Shapes:
     assert unet is not None
     taken = set(inspect.signature(ControlNetModel).parameters)
     net = {name: value for name, value in unet.unet.items() if name in taken} | _HINT
-    return _shapes(SDControlKind(unet.name, net, CONTROL, of_diffusers=False, is_difference=False).part())
+    return shapes_of(SDControlKind(unet.name, net, CONTROL, of_diffusers=False, is_difference=False).part())
 
 
 def lora_shapes(checkpoint: Mapping[str, tuple[int, ...]], rank: int = 4) -> Shapes:
@@ -197,7 +197,9 @@ def _towers(checkpoint: Mapping[str, Tensor]) -> list[str]:
     return [tower.prefix.removesuffix("text_model.") for tower in kind.text_encoders]
 
 
-def _shapes(part: Part) -> Shapes:
+def shapes_of(part: Part, prefix: str | None = None) -> Shapes:
+    """Key -> shape of a part in a file, behind its prefix or another one."""
     return {
-        part.prefix + key: tuple(as_landed(to, part.module.get_parameter).shape) for key, to in part.landings.items()
+        (part.prefix if prefix is None else prefix) + key: tuple(as_landed(to, part.module.get_parameter).shape)
+        for key, to in part.landings.items()
     }

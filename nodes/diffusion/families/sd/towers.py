@@ -63,17 +63,20 @@ def load_clip(
         got = " + ".join(found)
         names = ", ".join(Path(path).name for path in paths)
         raise CheckpointError(f"{names}: text encoders of type {clip_type!r} are {wanted}, got {got}")
-    encoders = []
-    for tower in towers:
-        path, file = found[tower.name]
-        with in_file(path, warn) as tell:
-            layout = "hf_whole" if Shapes(file.shapes, "text_model.") else "open_clip"
-            spec = read_tower(replace(tower, prefixes=("",), layout=layout), file.shapes, file.metadata)
-            part = text_part(spec)
-            check([part], file.shapes, tell, IGNORED)
-            fill(file, [part], {part.name: dtype})
-        encoders.append(SDTextEncoder(spec.name, PatchedNetwork(part.module, memory), spec))
-    return Clip(tuple(encoders), embeddings)
+    return Clip(tuple(open_tower(*found[tower.name], tower, memory, dtype, warn) for tower in towers), embeddings)
+
+
+def open_tower(
+    path: Path, file: Weights, tower: TextEncoderSpec, memory: DeviceMemory, dtype: torch.dtype, warn: Warn
+) -> SDTextEncoder:
+    """A text tower in a file of its own, its keys as `with_text_of_its_own` gives them. tower: a row of the table."""
+    with in_file(path, warn) as tell:
+        layout = "hf_whole" if Shapes(file.shapes, "text_model.") else "open_clip"
+        spec = read_tower(replace(tower, prefixes=("",), layout=layout), file.shapes, file.metadata)
+        part = text_part(spec)
+        check([part], file.shapes, tell, IGNORED)
+        fill(file, [part], {part.name: dtype})
+    return SDTextEncoder(spec.name, PatchedNetwork(part.module, memory), spec)
 
 
 def _tower_name(file: Weights) -> str:

@@ -63,14 +63,15 @@ class _Levels:
         sigmas = sigmas.clone()
         if sigmas[0] >= 1.0:
             sigmas[0] = sampling.percent_to_sigma(ALMOST_PURE_NOISE)
-        self.ratios = sigmas / (1.0 - sigmas)
+        # By the logarithm, as ComfyUI: ancestral steps between far levels carry each rounding on.
+        self.ratios = sigmas.logit().exp()
         self.sampling = sampling.exploded()
         self._of = dict(zip(self.ratios.tolist(), sigmas, strict=True))
 
     def sigma(self, ratio: Tensor) -> Tensor:
         """The level of the flow."""
         known = self._of.get(float(ratio))
-        return ratio / (1.0 + ratio) if known is None else known
+        return ratio.log().sigmoid() if known is None else known
 
     def signal(self, ratio: Tensor) -> Tensor:
         """The share of the latent in x there."""

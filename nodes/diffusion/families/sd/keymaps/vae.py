@@ -31,7 +31,8 @@ def vae_keymap(vae: Mapping[str, Any]) -> dict[str, str]:
     """
     channels = tuple(vae["block_out_channels"])
     layers, last = vae["layers_per_block"], len(channels) - 1
-    modules = [("quant_conv", "quant_conv"), ("post_quant_conv", "post_quant_conv")]
+    beside = ("quant_conv", "post_quant_conv")
+    modules = [(name, name) for name in beside if vae.get(f"use_{name}", True)]
     for half in ("encoder", "decoder"):
         modules += [(f"{half}.{old}", f"{half}.{new}") for old, new in _ENDS.items()]
         modules += _resnet(f"{half}.mid.block_1", f"{half}.mid_block.resnets.0", False)

@@ -1,0 +1,103 @@
+"""FLUX.1's text encoders: T5's rows are what the network reads, CLIP-L gives one vector for the whole prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import CheckpointError, Warn
+from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.sd.encoder import SDTextEncoder
+from weft.nodes.diffusion.families.sd.layouts import with_text_of_its_own
+from weft.nodes.diffusion.families.sd.networks import text_part
+from weft.nodes.diffusion.families.sd.releases import CLIP_L
+from weft.nodes.diffusion.families.sd.sizes import read_tower
+from weft.nodes.diffusion.families.sd.towers import open_tower
+from weft.nodes.diffusion.text.clip import Clip, Conditioning
+from weft.nodes.diffusion.text.t5 import IGNORED, TOKENIZER, T5TextEncoder, T5Use, t5_part
+from weft.nodes.diffusion.text.t5_tokenizer import ids_inside, ids_of
+from weft.nodes.diffusion.weights.landings import Shapes
+from weft.nodes.diffusion.weights.memory import DeviceMemory
+from weft.nodes.diffusion.weights.networks import Part, check, fill, in_file
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.protocol import FileShapes
+    from weft.nodes.diffusion.text.mentions import EmbeddingLookup
+
+T5_NAME = "t5xxl"
+T5_USE = T5Use(least=256)
+# Where the encoders stand in a checkpoint.
+_CLIP_L = replace(
+    CLIP_L,
+    prefixes=("text_encoders.clip_l.transformer.text_model.", "text_encoders.clip_l.transformer."),
+)
+_T5 = "text_encoders.t5xxl.transformer."
+
+
+class FluxClip(Clip):
+    """See Clip: of CLIP-L the pooled output counts, of T5 the rows."""
+
+    def joined(self, results: Sequence[tuple[Tensor, Tensor | None]]) -> Conditioning:
+        """See Clip."""
+        rows = next(cond for cond, pooled in results if pooled is None)
+        return [[rows, {"pooled_output": next(pooled for _, pooled in results if pooled is not None)}]]
+
+
+def text_parts(shapes: FileShapes) -> list[Part]:
+    """The text encoders of a checkpoint; none where it has not both."""
+    if not Shapes(shapes, _T5) or not any(Shapes(shapes, prefix) for prefix in _CLIP_L.prefixes):
+        return []
+    return [text_part(read_tower(_CLIP_L, shapes)), t5_part(T5_NAME, _T5, shapes)]
+
+
+def clip_of(networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> FluxClip:
+    """The CLIP socket over the networks of `text_parts`."""
+    clip_l = SDTextEncoder(_CLIP_L.name, networks[_CLIP_L.name], _CLIP_L)
+    return FluxClip((clip_l, t5_encoder(networks[T5_NAME], T5_USE, embeddings)), embeddings)
+
+
+def t5_encoder(
+    network: PatchedNetwork, use: T5Use, embeddings: EmbeddingLookup | None, file: Weights | None = None
+) -> T5TextEncoder:
+    """T5 as a text encoder, with the tokenizer of its file or, where that has none, the one that lies in a folder."""
+    if file is not None and TOKENIZER in file.shapes:
+        ids = ids_inside(file.tensor(TOKENIZER))
+    else:
+        ids = ids_of(() if embeddings is None else embeddings.tokenizers)
+    return T5TextEncoder(T5_NAME, network, use, ids)
+
+
+def open_t5(path: Path, file: Weights, memory: DeviceMemory, dtype: torch.dtype, warn: Warn) -> PatchedNetwork:
+    """T5 in a file of its own."""
+    with in_file(path, warn) as tell:
+        part = t5_part(T5_NAME, "", file.shapes)
+        check([part], file.shapes, tell, IGNORED)
+        fill(file, [part], {part.name: dtype})
+    return PatchedNetwork(part.module, memory)
+
+
+def load_clip(
+    paths: Sequence[Path],
+    *,
+    memory: DeviceMemory,
+    dtype: torch.dtype,
+    embeddings: EmbeddingLookup | None,
+    warn: Warn,
+) -> Clip:
+    """See Family."""
+    files = {path: WeightFile(path) for path in paths}
+    t5 = [path for path, file in files.items() if known.foreign(file.shapes) == known.T5]
+    others = [path for path in files if path not in t5]
+    if len(t5) != 1 or len(others) != 1:
+        names = ", ".join(path.name for path in paths)
+        raise CheckpointError(f"{names}: text encoders of type 'flux' are clip_l + t5xxl, got {len(t5)} T5")
+    clip_l = open_tower(others[0], with_text_of_its_own(files[others[0]]), CLIP_L, memory, dtype, warn)
+    rows = t5_encoder(open_t5(t5[0], files[t5[0]], memory, dtype, warn), T5_USE, embeddings, files[t5[0]])
+    return FluxClip((clip_l, rows), embeddings)

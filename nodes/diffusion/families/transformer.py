@@ -1,0 +1,102 @@
+"""What the diffusion transformers of several families share: how one is called as sampling does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.protocol import Fed
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.tally import evaluated
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.protocol import LatentRun, Steering
+
+
+class TransformerDenoiser(ABC):
+    """See Denoiser: a network over patches of a latent, in the number format of its parameters.
+
+    patch: sides of a patch, in elements. title: what errors call the model.
+    """
+
+    # Tokens have positions: a repeated one is another one.
+    context_repeats = 1
+    patch = 2
+
+    def __init__(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat, title: str) -> None:
+        parameter = next(network.parameters())
+        self.network = network
+        self.sampling = sampling
+        self.latent_format = latent_format
+        self.device = parameter.device
+        self.dtype = parameter.dtype
+        self.title = title
+
+    @property
+    def config(self) -> Any:
+        """Of the network, as diffusers keeps it."""
+        return self.network.config
+
+    @abstractmethod
+    def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
+        """See Denoiser."""
+
+    @abstractmethod
+    def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
+        """What the network gives for x, whose sides are whole patches, in its number format; timestep: [N] float32."""
+
+    def __call__(
+        self,
+        x: Tensor,
+        sigma: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor] | None = None,
+        options: Mapping[str, Any] | None = None,
+        *,
+        concat: Tensor | None = None,
+        control: Steering | None = None,
+    ) -> Tensor:
+        """See Denoiser."""
+        evaluated()
+        if control is not None:
+            raise DiffusionError(f"a ControlNet is on the prompt, and none here steers {self.title}")
+        height, width = x.shape[-2:]
+        scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
+        sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
+        output = self.output(wrapped(sample, self.patch), self._timestep(x, sigma), context, added or {})
+        return self.sampling.denoised(x, output[..., :height, :width].float(), sigma)
+
+    def _timestep(self, x: Tensor, sigma: Tensor) -> Tensor:
+        timestep = self.sampling.timestep(sigma)
+        return timestep.to(x.device) if sigma.dim() else torch.full((x.shape[0],), float(timestep), device=x.device)
+
+    def checked(self, context: Tensor, width: int, options: Mapping[str, Any]) -> Tensor:
+        """A context on the network's device. Raises DiffusionError for one that this model cannot read."""
+        if options.get("reference_latents"):
+            raise DiffusionError(
+                f"it carries pictures to edit (ReferenceLatent), which {self.title} does not read here"
+            )
+        if not isinstance(context, Tensor) or context.dim() != 3 or 0 in context.shape:
+            got = list(context.shape) if isinstance(context, Tensor) else type(context).__name__
+            raise DiffusionError(f"expected a tensor [batch, tokens, width], got {got}")
+        if context.shape[-1] != width:
+            raise DiffusionError(
+                f"its width is {context.shape[-1]}, {self.title} reads {width}: the prompt was encoded by the text "
+                "encoder of another model family"
+            )
+        return context.to(device=self.device, dtype=self.dtype)
+
+
+def wrapped(x: Tensor, patch: int) -> Tensor:
+    """x with its last two sides brought to multiples of a patch by what stands at their beginning, as ComfyUI does."""
+    height, width = x.shape[-2:]
+    below, beside = -height % patch, -width % patch
+    if below:
+        x = torch.cat([x, x[..., :below, :]], dim=-2)
+    return torch.cat([x, x[..., :beside]], dim=-1) if beside else x
