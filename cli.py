@@ -24,6 +24,8 @@ import typer
 
 from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.beginning import EPILOG as NEW_EPILOG
+from weft.engine.terminal.beginning import new
 from weft.engine.terminal.cache_commands import app as cache_app
 from weft.engine.terminal.diffing import EPILOG as DIFF_EPILOG
 from weft.engine.terminal.diffing import diff
@@ -472,6 +474,7 @@ def _require_device(settings: Settings) -> None:
             raise UsageError(str(error), hint=another_device(settings)) from error
 
 
+app.command("new", epilog=NEW_EPILOG)(new)
 app.command("sweep", epilog=SWEEP_EPILOG)(sweep_command(_require_device))
 
 

@@ -26,4 +26,5 @@ PACK = Pack(
     borrowed=BORROWED,
     stand_ins="weft.nodes.core.standins:STAND_INS",
     checkup="weft.nodes.core.checkup:CHECKUP",
+    templates="weft.nodes.templates:TEMPLATES",
 )

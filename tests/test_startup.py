@@ -93,6 +93,11 @@ def test_commands_that_only_look_load_nothing_heavy(arguments: tuple[str, ...], 
     assert HEAVY.isdisjoint(loaded(code, folder))
 
 
+def test_a_new_workflow_is_written_without_torch(folder: Path) -> None:
+    code = "from weft.cli import main\nassert main(['new', 'n', '--template', 'lora-switch']) == 0"
+    assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)
+
+
 def test_a_checkup_loads_nothing_heavy(folder: Path) -> None:
     code = "from weft.cli import main\nassert main(['doctor']) == 1  # the checkpoint is empty"
     assert HEAVY.isdisjoint(loaded(code, folder))

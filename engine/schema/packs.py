@@ -108,7 +108,8 @@ class Pack:
     `borrowed` are its classes that stand for those of a custom node pack, which come first where that pack is loaded.
     `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`), `stand_ins` what stands in for files
     that are not there, in runs that have the setting of that name on (`weft.engine.standins`). `checkup` is what
-    `weft doctor` asks (`weft.engine.checkup`).
+    `weft doctor` asks (`weft.engine.checkup`), `templates` where the mapping is of the workflows that `weft new` begins
+    with, by name (`weft.engine.templating`).
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
     process: of a type that has none, they are not. `gatherer` evaluates together what several runs ask for at once; it
     is found without a library. `name` is its entry point's.
@@ -128,6 +129,7 @@ class Pack:
     borrowed: frozenset[str] = frozenset()
     stand_ins: str = ""
     checkup: str = ""
+    templates: str = ""
     environment: Computes | str = ""
     codecs: Mapping[str, Codec | str] = field(default_factory=dict)
     gatherer: Callable[[Meet], Gatherer] | str = ""
@@ -151,7 +153,7 @@ class Pack:
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
     "instrument": str, "pictures": str, "imports": str, "borrowed": frozenset, "stand_ins": str, "codecs": Mapping,
-    "checkup": str,
+    "checkup": str, "templates": str,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version}
 
