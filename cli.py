@@ -1,8 +1,9 @@
-"""The command line: `weft run`, `plan`, `validate`, `convert`, `nodes`, `explain`.
+"""The command line: `weft run`, `plan`, `validate`, `convert`, `explain`.
 
-`weft test` is in engine/testing/app.py, `weft cache` in engine/terminal/cache_commands.py, `weft sweep` in
-engine/terminal/sweeps.py, `weft daemon` in engine/worker/commands.py. A `weft run` that a worker carries out does
-not come here (src/weft/__main__.py).
+Others stand in files of their own: `weft nodes` in engine/terminal/nodes.py, `weft schema` in
+engine/terminal/schemas.py, `weft sweep` in engine/terminal/sweeps.py, `weft cache` in
+engine/terminal/cache_commands.py, `weft test` in engine/testing/app.py, `weft daemon` in engine/worker/commands.py. A
+`weft run` that a worker carries out does not come here (src/weft/__main__.py).
 
 The only place that puts the parts together.
 
@@ -30,6 +31,8 @@ from weft.engine.terminal.cache_commands import app as cache_app
 from weft.engine.terminal.diffing import EPILOG as DIFF_EPILOG
 from weft.engine.terminal.diffing import diff
 from weft.engine.terminal.groups import ListingSettings
+from weft.engine.terminal.nodes import EPILOG as NODES_EPILOG
+from weft.engine.terminal.nodes import nodes_command
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
@@ -56,6 +59,8 @@ from weft.engine.terminal.options import (
     WorkflowsArgument,
     taking_settings,
 )
+from weft.engine.terminal.schemas import EPILOG as SCHEMA_EPILOG
+from weft.engine.terminal.schemas import schema_command
 from weft.engine.terminal.streams import stoppable
 from weft.engine.terminal.sweeps import EPILOG as SWEEP_EPILOG
 from weft.engine.terminal.sweeps import sweep_command
@@ -328,67 +333,8 @@ def convert(
                 raise UsageError(f"cannot write {file}: {error.strerror}") from error
 
 
-@app.command(
-    epilog="Examples:\n\nweft nodes lora\n\nweft nodes KSampler\n\nweft nodes --json > object_info.json\n\n"
-    "weft nodes --custom-nodes ~/ComfyUI/custom_nodes --packs"
-)
-@taking_settings("nodes", before="packs")
-def nodes(
-    context: typer.Context,
-    name: Annotated[
-        str | None,
-        typer.Argument(metavar="[NAME]", help="A class, by its name or title; or what names should contain."),
-    ] = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
-    packs: Annotated[
-        bool,
-        typer.Option("--packs", help="List the custom node packs instead: which loaded, which did not, and why."),
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Write ComfyUI's object_info form to stdout.")] = False,
-    *,
-    settings: Mapping[str, Any],
-) -> None:
-    """List the node classes, or describe one: its inputs with types, defaults, ranges and choices, and its outputs.
-
-    A name that no class has is searched for, in class names, titles and categories.
-    """
-    with answering(context.obj, as_json=as_json) as answer:
-        # Not weft.engine.api: a list of nodes needs no graph, and networkx takes a third of the time.
-        from weft.engine.custom_nodes import with_custom_nodes
-        from weft.engine.folders import Folders
-        from weft.engine.schema.registry import Registry
-        from weft.engine.settings import Settings, check_models
-        from weft.engine.terminal.catalogue import find, object_info, packs_table, page, table
-
-        if packs and name is not None:
-            raise UsageError(f"--packs lists packs, and {name!r} names a class", hint="leave one of them out")
-        registry = Registry.discover(answer.notice)
-        given = {"models": models or None, "input": input, **settings}
-        known = Settings.load(given, registry.packs.settings.values())
-        check_models(known)
-        folders = Folders(**{name: getattr(known, name) for name in ("models", "input", "output", "temp")})
-        # What --packs shows is no warning beside it.
-        registry, custom = with_custom_nodes(
-            registry, known, folders, (lambda message: None) if packs else answer.notice
-        )
-        if packs:
-            if as_json:
-                answer.document({"packs": [pack.to_json() for pack in custom]})
-            else:
-                for line in packs_table(custom):
-                    answer.out.line(*line)
-            return
-        if name is None:
-            found = [one for one in registry.schemas(answer.notice) if not one.internal]
-        else:
-            found = find(registry, name, answer.notice)
-        if as_json:
-            answer.document({one.class_type: object_info(one, folders) for one in found})
-        else:
-            only = registry.find(found[0].class_type) if name is not None and len(found) == 1 else None
-            for line in page(only, folders) if only is not None else table(found, grouped=answer.out.is_terminal):
-                answer.out.line(*line)
+app.command("nodes", epilog=NODES_EPILOG)(nodes_command)
+app.command("schema", epilog=SCHEMA_EPILOG)(schema_command)
 
 
 @app.command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from weft.engine.schema.packs import Pack, SelfTests
 from weft.nodes import NODES
+from weft.nodes.common import COMMON
 from weft.nodes.core.settings import PASSES, SAMPLING_VERSION, SETTINGS
 from weft.nodes.frontend import FRONTEND
 from weft.nodes.thirdparty import BORROWED
@@ -24,6 +25,7 @@ PACK = Pack(
     pictures="weft.nodes.diffusion.values.sheets",
     imports="weft.nodes.compat",
     borrowed=BORROWED,
+    common=COMMON,
     stand_ins="weft.nodes.core.standins:STAND_INS",
     checkup="weft.nodes.core.checkup:CHECKUP",
     templates="weft.nodes.templates:TEMPLATES",

@@ -13,6 +13,14 @@ from typing import Any, Protocol
 
 from weft.engine.schema.node import InputSpec
 
+EDITORS_OWN = frozenset(
+    {
+        "audioUI", "choose file to upload", "control_after_generate", "control_before_generate",
+        "speak_and_recognation", "upload", "video-preview",
+    }
+)  # fmt: skip
+"""What the editor adds to the inputs that a class declares: its buttons, players, previews and control words."""
+
 
 class NodeKind(Enum):
     """What becomes of a node: only NODE and UNKNOWN are ever in a prompt."""

@@ -106,6 +106,7 @@ class Pack:
     neither plain data nor a tensor, `instrument` is what measures tensors (`weft.engine.testing.instrument`),
     `imports` is the module that answers what custom nodes for ComfyUI import (`weft.engine.custom_nodes.records`).
     `borrowed` are its classes that stand for those of a custom node pack, which come first where that pack is loaded.
+    `common` are those that workflows use most, the commonest first: lists show them first.
     `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`), `stand_ins` what stands in for files
     that are not there, in runs that have the setting of that name on (`weft.engine.standins`). `checkup` is what
     `weft doctor` asks (`weft.engine.checkup`), `templates` where the mapping is of the workflows that `weft new` begins
@@ -127,6 +128,7 @@ class Pack:
     pictures: str = ""
     imports: str = ""
     borrowed: frozenset[str] = frozenset()
+    common: tuple[str, ...] = ()
     stand_ins: str = ""
     checkup: str = ""
     templates: str = ""
@@ -155,7 +157,7 @@ _PARTS: Mapping[str, type] = {
     "instrument": str, "pictures": str, "imports": str, "borrowed": frozenset, "stand_ins": str, "codecs": Mapping,
     "checkup": str, "templates": str,
 }  # fmt: skip
-_SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version}
+_SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version, "common": str}
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,11 @@ class Packs:
     def frontend(self) -> Frontend:
         """What all packs do in the browser."""
         return Frontend.of(pack.frontend for pack in self)
+
+    @cached_property
+    def common(self) -> tuple[str, ...]:
+        """The classes that workflows use most, the commonest first; of several packs, one after the other."""
+        return tuple(class_type for pack in self for class_type in pack.common)
 
     @cached_property
     def self_tests(self) -> SelfTests:

@@ -10,7 +10,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from weft.engine.errors import UsageError, Warn, did_you_mean, looked_in, one_line, python_warning
+from weft.engine.describing.catalogue import Catalogue, End
+from weft.engine.describing.examples import example_text
+from weft.engine.errors import UsageError, did_you_mean, looked_in, one_line
 from weft.engine.folders import Folders
 from weft.engine.schema.node import DescribedNode, InputSpec, NodeSchema, RunnableNode
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
@@ -21,29 +23,22 @@ if TYPE_CHECKING:
     from weft.engine.custom_nodes.records import CustomPack
 
 
-def find(registry: Registry, text: str, warn: Warn = python_warning) -> list[NodeSchema]:
-    """The class that is called so, by its class_type or its display name; else those that have the text in a name.
+def find(registry: Registry, catalogue: Catalogue, text: str) -> list[NodeSchema]:
+    """The class that is called so, by its class_type or its display name; else those that have the words, best first.
 
-    Raises UsageError where nothing has it; `warn` is told of faulty classes, which are not searched.
+    Raises UsageError where nothing has them.
     """
     if text in registry:
         return [registry[text]]
     fault, hint = registry.unknown(text)
     if text in set(registry):
         raise UsageError(fault, hint=hint)
-    wanted = text.casefold()
-    known = [one for one in registry.schemas(warn) if not one.internal]
-    called = [one for one in known if wanted in (one.class_type.casefold(), one.display_name.casefold())]
-    found = called or [one for one in known if any(wanted in name.casefold() for name in _names(one))]
+    found = catalogue.search(text)
     if not found:
-        near = did_you_mean(text, [name for one in known for name in (one.class_type, one.display_name)])
+        near = did_you_mean(text, [name for one in catalogue.schemas for name in (one.class_type, one.display_name)])
         hint = "; ".join(filter(None, (near or "weft nodes lists all", *registry.broken, HOW_CLASSES_GET_IN)))
         raise UsageError(f"no node class is called {text!r} or has it in a name", hint=hint)
     return found
-
-
-def _names(schema: NodeSchema) -> tuple[str, str, str]:
-    return schema.class_type, schema.display_name, schema.category
 
 
 def object_info(schema: NodeSchema, folders: Folders) -> dict[str, Any]:
@@ -56,13 +51,13 @@ def object_info(schema: NodeSchema, folders: Folders) -> dict[str, Any]:
 
 
 def table(schemas: Iterable[NodeSchema], *, grouped: bool = False) -> Iterator[Line]:
-    """One line a class: class_type, display name, category; sorted by category.
+    """One line a class, in the given order: class_type, display name, category.
 
     Grouped, for people, the category stands above its classes instead: so a line fits into 80 columns.
     """
-    rows = sorted((one.category, one.class_type, one.display_name) for one in schemas)
+    rows = [(one.category, one.class_type, one.display_name) for one in schemas]
     if grouped:
-        for category, classes in groupby(rows, key=itemgetter(0)):
+        for category, classes in groupby(sorted(rows), key=itemgetter(0)):
             yield [(category, "cyan")]
             for _, class_type, display_name in classes:
                 yield ["  ", (class_type, "bold"), f"  {display_name}" if display_name != class_type else ""]
@@ -109,8 +104,8 @@ def _facts(pack: CustomPack) -> Iterator[str]:
         yield f"asked for what Weft has not: {', '.join(pack.lacks)}"
 
 
-def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]:
-    """All there is to know of one class."""
+def page(node: RunnableNode | DescribedNode, folders: Folders, catalogue: Catalogue) -> Iterator[Line]:
+    """All there is to know of one class: of its own, and of the others that it is linked to."""
     schema = node.schema
     width = max(40, min(shutil.get_terminal_size().columns, 120))
     yield [(schema.class_type, "bold"), f'  "{schema.display_name}"  ', (schema.category, "cyan")]
@@ -135,7 +130,7 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
             said = "  (a list)" if whole else "  (lazy)" if lazy else ""
             yield ["  ", (f"{spec.name:{wide}}", "green"), f"  {_takes(spec)}{said}"]
             indent = " " * (wide + 4)
-            for text in _notes(spec, folders):
+            for text in (*_notes(spec, folders), *_others("from", _givers(spec, catalogue))):
                 lines = textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=indent)
                 yield from ([line] for line in lines)
     yield [""]
@@ -145,10 +140,32 @@ def page(node: RunnableNode | DescribedNode, folders: Folders) -> Iterator[Line]
         kind = type_name(out.io_type)
         named = out.name if out.name == kind else f"{out.name:{wide}}  {kind}"
         yield [f"  {slot}  {named}" + ("  (a list)" if out.is_list else "")]
+        for text in _others("to", catalogue.takers(out.io_type)):
+            yield from (
+                [line] for line in textwrap.wrap(text, width, initial_indent="     ", subsequent_indent="     ")
+            )
     if len(schema.declared) < len(schema.outputs):
         yield ["  ...  and as many more as a workflow takes"]
     if not schema.outputs:
         yield ["  none" + (": it ends a workflow" if schema.output_node else "")]
+    yield [""]
+    yield [("In a workflow", "bold"), ", with ids after the classes of the nodes"]
+    yield from ([f"  {line}"] for line in example_text(schema, catalogue.feeds).splitlines())
+
+
+_NAMED = 6
+"""So many of the others are named, the rest counted."""
+
+
+def _givers(spec: InputSpec, catalogue: Catalogue) -> list[End]:
+    return [] if spec.socket.is_widget else catalogue.givers(spec.socket.accepts)
+
+
+def _others(way: str, ends: Sequence[End]) -> Iterator[str]:
+    """One line about the ends of links from or to an input or output."""
+    if ends:
+        more = f" and {len(ends) - _NAMED} more" if len(ends) > _NAMED else ""
+        yield f"{way} {', '.join(f'{end.class_type} {end.port}' for end in ends[:_NAMED])}{more}"
 
 
 def _takes(spec: InputSpec) -> str:

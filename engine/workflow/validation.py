@@ -10,20 +10,13 @@ from typing import Any
 
 from weft.engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from weft.engine.folders import INPUT, Folders
+from weft.engine.schema.frontend import EDITORS_OWN
 from weft.engine.schema.node import DescribedNode, InputSpec, NodeOptions, NodeSchema, RunnableNode, Validates
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import SHOWN_CHOICES, Combo, Files, Listed, Socket, Unread, fits, type_name
 from weft.engine.workflow.graph import PromptGraph
 from weft.engine.workflow.overrides import title_of
 from weft.engine.workflow.prompt import Link, Prompt, PromptNode, unwrapped
-
-# What the editor adds to the inputs that a class declares: its buttons, players, previews and control words.
-EDITORS_OWN = frozenset(
-    {
-        "audioUI", "choose file to upload", "control_after_generate", "control_before_generate",
-        "speak_and_recognation", "upload", "video-preview",
-    }
-)  # fmt: skip
 
 
 def says_nothing(name: str, value: Any) -> bool:

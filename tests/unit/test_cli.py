@@ -644,6 +644,40 @@ def test_nodes_leaves_out_what_only_expansions_use(home: Home) -> None:
     assert home.weft("nodes", "weft.DrawPlot")[0] == 0
 
 
+def test_nodes_are_chosen_by_what_they_take_and_give(home: Home) -> None:
+    assert "CheckNumber" in home.weft("nodes", "--gives", "number", "--category", "check")[1]
+    assert list(json.loads(home.weft("nodes", "a", "number", "--category", "check", "--json")[1])) == ["CheckNumber"]
+    assert home.weft("nodes", "--gives", "NUMBER", "--category", "loaders")[0] == 2
+    assert "--packs lists packs" in home.weft("nodes", "--gives", "NUMBER", "--packs")[2]
+
+
+def test_nodes_as_markdown(home: Home) -> None:
+    code, out, _ = home.weft("nodes", "CheckNumber", "--markdown")
+    assert (code, out.splitlines()[0]) == (0, "# CheckNumber")
+    assert "| `value` | INT; default `1`; 0 to 100 | The number that it gives. |" in out
+    assert "- [CheckNumber](CheckNumber.md) (A Number): Gives a number." in home.weft("nodes", "--markdown")[1]
+    code, out, _ = home.weft("nodes", "--category", "check", "--markdown", "-o", "pages")
+    written = {file.name for file in (home.folder / "pages").iterdir()}
+    assert (code, out) == (0, f"pages: {len(written) - 1} pages and README.md\n")
+    assert {"README.md", "CheckNumber.md"} <= written
+    assert "--markdown" in home.weft("nodes", "-o", "pages")[2]
+
+
+def test_schema_goes_to_stdout_or_into_a_file(home: Home) -> None:
+    code, out, err = home.weft("schema")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["$defs"]["class:CheckNumber"]["title"] == "A Number"
+    assert home.weft("schema", "-o", "s.json") == (0, "", "")
+    assert (home.folder / "s.json").read_text() == out
+    assert json.loads(home.weft("schema", "--format", "ui")[1])["$ref"] == "#/$defs/canvas"
+    assert "did you mean 'api'?" in home.weft("schema", "--format", "apy")[2]
+    assert home.weft("schema", "--format", "ui", "--files")[0] == 2
+    (home.folder / "input").mkdir()
+    (home.folder / "input" / "b.txt").write_text("b")
+    named = json.loads(home.weft("schema", "--files")[1])["$defs"]["class:CheckFile"]["properties"]["inputs"]
+    assert named["properties"]["name"]["else"] == {"enum": ["b.txt"]}
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [({}, "3000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "ACTIVE"}, None)],
