@@ -1,9 +1,9 @@
 """The command line: `weft run`, `plan`, `validate`, `convert`, `explain`.
 
 Others stand in files of their own: `weft nodes` in engine/terminal/nodes.py, `weft schema` in
-engine/terminal/schemas.py, `weft sweep` in engine/terminal/sweeps.py, `weft cache` in
-engine/terminal/cache_commands.py, `weft test` in engine/testing/app.py, `weft daemon` in engine/worker/commands.py. A
-`weft run` that a worker carries out does not come here (src/weft/__main__.py).
+engine/terminal/schemas.py, `weft lint` in engine/terminal/linting.py, `weft sweep` in engine/terminal/sweeps.py,
+`weft cache` in engine/terminal/cache_commands.py, `weft test` in engine/testing/app.py, `weft daemon` in
+engine/worker/commands.py. A `weft run` that a worker carries out does not come here (src/weft/__main__.py).
 
 The only place that puts the parts together.
 
@@ -31,6 +31,8 @@ from weft.engine.terminal.cache_commands import app as cache_app
 from weft.engine.terminal.diffing import EPILOG as DIFF_EPILOG
 from weft.engine.terminal.diffing import diff
 from weft.engine.terminal.groups import ListingSettings
+from weft.engine.terminal.linting import EPILOG as LINT_EPILOG
+from weft.engine.terminal.linting import lint
 from weft.engine.terminal.nodes import EPILOG as NODES_EPILOG
 from weft.engine.terminal.nodes import nodes_command
 from weft.engine.terminal.options import (
@@ -283,8 +285,8 @@ def validate(
         session = Session(models=models or None, input=input, object_info=object_info, **settings, warn=answer.notice)
         part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
         wanted = targets_of(targets, only)
-        validator = Validator(session, changes or (), part, wanted, executable=object_info is None)
-        validator.tell(answer, files, ui=ui, skip_others=skip_others)
+        validator = Validator(session, changes or (), part, wanted, answer, executable=object_info is None)
+        validator.tell(files, ui=ui, skip_others=skip_others)
 
 
 @app.command(
@@ -421,6 +423,7 @@ def _require_device(settings: Settings) -> None:
 
 
 app.command("new", epilog=NEW_EPILOG)(new)
+app.command("lint", epilog=LINT_EPILOG)(lint)
 app.command("sweep", epilog=SWEEP_EPILOG)(sweep_command(_require_device))
 
 

@@ -10,6 +10,8 @@ from weft.engine.documents import pointer
 
 _TOKEN = re.compile(r'("(?:[^"\\]++|\\.)*+")(\s*+:)?|[{}\[\],]|[^\s{}\[\]:,"]++')
 
+_KEY = re.compile(r'"(?:[^"\\]++|\\.)*+"\s*+:\s*+')
+
 
 def positions(text: str, pointers: Collection[str]) -> dict[str, tuple[int, int]]:
     """Line and column, from 1 on, of what each pointer leads to: of a member its key, of an item its beginning.
@@ -23,6 +25,21 @@ def positions(text: str, pointers: Collection[str]) -> dict[str, tuple[int, int]
         return text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
 
     return {place: position(place) for place in pointers}
+
+
+def spans(text: str, pointers: Collection[str]) -> dict[str, tuple[int, int]]:
+    """The first character of the value that each pointer leads to, and the one after its last.
+
+    What is not there is left out. `text` is JSON.
+    """
+    read = json.JSONDecoder(strict=False).raw_decode
+    found: dict[str, tuple[int, int]] = {}
+    starts = _starts(text, {each for place in pointers for each in (place, *_above(place))})
+    for place, start in ((place, start) for place, start in starts if place in pointers):
+        key = _KEY.match(text, start)  # of an item, even of a text, no colon follows
+        begin = key.end() if key is not None else start
+        found[place] = begin, read(text, begin)[1]
+    return found
 
 
 def _above(place: str) -> Iterator[str]:

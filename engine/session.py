@@ -41,6 +41,8 @@ from weft.engine.workflow.validation import FILE_PREFIX, undeclared
 
 if TYPE_CHECKING:
     from weft.engine.formats.workflow import Workflow
+    from weft.engine.linting.findings import LintFinding
+    from weft.engine.linting.selection import LintSelection
     from weft.engine.planning.accounts import Account
     from weft.engine.planning.forecast import ModelCalls
     from weft.engine.running.executor import Spare, Watch
@@ -255,6 +257,17 @@ class Session:
         """What a user should know of the prompt and what stops nothing: what was left out of it, or has no effect."""
         made = making.notes(prompt, self.settings, self._given, self.packs)
         return [*prompt.notes, *undeclared(prompt, self.registry), *made]
+
+    def lint(self, prompt: Prompt, selection: LintSelection | None = None) -> list[LintFinding]:
+        """What the packs' rules find in a prompt: what runs, and yet gives another picture than was probably meant.
+
+        By default those rules look that weft.toml selects. Nothing need be right with the prompt otherwise.
+        """
+        from weft.engine.linting.findings import lint, rules_of
+        from weft.engine.linting.selection import LintSelection
+
+        rules = (selection or LintSelection.load()).of(rules_of(self.packs))
+        return lint(prompt, self.registry, self.settings_of(prompt), rules, self.folders)
 
     def settings_of(self, prompt: Prompt) -> Settings:
         """The settings that a prompt runs with: one from a picture of Weft's in the mode that made it, unless given."""

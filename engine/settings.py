@@ -22,11 +22,13 @@ SETTINGS_FILE = "weft.toml"
 ARGUMENTS = "the arguments"
 _SEVERAL = ("models", "cache", "custom_nodes", "nodes")
 _PLACES = (*_SEVERAL, "input", "output", "temp")
+_TABLES = ("lint",)
 TAKEN = frozenset(
     {
         *("registry", "object_info", "cache", "batch", "sources", "warn", "settings"),  # Session
         *("workflow", "overrides", "targets", "only", "bypass", "mute", "observers", "seed", "cancel"),  # weft.run
         *("set", "runs", "markers", "tolerance"),  # keys of NAME.test.toml and [tool.weft.test]
+        "lint",  # a table of weft.toml
     }
 )
 """What has a meaning already where settings are given by name: no setting is called so."""
@@ -271,8 +273,8 @@ def _from_file(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     values = read_toml(file)
-    # Paths in a file are relative to that file.
-    return {name: _beside(file, name, value) for name, value in values.items()}
+    # Paths in a file are relative to that file. Tables are others' (weft.engine.linting.selection).
+    return {name: _beside(file, name, value) for name, value in values.items() if name not in _TABLES}
 
 
 def _beside(file: Path, name: str, value: Any) -> Any:

@@ -29,4 +29,5 @@ PACK = Pack(
     stand_ins="weft.nodes.core.standins:STAND_INS",
     checkup="weft.nodes.core.checkup:CHECKUP",
     templates="weft.nodes.templates:TEMPLATES",
+    lint="weft.nodes.lint:RULES",
 )

@@ -27,7 +27,7 @@ from weft.engine.schema.frontend import NodeKind
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import HOW_CLASSES_GET_IN, Registry
 from weft.engine.schema.sockets import String
-from weft.engine.workflow.prompt import Link, Prompt, PromptNode, Shown, wrapped
+from weft.engine.workflow.prompt import OWN, Link, Prompt, PromptNode, Shown, wrapped
 
 MAX_ID_CHARACTERS = 32_000_000
 """The most characters that all node ids of a prompt may have: those of nested subgraphs are paths."""
@@ -333,7 +333,10 @@ class _Conversion:
         if item.schema is not None and item.schema.unfolds:
             inputs = _by_choices(item, item.schema, inputs)
         inputs |= {name: wrapped(plain(value)) for name, value in item.held.made.items()}
-        return PromptNode(class_type=item.class_type, inputs=inputs | links, _meta={"title": item.title})
+        meta = {"title": item.title}
+        if OWN in item.node.properties:
+            meta[OWN] = item.node.properties[OWN]
+        return PromptNode(class_type=item.class_type, inputs=inputs | links, _meta=meta)
 
     def note_text(
         self, use: GraphUse, item: EditorNode, port: EditorInput, value: Any, literal: Literal | None

@@ -22,7 +22,7 @@ from weft.engine.formats.workflow import Workflow
 from weft.engine.schema.node import InputSpec, NodeSchema
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import String, type_name
-from weft.engine.workflow.prompt import Link, Prompt, PromptNode
+from weft.engine.workflow.prompt import OWN, Link, Prompt, PromptNode
 from weft.engine.workflow.validation import says_nothing
 
 TITLE_HEIGHT = 30.0
@@ -204,7 +204,7 @@ class _Node:
         return self.node.title if self.node.title != usual else None
 
     def to_json(self, place: Rectangle, order: int) -> dict[str, Any]:
-        registered = {name: self.node.meta[name] for name in ("cnr_id", "aux_id", "ver") if name in self.node.meta}
+        registered = {name: self.node.meta[name] for name in ("cnr_id", "aux_id", "ver", OWN) if name in self.node.meta}
         return {
             "id": self.id,
             "type": self.node.class_type,

@@ -111,6 +111,7 @@ class Pack:
     that are not there, in runs that have the setting of that name on (`weft.engine.standins`). `checkup` is what
     `weft doctor` asks (`weft.engine.checkup`), `templates` where the mapping is of the workflows that `weft new` begins
     with, by name (`weft.engine.templating`).
+    `lint` is where its rules for `weft lint` are, a tuple of `weft.engine.linting.rules.LintRule`.
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
     process: of a type that has none, they are not. `gatherer` evaluates together what several runs ask for at once; it
     is found without a library. `name` is its entry point's.
@@ -132,6 +133,7 @@ class Pack:
     stand_ins: str = ""
     checkup: str = ""
     templates: str = ""
+    lint: str = ""
     environment: Computes | str = ""
     codecs: Mapping[str, Codec | str] = field(default_factory=dict)
     gatherer: Callable[[Meet], Gatherer] | str = ""
@@ -155,7 +157,7 @@ class Pack:
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
     "instrument": str, "pictures": str, "imports": str, "borrowed": frozenset, "stand_ins": str, "codecs": Mapping,
-    "checkup": str, "templates": str,
+    "checkup": str, "templates": str, "lint": str,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version, "common": str}
 

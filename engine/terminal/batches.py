@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from weft.engine.errors import Interrupted, InvalidWorkflow
 from weft.engine.terminal.answer import Answer
+from weft.engine.terminal.linting import told
 
 if TYPE_CHECKING:
     from weft.engine.session import Session
@@ -87,6 +88,8 @@ def run_all(
 def _run(session: Session, answer: Answer, job: _Job, count: int, ready: Callable[[Settings], None]) -> None:
     answer.begun(job.workflow)
     prompt = job.prompt
+    for note in told(session, prompt, answer) if not answer.quiet else ():
+        answer.warn(str(note))
     for number in range(count):
         prompt = session.next(prompt) if number else prompt
         with answer.watching() as observers:

@@ -53,6 +53,9 @@ class FileReport:
 Look = Callable[[SourceFile], FileReport]
 """Looks at one workflow. What it raises that is about the workflow becomes a FileReport (`failed`)."""
 
+Document = Callable[[Sequence[Mapping[str, Any]]], Mapping[str, Any]]
+"""What all files' data, each with its `file`, are as one document."""
+
 
 def files(names: Sequence[str], *, skip_others: bool = False) -> Iterator[Named]:
     """The files that are named, and those in the folders that are; each once. Raises UsageError for an empty folder."""
@@ -123,11 +126,18 @@ def failed(error: WeftError, name: str) -> FileReport:
 
 
 def look_at_all(
-    answer: Answer, names: Sequence[str], look: Look, *, ui: bool = False, skip_others: bool = False
+    answer: Answer,
+    names: Sequence[str],
+    look: Look,
+    *,
+    ui: bool = False,
+    skip_others: bool = False,
+    document: Document | None = None,
 ) -> None:
     """Look at every file, and say what is found: findings and a summary, or the document of --json, on stdout.
 
-    Raises SystemExit with the worst exit code, where it is not 0.
+    `document` makes another document of what every file's outcome says. Raises SystemExit with the worst exit code,
+    where it is not 0.
     """
     reports: list[FileReport] = []
     records: list[Mapping[str, Any]] = []
@@ -145,7 +155,7 @@ def look_at_all(
             _write(answer, named.name, report)
     code = worst(report.code for report in reports)
     if answer.as_json:
-        answer.document({"files": records, "exit_code": code})
+        answer.document(document(records) if document is not None else {"files": records, "exit_code": code})
     else:
         answer.out.line(*_summary(reports))
     if code:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weft.engine.errors import InvalidWorkflow, Issue, Spot
 from weft.engine.formats.sources import SourceFile, open_file
 from weft.engine.terminal.files import FileReport, failed, is_several, look_at_all, note_line
+from weft.engine.terminal.linting import told
 
 if TYPE_CHECKING:
     from weft.engine.session import Session
@@ -36,14 +37,16 @@ class Validator:
     changes: Sequence[str]
     part: Mapping[str, Any]
     targets: Sequence[str]
+    answer: Answer
     executable: bool = True
 
-    def tell(self, answer: Answer, names: Sequence[str], *, ui: bool, skip_others: bool) -> None:
+    def tell(self, names: Sequence[str], *, ui: bool, skip_others: bool) -> None:
         """Say what is wrong with the workflows in these files and folders; one file's errors are the command's."""
         if is_several(names) or skip_others:
-            look_at_all(answer, names, self.look, ui=ui, skip_others=skip_others)
+            look_at_all(self.answer, names, self.look, ui=ui, skip_others=skip_others)
             return
         found = self.check(open_file(names[0], ui=ui))
+        answer = self.answer
         for note in found.notes:
             answer.warn(str(note))
         if found.error is not None:
@@ -70,7 +73,8 @@ class Validator:
         nodes, notes, error = 0, [], None
         try:
             prompt = self.session.read(file.workflow, self.changes, **self.part)
-            nodes, notes = len(prompt.nodes), file.located(self.session.notes(prompt))
+            findings = told(self.session, prompt, self.answer)
+            nodes, notes = len(prompt.nodes), file.located([*self.session.notes(prompt), *findings])
             issues = self.session.issues(prompt, self.targets, executable=self.executable)
             error = self.session.refusal(prompt, issues, self.targets) if issues else None
         except InvalidWorkflow as refused:

@@ -45,6 +45,10 @@ def unwrapped(value: Any) -> Any:
     return value
 
 
+OWN = "weft"
+"""Of a node's `_meta`, and of its properties in a save: what is said to Weft of it."""
+
+
 class PromptNode(BaseModel):
     """One node of a prompt. In `inputs`, every link is a Link; what else is a list is a malformed link."""
 

@@ -1,0 +1,7 @@
+"""The rules of `weft lint`: a file a subject. docs/lint.md shows what each of them is about."""
+
+from __future__ import annotations
+
+from weft.nodes.lint import handover, latents, noise, prompts
+
+RULES = (*handover.RULES, *noise.RULES, *latents.RULES, *prompts.RULES)

@@ -1,0 +1,261 @@
+"""Every rule of `weft lint`: a workflow that it speaks of, and one that nearly is and of which it does not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lints import Document, codes, findings, node, plain, registry, stage, two_stages, workflow
+from weft.engine.linting.findings import rules_of
+from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.lint.samplers import DRAW_NOISE, OWN_STEPS, SPLIT_EXACTLY
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTINUOUS = {"sampling": "continuous"}
+
+
+def custom(latent: str, sigmas: list[Any], noise: str = "RandomNoise", **more: Document) -> Document:
+    """A SamplerCustomAdvanced in node 6, whose parts are nodes 20 to 23, and the schedule in node 24, split in 25."""
+    return workflow(
+        n20=node("RandomNoise", noise_seed=7),
+        n21=node("DisableNoise"),
+        n22=node("CFGGuider", model=["1", 0], positive=["2", 0], negative=["3", 0], cfg=2.0),
+        n23=node("KSamplerSelect", sampler_name="euler"),
+        n24=node("BasicScheduler", model=["1", 0], scheduler="karras", steps=20, denoise=1.0),
+        n25=node("SplitSigmas", sigmas=["24", 0], step=8),
+        n6=node(
+            "SamplerCustomAdvanced",
+            noise=["20" if noise == "RandomNoise" else "21", 0],
+            guider=["22", 0],
+            sampler=["23", 0],
+            sigmas=sigmas,
+            latent_image=[latent, 0],
+        ),
+        **more,
+    )
+
+
+def first_custom(**more: Any) -> Document:
+    given = {
+        "noise": ["20", 0],
+        "guider": ["22", 0],
+        "sampler": ["23", 0],
+        "sigmas": ["25", 0],
+        "latent_image": ["4", 0],
+    }
+    return node("SamplerCustomAdvanced", **{**given, **more})
+
+
+def split_custom(noise: str, slot: int = 0, sigmas: Any = None) -> Document:
+    found = custom("5", sigmas or ["25", 1], noise, n5=first_custom())
+    found["6"]["inputs"]["latent_image"] = ["5", slot]
+    return found
+
+
+def resized(then: Document) -> Document:
+    upscaled = node("LatentUpscaleBy", samples=["5", 0], upscale_method="bilinear", scale_by=1.5)
+    return workflow(n5=stage("4", 0, 8), n9=upscaled, n6=then)
+
+
+def masked(then: Document, first: Document) -> Document:
+    return workflow(
+        n10=node("LoadImage", image="x.png"),
+        n11=node("SetLatentNoiseMask", samples=["4", 0], mask=["10", 1]),
+        n5={**first, "inputs": {**first["inputs"], "latent_image": ["11", 0]}},
+        n6=then,
+    )
+
+
+def picture(sampler: Document, **more: Document) -> Document:
+    encoded = node("VAEEncode", pixels=["10", 0], vae=["1", 2])
+    return workflow(n10=node("LoadImage", image="x.png"), n9=encoded, n6=sampler, **more)
+
+
+def texts(positive: str = "red apple", negative: str = "blurry", sampler: Document | None = None) -> Document:
+    found = workflow(n6=sampler or plain("4"))
+    found["2"]["inputs"]["text"], found["3"]["inputs"]["text"] = positive, negative
+    return found
+
+
+def titled(positive: str, negative: str) -> Document:
+    found = texts()
+    found["2"]["_meta"], found["3"]["_meta"] = {"title": positive}, {"title": negative}
+    return found
+
+
+def scheduled(**more: Any) -> Document:
+    given = stage("4", 0, 10_000)["inputs"]
+    given = {**given, "clip": ["1", 1], "positive": "red [apple:rabbit:8]", "negative": "", "loras": ""}
+    return workflow(n6=node("KSamplerPromptSchedule", **{**given, **more}))
+
+
+def controlled(start: float, end: float, strength: float = 1.0) -> Document:
+    found = workflow(n6=plain("4", positive=["12", 0], negative=["12", 1]))
+    found["10"] = node("LoadImage", image="x.png")
+    found["11"] = node("ControlNetLoader", control_net_name="c.safetensors")
+    found["12"] = node(
+        "ControlNetApplyAdvanced", positive=["2", 0], negative=["3", 0], control_net=["11", 0], image=["10", 0],
+        strength=strength, start_percent=start, end_percent=end,
+    )  # fmt: skip
+    return found
+
+
+EARLY = {"return_with_leftover_noise": "disable"}
+SEEN: list[tuple[str, Document, dict[str, Any]]] = [
+    ("S101 6", two_stages({}, {"start_at_step": 9}), {}),
+    ("S101 6", two_stages({}, {"start_at_step": ["13", 0]}, n13=node("PrimitiveInt", value=11)), {}),
+    ("S102 6", two_stages({}, {"start_at_step": 6}), {}),
+    ("S102 6", two_stages({"end_at_step": 10_000, **EARLY}), {}),
+    ("S103 6", two_stages({}, {"steps": 30}), {}),
+    ("S104 6", two_stages({}, {"scheduler": "exponential"}), {}),
+    ("S105 6", two_stages({}, {"sampler_name": "dpmpp_2m"}), CONTINUOUS),
+    ("S106 6", two_stages({"sampler_name": "lcm"}, {"sampler_name": "lcm", "noise_seed": 8}), CONTINUOUS),
+    ("S107 6", two_stages({"sampler_name": "lcm"}, {"sampler_name": "lcm"}), {}),
+    ("S107 6", two_stages({"sampler_name": "dpm_fast"}, {"sampler_name": "dpm_fast"}), CONTINUOUS),
+    ("S108 6", two_stages({}, {"start_at_step": 20}), {}),
+    ("S108 6", two_stages({}, {"end_at_step": 8}), {}),
+    ("S109 6", two_stages({}, {"end_at_step": 25}), {}),
+    ("N101 5", two_stages(EARLY), {}),
+    ("N101 5", split_custom("DisableNoise", slot=1), {}),
+    ("N102 6", two_stages({}, {"add_noise": "enable"}), {}),
+    ("N102 6", split_custom("RandomNoise"), {}),
+    ("N102 6", workflow(n5=stage("4", 0, 8), n6=plain("5")), {}),
+    ("N103 6", two_stages(EARLY, {"add_noise": "enable"}), {}),
+    ("N104 6", workflow(n5=plain("4"), n6=plain("5")), {}),
+    ("N104 6", two_stages(EARLY, {"add_noise": "enable", "start_at_step": 0}), {}),
+    ("N105 6", workflow(n5=stage("4", 0, 5), n6=plain("5", denoise=0.75)), {}),
+    ("N105 6", workflow(n5=stage("4", 0, 5, **EARLY), n6=plain("5", denoise=0.75)), {}),
+    ("N106 6", two_stages({}, {"end_at_step": 15, "return_with_leftover_noise": "enable"}), {}),
+    ("N106 6", custom("4", ["25", 0]), {}),
+    ("N107 6", workflow(n6=stage("4", 0, 20, add_noise="disable")), {}),
+    ("N107 6", two_stages({}, {"latent_image": ["4", 0]}), {}),
+    ("N107 6", custom("4", ["24", 0], "DisableNoise"), {}),
+    ("N108 6", workflow(n6=plain("4", denoise=0.7)), {}),
+    ("N108 6", workflow(n6=stage("4", 4, 20, add_noise="enable")), {}),
+    ("N109 9", resized(stage("9", 8, 20)), {}),
+    ("N109 9", resized(stage("9", 8, 20, add_noise="enable")), {}),
+    ("N110 6", masked(stage("5", 8, 20), stage("4", 0, 8)), {}),
+    ("L101 7", workflow(n6=node("RepeatLatentBatch", samples=["4", 0], amount=2)), {}),
+    ("L101 7", {**workflow(), "7": node("VAEDecode", samples=["4", 0], vae=["1", 2])}, {}),
+    ("L102 6", picture(plain("9")), {}),
+    ("P101 6", texts(sampler=plain("4", cfg=1.0)), {}),
+    ("P102 6", texts(sampler=plain("4", negative=["2", 0])), {}),
+    ("P103 6", titled("Negative Prompt", "Positive Prompt"), {}),
+    ("P104 6", scheduled(positive="red [apple:rabbit:20]"), {}),
+    ("P104 6", scheduled(loras="l.safetensors: 0, 1 from 30"), {}),
+    ("P105 12", controlled(0.5, 0.5), {}),
+    ("P106 2", texts("red [apple:rabbit:0.5]"), {}),
+    ("P107 6", two_stages({}, {"positive": ["3", 0], "negative": ["2", 0]}), {}),
+]
+
+UNSEEN: list[tuple[str, Document, dict[str, Any]]] = [
+    ("S101 at the very step", two_stages(), {}),
+    ("S101 noise again", two_stages(EARLY, {"start_at_step": 12, "add_noise": "enable"}), {}),
+    ("S101 no constant", two_stages({}, {"start_at_step": ["13", 0]}, n13=node("GetImageSize", image=["7", 0])), {}),
+    ("S103 the same share", two_stages({}, {"steps": 40, "start_at_step": 16}), {}),
+    ("S104 and S105 in comfy mode", two_stages({}, {"sampler_name": "heun"}), {}),
+    ("S106 without noise on the way", two_stages({}, {"noise_seed": 8}), CONTINUOUS),
+    ("S106 in comfy mode", two_stages({}, {"noise_seed": 8}), {}),
+    ("S107 exact", two_stages({"sampler_name": "heun"}, {"sampler_name": "heun"}), {}),
+    ("S107 continuous", two_stages({"sampler_name": "lcm"}, {"sampler_name": "lcm"}), CONTINUOUS),
+    ("S109 the default", two_stages({}, {"end_at_step": 10_000}), {}),
+    ("S109 the end itself", two_stages({}, {"end_at_step": 20}), {}),
+    ("base and refiner", workflow(n5=stage("4", 0, 20, steps=25), n6=stage("5", 20, 10_000, steps=25)), {}),
+    ("high noise, low noise", two_stages({"cfg": 3.5}, {"cfg": 4.0, "noise_seed": 0, "end_at_step": 10_000}), {}),
+    ("a second pass", workflow(n5=plain("4"), n9=node("LatentUpscaleBy", samples=["5", 0], upscale_method="bilinear",
+        scale_by=1.5), n6=plain("9", denoise=0.5)), {}),
+    ("a second pass with Advanced", resized(stage("9", 10, 20, add_noise="enable")) | {"5": stage("4", 0, 20)}, {}),
+    ("N101 the stage does all steps", two_stages({"end_at_step": 20, **EARLY}, {"start_at_step": 10, "add_noise":
+        "enable"}), {}),
+    ("N102 its prediction", split_custom("RandomNoise", slot=1), {}),
+    ("split sigmas", split_custom("DisableNoise"), {}),
+    ("N104 under a mask", masked(plain("5"), plain("4")), {}),
+    ("N105 a finished stage", workflow(n5=plain("4"), n6=plain("5", denoise=0.75)), {}),
+    ("N106 a look between", two_stages() | {"9": node("VAEDecode", samples=["5", 0], vae=["1", 2]),
+        "10": node("PreviewImage", images=["9", 0])}, {}),
+    ("N107 noise of another kind", workflow(n9=node("LoadLatent", latent="x.latent"), n6=stage("9", 8, 20)), {}),
+    ("N108 a picture", picture(plain("9", denoise=0.7)), {}),
+    ("N110 one stage", masked(plain("5", denoise=0.5), plain("4")), {}),
+    ("L102 a mask", picture(plain("11"), n11=node("SetLatentNoiseMask", samples=["9", 0], mask=["10", 1])), {}),
+    ("L102 the prompt carries it", picture(plain("9", positive=["12", 0]), n12=node("ReferenceLatent",
+        conditioning=["2", 0], latent=["9", 0])), {}),
+    ("P101 no negative", texts(negative=" ", sampler=plain("4", cfg=1.0)), {}),
+    ("P101 a sampler that uses it", texts(sampler=plain("4", cfg=1.0, sampler_name="euler_cfg_pp")), {}),
+    ("P102 without guidance", texts(sampler=plain("4", cfg=1.0, negative=["2", 0])), {}),
+    ("P103 as they say", titled("Positive", "Negative"), {}),
+    ("P103 one says nothing", titled("no negative thoughts", "CLIP Text Encode"), {}),
+    ("P104 the last step", scheduled(positive="red [apple:rabbit:19]", loras="l.safetensors: 0, 1 from 0.9"), {}),
+    ("P105 a range", controlled(0.0, 0.4), {}),
+    ("P105 off", controlled(1.0, 0.0, strength=0.0), {}),
+    ("P106 read as one", texts("red [apple:rabbit:0.5]"), {"prompt_schedule": True}),
+    ("P107 another prompt", two_stages({}, {"positive": ["3", 0], "negative": ["13", 0]}, n13=node("CLIPTextEncode",
+        text="blue", clip=["1", 1])), {}),
+    ("P106 weights", texts("a [red] (apple:1.2), [a:b], \\[x:0.5\\]"), {}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("code", "document", "settings"), SEEN, ids=[each[0] for each in SEEN])
+def test_a_rule_speaks(code: str, document: Document, settings: dict[str, Any]) -> None:
+    assert codes(document, **settings) == [code]
+
+
+@pytest.mark.parametrize(("document", "settings"), [each[1:] for each in UNSEEN], ids=[each[0] for each in UNSEEN])
+def test_no_rule_speaks_of_what_is_right(document: Document, settings: dict[str, Any]) -> None:
+    assert codes(document, **settings) == []
+
+
+def test_every_rule_is_tried() -> None:
+    assert {code.partition(" ")[0] for code, _, _ in SEEN} == {rule.code for rule in rules_of(registry().packs)}
+
+
+def test_two_faults_are_two_findings() -> None:
+    assert codes(two_stages(EARLY, {"start_at_step": 10})) == ["N101 5", "S101 6"]
+    assert codes(two_stages({}, {"add_noise": "enable", "steps": 30})) == ["N102 6"]
+
+
+def test_what_no_output_needs_is_not_looked_at() -> None:
+    lost = {
+        "9": stage("5", 12, 20),
+        "10": node("LatentUpscaleBy", samples=["9", 0], upscale_method="area", scale_by=2.0),
+    }
+    assert codes(two_stages() | lost) == []
+
+
+def test_messages_name_both_nodes_and_say_what_helps() -> None:
+    (found,) = findings(two_stages({}, {"start_at_step": 9}))
+    assert str(found.issue) == (
+        'node 6 "KSampler (Advanced)", input \'start_at_step\': starts at step 9, and node 5 "KSampler (Advanced)" '
+        "ends at step 8: what these steps remove stays in (start_at_step 8)"
+    )
+    (found,) = findings(workflow(n5=stage("4", 0, 5), n6=plain("5", denoise=0.75)))
+    assert "denoise 0.75 of 20 steps is steps 6 to 26 of 26" in found.issue.message
+    assert "steps 20, start_at_step 5" in found.issue.hint
+
+
+def test_efficiency_samplers_are_stages_too() -> None:
+    more = {"preview_method": "none", "vae_decode": "false"}
+    document = two_stages(more, {**more, "start_at_step": 12})
+    for node_id in ("5", "6"):
+        document[node_id]["class_type"] = "KSampler Adv. (Efficient)"
+    document["6"]["inputs"]["latent_image"] = ["5", 3]
+    document["7"]["inputs"]["samples"] = ["6", 3]
+    assert codes(document) == ["S101 6"]
+
+
+def test_what_is_not_known_is_no_finding() -> None:
+    between = node("SomePack", samples=["5", 0])
+    assert codes(two_stages({}, {"latent_image": ["9", 0], "start_at_step": 12}, n9=between)) == []
+    broken = two_stages({"steps": "many", "end_at_step": [], "latent_image": ["77", 3]}, {"latent_image": ["6", 0]})
+    assert codes(broken) == []
+    assert codes({"1": node("VAEDecode", samples=["1", 0]), "2": node("SaveImage", images=["1", 5])}) == []
+
+
+def test_samplers_are_sorted_as_the_table_has_them() -> None:
+    rows = re.findall(r"^\| (\w+) \| ([\d.e+-]+) \| ([\d.e+-]+) \|$", (ROOT / "docs" / "sampling.md").read_text(), re.M)
+    split = {name: float(comfy) for name, comfy, _ in rows}
+    assert set(split) == set(SAMPLERS)
+    assert {name for name, error in split.items() if error < 1e-5} == SPLIT_EXACTLY
+    assert {name for name, error in split.items() if error > 1e-2} - OWN_STEPS == DRAW_NOISE

@@ -1,0 +1,355 @@
+"""`weft lint`: where findings stand, what is let be, which rules look, and what --fix writes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weft
+from tests.lints import Document, codes, registry, stage, two_stages, workflow
+from weft.cli import main
+from weft.engine.errors import DefinitionError, UsageError
+from weft.engine.formats.sources import SourceFile, open_file
+from weft.engine.linting.findings import rules_of
+from weft.engine.linting.fixing import mended
+from weft.engine.linting.rules import LintRule, Severity
+from weft.engine.linting.selection import LintSelection
+from weft.engine.schema.packs import Pack, Packs
+from weft.engine.session import Session
+from weft.engine.workflow.prompt import Prompt
+
+GAP = two_stages({}, {"start_at_step": 10})
+EARLY = {"return_with_leftover_noise": "disable"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def put(document: Document, name: str = "w.json", indent: int | None = 2) -> str:
+    Path(name).write_text(json.dumps(document, indent=indent))
+    return name
+
+
+def saved(document: Document, **note: str) -> Document:
+    """The workflow as the editor saves it, with a note in it."""
+    found = weft.convert(document, to="ui")
+    for kind, text in note.items():
+        found["nodes"].append({"id": 99, "type": kind, "pos": [0, 0], "size": [1, 1], "widgets_values": [text]})
+    return found
+
+
+def ran(*arguments: str) -> int:
+    return main(["lint", *arguments])
+
+
+# What is let be.
+
+
+def test_a_node_says_what_to_let_be_of_it() -> None:
+    document = two_stages(EARLY, {"start_at_step": 10})
+    document["6"]["_meta"] = {"title": "then", "weft": {"ignore": ["S1"]}}
+    assert codes(document) == ["N101 5"]
+    document["6"]["_meta"] = {"weft": "S101"}
+    assert codes(document) == ["N101 5", "S101 6"]
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("weft: ignore S101", ["N101 5"]),
+        ("Some words.\nweft: ignore S101, N101 node 6: it is to be so", ["N101 5"]),
+        ("weft: ignore N101,S101 nodes 5, 6 (as it is)", []),
+        ('weft: ignore S101 node "KSampler (Advanced)", and that is it', ["N101 5"]),
+        ("weft: ignore S101 node 7", ["N101 5", "S101 6"]),
+        ("ignore S101", ["N101 5", "S101 6"]),
+    ],
+)
+@pytest.mark.parametrize("kind", ["Note", "MarkdownNote"])
+def test_a_note_says_what_to_let_be(text: str, kind: str, left: list[str]) -> None:
+    document = saved(two_stages(EARLY, {"start_at_step": 10}), **{kind: text})
+    assert codes(Session().read(document)) == left
+
+
+def test_what_a_save_says_of_a_node_is_in_its_prompt_and_back() -> None:
+    document = two_stages({}, {"start_at_step": 10})
+    document["6"]["_meta"] = {"title": "then", "weft": {"ignore": ["S101"]}}
+    drawn = weft.convert(document, to="ui")
+    (item,) = (each for each in drawn["nodes"] if each["id"] == 6)
+    assert item["properties"]["weft"] == {"ignore": ["S101"]}
+    assert weft.convert(drawn)["6"]["_meta"] == {"title": "then", "weft": {"ignore": ["S101"]}}
+    assert codes(Session().read(drawn)) == []
+
+
+# Which rules look.
+
+
+def test_rules_are_selected_by_their_codes(folder: Path) -> None:
+    every = rules_of(registry().packs)
+    assert LintSelection().of(every) == list(every)
+    assert [rule.code for rule in LintSelection(("S101", "N"), ("N10",)).of(every)] == ["N110", "S101"]
+    assert [rule.code for rule in LintSelection(("N101",), ("N",)).of(every)] == ["N101"]
+    Path("weft.toml").write_text('device = "cpu"\n[lint]\nselect = ["S"]\nignore = ["S107"]\n')
+    assert LintSelection.load() == LintSelection(["S"], ["S107"])
+    assert LintSelection.load(["N,P"], []) == LintSelection(["N", "P"], ["S107"])
+    assert Session().settings.device == "cpu"
+    with pytest.raises(UsageError, match=r"no lint rule 'S1O1'.*did you mean 'S101'"):
+        LintSelection(("S1O1",)).of(every)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("lint = 3", "lint: expected a table, got 3"),
+        ('[lint]\nselct = ["S"]', "unknown key 'selct'.*did you mean 'select'"),
+        ('[lint]\nselect = "S"', "select: expected a list of codes, got 'S'"),
+    ],
+)
+def test_a_table_that_is_none_is_said(text: str, message: str, folder: Path) -> None:
+    Path("weft.toml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        LintSelection.load()
+
+
+# Rules come with packs.
+
+
+def broken(view: Any) -> list[Any]:
+    raise ValueError("no")
+
+
+BROKEN = (LintRule("X101", "broken", Severity.INFO, "It fails.", broken),)
+
+
+def test_rules_come_with_packs() -> None:
+    assert [rule.code for rule in rules_of(Packs((Pack(lint=f"{__name__}:BROKEN", name="mine"),)))] == ["X101"]
+    assert rules_of(Packs((Pack(),))) == ()
+    twice = Packs(tuple(Pack(lint=f"{__name__}:BROKEN", name=name) for name in ("one", "two")))
+    with pytest.raises(DefinitionError, match="node pack 'two': its lint rules: there is a rule X101 already"):
+        rules_of(twice)
+    with pytest.raises(DefinitionError, match="node pack 'mine': its lint rules: .*ModuleNotFoundError"):
+        rules_of(Packs((Pack(lint="not_there:RULES", name="mine"),)))
+    with pytest.raises(DefinitionError, match="expected a code such as S101"):
+        LintRule("S1", "x", Severity.INFO, "", broken)
+
+
+def test_a_rule_that_fails_says_so() -> None:
+    from weft.engine.linting.findings import lint
+
+    (found,) = lint(Prompt.parse(GAP), registry(), Session().settings, BROKEN)
+    assert str(found) == "X101 the rule broken failed, and has not looked: ValueError: no"
+
+
+# What is mended.
+
+
+def mend(document: Document, *, indent: int | None = 2) -> tuple[SourceFile, str, list[str], list[str]]:
+    """The file, its text mended, and the codes of what was mended and of what is left."""
+    session = Session()
+    file = open_file(json.dumps(document, indent=indent))
+    found = mended(file, lambda each: session.read(each.workflow, keep_unknown=True), session.lint)
+    return file, found.text, [each.rule.code for each in found.fixed], [each.rule.code for each in found.left]
+
+
+RIGHT = two_stages()
+MENDED: list[tuple[str, Document, Document]] = [
+    ("S101", two_stages({}, {"start_at_step": 10}), RIGHT),
+    ("S102", two_stages({}, {"start_at_step": 6}), RIGHT),
+    ("S102", two_stages({"end_at_step": 10_000, **EARLY}), RIGHT),
+    ("N101", two_stages(EARLY), RIGHT),
+    ("N102", two_stages({}, {"add_noise": "enable"}), RIGHT),
+    ("N103", two_stages(EARLY, {"add_noise": "enable"}), RIGHT),
+    ("S109", two_stages({}, {"end_at_step": 25}), two_stages({}, {"end_at_step": 20})),
+    ("N106", two_stages({}, {"end_at_step": 15, "return_with_leftover_noise": "enable"}),
+        two_stages({}, {"end_at_step": 15})),
+    ("N107", workflow(n6=stage("4", 0, 20, add_noise="disable")), workflow(n6=stage("4", 0, 20))),
+    ("N108", workflow(n6=stage("4", 4, 20, add_noise="enable")), workflow(n6=stage("4", 0, 20))),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("to", ["api", "ui"])
+@pytest.mark.parametrize(("code", "bad", "good"), MENDED, ids=[each[0] for each in MENDED])
+def test_what_is_mended_is_right_and_nothing_else_changes(code: str, bad: Document, good: Document, to: str) -> None:
+    file, text, fixed, left = mend(bad if to == "api" else weft.convert(bad, to="ui"))
+    assert (fixed, left) == ([code], [])
+    assert weft.convert(json.loads(text)) == weft.convert(good if to == "api" else weft.convert(good, to="ui"))
+    before, after = file.text.splitlines(), text.splitlines()
+    changed = [line for line, new in zip(before, after, strict=True) if line != new]
+    assert 1 <= len(changed) <= 2
+
+
+def test_several_are_mended_one_after_the_other() -> None:
+    _, text, fixed, left = mend(two_stages(EARLY, {"start_at_step": 10, "end_at_step": 25}), indent=None)
+    assert (sorted(fixed), left) == (["N101", "S101", "S109"], [])
+    assert json.loads(text) == two_stages({}, {"end_at_step": 20})
+
+
+def test_what_is_not_sure_is_not_mended() -> None:
+    looked_at = two_stages(EARLY) | {"9": workflow()["7"] | {"inputs": {"samples": ["5", 0], "vae": ["1", 2]}}}
+    looked_at["10"] = {"class_type": "PreviewImage", "inputs": {"images": ["9", 0]}}
+    assert mend(looked_at)[2:] == ([], ["N101"])
+    linked = two_stages({}, {"start_at_step": ["13", 0]}) | {
+        "13": {"class_type": "PrimitiveInt", "inputs": {"value": 9}}
+    }
+    assert mend(linked)[2:] == ([], ["S101"])
+
+
+def test_a_value_that_two_nodes_share_is_not_mended_for_one() -> None:
+    """One subgraph used twice: what is right in one of its uses may be wrong in the other."""
+    drawn = weft.convert(two_stages({}, {"start_at_step": 10}), to="ui")
+    samplers = [each for each in drawn["nodes"] if each["type"] == "KSamplerAdvanced"]
+    number = samplers[1]["widgets_values"].index(10)
+    drawn["nodes"].append({"id": 50, "type": "PrimitiveNode", "pos": [0, 0], "size": [9, 9],
+        "outputs": [{"name": "INT", "type": "INT", "links": [900, 901]}], "widgets_values": [10, "fixed"]})  # fmt: skip
+    for sampler, name, link in ((samplers[1], "start_at_step", 900), (samplers[0], "steps", 901)):
+        place = len(sampler["inputs"])
+        sampler["inputs"].append({"name": name, "type": "INT", "link": link, "widget": {"name": name}})
+        drawn["links"].append([link, 50, 0, sampler["id"], place, "INT"])
+    assert number
+    _, _, fixed, _ = mend(drawn)
+    assert fixed == []
+
+
+# The command.
+
+
+def test_findings_have_places_and_an_exit_code(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran(put(GAP)) == 1
+    out, _ = capsys.readouterr()
+    line = next(
+        number for number, text in enumerate(Path("w.json").read_text().splitlines(), 1) if '_step": 10,' in text
+    )
+    assert out.startswith(f"w.json:{line}:7: warning S101: node 6 \"KSampler (Advanced)\", input 'start_at_step': ")
+    assert out.endswith("(start_at_step 8) [--fix]\n1 workflow: 1 with findings\n")
+    assert ran(put(two_stages({}, {"end_at_step": 25}))) == 0
+    assert "info S109" in capsys.readouterr().out
+    assert ran(put(GAP), "--ignore", "S101") == 0
+    assert ran("--select", "S109", "w.json") == 0
+
+
+def test_unknown_classes_keep_no_rule_from_looking(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran(put(GAP | {"20": {"class_type": "NobodyKnows", "inputs": {}}})) == 1
+    assert "S101" in capsys.readouterr().out
+
+
+def test_json_says_all_of_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran(put(GAP), "--json") == 1
+    (file,) = json.loads(capsys.readouterr().out)["files"]
+    (found,) = file["findings"]
+    assert (file["file"], file["status"]) == ("w.json", "with findings")
+    expected = {
+        "code": "S101",
+        "severity": "warning",
+        "node_id": "6",
+        "input": "start_at_step",
+        "fix": "start_at_step 8",
+    }
+    assert expected.items() <= found.items()
+    assert found["edits"] == [{"node_id": "6", "input": "start_at_step", "value": 8}]
+    assert found["line"] > 1
+    assert ran("missing.json", "--json") == 2
+    assert json.loads(capsys.readouterr().out)["files"][0]["status"] == "unreadable"
+
+
+def test_sarif_has_what_its_readers_need(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran(put(GAP, "a b.json"), "missing.json", "--sarif") == 2
+    log = json.loads(capsys.readouterr().out)
+    (run,) = log["runs"]
+    assert log["version"] == "2.1.0"
+    assert "2.1.0" in log["$schema"]
+    driver = run["tool"]["driver"]
+    assert driver["name"] == "weft"
+    (result,) = run["results"]
+    rule = driver["rules"][result["ruleIndex"]]
+    assert rule["id"] == result["ruleId"] == "S101"
+    assert rule["shortDescription"]["text"]
+    assert rule["defaultConfiguration"]["level"] == result["level"] == "warning"
+    assert result["message"]["text"].startswith("node 6")
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "a%20b.json"
+    assert min(place["region"].values()) >= 1
+    (invocation,) = run["invocations"]
+    assert invocation["executionSuccessful"] is False
+    assert "missing.json" in json.dumps(invocation)
+
+
+def test_diff_shows_and_fix_writes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(two_stages(EARLY, {"start_at_step": 10}))
+    before = Path("w.json").read_text()
+    assert ran("w.json", "--diff") == 1
+    out, _ = capsys.readouterr()
+    assert [line for line in out.splitlines() if line[:1] in "+-"] == [
+        "--- w.json",
+        "+++ w.json",
+        '-      "return_with_leftover_noise": "disable"',
+        '+      "return_with_leftover_noise": "enable"',
+        '-      "start_at_step": 10,',
+        '+      "start_at_step": 8,',
+    ]
+    assert Path("w.json").read_text() == before
+    assert ran("w.json", "--fix") == 0
+    out, _ = capsys.readouterr()
+    assert out.count("mended") == 3  # two findings, one summary
+    assert json.loads(Path("w.json").read_text()) == RIGHT
+    assert ran("w.json", "--diff") == 0
+
+
+def test_a_file_that_cannot_be_written_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put(GAP)
+    Path("w.json").chmod(0o444)
+    before = Path("w.json").read_text()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("weft.engine.wholefiles.os.access", lambda *_: False)
+        assert ran("w.json", "--fix") == 2
+    assert "cannot write w.json: Permission denied" in capsys.readouterr().out
+    assert Path("w.json").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "expected a workflow"),
+        (("-", "--fix"), "standard input cannot be mended"),
+        (("w.json", "--fix", "--diff"), "exclude each other"),
+        (("--explain", "S999"), "no lint rule 'S999'"),
+        (("w.json", "--select", "nothing"), "no lint rule 'nothing'"),
+    ],
+)
+def test_what_makes_no_sense_is_said(
+    arguments: tuple[str, ...], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(GAP)
+    assert ran(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_rules_are_listed_and_explained(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ran("--rules") == 0
+    assert capsys.readouterr().out.count("\n") == len(rules_of(registry().packs))
+    assert ran("--rules", "--json") == 0
+    assert {"code": "S101", "name": "gap"}.items() <= next(
+        each for each in json.loads(capsys.readouterr().out)["rules"] if each["code"] == "S101"
+    ).items()
+    assert ran("--explain", "gap") == 0
+    assert "stays in the picture" in capsys.readouterr().out
+
+
+def test_validate_and_run_tell_of_it(folder: Path, capsys: pytest.CaptureFixture[str], random_models: Path) -> None:
+    document = two_stages({}, {"start_at_step": 10, "end_at_step": 25})
+    document["1"]["inputs"]["ckpt_name"] = next(each.name for each in (random_models / "checkpoints").iterdir())
+    put(document)
+    assert main(["validate", "w.json", "--models", str(random_models)]) == 0
+    _, err = capsys.readouterr()
+    assert err.startswith("warning: node 6 \"KSampler (Advanced)\", input 'start_at_step': S101, starts at step 10")
+    assert err.count("warning") == 1
+    few = [f"--set={key}={value}" for key, value in {"5.steps": 5, "5.end_at_step": 1, "6.steps": 5}.items()]
+    few += ["--set=6.start_at_step=3", "--models", str(random_models), "--no-cache", "--device", "cpu"]
+    assert main(["run", "w.json", *few]) == 0
+    assert "S101, starts at step 3" in capsys.readouterr().err
+    assert main(["run", "w.json", *few, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
