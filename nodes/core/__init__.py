@@ -369,6 +369,12 @@ _FILES = {
         "unCLIPConditioning",
     ),
     "webcam": ("WebcamCapture",),
+    "training": (
+        "LoraModelLoader",
+        "LossGraphNode",
+        "SaveLoRANode",
+        "TrainLoraNode",
+    ),
     "upscale": (
         "ImageUpscaleWithModel",
         "UpscaleModelLoader",

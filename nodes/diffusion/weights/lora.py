@@ -7,6 +7,7 @@ lookup joins the two. The names stand in lora_names; what a layer's tensors mean
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,23 @@ def load_lora(path: Path) -> Lora:
     path = Path(path).resolve()
     # Before the numbers: those of a file that changes meanwhile are never taken for the new file's.
     marks = _marks(path)
-    tensors = read_tensors(path)
+    return _lora(path, (str(path), *marks), read_tensors(path))
+
+
+def lora_of(tensors: Mapping[str, Tensor]) -> Lora:
+    """A LoRA that no file holds, by the keys that one would have.
+
+    Raises:
+        CheckpointError: no key is a LoRA's.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for key, tensor in sorted(tensors.items()):
+        digest.update(f"{key} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(torch.uint8).numpy().tobytes())
+    return _lora(Path("LORA_MODEL"), ("LORA_MODEL", digest.digest()), tensors)
+
+
+def _lora(path: Path, source: Hashable, tensors: Mapping[str, Tensor]) -> Lora:
     layers: dict[str, dict[str, Tensor]] = {}
     unknown = []
     for key, tensor in tensors.items():
@@ -106,7 +123,7 @@ def load_lora(path: Path) -> Lora:
     if not layers:
         shown = ", ".join(map(repr, unknown[:3])) or "none at all"
         raise CheckpointError(f"{path.name!r} is no LoRA: of its {len(unknown)} keys none is a LoRA's, but {shown}")
-    return Lora(path, (str(path), *marks), layers, tuple(unknown))
+    return Lora(path, source, layers, tuple(unknown))
 
 
 def _marks(path: Path) -> tuple[int, ...]:
