@@ -19,6 +19,7 @@ from weft.engine.formats.layout import Edge, Key, Rectangle, Size, arrange
 from weft.engine.formats.virtual import virtual_nodes
 from weft.engine.formats.widgets import MISSING, SEED_NAMES, default_of, is_widget, slots
 from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.frontend import Handling, Makes
 from weft.engine.schema.node import InputSpec, NodeSchema
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import String, type_name
@@ -47,7 +48,11 @@ def to_workflow(prompt: Prompt, registry: Registry, *, keep_unknown: bool = Fals
 
     Raises InvalidWorkflow with every node class that is unknown, every link that leads nowhere, every malformed one.
     """
-    nodes = {node_id: _Node(node_id, node, _schema(node, registry)) for node_id, node in prompt.nodes.items()}
+    handled = registry.packs.frontend.classes
+    nodes = {
+        node_id: _Node(node_id, node, _schema(node, registry), handled.get(node.class_type, Handling()).makes)
+        for node_id, node in prompt.nodes.items()
+    }
     issues = list(_obstacles(prompt, registry, nodes, keep_unknown))
     if issues:
         raise InvalidWorkflow(issues)
@@ -116,10 +121,11 @@ def escape_dynamic(text: str) -> str:
 class _Node:
     """One node on its way into the document; `id` is a number where the prompt's is written like one."""
 
-    def __init__(self, node_id: str, node: PromptNode, schema: NodeSchema | None) -> None:
+    def __init__(self, node_id: str, node: PromptNode, schema: NodeSchema | None, makes: Makes | None) -> None:
         self.node_id = node_id
         self.node = node
         self.schema = schema
+        self.makes = makes
         self.specs = schema.given(node.inputs) if schema else {}
         plain = re.fullmatch(r"0|[1-9][0-9]{0,15}", node_id) and int(node_id) <= _SAFE_INTEGER
         self.id: int | str = int(node_id) if plain else node_id
@@ -152,8 +158,24 @@ class _Node:
             return {name: bare_list(value) for name, value in inputs if type(value) is not Link}
         layout = slots(self.specs.values())
         values = [self._value(slot.spec) if slot.role == "value" else EXTRA_SLOTS[slot.role] for slot in layout]
+        if self.makes is not None and (made := self._made(self.makes, values)) is not None:
+            return made
         # What is beyond the last widget is ignored.
         return [*values, None] if looks_old(self.schema, len(values)) else values
+
+    def _made(self, makes: Makes, values: list[Any]) -> list[Any] | dict[str, Any] | None:
+        """`widgets_values` of which the browser makes the inputs that the class does not declare, if there are any.
+
+        It saves them behind the others, or all of them by name.
+        """
+        own = {
+            name: bare_list(value)
+            for name, value in self.node.inputs.items()
+            if name not in self.specs and type(value) is not Link
+        }
+        declared = {name: self._value(spec) for name, spec in self.specs.items() if is_widget(spec)}
+        forms: tuple[list[Any] | dict[str, Any], ...] = ([*values, *own.values()], declared | own)
+        return next((form for form in forms if own and makes(_entries(form)) == own), None)
 
     def _value(self, spec: InputSpec) -> Any:
         value = self.node.inputs.get(spec.name, MISSING)
@@ -219,6 +241,10 @@ class _Node:
             "properties": {**registered, "Node name for S&R": self.node.class_type},
             "widgets_values": deepcopy(self.values),
         }
+
+
+def _entries(values: list[Any] | dict[str, Any]) -> list[tuple[str, Any]]:
+    return list(values.items()) if isinstance(values, dict) else [("", value) for value in values]
 
 
 def _is_dynamic(spec: InputSpec) -> bool:
