@@ -2,8 +2,9 @@
 
 Others stand in files of their own: `weft nodes` in engine/terminal/nodes.py, `weft schema` in
 engine/terminal/schemas.py, `weft lint` in engine/terminal/linting.py, `weft sweep` in engine/terminal/sweeps.py,
-`weft cache` in engine/terminal/cache_commands.py, `weft test` in engine/testing/app.py, `weft daemon` in
-engine/worker/commands.py. A `weft run` that a worker carries out does not come here (src/weft/__main__.py).
+`weft stubs` in engine/terminal/stubs.py, `weft cache` in engine/terminal/cache_commands.py, `weft test` in
+engine/testing/app.py, `weft daemon` in engine/worker/commands.py. A `weft run` that a worker carries out does not come
+here (src/weft/__main__.py).
 
 The only place that puts the parts together.
 
@@ -23,7 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weft.engine.errors import UsageError
+from weft.engine.errors import UsageError, did_you_mean
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.beginning import EPILOG as NEW_EPILOG
 from weft.engine.terminal.beginning import new
@@ -64,6 +65,8 @@ from weft.engine.terminal.options import (
 from weft.engine.terminal.schemas import EPILOG as SCHEMA_EPILOG
 from weft.engine.terminal.schemas import schema_command
 from weft.engine.terminal.streams import stoppable
+from weft.engine.terminal.stubs import EPILOG as STUBS_EPILOG
+from weft.engine.terminal.stubs import stubs_command
 from weft.engine.terminal.sweeps import EPILOG as SWEEP_EPILOG
 from weft.engine.terminal.sweeps import sweep_command
 from weft.engine.testing.app import app as test_app
@@ -71,6 +74,9 @@ from weft.engine.worker.commands import app as daemon_app
 
 if TYPE_CHECKING:
     from weft.engine.settings import Settings
+
+PYTHON = "python"
+"""What `weft convert` makes beside the formats of workflows."""
 
 app = typer.Typer(
     name="weft",
@@ -292,6 +298,7 @@ def validate(
 @app.command(
     epilog="Examples:\n\nweft convert portrait.json > portrait.api.json\n\n"
     "weft convert portrait.api.json --to ui -o portrait.json\n\n"
+    "weft convert portrait.json --to python -o portrait.py\n\n"
     "weft convert portrait.json --object-info object_info.json"
 )
 @taking_settings("convert", before="object_info")
@@ -299,7 +306,11 @@ def convert(
     context: typer.Context,
     workflow: WorkflowArgument,
     to: Annotated[
-        str, typer.Option(metavar="FORMAT", help="api: what the server takes; ui: what the editor opens.")
+        str,
+        typer.Option(
+            metavar="FORMAT",
+            help="api: what the server takes; ui: what the editor opens; python: the program that builds it.",
+        ),
     ] = "api",
     file: Annotated[
         Path | None,
@@ -316,21 +327,33 @@ def convert(
 ) -> None:
     """Turn a workflow into API format, as ComfyUI's editor does, or an API export into a workflow for the editor.
 
-    Seeds are never changed. What cannot be kept is warned about on stderr.
+    Or either into a Python program that builds the same graph. Seeds are never changed. What cannot be kept is warned
+    about on stderr.
     """
     with answering(context.obj) as answer:
-        from weft.engine.session import Session
+        from weft.engine.session import FORMATS, Session
         from weft.engine.wholefiles import write_whole
 
+        if to not in (*FORMATS, PYTHON):
+            near = did_you_mean(to, (*FORMATS, PYTHON))
+            raise UsageError(f"unknown format {to!r}: expected api, ui or {PYTHON}", hint=near)
         session = Session(object_info=object_info, **settings, warn=answer.notice)
-        document, notes = session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)
+        if to == PYTHON:
+            from weft.engine.building.script import program
+
+            text, notes = program(session, workflow, ui=ui, object_info=object_info)
+        else:
+            document, notes = session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)
+            text = json.dumps(document, indent=2) + "\n"
         for note in notes:
             answer.warn(str(note))
-        if file is None:
+        if file is None and to == PYTHON:
+            answer.out.write(text)
+        elif file is None:
             answer.document(document)
         else:
             try:
-                write_whole(file, (json.dumps(document, indent=2) + "\n").encode())
+                write_whole(file, text.encode())
             except OSError as error:
                 raise UsageError(f"cannot write {file}: {error.strerror}") from error
 
@@ -425,6 +448,7 @@ def _require_device(settings: Settings) -> None:
 app.command("new", epilog=NEW_EPILOG)(new)
 app.command("lint", epilog=LINT_EPILOG)(lint)
 app.command("sweep", epilog=SWEEP_EPILOG)(sweep_command(_require_device))
+app.command("stubs", epilog=STUBS_EPILOG)(stubs_command)
 
 
 def _print_version(wanted: bool) -> None:

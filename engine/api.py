@@ -12,7 +12,7 @@ from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Issue
 from weft.engine.events import Observer
-from weft.engine.formats.sources import WorkflowSource
+from weft.engine.formats.sources import WorkflowSource, registry_of
 from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
 from weft.engine.session import Session
@@ -45,12 +45,13 @@ def run(
     """Run a workflow and return what its output nodes and `targets` gave.
 
     Args:
-        workflow: A path, a JSON text or a dict: the editor's save, an API export, a picture that carries one of them.
+        workflow: A path, a JSON text or a dict: the editor's save, an API export, a picture that carries one of them; a
+            Graph.
         overrides: `{"NODE.INPUT": value}` or texts `NODE.INPUT=VALUE`; NODE is an id, a title or a class_type.
         models: Model roots, each with `checkpoints/`, `loras/`, ...; default: the settings', else `./models`.
         input: Folder of input files; default: the settings', else `./input`.
         output: Folder for files; default: the settings', else `./output`.
-        registry: The node classes; default: those of every installed pack.
+        registry: The node classes; default: those of every installed pack, of a Graph its own.
         cache: Where outputs are looked up and kept; default: nowhere. Give the same one to several runs.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         dtype: `auto`, `float32`, `float16` or `bfloat16`.
@@ -73,7 +74,7 @@ def run(
         Interrupted: the run was cancelled.
     """
     session = Session(
-        registry=registry,
+        registry=registry_of(workflow, registry),
         cache=cache,
         models=_roots(models),
         input=input,
@@ -136,7 +137,7 @@ def sweep(
     from weft.engine.sweeping.api import axes_of, records_of
 
     session = Session(
-        registry=registry,
+        registry=registry_of(workflow, registry),
         cache=cache if cache is not None else MemoryCache(),
         models=_roots(models),
         input=input,
@@ -169,7 +170,7 @@ def validate(
 
     Raises UsageError or UnreadableWorkflow where there is no workflow to look at.
     """
-    session = Session(registry=registry, models=_roots(models), input=input, **settings)
+    session = Session(registry=registry_of(workflow, registry), models=_roots(models), input=input, **settings)
     wanted = targets_of(targets, only)
     prompt = session.read(workflow, overrides, only=wanted if only else (), bypass=bypass, mute=mute)
     return session.issues(prompt, wanted)
@@ -200,7 +201,7 @@ def convert(
         UsageError, UnreadableWorkflow: the call or the file makes no sense.
         InvalidWorkflow: unknown node classes, broken subgraphs, ...; `.issues` says everything that is wrong.
     """
-    session = Session(registry=registry, object_info=object_info, **settings)
+    session = Session(registry=registry_of(workflow, registry), object_info=object_info, **settings)
     return session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)[0]
 
 

@@ -87,6 +87,8 @@ COMMANDS = [
     ("schema", "--format", "ui"),
     ("explain", "w.json", "w.json"),
     ("diff", "w.json", "w.json"),
+    ("convert", "w.json", "--to", "python"),
+    ("stubs",),
     ("--help",),
     ("run", "--help"),
     ("test", "--help"),
@@ -128,6 +130,7 @@ def test_without_a_golden_there_is_nothing_to_test_and_no_torch(folder: Path) ->
         "from weft import nodes",
         "from weft.nodes.core import conditioning, image, latent, loaders, mask, sampling, types",
         "import weft\nassert weft.validate('w.json') == []",
+        "import weft\nweft.Graph.load('w.json').save('again.api.json')",
     ],
 )
 def test_importing_loads_nothing_heavy(code: str, folder: Path) -> None:

@@ -82,7 +82,7 @@ def _adopt(registry: Registry, pack: CustomPack, owners: dict[str, str], warn: W
         warn(f"pack {pack.name!r} {note}")
     hidden: dict[str, list[str]] = {}
     for name in pack.nodes:
-        if name in owners:
+        if name in owners and registry.source(name) is not pack.nodes[name]:
             hidden.setdefault(owners[name], []).append(name)
     for owner, names in hidden.items():
         whose = f"of pack {owner!r}" if owner else "of Weft's own"

@@ -9,17 +9,38 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from weft.engine.documents import kind_of
 from weft.engine.envelopes import is_workflow, opened
 from weft.engine.errors import Issue, Spot, UnreadableWorkflow, UsageError
 from weft.engine.formats import embedded
 from weft.engine.formats.workflow import Workflow
+from weft.engine.schema.registry import Registry
 from weft.engine.workflow.prompt import MAX_BYTES, Prompt, decoded, read_json
 
 STDIN = "-"
-WorkflowSource = str | os.PathLike[str] | Mapping[str, Any] | Prompt | Workflow
+
+
+@runtime_checkable
+class HoldsPrompt(Protocol):
+    """What is a workflow by having a prompt: a graph that is built in Python."""
+
+    @property
+    def prompt(self) -> Prompt:
+        """The prompt that it is now."""
+
+    @property
+    def registry(self) -> Registry:
+        """The node classes that it knows."""
+
+
+WorkflowSource = str | os.PathLike[str] | Mapping[str, Any] | Prompt | Workflow | HoldsPrompt
+
+
+def registry_of(source: WorkflowSource, given: Registry | None) -> Registry | None:
+    """The node classes that are meant where a workflow is run: those that are given, else a graph's own."""
+    return source.registry if given is None and isinstance(source, HoldsPrompt) else given
 
 
 @dataclass(frozen=True)
@@ -49,6 +70,8 @@ def load(source: WorkflowSource, *, ui: bool = False) -> Prompt | Workflow:
     """
     if isinstance(source, Prompt | Workflow):
         return source
+    if isinstance(source, HoldsPrompt):
+        return source.prompt
     if not isinstance(source, str | os.PathLike | Mapping):
         raise UsageError(f"expected a workflow: a path, JSON text or a dict, got {kind_of(source)}")
     if isinstance(source, Mapping):

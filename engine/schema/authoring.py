@@ -152,12 +152,14 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
     injected: dict[str, str] = {}
     links: dict[str, str] = {}
     lists: set[str] = set()
+    takes_rest = False
     for parameter in inspect.signature(function).parameters.values():
         name = parameter.name
         rest = parameter.kind is inspect.Parameter.VAR_KEYWORD
         each = _marker(hints.get(name), (Each,)) if rest else None
         if rest and each is None:
-            continue  # links that the class does not declare
+            takes_rest = True  # links that the class does not declare
+            continue
         if not rest and parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
             raise DefinitionError(f"{class_type}: parameter {name!r} must be keyword-only", hint="put a * before it")
         annotation, is_list = _element(hints.get(name))
@@ -210,6 +212,7 @@ def read_function(function: Callable[..., Any]) -> RunnableNode:
         asynchronous=inspect.iscoroutinefunction(function),
         wants=_wants(mark.lazy) if mark.lazy is not None else None,
         single=frozenset((*schema.names, *injected)) - lists if lists else frozenset(),
+        rest=takes_rest,
     )
 
 

@@ -314,6 +314,7 @@ class RunnableNode:
     into it by hand, joins the cache key: it tells this code from all other code that this process has had. Where `call`
     returns a coroutine, the node is `asynchronous`: such nodes overlap. `wants` says what it needs of its lazy inputs;
     without it, no input is lazy. One that is `watched` may change in place what it is given, and is told if it does.
+    One with a `rest` has a use for links that are not declared.
     """
 
     schema: NodeSchema
@@ -329,6 +330,7 @@ class RunnableNode:
     single: frozenset[str] = frozenset()
     at_most: int | None = None
     watched: bool = False
+    rest: bool = False
 
     unavailable: ClassVar[str] = ""
 

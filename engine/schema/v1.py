@@ -91,6 +91,7 @@ def read_class(class_type: str, cls: type) -> RunnableNode:
         at_most=len(outputs) if lists is None else min(len(lists), len(outputs)),
         wants=_wants(class_type, cls, links),
         watched=True,
+        rest=any(each.kind is each.VAR_KEYWORD for each in inspect.signature(function).parameters.values()),
     )
 
 

@@ -47,6 +47,19 @@ def validate(
     return list(given.issues())
 
 
+def problems(prompt: Prompt, node_id: str, registry: Registry) -> list[Issue]:
+    """What is wrong with one node as it stands in the prompt: its values, and what it is linked to.
+
+    Names of files are not looked up, nor is a VALIDATE_INPUTS called. The class must be known.
+    """
+    node = prompt.nodes[node_id]
+    sources = {link.node_id: prompt.nodes[link.node_id] for _, link in node.links if link.node_id in prompt.nodes}
+    near = prompt.with_nodes({**sources, node_id: node})
+    found = registry.find(node.class_type)
+    assert found is not None
+    return list(_Validation(near, registry, None, (), False, (), (), ()).node_issues(node_id, node, found))
+
+
 def output_nodes(prompt: Prompt, registry: Registry) -> list[str]:
     """The ids of the nodes that are outputs by their class, in the order of the document."""
     return [
@@ -396,7 +409,7 @@ class _Validation:
         return "; ".join(filter(None, hints))
 
     def file_issues(self, node_id: str, spec: InputSpec, socket: Listed, value: Any) -> Iterator[Issue]:
-        if self.folders is None or (isinstance(socket, Files) and value in socket.extra_choices):
+        if isinstance(socket, Files) and value in socket.extra_choices:
             return
         code, message = "value_not_in_list", "Value not in list"
         if socket.folder == INPUT:  # ComfyUI's loaders look for these themselves
@@ -405,6 +418,8 @@ class _Validation:
         if not isinstance(value, str):
             details = f"{spec.name}: expected the name of a {socket.noun}, got {value!r}"
             yield self.issue(node_id, code, message, spec.name, details=details, extra=extra)
+            return
+        if self.folders is None:
             return
         try:
             path = socket.find(self.folders, value)

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from weft.engine.schema.registry import Registry
     from weft.engine.session import Session
     from weft.engine.values import ExecutionBlocker, Values
+    from weft.nodes.graph import Graph
 
 _HOME = {
     "run": "weft.engine.api",
     "sweep": "weft.engine.api",
     "convert": "weft.engine.api",
     "validate": "weft.engine.api",
+    "Graph": "weft.engine.building.graph",
     "Session": "weft.engine.session",
     "node": "weft.engine.schema.authoring",
     "DiskCache": "weft.engine.cache.disk",
@@ -44,6 +46,7 @@ __all__ = [
     "CancelToken",
     "DiskCache",
     "ExecutionBlocker",
+    "Graph",
     "InvalidWorkflow",
     "MemoryCache",
     "NodeError",

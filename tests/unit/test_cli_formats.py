@@ -65,7 +65,7 @@ def test_what_the_editor_cannot_keep_is_said(weft: Any, folder: Path) -> None:
 def test_another_format_is_refused(weft: Any) -> None:
     code, _, err = weft("convert", API, "--to", "uii")
     assert code == 2
-    assert "expected api or ui" in err
+    assert "expected api, ui or python" in err
 
 
 def test_object_info_describes_what_is_not_here(weft: Any, folder: Path) -> None:
