@@ -64,6 +64,7 @@ class VHS_BatchManager: ...
 class VHS_FILENAMES: ...
 class VHS_VIDEOINFO: ...
 class VIDEO: ...
+class WEBCAM: ...
 class XY: ...
 
 _SD1_or_2_more = Literal[
@@ -508,12 +509,21 @@ _x_or_2_more_2 = Literal[
     "y",
     "xy",
 ]
+_default_or_3_more = Literal[
+    "default",
+    "fp32",
+    "fp16",
+    "bf16",
+]
 _v_prediction_or_4_more = Literal[
     "v_prediction",
     "edm",
     "edm_playground_v2.5",
     "eps",
     "cosmos_rflow",
+]
+_v_prediction = Literal[
+    "v_prediction",
 ]
 _eps_or_4_more = Literal[
     "eps",
@@ -535,6 +545,11 @@ _cpu_or_2_more = Literal[
     "cpu",
     "gpu",
     "nv",
+]
+_FLUX_or_2_more = Literal[
+    "FLUX",
+    "Wan",
+    "Chroma",
 ]
 _bicubic_or_4_more = Literal[
     "bicubic",
@@ -736,7 +751,7 @@ _inductor_or_1_more = Literal[
     "inductor",
     "cudagraphs",
 ]
-_default_or_3_more = Literal[
+_default_or_3_more_2 = Literal[
     "default",
     "fp8_e4m3fn",
     "fp8_e4m3fn_fast",
@@ -3611,6 +3626,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _conditioning:
         """Encode a prompt. `(red:1.3)` weighs words, `embedding:name` brings in a textual inversion."""
+    def CLIPTextEncodeControlnet(
+        self,
+        clip: GraphSource[CLIP],
+        conditioning: GraphSource[CONDITIONING],
+        text: str | GraphSource[STRING] = "",
+        **_about: Unpack[_About]
+    ) -> _conditioning:
+        """Encode a prompt for the ControlNets of a conditioning alone; the model goes on reading its own."""
     def CLIPTextEncodeFlux(
         self,
         clip: GraphSource[CLIP],
@@ -4155,6 +4178,16 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _clip:
         """Open the two text encoders of SDXL, CLIP L and bigG, from files of their own."""
+    def EasyCache(
+        self,
+        model: GraphSource[MODEL],
+        reuse_threshold: Annotated[float, "0.0 to 3.0"] | GraphSource[FLOAT] = 0.2,
+        start_percent: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.15,
+        end_percent: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.95,
+        verbose: bool | GraphSource[BOOLEAN] = False,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Leave the network out where its last output, carried on, is near enough: faster, and a little different."""
     def EditBasicPipe(
         self,
         basic_pipe: GraphSource[BASIC_PIPE],
@@ -4357,6 +4390,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _conditioning:
         """Say where the model imagines several reference pictures."""
+    def FreSca(
+        self,
+        model: GraphSource[MODEL],
+        scale_low: Annotated[float, "0.0 to 10.0"] | GraphSource[FLOAT] = 1.0,
+        scale_high: Annotated[float, "0.0 to 10.0"] | GraphSource[FLOAT] = 1.25,
+        freq_cutoff: Annotated[int, "1 to 10000"] | GraphSource[INT] = 20,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Scale what guidance adds by frequency: its coarse forms and its fine ones each by a factor of their own."""
     def FreeU(
         self,
         model: GraphSource[MODEL],
@@ -4592,6 +4634,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model_clip_vision_vae:
         """Open a checkpoint that reads pictures in the place of prompts, with its vision model."""
+    def ImageOnlyCheckpointSave(
+        self,
+        model: GraphSource[MODEL],
+        clip_vision: GraphSource[CLIP_VISION],
+        vae: GraphSource[VAE],
+        filename_prefix: str | GraphSource[STRING] = "checkpoints/ComfyUI",
+        **_about: Unpack[_About]
+    ) -> GraphNode:
+        """Write a checkpoint whose model reads pictures in the place of prompts, with its vision model."""
     def ImagePadForOutpaint(
         self,
         image: GraphSource[IMAGE],
@@ -5147,6 +5198,16 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _latent:
         """Resize latents by a factor."""
+    def LazyCache(
+        self,
+        model: GraphSource[MODEL],
+        reuse_threshold: Annotated[float, "0.0 to 3.0"] | GraphSource[FLOAT] = 0.2,
+        start_percent: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.15,
+        end_percent: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.95,
+        verbose: bool | GraphSource[BOOLEAN] = False,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """EasyCache by the latent and what is predicted of it, instead of what the network reads and gives."""
     def LoadAudio(
         self,
         audio: str | GraphSource[COMBO],
@@ -5294,6 +5355,13 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _image:
         """Turn a mask into a grey picture."""
+    def ModelComputeDtype(
+        self,
+        model: GraphSource[MODEL],
+        dtype: _default_or_3_more | GraphSource[COMBO] = "default",
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Choose the number format that a model computes in. The weights in it stand beside those that were loaded."""
     def ModelMergeAdd(
         self,
         model1: GraphSource[MODEL],
@@ -5364,6 +5432,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Say that a model was trained at any noise level between two, and what it gives: for EDM and CosXL models."""
+    def ModelSamplingContinuousV(
+        self,
+        model: GraphSource[MODEL],
+        sampling: _v_prediction | GraphSource[COMBO] = "v_prediction",
+        sigma_max: Annotated[float, "0.0 to 1000.0"] | GraphSource[FLOAT] = 500.0,
+        sigma_min: Annotated[float, "0.0 to 1000.0"] | GraphSource[FLOAT] = 0.03,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Say that a model was trained to give v at any noise level between two, and to be told the angle between signal and noise: Stable Audio's time."""
     def ModelSamplingDiscrete(
         self,
         model: GraphSource[MODEL],
@@ -5413,6 +5490,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _image:
         """Let what is bright in pictures shrink or grow, or show what that changes."""
+    def OptimalStepsScheduler(
+        self,
+        model_type: _FLUX_or_2_more | GraphSource[COMBO] = "FLUX",
+        steps: Annotated[int, "3 to 1000"] | GraphSource[INT] = 20,
+        denoise: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 1.0,
+        **_about: Unpack[_About]
+    ) -> _sigmas:
+        """Schedules that were optimised for flows by the error of each step."""
     def Painter(
         self,
         mask: str | GraphSource[STRING] = "",
@@ -6305,7 +6390,7 @@ class Graph(_Graph):
     def UNETLoader(
         self,
         unet_name: str | GraphSource[COMBO],
-        weight_dtype: _default_or_3_more | GraphSource[COMBO] = "default",
+        weight_dtype: _default_or_3_more_2 | GraphSource[COMBO] = "default",
         **_about: Unpack[_About]
     ) -> _model:
         """Open a diffusion model that stands in a file of its own."""
@@ -6455,6 +6540,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Guide the frames in the middle of a video with the sampler's scale, and less towards both ends."""
+    def WebcamCapture(
+        self,
+        image: GraphSource[WEBCAM],
+        width: Annotated[int, "0 to 16384"] | GraphSource[INT] = 0,
+        height: Annotated[int, "0 to 16384"] | GraphSource[INT] = 0,
+        capture_on_queue: bool | GraphSource[BOOLEAN] = True,
+        **_about: Unpack[_About]
+    ) -> _image:
+        """Refused: it takes a picture with the webcam of the editor's browser."""
     def mxSlider(
         self,
         Xi: Annotated[int, "-4294967296 to 4294967296"] | GraphSource[INT] = 20,

@@ -12,10 +12,10 @@ from typing import Any
 from weft.engine.documents import kind_of
 from weft.engine.errors import UsageError, did_you_mean
 from weft.engine.formats.widgets import MISSING, default_of, is_widget
+from weft.engine.schema.frontend import EDITORS_OWN
 from weft.engine.schema.node import DescribedNode, InputSpec, NodeSchema, OutputSpec, RunnableNode
 from weft.engine.schema.sockets import Autogrow, DynamicCombo, DynamicSlot, Socket, type_name
 from weft.engine.workflow.prompt import Link, wrapped
-from weft.engine.workflow.validation import EDITORS_OWN
 
 ABOUT = ("_id", "_title", "_meta", "_as_is")
 """What a call says of the node itself: names of inputs do not begin so."""
