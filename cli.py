@@ -89,7 +89,6 @@ app = typer.Typer(
     "workflow, 4 a model or input file is "
     "missing, 130 interrupted (Ctrl-C), 143 ended by SIGTERM.\n\n"
     "Example: weft run portrait.json --set KSampler.seed=7 --models ~/models",
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -53,7 +53,7 @@ COMMANDS = {
         "swept",
     ),
     "convert": Command(("convert", "flows/w.json", "-o", "flows/c.json"), "flows", ("flows/c.json",)),
-    "new": Command(("new", "flows/n.json"), "flows"),
+    "new": Command(("new", "flows/n.json", "--force"), "flows"),
     "record": Command(("test", "record", "flows/w.json"), "flows", without=("flows/w.golden*",)),
     "record again": Command(("test", "record", "--force", "flows/w.json"), "flows", ("flows/w.golden*",)),
     "accept": Command(

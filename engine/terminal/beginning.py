@@ -13,6 +13,7 @@ import typer
 from weft.engine.errors import DefinitionError, InvalidWorkflow, UsageError, did_you_mean
 from weft.engine.schema.packs import Packs, resolve
 from weft.engine.templating import Chosen, Template
+from weft.engine.terminal import completing
 from weft.engine.terminal.answer import answering
 from weft.engine.terminal.options import InputOption, JsonOption, ModelsOption
 
@@ -34,7 +35,13 @@ def new(
     ] = None,
     template: Annotated[
         str,
-        typer.Option("--template", "-t", metavar="TEMPLATE", help="What it begins with; --list says which there are."),
+        typer.Option(
+            "--template",
+            "-t",
+            metavar="TEMPLATE",
+            autocompletion=completing.templates,
+            help="What it begins with; --list says which there are.",
+        ),
     ] = "txt2img",
     checkpoint: Annotated[
         str | None,
@@ -43,7 +50,13 @@ def new(
         ),
     ] = None,
     to: Annotated[
-        str, typer.Option("--format", metavar="FORMAT", help="ui: what the editor opens; api: what a server takes.")
+        str,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            autocompletion=completing.of(completing.FORMATS),
+            help="ui: what the editor opens; api: what a server takes.",
+        ),
     ] = "ui",
     models: ModelsOption = None,
     input: InputOption = None,
@@ -56,7 +69,7 @@ def new(
     Files that it needs are the first that are there; what is not there is said, and --stand-ins runs it all the same.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        templates = _templates(Packs.installed())
+        templates = templates_of(Packs.installed())
         if listed:
             if as_json:
                 answer.document({"templates": {each: found.title for each, found in templates.items()}})
@@ -87,7 +100,7 @@ def new(
             answer.err.line("next: ", (command, "bold"))
 
 
-def _templates(packs: Packs) -> dict[str, Template]:
+def templates_of(packs: Packs) -> dict[str, Template]:
     """Those of all packs, by name; the first pack that has a name is meant."""
     found: dict[str, Template] = {}
     for pack in packs:

@@ -27,7 +27,8 @@ app = typer.Typer(
     cls=CommandGroup,
     help="Look at the cache, in which `weft run` keeps what it computed for later runs.",
     epilog="The folder is --cache DIR, else the first of WEFT_CACHE, else the first of cache in weft.toml, else "
-    "~/.cache/weft; cache_gib in weft.toml (WEFT_CACHE_GIB) is how large it may become, at first 10.",
+    "~/.cache/weft; cache_gib in weft.toml (WEFT_CACHE_GIB) is how large it may become, at first 10.\n\n"
+    "Example: weft cache info",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -43,7 +44,7 @@ FolderOption = Annotated[
 ]
 
 
-@app.command()
+@app.command(epilog="Example:\n\nweft cache info --json | jq .bytes")
 def info(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Say where the cache is, how much is in it, and how large it may become."""
     with _asking(context, folder, as_json) as (answer, cache):
@@ -60,7 +61,7 @@ def info(context: typer.Context, folder: FolderOption = None, as_json: JsonOptio
             answer.out.line(f"{kept.entries} states between steps, {_amount(kept.bytes)} of {_amount(steps.max_bytes)}")
 
 
-@app.command("list")
+@app.command("list", epilog="Example:\n\nweft cache list --json | jq -r '.entries[].node'")
 def list_entries(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """List the entries, the most recently used first: key, last use, size, the node, what it gave, its files."""
     with _asking(context, folder, as_json) as (answer, cache):
@@ -118,7 +119,8 @@ def clear(
 @app.command(
     epilog="Exit code: 0 everything is as it was written; else the sum of 1 something is damaged or missing, 2 there "
     "are files that nobody knows, 4 something cannot be read. What is damaged is computed again when it is needed; "
-    "what is unknown may be of a run that is writing just now. weft cache clear removes all of it."
+    "what is unknown may be of a run that is writing just now. weft cache clear removes all of it.\n\n"
+    "Example: weft cache verify --cache /mnt/shared/weft"
 )
 def verify(context: typer.Context, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """Hash everything that is in the cache, and say what is not as it was written."""

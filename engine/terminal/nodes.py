@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weft.engine.errors import UsageError
+from weft.engine.terminal import completing
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.options import InputOption, ModelsOption, ObjectInfoOption, taking_settings
 
@@ -37,7 +38,11 @@ def nodes_command(
     context: typer.Context,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME]", help="A class, by its name or title; or words to search for."),
+        typer.Argument(
+            metavar="[NAME]",
+            autocompletion=completing.classes,
+            help="A class, by its name or title; or words to search for.",
+        ),
     ] = None,
     category: Annotated[
         str | None,

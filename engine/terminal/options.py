@@ -15,6 +15,7 @@ from typer.models import OptionInfo
 
 from weft.engine.schema.packs import Packs
 from weft.engine.settings import Setting
+from weft.engine.terminal import completing
 
 WorkflowArgument = Annotated[
     str,
@@ -54,6 +55,7 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="NODE.INPUT=VALUE",
+        autocompletion=completing.inputs,
         help="Give an input another value; may be repeated. NODE is an id, a title or a class_type; "
         "'KSampler (Advanced)#2' is the second of its name. The value is read as the input's type. An input file "
         "(LoadImage) may be a path to anywhere.",
@@ -64,6 +66,7 @@ OnlyOption = Annotated[
     typer.Option(
         "--only",
         metavar="NODE",
+        autocompletion=completing.nodes,
         help="Run this node and what it depends on, and no other output; may be repeated. What is wrong with the rest, "
         "such as a class that is not here, does not matter. Not with --target.",
     ),
@@ -73,6 +76,7 @@ BypassOption = Annotated[
     typer.Option(
         "--bypass",
         metavar="NODE",
+        autocompletion=completing.nodes,
         help="Bypass this node, as Ctrl-B in the editor: what comes in goes on where the types agree; may be repeated.",
     ),
 ]
@@ -81,6 +85,7 @@ MuteOption = Annotated[
     typer.Option(
         "--mute",
         metavar="NODE",
+        autocompletion=completing.nodes,
         help="Mute this node, as Ctrl-M in the editor: it does not run, and what needs it lacks it; may be repeated.",
     ),
 ]
@@ -118,6 +123,7 @@ DeviceOption = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
+        autocompletion=completing.of(completing.DEVICES),
         help="auto (a GPU where there is one), cpu, cuda or cuda:N. Environment: WEFT_DEVICE.",
         show_default="auto",
     ),
@@ -125,7 +131,10 @@ DeviceOption = Annotated[
 DtypeOption = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="auto, float32, float16 or bfloat16. Environment: WEFT_DTYPE.", show_default="auto"
+        metavar="NAME",
+        autocompletion=completing.of(completing.DTYPES),
+        help="auto, float32, float16 or bfloat16. Environment: WEFT_DTYPE.",
+        show_default="auto",
     ),
 ]
 TargetOption = Annotated[
@@ -133,6 +142,7 @@ TargetOption = Annotated[
     typer.Option(
         "--target",
         metavar="NODE",
+        autocompletion=completing.nodes,
         help="Run this node too, although no output node asks for it; may be repeated. NODE as in --set.",
     ),
 ]
@@ -141,6 +151,7 @@ SeedOption = Annotated[
     typer.Option(
         "--seed",
         metavar="SEED",
+        autocompletion=completing.of(completing.SEEDS),
         help="What every seed is, and what becomes of it in the further runs of -n: a number, which counts up; random, "
         "drawn for each run; increment, decrement or fixed. A seed given by --set stays. Dynamic prompts, {cat|dog} in "
         "an editor's save, are drawn in further runs; with random in the first one too.",

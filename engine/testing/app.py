@@ -31,7 +31,8 @@ app = typer.Typer(
     help="Test workflows: record what they give, see which node differs first, accept or fix.\n\n"
     "weft test PATH... is weft test check PATH... (see weft test check --help).",
     epilog="Exit codes: 0 everything passed, 1 something did not, 2 usage, 5 there was nothing to test.\n\n"
-    "The table tool.weft.test of pyproject.toml names models, input and tolerances: see docs/testing.md.",
+    "The table tool.weft.test of pyproject.toml names models, input and tolerances: see docs/testing.md.\n\n"
+    "Example: weft test workflows --html report.html",
     no_args_is_help=False,
     rich_markup_mode=None,
 )
