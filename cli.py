@@ -1,10 +1,10 @@
 """The command line: `weft run`, `plan`, `validate`, `convert`, `explain`.
 
 Others stand in files of their own: `weft nodes` in engine/terminal/nodes.py, `weft schema` in
-engine/terminal/schemas.py, `weft lint` in engine/terminal/linting.py, `weft sweep` in engine/terminal/sweeps.py,
-`weft stubs` in engine/terminal/stubs.py, `weft cache` in engine/terminal/cache_commands.py, `weft test` in
-engine/testing/app.py, `weft daemon` in engine/worker/commands.py. A `weft run` that a worker carries out does not come
-here (src/weft/__main__.py).
+engine/terminal/schemas.py, `weft lint` in engine/terminal/linting.py, `weft render` in engine/terminal/render.py,
+`weft sweep` in engine/terminal/sweeps.py, `weft stubs` in engine/terminal/stubs.py, `weft cache` in
+engine/terminal/cache_commands.py, `weft test` in engine/testing/app.py, `weft daemon` in engine/worker/commands.py. A
+`weft run` that a worker carries out does not come here (src/weft/__main__.py).
 
 The only place that puts the parts together.
 
@@ -62,6 +62,8 @@ from weft.engine.terminal.options import (
     WorkflowsArgument,
     taking_settings,
 )
+from weft.engine.terminal.render import EPILOG as RENDER_EPILOG
+from weft.engine.terminal.render import render_command
 from weft.engine.terminal.schemas import EPILOG as SCHEMA_EPILOG
 from weft.engine.terminal.schemas import schema_command
 from weft.engine.terminal.streams import stoppable
@@ -448,6 +450,7 @@ app.command("new", epilog=NEW_EPILOG)(new)
 app.command("lint", epilog=LINT_EPILOG)(lint)
 app.command("sweep", epilog=SWEEP_EPILOG)(sweep_command(_require_device))
 app.command("stubs", epilog=STUBS_EPILOG)(stubs_command)
+app.command("render", epilog=RENDER_EPILOG)(render_command(_require_device))
 
 
 def _print_version(wanted: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from weft.engine.drawing.bodies import body_of, fitted
 from weft.engine.drawing.scene import Area, DrawnGroup, DrawnLink, DrawnNode, Scene
-from weft.engine.formats.layout import Edge, Group, Key, Size, arrange
+from weft.engine.formats.layout import Edge, Group, Key, Size, arrange_with_ways
 
 
 def arranged(
@@ -27,7 +27,8 @@ def arranged(
         for link in links
     ]
     sizes: dict[Key, Size] = {name: Size(node.area.width, node.area.height) for name, node in sized.items()}
-    places = arrange(sizes, wires, groups)
+    places, ways = arrange_with_ways(sizes, wires, groups)
+    links = tuple(link._replace(through=tuple(ways.get(at, ())), laid=True) for at, link in enumerate(links))
     placed = {name: replace(node, area=Area(*places[name])) for name, node in sized.items()}
     frames = [look._replace(area=Area(*places[key])) for key, look in (looks or {}).items() if key in places]
     return Scene(placed, links, tuple(frames), title)

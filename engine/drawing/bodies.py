@@ -125,6 +125,9 @@ def picture_height(node: DrawnNode, width: float) -> float:
 
 
 def at_least_fitting(node: DrawnNode) -> DrawnNode:
-    """The node in a box that is not lower than its contents."""
-    least = round(body_of(node).least)
+    """The node in a box that is not lower than its contents, with pictures of a size to be looked at."""
+    least = body_of(node).least
+    if node.pictures and node.area.height < least:
+        least += picture_height(node, node.area.width - 2 * SIDE) - PICTURE
+    least = round(least)
     return node if node.area.height >= least else replace(node, area=node.area._replace(height=least))

@@ -41,7 +41,6 @@ class Theme(NamedTuple):
     dim: str
     heading: str
     field: str
-    field_edge: str
     value: str
     group: str
     group_text: str
@@ -50,12 +49,12 @@ class Theme(NamedTuple):
 THEMES: Mapping[str, Theme] = {
     "dark": Theme(
         ground="#222222", paper="#353535", title="#2b2b2b", edge="#4c4c4c", text="#c4c4c4", dim="#9d9d9d",
-        heading="#ececec", field="#222222", field_edge="#4a4a4a", value="#e2e2e2", group="#3f5159",
+        heading="#ececec", field="#222222", value="#e2e2e2", group="#3f5159",
         group_text="#e6e6e6",
     ),
     "light": Theme(
         ground="#eeeeee", paper="#fbfbfb", title="#e4e4e6", edge="#b9b9bd", text="#3c3c40", dim="#6a6a70",
-        heading="#1c1c20", field="#f0f0f2", field_edge="#c9c9cf", value="#1c1c20", group="#a9bcc6",
+        heading="#1c1c20", field="#f0f0f2", value="#1c1c20", group="#a9bcc6",
         group_text="#1c1c20",
     ),
 }  # fmt: skip

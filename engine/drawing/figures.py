@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from weft.engine.drawing.bodies import LINE, MARGIN, SIDE, TEXT_SIZE, TITLE_SIZE, WIDGET, Body
 from weft.engine.drawing.colors import MODES, is_dark
@@ -45,26 +45,45 @@ def figure(node: DrawnNode, body: Body, mark: Mark | None, mark_of: Callable[[st
 
 
 def _widgets(node: DrawnNode, body: Body, mark_of: Callable[[str], Mark | None]) -> Iterator[str]:
-    if node.form is Form.NOTE:
-        for widget, area in zip(node.widgets, body.widgets, strict=True):
-            yield from _lines(widget, area, "w")
-        return
-    fields = "".join(rounded(area) for area in body.widgets)
-    if fields:
-        yield f'<path class="fields" d="{fields}"/>'
-    for widget, area in zip(node.widgets, body.widgets, strict=True):
+    """Fields, then names, then values; texts of several lines last. A note is one such text, on the paper itself."""
+    placed = list(zip(node.widgets, body.widgets, strict=True))
+    if node.form is not Form.NOTE:
+        yield from _fields(placed)
+    names, values, texts = [], [], []
+    for widget, area in placed:
         mark = mark_of(widget.name)
         style = classes([f"is-{mark.state}" if mark else "", "linked" if widget.linked else ""])
         if widget.lines:
-            yield from _lines(widget, area, f"w {style}".strip())
+            texts.append(_lines(widget, area, f"w {style}".strip()))
         else:
-            yield from _value(widget, area, f"v {style}".strip(), mark)
+            name, value = _row(widget, area, style, mark)
+            names.append(name)
+            values.append(value)
+    yield from (
+        f'<g class="{style}">{"".join(found)}</g>' for style, found in (("n", names), ("v", values)) if any(found)
+    )
+    yield from texts
+
+
+def _fields(placed: Iterable[tuple[DrawnWidget, Area]]) -> Iterator[str]:
+    """What values stand on: thick lines with round ends, and rectangles for those of several lines."""
+    half = WIDGET / 2
+    lines = [
+        f"M{number(area.x + half)} {number(area.y + half)}h{number(area.width - WIDGET)}"
+        for widget, area in placed
+        if not widget.lines
+    ]
+    if lines:
+        yield f'<path class="pills" d="{"".join(lines)}"/>'
+    boxes = [rounded(area) for widget, area in placed if widget.lines]
+    if boxes:
+        yield f'<path class="fields" d="{"".join(boxes)}"/>'
 
 
 def _tooltip(node: DrawnNode, mark: Mark | None) -> str:
-    said = [f"{on_one_line(node.title)} (#{node.id})" if node.form is not Form.PANEL else on_one_line(node.title)]
-    if node.class_type and node.class_type != node.title:
-        said.append(node.class_type)
+    said = [on_one_line(node.class_type or node.title)]
+    if len(node.title) > 20 and node.title != said[0]:
+        said.insert(0, on_one_line(told(node.title)))
     if not node.known:
         said.append("a class that is not known here")
     if node.mode:
@@ -129,6 +148,7 @@ def _slots(node: DrawnNode, body: Body) -> Iterator[str]:
         if not (slot.is_widget and slot.name in shown)
     ]
     outputs = [*zip(node.outputs, body.outputs, strict=True)]
+    lefts, rights = [], []
     for place in range(max(len(sockets), len(outputs))):
         left = on_one_line(sockets[place][0].shown) if place < len(sockets) else ""
         right = on_one_line(outputs[place][0].shown) if place < len(outputs) else ""
@@ -138,31 +158,35 @@ def _slots(node: DrawnNode, body: Body) -> Iterator[str]:
             left = shortened(left, TEXT_SIZE, most)
             right = shortened(right, TEXT_SIZE, room - width_of(left, TEXT_SIZE))
         if left:
-            yield f'<text x="{number(MARGIN)}" y="{number(sockets[place][1] + 4)}">{text(left)}</text>'
+            lefts.append(f'<text x="{number(MARGIN)}" y="{number(sockets[place][1] + 4)}">{text(left)}</text>')
         if right:
             at = number(node.area.width - MARGIN)
-            yield f'<text class="o" x="{at}" y="{number(outputs[place][1] + 4)}">{text(right)}</text>'
+            rights.append(f'<text x="{at}" y="{number(outputs[place][1] + 4)}">{text(right)}</text>')
+    yield from lefts
+    if rights:
+        yield f'<g class="o">{"".join(rights)}</g>'
 
 
-def _value(widget: DrawnWidget, area: Area, style: str, mark: Mark | None) -> Iterator[str]:
-    """A widget of one line: its name, and its value at the right; where that is cut, the whole of it in a tooltip."""
+def _row(widget: DrawnWidget, area: Area, style: str, mark: Mark | None) -> tuple[str, str]:
+    """The name of a widget of one line, and its value; where that is cut, the whole of it in a tooltip."""
     name, value = on_one_line(widget.shown), on_one_line(widget.value[:1000])
     room = area.width - 2 * SIDE
     both = width_of(name, TEXT_SIZE) + width_of(value, TEXT_SIZE)
     if both + _BAND > room:
         name = shortened(name, TEXT_SIZE, max(room - _BAND - width_of(value, TEXT_SIZE), room * 0.42))
     shown = shortened(value, TEXT_SIZE, room - (width_of(name, TEXT_SIZE) + _BAND if name else 0))
-    y = number(area.y + area.height / 2 + 4 if area.height <= WIDGET else area.y + 15)
-    if name:
-        yield f'<text class="n" x="{number(area.x + SIDE)}" y="{y}">{text(name)}</text>'
+    y = number(area.y + area.height / 2 + 4)
     notes = [] if shown == widget.value and name == widget.shown else [f"{widget.shown}: {told(widget.value)}"]
     notes += [mark.said] if mark is not None and mark.said else []
     note = f"<title>{text(chr(10).join(notes))}</title>" if notes else ""
-    if shown or note:
-        yield f'<text class="{style}" x="{number(area.right - SIDE)}" y="{y}">{note}{text(shown)}</text>'
+    left = f'<text x="{number(area.x + SIDE)}" y="{y}">{text(name)}</text>' if name else ""
+    if not shown and not note:
+        return left, ""
+    named = f' class="{style}"' if style else ""
+    return left, f'<text{named} x="{number(area.right - SIDE)}" y="{y}">{note}{text(shown)}</text>'
 
 
-def _lines(widget: DrawnWidget, area: Area, style: str) -> Iterator[str]:
+def _lines(widget: DrawnWidget, area: Area, style: str) -> str:
     """A text as far as there is room for it."""
     most = max(int((area.height - 4) // LINE), 1)
     lines = wrapped(widget.value[:20_000], TEXT_SIZE, area.width - 16, most)
@@ -173,8 +197,7 @@ def _lines(widget: DrawnWidget, area: Area, style: str) -> Iterator[str]:
         for place, line in enumerate(lines)
         if line
     )
-    if spans:
-        yield f'<text class="{style}">{note}{spans}</text>'
+    return f'<text class="{style}">{note}{spans}</text>' if spans else ""
 
 
 def _pictures(node: DrawnNode, body: Body) -> Iterator[str]:

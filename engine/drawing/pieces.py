@@ -36,11 +36,15 @@ def point(place: tuple[float, float]) -> str:
     return f"{number(place[0])} {number(place[1])}"
 
 
-def curve(start: tuple[float, float], end: tuple[float, float]) -> str:
-    """To the next point of a link, as the editor draws it: it leaves to the right and comes from the left."""
+def curve(start: tuple[float, float], end: tuple[float, float], laid: bool = False) -> str:
+    """To the next point of a link, as the editor draws it: it leaves to the right and comes from the left.
+
+    One that a layout leads stays between the two points, where nothing else is.
+    """
     if round(start[1]) == round(end[1]) and start[0] <= end[0]:
         return f"H{number(end[0])}"
-    bend = max(0.25 * math.dist(start, end), 20.0)
+    between = (end[0] - start[0]) / 2
+    bend = between if laid and between > 0 else max(0.25 * math.dist(start, end), 20.0)
     return f"C{number(start[0] + bend)} {number(start[1])} {number(end[0] - bend)} {number(end[1])} {point(end)}"
 
 

@@ -7,7 +7,16 @@ from dataclasses import replace
 
 from weft.engine.drawing.arranging import arranged
 from weft.engine.drawing.colors import color_of
-from weft.engine.drawing.scene import NOWHERE, DrawnGroup, DrawnLink, DrawnNode, DrawnSlot, DrawnWidget, Scene
+from weft.engine.drawing.scene import (
+    NOWHERE,
+    DrawnGroup,
+    DrawnLink,
+    DrawnNode,
+    DrawnSlot,
+    DrawnWidget,
+    PicturesById,
+    Scene,
+)
 from weft.engine.drawing.values import is_long, value_text
 from weft.engine.errors import Issue
 from weft.engine.formats.frames import Frame, frames_of
@@ -22,7 +31,9 @@ _MAX_EXTRA_OUTPUTS = 64
 _MAX_NESTED = 6
 
 
-def prompt_scene(prompt: Prompt, registry: Registry, *, title: str = "") -> tuple[Scene, list[Issue]]:
+def prompt_scene(
+    prompt: Prompt, registry: Registry, *, title: str = "", pictures: PicturesById | None = None
+) -> tuple[Scene, list[Issue]]:
     """The drawing of a prompt, and notes on links that lead nowhere and so are not drawn.
 
     A class that the registry does not have is drawn by what the prompt shows of it.
@@ -54,6 +65,9 @@ def prompt_scene(prompt: Prompt, registry: Registry, *, title: str = "") -> tupl
             io_type = source.outputs[link.slot].io_type
             io_type = found[node_id].inputs[place].io_type if io_type == "*" else io_type
             links.append(DrawnLink(link.node_id, link.slot, node_id, place, io_type))
+    for node_id in pictures or {}:
+        if node_id in found:
+            found[node_id] = replace(found[node_id], pictures=(pictures or {})[node_id])
     groups = _Groups(prompt)
     return arranged(found.values(), links, groups.all(), groups.looks, title=title), notes
 

@@ -14,7 +14,7 @@ from weft.engine.drawing.bodies import TITLE, TITLE_SIZE, at_least_fitting, fitt
 from weft.engine.drawing.colors import color_of
 from weft.engine.drawing.contents import node_of, panels_of
 from weft.engine.drawing.room import spread
-from weft.engine.drawing.scene import Area, DrawnGroup, DrawnLink, DrawnNode, Form, Scene
+from weft.engine.drawing.scene import Area, DrawnGroup, DrawnLink, DrawnNode, Form, PicturesById, Scene
 from weft.engine.drawing.typesetting import on_one_line, width_of
 from weft.engine.errors import Issue
 from weft.engine.formats.canvases import EditorGraph, EditorInput, EditorNode
@@ -31,7 +31,9 @@ _MOST_PATHS = 20
 _LARGEST = 4000.0
 
 
-def save_scene(workflow: Workflow, registry: Registry, *, title: str = "") -> tuple[Scene, list[Issue]]:
+def save_scene(
+    workflow: Workflow, registry: Registry, *, title: str = "", pictures: PicturesById | None = None
+) -> tuple[Scene, list[Issue]]:
     """The drawing of a saved workflow, and notes on what is broken in it and left out, as the editor leaves it out.
 
     Nodes of unknown classes are drawn by what was saved of them; a graph in which a node has no place is laid out anew.
@@ -40,7 +42,7 @@ def save_scene(workflow: Workflow, registry: Registry, *, title: str = "") -> tu
     root, notes = read(workflow, registry)
     graphs = _paths(root)
     places = {graph: place for place, graph in enumerate(graphs)}
-    drawn = [_Graph(workflow, graph, paths, places).scene() for graph, paths in graphs.items()]
+    drawn = [_Graph(workflow, graph, paths, places, pictures or {}).scene() for graph, paths in graphs.items()]
     insets = [
         replace(scene, title=_inset_title(graph, paths))
         for scene, (graph, paths) in zip(drawn, graphs.items(), strict=True)
@@ -73,6 +75,7 @@ class _Graph:
     graph: EditorGraph
     paths: Sequence[str]
     places: Mapping[EditorGraph, int]
+    pictures: PicturesById
 
     def scene(self) -> Scene:
         raw = _at(self.workflow, self.graph.pointer)
@@ -95,6 +98,8 @@ class _Graph:
         node = node_of(item, raw, tuple(path + item.node.id for path in self.paths))
         if item.body is not None:
             node = replace(node, inset=self.places[item.body])
+        shown = next((self.pictures[each] for each in node.ids if each in self.pictures), ())
+        node = replace(node, pictures=shown)
         flags = raw.get("flags")
         place, size = _pair(raw.get("pos")), _pair(raw.get("size"))
         if place is None:

@@ -129,7 +129,7 @@ class DrawnNode:
 class DrawnLink(NamedTuple):
     """A link between slots, by node ids and places; `through` are points that it passes. `implicit`: not drawn by hand.
 
-    `channel`: the points are where a layout leads it, and no reroutes.
+    `laid`: a layout says where it goes, and the points are no reroutes.
     """
 
     source: str
@@ -139,7 +139,7 @@ class DrawnLink(NamedTuple):
     io_type: str
     through: tuple[tuple[float, float], ...] = ()
     implicit: bool = False
-    channel: bool = False
+    laid: bool = False
 
     @property
     def id(self) -> str:
@@ -179,3 +179,7 @@ class Scene:
     def with_nodes(self, nodes: Mapping[str, DrawnNode]) -> Scene:
         """The same with other nodes of these ids."""
         return replace(self, nodes={name: nodes.get(name, node) for name, node in self.nodes.items()})
+
+
+PicturesById = Mapping[str, tuple[DrawnPicture, ...]]
+"""Pictures that nodes show, by an id that a node has in prompts."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import pairwise
 
 from weft.engine.drawing.bodies import MARGIN, TEXT_SIZE, Body, body_of
 from weft.engine.drawing.figures import figure
@@ -88,13 +89,13 @@ class _Writer:
         start = source.area.right, source.area.y + bodies[link.source].outputs[link.output]
         end = target.area.x, target.area.y + bodies[link.target].inputs[link.input]
         points = [start, *link.through, end]
-        path = f"M{point(start)}" + "".join(map(curve, points, points[1:]))
+        path = f"M{point(start)}" + "".join(curve(*each, link.laid) for each in pairwise(points))
         mark = self.marking.of(target, target.inputs[link.input].name)
         names = ["link", type_class(link.io_type), f"is-{mark.state}" if mark else ""]
         names.append("implicit" if link.implicit else "")
         ends = f'data-from="{quoted(link.source)}.{link.output}" data-to="{quoted(link.target)}.{link.input}"'
         drawn = f'<path class="{classes(names)}" {ends} d="{path}"/>'
-        if link.through and not link.channel:
+        if link.through and not link.laid:
             drawn += dots([(link.io_type, *point) for point in link.through])
         return drawn
 

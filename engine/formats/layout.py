@@ -1,6 +1,6 @@
 """Where nodes go on the canvas: left to right by depth, few crossings, nothing overlaps, groups stay together.
 
-Sugiyama's method (K. Sugiyama, S. Tagawa, M. Toda, 1981) on networkx: layers by longest path, crossings reduced by
+Sugiyama's method (K. Sugiyama, S. Tagawa, M. Toda, 1981): layers by longest path, crossings reduced by
 barycentre sweeps, heights by least squares in that order. It knows boxes and the wires between them, no workflow.
 """
 
@@ -11,10 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    import networkx
+from typing import NamedTuple
 
 COLUMN_GAP = 80.0
 ROW_GAP = 40.0
@@ -62,26 +59,51 @@ class Rectangle(NamedTuple):
     height: float
 
 
+Point = tuple[float, float]
+
+
+class Arrangement(NamedTuple):
+    """Where boxes and groups are, and, by its place among the wires, the points that a wire is led through.
+
+    Between these it passes layers, from one to the next, or crosses one, in a straight line and beside all boxes; it
+    may be above or below all of them.
+    """
+
+    places: dict[Key, Rectangle]
+    ways: dict[int, list[Point]]
+
+
 def arrange(sizes: Mapping[Key, Size], wires: Iterable[Edge], groups: Sequence[Group] = ()) -> dict[Key, Rectangle]:
     """Places for every box and every group, in a plane whose y grows downwards; the upper left corner is (0, 0).
 
     A group is laid out alone, then stands among the rest as one box: so its frame holds its own boxes and no other.
     Wires that close a cycle run backwards. Takes 0.1 to 0.3 ms a box; a wire to a box without a size is a KeyError.
     """
+    return arrange_with_ways(sizes, wires, groups).places
+
+
+def arrange_with_ways(sizes: Mapping[Key, Size], wires: Iterable[Edge], groups: Sequence[Group] = ()) -> Arrangement:
+    """The same, with the ways of wires that are longer than from one layer to the next."""
+    return _arranged(sizes, dict(enumerate(wires)), groups)
+
+
+def _arranged(sizes: Mapping[Key, Size], wires: Mapping[int, Edge], groups: Sequence[Group]) -> Arrangement:
     owner = {box: group for group in groups for box in _members(group)}
-    outer: list[Edge] = []
-    inner: dict[Key, list[Edge]] = defaultdict(list)
-    for wire in wires:
+    outer: dict[int, Edge] = {}
+    inner: dict[Key, dict[int, Edge]] = defaultdict(dict)
+    for number, wire in wires.items():
         source, target = owner.get(wire.source), owner.get(wire.target)
         if source is not None and source is target:
-            inner[source.key].append(wire)
+            inner[source.key][number] = wire
         else:
-            outer.append(wire)
+            outer[number] = wire
     frames: dict[Key, dict[Key, Rectangle]] = {}
+    inside_ways: dict[Key, dict[int, list[Point]]] = {}
     boxes = {key: size for key, size in sizes.items() if key not in owner}
     for group in groups:
         own = {key: sizes[key] for key in _members(group)}
-        frames[group.key] = inside = arrange(own, inner[group.key], group.groups)
+        frames[group.key], inside_ways[group.key] = _arranged(own, inner[group.key], group.groups)
+        inside = frames[group.key]
         boxes[group.key] = Size(
             max((place.x + place.width for place in inside.values()), default=0) + 2 * GROUP_PADDING,
             max((place.y + place.height for place in inside.values()), default=0) + GROUP_TITLE + GROUP_PADDING,
@@ -91,60 +113,119 @@ def arrange(sizes: Mapping[Key, Size], wires: Iterable[Edge], groups: Sequence[G
         group = owner.get(key)
         return (key, y) if group is None else (group.key, y + frames[group.key][key].y + GROUP_TITLE)
 
-    placed = _components(boxes, [Edge(*end(w.source, w.source_y), *end(w.target, w.target_y)) for w in outer])
+    ends = {n: Edge(*end(w.source, w.source_y), *end(w.target, w.target_y)) for n, w in outer.items()}
+    placed, ways = _components(boxes, ends)
     for group in groups:
         frame = placed[group.key]
+        left, top = frame.x + GROUP_PADDING, frame.y + GROUP_TITLE
         for key, place in frames[group.key].items():
-            placed[key] = place._replace(x=frame.x + GROUP_PADDING + place.x, y=frame.y + GROUP_TITLE + place.y)
-    return placed
+            placed[key] = place._replace(x=left + place.x, y=top + place.y)
+        ways |= {n: [(left + x, top + y) for x, y in points] for n, points in inside_ways[group.key].items()}
+    return Arrangement(placed, ways)
 
 
 def _members(group: Group) -> list[Key]:
     return [*group.boxes, *(key for child in group.groups for key in _members(child))]
 
 
-def _components(sizes: Mapping[Key, Size], wires: Sequence[Edge]) -> dict[Key, Rectangle]:
-    """Parts that no wire joins stand one above the other, in the order of their first boxes."""
-    import networkx as nx
+_Following = dict[Key, dict[Key, None]]
+"""Of each box those that it is wired to, in order."""
 
-    graph: networkx.DiGraph[Key] = nx.DiGraph()
-    graph.add_nodes_from(sizes)
-    graph.add_edges_from((wire.source, wire.target) for wire in wires if wire.source != wire.target)
-    part = {key: number for number, keys in enumerate(nx.weakly_connected_components(graph)) for key in keys}
+
+def _components(sizes: Mapping[Key, Size], wires: Mapping[int, Edge]) -> Arrangement:
+    """Parts that no wire joins stand one above the other, in the order of their first boxes."""
+    following: _Following = {key: {} for key in sizes}
+    for wire in wires.values():
+        if wire.source != wire.target:
+            following[wire.source][wire.target] = None
+    part = _parts(following)
     own_sizes: dict[int, dict[Key, Size]] = defaultdict(dict)
-    own_wires: dict[int, list[Edge]] = defaultdict(list)
+    own_wires: dict[int, dict[int, Edge]] = defaultdict(dict)
     for key, size in sizes.items():
         own_sizes[part[key]][key] = size
-    for wire in wires:
-        own_wires[part[wire.source]].append(wire)
+    for at, wire in wires.items():
+        own_wires[part[wire.source]][at] = wire
     placed: dict[Key, Rectangle] = {}
+    ways: dict[int, list[Point]] = {}
     top = 0.0
     for number, boxes in own_sizes.items():
-        layers = _layers(graph.subgraph(boxes), list(boxes))
-        places = _Layered(boxes, own_wires[number], layers).places()
+        layers = _layers({key: following[key] for key in boxes})
+        places, own_ways = _Layered(boxes, own_wires[number], layers).arranged()
+        low = min([0.0, *(y for points in own_ways.values() for _, y in points)])
+        top -= low if placed else 0.0
         placed.update((key, place._replace(y=place.y + top)) for key, place in places.items())
-        top += max(place.y + place.height for place in places.values()) + 2 * ROW_GAP
-    return placed
+        ways |= {at: [(x, y + top) for x, y in points] for at, points in own_ways.items()}
+        lowest = max(place.y + place.height for place in places.values())
+        top += max([lowest, *(y for points in own_ways.values() for _, y in points)]) + 2 * ROW_GAP
+    return Arrangement(placed, ways)
 
 
-def _layers(graph: networkx.DiGraph[Key], order: Sequence[Key]) -> dict[Key, int]:
+def _parts(following: _Following) -> dict[Key, int]:
+    """The number of the part that each box is in: boxes of one part are joined by wires."""
+    near: dict[Key, list[Key]] = {key: list(others) for key, others in following.items()}
+    for key, others in following.items():
+        for other in others:
+            near[other].append(key)
+    part: dict[Key, int] = {}
+    for number, first in enumerate(following):
+        todo = [first] if first not in part else []
+        while todo:
+            key = todo.pop()
+            if key not in part:
+                part[key] = number
+                todo += near[key]
+    return part
+
+
+def _layers(following: _Following) -> dict[Key, int]:
     """The layer of each box: how far from the first one it is; with more readers than sources, next to its readers."""
-    import networkx as nx
+    layer, order = _depths(following)
+    if len(order) < len(following):
+        following = _without_cycles(following)
+        layer, order = _depths(following)
+    sources = dict.fromkeys(following, 0)
+    for others in following.values():
+        for other in others:
+            sources[other] += 1
+    for key in reversed(order):
+        if len(following[key]) > sources[key]:
+            layer[key] = min(layer[reader] for reader in following[key]) - 1
+    return layer
 
-    rank = {key: number for number, key in enumerate(order)}
+
+def _depths(following: _Following) -> tuple[dict[Key, int], list[Key]]:
+    """How many wires lead to a box at most, and the boxes, sources first; without those that a cycle leads to."""
+    waiting = dict.fromkeys(following, 0)
+    for others in following.values():
+        for other in others:
+            waiting[other] += 1
+    depth = dict.fromkeys(following, 0)
+    order = [key for key, count in waiting.items() if not count]
+    for key in order:
+        for other in following[key]:
+            depth[other] = max(depth[other], depth[key] + 1)
+            waiting[other] -= 1
+            if not waiting[other]:
+                order.append(other)
+    return depth, order
+
+
+def _without_cycles(following: _Following) -> _Following:
+    """The same without the wires that go back."""
+    import networkx as nx  # 0.1 s to import, and hardly any graph has a cycle
+
+    graph: nx.DiGraph[Key] = nx.DiGraph()
+    graph.add_nodes_from(following)
+    graph.add_edges_from((key, other) for key, others in following.items() for other in others)
+    rank = {key: number for number, key in enumerate(following)}
     # Tarjan's components come last to first; inside one of several boxes there is a cycle, cut where it goes back.
     components = reversed(list(nx.strongly_connected_components(graph)))
     sequence = {
         key: n for n, key in enumerate(key for part in components for key in sorted(part, key=rank.__getitem__))
     }
-    forward: networkx.DiGraph[Key] = nx.DiGraph()
-    forward.add_nodes_from(order)
-    forward.add_edges_from((a, b) for a, b in graph.edges if sequence[a] < sequence[b])
-    layer = {key: depth for depth, keys in enumerate(nx.topological_generations(forward)) for key in keys}
-    for key in sorted(order, key=sequence.__getitem__, reverse=True):
-        if forward.out_degree(key) > forward.in_degree(key):
-            layer[key] = min(layer[reader] for reader in forward.successors(key)) - 1
-    return layer
+    return {
+        key: {other: None for other in others if sequence[key] < sequence[other]} for key, others in following.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -169,13 +250,14 @@ class _Layered:
     """One connected part on its way to places. `layers` holds the keys from top to bottom, channels among them."""
 
     sizes: Mapping[Key, Size]
-    wires: Sequence[Edge]
+    wires: Mapping[int, Edge]
     depth: Mapping[Key, int]
     layers: list[list[Key]] = field(default_factory=list)
+    led: dict[int, tuple[_Channel, ...]] = field(default_factory=dict)
     left: dict[Key, list[_Segment]] = field(default_factory=lambda: defaultdict(list))
     right: dict[Key, list[_Segment]] = field(default_factory=lambda: defaultdict(list))
 
-    def places(self) -> dict[Key, Rectangle]:
+    def arranged(self) -> Arrangement:
         self.layers = [[] for _ in range(max(self.depth.values()) + 1)]
         for key in self.sizes:
             self.layers[self.depth[key]].append(key)
@@ -184,13 +266,19 @@ class _Layered:
         tops = self._tops()
         lowest = min(tops[key] for key in self.sizes)
         places: dict[Key, Rectangle] = {}
+        columns: list[tuple[float, float]] = []
         x = 0.0
         for layer in self.layers:
             boxes = [key for key in layer if key in self.sizes]
             for key in boxes:
                 places[key] = Rectangle(x, tops[key] - lowest, *self.sizes[key])
-            x += max(self.sizes[key].width for key in boxes) + COLUMN_GAP
-        return places
+            columns.append((x, x + max(self.sizes[key].width for key in boxes)))
+            x = columns[-1][1] + COLUMN_GAP
+        ways = {
+            number: [(x, tops[each] + _CHANNEL / 2 - lowest) for each in channels for x in columns[each.layer]]
+            for number, channels in self.led.items()
+        }
+        return Arrangement(places, ways)
 
     def _effort(self) -> int:
         """How many sweeps: fewer for graphs that are too large to be looked at anyway."""
@@ -203,7 +291,8 @@ class _Layered:
         """Cut every wire into segments between neighbouring layers; the longest get none where they are too many."""
         budget = 4 * len(self.sizes) + 1000
         led: dict[tuple[Key, float], list[_Channel]] = defaultdict(list)
-        for wire in sorted(self.wires, key=lambda wire: self.depth[wire.target] - self.depth[wire.source]):
+        shortest = sorted(self.wires.items(), key=lambda each: self.depth[each[1].target] - self.depth[each[1].source])
+        for number, wire in shortest:
             first, last = self.depth[wire.source], self.depth[wire.target]
             channels = led[wire.source, wire.source_y]
             missing = last - first - 1 - len(channels)
@@ -215,6 +304,8 @@ class _Layered:
                 self._join(*self._end(wire, channels), channel, _CHANNEL / 2)
                 channels.append(channel)
             budget -= max(missing, 0)
+            if channels:
+                self.led[number] = tuple(channels)
             self._join(*self._end(wire, channels), wire.target, wire.target_y)
 
     def _end(self, wire: Edge, channels: Sequence[_Channel]) -> tuple[Key, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 from weft.engine.errors import DefinitionError, Warn
 from weft.engine.schema.packs import Packs, resolve
@@ -39,6 +39,12 @@ class Pictures(Protocol):
     def reduced(self, path: Path, side: int) -> bytes | None:
         """A picture as WebP with no side longer than this; None for what is no picture."""
 
+    def thumbnail(self, path: Path, side: int) -> tuple[int, int, bytes] | None:
+        """The same, with its width and height in front."""
+
+    def thumbnails(self, value: Any, side: int, most: int) -> list[tuple[int, int, bytes]]:
+        """The same of the first pictures or masks that are an output's value; of what is none, nothing."""
+
 
 def find_pictures(packs: Packs, warn: Warn) -> Pictures | None:
     """What the packs bring, the first one that can be loaded; `warn` is told where there is none."""
@@ -48,5 +54,5 @@ def find_pictures(packs: Packs, warn: Warn) -> Pictures | None:
                 return cast(Pictures, resolve(pack.pictures))
             except DefinitionError as error:
                 warn(f"node pack {pack.name!r}: what draws its pictures cannot be loaded from {error.message}")
-    warn("no installed pack draws pictures: there is no contact sheet")
+    warn("no installed pack draws pictures: there is none here")
     return None

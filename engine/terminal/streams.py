@@ -183,8 +183,15 @@ class Stream:
 
     def write(self, text: str) -> None:
         """Write the text as it is, now. Stops the command where nobody reads; raises WeftError where it cannot."""
+        self._write(lambda: self.file.write(text))
+
+    def write_bytes(self, content: bytes) -> None:
+        """Write what is no text as it is, now; as `write`."""
+        self._write(lambda: self.file.buffer.write(content))
+
+    def _write(self, write: Callable[[], object]) -> None:
         try:
-            self.file.write(text)
+            write()
             self.file.flush()
         except OSError as error:
             # What the stream still holds must go somewhere when the interpreter closes it.

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weft.engine.formats.layout import Edge, Group, Key, Rectangle, Size, arrange
+from weft.engine.formats.layout import Edge, Group, Key, Rectangle, Size, arrange, arrange_with_ways
 
 BOX = Size(200, 100)
 
@@ -52,6 +52,17 @@ def test_a_chain_is_a_level_row_from_the_corner() -> None:
 def test_the_sockets_are_level_not_the_corners() -> None:
     places = arrange(boxes("ab"), [Edge("a", 80, "b", 40)])
     assert places["b"].y == places["a"].y + 40
+
+
+def test_a_long_wire_is_led_beside_what_stands_between() -> None:
+    wires = [*chain("a", "b", "c", "d"), Edge("a", 80, "d", 80), Edge("x", 40, "c", 70)]
+    places, ways = arrange_with_ways(boxes("abcdx"), wires, [Group("g", ("a", "b", "c", "d"))])
+    assert ways.keys() == {3}
+    points = ways[3]
+    assert len(points) == 4 and points[0][1] == points[1][1] and points[2][1] == points[3][1]
+    for (left, y), (right, _) in (points[:2], points[2:]):
+        assert inside(Rectangle(left, y, right - left, 0), places["g"])
+        assert not any(overlaps(Rectangle(left, y, right - left, 1), places[key]) for key in "abcd")
 
 
 def test_a_source_stands_next_to_its_first_reader() -> None:

@@ -81,14 +81,33 @@ def animation(frames: Sequence[Sequence[Block]], suffix: str, fps: float) -> byt
 
 def reduced(path: Path, side: int) -> bytes | None:
     """A picture as WebP, no side longer than `side` pixels, lossless if none was; None for what is no picture."""
+    found = thumbnail(path, side)
+    return found[2] if found is not None else None
+
+
+def thumbnail(path: Path, side: int) -> tuple[int, int, bytes] | None:
+    """The same, with its width and height in pixels in front."""
     with _opened(path) as picture:
-        if picture is None:
-            return None
-        plain = _plain(picture)
+        return None if picture is None else _thumbnail(_plain(picture), side)
+
+
+def thumbnails(value: Any, side: int, most: int) -> list[tuple[int, int, bytes]]:
+    """The same of the first pictures [B,H,W,C] or masks [B,H,W] of a tensor; of what is none, nothing."""
+    from PIL import Image
+
+    shape = tuple(getattr(value, "shape", ()))
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[-1] not in (1, 3, 4)) or 0 in shape:
+        return []
+    pixels = (value[:most].detach().cpu().float().nan_to_num().clamp(0, 1) * 255).round().byte().numpy()
+    pixels = pixels[..., 0] if len(shape) == 4 and shape[-1] == 1 else pixels
+    return [_thumbnail(Image.fromarray(each).convert("RGBA"), side) for each in pixels]
+
+
+def _thumbnail(plain: Image, side: int) -> tuple[int, int, bytes]:
     if max(plain.size) <= side:
-        return _webp(plain.size, plain.tobytes(), True)
+        return *plain.size, _webp(plain.size, plain.tobytes(), True)
     width, height = (max(1, round(length * side / max(plain.size))) for length in plain.size)
-    return _webp((width, height), plain.resize((width, height), _lanczos()).tobytes(), False)
+    return width, height, _webp((width, height), plain.resize((width, height), _lanczos()).tobytes(), False)
 
 
 @lru_cache(maxsize=16)

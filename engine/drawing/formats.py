@@ -1,0 +1,30 @@
+"""A scene in the format that is asked for."""
+
+from __future__ import annotations
+
+from weft.engine.drawing.marks import Marks
+from weft.engine.drawing.scene import Scene
+
+FORMATS = ("svg", "png", "html", "md")
+
+
+def drawn(
+    scene: Scene, to: str, *, theme: str = "dark", marks: Marks | None = None, scale: float | None = None
+) -> bytes:
+    """The drawing as a file has it, in one of FORMATS. `scale` is a png's. Raises UsageError for too large a one."""
+    if to == "md":
+        from weft.engine.drawing.mermaid import markdown
+
+        return markdown(scene, marks=marks).encode()
+    if to == "html":
+        from weft.engine.drawing.page import page
+
+        return page(scene, theme=theme, marks=marks).encode()
+    from weft.engine.drawing.svg import svg
+
+    text = svg(scene, theme=theme, marks=marks)
+    if to == "svg":
+        return text.encode()
+    from weft.engine.drawing.png import png
+
+    return png(text, scale=scale)
