@@ -22,6 +22,7 @@ FILES = sorted(ENGINE.rglob("*.py"))
 SOCKETS = frozenset(("Int", "Float"))
 """Node classes of packs whose names are those of the engine's own sockets."""
 EXAMPLES = {
+    "terminal/nodes.py": "weft nodes KSampler and the like in the help",
     "terminal/options.py": "'KSampler (Advanced)#2' and (LoadImage, LoadLatent, ...) in the help",
     "terminal/sweeps.py": "--grid KSampler.cfg=1..8 and the like in the help",
     "workflow/validation.py": "add SaveImage or PreviewImage: what to do about a prompt without outputs",

@@ -231,10 +231,11 @@ def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         for name, text in function.__annotations__.items():
             if text not in known:
-                known[text] = eval(_compiled(text.strip()), scope) if isinstance(text, str) else text
-            if _is_open(known[text]):
-                raise TypeError(text)
-            found[name] = type(None) if known[text] is None else known[text]
+                read = eval(_compiled(text.strip()), scope) if isinstance(text, str) else text
+                if _is_open(read):
+                    raise TypeError(text)
+                known[text] = type(None) if read is None else read
+            found[name] = known[text]
     except Exception:  # whatever is unusual about it, typing knows, or says what is wrong
         return typing.get_type_hints(function, include_extras=True)
     return found

@@ -53,8 +53,10 @@ class Socket:
         return isinstance(other, Socket) and self._identity() == other._identity()
 
     def __hash__(self) -> int:
-        told = self.options.get("default"), self.options.get("min"), self.options.get("max")
-        return hash((type(self), str(self.io_type), *(each for each in told if isinstance(each, int | float | str))))
+        name = str(self.io_type) if isinstance(self.io_type, str) else ""
+        default = self.options.get("default")
+        count = len(self.options) - ("tooltip" in self.options)
+        return hash((type(self), name, count, default if isinstance(default, int | float | str) else None))
 
     def __repr__(self) -> str:
         options = "".join(f", {name}={value!r}" for name, value in self.options.items())

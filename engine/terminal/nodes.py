@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from weft.engine.collector import collector_paused
 from weft.engine.errors import UsageError
 from weft.engine.terminal import completing
 from weft.engine.terminal.answer import Answer, answering
@@ -85,7 +86,7 @@ def nodes_command(
     A name that no class has is searched for, in class names, titles, categories, descriptions and inputs; the best
     come first. Files that are there are choices of the described class.
     """
-    with answering(context.obj, as_json=as_json) as answer:
+    with answering(context.obj, as_json=as_json) as answer, collector_paused():
         from weft.engine.terminal.catalogue import packs_table
         from weft.engine.terminal.classes import known_classes
 

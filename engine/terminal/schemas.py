@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weft.engine.collector import collector_paused
 from weft.engine.errors import UsageError, did_you_mean
 from weft.engine.terminal.answer import answering
 from weft.engine.terminal.options import InputOption, ModelsOption, ObjectInfoOption, taking_settings
@@ -50,7 +51,7 @@ def schema_command(
     It knows inputs, types, ranges and choices of each class. Where links lead and what type comes by them no schema
     can see: weft validate does.
     """
-    with answering(context.obj) as answer:
+    with answering(context.obj) as answer, collector_paused():
         from weft.engine.describing.prompts import prompt_schema
         from weft.engine.terminal.classes import known_classes
         from weft.engine.wholefiles import write_whole
