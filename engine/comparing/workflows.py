@@ -20,7 +20,6 @@ from weft.engine.comparing.reading import ComparedNode, compared, schema_of
 from weft.engine.documents import value_at
 from weft.engine.errors import InvalidWorkflow
 from weft.engine.formats.canvases import BYPASSED, MUTED
-from weft.engine.formats.conversion import ConvertedPrompt, to_prompt
 from weft.engine.formats.widgets import SEED_NAMES, has_control
 from weft.engine.formats.workflow import Workflow
 from weft.engine.schema.registry import Registry
@@ -55,6 +54,8 @@ class DiffSide:
         """Read a workflow. `now` is what `%date%` means. Raises InvalidWorkflow where no prompt can be made of it."""
         if isinstance(loaded, Prompt):
             return cls(name, loaded, None, _nodes(loaded, registry))
+        from weft.engine.formats.conversion import to_prompt  # which takes its time
+
         prompt = to_prompt(loaded, registry, keep_unknown=True, now=now)
         return cls(name, prompt, loaded, _nodes(prompt, registry))
 
@@ -66,6 +67,8 @@ class DiffSide:
         document = deepcopy(self.workflow.document)
         if not _switch_on(document):
             return self.nodes, modes
+        from weft.engine.formats.conversion import to_prompt
+
         try:
             prompt = to_prompt(Workflow.parse(document), registry, keep_unknown=True)
         except InvalidWorkflow:  # what is off may be broken: nobody runs it
@@ -155,7 +158,7 @@ class WorkflowDiff:
 
 def diff_workflows(before: DiffSide, now: DiffSide, registry: Registry) -> WorkflowDiff:
     """Compare two workflows."""
-    if isinstance(before.prompt, ConvertedPrompt) and isinstance(now.prompt, ConvertedPrompt):
+    if before.workflow is not None and now.workflow is not None:
         # What the editor draws or writes anew each time it queues is compared as it was typed.
         before, now = (replace(side, nodes=_typed(side.nodes, side.prompt)) for side in (before, now))
     graphs = compare_graphs(before.nodes, now.nodes)
@@ -173,7 +176,7 @@ def _nodes(prompt: Prompt, registry: Registry) -> dict[str, ComparedNode]:
 
 def _typed(nodes: Mapping[str, ComparedNode], prompt: Prompt) -> dict[str, ComparedNode]:
     found = dict(nodes)
-    for (node_id, name), text in prompt.typed.items() if isinstance(prompt, ConvertedPrompt) else ():
+    for (node_id, name), text in prompt.typed.items():
         found[node_id] = replace(found[node_id], inputs={**found[node_id].inputs, name: text})
     return found
 

@@ -149,8 +149,7 @@ class ConvertedPrompt(Prompt):
         return {key for key, text in self._texts.items() if _names_files(self._items[key[0]], text.port)}
 
     @property
-    def typed(self) -> dict[tuple[str, str], Any]:
-        """By node id and input name, the texts that the editor writes anew when it queues, as widgets hold them."""
+    def typed(self) -> Mapping[tuple[str, str], Any]:
         return {key: text.value for key, text in self._texts.items()}
 
     @staticmethod

@@ -70,12 +70,12 @@ def diff(
     API export.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from weft.engine.session import Session
+        from weft.engine.terminal.classes import classes
 
         expected = 1 if textconv else 2
         if not git and len(paths) != expected:
             raise UsageError(f"expected {expected} file{'s' if expected > 1 else ''}, got {len(paths)}")
-        registry = Session(object_info=object_info, **settings, warn=answer.notice).registry
+        registry = classes(settings, object_info, answer.notice)
         differ = Differ(registry, ui)
         if git:
             _tell_git(answer, paths, differ)

@@ -209,6 +209,11 @@ class Prompt:
         return {}
 
     @property
+    def typed(self) -> Mapping[tuple[str, str], Any]:
+        """By node id and input name, the texts that are written anew whenever it is sent, as they were typed."""
+        return {}
+
+    @property
     def varies(self) -> bool:
         """Whether the next run is to differ from this one."""
         return any(control.changes for control in self.controls.values())
