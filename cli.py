@@ -31,6 +31,8 @@ from weft.engine.terminal.beginning import new
 from weft.engine.terminal.cache_commands import app as cache_app
 from weft.engine.terminal.diffing import EPILOG as DIFF_EPILOG
 from weft.engine.terminal.diffing import diff
+from weft.engine.terminal.fmt import EPILOG as FMT_EPILOG
+from weft.engine.terminal.fmt import fmt
 from weft.engine.terminal.groups import ListingSettings
 from weft.engine.terminal.linting import EPILOG as LINT_EPILOG
 from weft.engine.terminal.linting import lint
@@ -428,6 +430,7 @@ def doctor(
 
 
 app.command("diff", epilog=DIFF_EPILOG)(diff)
+app.command("fmt", epilog=FMT_EPILOG)(fmt)
 app.add_typer(test_app, name="test")
 app.add_typer(cache_app, name="cache")
 app.add_typer(daemon_app, name="daemon")

@@ -92,6 +92,7 @@ COMMANDS = [
     ("render", "w.json", "-o", "w.svg"),
     ("render", "w.json", "-o", "w.html"),
     ("render", "w.json", "-o", "w.md", "--set", "4.seed=5"),
+    ("fmt", "w.json"),
     ("--help",),
     ("run", "--help"),
     ("test", "--help"),

@@ -49,3 +49,9 @@ def known_classes(
 
         registry = registry.copy().add_object_info(read_object_info(object_info))
     return KnownClasses(registry, folders, packs)
+
+
+def classes_for_files(settings: Mapping[str, Any], object_info: Path | None, warn: Warn) -> Registry:
+    """The classes for a command that looks at workflows alone, wherever their models are."""
+    given: dict[str, Any] = {"models": None, "input": None, "object_info": object_info}
+    return known_classes(settings, **given, warn=warn, warn_of_packs=warn).registry

@@ -70,12 +70,12 @@ def diff(
     API export.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        from weft.engine.terminal.classes import classes
+        from weft.engine.terminal.classes import classes_for_files
 
         expected = 1 if textconv else 2
         if not git and len(paths) != expected:
             raise UsageError(f"expected {expected} file{'s' if expected > 1 else ''}, got {len(paths)}")
-        registry = classes(settings, object_info, answer.notice)
+        registry = classes_for_files(settings, object_info, answer.notice)
         differ = Differ(registry, ui)
         if git:
             _tell_git(answer, paths, differ)

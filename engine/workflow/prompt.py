@@ -270,14 +270,17 @@ def decoded(content: bytes, source: str) -> str:
         raise UnreadableWorkflow(f"{source} is no text: {error.reason} at byte {error.start}") from error
 
 
-def read_json(text: str, source: str) -> Any:
-    """Parse JSON. Raises UnreadableWorkflow with line and column, for a key given twice, and for too deep a nesting."""
+def read_json(text: str, source: str, *, as_float: Callable[[str], float] | None = None) -> Any:
+    """Parse JSON. Raises UnreadableWorkflow with line and column, for a key given twice, and for too deep a nesting.
+
+    `as_float` makes a number of what has a point or an exponent.
+    """
     if len(text) > MAX_BYTES:
         raise UnreadableWorkflow(f"{source} is larger than {MAX_BYTES:,} characters, the most that is read")
     if len(text) > MAX_PARTS and sum(map(text.count, "[{,")) > MAX_PARTS:
         raise UnreadableWorkflow(f"{source} has more than {MAX_PARTS:,} values, the most that is read")
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        return json.loads(text, object_pairs_hook=_unique, parse_float=as_float)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         message = f"{source} is no JSON: {error.msg} at {place}"
