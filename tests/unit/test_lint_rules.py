@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tests.lints import Document, codes, findings, node, plain, registry, stage, two_stages, workflow
 from weft.engine.linting.findings import rules_of
+from weft.engine.session import Session
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.lint.samplers import DRAW_NOISE, OWN_STEPS, SPLIT_EXACTLY
 
@@ -259,3 +261,19 @@ def test_samplers_are_sorted_as_the_table_has_them() -> None:
     assert set(split) == set(SAMPLERS)
     assert {name for name, error in split.items() if error < 1e-5} == SPLIT_EXACTLY
     assert {name for name, error in split.items() if error > 1e-2} - OWN_STEPS == DRAW_NOISE
+
+
+TUTORIAL = sorted(file for file in (ROOT / "workflows").glob("*.json") if ".golden" not in file.name)
+
+
+@pytest.mark.parametrize("file", TUTORIAL, ids=lambda file: file.name)
+def test_the_tutorial_has_no_finding_but_those_that_it_gives_a_reason_for(file: Path) -> None:
+    session = Session()
+    assert session.lint(session.read(file)) == []
+    document = json.loads(file.read_text())
+    if ".api" in file.name:
+        return
+    (note,) = (each["widgets_values"][0] for each in document["nodes"] if each["type"] == "Note")
+    for each in document["nodes"]:
+        for code in each["properties"].get("weft", {}).get("ignore", ()):
+            assert re.search(rf"weft: ignore {code} nodes? [\d, ]*\b{each['id']}\b[\d, ]*: \w+", note)
