@@ -88,6 +88,7 @@ COMMANDS = [
     ("explain", "w.json", "w.json"),
     ("diff", "w.json", "w.json"),
     ("convert", "w.json", "--to", "python"),
+    ("convert", "w.json", "--to", "ui"),
     ("stubs",),
     ("render", "w.json", "-o", "w.svg"),
     ("render", "w.json", "-o", "w.html"),
