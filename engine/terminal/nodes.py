@@ -47,7 +47,9 @@ def nodes_command(
     ] = None,
     category: Annotated[
         str | None,
-        typer.Option("--category", metavar="NAME", help="Only classes below this category: sampling/custom."),
+        typer.Option(
+            "--category", metavar="NAME", help="Only classes below this category: sampling, conditioning/inpaint."
+        ),
     ] = None,
     accepts: Annotated[
         str | None, typer.Option("--accepts", metavar="TYPE", help="Only classes with an input for this type: LATENT.")
