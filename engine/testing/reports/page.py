@@ -9,24 +9,22 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
-from weft.engine.formats.layout import Edge, Size, arrange
+from weft.engine.drawing.stylesheet import AUTO, stylesheet
 from weft.engine.terminal.words import seconds_text
 from weft.engine.testing.instrument import Instrument
 from weft.engine.testing.records import Birth
+from weft.engine.testing.reports.graph import graph
 from weft.engine.testing.reports.terminal import KINDS, finding_lines, text_of
 from weft.engine.testing.verdicts import (
     BAD,
     BROKEN,
-    CHANGED,
     DIFFERENT,
     DIVERGED,
     HELD,
-    NODE_STATES,
     PASSED,
     RAN,
     SAME,
     SKIPPED,
-    UNSEEN,
     WITHIN,
     Finding,
     NodeVerdict,
@@ -35,7 +33,6 @@ from weft.engine.testing.verdicts import (
     unneeded,
 )
 
-_WIDTH, _HEIGHT, _LETTERS = 178.0, 46.0, 25
 _DRAWN = ("IMAGE", "MASK", "LATENT")
 _PER_NODE = 4
 _ORDER = (BROKEN, DIFFERENT, SKIPPED, PASSED)
@@ -62,7 +59,8 @@ def page(
  content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <title>{escape(title)}</title>
 <style>
-{_asset("page.css")}</style>
+{_asset("page.css")}{stylesheet(AUTO)}
+</style>
 </head>
 <body>
 <h1>{escape(title)}</h1>
@@ -120,7 +118,7 @@ def _section(place: int, verdict: Verdict, instrument: Instrument) -> str:
         for asserted in verdict.assertions
         if not asserted.holds
     ]
-    parts.append(_graph(place, found.nodes, {d.node.node_id for d in found.divergences}))
+    parts.append(_graph(place, verdict))
     parts += _pictures(verdict, instrument)
     parts.append(_written(verdict, instrument))
     parts.append(_assertions(verdict))
@@ -130,61 +128,10 @@ def _section(place: int, verdict: Verdict, instrument: Instrument) -> str:
     return "\n".join([*filter(None, parts), "</section>"])
 
 
-# The graph
-
-
-def _graph(place: int, nodes: Sequence[NodeVerdict], begins: set[str]) -> str:
-    known = {node.node_id for node in nodes}
-    if not known:
-        return ""
-    wires = [
-        Edge(source, _HEIGHT / 2, node.node_id, _HEIGHT / 2)
-        for node in nodes
-        for source in node.sources
-        if source in known
-    ]
-    placed = arrange({node.node_id: Size(_WIDTH, _HEIGHT) for node in nodes}, wires)
-    width = max(box.x + box.width for box in placed.values()) + 4
-    height = max(box.y + box.height for box in placed.values()) + 4
-    drawn = []
-    for wire in wires:
-        a, b = placed[wire.source], placed[wire.target]
-        x0, y0, x1, y1 = a.x + a.width, a.y + wire.source_y, b.x, b.y + wire.target_y
-        bend = max(24.0, (x1 - x0) / 2)
-        drawn.append(
-            f'<path d="M{x0:.0f} {y0:.0f}C{x0 + bend:.0f} {y0:.0f} {x1 - bend:.0f} {y1:.0f} {x1:.0f} {y1:.0f}"/>'
-        )
-    for node in nodes:
-        box = placed[node.node_id]
-        color = "bad" if node.node_id in begins else _color(node)
-        drawn.append(
-            f'<a href="#w{place}-{escape(node.node_id)}"><g class="n-{color}" '
-            f'transform="translate({box.x:.0f} {box.y:.0f})">'
-            f"<title>{escape(node.where)}: {escape(NODE_STATES[node.state])}</title>"
-            f'<rect width="{box.width:.0f}" height="{box.height:.0f}"/>'
-            f'<text x="10" y="19">{escape(_cut(node.title))}</text>'
-            f'<text class="class" x="10" y="36">{escape(_cut(f"{node.node_id} · {node.class_type}"))}</text></g></a>'
-        )
-    legend = (
-        '<p class="legend dim"><span><i class="g"></i>as expected</span>'
-        '<span><i class="b"></i>where it goes wrong</span><span><i class="p"></i>a consequence of it</span>'
-        '<span><i class="y"></i>cannot be compared, or did not run</span></p>'
-    )
-    view = f'viewBox="-2 -2 {width:.0f} {height:.0f}" style="width:{width:.0f}px;min-width:{width * 0.6:.0f}px"'
-    return f'<div class="graph"><svg {view} role="img" aria-label="the workflow">{"".join(drawn)}</svg></div>{legend}'
-
-
-def _color(node: NodeVerdict) -> str:
-    if node.state in BAD:
-        return "pale" if node.consequence else "bad"
-    if node.consequence and node.state == CHANGED:
-        return "pale"
-    opaque = node.findings and all(finding.rule == "by key" for finding in node.findings)
-    return "grey" if node.state in (CHANGED, UNSEEN, RAN) or (opaque and node.state != SAME) else "good"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
+def _graph(place: int, verdict: Verdict) -> str:
+    found = verdict.comparison
+    begins = {divergence.node.node_id for divergence in found.divergences}
+    return graph(place, found.nodes, verdict.records, begins) if found.nodes else ""
 
 
 # Pictures
