@@ -42,6 +42,21 @@ def spans(text: str, pointers: Collection[str]) -> dict[str, tuple[int, int]]:
     return found
 
 
+def repeated(text: str, key: str) -> tuple[int, int]:
+    """Line and column of the key where an object of a JSON text has it for the second time."""
+    open_ones: list[int] = []
+    for token in _TOKEN.finditer(text):
+        if token[2] and json.loads(token[1], strict=False) == key:
+            if open_ones[-1]:
+                break
+            open_ones[-1] = 1
+        elif token[0] in "{[":
+            open_ones.append(0)
+        elif token[0] in "}]":
+            open_ones.pop()
+    return text.count("\n", 0, token.start()) + 1, token.start() - text.rfind("\n", 0, token.start())
+
+
 def _above(place: str) -> Iterator[str]:
     """The pointers to what holds it, the nearest first."""
     while place:

@@ -160,7 +160,11 @@ class Prompt:
             first = error.errors(include_url=False)[0]
             where = pointer + pointer_to(*first["loc"])
             more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-            message = f"{where}: {first['msg']}, got {kind_of(first['input'])}{more}"
+            missing = first["type"] == "missing"
+            what = (
+                "is missing: it says what the node is" if missing else f"{first['msg']}, got {kind_of(first['input'])}"
+            )
+            message = f"{where}{' ' if missing else ': '}{what}{more}"
             raise UnreadableWorkflow(message, pointer=where) from error
         for node_id, node in nodes.items():
             for name, value in node.inputs.items():
@@ -288,7 +292,10 @@ def read_json(text: str, source: str, *, as_float: Callable[[str], float] | None
     except RecursionError as error:
         raise UnreadableWorkflow(f"{source} is nested too deeply") from error
     except _DuplicateKey as error:
-        raise UnreadableWorkflow(f"{source}: the key {error.args[0]!r} stands twice in one object") from error
+        from weft.engine.positions import repeated
+
+        message = f"{source}: the key {error.args[0]!r} stands twice in one object"
+        raise UnreadableWorkflow(message, at=repeated(text, error.args[0])) from error
     except ValueError as error:
         raise UnreadableWorkflow(f"{source} is no JSON that can be read: {error}") from error
 

@@ -60,7 +60,7 @@ def test_what_is_meant_as_a_workflow_is_looked_at_even_where_it_is_broken(weft: 
     code, out, _ = weft("validate", "all")
     a, b, c, *_, summary = out.splitlines()
     assert a == "all/a.json:14:16: is no JSON: Expecting ':' delimiter at line 14, column 16"
-    assert b.startswith("all/b.json:20:3: /3/class_type: Field required")
+    assert b.startswith("all/b.json:20:3: /3/class_type is missing: it says what the node is")
     assert c.startswith('all/c.json:4:5: node 1 "NoSuchNode": ')
     assert (code, summary) == (2, "3 workflows: 2 unreadable, 1 invalid")
 

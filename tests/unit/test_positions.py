@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from weft.engine.documents import pointer
-from weft.engine.positions import positions
+from weft.engine.positions import positions, repeated
 
 TEXT = """{
   "1": {"class_type": "X", "inputs": {"a": 1,
@@ -70,3 +70,15 @@ def test_every_pointer_of_a_document_leads_to_its_key_or_its_item() -> None:
             line, column = found[place]
             rest = "\n".join([lines[line - 1][column - 1 :], *lines[line:]])
             assert json.JSONDecoder().raw_decode(rest)[0] == begins
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a": 1, "a": 2}', (1, 10)),
+        ('{"b": {"a": 1},\n "a": [{"a": "a"}],\n  "a": 2}', (3, 3)),
+        ('{"x": [{"a": 1,\n"\\u0061": 2}], "a": 1}', (2, 1)),
+    ],
+)
+def test_a_key_that_stands_twice_is_found_in_its_object(text: str, expected: tuple[int, int]) -> None:
+    assert repeated(text, "a") == expected

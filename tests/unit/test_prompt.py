@@ -117,9 +117,9 @@ def test_a_schema_alone_is_no_workflow() -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"2": {}}, "/2/class_type: Field required"),
+        ({"2": {}}, "/2/class_type is missing: it says what the node is"),
         ({"20:3": "text"}, "/20:3: expected a node"),
-        ({"mask": {"inputs": {}}}, "/mask/class_type: Field required"),
+        ({"mask": {"inputs": {}}}, "/mask/class_type is missing: it says what the node is"),
         ({"latent": {"type": "X"}, "3": {"class_type": "Y", "inputs": {"a": ["latent", 0]}}}, "/latent/class_type"),
     ],
     ids=str,
@@ -210,7 +210,7 @@ def test_pointers(arguments: tuple[str, ...], pointer: str) -> None:
         ({"1": 5}, "/1: expected a node (an object with class_type), got a number"),
         ({"1": NODE, "2": [1]}, "/2: expected a node (an object with class_type), got a list"),
         ({"prompt": {"a/b": "x"}}, "/prompt/a~1b: expected a node (an object with class_type), got text"),
-        ({"1": {"inputs": {}}}, "/1/class_type: Field required"),
+        ({"1": {"inputs": {}}}, "/1/class_type is missing: it says what the node is"),
         ({"1": {}, "2": {}}, "(and 1 more)"),
         ({"1": {"class_type": 5}}, "/1/class_type: Input should be a valid string, got a number"),
         ({"1": {"class_type": "X", "inputs": []}}, "/1/inputs: Input should be a valid dictionary, got a list"),
