@@ -53,7 +53,8 @@ class Setting:
     `type` is what pydantic reads it as. `numbers`: results computed with another value are other ones, so a cache keeps
     them apart. `forgives` are the codes of issues that stop no run with this value. What has `words` is recorded: files
     say which value made them, and run again they run with it; `words` are for each value, as in "was made {words}", and
-    `verb` goes before them where a run is told of. `label` is what a difference in it is called.
+    `verb` goes before them where a run is told of. `label` is what a difference in it is called. `needs` names another
+    setting, a switch, without which it says nothing: given as an argument without that, it is an error.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Setting:
     words: Mapping[Any, str] = field(default_factory=dict)
     verb: str = "run"
     label: str = ""
+    needs: str = ""
     reader: TypeAdapter[Any] = field(init=False, repr=False, compare=False)
     """Reads a value as the setting's type."""
 
@@ -175,9 +177,12 @@ class Settings(BaseModel):
     @field_validator(*_PLACES)
     @classmethod
     def _place(cls, value: Any) -> Any:
-        if not all(names_a_place(str(place)) for place in (value if isinstance(value, tuple) else (value,))):
+        places = value if isinstance(value, tuple) else (value,)
+        if not all(names_a_place(str(place)) for place in places):
             raise ValueError("expected the path of a folder; no path has such characters")
-        return value
+        # No shell has replaced the `~` of what Python gives.
+        found = tuple(place.expanduser() if isinstance(place, Path) else place for place in places)
+        return found if isinstance(value, tuple) else found[0]
 
     @field_validator("device")
     @classmethod
@@ -228,6 +233,12 @@ class Settings(BaseModel):
             raise UsageError(f"{merged[name][1]}: setting {name!r} is {merged[name][0]!r:.200}: {reason}") from error
         settings = settings.model_copy(update=read)
         settings._sources = {name: source for name, (_, source) in merged.items()}
+        for setting in known:
+            # What stands in a file or in the environment waits for runs that switch it on.
+            switched = settings.source(setting.name) == ARGUMENTS and bool(read[setting.name])
+            if switched and setting.needs and not read.get(setting.needs):
+                option, switch = (f"--{each.replace('_', '-')}" for each in (setting.name, setting.needs))
+                raise UsageError(f"{option} says nothing without {switch}", hint=f"add {switch}, or leave it out")
         return settings
 
 

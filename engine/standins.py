@@ -58,6 +58,10 @@ class StandIns(Protocol):
         """The inputs that make a workflow a small one of the same logic, and what was changed, for people."""
 
 
+LONGEST_NAME = 255
+"""Bytes that file systems take in a name."""
+
+
 class Supply:
     """What stands in for the missing files of one workflow, made when they are first looked for."""
 
@@ -93,7 +97,9 @@ class Supply:
         return None
 
     def _may_lie(self, kind: str, place: Path) -> bool:
-        """Whether a file can be there: not where a folder is named, nor below another file."""
+        """Whether a file can be there: not where a folder is named, nor below another file, nor by too long a name."""
+        if any(len(os.fsencode(part)) > LONGEST_NAME for part in place.parts):
+            return False
         folder = self.root / kind
         above = [each for each in place.parents if folder in each.parents]
         return place != folder and not place.is_dir() and not any(each.is_file() for each in above)

@@ -84,9 +84,10 @@ def _adopt(registry: Registry, pack: CustomPack, owners: dict[str, str], warn: W
     for name in pack.nodes:
         if name in owners and registry.source(name) is not pack.nodes[name]:
             hidden.setdefault(owners[name], []).append(name)
+    # Weft's own stand in silence, as ComfyUI's do; `weft nodes --packs` shows which.
     for owner, names in hidden.items():
-        whose = f"of pack {owner!r}" if owner else "of Weft's own"
-        warn(f"pack {pack.name!r}: the classes {whose} stand for {listed(names)}")
+        if owner:
+            warn(f"pack {pack.name!r}: the classes of pack {owner!r} stand for {listed(names)}")
     pack.hidden = tuple(name for names in hidden.values() for name in names)
     nodes = {name: source for name, source in pack.nodes.items() if name not in owners}
     registry.adopt(

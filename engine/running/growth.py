@@ -185,13 +185,12 @@ def _inputs(node_id: str, node: RunnableNode, given: Mapping[str, Any]) -> dict[
     by_name = schema.given(given)
     for name, value in given.items():
         value = linked(value)
-        if type(value) is Link:
-            inputs[name] = value
-        elif name in by_name:
+        is_link = type(value) is Link
+        if name in by_name and not is_link:
             socket = by_name[name].socket
             inputs[name] = socket.coerce(value) if socket.is_widget and type(value) in _PLAIN else unwrapped(value)
-        elif node.takes_undeclared(name):
-            inputs[name] = unwrapped(value)
+        elif name in by_name or node.takes_undeclared(name, linked=is_link):
+            inputs[name] = value if is_link else unwrapped(value)
     missing = [name for name, spec in by_name.items() if spec.section == "required" and name not in inputs]
     if missing:
         where = f"node {node_id} ({schema.class_type})"

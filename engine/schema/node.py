@@ -314,7 +314,7 @@ class RunnableNode:
     into it by hand, joins the cache key: it tells this code from all other code that this process has had. Where `call`
     returns a coroutine, the node is `asynchronous`: such nodes overlap. `wants` says what it needs of its lazy inputs;
     without it, no input is lazy. One that is `watched` may change in place what it is given, and is told if it does.
-    One with a `rest` has a use for links that are not declared.
+    One with a `rest` takes links that are not declared; others are called without them.
     """
 
     schema: NodeSchema
@@ -344,9 +344,9 @@ class RunnableNode:
         """What tells its code from other code of the same class."""
         return self.version + self.code
 
-    def takes_undeclared(self, name: str) -> bool:
-        """Whether a value is given to it under a name that is none of its inputs'."""
-        return name in self.schema.concealed or self.options.claimed(name) is not None
+    def takes_undeclared(self, name: str, *, linked: bool = False) -> bool:
+        """Whether a value, or what is `linked`, is given to it under a name that is none of its inputs'."""
+        return (linked and self.rest) or name in self.schema.concealed or self.options.claimed(name) is not None
 
     def takes_one(self, name: str) -> bool:
         """Whether the input gets one value, not a list; of an unfolding one, its parts have no say of their own."""

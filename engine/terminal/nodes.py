@@ -62,7 +62,10 @@ def nodes_command(
     object_info: ObjectInfoOption = None,
     packs: Annotated[
         bool,
-        typer.Option("--packs", help="List the custom node packs instead: which loaded, which did not, and why."),
+        typer.Option(
+            "--packs",
+            help="List the custom node packs instead: which loaded, and why others did not (exit code 1 then).",
+        ),
     ] = False,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="Write Markdown: a page of one class, a list of several.")
@@ -113,6 +116,8 @@ def nodes_command(
             else:
                 for line in packs_table(known.packs):
                     answer.out.line(*line)
+            if any(pack.error for pack in known.packs):
+                raise SystemExit(1)
             return
         found, catalogue = _chosen(known.registry, text, category, accepts, gives, answer)
         if markdown:

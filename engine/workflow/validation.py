@@ -76,7 +76,7 @@ _MAX_HINTS = 100
 
 
 def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
-    """The inputs that a node gets: declared ones, coerced, and undeclared links, and constants that its class claims.
+    """The inputs that a node gets: declared ones, coerced, and undeclared links and constants that its class takes.
 
     Others are dropped, as are the inputs that are meaningless beside the others.
     """
@@ -86,12 +86,11 @@ def coerced(given: Mapping[str, Any], node: RunnableNode) -> dict[str, Any]:
     for name, value in given.items():
         if name in left_out:
             continue
-        if type(value) is Link:
-            inputs[name] = value
-        elif name in by_name:
-            inputs[name] = by_name[name].socket.coerce(unwrapped(value))
-        elif node.takes_undeclared(name):
-            inputs[name] = unwrapped(value)
+        linked = type(value) is Link
+        if name in by_name:
+            inputs[name] = value if linked else by_name[name].socket.coerce(unwrapped(value))
+        elif node.takes_undeclared(name, linked=linked):
+            inputs[name] = value if linked else unwrapped(value)
     return inputs
 
 
@@ -112,7 +111,8 @@ def constants(given: Mapping[str, Any], schema: NodeSchema) -> dict[str, Any]:
 
 
 def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
-    """The constants that nodes are given and their classes do not declare: they have no effect, here as in ComfyUI.
+    """What nodes are given and their classes do not declare: constants have no effect, here as in ComfyUI, and links
+    none where the class could not be called with them.
 
     Not those that the editor adds by itself, nor empty texts, which say nothing.
     """
@@ -122,10 +122,13 @@ def undeclared(prompt: Prompt, registry: Registry) -> Iterator[Issue]:
             continue
         unfolded, declared = found.schema.given(node.inputs), found.schema.names
         for name, value in node.inputs.items():
+            linked = type(value) is Link
             known = name in declared or name in unfolded or found.options.claimed(name) is not None
-            if known or type(value) is Link or says_nothing(name, value):
+            given = not isinstance(found, RunnableNode) or found.takes_undeclared(name, linked=True)
+            if known or (given if linked else says_nothing(name, value)):
                 continue
-            message = f"{name!r} is no input of {node.class_type}, so its value has no effect"
+            what = "what is linked to it" if linked else "its value"
+            message = f"{name!r} is no input of {node.class_type}, so {what} has no effect"
             yield Issue(
                 "undeclared_input",
                 message,

@@ -58,6 +58,7 @@ SETTINGS = (
         ),
         words={True: "at full size", False: "at the size of stand-ins"},
         label="full size",
+        needs="stand_ins",
     ),
     Setting(
         "missing_embeddings",

@@ -288,10 +288,8 @@ def test_a_library_that_a_pack_is_the_first_to_import_is_watched_from_then_on(
 def test_classes_of_weft_and_of_packs_before_stand(packs: Any, tmp_path: Path) -> None:
     files = {"a.py": node("Same", "a"), "b.py": node("Same", "b"), "c.py": node("KSampler")}
     packs(files)
-    assert packs.said == [
-        "pack 'b': the classes of pack 'a' stand for 'Same'",
-        "pack 'c': the classes of Weft's own stand for 'KSampler'",
-    ]
+    assert packs.said == ["pack 'b': the classes of pack 'a' stand for 'Same'"]
+    assert [list(pack.hidden) for pack in packs.session.custom_nodes] == [[], ["Same"], ["KSampler"]]
     assert packs.session.registry["KSampler"].python_module == "nodes"
     place = tmp_path / "custom_nodes"
     assert runs("Same", custom_nodes=place) == "hia"
@@ -419,17 +417,18 @@ def test_every_function_takes_packs(packs: Any, tmp_path: Path) -> None:
 
 def test_the_command_lists_packs(packs: Any, capsys: pytest.CaptureFixture[str]) -> None:
     packs({"a.py": node("A"), "b.py": "import sys\nsys.exit()"}, custom_nodes=())
-    assert cli.main(["nodes", "--custom-nodes", "custom_nodes", "--packs", "--json"]) == 0
+    assert cli.main(["nodes", "--custom-nodes", "custom_nodes", "--packs", "--json"]) == 1
     out, err = capsys.readouterr()
     found = json.loads(out)["packs"]
     assert [(pack["pack"], pack["status"], pack["classes"]) for pack in found] == [
         ("a", "loaded", ["A"]), ("b", "failed", []),
     ]  # fmt: skip
     assert found[1]["error"] == "b.py, line 2: it called sys.exit" and err == ""
-    assert cli.main(["nodes", "--custom-nodes", "custom_nodes", "--packs"]) == 0
+    assert cli.main(["nodes", "--custom-nodes", "custom_nodes", "--packs"]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("a  loaded  1 class, ") and lines[-1] == "1 loaded, 1 failed, 1 class"
     assert cli.main(["nodes", "A", "--custom-nodes", "custom_nodes"]) == 0
+    assert cli.main(["nodes", "--nodes", "custom_nodes/a.py", "--packs"]) == 0
 
 
 @pytest.mark.parametrize(

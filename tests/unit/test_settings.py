@@ -149,3 +149,10 @@ def test_a_file_that_is_no_text(sandbox: Path) -> None:
     (sandbox / "weft.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(UsageError, match="weft.toml"):
         Settings.load({})
+
+
+def test_the_home_folder_in_what_python_gives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = Settings.load({"custom_nodes": ["~/x", "y"], "output": "~/out", "models": Path("~")})
+    assert settings.custom_nodes == (tmp_path / "x", Path("y"))
+    assert (settings.output, settings.models) == (tmp_path / "out", (tmp_path,))

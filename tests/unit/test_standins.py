@@ -10,6 +10,7 @@ from PIL import Image
 
 import weft
 from weft import InvalidWorkflow
+from weft.engine.errors import UsageError
 from weft.engine.links import Link
 from weft.engine.schema.registry import Registry
 from weft.engine.session import Session
@@ -195,3 +196,23 @@ def test_what_cannot_be_a_file_has_no_stand_in(name: str, tmp_path: Path) -> Non
         | {f"{at}p": {"class_type": "PreviewImage", "inputs": {"images": [str(at), 0]}} for at in range(3)}
     )
     assert [(issue.node_id, issue.missing_file) for issue in session.issues(prompt)] == [("2", True)]
+
+
+def test_a_name_that_no_file_can_have_is_a_missing_file(tmp_path: Path) -> None:
+    prompt = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "a" * 252 + ".png"}},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+    }
+    with pytest.raises(InvalidWorkflow) as raised:
+        weft.run(prompt, stand_ins=True, output=tmp_path, temp=tmp_path)
+    assert raised.value.exit_code == 4
+
+
+def test_full_size_is_that_of_stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an argument without them it says nothing, and is an error; in a file it waits for runs that have them."""
+    with pytest.raises(UsageError, match="--full says nothing without --stand-ins"):
+        Session(full=True)
+    assert Session(full=True, stand_ins=True).settings.full
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weft.toml").write_text("full = true\n", encoding="utf-8")
+    assert Session().settings.full

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from weft.engine.errors import Issue
 from weft.engine.folders import Folders
+from weft.engine.links import Link
 from weft.engine.schema.authoring import PromptJson, node
 from weft.engine.schema.node import NodeSchema, Seen
 from weft.engine.schema.registry import Registry
@@ -523,6 +524,11 @@ def test_constants_that_a_class_does_not_declare(registry: Registry) -> None:
             "/2/inputs/amuont",
             "node 2 \"Change\": 'amuont' is no input of Change, so its value has no effect (did you mean 'amount'?)",
         ),
+        (
+            "2",
+            "/2/inputs/other",
+            "node 2 \"Change\": 'other' is no input of Change, so what is linked to it has no effect",
+        ),
         ("2", "/2/inputs/z", "node 2 \"Change\": 'z' is no input of Change, so its value has no effect"),
     ]
 
@@ -582,3 +588,9 @@ def test_a_preprocessor_is_refused_where_a_controlnet_would_ask_for_it() -> None
 
     assert "'CannyEdge' belongs to comfyui_controlnet_aux" in told(use_controlnet=True)[0]
     assert told(use_controlnet=False) == told(use_controlnet=True, preprocessor="none") == []
+
+
+def test_a_typed_node_is_called_without_links_that_it_does_not_declare(registry: Registry) -> None:
+    prompt = Prompt.parse(prompt_of(change={"extra": ["make", 0], "mask": ["make", 1]}))
+    given = coerced(prompt.nodes["change"].inputs, registry.runnable("Change"))
+    assert {name for name, value in given.items() if isinstance(value, Link)} == {"image", "mask"}
