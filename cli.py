@@ -36,6 +36,8 @@ from weft.engine.terminal.fmt import fmt
 from weft.engine.terminal.groups import ListingSettings
 from weft.engine.terminal.linting import EPILOG as LINT_EPILOG
 from weft.engine.terminal.linting import lint
+from weft.engine.terminal.migrating import EPILOG as MIGRATE_EPILOG
+from weft.engine.terminal.migrating import migrate
 from weft.engine.terminal.nodes import EPILOG as NODES_EPILOG
 from weft.engine.terminal.nodes import nodes_command
 from weft.engine.terminal.options import (
@@ -431,6 +433,7 @@ def doctor(
 
 app.command("diff", epilog=DIFF_EPILOG)(diff)
 app.command("fmt", epilog=FMT_EPILOG)(fmt)
+app.command("migrate", epilog=MIGRATE_EPILOG)(migrate)
 app.add_typer(test_app, name="test")
 app.add_typer(cache_app, name="cache")
 app.add_typer(daemon_app, name="daemon")

@@ -54,6 +54,7 @@ COMMANDS = {
     ),
     "convert": Command(("convert", "flows/w.json", "-o", "flows/c.json"), "flows", ("flows/c.json",)),
     "new": Command(("new", "flows/n.json", "--force"), "flows"),
+    "fmt": Command(("fmt", "flows/w.json"), "flows", ("flows/w.json",)),
     "render": Command(("render", "flows/w.json", "-o", "flows/d.svg"), "flows", ("flows/d.svg",)),
     "record": Command(("test", "record", "flows/w.json"), "flows", without=("flows/w.golden*",)),
     "record again": Command(("test", "record", "--force", "flows/w.json"), "flows", ("flows/w.golden*",)),

@@ -94,6 +94,7 @@ COMMANDS = [
     ("render", "w.json", "-o", "w.html"),
     ("render", "w.json", "-o", "w.md", "--set", "4.seed=5"),
     ("fmt", "w.json"),
+    ("migrate", "w.json"),
     ("--help",),
     ("run", "--help"),
     ("test", "--help"),

@@ -19,11 +19,18 @@ def group_name(class_type: str) -> str | None:
 
 
 def group_canvas(group: Any, instance: Node, registry: Registry) -> tuple[Canvas, dict[str, int]]:
-    """The subgraph that one instance of a group is: inner ids are indices, inner widgets hold the instance's values.
-
-    With it, where in the instance's `widgets_values` the part of each inner node begins.
+    """The subgraph that one instance of a group is; where in its `widgets_values` the part of each inner node begins.
 
     Raises ValueError (pydantic's ValidationError is one) where the group is not as the editor writes it.
+    """
+    document, starts = group_document(group, instance, registry)
+    return Canvas.model_validate(document), starts
+
+
+def group_document(group: Any, instance: Node, registry: Registry) -> tuple[dict[str, Any], dict[str, int]]:
+    """The same as a document: inner ids are indices, inner widgets hold the instance's values, ids of links are texts.
+
+    Raises ValueError where the group is not as the editor writes it.
     """
     if not isinstance(group, Mapping) or not isinstance(group.get("nodes"), list):
         raise ValueError("it has no list of nodes")
@@ -39,15 +46,13 @@ def group_canvas(group: Any, instance: Node, registry: Registry) -> tuple[Canvas
         link = {"id": f"out{number}", "origin_id": node.index, "origin_slot": slot, "target_id": -20}
         links.append({**link, "target_slot": number})
     panels = [{"name": name, "type": node.inputs[slot].get("type")} for node, slot, name in inputs]
-    canvas = Canvas.model_validate(
-        {
-            "nodes": [node.to_json() for node in nodes],
-            "links": links,
-            "inputs": panels,
-            "outputs": [{"name": "", "type": node.outputs[slot].get("type")} for node, slot in outputs],
-        }
-    )
-    return canvas, starts
+    document = {
+        "nodes": [node.to_json() for node in nodes],
+        "links": links,
+        "inputs": panels,
+        "outputs": [{"name": "", "type": node.outputs[slot].get("type")} for node, slot in outputs],
+    }
+    return document, starts
 
 
 class _InnerNode:

@@ -164,7 +164,7 @@ class Saved:
 
     def entries(self, schema: NodeSchema, layout: Sequence[WidgetSlot]) -> SavedValues:
         """The entries as a node with this layout takes them."""
-        listed = [SavedValue(place, "", value) for place, value in _without_forced(schema, self.values)]
+        listed = [SavedValue(place, "", value) for place, value in without_forced(schema, self.values)]
         surplus = [entry for entry in listed[len(layout) :] if not entry.is_empty]
         fits = len(listed) >= len(layout) and not surplus
         return SavedValues(self._named if self.has_names or (self._named and not fits) else listed)
@@ -259,7 +259,7 @@ def hold(schema: NodeSchema, layout: Sequence[WidgetSlot], saved: Saved) -> Held
     return held
 
 
-def _without_forced(schema: NodeSchema, saved: list[Any]) -> list[tuple[int, Any]]:
+def without_forced(schema: NodeSchema, saved: list[Any]) -> list[tuple[int, Any]]:
     """The entries with their positions, without those that frontends before 1.16 wrote for forceInput inputs.
 
     They are told by the length of the list: it counts every widget, those inputs, and one more for each control slot.
