@@ -4,7 +4,7 @@ Invariants, after the block:
 - The current folder, the signal handlers, the streams, the filters of warnings and what the root of logging writes to
   are as before. What was put on `sys.path` stands at its end.
 - No function and no class of a watched module is another one than before, or than when the module was loaded: what was
-  replaced is put back, and noted.
+  replaced is put back, and noted. Only what a library put in the place of its own stays.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class _Watch:
             owner = _owner(name)
             now = vars(owner) if owner is not None else {}
             for key, value in before.items():
-                if now.get(key) is not value:
+                if now.get(key) is not value and not _of_its_own(name, now.get(key)):
                     setattr(owner, key, value)
                     replaced.append(f"{name}.{key}")
             for key in _overriding(owner) - before.keys():
@@ -116,6 +116,13 @@ def _owner(name: str) -> Any:
         found = vars(sys.modules.get(module, ModuleType(""))).get(kind)
         return found if isinstance(found, type) else None
     return found if isinstance(found, ModuleType) else None
+
+
+def _of_its_own(name: str, value: Any) -> bool:
+    """Whether a function is the library's that has it: torch wraps some of its own when it first compiles."""
+    places = getattr(sys.modules.get(name.partition(".")[0]), "__path__", ())
+    file = getattr(getattr(value, "__code__", None), "co_filename", "")
+    return any(file.startswith(place + os.sep) for place in places)
 
 
 def _overriding(owner: Any) -> set[str]:

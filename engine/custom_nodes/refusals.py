@@ -82,11 +82,28 @@ def wanted(arguments: Sequence[str]) -> str:
     return " ".join(word for word in after if not word.startswith("-"))
 
 
+_ASKS = ("--version", "-version", "version", "-V")
+"""What a program may be asked while a pack is imported: what it is. Packs look for ffmpeg and git so."""
+
+_LISTS = ("freeze", "list", "show", "check")
+"""What pip may be asked: what is installed."""
+
+
+def _asks(words: Sequence[str]) -> bool:
+    """Whether a command asks a question that leaves everything as it is: `ffmpeg -version`, `python -m pip freeze`."""
+    if len(words) == 2 and words[1] in _ASKS:
+        return True
+    pips = (place for place, word in enumerate(words[:-1]) if os.path.basename(word) == "pip")
+    return any(words[place + 1] in _LISTS and (not place or words[place - 1] == "-m") for place in pips)
+
+
 def _process(command: Any) -> str:
     words = [command] if isinstance(command, str | bytes | os.PathLike) else list(command or ())
     texts = [os.fsdecode(word) if isinstance(word, bytes | os.PathLike) else str(word) for word in words]
     if len(texts) == 1:
         texts = texts[0].split()
+    if _asks(texts):
+        return ""
     packages = wanted(texts)
     if packages:
         return f"tried to install {packages}; do it yourself: pip install {packages}"

@@ -81,7 +81,7 @@ def read_class(class_type: str, cls: type) -> RunnableNode:
             is_changed=_decided(cls, cls.IS_CHANGED) if hasattr(cls, "IS_CHANGED") else None,
             by_node_id=bool(getattr(cls, "NOT_IDEMPOTENT", False)),
             validates=_validates(cls),
-            claims=_claims(sections),
+            claims=_claims(cls, sections),
         ),
         injected={**injected, _CONTEXT: CONTEXT},
         links=links,
@@ -130,12 +130,20 @@ def _validates(cls: type) -> Validates | None:
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
-def _claims(sections: Mapping[str, Any]) -> Callable[[str], Mapping[str, Any] | None] | None:
-    """Which undeclared inputs the class takes all the same: those that a section says it contains, unlisted."""
+def _claims(cls: type, sections: Mapping[str, Any]) -> Callable[[str], Mapping[str, Any] | None] | None:
+    """Which undeclared inputs the class takes all the same: those that a section says it contains, unlisted.
+
+    One with lazy inputs is asked once more, as ComfyUI asks: a switch of a pack tells the others to nobody else.
+    """
     flexible = [section for section in sections.values() if isinstance(section, dict) and type(section) is not dict]
+    told: list[dict[str, Any]] = []
+    choosy = hasattr(cls, "check_lazy_status")
 
     def claimed(name: str) -> Mapping[str, Any] | None:
-        section = next((section for section in flexible if name in section), None)
+        if choosy and not told:
+            found = add_node(cls)
+            told.extend(found[section] for section in ("required", "optional") if isinstance(found.get(section), dict))
+        section = next((section for section in (*flexible, *told) if name in section), None)
         if section is None:
             return None
         try:
@@ -143,7 +151,19 @@ def _claims(sections: Mapping[str, Any]) -> Callable[[str], Mapping[str, Any] | 
         except (LookupError, TypeError, ValueError):  # it contains the name, and has no more to say of it
             return {}
 
-    return claimed if flexible else None
+    return claimed if flexible or choosy else None
+
+
+# What asks is known by these names: ComfyUI's functions that order a graph, as a class finds them in its call stack.
+def add_node(cls: Any) -> Mapping[str, Any]:
+    """The inputs of a class as it tells them while a graph is ordered."""
+    return get_input_info(cls)
+
+
+def get_input_info(cls: Any, inner: bool = False) -> Mapping[str, Any]:
+    """See add_node; there are two functions of this name, one of which calls the other."""
+    found: Mapping[str, Any] = cls.INPUT_TYPES() if inner else get_input_info(cls, inner=True)
+    return found
 
 
 def _decided(cls: type, function: Callable[..., Any]) -> Callable[..., Any]:

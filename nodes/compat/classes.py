@@ -6,8 +6,10 @@ They are made from what a registry says of each class, and call its code with th
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from weft.engine.folders import INPUT, Folders
@@ -83,12 +85,22 @@ def call(class_type: str, given: Mapping[str, Any]) -> Any:
     for name, spec in schema.by_name.items():
         if spec.section == "required" and name not in inputs and "default" in spec.socket.options:
             inputs[name] = spec.socket.options["default"]
+    for name in inputs.keys() & schema.by_name.keys():
+        inputs[name] = _below(schema.by_name[name].socket, inputs[name])
     for name, kind in node.injected.items():
         inputs[name] = given[name] if given.get(name) is not None else _injected(kind, run)
     result = node.call(**inputs)
     if inspect.isawaitable(result):
         return result
     return Results(result) if type(result) is tuple else result
+
+
+def _below(socket: Any, value: Any) -> Any:
+    """The name of a file, where a pack gives the path of one below the folders of its kind, as `get_full_path` does."""
+    if not isinstance(socket, Files) or not isinstance(value, str) or not os.path.isabs(value):
+        return value
+    places = [place for place in folders().folders(socket.folder) if Path(value).is_relative_to(place)]
+    return Path(value).relative_to(places[0]).as_posix() if places else value
 
 
 def _injected(kind: str, run: Any) -> Any:

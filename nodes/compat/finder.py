@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from weft.nodes.compat import classes, replaced
-from weft.nodes.compat.host import Host, become
+from weft.nodes.compat.host import Host, become, folders
 from weft.nodes.compat.missing import LIBRARIES, MADE, absent, for_a_pack, missing_module
 
 ROOTS = frozenset(
@@ -70,6 +70,9 @@ _FIRST, _LAST = _First(), _Last()
 def install(host: Host) -> None:
     """Answer ComfyUI's module names from now on, for packs of this session."""
     become(host)
+    for name, module in list(sys.modules.items()):
+        if getattr(module, "__dict__", {}).get("__weft_answers__") and name.partition(".")[0] in ROOTS:
+            _place(module, name)
     if _FIRST not in sys.meta_path:
         sys.meta_path.insert(0, _FIRST)
         sys.meta_path.append(_LAST)
@@ -133,11 +136,19 @@ class _Written(Loader):
         vars(module).setdefault("__weft_spec__", module.__spec__)
         vars(module).setdefault(replaced.FIRST, {name: it for name, it in vars(module).items() if name[:1] != "_"})
         _with_missing(module, spec.name)
+        _place(module, spec.name)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
         """Leave it as it is: it has run."""
         module.__spec__ = module.__weft_spec__
+
+
+def _place(module: ModuleType, name: str) -> None:
+    """Have the module say that it lies where ComfyUI's would, beside the models: packs write below that folder."""
+    if name.partition(".")[0] in ROOTS:
+        file = folders().models[0].parent.joinpath(*name.split("."))
+        module.__file__ = str(file / "__init__.py" if hasattr(module, "__path__") else file.with_suffix(".py"))
 
 
 class _Made(Loader):

@@ -655,11 +655,13 @@ from comfy_extras.chainner_models import model_loading
 
 print("\\033[34mWAS:\\033[0m loading")
 MODELS = os.path.join(folder_paths.base_path, "models")
+CUSTOM_NODES_DIR = folder_paths.folder_names_and_paths["custom_nodes"][0][0]
+assert os.path.isdir(os.path.join(CUSTOM_NODES_DIR, "was"))
 folder_paths.folder_names_and_paths["t10_prompts"] = (
     [os.path.join(folder_paths.models_dir, "t10")], folder_paths.supported_pt_extensions
 )
 try:
-    GIT = subprocess.run(["git", "--version"], capture_output=True).stdout
+    GIT = subprocess.run(["git", "fetch"], capture_output=True).stdout
 except OSError:
     GIT = b""
 

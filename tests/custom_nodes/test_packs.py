@@ -68,7 +68,7 @@ def test_all_load_and_none_is_silent_about_what_it_tried(session: Session) -> No
         f"{(session.settings.custom_nodes[0] / 'impact' / 'install.py')}",
         "pack 'upscale' tried to open https://example.com/scripts.zip",
         "pack 'video-helper' replaces latent_preview.get_previewer: Weft's own nodes do not call it",
-        "pack 'was' tried to start a process: git --version",
+        "pack 'was' tried to start a process: git fetch",
     ]
     lacks = {pack.name: set(pack.lacks) for pack in session.custom_nodes if pack.lacks}
     assert "comfy.ldm.wan.model.WanT2VCrossAttention" in lacks["kjnodes"]

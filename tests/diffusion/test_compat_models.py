@@ -259,6 +259,8 @@ def test_weights_of_a_clip_are_scaled_alone(sd1: LoadedCheckpoint) -> None:
 def test_a_vae_by_comfyuis_names(sd1: LoadedCheckpoint) -> None:
     vae, latent = sd1.vae, torch.randn(1, 4, 12, 12)
     assert vae.spacial_compression_decode() == vae.downscale_ratio == 8 and vae.latent_channels == 4
+    wide = torch.rand(2, 19, 25, 4)
+    assert torch.equal(vae.vae_encode_crop_pixels(wide), wide[:, 1:17, :24])
     assert vae.decode_tiled(latent, tile_x=8, tile_y=6, overlap=2).shape == vae.decode(latent).shape
     assert vae.encode_tiled(torch.rand(1, 96, 96, 3), tile_x=64, tile_y=64, overlap=16).shape == (1, 4, 12, 12)
     assert vae.first_stage_model is vae.network.module() and vae.vae_dtype is torch.float32

@@ -23,6 +23,11 @@ from weft.nodes.compat import classes
 from weft.nodes.compat.methods import CHOICES, METHODS
 
 
+def folders(root: Path) -> Folders:
+    places: dict[str, Any] = {name: root / name for name in ("input", "output", "temp")}
+    return Folders(models=[root / "models"], **places)
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Path]:
     for name in ("models/loras/styles", "models/checkpoints", "input", "output", "temp"):
@@ -30,9 +35,7 @@ def place(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "models/loras/styles/a.safetensors").write_bytes(b"a")
     (tmp_path / "models/loras/b.txt").touch()
     (tmp_path / "input/x.png").write_bytes(b"1")
-    places: dict[str, Any] = {name: tmp_path / name for name in ("input", "output", "temp")}
-    folders = Folders(models=[tmp_path / "models"], **places)
-    compat.install(compat.Host(Registry.discover(), folders, Settings()))
+    compat.install(compat.Host(Registry.discover(), folders(tmp_path), Settings()))
     yield tmp_path
     compat.uninstall()
 
@@ -76,6 +79,44 @@ def test_folders_are_those_of_the_session(place: Path) -> None:
     with pytest.raises(KeyError):
         paths.get_filename_list("nothing")
     assert paths.get_folder_paths("unet") == paths.get_folder_paths("diffusion_models")
+
+
+def test_modules_say_that_they_lie_where_comfyui_s_do(place: Path) -> None:
+    # Packs write below the folder of one: into the user's, never into Weft's own.
+    assert module("folder_paths").__file__ == str(place / "folder_paths.py")
+    assert module("comfy").__file__ == str(place / "comfy" / "__init__.py")
+    assert module("comfy.utils").__file__ == str(place / "comfy" / "utils.py")
+    compat.install(compat.Host(Registry.discover(), folders(place / "elsewhere"), Settings()))
+    assert module("comfy.utils").__file__ == str(place / "elsewhere" / "comfy" / "utils.py")
+
+
+def test_the_folders_of_packs_are_those_of_the_session(place: Path) -> None:
+    paths = module("folder_paths")
+    assert paths.get_folder_paths("custom_nodes") == [str(place / "custom_nodes")]
+    for name in ("a/one/__init__.py", "b/two.py"):
+        (place / name).parent.mkdir(parents=True)
+        (place / name).touch()
+    settings = Settings(custom_nodes=[place / "a", place / "b" / "two.py"])
+    compat.install(compat.Host(Registry.discover(), folders(place / "other"), settings))
+    assert paths.folder_names_and_paths["custom_nodes"][0] == [str(place / "a"), str(place / "b")]
+
+
+def test_names_of_files_stay_files_where_a_pack_puts_its_own_in_front(place: Path) -> None:
+    paths = module("folder_paths")
+    names = paths.get_filename_list("loras")
+    names.insert(0, "None")
+    for choices in (names, ["None"] + paths.get_filename_list("loras")):  # noqa: RUF005  # as packs write
+        socket = socket_from(choices, {})
+        assert isinstance(socket, Files) and socket.extra_choices == ("None",)
+    names.remove("styles/a.safetensors")
+    assert not isinstance(socket_from(names, {}), Files) and ["x"] + names == ["x", *names]  # noqa: RUF005
+
+
+def test_a_method_takes_the_path_of_a_file_for_its_name(place: Path) -> None:
+    nodes, paths = module("nodes"), module("folder_paths")
+    with pytest.raises(Exception, match="a.safetensors") as failure:
+        nodes.LoraLoader().load_lora(None, None, paths.get_full_path("loras", "styles/a.safetensors"), 1.0, 1.0)
+    assert "leaves its folder" not in str(failure.value)
 
 
 def test_a_pack_may_add_a_kind_in_either_way(place: Path) -> None:
@@ -252,6 +293,8 @@ def test_small_modules(place: Path) -> None:
         module("latent_preview").Latent2RGBPreviewer([[1.0, 0, 0]] * 4).decode_latent_to_preview(torch.ones(1, 4, 2, 3))
     )
     assert image.size == (3, 2)
+    with pytest.raises(compat.MissingName, match="draws no previews"):
+        module("latent_preview").Latent2RGBPreviewer(module("comfy.latent_formats").SD15().latent_rgb_factors)
     fixed = helpers.image_alpha_fix(torch.ones(1, 2, 2, 4), torch.zeros(1, 2, 2, 3))
     assert fixed[1].shape == (1, 2, 2, 4) and fixed[1][..., 3].min() == 1
 

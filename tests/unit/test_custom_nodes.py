@@ -18,7 +18,9 @@ import pytest
 import weft
 from weft import cli
 from weft.engine.custom_nodes import joining
+from weft.engine.custom_nodes.containment import _of_its_own as of_its_own
 from weft.engine.custom_nodes.records import CustomPack
+from weft.engine.custom_nodes.refusals import _process as refused
 from weft.engine.custom_nodes.refusals import wanted
 from weft.engine.errors import UsageError
 from weft.engine.session import Session
@@ -443,3 +445,36 @@ def test_the_command_lists_packs(packs: Any, capsys: pytest.CaptureFixture[str])
 )
 def test_what_a_command_would_install_is_read_from_it(command: list[str], packages: str) -> None:
     assert wanted(command) == packages
+
+
+def test_a_program_may_be_asked_what_it_is_and_pip_what_is_there(packs: Any) -> None:
+    text = """
+        import subprocess, sys
+        print(subprocess.check_output([sys.executable, "--version"], text=True).split()[0])
+        """
+    (pack,) = packs({"asks.py": textwrap.dedent(text) + node("Asks")})
+    assert (pack.said, packs.said) == ("Python\n", [])
+
+
+@pytest.mark.parametrize(
+    ("command", "harmless"),
+    [
+        (["ffmpeg", "-version"], True),
+        ("git version", True),
+        (["/usr/bin/python3", "-s", "-m", "pip", "freeze", "--all"], True),
+        (["/usr/bin/pip", "list"], True),
+        (["ffmpeg", "-version", "-i", "x"], False),
+        (["rm", "pip", "freeze"], False),
+        (["/usr/bin/python3", "-m", "pip", "uninstall", "x"], False),
+        (["git"], False),
+    ],
+)
+def test_questions_are_told_from_what_does_something(command: str | list[str], harmless: bool) -> None:
+    assert (refused(command) == "") is harmless
+
+
+def test_what_a_library_puts_in_the_place_of_its_own_stays() -> None:
+    def of_a_pack() -> None: ...
+
+    assert of_its_own("json.decoder", json.dumps) and of_its_own("json", json.JSONDecoder.decode)
+    assert not of_its_own("json", of_a_pack) and not of_its_own("os", os.getcwd)

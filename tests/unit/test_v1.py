@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from weft.engine.context import RunContext, called
 from weft.engine.errors import DefinitionError
+from weft.engine.links import Link
 from weft.engine.schema.node import OutputSpec, RunnableNode
 from weft.engine.schema.v1 import read_class, source_digest
 
@@ -120,6 +122,29 @@ def test_hidden_inputs_are_injected_by_type() -> None:
 
 def test_not_idempotent_goes_by_node_id() -> None:
     assert read("X", variant(NOT_IDEMPOTENT=True)).by_node_id
+
+
+class Switch(Base):
+    """A class that tells its further inputs to ComfyUI's functions alone, which it looks for in its call stack."""
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        asking = [frame.function for frame in inspect.stack(context=0)]
+        more = asking[2:4] == ["get_input_info", "add_node"]
+        inputs = {f"input{place}": ("*", {"lazy": True}) for place in range(1, 4 if more else 2)}
+        return {"required": {"select": ("INT", {"default": 1})}, "optional": inputs}
+
+    def check_lazy_status(self, **given: Any) -> list[str]:
+        return [f"input{given['select']}"]
+
+
+def test_a_class_may_tell_some_of_its_lazy_inputs_to_comfyui_s_functions_alone() -> None:
+    node = read("Switch", Switch)
+    assert "input2" not in node.schema.names
+    link = Link("1", 0)
+    given = {"select": 2, "input1": link, "input3": link, "input4": link}
+    assert node.lazy(given) == ("input1", "input3")
+    assert node.options.claimed("input3") == {"lazy": True} and node.options.claimed("input4") is None
 
 
 class Bare:

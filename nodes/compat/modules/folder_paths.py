@@ -13,8 +13,9 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from weft.engine.custom_nodes.importing import packs_in
 from weft.engine.folders import MODEL_SUFFIXES, Folders, expanded
-from weft.nodes.compat.host import folders
+from weft.nodes.compat.host import folders, host
 
 supported_pt_extensions = set(MODEL_SUFFIXES)
 
@@ -37,6 +38,13 @@ def map_legacy(folder_name: str) -> str:
     return _LEGACY.get(folder_name, folder_name)
 
 
+def _places_of_packs() -> list[str]:
+    """The folders that the session's packs lie in; where it has none, the one that ComfyUI would have."""
+    settings = host().settings
+    packs = (pack for place in settings.custom_nodes for pack in packs_in(place))
+    return list(dict.fromkeys(str(pack.parent) for pack in packs)) or [str(folders().models[0].parent / "custom_nodes")]
+
+
 class _Kinds(dict[str, tuple[list[str], set[str]]]):
     """Folders and suffixes by kind. `_given` are the folders of each kind as the session has them."""
 
@@ -52,7 +60,7 @@ class _Kinds(dict[str, tuple[list[str], set[str]]]):
             return
         self._session = session
         for kind in _KINDS:
-            given = [] if kind == "custom_nodes" else [str(path) for path in session.folders(kind)]
+            given = _places_of_packs() if kind == "custom_nodes" else [str(path) for path in session.folders(kind)]
             known = self.get(kind)
             added = [path for path in known[0] if path not in self._given.get(kind, ())] if known else []
             suffixes = known[1] if known else set(_SUFFIXES.get(kind, supported_pt_extensions))
@@ -94,22 +102,28 @@ def __getattr__(name: str) -> Any:
 
 
 class FileNames(list[str]):
-    """The names of the files of a kind that the session knows: as choices they are files, and stay what is there."""
+    """The names of the files of a kind that the session knows: as choices they are files, and stay what is there.
+
+    A pack may put names of its own in front of them, that stand for no file.
+    """
 
     def __init__(self, names: Iterable[str], folder: str, suffixes: Collection[str], extra: Sequence[str] = ()) -> None:
-        super().__init__([*extra, *names])
-        self.files: dict[str, Any] = {
-            "folder": folder,
-            "suffixes": tuple(sorted(suffixes)),
-            "extra_choices": tuple(extra),
-        }
+        self._there = list(names)
+        self._of = {"folder": folder, "suffixes": tuple(sorted(suffixes))}
+        super().__init__([*extra, *self._there])
+
+    @property
+    def files(self) -> dict[str, Any] | None:
+        """What they are the names of; None once the list has become another one."""
+        own = len(self) - len(self._there)
+        return {**self._of, "extra_choices": tuple(self[:own])} if own >= 0 and self[own:] == self._there else None
 
     def __radd__(self, other: Any) -> Any:
-        # ["None"] + get_filename_list("loras"), as packs write.
+        # ["None"] + get_filename_list("loras"), as packs write; others call `insert`.
         if not isinstance(other, list):
             return NotImplemented
-        before = self.files["extra_choices"]
-        return FileNames(self[len(before) :], self.files["folder"], self.files["suffixes"], (*other, *before))
+        mine = self.files
+        return FileNames(self._there, **self._of, extra=(*other, *mine["extra_choices"])) if mine else [*other, *self]
 
 
 def get_filename_list(folder_name: str) -> list[str]:

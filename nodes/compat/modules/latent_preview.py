@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from weft.nodes.compat.missing import MissingName
 from weft.nodes.compat.modules.comfy.cli_args import LatentPreviewMethod, args
 
 MAX_PREVIEW_RESOLUTION = 512
@@ -46,11 +47,13 @@ class TAESDPreviewerImpl(LatentPreviewer):
 
 
 class Latent2RGBPreviewer(LatentPreviewer):
-    """Pictures by a linear map of the latents' channels."""
+    """Pictures by a linear map of the latents' channels. Raises MissingName for a map that Weft has not."""
 
     def __init__(self, latent_rgb_factors: Any, latent_rgb_factors_bias: Any = None, *rest: Any) -> None:
         import torch
 
+        if latent_rgb_factors is None:
+            raise MissingName("Weft draws no previews of latents: it has no colours for the channels of one")
         self.factors = torch.tensor(latent_rgb_factors).transpose(0, 1)
         self.bias = torch.tensor(latent_rgb_factors_bias) if latent_rgb_factors_bias is not None else None
 

@@ -69,6 +69,14 @@ class VaeNames:
         """Frames of an element; None for pictures."""
         return self.frames or None
 
+    def vae_encode_crop_pixels(self, pixels: Tensor) -> Tensor:
+        """Pictures [B,H,W,C] without what exceeds whole elements, half of it at the upper left, as `encode` does."""
+        for axis in (1, 2):
+            side = pixels.shape[axis]
+            kept = side - side % self.downscale
+            pixels = pixels.narrow(axis, (side - kept) // 2, kept)
+        return pixels
+
     def process_input(self, image: Tensor) -> Tensor:
         """Pixels of 0..1 as the network takes them."""
         return image * 2.0 - 1.0
