@@ -109,21 +109,25 @@ class FileNames(list[str]):
 
     def __init__(self, names: Iterable[str], folder: str, suffixes: Collection[str], extra: Sequence[str] = ()) -> None:
         self._there = list(names)
-        self._of = {"folder": folder, "suffixes": tuple(sorted(suffixes))}
+        self._folder, self._suffixes = folder, tuple(sorted(suffixes))
         super().__init__([*extra, *self._there])
 
     @property
     def files(self) -> dict[str, Any] | None:
         """What they are the names of; None once the list has become another one."""
         own = len(self) - len(self._there)
-        return {**self._of, "extra_choices": tuple(self[:own])} if own >= 0 and self[own:] == self._there else None
+        if own < 0 or self[own:] != self._there:
+            return None
+        return {"folder": self._folder, "suffixes": self._suffixes, "extra_choices": tuple(self[:own])}
 
     def __radd__(self, other: Any) -> Any:
         # ["None"] + get_filename_list("loras"), as packs write; others call `insert`.
         if not isinstance(other, list):
             return NotImplemented
         mine = self.files
-        return FileNames(self._there, **self._of, extra=(*other, *mine["extra_choices"])) if mine else [*other, *self]
+        if mine is None:
+            return [*other, *self]
+        return FileNames(self._there, self._folder, self._suffixes, (*other, *mine["extra_choices"]))
 
 
 def get_filename_list(folder_name: str) -> list[str]:
