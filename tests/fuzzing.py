@@ -471,7 +471,12 @@ def _mp4(comment: bytes) -> bytes:
 
 def _read_workflow(path: Path) -> None:
     """All that is done with a workflow before it runs."""
+    from xml.etree import ElementTree
+
+    from weft.engine.drawing.formats import drawn
+    from weft.engine.drawing.sources import scene_of
     from weft.engine.errors import WeftError
+    from weft.engine.formats.sources import load
     from weft.engine.session import Session
 
     if "session" not in _KEPT:
@@ -480,6 +485,9 @@ def _read_workflow(path: Path) -> None:
     for to in ("api", "ui"):
         with contextlib.suppress(WeftError):
             json.dumps(session.convert(path, to, keep_unknown=to == "ui")[0])
+    with contextlib.suppress(WeftError):
+        drawing, _ = scene_of(load(path), session.registry)
+        ElementTree.fromstring(drawn(drawing, "svg"))
     prompt = session.read(path)
     issues = session.issues(prompt)
     json.dumps([issue.to_json() for issue in (*issues, *session.notes(prompt))])

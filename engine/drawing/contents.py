@@ -46,11 +46,13 @@ def panels_of(graph: EditorGraph, paths: Sequence[str]) -> dict[str, DrawnNode]:
     canvas = graph.canvas
     inputs, outputs = tuple(map(_panel, canvas.inputs)), tuple(map(_panel, canvas.outputs))
     found: dict[str, DrawnNode] = {}
+    # A node of a broken save may have such an id.
+    apart = "'" if {INPUT_PANEL, OUTPUT_PANEL} & graph.nodes.keys() else ""
     if inputs:
-        ids = tuple(path + INPUT_PANEL for path in paths)
+        ids = tuple(path + INPUT_PANEL + apart for path in paths)
         found[INPUT_PANEL] = DrawnNode(ids, "inputs", "", outputs=inputs, form=Form.PANEL)
     if outputs:
-        ids = tuple(path + OUTPUT_PANEL for path in paths)
+        ids = tuple(path + OUTPUT_PANEL + apart for path in paths)
         found[OUTPUT_PANEL] = DrawnNode(ids, "outputs", "", inputs=outputs, form=Form.PANEL)
     return found
 

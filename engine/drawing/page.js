@@ -18,6 +18,8 @@ let view = { ...whole };
 // Moving and scaling: the view is the part of the drawing that is shown.
 function show() {
   graph.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
+  // Seen from afar, links stay wide enough to be seen.
+  graph.style.setProperty("--wide", Math.max(2.5, 1.1 / graph.getScreenCTM().a));
 }
 function scaled(factor, clientX, clientY) {
   const width = Math.min(Math.max(view.width / factor, 60), whole.width * 6), real = view.width / width;
@@ -41,6 +43,7 @@ function fit(element) {
   view = { x: (a.x + b.x - width) / 2, y: a.y - edge, width, height };
   show();
 }
+show();
 const middle = () => { const at = graph.getBoundingClientRect(); return [at.x + at.width / 2, at.y + at.height / 2]; };
 graph.addEventListener("wheel", event => {
   event.preventDefault();

@@ -33,7 +33,7 @@ def png(svg: str, *, scale: float | None = None) -> bytes:
     sides = max(width, height)
     if scale is None:
         scale = min(1.0, _USUAL_SIDE / sides)
-    wide, high = max(round(width * scale), 1), max(round(height * scale), 1)
+    wide, high = max(int(width * scale), 1), max(int(height * scale), 1)
     if max(wide, high) > MOST_SIDE or wide * high > MOST_PIXELS:
         most = min(MOST_SIDE / sides, (MOST_PIXELS / (width * height)) ** 0.5)
         message = f"--scale {scale:g} makes a picture of {wide:,} x {high:,} pixels"

@@ -86,7 +86,7 @@ class _Graph:
         nodes = {node.id: node for node in [*drawn.values(), *panels.values()]}
         if any(node.area.width <= 0 for node in drawn.values()):
             return arranged(nodes.values(), [link._replace(through=()) for link in links])
-        nodes |= {node.id: _beside(node, raw, drawn.values()) for node in panels.values()}
+        nodes |= {node.id: _beside(node, raw, name == INPUT_PANEL, drawn.values()) for name, node in panels.items()}
         groups = tuple(_groups(raw))
         return spread(
             Scene(nodes, tuple(links), groups), {name: at_least_fitting(node) for name, node in nodes.items()}
@@ -121,7 +121,7 @@ class _Graph:
         self, drawn: Mapping[str, DrawnNode], panels: Mapping[str, DrawnNode], raw: Mapping[str, Any]
     ) -> Iterator[DrawnLink]:
         reroutes = _Reroutes(raw)
-        tabled = {(wire.target_id, wire.target_slot) for wire in self.graph.canvas.links}
+        tabled = {(wire.target_id, str(wire.target_slot)) for wire in self.graph.canvas.links}
         for name, item in self.graph.nodes.items():
             node = drawn[name]
             slots = {slot.name: place for place, slot in enumerate(node.inputs)}
@@ -133,7 +133,7 @@ class _Graph:
                 place = at if item.virtual is not None else slots[port.name]
                 saved = item.node.inputs[port.place].link if port.place is not None else None
                 io_type = self.type_of(port)
-                implicit = saved is None and (name, port.place) not in tabled
+                implicit = saved is None and (name, str(port.place)) not in tabled
                 through = reroutes.of(saved)
                 yield DrawnLink(*source, node.id, place, io_type, through, implicit)
         for index, port in self.graph.results.items() if OUTPUT_PANEL in panels else ():
@@ -240,17 +240,17 @@ def _groups(raw: Mapping[str, Any]) -> Iterator[DrawnGroup]:
         yield DrawnGroup(title if isinstance(title, str) else "", Area(*area), color_of(group.get("color")), font)
 
 
-def _beside(panel: DrawnNode, raw: Mapping[str, Any], nodes: Collection[DrawnNode]) -> DrawnNode:
-    """The edge of a subgraph where it was saved, else at the left or at the right of its nodes."""
+def _beside(panel: DrawnNode, raw: Mapping[str, Any], is_input: bool, nodes: Collection[DrawnNode]) -> DrawnNode:
+    """The edge of a subgraph where it was saved, else at the left or at the right of its nodes; and not on them."""
     own = fitted(panel).area
-    is_input = panel.id.endswith(INPUT_PANEL)
     side = raw.get("inputNode" if is_input else "outputNode")
     bounding = side.get("bounding") if isinstance(side, Mapping) else None
     place = _numbers(bounding) if isinstance(bounding, list) and len(bounding) == 4 else None
     if place is not None:
         # Inputs end where they were saved to, since links begin there.
-        x = place[0] + place[2] - own.width if is_input else place[0]
-        return replace(panel, area=own._replace(x=x, y=place[1]))
+        saved = own._replace(x=place[0] + place[2] - own.width if is_input else place[0], y=place[1])
+        if not any(node.area.meets(saved) for node in nodes):
+            return replace(panel, area=saved)
     areas = [node.area for node in nodes] or [own]
     x = min(area.x for area in areas) - own.width - 80 if is_input else max(area.right for area in areas) + 80
     return replace(panel, area=own._replace(x=x, y=min(area.y for area in areas)))

@@ -46,7 +46,7 @@ def _shapes() -> Iterator[str]:
     yield _rule(".unknown>.body", "stroke-dasharray:6 4")
     yield _rule(".mark", "fill:none;stroke-width:3")
     yield _rule(".group rect", "fill-opacity:.25;stroke-opacity:.6")
-    yield _rule(".removed>.body", "stroke-dasharray:6 4")
+    yield _rule(".is-removed>.body", "stroke-dasharray:6 4")
 
 
 def _colors(name: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ Nodes are `<g class="node" data-id>`, links `<path class="link" data-from data-t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import pairwise
@@ -20,7 +21,8 @@ from weft.engine.drawing.typesetting import on_one_line, shortened, width_of
 _AROUND = 40.0
 _INSET_GAP, _INSET_TITLE, _INSET_EDGE = 60.0, 44.0, 24.0
 _LEGEND = 34.0
-_ROW_OF_INSETS = 2400.0
+_WIDE = 1.8
+"""How much wider than high what is inside of subgraphs is drawn, together."""
 
 
 def svg(
@@ -105,13 +107,18 @@ class _Writer:
 def _with_insets(scene: Scene) -> tuple[Area, list[tuple[Scene, float, float, Area]]]:
     """The area of the whole drawing; each inset with its corner there and the area of its own that it shows."""
     area = _around(scene)
-    placed: list[tuple[Scene, float, float, Area]] = []
-    widest = max(area.width - 2 * _AROUND, _ROW_OF_INSETS)
-    left = area.x + _AROUND
-    x, y, lowest = left, area.bottom, area.bottom
+    rooms: list[Area] = []
     for inset in scene.insets:
         room = _around(inset, _INSET_EDGE)
-        room = room._replace(y=room.y - _INSET_TITLE, height=room.height + _INSET_TITLE, width=max(room.width, 240.0))
+        title = width_of(on_one_line(inset.title), 18) + 2 * MARGIN + 16
+        width = max(room.width, min(title, 900.0))
+        rooms.append(room._replace(y=room.y - _INSET_TITLE, height=room.height + _INSET_TITLE, width=width))
+    taken = sum((room.width + _INSET_GAP) * (room.height + _INSET_GAP) for room in rooms)
+    widest = max(area.width - 2 * _AROUND, (_WIDE * taken) ** 0.5)
+    left = area.x + _AROUND
+    x, y, lowest = left, area.bottom, area.bottom
+    placed: list[tuple[Scene, float, float, Area]] = []
+    for inset, room in zip(scene.insets, rooms, strict=True):
         if x > left and x + room.width > left + widest:
             x, y = left, lowest + _INSET_GAP
         placed.append((inset, x, y, room))
@@ -125,6 +132,12 @@ def _around(scene: Scene, edge: float = _AROUND) -> Area:
     """The area of a scene's own nodes, groups and links, with an edge around."""
     areas = [node.area for node in scene.nodes.values()] + [group.area for group in scene.groups]
     areas += [Area(x, y, 0, 0) for link in scene.links for x, y in link.through]
+    for link in scene.links:
+        source, target = scene.nodes[link.source].area, scene.nodes[link.target].area
+        if target.x < source.right and not link.through:
+            # A link that goes back swings out at both its ends.
+            out = 0.3 * max(0.25 * math.hypot(source.right - target.x, source.y - target.y), 20.0)
+            areas += [Area(source.right + out, source.y, 0, 0), Area(target.x - out, target.y, 0, 0)]
     area = areas[0] if areas else Area(0, 0, 100, 40)
     for each in areas:
         area = area.joined(each)
