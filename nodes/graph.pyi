@@ -44,7 +44,9 @@ class IMAGE: ...
 class INT: ...
 class LATENT: ...
 class LATENT_OPERATION: ...
+class LORA_MODEL: ...
 class LORA_STACK: ...
+class LOSS_MAP: ...
 class MASK: ...
 class MODEL: ...
 class NOISE: ...
@@ -751,6 +753,28 @@ _inductor_or_1_more = Literal[
     "inductor",
     "cudagraphs",
 ]
+_AdamW_or_3_more = Literal[
+    "AdamW",
+    "Adam",
+    "SGD",
+    "RMSprop",
+]
+_MSE_or_3_more = Literal[
+    "MSE",
+    "L1",
+    "Huber",
+    "SmoothL1",
+]
+_bf16_or_1_more = Literal[
+    "bf16",
+    "fp32",
+]
+_LoRA_or_3_more = Literal[
+    "LoRA",
+    "LoHa",
+    "LoKr",
+    "OFT",
+]
 _default_or_3_more_2 = Literal[
     "default",
     "fp8_e4m3fn",
@@ -1350,6 +1374,12 @@ class _string_string_2_string_3_string_4(GraphNode):
     string_2: GraphOutput[STRING]
     string_3: GraphOutput[STRING]
     string_4: GraphOutput[STRING]
+
+class _model_with_lora_lora_loss_steps(GraphNode):
+    model_with_lora: GraphOutput[MODEL]
+    lora: GraphOutput[LORA_MODEL]
+    loss: GraphOutput[LOSS_MAP]
+    steps: GraphOutput[INT]
 
 class _base_model_base_clip_base_conditioning_plus_base_conditioning_minus_and_4_more(GraphNode):
     base_model: GraphOutput[MODEL]
@@ -5310,6 +5340,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Apply a LoRA to a diffusion model and leave the text encoders alone."""
+    def LoraModelLoader(
+        self,
+        model: GraphSource[MODEL],
+        lora: GraphSource[LORA_MODEL],
+        strength_model: Annotated[float, "-100.0 to 100.0"] | GraphSource[FLOAT] = 1.0,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Put a LoRA that was just trained on a model. The model given stays as it is."""
     def LoraSave(
         self,
         filename_prefix: str | GraphSource[STRING] = "loras/ComfyUI_extracted_lora",
@@ -5321,6 +5359,13 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> GraphNode:
         """Write the difference between two models as a LoRA."""
+    def LossGraphNode(
+        self,
+        loss: GraphSource[LOSS_MAP],
+        filename_prefix: str | GraphSource[STRING] = "loss_graph",
+        **_about: Unpack[_About]
+    ) -> GraphNode:
+        """Draw the losses of a training, and write the picture to the output folder."""
     def Mahiro(
         self,
         model: GraphSource[MODEL],
@@ -6052,6 +6097,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> GraphNode:
         """Write a latent to the output folder, with the workflow that made it."""
+    def SaveLoRANode(
+        self,
+        lora: GraphSource[LORA_MODEL],
+        prefix: str | GraphSource[STRING] = "loras/ComfyUI_trained_lora",
+        steps: GraphSource[INT] | None = None,
+        **_about: Unpack[_About]
+    ) -> GraphNode:
+        """Write a LoRA that was just trained."""
     def SaveSVGNode(
         self,
         svg: GraphSource[SVG],
@@ -6372,6 +6425,27 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Let a model pass as it is: a compiled one would be faster and give the same picture."""
+    def TrainLoraNode(
+        self,
+        model: GraphSource[MODEL],
+        latents: GraphSource[LATENT],
+        positive: GraphSource[CONDITIONING],
+        batch_size: Annotated[int, "1 to 10000"] | GraphSource[INT] = 1,
+        grad_accumulation_steps: Annotated[int, "1 to 1024"] | GraphSource[INT] = 1,
+        steps: Annotated[int, "1 to 100000"] | GraphSource[INT] = 16,
+        learning_rate: Annotated[float, "1e-07 to 1.0"] | GraphSource[FLOAT] = 0.0005,
+        rank: Annotated[int, "1 to 128"] | GraphSource[INT] = 8,
+        optimizer: _AdamW_or_3_more | GraphSource[COMBO] = "AdamW",
+        loss_function: _MSE_or_3_more | GraphSource[COMBO] = "MSE",
+        seed: Annotated[int, "0 to 18446744073709551615"] | GraphSource[INT] = 0,
+        training_dtype: _bf16_or_1_more | GraphSource[COMBO] = "bf16",
+        lora_dtype: _bf16_or_1_more | GraphSource[COMBO] = "bf16",
+        algorithm: _LoRA_or_3_more | GraphSource[COMBO] = "LoRA",
+        gradient_checkpointing: bool | GraphSource[BOOLEAN] = True,
+        existing_lora: str | GraphSource[COMBO] = "[None]",
+        **_about: Unpack[_About]
+    ) -> _model_with_lora_lora_loss_steps:
+        """Train a LoRA on latents, and put it on the model."""
     def TrimAudioDuration(
         self,
         audio: GraphSource[AUDIO],

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from weft.engine.arguments import PathLike
-from weft.engine.building.calls import UNFOLDING, attributes, is_name
+from weft.engine.building.calls import ABOUT, UNFOLDING, attributes, is_name
 from weft.engine.building.graph import Graph
 from weft.engine.building.nodes import RESERVED
+from weft.engine.documents import is_deeper
 from weft.engine.errors import InvalidWorkflow, Issue, WeftError, one_line
 from weft.engine.formats import making
 from weft.engine.formats.sources import STDIN, WorkflowSource
@@ -26,7 +27,7 @@ from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.sockets import Autogrow
 from weft.engine.session import Session
 from weft.engine.workflow.graph import PromptGraph
-from weft.engine.workflow.prompt import Link, PromptNode
+from weft.engine.workflow.prompt import MAX_DEPTH, Link, PromptNode
 from weft.engine.workflow.validation import output_nodes
 
 _WIDTH = 110
@@ -41,21 +42,29 @@ def script_of(graph: Graph, name: str, *, object_info: str = "") -> tuple[str, l
     about nodes that are taken as they are, and why. Raises InvalidWorkflow where a class is not known: what such a node
     gives cannot be named.
     """
-    unknown = [
-        Issue("missing_node_type", message, node_id, node.class_type, node.title, hint=hint)
-        for node_id, node in graph.prompt.nodes.items()
-        if node.class_type not in graph.registry
-        for message, hint in [graph.registry.unknown(node.class_type)]
-    ]
-    if unknown:
-        raise InvalidWorkflow(unknown)
+    obstacles = list(_obstacles(graph))
+    if obstacles:
+        raise InvalidWorkflow(obstacles)
     script = _Script(graph)
     lines = list(script.lines())
     given = ", ".join(f"{name}={_value(value)}" for name, value in _settings(graph, object_info).items())
     shown = " ".join(name.split()).replace("\\", "/").replace('"', "'")
     head = [f'"""Builds {shown}; made by `weft convert --to python`."""', "", "from weft import Graph, run", ""]
     foot = ["", 'if __name__ == "__main__":', "    for file in run(g).files:", "        print(file)", ""]
-    return "\n".join([*head, f"g = Graph({given})", *lines, *foot]), script.issues
+    text = "\n".join([*head, f"g = Graph({given})", *lines, *foot])
+    return text.encode("utf-8", "backslashreplace").decode(), script.issues
+
+
+def _obstacles(graph: Graph) -> Iterator[Issue]:
+    """What no call can say."""
+    for node_id, node in graph.prompt.nodes.items():
+        if node.class_type not in graph.registry:
+            message, hint = graph.registry.unknown(node.class_type)
+            yield Issue("missing_node_type", message, node_id, node.class_type, node.title, hint=hint)
+        for name in ABOUT:
+            if name in node.inputs:
+                message = f"no call gives an input of this name: {name} is said of the node itself"
+                yield Issue("invalid_input_name", message, node_id, node.class_type, node.title, name)
 
 
 def program(
@@ -85,15 +94,14 @@ class _Script:
         self.registry = graph.registry
         self.made = type(graph).on(graph.session)
         self.order = self._order(graph)
-        self.links = {link for node in self.nodes.values() for _, link in node.links}
         self.issues: list[Issue] = []
+        self.written: set[str] = set()
         self.names: dict[str, str] = {}
         taken = set(_TAKEN)
-        for node_id in self.order:
-            if any(link.node_id == node_id for link in self.links):
-                self.names[node_id] = _variable(
-                    self.nodes[node_id], self.registry[self.nodes[node_id].class_type], taken
-                )
+        feeding = {link.node_id for node in self.nodes.values() for _, link in node.links}
+        for node_id in (each for each in self.order if each in feeding):
+            node = self.nodes[node_id]
+            self.names[node_id] = _variable(node, self.registry[node.class_type], taken)
 
     def _order(self, graph: Graph) -> list[str]:
         """What a node takes from comes first, one output's chain after the other; in a circle nothing can."""
@@ -117,6 +125,7 @@ class _Script:
                 message = f"it is taken as it is: {against}"
                 self.issues.append(Issue("taken_as_is", message, node_id, node.class_type, node.title))
             yield from _call(start, arguments)
+            self.written.add(node_id)
 
     def arguments(self, node_id: str, node: PromptNode, schema: NodeSchema) -> tuple[Sequence[str], str]:
         """What stands between the brackets, and what is against a call that checks; makes the same call."""
@@ -125,7 +134,7 @@ class _Script:
         about: dict[str, Any] = {
             **({"_id": node_id} if node_id != str(len(self.made) + 1) else {}),
             **({"_title": title} if title is not None else {}),
-            **({"_meta": meta} if meta else {}),
+            **({"_meta": meta} if meta and not is_deeper(meta, MAX_DEPTH) else {}),
         }
         ordered = [*(name for name in schema.given(node.inputs) if name in node.inputs), *node.inputs]
         given = _folded(schema, {name: _unwrapped(node.inputs[name]) for name in dict.fromkeys(ordered)})
@@ -176,7 +185,7 @@ class _Script:
         if type(value) is not Link:
             return _value(value)
         outputs = self.registry[self.nodes[value.node_id].class_type].declared if value.node_id in self.nodes else ()
-        if value.node_id not in self.made.prompt.nodes or not 0 <= value.slot < len(outputs):
+        if value.node_id not in self.written or not 0 <= value.slot < len(outputs):
             return _value(list(value))
         if len(outputs) == 1:
             return self.names[value.node_id]

@@ -6,10 +6,12 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
+import weft
 from weft import Graph, InvalidWorkflow, Session
 from weft.cli import main
 from weft.engine.building.script import script_of
@@ -17,6 +19,7 @@ from weft.engine.errors import WeftError
 from weft.engine.workflow.prompt import Prompt
 
 from ..conformance.pairs import pairs, templates
+from ..mutations import mutated
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted(file for file in (ROOT / "workflows").glob("*.json") if ".golden" not in file.name)
@@ -141,6 +144,33 @@ def test_what_no_call_would_make_is_taken_as_it_is(session: Session) -> None:
     assert essence(built(text, session)) == essence(Prompt.parse(prompt).to_json())
 
 
+def test_whatever_a_prompt_holds(session: Session) -> None:
+    row = {"images.image0": ["1", 0], "images.image1": ["1", 0]}
+    loras = {"lora_1": {"on": True, "lora": "x", "strength": 1.0}}
+    whole = {
+        "1": node("EmptyImage", "an image", width=64, height=64, batch_size=1, color=0),
+        "2": node("BatchImagesNode", **row),
+        "3": node("ResizeImageMaskNode", input=["2", 0], resize_type="scale by multiplier"),
+        "4": node("Power Lora Loader (rgthree)", **loras),
+        "5": node("SaveImage", images=["3", 0], filename_prefix="x"),
+    }
+    count = 0
+    for seed in range(150):
+        try:
+            prompt = Prompt.parse(mutated(whole, Random(seed)))
+            text = script_of(Graph.on(session, prompt), "it")[0]
+        except (WeftError, RecursionError):  # no prompt, or one of unknown classes
+            continue
+        assert essence(built(text, session)) == essence(prompt.to_json()), seed
+        count += 1
+    assert count > 50
+
+
+def test_an_input_that_no_call_can_give(session: Session) -> None:
+    with pytest.raises(InvalidWorkflow, match="_title is said of the node itself"):
+        script_of(Graph.on(session, Prompt.parse({"1": node("EmptyImage", _title=3)})), "it")
+
+
 def test_an_unknown_class_cannot_be_called(session: Session) -> None:
     with pytest.raises(InvalidWorkflow, match="KSampller"):
         script_of(Graph.on(session, Prompt.parse({"1": node("KSampller")})), "it")
@@ -168,8 +198,10 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert main(["convert", "x.json", "--to", "python", "--nodes", "mine.py", "-o", "x.py"]) == 0
     text = (tmp_path / "x.py").read_text()
     assert 'g = Graph(nodes=["mine.py"])' in text and '"""Builds the graph of x.json; ' in text
-    exec(text, {"__name__": "__main__"})
+    scope: dict[str, Any] = {"__name__": "__main__"}
+    exec(text, scope)
     assert "shown: 7" in capsys.readouterr().out
+    assert weft.validate(scope["g"], nodes=["mine.py"]) == [], "the file that it knows already is no other's"
     assert main(["convert", "x.json", "--to", "pyhton"]) == 2
     assert "did you mean 'python'?" in capsys.readouterr().err
     assert main(["convert", "x.json", "--to", "python"]) == 3
