@@ -142,6 +142,11 @@ _FILES = {
         "ModelSamplingLTXV",
         "ModelSamplingSD3",
     ),
+    "wan": (
+        "Wan22ImageToVideoLatent",
+        "WanFirstLastFrameToVideo",
+        "WanImageToVideo",
+    ),
     "empty_latents": (
         "EmptyChromaRadianceLatentImage",
         "EmptyCosmosLatentVideo",

@@ -91,7 +91,12 @@ def VAEDecodeTiled(
     vae = require(vae, "VAE")
     cell, overlap = vae.downscale, min(overlap, tile_size // 4)
     tile = tile_size // cell
-    return vae.decode_tiled(samples_of(samples), tile, tile, overlap // cell, report=context.progress)
+    every = max(vae.frames, 1)
+    # Of a video a tile is at least two elements long, and shares at most half of itself.
+    length = max(2, temporal_size // every)
+    shared = max(1, min(length // 2, temporal_overlap // every))
+    latents = samples_of(samples)
+    return vae.decode_tiled(latents, tile, tile, overlap // cell, length, shared, report=context.progress)
 
 
 @node(display_name="VAE Encode (Tiled)", category="_for_testing")
@@ -116,7 +121,8 @@ def VAEEncodeTiled(
         temporal_overlap: For VAEs of videos alone: frames that neighbouring stretches share.
     """
     vae = require(vae, "VAE")
-    return {"samples": vae.encode_tiled(pixels, tile_size, tile_size, overlap, report=context.progress)}
+    lengths = temporal_size, temporal_overlap
+    return {"samples": vae.encode_tiled(pixels, tile_size, tile_size, overlap, *lengths, report=context.progress)}
 
 
 @node(display_name="Upscale Latent", category="latent")

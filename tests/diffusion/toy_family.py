@@ -92,6 +92,7 @@ class ToyDenoiser:
     """See Denoiser. Reads "guidance" of a conditioning, 1 where there is none."""
 
     context_repeats = 1
+    noises_kept = True
 
     def __init__(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> None:
         weight = next(network.parameters())
@@ -155,6 +156,7 @@ class ToyKind:
     title: str = "Toy"
 
     may_differ = frozenset[str]()
+    unrounded = frozenset[str]()
 
     @property
     def ignored(self) -> Mapping[str, str]:

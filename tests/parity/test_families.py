@@ -21,10 +21,13 @@ from ..conftest import shared_folder
 from .reference import flat
 
 FOLDER = shared_folder() / "parity_families"
-FAMILIES = ("flux",)
+FAMILIES = ("flux", "wan")
 """Of which families the goldens are held: the beginnings of their categories."""
 NOT_YET = {
     "flux_text_single_clip": "the text encoders of Stable Diffusion 3",
+    # Not as in ComfyUI, which leaves these names without effect: docs/differences.md, wan-lora-names.
+    "wan_lora_bare_ignored": "",
+    "wan_lora_diffusers_ignored": "",
 }
 # Samplers whose noise ComfyUI 0.33 draws from another seed than 0.3.64, and those that it has more.
 NEWER = {
@@ -44,6 +47,10 @@ LIMITS = {"text": 2e-5, "vae": 3e-5, "sigmas": 1e-6}
 def limit_of(category: str) -> float:
     """The limit of the reference's tolerances.md."""
     return LIMITS.get(category.partition("_")[2], 1e-4)
+
+
+# As tolerances.md says: the activations of int8 layers are rounded there, and not here.
+INT8 = 2e-2
 
 
 def held() -> dict[str, Mapping[str, Any]]:
@@ -93,4 +100,5 @@ if GOLDENS:
                 continue  # a number in a conditioning
             assert got[key].shape == expected.shape
             difference = (got[key].float() - expected.float()).abs().max() / expected.abs().max()
-            assert difference <= limit_of(golden["category"]), f"{key}: {difference:.2e}"
+            limit = INT8 if "int8" in name else limit_of(golden["category"])
+            assert difference <= limit, f"{key}: {difference:.2e}"

@@ -14,6 +14,7 @@ from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.flux import Flux
 from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
 from weft.nodes.diffusion.families.sd import StableDiffusion
+from weft.nodes.diffusion.families.wan import Wan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ __all__ = [
     "small_file",
 ]
 
-FAMILIES: tuple[Family, ...] = (Flux(), StableDiffusion())
+FAMILIES: tuple[Family, ...] = (Flux(), Wan(), StableDiffusion())
 
 
 def release_meant(name: str, families: Sequence[Family] = FAMILIES) -> str:

@@ -39,6 +39,10 @@ def _known(title: str, *groups: str) -> KnownFile:
 # What families of Weft's own have in these tables, by the titles there.
 FLUX = "FLUX"
 FLUX_LORA = "FLUX, Chroma or HunyuanVideo"
+WAN = "Wan"
+WAN_LORA = "Wan or Cosmos"
+WAN_VAE = "the VAE of Wan or Qwen-Image"
+UMT5 = "a UMT5 text encoder (for Wan)"
 T5 = "a T5 text encoder (for FLUX, Stable Diffusion 3, ...)"
 # Networks that are none of Stable Diffusion 1.x to XL, the particular before the general.
 OTHER_FAMILIES = (
@@ -62,7 +66,7 @@ OTHER_FAMILIES = (
     _known("Mochi", "t5_yproj.", "t5_y_embedder."),
     _known("ACE-Step", "genre_embedder."),
     _known("CogVideoX", "patch_embed.text_proj."),
-    _known("Wan", "head.modulation", "blocks.0.cross_attn. patch_embedding.", "condition_embedder.time_embedder."),
+    _known(WAN, "head.modulation", "blocks.0.cross_attn. patch_embedding.", "condition_embedder.time_embedder."),
     _known("Cosmos", "blocks.block0.", "x_embedder.proj.1. blocks.0.adaln_modulation_self_attn."),
     _known("Kandinsky 5", "visual_transformer_blocks."),
     _known("Kandinsky 2", "encoder_hid_proj.image_embeds.", "add_embedding.image_proj.", "add_embedding.image_norm."),
@@ -75,7 +79,7 @@ _OTHER_NAMES = (
     (FLUX, r"flux|kontext|t5xxl|t5[-_]?xxl"),
     ("Chroma", r"chroma"),
     ("Stable Diffusion 3", r"sd_?3|stable[-_. ]?diffusion[-_. ]?3"),
-    ("Wan", r"(?<![a-z])wan(?![a-z])|wan_?2|umt5"),
+    (WAN, r"(?<![a-z])wan(?![a-z])|wan_?2|umt5"),
     ("Qwen-Image", r"qwen"),
     ("Z-Image or Lumina Image 2", r"z[-_]?image|lumina|gemma"),
     ("Hunyuan", r"hunyuan|byt5"),
@@ -94,14 +98,14 @@ _OTHER_CONTROL = (
     _known("a ControlNet-LLLite", "lllite_unet", "lllite_module"),
 )
 _OTHER_VAES = (
-    _known("the VAE of Wan or Qwen-Image", "decoder.middle.0.residual."),
+    _known(WAN_VAE, "decoder.middle.0.residual."),
     _known("the VAE of HunyuanVideo", "decoder.mid_block.resnets.0.conv1.conv.", "decoder.mid.block_1.conv1.conv."),
     _known("the VAE of LTX-Video", "decoder.up_blocks.0.res_blocks."),
     _known("the VAE of Stable Cascade (stage A)", "vquantizer.codebook."),
     _known("the VAE of Stable Audio", "decoder.layers.1.layers.0.beta"),
 )
 _OTHER_TEXT = (
-    _known("a UMT5 text encoder (for Wan)", "encoder.block.1.layer.0.SelfAttention.relative_attention_bias."),
+    _known(UMT5, "encoder.block.1.layer.0.SelfAttention.relative_attention_bias."),
     _known(T5, "encoder.block.0.layer.0.SelfAttention."),
     _known("a Gemma text encoder (for Lumina Image 2, ...)", "model.layers.0.pre_feedforward_layernorm."),
     _known(
@@ -128,7 +132,7 @@ _OTHER_LAYERS = (
     _known("Qwen-Image", "img.mlp.", "img.mod.", "attn.add.k.proj."),
     _known("AuraFlow", "double.layers."),
     _known("Z-Image or Lumina Image 2", "noise.refiner.", "context.refiner.", "layers.0.attention."),
-    _known("Wan or Cosmos", "blocks.0.cross.attn.", "blocks.0.self.attn."),
+    _known(WAN_LORA, "blocks.0.cross.attn.", "blocks.0.self.attn."),
     _known("another family (LTX-Video, PixArt, ...)", "transformer.blocks.0.attn1."),
 )
 _CHECKPOINT = "a checkpoint (put it in checkpoints/)"

@@ -126,6 +126,10 @@ class Denoiser(Protocol):
     dtype: torch.dtype
     context_repeats: int
 
+    @property
+    def noises_kept(self) -> bool:
+        """Whether what a noise mask keeps is shown to the network with the noise of the level, not clean."""
+
     def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
         """What the network reads for an entry [context, options] of a conditioning.
 
@@ -207,6 +211,10 @@ class Kind(Protocol):
     @property
     def may_differ(self) -> Collection[str]:
         """Parameters whose shapes differ between models of one name: a merge leaves those of the first as they are."""
+
+    @property
+    def unrounded(self) -> Collection[str]:
+        """Parameters that UNETLoader's weight_dtype leaves as they are."""
 
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """Where the layers of a LoRA file go, for each name that it may give to a layer."""

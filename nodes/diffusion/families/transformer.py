@@ -39,6 +39,11 @@ class TransformerDenoiser(ABC):
         self.title = title
 
     @property
+    def noises_kept(self) -> bool:
+        """See Denoiser."""
+        return True
+
+    @property
     def config(self) -> Any:
         """Of the network, as diffusers keeps it."""
         return self.network.config

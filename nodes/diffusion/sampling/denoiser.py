@@ -97,10 +97,12 @@ class FlowClock:
 
     shift: a at the timestep t of 0..1 stands for the noise level a t / (1 + (a - 1) t); 1 shifts nothing.
     multiplier: the timestep of pure noise, as the network counts.
+    exponential: the same as a / (a + 1/t - 1), as FLUX.1 has it: a Brownian path tells the two by their last bit.
     """
 
-    def __init__(self, shift: float, multiplier: float) -> None:
+    def __init__(self, shift: float, multiplier: float, *, exponential: bool = False) -> None:
         self.shift = shift
+        self.exponential = exponential
         self.multiplier = multiplier
         self.ends = 0.0, multiplier
 
@@ -111,6 +113,8 @@ class FlowClock:
     def sigma(self, timestep: Tensor) -> Tensor:
         """See Clock. It is no inverse of `timestep`: schedules are shifted, what the network is told is not."""
         t = timestep / self.multiplier
+        if self.exponential:
+            return self.shift / (self.shift + (1.0 / t - 1.0))
         return self.shift * t / (1.0 + (self.shift - 1.0) * t)
 
 
@@ -200,12 +204,14 @@ class ModelSampling:
         return cls(levels, "v", clock=AngleClock(sigma_min, sigma_max))
 
     @classmethod
-    def flow(cls, *, shift: float = 1.0, multiplier: float = 1000.0, timesteps: int = 1000) -> ModelSampling:
-        """A rectified flow, whose network gives the velocity, noise - latent; shift and multiplier: see FlowClock."""
+    def flow(
+        cls, *, shift: float = 1.0, multiplier: float = 1000.0, timesteps: int = 1000, exponential: bool = False
+    ) -> ModelSampling:
+        """A rectified flow, whose network gives the velocity, noise - latent; the others: see FlowClock."""
         if not shift > 0.0:
             raise DiffusionError(f"the shift of a flow is above 0, got {shift}")
-        clock = FlowClock(shift, multiplier)
-        levels = torch.arange(1, timesteps + 1, dtype=torch.float64) / timesteps
+        clock = FlowClock(shift, multiplier, exponential=exponential)
+        levels = torch.arange(1, timesteps + 1) / timesteps
         return cls(clock.sigma(levels * multiplier), "flow", clock=clock)
 
     def exploded(self) -> ModelSampling:

@@ -154,7 +154,8 @@ def solve(
         kept, kept_noise = _protected(stage, start, start_noise, before)
         if mask is not None:
             function = model.model_options.get("denoise_mask_function")
-            guided = Inpaint(guided, kept, kept_noise, mask, function, span.sigmas)
+            shown_noise = kept_noise if denoiser.noises_kept else None
+            guided = Inpaint(guided, kept, shown_noise, mask, function, span.sigmas)
         x, state = model.sampling.add_noise(start, start_noise, sigmas[0]), State()
         if before is not None:
             x = before.x.to(device, copy=True)
@@ -216,17 +217,17 @@ def _protected(stage: Stage, start: Tensor, noise: Tensor, before: Leftover | No
 class Inpaint:
     """A GuidedDenoiser that samples where the mask is 1 and keeps the latent where it is 0.
 
-    Before each evaluation what is kept is set to the latent at this noise level, after it to the latent itself
-    (Lugmayr et al. 2022, "RePaint", without resampling). A denoise_mask_function(sigma, mask, extra_options) makes the
-    mask of each evaluation: sigma is [1] on the CPU, the mask as noise_mask_for gives it; extra_options hold "model"
-    (this object) and "sigmas" of the run.
+    Before each evaluation what is kept is set to the latent at this noise level, or without noise where none is given,
+    after it to the latent itself (Lugmayr et al. 2022, "RePaint", without resampling). A
+    denoise_mask_function(sigma, mask, extra_options) makes the mask of each evaluation: sigma is [1] on the CPU, the
+    mask as noise_mask_for gives it; extra_options hold "model" (this object) and "sigmas" of the run.
     """
 
     def __init__(
         self,
         model: GuidedDenoiser,
         latent: Tensor,
-        noise: Tensor,
+        noise: Tensor | None,
         mask: Tensor,
         mask_function: Callable[..., Tensor] | None = None,
         sigmas: Tensor | None = None,
@@ -263,7 +264,8 @@ class Inpaint:
         return self._whole if self._function is None else self._function(sigma[None], self._whole, self._extra)
 
     def _before(self, x: Tensor, sigma: Tensor, mask: Tensor) -> Tensor:
-        return x * mask + self.sampling.noised(self._latent, self._noise, sigma) * (1.0 - mask)
+        kept = self._latent if self._noise is None else self.sampling.noised(self._latent, self._noise, sigma)
+        return x * mask + kept * (1.0 - mask)
 
     def _after(self, denoised: Tensor, mask: Tensor) -> Tensor:
         return denoised * mask + self._latent * (1.0 - mask)

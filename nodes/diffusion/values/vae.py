@@ -19,7 +19,7 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.interop.vae import VaeNames
 from weft.nodes.diffusion.values.pixels import as_pictures
-from weft.nodes.diffusion.values.tiling import Report, mean_over_tilings, three_shapes
+from weft.nodes.diffusion.values.tiling import Axis, Report, mean_over_tilings, over_tilings, scaled, three_shapes
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.weightfile import Exported
 
@@ -92,17 +92,23 @@ class Vae(VaeNames, ABC):
     ) -> Tensor:
         """As encode, over tiles of about tile_x x tile_y pixels that share `overlap` pixels: takes less memory.
 
+        tile_t, overlap_t: of a video, in frames; without them all frames are encoded together.
+
         Raises DiffusionError also where half a tile is no whole number of cells, or no more than the overlap.
         """
-        self._check_tiles()
         cropped = self._cropped(pixels)
         cell = self.downscale
         if tile_x % (2 * cell) or tile_y % (2 * cell) or overlap % cell:
             raise DiffusionError(
                 f"a tile of {tile_x}x{tile_y} pixels, overlap {overlap}: expected multiples of {2 * cell} and {cell}"
             )
-        tiles = three_shapes((tile_y, tile_x))
-        return mean_over_tilings(cropped, self._encoder(), tiles, overlap, Fraction(1, cell), report)
+        if not self.frames:
+            tiles = three_shapes((tile_y, tile_x))
+            return mean_over_tilings(cropped, self._encoder(), tiles, overlap, Fraction(1, cell), report)
+        every, side = self.frames, scaled(Fraction(1, cell))
+        time = Axis(lambda count: (count - 1) // every + 1, lambda place: place // every)
+        tile, overlaps = (tile_t or cropped.shape[2], tile_y, tile_x), (overlap_t or 0, overlap, overlap)
+        return over_tilings(cropped, self._encoder(), [tile], overlaps, (time, side, side), report)
 
     def decode(self, latent: Tensor) -> Tensor:
         """The image of a latent.
@@ -138,11 +144,18 @@ class Vae(VaeNames, ABC):
         report: Report | None = None,
     ) -> Tensor:
         """As decode, over tiles of about tile_x x tile_y elements that share `overlap` elements: takes less memory.
-        tile_t, overlap_t: of frames; no VAE here works in tiles of them.
+
+        tile_t, overlap_t: of a video, in elements; without them all are decoded together.
         """
-        self._check_tiles()
-        latents, scale, tiles = self._latents(latent), Fraction(self.downscale), three_shapes((tile_y, tile_x))
-        return _image(mean_over_tilings(latents, self._decoder(), tiles, overlap, scale, report))
+        latents, scale = self._latents(latent), Fraction(self.downscale)
+        if not self.frames:
+            tiles = three_shapes((tile_y, tile_x))
+            return _image(mean_over_tilings(latents, self._decoder(), tiles, overlap, scale, report))
+        every, side = self.frames, scaled(scale)
+        time = Axis(lambda count: (count - 1) * every + 1, lambda place: place * every)
+        tile, overlaps = (tile_t or latents.shape[2], tile_y, tile_x), (overlap_t or 0, overlap, overlap)
+        pixels = over_tilings(latents, self._decoder(), [tile], overlaps, (time, side, side), report)
+        return _image(pixels).flatten(0, 1)
 
     def exported(self) -> Exported:
         """What a file of it alone holds. Raises DiffusionError where it has no such file."""
@@ -153,10 +166,6 @@ class Vae(VaeNames, ABC):
         """Raise DiffusionError where the VAE cannot be written as a file of its own."""
         for half in ("encoder", "decoder"):
             self._half(half)
-
-    def _check_tiles(self) -> None:
-        if self.frames:
-            raise DiffusionError("this VAE is of videos: it does not work in tiles")
 
     def _half(self, name: str) -> Any:
         """The network, if it has this half. Raises DiffusionError for one from a file without it."""

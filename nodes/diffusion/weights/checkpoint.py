@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_dtype
 from weft.nodes.diffusion.weights.networks import IGNORED, Part, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
+from weft.nodes.diffusion.weights.quantised import widened
 from weft.nodes.diffusion.weights.weightfile import Weights, opened, read_tensors
 
 if TYPE_CHECKING:
@@ -66,14 +67,14 @@ def load_checkpoint(
     """
     memory = memory_of(device)
     with in_file(path, warn) as tell:
-        file = renamed(opened(path), families)
+        file = renamed(widened(opened(path)), families)
         kind, plan = plan_checkpoint(file.shapes, file.metadata, file.tensor, tell, families=families)
         if vae_dtype is None:
             vae_dtype = resolve_dtype("float16", memory.device, "vae") if dtype == torch.float16 else dtype
         denoising, *_ = plan
         formats = {denoising.name: dtype, "vae": vae_dtype}
         fill(file, plan, {part.name: formats.get(part.name, text_dtype or dtype) for part in plan})
-    networks = {part.name: PatchedNetwork(part.module, memory) for part in plan}
+    networks = {part.name: PatchedNetwork(part.module, memory, _kept_as(file, part)) for part in plan}
     model = ModelPatcher(networks[denoising.name], kind, kind.process())
     return LoadedCheckpoint(model, kind.open_clip(networks, embeddings), kind.open_vae(networks), kind)
 
@@ -88,7 +89,7 @@ def load_vae(
 ) -> Vae:
     """Open a VAE of its own, in any layout and under any prefix. Arguments and errors as `load_checkpoint`."""
     with in_file(path, warn) as tell:
-        file = renamed_vae(opened(path), families)
+        file = renamed_vae(widened(opened(path)), families)
         kind, part = plan_vae(file.shapes, file.metadata, tell, families=families)
         fill(file, [part], {part.name: dtype})
     return kind.open(PatchedNetwork(part.module, memory_of(device)))
@@ -108,7 +109,7 @@ def load_unet(
     rounded: the weights are numbers of this format, patched ones too; they are kept and computed with in `dtype`.
     """
     with in_file(path, warn) as tell:
-        file = renamed(opened(path), families)
+        file = renamed(widened(opened(path)), families)
         found = recognise(file.shapes, file.metadata, file.tensor, noun="diffusion model", families=families)
         kind, part = found.alone(), found.model_part()
         # What stands beside the network is another loader's.
@@ -116,10 +117,15 @@ def load_unet(
         check([part], own, tell, kind.ignored)
         if rounded is None:
             fill(file, [part], {part.name: dtype})
-            network = PatchedNetwork(part.module, memory_of(device))
+            network = PatchedNetwork(part.module, memory_of(device), _kept_as(file, part))
         else:
-            fill(file, [part], {part.name: dtype}, lambda name, weight: float8.nearest(name, weight, rounded))
-            stored = {landing.target: key for key, landings in part.landings.items() for landing in landings}
+            exact = kind.unrounded
+
+            def nearest_one(name: str, weight: torch.Tensor) -> torch.Tensor:
+                return weight if name in exact else float8.nearest(name, weight, rounded)
+
+            fill(file, [part], {part.name: dtype}, nearest_one)
+            stored = {name: key for name, key in _stored(part).items() if name not in exact}
             rounding = partial(_rounded_again, stored, rounded)
             network = PatchedNetwork(part.module, memory_of(device), rounding)
     return ModelPatcher(network, kind, kind.process())
@@ -127,7 +133,26 @@ def load_unet(
 
 def _rounded_again(stored: Mapping[str, str], form: float8.Float8, name: str, weight: torch.Tensor) -> torch.Tensor:
     """stored: parameter -> its key in the file."""
-    return float8.seeded(stored[name], weight, form)
+    return float8.seeded(stored[name], weight, form) if name in stored else weight
+
+
+def _stored(part: Part) -> dict[str, str]:
+    """Parameter -> its key in the file, without prefix."""
+    return {landing.target: key for key, landings in part.landings.items() for landing in landings}
+
+
+def _kept_as(file: Weights, part: Part) -> Callable[[str, torch.Tensor], torch.Tensor]:
+    """For PatchedNetwork's rounding: what a file keeps in few bits, a patch leaves in as few."""
+    if not file.forms:
+        return lambda name, weight: weight
+    forms = {name: (key, file.forms.get(part.prefix + key)) for name, key in _stored(part).items()}
+
+    def rounding(name: str, weight: torch.Tensor) -> torch.Tensor:
+        key, form = forms[name]
+        kept: torch.Tensor = weight if form is None else form.again(key, weight)
+        return kept
+
+    return rounding
 
 
 def load_clip(

@@ -49,6 +49,7 @@ class FluxKind:
     text: bool = True
 
     may_differ = frozenset[str]()
+    unrounded = frozenset[str]()
     places = Places()
     ignored = IGNORED
 
@@ -75,7 +76,7 @@ class FluxKind:
     def process(self) -> ModelSampling:
         """See Kind."""
         if self.distilled:
-            return ModelSampling.flow(shift=math.exp(MU), multiplier=1.0, timesteps=TIMESTEPS)
+            return ModelSampling.flow(shift=math.exp(MU), multiplier=1.0, timesteps=TIMESTEPS, exponential=True)
         return ModelSampling.flow(shift=1.0, multiplier=1.0)
 
     def alone(self) -> FluxKind:

@@ -25,6 +25,7 @@ from weft.nodes.diffusion.weights.landings import Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import Part, check, fill, in_file
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.quantised import widened
 from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def load_clip(
     warn: Warn,
 ) -> Clip:
     """See Family."""
-    files = {path: WeightFile(path) for path in paths}
+    files = {path: widened(WeightFile(path)) for path in paths}
     t5 = [path for path, file in files.items() if known.foreign(file.shapes) == known.T5]
     others = [path for path in files if path not in t5]
     if len(t5) != 1 or len(others) != 1:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -13,13 +12,11 @@ from weft.nodes.diffusion.families.flux.keymap import AXES, HEAD
 from weft.nodes.diffusion.families.flux.kind import FluxKind
 from weft.nodes.diffusion.families.flux.recognise import VAE
 from weft.nodes.diffusion.families.image_vae import CHANNELS
-from weft.nodes.diffusion.families.sd.networks import text_part, vae_part
-from weft.nodes.diffusion.families.sd.releases import CLIP_L, TextEncoderSpec
+from weft.nodes.diffusion.families.sd.networks import vae_part
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
-from weft.nodes.diffusion.text.t5 import TOKENIZER
-from weft.nodes.diffusion.text.t5_tokenizer import small_tokenizer
+from weft.nodes.diffusion.families.text_tiny import clip_l, t5
 
-_CLIP_WIDTH, _T5_WIDTH, _T5_LAYERS, _T5_VOCABULARY = 32, 32, 2, 128
+_CLIP_WIDTH, _T5_WIDTH = 32, 32
 _VAE: Mapping[str, Any] = {
     "in_channels": 3,
     "out_channels": 3,
@@ -58,9 +55,9 @@ def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
         case "vae":
             return vae()
         case "text_encoders":
-            return t5() if re.search(r"t5", name.lower()) else clip_l()
+            return t5(_T5_WIDTH) if re.search(r"t5", name.lower()) else clip_l(_CLIP_WIDTH)
         case "checkpoints":
-            towers = {"clip_l": clip_l(), "t5xxl": t5()}
+            towers = {"clip_l": clip_l(_CLIP_WIDTH), "t5xxl": t5(_T5_WIDTH)}
             text = {
                 f"text_encoders.{tower}.transformer.{key}": w for tower, ws in towers.items() for key, w in ws.items()
             }
@@ -82,37 +79,3 @@ def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
 def vae() -> dict[str, Tensor]:
     """The VAE in a file of its own."""
     return random_weights(shapes_of(vae_part(_VAE, "")))
-
-
-def clip_l(spec: TextEncoderSpec = CLIP_L, width: int = _CLIP_WIDTH) -> dict[str, Tensor]:
-    """A CLIP tower in a file of its own."""
-    config = {
-        "vocab_size": 49408,
-        "hidden_size": width,
-        "intermediate_size": 2 * width,
-        "num_hidden_layers": 2,
-        "num_attention_heads": max(4, width // 16),
-        "hidden_act": spec.activation,
-    }
-    part = text_part(replace(spec, prefixes=("text_model.",), config=config, projected=False))
-    return random_weights(shapes_of(part))
-
-
-def t5(width: int = _T5_WIDTH) -> dict[str, Tensor]:
-    """T5 in a file of its own, with a tokenizer of letters."""
-    attention, feed_forward = "encoder.block.{}.layer.0", "encoder.block.{}.layer.1"
-    shapes: dict[str, tuple[int, ...]] = {
-        "shared.weight": (_T5_VOCABULARY, width),
-        "encoder.final_layer_norm.weight": (width,),
-        f"{attention.format(0)}.SelfAttention.relative_attention_bias.weight": (32, 4),
-    }
-    for block in range(_T5_LAYERS):
-        of_attention, of_feed_forward = attention.format(block), feed_forward.format(block)
-        shapes |= {f"{of_attention}.SelfAttention.{name}.weight": (width, width) for name in "qkvo"}
-        shapes |= {f"{of_feed_forward}.DenseReluDense.{name}.weight": (2 * width, width) for name in ("wi_0", "wi_1")}
-        shapes |= {
-            f"{of_attention}.layer_norm.weight": (width,),
-            f"{of_feed_forward}.layer_norm.weight": (width,),
-            f"{of_feed_forward}.DenseReluDense.wo.weight": (width, 2 * width),
-        }
-    return {**random_weights(shapes), TOKENIZER: small_tokenizer()}

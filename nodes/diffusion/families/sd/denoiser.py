@@ -36,6 +36,7 @@ class UNetDenoiser:
 
     # In softmax attention repeating all tokens changes nothing.
     context_repeats = 4
+    noises_kept = True
 
     def __init__(
         self,

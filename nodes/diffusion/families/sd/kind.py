@@ -74,6 +74,8 @@ class SDKind:
     inputs: str = PLAIN
     sizes: tuple[str, ...] = ()
 
+    unrounded = frozenset[str]()
+
     @property
     def ignored(self) -> Mapping[str, str]:
         """See Kind."""

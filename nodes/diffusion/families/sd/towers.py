@@ -30,6 +30,7 @@ from weft.nodes.diffusion.weights.landings import Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import check, fill, in_file
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.quantised import widened
 from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def load_clip(
     found: dict[str, tuple[Path, Weights]] = {}
     for path in paths:
         with in_file(path):
-            file = with_text_of_its_own(WeightFile(path))
+            file = with_text_of_its_own(widened(WeightFile(path)))
             found[_tower_name(file)] = Path(path), file
     towers = next((set_ for set_ in CLIP_TYPES[clip_type] if {tower.name for tower in set_} == set(found)), None)
     if towers is None or len(found) != len(paths):

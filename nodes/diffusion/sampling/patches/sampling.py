@@ -83,7 +83,7 @@ def flow(model: ModelPatcher, shift: float, multiplier: float) -> ModelPatcher:
 def exponential_flow(model: ModelPatcher, mu: float) -> ModelPatcher:
     """The model read as a rectified flow shifted by e^mu, its timesteps counted to 1 in a table of 10000 (FLUX.1)."""
     clone = model.clone()
-    clone.sampling = ModelSampling.flow(shift=math.exp(mu), multiplier=1.0, timesteps=10_000)
+    clone.sampling = ModelSampling.flow(shift=math.exp(mu), multiplier=1.0, timesteps=10_000, exponential=True)
     return clone
 
 

@@ -58,6 +58,9 @@ def uni_pc(
             x = x * ((1 + ends[1] ** 2) / (1 + ends[0] ** 2)).sqrt()
         else:
             x = _move(x, levels, i, past[: order(i)], None, variant)
+        if sigmas[i + 1] == 0:
+            # A flow has almost no noise left there, and is brought to the size of a latent without any.
+            x = model.sampling.ended(x, ends[i + 1])
     if base is not None:
         state["denoised"], state["x"] = torch.stack(past), base
     return x

@@ -1,0 +1,53 @@
+"""Small text encoders of random weights, which several families have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from torch import Tensor
+
+from weft.nodes.diffusion.families.sd.networks import text_part
+from weft.nodes.diffusion.families.sd.releases import CLIP_L, TextEncoderSpec
+from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
+from weft.nodes.diffusion.text.t5 import TOKENIZER
+from weft.nodes.diffusion.text.t5_tokenizer import small_tokenizer
+
+_LAYERS, _HEADS, _BUCKETS, _VOCABULARY = 2, 4, 32, 128
+
+
+def clip_l(width: int, spec: TextEncoderSpec = CLIP_L, *, projected: bool = False) -> dict[str, Tensor]:
+    """A CLIP tower in a file of its own."""
+    config = {
+        "vocab_size": 49408,
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": _LAYERS,
+        "num_attention_heads": max(4, width // 16),
+        "hidden_act": spec.activation,
+        **({"projection_dim": width} if projected else {}),
+    }
+    prefix = "" if projected else "text_model."
+    part = text_part(
+        replace(spec, prefixes=(prefix,), layout="hf_whole" if projected else "hf", config=config, projected=projected)
+    )
+    return random_weights(shapes_of(part))
+
+
+def t5(width: int, *, umt5: bool = False) -> dict[str, Tensor]:
+    """T5 in a file of its own, with a tokenizer of letters. umt5: each block has its bias of positions."""
+    shapes: dict[str, tuple[int, ...]] = {
+        "shared.weight": (_VOCABULARY, width),
+        "encoder.final_layer_norm.weight": (width,),
+    }
+    for block in range(_LAYERS):
+        attention, feed_forward = (f"encoder.block.{block}.layer.{layer}" for layer in (0, 1))
+        shapes |= {f"{attention}.SelfAttention.{name}.weight": (width, width) for name in "qkvo"}
+        shapes |= {f"{feed_forward}.DenseReluDense.{name}.weight": (2 * width, width) for name in ("wi_0", "wi_1")}
+        shapes |= {
+            f"{attention}.layer_norm.weight": (width,),
+            f"{feed_forward}.layer_norm.weight": (width,),
+            f"{feed_forward}.DenseReluDense.wo.weight": (width, 2 * width),
+        }
+        if umt5 or not block:
+            shapes[f"{attention}.SelfAttention.relative_attention_bias.weight"] = (_BUCKETS, _HEADS)
+    return {**random_weights(shapes), TOKENIZER: small_tokenizer()}

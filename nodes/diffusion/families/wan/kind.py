@@ -1,0 +1,111 @@
+"""What a file of Wan turns out to be: see protocol.Kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.protocol import LoraPlace, Places
+from weft.nodes.diffusion.families.wan import statistics
+from weft.nodes.diffusion.families.wan.denoiser import WanDenoiser
+from weft.nodes.diffusion.families.wan.keymap import PREFIX, landings, original
+from weft.nodes.diffusion.families.wan.lora_names import places
+from weft.nodes.diffusion.families.wan.vae import FRAMES, VideoVaeKind
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.text.t5 import IGNORED
+from weft.nodes.diffusion.weights.networks import Part, build
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from weft.nodes.diffusion.errors import Warn
+    from weft.nodes.diffusion.families.protocol import FileShapes
+    from weft.nodes.diffusion.text.clip import Clip
+    from weft.nodes.diffusion.text.mentions import EmbeddingLookup
+    from weft.nodes.diffusion.values.vae import Vae
+    from weft.nodes.diffusion.weights.patched import PatchedNetwork
+    from weft.nodes.diffusion.weights.weightfile import Exported
+
+SHIFT = 8.0
+
+
+@dataclass(frozen=True)
+class WanKind:
+    """See Kind. sizes: keyword arguments of diffusers' WanTransformer3DModel. vae: beside it, if the file has one."""
+
+    sizes: Mapping[str, Any]
+    title: str
+    vae: VideoVaeKind | None = None
+
+    may_differ = frozenset[str]()
+    unrounded = frozenset({"patch_embedding.weight", "patch_embedding.bias"})
+    places = Places()
+    ignored = IGNORED
+
+    @property
+    def name(self) -> str:
+        """See Kind: models that read the same."""
+        return f"wan_{self.sizes['in_channels']}{'_vision' if self.sizes['image_dim'] else ''}"
+
+    @property
+    def latent_format(self) -> LatentFormat:
+        """See Kind."""
+        channels = self.sizes["out_channels"]
+        mean, deviation = statistics.OF_CHANNELS[channels]
+        return LatentFormat(channels, 16 if channels == 48 else 8, 1.0, mean, deviation, frames=FRAMES)
+
+    def process(self) -> ModelSampling:
+        """See Kind."""
+        return ModelSampling.flow(shift=SHIFT)
+
+    def alone(self) -> WanKind:
+        """See Kind."""
+        return replace(self, vae=None)
+
+    def model_part(self) -> Part:
+        """See Kind."""
+        module = build("Wan transformer", _transformer, self.sizes)
+        return Part("transformer", PREFIX, module, landings(name for name, _ in module.named_parameters()))
+
+    def parts(self, shapes: FileShapes, warn: Warn) -> list[Part]:
+        """See Kind."""
+        return [self.model_part(), *([] if self.vae is None else [self.vae.part(shapes, warn)])]
+
+    def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> WanDenoiser:
+        """See Kind."""
+        return WanDenoiser(network, sampling, latent_format, self.title)
+
+    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+        """See Kind."""
+        return None
+
+    def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
+        """See Kind."""
+        return None if self.vae is None else self.vae.open(networks["vae"])
+
+    def names(self) -> dict[str, str]:
+        """See Kind."""
+        return {name: original(name) for name, _ in self.model_part().module.named_parameters()}
+
+    def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
+        """See Kind."""
+        return places(modules)
+
+    def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
+        """See Kind."""
+        raise DiffusionError(f"models of {self.title} cannot be written as checkpoints here")
+
+
+def _transformer(sizes: Mapping[str, Any]) -> nn.Module:
+    from diffusers import WanTransformer3DModel
+
+    module: Any = cast("Callable[..., nn.Module]", WanTransformer3DModel)(**sizes)
+    # Its tables of angles are in no file: computed, where all else has no memory yet.
+    with torch.device("cpu"):
+        module.rope = type(module.rope)(module.rope.attention_head_dim, module.rope.patch_size, module.rope.max_seq_len)
+    return cast("nn.Module", module)

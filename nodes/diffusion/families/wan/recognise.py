@@ -1,0 +1,51 @@
+"""What a file of Wan is, told by its keys and their shapes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.wan.keymap import MARK, PREFIX, is_whole, read_sizes, title_of
+from weft.nodes.diffusion.families.wan.kind import WanKind
+from weft.nodes.diffusion.families.wan.vae import recognise_vae
+from weft.nodes.diffusion.weights.landings import Shapes
+from weft.nodes.diffusion.weights.weightfile import Renamed, Weights
+
+if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.protocol import FileShapes
+
+# Layers of variants that are not here yet, and what these are.
+_VARIANTS = {
+    "vace_patch_embedding.weight": "Wan VACE",
+    "control_adapter.conv.weight": "Wan camera control",
+    "ref_conv.weight": "Wan Fun control",
+    "face_adapter.fuser_blocks.0.linear1_kv.weight": "Wan Animate",
+    "casual_audio_encoder.weights": "Wan S2V",
+    "audio_proj.proj1.weight": "Wan with sound",
+}
+
+
+def with_keys_of_checkpoint(file: Weights) -> Weights:
+    """The file with its transformer's keys as in a checkpoint, beside its others."""
+    prefix = known.prefix_before(file.shapes, MARK)
+    if prefix is None or prefix == PREFIX:
+        return file
+    return Renamed(
+        file, {key: PREFIX + key.removeprefix(prefix) if key.startswith(prefix) else key for key in file.shapes}
+    )
+
+
+def recognise(shapes: FileShapes) -> WanKind | None:
+    """See Family.recognise."""
+    found = Shapes(shapes, PREFIX)
+    if MARK not in found:
+        return None
+    for key, what in _VARIANTS.items():
+        if key in found:
+            raise CheckpointError(f"this is {what}, which is not supported")
+    sizes = read_sizes(found)
+    if not is_whole(sizes):
+        got = f"reads {sizes['in_channels']} channels and gives {sizes['out_channels']}"
+        raise CheckpointError(f"this is a model of Wan that {got}: expected 16 and 16, 36 and 16, or 48 and 48")
+    return WanKind(sizes, title_of(found), recognise_vae(shapes, "vae."))

@@ -1,0 +1,168 @@
+"""Files whose layers are kept in few bits with a scale: read as the numbers that they stand for.
+
+Three ways to say it: `scaled_fp8` beside `X.scale_weight`; `X.comfy_quant`, JSON, beside `X.weight_scale`; the same
+JSON in the metadata of the file. Formats: float8_e4m3fn times a scale; int8_tensorwise times a scale, or one a row, and
+with `convrot` rotated in groups of columns. Any other is refused by its name. Rules and numbers:
+parity_families/facts.md section 10, the goldens quant_*. A weight is widened when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.weights import float8
+from weft.nodes.diffusion.weights.weightfile import Weights
+
+MARK = "scaled_fp8"
+METADATA = "_quantization_metadata"
+# Behind a layer's name: what stands beside a weight that is quantised; the scale of inputs is no matter on a CPU.
+SCALES = (".scale_weight", ".weight_scale")
+DESCRIPTION = ".comfy_quant"
+BESIDE = (*SCALES, DESCRIPTION, ".scale_input", ".input_scale")
+
+
+class WeightForm(Protocol):
+    """How the numbers of a layer are kept."""
+
+    def widened(self, stored: Tensor, scale: Tensor) -> Tensor:
+        """What they stand for, float32."""
+
+    def again(self, name: str, weight: Tensor) -> Tensor:
+        """A weight that was patched, as it is when it has been kept so once more. name: in the file, without prefix."""
+
+
+class ScaledFloat8(NamedTuple):
+    """float8_e4m3fn times one scale."""
+
+    form: float8.Float8 = float8.FORMATS["fp8_e4m3fn"]
+
+    def widened(self, stored: Tensor, scale: Tensor) -> Tensor:
+        """See WeightForm."""
+        return stored.float() * scale.float()
+
+    def again(self, name: str, weight: Tensor) -> Tensor:
+        """See WeightForm: with a new scale, and rounded at random by the name."""
+        scale = weight.abs().max() / torch.finfo(self.form.dtype).max
+        return float8.seeded(name, weight * (1.0 / scale), self.form) * scale if scale else weight
+
+
+class ScaledInt8(NamedTuple):
+    """int8 times a scale, one or one for each row; rotated: columns of a group of so many are turned together."""
+
+    rotated: int = 0
+
+    def widened(self, stored: Tensor, scale: Tensor) -> Tensor:
+        """See WeightForm."""
+        return self._turned(stored.float() * scale.float().reshape(-1, *[1] * (stored.dim() - 1)))
+
+    def again(self, name: str, weight: Tensor) -> Tensor:
+        """See WeightForm: with a new scale for each row, rounded to the nearest."""
+        turned = self._turned(weight)
+        scale = turned.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 127.0
+        return self._turned((turned / scale).round() * scale)
+
+    def _turned(self, weight: Tensor) -> Tensor:
+        """The rotation is its own inverse."""
+        if not self.rotated:
+            return weight
+        groups = weight.reshape(weight.shape[0], -1, self.rotated)
+        return (groups @ rotation(self.rotated).to(weight)).reshape(weight.shape)
+
+
+def rotation(size: int) -> Tensor:
+    """Hadamard's matrix [size,size] of a power of 4: of 4x4 with -1 on the other diagonal, orthogonal and symmetric."""
+    four = torch.ones(4, 4) - 2.0 * torch.eye(4).flip(0)
+    matrix = torch.ones(1, 1)
+    while len(matrix) < size:
+        matrix = torch.kron(matrix, four)
+    if len(matrix) != size:
+        raise CheckpointError(f"layers are rotated in groups of {size} columns: expected a power of 4")
+    turned: Tensor = matrix / size**0.5
+    return turned
+
+
+class Quantised:
+    """A file of weights whose quantised layers read as plain ones. forms: of each such weight, by its key."""
+
+    def __init__(self, file: Weights, forms: Mapping[str, WeightForm]) -> None:
+        self._file = file
+        self.forms = forms
+        self.metadata = file.metadata
+        self._scales = {key: _scale_of(key, file.shapes) for key in forms}
+        self.shapes = {key: shape for key, shape in file.shapes.items() if not _beside(key)}
+
+    def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:
+        """See WeightFile."""
+        wanted = self.shapes if names is None else names
+        for key, stored in self._file.tensors(wanted):
+            yield key, self._widened(key, stored)
+
+    def tensor(self, name: str) -> Tensor:
+        """See WeightFile."""
+        return self._widened(name, self._file.tensor(name))
+
+    def _widened(self, key: str, stored: Tensor) -> Tensor:
+        form = self.forms.get(key)
+        return stored if form is None else form.widened(stored, self._file.tensor(self._scales[key]))
+
+
+def widened(file: Weights) -> Weights:
+    """The file, its quantised layers as plain ones; itself where it has none.
+
+    Raises:
+        CheckpointError: layers in a format that nothing here reads, or without their scale.
+    """
+    forms = dict(_forms(file))
+    return Quantised(file, forms) if forms or any(map(_beside, file.shapes)) else file
+
+
+def _forms(file: Weights) -> Iterator[tuple[str, WeightForm]]:
+    described = {key for key in file.shapes if key.endswith(DESCRIPTION)}
+    for key in described:
+        layer = key.removesuffix(DESCRIPTION)
+        yield f"{layer}.weight", _form(layer, _json(bytes(file.tensor(key).tolist()), key))
+    stated = file.metadata.get(METADATA)
+    if stated is not None:
+        layers = _json(stated, METADATA).get("layers", {})
+        yield from ((f"{layer}.weight", _form(layer, how)) for layer, how in layers.items())
+    if any(key == MARK or key.endswith(f".{MARK}") for key in file.shapes):
+        of_old = (key.removesuffix(SCALES[0]) for key in file.shapes if key.endswith(SCALES[0]))
+        yield from ((f"{layer}.weight", ScaledFloat8()) for layer in of_old)
+    elif stray := next((key for key in file.shapes if key.endswith(SCALES) and not described and stated is None), None):
+        raise CheckpointError(f"key {stray!r} says that the file is quantised, and nothing in it says how")
+
+
+def _form(layer: str, how: Any) -> WeightForm:
+    name = how.get("format") if isinstance(how, dict) else None
+    if name == "float8_e4m3fn":
+        return ScaledFloat8()
+    if name == "int8_tensorwise":
+        return ScaledInt8(int(how.get("convrot_groupsize", 0)) if how.get("convrot") else 0)
+    raise CheckpointError(
+        f"layer {layer!r} is quantised as {name!r}, which is not supported: float8_e4m3fn and int8_tensorwise are"
+    )
+
+
+def _json(text: str | bytes, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise CheckpointError(f"{where!r} is no JSON: {error}") from error
+
+
+def _scale_of(key: str, shapes: Mapping[str, Any]) -> str:
+    layer = key.removesuffix(".weight")
+    found = next((layer + end for end in SCALES if layer + end in shapes), None)
+    if found is None or key not in shapes:
+        raise CheckpointError(f"the quantised layer {layer!r} has no {'scale' if key in shapes else 'weight'}")
+    return found
+
+
+def _beside(key: str) -> bool:
+    return key.endswith(BESIDE) or key == MARK or key.endswith(f".{MARK}")
