@@ -1,4 +1,5 @@
-"""The Python API, stable: `weft.run`, `weft.sweep`, `weft.convert`, `weft.validate`."""
+"""The Python API, stable: `weft.run`, `weft.sweep`, `weft.convert`, `weft.validate`,
+`weft.lint`."""
 
 from __future__ import annotations
 
@@ -19,6 +20,7 @@ from weft.engine.session import Session
 from weft.engine.workflow.overrides import Overrides
 
 if TYPE_CHECKING:
+    from weft.engine.linting.findings import LintFinding
     from weft.engine.sweeping.index import CellRecord
 
 
@@ -174,6 +176,29 @@ def validate(
     wanted = targets_of(targets, only)
     prompt = session.read(workflow, overrides, only=wanted if only else (), bypass=bypass, mute=mute)
     return session.issues(prompt, wanted)
+
+
+def lint(
+    workflow: WorkflowSource,
+    *,
+    overrides: Overrides | None = None,
+    models: PathLike | Sequence[PathLike] | None = None,
+    input: PathLike | None = None,
+    registry: Registry | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    **settings: Any,
+) -> list[LintFinding]:
+    """What runs and yet gives another picture than was probably meant: what `weft lint` finds. Arguments as in `run`.
+
+    `select` and `ignore` are codes of rules or their beginnings, by default those of weft.toml. Classes that are not
+    known keep no rule from looking at the rest. Raises UsageError or UnreadableWorkflow where there is no workflow.
+    """
+    from weft.engine.linting.selection import LintSelection
+
+    session = Session(registry=registry_of(workflow, registry), models=_roots(models), input=input, **settings)
+    prompt = session.read(workflow, overrides, keep_unknown=True)
+    return session.lint(prompt, LintSelection.load(select, ignore))
 
 
 def convert(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from weft.engine.linting.rules import Remark, Severity, rule
 from weft.engine.linting.view import LintView
 from weft.nodes.lint.pairs import pairs, setting, together
 from weft.nodes.lint.samplers import DRAW_NOISE, OWN_STEPS, SPLIT_EXACTLY
-from weft.nodes.lint.stages import TO_THE_END, SamplerStage, stages
+from weft.nodes.lint.stages import TO_THE_END, SamplerStage, stage_of, stages
 
 CONTINUOUS = "continuous"
 
@@ -143,6 +144,66 @@ def end_beyond(view: LintView) -> Iterator[Remark]:
             yield Remark(stage.node, message, "end_at_step", f"end_at_step {stage.steps}", edits)
 
 
+@rule("S110", "refiner-unused", Severity.WARNING, "A refiner is to come in after the last step.")
+def refiner_unused(view: LintView) -> Iterator[Remark]:
+    """It never comes. -1 says that there is to be none, and is no finding."""
+    for stage in stages(view):
+        step = stage.node.values.get("refine_at_step")
+        if stage.kind == "refined" and stage.steps is not None and type(step) is int and step >= stage.steps:
+            message = f"the refiner is to come in at step {step}, and the run has {stage.steps} steps: it never comes"
+            yield Remark(stage.node, message, "refine_at_step", "a step below them, or -1 for none")
+
+
+@rule(
+    "S111", "models-noised-otherwise", Severity.WARNING, "Two stages have models of which one has its levels changed."
+)
+def models_noised_otherwise(view: LintView) -> Iterator[Remark]:
+    """A shift, or another sampling, is a part of what the noise levels are made from: both models need the same."""
+    for pair in pairs(view):
+        before, after, _ = pair
+        if (
+            not pair.noise_comes
+            or after.adds_noise is not False
+            or not pair.both_act
+            or "custom" in (before.kind, after.kind)
+        ):
+            continue
+        one, other = _levels_of(before), _levels_of(after)
+        if one is not None and other is not None and one != other:
+            message = f"its model has {_told(other)}, and that of {before.name} {_told(one)}: their noise levels differ"
+            yield Remark(after.node, message, "model", "the same for both")
+
+
+def _levels_of(stage: SamplerStage) -> dict[str, Any] | None:
+    """What changes the noise levels of a stage's model, nothing if nothing does; None where that is not known."""
+    found = stage.node.source("model")
+    seen: set[str] = set()
+    while found is not None and found[0].node_id not in seen:
+        node = found[0]
+        seen.add(node.node_id)
+        if node.schema is None or stage_of(node) is not None:
+            return None
+        if node.class_type.startswith("ModelSampling"):
+            # Sliders leave 8.000000000000002 in saves.
+            values = {
+                name: round(value, 6) if isinstance(value, float) else value for name, value in node.values.items()
+            }
+            return {"": node.class_type, **values}
+        above = list(node.links("MODEL"))
+        if len(above) > 1:
+            return None
+        found = node.source(above[0]) if above else None
+    return {}
+
+
+def _told(levels: dict[str, Any]) -> str:
+    if not levels:
+        return "none"
+    values = ", ".join(f"{name} {value}" for name, value in levels.items() if name)
+    return f"{levels['']} ({values})" if values else str(levels[""])
+
+
 RULES = (
     gap, overlap, steps_differ, schedulers_differ, samplers_differ, seeds_differ, split, no_step, end_beyond,
+    refiner_unused, models_noised_otherwise,
 )  # fmt: skip

@@ -47,12 +47,13 @@ def picture_forgotten(view: LintView) -> Iterator[Remark]:
 
 
 def _reads_pictures(node: LintNode, encoder: LintNode) -> bool:
-    """Whether pictures reach a sampler by another way than its latent."""
+    """Whether pictures reach a sampler by another way than its latent, or may, by a node of an unknown class."""
     ways = [found for name in node.given if name != "latent_image" and (found := node.source(name)) is not None]
     every = {each.node_id: each for source, _ in ways for each in (source, *source.above())}
     return any(
-        each.node_id != encoder.node_id and (any(each.links("IMAGE")) or any(each.links("LATENT")))
+        each.schema is None or any(True for io_type in ("IMAGE", "LATENT") for _ in each.links(io_type))
         for each in every.values()
+        if each.node_id != encoder.node_id
     )
 
 

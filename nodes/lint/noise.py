@@ -12,7 +12,7 @@ from weft.nodes.lint.stages import (
     SamplerStage,
     decoders,
     enlarged,
-    followers,
+    goes_on,
     passage,
     stages,
 )
@@ -120,7 +120,7 @@ def unfinished(view: LintView) -> Iterator[Remark]:
     """The noise is in the picture. Where another stage goes on, it is a look at the state between, and no finding."""
     for stage in stages(view):
         slot = _latent(stage)
-        if not stage.leaves_noise or stage.is_empty or any(True for _ in followers(stage.node, slot)):
+        if not stage.leaves_noise or stage.is_empty or goes_on(stage.node, slot):
             continue
         decoder = next(decoders(stage.node, slot), None)
         if decoder is None:

@@ -26,15 +26,19 @@ def negative_unused(view: LintView) -> Iterator[Remark]:
         if node.values.get("cfg") != 1 or not isinstance(sampler, str) or sampler.endswith("_cfg_pp"):
             continue
         found = node.source("negative")
-        # What the model itself is given of prompts, as by NAG, may be this one.
-        model = node.source("model")
-        if found is None or (model and any(any(n.links("CONDITIONING")) for n in (model[0], *model[0].above()))):
+        if found is None or _takes_prompts(node.source("model")):
             continue
         positive = node.source("positive")
         texts = list(_texts(found[0]))
         if texts and positive is not None and texts != list(_texts(positive[0])):
             text = texts[0] if len(texts[0]) <= 40 else texts[0][:37] + "..."
             yield Remark(node, f'with cfg 1 the negative prompt "{text}" does nothing', "negative", "a cfg above 1")
+
+
+def _takes_prompts(model: tuple[LintNode, int] | None) -> bool:
+    """Whether something on the way of a model takes prompts, as NAG does, or may: the negative one has a use there."""
+    every = (model[0], *model[0].above()) if model is not None else ()
+    return any(node.schema is None or any(True for _ in node.links("CONDITIONING")) for node in every)
 
 
 def _texts(node: LintNode) -> Iterator[str]:
@@ -115,7 +119,7 @@ def never_acts(view: LintView) -> Iterator[Remark]:
     for node in view.running():
         for first, last in (("start_percent", "end_percent"), ("start", "end")):
             start, end = node.values.get(first), node.values.get(last)
-            if not node.inputs >= {first, last} or not any(node.links("CONDITIONING")):
+            if not node.inputs >= {first, last} or not any(any(node.links(each)) for each in ("CONDITIONING", "MODEL")):
                 continue
             if isinstance(start, int | float) and isinstance(end, int | float) and start >= end and not _is_off(node):
                 message = f"acts from {start:g} to {end:g} of the way: never"
@@ -127,7 +131,8 @@ def _is_off(node: LintNode) -> bool:
     return node.values.get("strength") == 0
 
 
-_SCHEDULE = re.compile(r"(?<!\\)\[[^\[\]|:]*:(?:[^\[\]|:]*:)?\s*(?:0?\.\d+|1\.0|\d{1,3})\s*\]")
+# `[with:0.5]`, `[from:to:0.5]`, `[from:to:8]`; not `[16:9]`.
+_SCHEDULE = re.compile(r"(?<!\\)\[[^\[\]|:]*:(?:[^\[\]|:]*:\s*(?:\d?\.\d+|\d{1,3})|\s*\d?\.\d+)\s*\]")
 
 
 @rule("P106", "letters", Severity.WARNING, "A prompt schedule stands where nothing reads it as one.")

@@ -178,9 +178,8 @@ def is_empty(node: LintNode, slot: int) -> bool:
 
 
 def _encodes(node: LintNode) -> bool:
-    """Whether a node makes a latent of a picture, and nothing else of it, such as a prompt."""
-    outputs = node.schema.outputs if node.schema is not None else ()
-    return len(outputs) == 1 and all(any(True for _ in node.links(each)) for each in ("VAE", "IMAGE"))
+    """Whether a node makes a latent of a picture, and nothing else of it."""
+    return node.inputs >= {"pixels", "vae"} and node.schema is not None and len(node.schema.outputs) == 1
 
 
 def is_decoder(node: LintNode) -> bool:
@@ -200,15 +199,15 @@ def decoders(node: LintNode, slot: int) -> Iterator[LintNode]:
             yield reader
 
 
-def followers(node: LintNode, slot: int) -> Iterator[SamplerStage]:
-    """The stages that go on from an output, also through nodes that pass a latent on or change it."""
+def goes_on(node: LintNode, slot: int) -> bool:
+    """Whether anything but decoders takes an output, also through nodes that pass a latent on."""
     for reader, name in node.readers(slot):
-        stage = stage_of(reader)
-        if stage is not None:
-            if name == "latent_image":
-                yield stage
-        elif name in (PASSED.get(reader.class_type), CHANGED.get(reader.class_type)):
-            yield from followers(reader, 0)
+        if stage_of(reader) is None and PASSED.get(reader.class_type) == name:
+            if goes_on(reader, 0):
+                return True
+        elif (not is_decoder(reader) and reader.schema is not None and reader.schema.outputs) or reader.schema is None:
+            return True
+    return False
 
 
 def _whole(value: Any) -> int | None:

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weft.engine.api import convert, run, sweep, validate
+    from weft.engine.api import convert, lint, run, sweep, validate
     from weft.engine.cache.disk import DiskCache
     from weft.engine.cache.memory import MemoryCache
     from weft.engine.cancel import CancelToken
@@ -26,6 +26,7 @@ _HOME = {
     "sweep": "weft.engine.api",
     "convert": "weft.engine.api",
     "validate": "weft.engine.api",
+    "lint": "weft.engine.api",
     "Graph": "weft.engine.building.graph",
     "Session": "weft.engine.session",
     "node": "weft.engine.schema.authoring",
@@ -57,6 +58,7 @@ __all__ = [
     "Values",
     "WeftError",
     "convert",
+    "lint",
     "node",
     "run",
     "sweep",

@@ -105,6 +105,27 @@ def controlled(start: float, end: float, strength: float = 1.0) -> Document:
     return found
 
 
+def refined(step: int) -> Document:
+    given = stage("4", 0, 20)["inputs"]
+    names = ("noise_seed", "steps", "cfg", "sampler_name", "scheduler", "latent_image", "start_at_step")
+    return workflow(
+        n9=node("Pack SDXL Tuple"),
+        n6=node(
+            "KSampler SDXL (Eff.)", sdxl_tuple=["9", 0], refine_at_step=step, preview_method="none", vae_decode="false",
+            **{name: given[name] for name in names},
+        ),
+    )  # fmt: skip
+
+
+def shifted(one: float, other: float) -> Document:
+    return two_stages(
+        {"model": ["9", 0]},
+        {"model": ["10", 0]},
+        n9=node("ModelSamplingSD3", model=["1", 0], shift=one),
+        n10=node("ModelSamplingSD3", model=["1", 0], shift=other),
+    )
+
+
 EARLY = {"return_with_leftover_noise": "disable"}
 SEEN: list[tuple[str, Document, dict[str, Any]]] = [
     ("S101 6", two_stages({}, {"start_at_step": 9}), {}),
@@ -119,6 +140,8 @@ SEEN: list[tuple[str, Document, dict[str, Any]]] = [
     ("S107 6", two_stages({"sampler_name": "dpm_fast"}, {"sampler_name": "dpm_fast"}), CONTINUOUS),
     ("S108 6", two_stages({}, {"start_at_step": 20}), {}),
     ("S108 6", two_stages({}, {"end_at_step": 8}), {}),
+    ("S110 6", refined(20), {}),
+    ("S111 6", shifted(5.0, 8.0), {}),
     ("S109 6", two_stages({}, {"end_at_step": 25}), {}),
     ("N101 5", two_stages(EARLY), {}),
     ("N101 5", split_custom("DisableNoise", slot=1), {}),
@@ -165,6 +188,12 @@ UNSEEN: list[tuple[str, Document, dict[str, Any]]] = [
     ("S107 continuous", two_stages({"sampler_name": "lcm"}, {"sampler_name": "lcm"}), CONTINUOUS),
     ("S109 the default", two_stages({}, {"end_at_step": 10_000}), {}),
     ("S109 the end itself", two_stages({}, {"end_at_step": 20}), {}),
+    ("S110 none", refined(-1), {}),
+    ("S110 in time", refined(16), {}),
+    ("S111 the same shift", shifted(8.0, 8.000000000000002), {}),
+    ("N106 something else goes on", two_stages({}, {"end_at_step": 15, "return_with_leftover_noise": "enable"},
+        n9=node("LatentBlend", samples1=["6", 0], samples2=["4", 0], blend_factor=0.5),
+        n10=node("SaveLatent", samples=["9", 0], filename_prefix="x")), {}),
     ("base and refiner", workflow(n5=stage("4", 0, 20, steps=25), n6=stage("5", 20, 10_000, steps=25)), {}),
     ("high noise, low noise", two_stages({"cfg": 3.5}, {"cfg": 4.0, "noise_seed": 0, "end_at_step": 10_000}), {}),
     ("a second pass", workflow(n5=plain("4"), n9=node("LatentUpscaleBy", samples=["5", 0], upscale_method="bilinear",
@@ -195,6 +224,7 @@ UNSEEN: list[tuple[str, Document, dict[str, Any]]] = [
     ("P106 read as one", texts("red [apple:rabbit:0.5]"), {"prompt_schedule": True}),
     ("P107 another prompt", two_stages({}, {"positive": ["3", 0], "negative": ["13", 0]}, n13=node("CLIPTextEncode",
         text="blue", clip=["1", 1])), {}),
+    ("P106 no schedule", texts("a wide picture [ratio 16:9]"), {}),
     ("P106 weights", texts("a [red] (apple:1.2), [a:b], \\[x:0.5\\]"), {}),
 ]  # fmt: skip
 

@@ -215,6 +215,58 @@ def test_a_value_that_two_nodes_share_is_not_mended_for_one() -> None:
     assert fixed == []
 
 
+def test_what_is_mended_draws_what_was_meant(random_models: Path, tmp_path: Path) -> None:
+    """Every mending of two stages gives the undivided run, but for rounding; without it, the picture is another one."""
+    options: dict[str, Any] = {
+        "models": random_models,
+        "output": tmp_path,
+        "device": "cpu",
+        "cache": weft.MemoryCache(),
+    }
+
+    def drawn(document: Document) -> Any:
+        document["1"]["inputs"]["ckpt_name"] = next(each.name for each in (random_models / "checkpoints").iterdir())
+        return weft.run(document, targets=["6"], **options)["6"][0]["samples"]
+
+    def chain(first: Document, then: Document) -> Document:
+        found = workflow(n5=stage("4", 0, 2, steps=5), n6=stage("5", 2, 5, steps=5))
+        found["5"]["inputs"] |= first
+        found["6"]["inputs"] |= then
+        return found
+
+    def error(latent: Any) -> float:
+        return float((latent - whole).abs().max() / whole.abs().max())
+
+    whole = drawn(workflow(n6=stage("4", 0, 5, steps=5)))
+    noisy = {"add_noise": "enable"}
+    whole_first = {"end_at_step": 10_000, **EARLY}
+    faults = (
+        ({}, {"start_at_step": 3}),
+        ({}, {"start_at_step": 1}),
+        (whole_first, {}),
+        (EARLY, {}),
+        ({}, noisy),
+        (EARLY, noisy),
+    )
+    for first, then in faults:
+        bad = chain(first, then)
+        _, text, fixed, _ = mend(bad)
+        assert len(fixed) == 1
+        assert error(drawn(bad)) > 1e-3, fixed
+        assert error(drawn(json.loads(text))) < 1e-5, fixed
+    alone = workflow(n6=stage("4", 0, 5, steps=5, add_noise="disable")), workflow(n6=stage("4", 2, 5, steps=5, **noisy))
+    for bad in alone:
+        assert error(drawn(bad)) > 1e-3
+        assert error(drawn(json.loads(mend(bad)[1]))) == 0
+
+
+def test_from_python() -> None:
+    (found,) = weft.lint(GAP)
+    assert (found.rule.code, found.issue.node_id, found.edits) == ("S101", "6", {("6", "start_at_step"): 8})
+    assert weft.lint(GAP, overrides={"6.start_at_step": 8}) == weft.lint(GAP, ignore=["S"]) == []
+    assert weft.lint(GAP | {"20": {"class_type": "NobodyKnows", "inputs": {}}}) == [found]
+
+
 # The command.
 
 
