@@ -6,7 +6,7 @@ foretells before it runs, such as the number of an Int, count as the input's own
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -33,6 +33,8 @@ class LintNode:
         """The inputs as they stand in the prompt: values and Links."""
         found = view.registry.find(node.class_type)
         self.schema: NodeSchema | None = found.schema if found is not None else None
+        self.known: dict[str, Any] = {}
+        """What rules have found out about it, by what they call it: each is found out once."""
         self._view = view
 
     @cached_property
@@ -134,6 +136,10 @@ class LintView:
     def running(self) -> Iterator[LintNode]:
         """The nodes that run, in the order of the document."""
         return (node for node in self.nodes.values() if node.node_id in self.needed)
+
+    def above(self, nodes: Iterable[LintNode]) -> Collection[str]:
+        """The ids of these nodes, and of all that they depend on."""
+        return PromptGraph(self.prompt).needed(node.node_id for node in nodes)
 
     def foretold(self, node: LintNode) -> ForetoldInputs:
         """What is known of a node's inputs: see LintNode.foretold."""

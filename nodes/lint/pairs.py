@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from weft.engine.linting.view import LintView
-from weft.nodes.lint.stages import Passage, SamplerStage, passage, stages
+from weft.nodes.lint.stages import Passage, SamplerStage, is_masked, passage, stages
 
 Edits = Mapping[tuple[str, str], Any]
 
@@ -60,11 +60,7 @@ class Pair(NamedTuple):
     @property
     def masked(self) -> bool:
         """Whether a mask comes with the latent, by any of the stages before."""
-        way, seen = self.way, {self.after.node.node_id}
-        while not way.masked and way.before is not None and way.before.node.node_id not in seen:
-            seen.add(way.before.node.node_id)
-            way = passage(way.before)
-        return way.masked
+        return is_masked(self.after)
 
 
 def pairs(view: LintView, *, changed: bool = False) -> Iterator[Pair]:

@@ -140,7 +140,7 @@ def letters(view: LintView) -> Iterator[Remark]:
     """Without --prompt-schedule, `[apple:rabbit:0.5]` is encoded letter by letter, as ComfyUI does it."""
     if getattr(view.settings, "prompt_schedule", False):
         return
-    used = {reader.node_id for stage in stages(view) for reader in stage.node.above()}
+    used = view.above(stage.node for stage in stages(view))
     for node in view.running():
         text = node.values.get("text") if node.class_type == "CLIPTextEncode" and node.node_id in used else None
         found = _SCHEDULE.search(text) if isinstance(text, str) else None

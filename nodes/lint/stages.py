@@ -92,6 +92,13 @@ class Passage:
 
 def stage_of(node: LintNode) -> SamplerStage | None:
     """The stage that a node is; None for a node that samples nothing, or in a way that is not known."""
+    if "stage" not in node.known:
+        node.known["stage"] = _read(node)
+    found: SamplerStage | None = node.known["stage"]
+    return found
+
+
+def _read(node: LintNode) -> SamplerStage | None:
     inputs = node.inputs
     if inputs >= ADVANCED:
         return _advanced(node)
@@ -109,6 +116,30 @@ def stages(view: LintView) -> Iterator[SamplerStage]:
 
 def passage(stage: SamplerStage) -> Passage:
     """Where the latent of a stage comes from."""
+    known = stage.node.known
+    if "passage" not in known:
+        known["passage"] = _followed(stage)
+    found: Passage = known["passage"]
+    return found
+
+
+def is_masked(stage: SamplerStage) -> bool:
+    """Whether a mask comes with the latent of a stage, by any of the stages before."""
+    chain: dict[str, SamplerStage] = {}
+    masked = False
+    current: SamplerStage | None = stage
+    while current is not None and current.node.node_id not in chain:
+        masked = passage(current).masked or current.node.known.get("masked", False)
+        if masked or "masked" in current.node.known:
+            break
+        chain[current.node.node_id] = current
+        current = passage(current).before
+    for each in chain.values():
+        each.node.known["masked"] = masked
+    return masked
+
+
+def _followed(stage: SamplerStage) -> Passage:
     between: list[LintNode] = []
     changed: list[LintNode] = []
     masked = False
@@ -188,26 +219,32 @@ def is_decoder(node: LintNode) -> bool:
     return any(output.io_type == "IMAGE" for output in outputs) and any(True for _ in node.links("VAE"))
 
 
+def takers(node: LintNode, slot: int) -> Iterator[tuple[LintNode, str]]:
+    """What takes an output, and by which input; for a node that passes a latent on, what takes it from there."""
+    todo = list(node.readers(slot))
+    seen: set[str] = set()
+    while todo:
+        reader, name = todo.pop(0)
+        if PASSED.get(reader.class_type) != name:
+            yield reader, name
+        elif reader.node_id not in seen:
+            seen.add(reader.node_id)
+            todo += reader.readers(0)
+
+
 def decoders(node: LintNode, slot: int) -> Iterator[LintNode]:
     """The nodes that decode an output, also through nodes that pass a latent on."""
-    for reader, name in node.readers(slot):
-        if stage_of(reader) is not None:
-            continue
-        if PASSED.get(reader.class_type) == name:
-            yield from decoders(reader, 0)
-        elif is_decoder(reader) and name in set(reader.links("LATENT")):
+    for reader, name in takers(node, slot):
+        if is_decoder(reader) and stage_of(reader) is None and name in set(reader.links("LATENT")):
             yield reader
 
 
 def goes_on(node: LintNode, slot: int) -> bool:
-    """Whether anything but decoders takes an output, also through nodes that pass a latent on."""
-    for reader, name in node.readers(slot):
-        if stage_of(reader) is None and PASSED.get(reader.class_type) == name:
-            if goes_on(reader, 0):
-                return True
-        elif (not is_decoder(reader) and reader.schema is not None and reader.schema.outputs) or reader.schema is None:
-            return True
-    return False
+    """Whether anything but decoders, and nodes that give nothing, takes an output."""
+    return any(
+        reader.schema is None or stage_of(reader) is not None or (reader.schema.outputs and not is_decoder(reader))
+        for reader, _ in takers(node, slot)
+    )
 
 
 def _whole(value: Any) -> int | None:

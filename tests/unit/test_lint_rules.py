@@ -285,6 +285,23 @@ def test_what_is_not_known_is_no_finding() -> None:
     assert codes({"1": node("VAEDecode", samples=["1", 0]), "2": node("SaveImage", images=["1", 5])}) == []
 
 
+def test_long_chains_are_looked_at() -> None:
+    """A thousand stages, and as many nodes that only pass a latent on."""
+    last = 1000
+    nodes = {f"n{100 + at}": stage(str(99 + at) if at else "4", at, at + 1, steps=last) for at in range(last)}
+    document = workflow(**nodes)
+    document["7"]["inputs"]["samples"] = [str(99 + last), 0]
+    assert codes(document) == []
+    for at in range(last):
+        document[f"p{at}"] = node("RepeatLatentBatch", samples=[f"p{at - 1}" if at else str(99 + last), 0], amount=1)
+    document["7"]["inputs"]["samples"] = [f"p{last - 1}", 0]
+    document[str(99 + last)]["inputs"] |= {"steps": last, "return_with_leftover_noise": "enable"}
+    document["4"]["class_type"] = "LoadLatent"
+    assert codes(document) == []
+    document[str(99 + last)]["inputs"] |= {"start_at_step": last}
+    assert codes(document) == [f"S108 {99 + last}"]
+
+
 def test_samplers_are_sorted_as_the_table_has_them() -> None:
     rows = re.findall(r"^\| (\w+) \| ([\d.e+-]+) \| ([\d.e+-]+) \|$", (ROOT / "docs" / "sampling.md").read_text(), re.M)
     split = {name: float(comfy) for name, comfy, _ in rows}

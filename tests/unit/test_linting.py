@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -98,7 +100,7 @@ def test_rules_are_selected_by_their_codes(folder: Path) -> None:
     assert LintSelection.load() == LintSelection(["S"], ["S107"])
     assert LintSelection.load(["N,P"], []) == LintSelection(["N", "P"], ["S107"])
     assert Session().settings.device == "cpu"
-    with pytest.raises(UsageError, match=r"no lint rule 'S1O1'.*did you mean 'S101'"):
+    with pytest.raises(UsageError, match=r"no lint rule 'S1O1'.*did you mean 'S1\d1'"):
         LintSelection(("S1O1",)).of(every)
 
 
@@ -150,7 +152,7 @@ def test_a_rule_that_fails_says_so() -> None:
 
 def mend(document: Document, *, indent: int | None = 2) -> tuple[SourceFile, str, list[str], list[str]]:
     """The file, its text mended, and the codes of what was mended and of what is left."""
-    session = Session()
+    session = Session(registry=registry())
     file = open_file(json.dumps(document, indent=indent))
     found = mended(file, lambda each: session.read(each.workflow, keep_unknown=True), session.lint)
     return file, found.text, [each.rule.code for each in found.fixed], [each.rule.code for each in found.left]
@@ -187,6 +189,62 @@ def test_several_are_mended_one_after_the_other() -> None:
     _, text, fixed, left = mend(two_stages(EARLY, {"start_at_step": 10, "end_at_step": 25}), indent=None)
     assert (sorted(fixed), left) == (["N101", "S101", "S109"], [])
     assert json.loads(text) == two_stages({}, {"end_at_step": 20})
+
+
+def chain(rng: Random) -> tuple[Document, list[int]]:
+    """Two to five stages that are right, in nodes 30, 31, ..., and the steps at which they meet, with both ends."""
+    steps, count = rng.randint(6, 40), rng.randint(2, 5)
+    cuts = [0, *sorted(rng.sample(range(1, steps), count - 1)), steps]
+    nodes = {}
+    for number in range(count):
+        latent = str(29 + number) if number else "4"
+        scheduler = {"steps": steps, "scheduler": "simple", "sampler_name": "heun"}
+        nodes[f"n{30 + number}"] = stage(latent, cuts[number], cuts[number + 1], **scheduler)
+    found = workflow(**nodes)
+    found["7"]["inputs"]["samples"] = [str(29 + count), 0]
+    return found, cuts
+
+
+def broken_at(rng: Random, document: Document, cuts: list[int]) -> str:
+    """Break a right chain in one place; gives the code of what is then wrong."""
+    at = rng.randrange(len(cuts) - 2)
+    before, after = (document[str(30 + at + one)]["inputs"] for one in (0, 1))
+    start, end = cuts[at], cuts[at + 2]
+    meet = cuts[at + 1]
+    match rng.choice(("S101", "S102", "N101", "N102", "N103", "N107", "S109")):
+        case "S101" if meet + 1 < end:
+            after["start_at_step"] = rng.randint(meet + 1, end - 1)
+            return "S101"
+        case "S102" if start + 1 < meet:
+            after["start_at_step"] = rng.randint(start + 1, meet - 1)
+            return "S102"
+        case "N102":
+            after["add_noise"] = "enable"
+            return "N102"
+        case "N103":
+            before["return_with_leftover_noise"], after["add_noise"] = "disable", "enable"
+            return "N103"
+        case "N107":
+            document["30"]["inputs"]["add_noise"] = "disable"
+            return "N107"
+        case "S109":
+            document[str(28 + len(cuts))]["inputs"]["end_at_step"] = cuts[-1] + rng.randint(1, 100)
+            return "S109"
+    before["return_with_leftover_noise"] = "disable"
+    return "N101"
+
+
+def test_chains_at_random_are_right_and_one_fault_in_them_is_found_and_mended() -> None:
+    for number in range(100):
+        rng = Random(number)
+        document, cuts = chain(rng)
+        assert codes(document) == [], number
+        bad = deepcopy(document)
+        code = broken_at(rng, bad, cuts)
+        file, text, fixed, left = mend(bad)
+        assert file.text != text, (number, code)
+        assert (fixed, left) == ([code], []), number
+        assert json.loads(text) == document, (number, code)
 
 
 def test_what_is_not_sure_is_not_mended() -> None:
