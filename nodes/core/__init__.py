@@ -373,6 +373,7 @@ _FILES = {
         "StyleModelLoader",
         "unCLIPConditioning",
     ),
+    "windows": ("ContextWindowsManual",),
     "webcam": ("WebcamCapture",),
     "training": (
         "LoraModelLoader",

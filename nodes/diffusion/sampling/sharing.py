@@ -45,7 +45,7 @@ from weft.nodes.diffusion.sampling.noise import (
     ShapedNoise,
 )
 from weft.nodes.diffusion.sampling.noise_control import ControlledNoise
-from weft.nodes.diffusion.sampling.patches import attention, blocks, cfg, guidance, layers, mask
+from weft.nodes.diffusion.sampling.patches import attention, blocks, cfg, guidance, layers, mask, windows
 from weft.nodes.diffusion.sampling.samplers.interface import State
 from weft.nodes.diffusion.values import latent_tones
 from weft.nodes.diffusion.values.clip_vision import VisionOutput
@@ -89,6 +89,7 @@ PATCHES: Mapping[Any, bool] = {
     layers.SkipLayers: False,
     layers.SkipNegativeLayers: False,
     mask.DifferentialDiffusion: True,
+    windows.InOneWindow: False,
 }
 """The patches that remember nothing from one evaluation to the next but what they draw, and whether they look ahead."""
 
