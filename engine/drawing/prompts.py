@@ -29,6 +29,7 @@ from weft.engine.workflow.prompt import Link, Prompt, PromptNode
 
 _MAX_EXTRA_OUTPUTS = 64
 _MAX_NESTED = 6
+_LARGEST_TITLE = 1000
 
 
 def prompt_scene(
@@ -136,7 +137,7 @@ class _Groups:
     def _frame(self, frame: Frame) -> Group:
         look = frame.look
         size = look.get("font_size")
-        font = float(size) if isinstance(size, int | float) else 24.0
+        font = float(size) if isinstance(size, int | float) and 0 < size < _LARGEST_TITLE else 24.0
         self.looks[frame] = DrawnGroup(str(look.get("title", "")), NOWHERE, color_of(look.get("color")), font)
         boxes, inside = self._paths(frame.nodes, "")
         inner = [self._frame(each) for each in frame.frames if not each.empty]

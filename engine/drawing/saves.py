@@ -3,7 +3,6 @@ drawn below."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -223,7 +222,7 @@ def _pair(value: Any) -> tuple[float, float] | None:
 
 
 def _numbers(values: Sequence[Any]) -> tuple[float, ...] | None:
-    if not all(type(value) in (int, float) and math.isfinite(value) and abs(value) <= FARTHEST for value in values):
+    if not all(type(value) in (int, float) and abs(value) <= FARTHEST for value in values):
         return None
     return tuple(map(float, values))
 
@@ -234,10 +233,9 @@ def _groups(raw: Mapping[str, Any]) -> Iterator[DrawnGroup]:
         area = _numbers(bounding) if isinstance(bounding, list) and len(bounding) == 4 else None
         if area is None or area[2] <= 0 or area[3] <= 0:
             continue
-        size = group.get("font_size")
-        font = float(size) if isinstance(size, int | float) and math.isfinite(size) else 24.0
+        size = _numbers([group.get("font_size")]) or (24.0,)
         title = group.get("title")
-        yield DrawnGroup(title if isinstance(title, str) else "", Area(*area), color_of(group.get("color")), font)
+        yield DrawnGroup(title if isinstance(title, str) else "", Area(*area), color_of(group.get("color")), size[0])
 
 
 def _beside(panel: DrawnNode, raw: Mapping[str, Any], is_input: bool, nodes: Collection[DrawnNode]) -> DrawnNode:

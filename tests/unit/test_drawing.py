@@ -196,9 +196,17 @@ def test_whatever_a_text_holds_the_drawing_is_xml() -> None:
     assert words(root).count("<b>&") > 1
 
 
-@pytest.mark.parametrize("pos", [None, [1], [float("nan"), 0], [1e300, 0], {"0": 5}, "here", [True, False]])
+@pytest.mark.parametrize(
+    "pos", [None, [1], [float("nan"), 0], [1e300, 0], [10**400, 0], {"0": 5}, "here", [True, False]]
+)
 def test_a_save_without_places_is_laid_out(pos: Any) -> None:
-    scene, _ = drawn(save(node(1), node(2, pos=pos), groups=[{"bounding": [0, 0, pos, 1]}, 5, {}]))
+    scene, _ = drawn(
+        save(
+            node(1),
+            node(2, pos=pos),
+            groups=[{"bounding": [0, 0, pos, 1]}, 5, {}, {"bounding": [0, 0, 9, 9], "font_size": 10**400}],
+        )
+    )
     one, other = (each.area for each in scene.nodes.values())
     assert not one.meets(other)
 
