@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -262,6 +263,24 @@ def test_as_json(run: Run) -> None:
     assert by_kind["link"]["now"] == {"from": ["99", 0]}
 
 
+def test_the_page_shows_both_graphs_with_marks(run: Run) -> None:
+    now = drawing(KSampler_seed=8, CLIPTextEncode_text="</script><b>")
+    now["99"] = {"class_type": "MysteryEnd", "inputs": {"image": ["1", 0]}}
+    assert run(save("a.json", drawing(KSampler_seed=7)), save("b.json", now), "--html", "d.html")[0] == 1
+    page = Path("d.html").read_text()
+    before, here = page.split("<figure ")[1:]
+    assert "is-changed" in before and "is-added" not in before
+    assert "is-changed" in here and "is-added" in here
+    assert page.count('<button data-old="') == 3
+    assert 'data-old="" data-new="99"' in page
+    assert "<b>&quot;" not in page.replace('<b class="', "")
+    assert page.count("</script>") == 1
+    assert not re.search(r'(src|href)="', page)
+    code, lines = run("a.json", "b.json", "--html", "absent/d.html")
+    assert code == 2
+    assert lines[0].startswith("error: cannot write absent/d.html")
+
+
 def test_folders_are_compared_by_the_names_of_their_files(run: Run) -> None:
     for folder in ("a", "b"):
         Path(folder, "sub").mkdir(parents=True)
@@ -291,6 +310,7 @@ def test_folders_are_compared_by_the_names_of_their_files(run: Run) -> None:
         (("a.json", "absent.json"), "cannot read 'absent.json'"),
         (("a.json", "text.json"), "text.json is no JSON"),
         (("-", "-"), "standard input can be read once"),
+        ((".", ".", "--html", "d.html"), "--html goes with two files"),
         (("--git", "a.json", "b.json"), "--git takes the 7 or 9 arguments that git gives, got 2"),
     ],
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from weft.engine.comparing.changes import excerpts
@@ -29,11 +29,16 @@ def lines(found: WorkflowDiff) -> Iterator[Line]:
     yield [(f"--- {found.before.name}", "bold")]
     yield [(f"+++ {found.now.name}", "bold")]
     for first, group in found.by_node():
-        sign = _SIGNS.get(first.kind, "~")
-        yield [(f"{sign} {_node(found, first)}", _STYLES[sign]), *_said(first)]
-        for each in group:
-            yield from _about(found, each)
+        yield from of_node(found, first, group)
     yield [(summary(found), "bold")]
+
+
+def of_node(found: WorkflowDiff, first: GraphDifference, group: Sequence[GraphDifference]) -> Iterator[Line]:
+    """The node that `first` is about, and what differs about it."""
+    sign = _SIGNS.get(first.kind, "~")
+    yield [(f"{sign} {_node(found, first)}", _STYLES[sign]), *_said(first)]
+    for each in group:
+        yield from _about(found, each)
 
 
 def summary(found: WorkflowDiff) -> str:

@@ -17,6 +17,7 @@ from weft.engine.formats.sources import STDIN, open_file
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.options import JsonOption, ObjectInfoOption, UiOption, taking_settings
 from weft.engine.terminal.words import error_json, explain
+from weft.engine.wholefiles import write_whole
 
 if TYPE_CHECKING:
     from weft.engine.comparing.workflows import DiffSide, WorkflowDiff
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 EPILOG = (
     "Exit codes: 0 the same, 1 different, 2 usage or a file that cannot be read, 3 a workflow that is broken.\n\n"
     "Examples:\n\nweft diff yesterday.json today.json\n\nweft diff portrait.png portrait.json --json\n\n"
+    "weft diff yesterday.json today.json --html changes.html\n\n"
     "weft diff workflows/ ~/backup/workflows/\n\n"
     "git config diff.weft.command 'weft diff --git'; echo '*.json diff=weft' >> .gitattributes; git diff"
 )
@@ -39,6 +41,12 @@ PathsArgument = Annotated[
         metavar="A B",
         help="Two workflows: the editor's own save, an API export, a picture that carries one, - for standard input; "
         "or two folders, whose .json files are compared by name.",
+    ),
+]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", dir_okay=False, help="Also write a page of both graphs, with what differs marked."
     ),
 ]
 GitOption = Annotated[
@@ -56,6 +64,7 @@ TextconvOption = Annotated[
 def diff(
     context: typer.Context,
     paths: PathsArgument,
+    html: HtmlOption = None,
     object_info: ObjectInfoOption = None,
     ui: UiOption = False,
     git: GitOption = False,
@@ -72,6 +81,8 @@ def diff(
     with answering(context.obj, as_json=as_json) as answer:
         from weft.engine.terminal.classes import classes_for_files
 
+        if html is not None and (git or textconv or any(map(os.path.isdir, paths))):
+            raise UsageError("--html goes with two files")
         expected = 1 if textconv else 2
         if not git and len(paths) != expected:
             raise UsageError(f"expected {expected} file{'s' if expected > 1 else ''}, got {len(paths)}")
@@ -82,7 +93,7 @@ def diff(
         elif textconv:
             _list(answer, paths[0], differ)
         else:
-            _tell(answer, paths[0], paths[1], differ)
+            _tell(answer, paths[0], paths[1], differ, html)
 
 
 @dataclass(frozen=True)
@@ -116,7 +127,7 @@ class Differ:
         return diff_workflows(before, now, self.registry)
 
 
-def _tell(answer: Answer, before: str, now: str, differ: Differ) -> None:
+def _tell(answer: Answer, before: str, now: str, differ: Differ, html: Path | None) -> None:
     if before == now == STDIN:
         raise UsageError("standard input can be read once", hint="weft diff - FILE")
     folders = [path != STDIN and os.path.isdir(path) for path in (before, now)]
@@ -128,6 +139,13 @@ def _tell(answer: Answer, before: str, now: str, differ: Differ) -> None:
     elif folders[1] and before != STDIN:
         now = str(Path(now, Path(before).name))
     found = differ.diff(differ.side(before), differ.side(now))
+    if html is not None:
+        from weft.engine.terminal.diffpage import page
+
+        try:
+            write_whole(html, page(found, differ.registry).encode())
+        except OSError as error:
+            raise UsageError(f"cannot write {html}: {error.strerror}") from error
     if answer.as_json:
         answer.document(found.to_json())
     else:
