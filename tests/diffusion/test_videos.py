@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.sampling.conditions import noise_mask_for
 from weft.nodes.diffusion.sampling.noise import prepare_noise
 from weft.nodes.diffusion.sampling.noise_control import ControlledNoise
 from weft.nodes.diffusion.testing.measures import heat_map, png
 from weft.nodes.diffusion.values import compositing, latents
+from weft.nodes.diffusion.values.masks import noise_mask_for
 from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, upscale_by, upscale_latent
 from weft.nodes.diffusion.values.vae import Vae
 from weft.nodes.diffusion.weights.patched import PatchedNetwork

@@ -18,12 +18,13 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.interop.base_model import BaseModel, levels_of
 from weft.nodes.diffusion.interop.solving import ComfySampler
 from weft.nodes.diffusion.interop.wrappers import WrapperExecutor, WrappersMP, wrappers_in
-from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, noise_mask_for, resolve_sides
+from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, resolve_sides
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guidance import GuidedNetwork
 from weft.nodes.diffusion.sampling.hooked import HookedModel
 from weft.nodes.diffusion.sampling.model_options import copied
 from weft.nodes.diffusion.sampling.noise import PatchRandom
+from weft.nodes.diffusion.values.masks import noise_mask_for
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.guidance import Guidance

@@ -21,7 +21,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.values.masks import resize_mask
-from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, to_batch
+from weft.nodes.diffusion.values.pixels import to_batch
 from weft.nodes.diffusion.weights.hooks import Hooks
 
 if TYPE_CHECKING:
@@ -225,30 +225,6 @@ def add_twins(source: Sequence[Condition], other: list[Condition]) -> None:
         if smallest.area != condition.area:
             twin = replace(condition, context=smallest.context, added=smallest.added, concat=smallest.concat)
             other.append(twin)
-
-
-def noise_mask_for(mask: Tensor, latent: Tensor) -> Tensor:
-    """A noise mask at the size of a latent and with its batch, on its device: [B,1,h,w].
-
-    Args:
-        mask: as resize_mask's; for the latent of a video [B,C,T,h,w], where it counts for all frames, also
-            [m,1,T,H,W], one for each.
-
-    Returns:
-        For a video [B,1,T,h,w] or [B,1,1,h,w].
-
-    Raises:
-        DiffusionError: no mask of this form, or one of other frames.
-    """
-    height, width = latent.shape[-2:]
-    if isinstance(mask, Tensor) and mask.dim() == 5:
-        frames = latent.shape[2] if latent.dim() == 5 else 0
-        if mask.shape[1] != 1 or mask.shape[2] not in (1, frames):
-            raise DiffusionError(f"the noise mask is {list(mask.shape)}, the latent {list(latent.shape)}: other frames")
-        resized = as_videos(resize_mask(as_pictures(mask), height, width)[:, None], mask)
-    else:
-        resized = resize_mask(mask, height, width).reshape(-1, *[1] * (latent.dim() - 3), height, width)
-    return to_batch(resized, latent.shape[0]).to(latent.device)
 
 
 def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Condition:

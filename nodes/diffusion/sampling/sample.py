@@ -19,7 +19,7 @@ from weft.nodes.diffusion.interop.guider import GuidanceGuider
 from weft.nodes.diffusion.interop.process import shown
 from weft.nodes.diffusion.interop.wrappers import CallbacksMP, around_run, call_back
 from weft.nodes.diffusion.sampling import continuous
-from weft.nodes.diffusion.sampling.conditions import SamplingRun, noise_mask_for
+from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.continuous import Leftover
 from weft.nodes.diffusion.sampling.denoiser import EXPLODING, ModelSampling
 from weft.nodes.diffusion.sampling.hooked import HookedModel
@@ -28,6 +28,7 @@ from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, Sta
 from weft.nodes.diffusion.sampling.sharing import StepStore, Trail, trail_of
 from weft.nodes.diffusion.sampling.stages import SolverSpan, Stage
 from weft.nodes.diffusion.values.latents import Latent, samples_of
+from weft.nodes.diffusion.values.masks import noise_mask_for
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.patcher import ModelPatcher

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.functional import max_pool2d
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
+from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, to_batch
 
 CHANNELS = ("red", "green", "blue", "alpha")
 
@@ -152,3 +153,27 @@ def resize_mask(mask: Tensor, height: int, width: int) -> Tensor:
     if mask.shape[-2:] != (height, width):
         mask = torch.nn.functional.interpolate(mask, size=(height, width), mode="bilinear")
     return mask[:, 0]
+
+
+def noise_mask_for(mask: Tensor, latent: Tensor) -> Tensor:
+    """A noise mask at the size of a latent and with its batch, on its device: [B,1,h,w].
+
+    Args:
+        mask: as resize_mask's; for the latent of a video [B,C,T,h,w], where it counts for all frames, also
+            [m,1,T,H,W], one for each.
+
+    Returns:
+        For a video [B,1,T,h,w] or [B,1,1,h,w].
+
+    Raises:
+        DiffusionError: no mask of this form, or one of other frames.
+    """
+    height, width = latent.shape[-2:]
+    if isinstance(mask, Tensor) and mask.dim() == 5:
+        frames = latent.shape[2] if latent.dim() == 5 else 0
+        if mask.shape[1] != 1 or mask.shape[2] not in (1, frames):
+            raise DiffusionError(f"the noise mask is {list(mask.shape)}, the latent {list(latent.shape)}: other frames")
+        resized = as_videos(resize_mask(as_pictures(mask), height, width)[:, None], mask)
+    else:
+        resized = resize_mask(mask, height, width).reshape(-1, *[1] * (latent.dim() - 3), height, width)
+    return to_batch(resized, latent.shape[0]).to(latent.device)

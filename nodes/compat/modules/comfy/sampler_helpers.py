@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.interop.guider import opened
-from weft.nodes.diffusion.sampling.conditions import noise_mask_for
+from weft.nodes.diffusion.values.masks import noise_mask_for
 
 
 def prepare_mask(noise_mask: Tensor, shape: Sequence[int], device: Any) -> Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.transformer import TransformerDenoiser
-from weft.nodes.diffusion.sampling.conditions import noise_mask_for
+from weft.nodes.diffusion.values.masks import noise_mask_for
 from weft.nodes.diffusion.values.pixels import resize
 
 if TYPE_CHECKING:
