@@ -56,7 +56,6 @@ COMMANDS = {
     "new": Command(("new", "flows/n.json", "--force"), "flows"),
     "fmt": Command(("fmt", "flows/w.json"), "flows", ("flows/w.json",)),
     "render": Command(("render", "flows/w.json", "-o", "flows/d.svg"), "flows", ("flows/d.svg",)),
-    "stubs": Command(("stubs", "-o", "flows"), "flows", ("flows/weft_nodes.py*",)),
     "record": Command(("test", "record", "flows/w.json"), "flows", without=("flows/w.golden*",)),
     "record again": Command(("test", "record", "--force", "flows/w.json"), "flows", ("flows/w.golden*",)),
     "accept": Command(

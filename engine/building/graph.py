@@ -39,8 +39,9 @@ class NodeMaker:
         self.schema = schema
         self._graph = graph
         self.__name__ = schema.class_type
-        self.__doc__ = schema.description
         self.__signature__ = signature_of(schema)
+        gives = ", ".join(attributes(schema.declared, RESERVED)) or "no output"
+        self.__doc__ = f"{schema.description}\n\n{schema.class_type}{self.__signature__} -> {gives}"
 
     def __call__(self, /, *positional: Any, **inputs: Any) -> Any:
         """The node, with the inputs that are given and defaults for the others.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,8 @@ def test_classes_are_had_by_any_name(g: Graph) -> None:
     assert g["KSampler (Advanced)"].schema.class_type == "KSamplerAdvanced"
     assert g["KSampler (Efficient)"].schema.class_type == "KSampler (Efficient)"
     assert "KSampler" in dir(g) and not hasattr(g, "KSampller")
+    assert "VAEDecode(samples: 'LATENT', vae: 'VAE', **_more) -> image" in (g.VAEDecode.__doc__ or "")
+    assert list(inspect.signature(g.VAEDecode).parameters) == ["samples", "vae", "_more"]
 
 
 @pytest.mark.parametrize(
