@@ -164,6 +164,18 @@ _default_or_1_more_2 = Literal[
     "default",
     "mask bounds",
 ]
+_standard_static_or_3_more = Literal[
+    "standard_static",
+    "standard_uniform",
+    "looped_uniform",
+    "batched",
+]
+_pyramid_or_3_more = Literal[
+    "pyramid",
+    "relative",
+    "flat",
+    "overlap-linear",
+]
 _linear_or_3_more = Literal[
     "linear",
     "ease_in",
@@ -3979,6 +3991,19 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _conditioning:
         """Replace a prompt by zeros, which says less than an empty prompt does."""
+    def ContextWindowsManual(
+        self,
+        model: GraphSource[MODEL],
+        context_length: int | GraphSource[INT] = 16,
+        context_overlap: int | GraphSource[INT] = 4,
+        context_schedule: _standard_static_or_3_more | GraphSource[COMBO] = "standard_static",
+        context_stride: int | GraphSource[INT] = 1,
+        closed_loop: bool | GraphSource[BOOLEAN] = False,
+        fuse_method: _pyramid_or_3_more | GraphSource[COMBO] = "pyramid",
+        dim: Annotated[int, "0 to 5"] | GraphSource[INT] = 0,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Sample long runs of latents in windows that overlap. Along the batch that changes nothing: the networks here look at each item by itself; along another axis more than one window is an error."""
     def ControlNetApply(
         self,
         conditioning: GraphSource[CONDITIONING],
@@ -6614,6 +6639,47 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Guide the frames in the middle of a video with the sampler's scale, and less towards both ends."""
+    def Wan22ImageToVideoLatent(
+        self,
+        vae: GraphSource[VAE],
+        width: Annotated[int, "32 to 16384"] | GraphSource[INT] = 1280,
+        height: Annotated[int, "32 to 16384"] | GraphSource[INT] = 704,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 49,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        start_image: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _latent:
+        """Latents of a video for Wan 2.2 5B; with pictures, these are its first frames, and the rest is made."""
+    def WanFirstLastFrameToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        clip_vision_start_image: GraphSource[CLIP_VISION_OUTPUT] | None = None,
+        clip_vision_end_image: GraphSource[CLIP_VISION_OUTPUT] | None = None,
+        start_image: GraphSource[IMAGE] | None = None,
+        end_image: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent:
+        """Begin and end a video of Wan with pictures, for its models of image-to-video."""
+    def WanImageToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        clip_vision_output: GraphSource[CLIP_VISION_OUTPUT] | None = None,
+        start_image: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent:
+        """Begin a video of Wan with pictures, for its models of image-to-video."""
     def WebcamCapture(
         self,
         image: GraphSource[WEBCAM],
