@@ -3,6 +3,7 @@
     python docs/pictures.py [--models DIR] [--to DIR]
 
 A picture is called by its `filename_prefix`, and carries the graph that made it: `weft run docs/images/txt2img.png`.
+One of the graphs is drawn itself, as `render.png`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import weft
+from weft.cli import main as weft_command
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS = ROOT / "workflows"
@@ -23,6 +25,9 @@ MORE = (("sampling_modes", "continuous", "continuous-"),)
 
 # What docs/sweeps.md shows.
 SWITCH = {"first: apple.end_at_step,then: rabbit.start_at_step": range(21)}
+
+# What docs/authoring.md shows as a drawing.
+DRAWN = "lora_switch.json"
 
 
 def draw(folder: Path, models: Path) -> list[Path]:
@@ -52,6 +57,10 @@ def draw(folder: Path, models: Path) -> list[Path]:
         list(weft.sweep(graph, models=models, output=output, device="cpu", cache=cache, grid=SWITCH))
         made.append(folder / "sweep-sheet.png")
         shutil.copyfile(Path(output) / "sheet.png", made[-1])
+    with tempfile.TemporaryDirectory() as output:
+        made.append(folder / "render.png")
+        graph, where = str(WORKFLOWS / DRAWN), ["--models", str(models), "--output", output, "--device", "cpu"]
+        weft_command(["render", graph, "-o", str(made[-1]), "--scale", "0.6", "--run", "--quiet", *where])
     return made
 
 
