@@ -181,7 +181,11 @@ def test_what_a_class_takes_beside_what_it_declares(g: Graph) -> None:
     row = {"on": True, "lora": "x.safetensors", "strength": 1.0}
     loras = g["Power Lora Loader (rgthree)"](m.model, m.clip, lora_1=row)
     assert inputs(g, loras)["lora_1"] == row
+    g.VHS_VideoCombine(g.EmptyImage(), format="video/h264-mp4", pix_fmt="yuv420p", crf=12)
     assert weft.convert(g.to_workflow(), registry=g.registry) == g.to_prompt()
+    loras.set(lora_3=row)
+    with pytest.warns(WeftWarning, match="no place for the value"):
+        g.to_workflow()
 
 
 def test_none_leaves_an_input_out(toys: Graph) -> None:
