@@ -281,6 +281,34 @@ def test_the_page_shows_both_graphs_with_marks(run: Run) -> None:
     assert lines[0].startswith("error: cannot write absent/d.html")
 
 
+def test_what_only_looks_otherwise_is_said_when_asked_for(run: Run) -> None:
+    before = json.loads((ROOT / "workflows" / "hires_fix.json").read_text())
+    before["groups"] = [{"title": "all", "bounding": [0, 0, 10, 10]}]
+    now = deepcopy(before)
+    first = next(each for each in now["nodes"] if each["type"] == "KSampler")
+    first["pos"] = [first["pos"][0] + 10, first["pos"][1]]
+    first["title"] = "another"
+    next(each for each in now["nodes"] if each["type"] == "Note")["widgets_values"] = ["a note"]
+    now["groups"] = []
+    a, b = save("a.json", before), save("b.json", now)
+    assert run(a, b)[0] == 0
+    assert run("--layout", a, a)[0] == 0
+    code, lines = run("--layout", a, b)
+    assert code == 1
+    assert lines[0] == f"layout: node {first['id']}: title 'first pass' -> 'another', moved"
+    assert lines[1] == "layout: group 'all' at [0, 0, 10, 10], only before"
+    assert lines[2].startswith("layout: note ") and lines[2].endswith(", only before")
+    assert lines[3:] == ["layout: note 'a note', only now"]
+    code, lines = run("--layout", "--json", a, b)
+    found = json.loads("\n".join(lines))
+    assert (code, found["status"], found["differences"], len(found["layout"])) == (1, "differ", [], 4)
+
+
+def test_a_value_that_is_no_number_is_itself(registry: Registry) -> None:
+    prompt = drawing(KSampler_cfg=float("nan"))
+    assert not diff(prompt, deepcopy(prompt), registry).differs
+
+
 def test_folders_are_compared_by_the_names_of_their_files(run: Run) -> None:
     for folder in ("a", "b"):
         Path(folder, "sub").mkdir(parents=True)

@@ -72,7 +72,8 @@ def _changes_of(name: str, before: Compared, now: Compared, sources: Sources) ->
 
 def _equal(old: Any, new: Any, *, typed: bool) -> bool:
     """Whether two values are one; of one class each has its type, of two 7 may be 7.0."""
-    return old == new and (isinstance(old, bool) is isinstance(new, bool)) and (type(old) is type(new) or not typed)
+    same = old == new or repr(old) == repr(new)  # NaN is itself
+    return same and isinstance(old, bool) is isinstance(new, bool) and (type(old) is type(new) or not typed)
 
 
 def _source(node: Compared, name: str) -> str:

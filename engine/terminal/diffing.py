@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weft.engine.errors import UnreadableWorkflow, UsageError, WeftError
+from weft.engine.errors import UnreadableWorkflow, UsageError, WeftError, one_line
 from weft.engine.formats.sources import STDIN, open_file
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.options import JsonOption, ObjectInfoOption, UiOption, taking_settings
@@ -20,6 +20,7 @@ from weft.engine.terminal.words import error_json, explain
 from weft.engine.wholefiles import write_whole
 
 if TYPE_CHECKING:
+    from weft.engine.comparing.layouts import LayoutDifference
     from weft.engine.comparing.workflows import DiffSide, WorkflowDiff
     from weft.engine.schema.registry import Registry
 
@@ -49,6 +50,12 @@ HtmlOption = Annotated[
         "--html", metavar="FILE", dir_okay=False, help="Also write a page of both graphs, with what differs marked."
     ),
 ]
+LayoutOption = Annotated[
+    bool,
+    typer.Option(
+        "--layout", help="Also say what looks otherwise: titles; of two saves places, colours, groups and notes."
+    ),
+]
 GitOption = Annotated[
     bool, typer.Option("--git", help="Be git's diff command: take the seven arguments that git gives, and end in 0.")
 ]
@@ -67,6 +74,7 @@ def diff(
     html: HtmlOption = None,
     object_info: ObjectInfoOption = None,
     ui: UiOption = False,
+    layout: LayoutOption = False,
     git: GitOption = False,
     textconv: TextconvOption = False,
     as_json: JsonOption = False,
@@ -87,7 +95,7 @@ def diff(
         if not git and len(paths) != expected:
             raise UsageError(f"expected {expected} file{'s' if expected > 1 else ''}, got {len(paths)}")
         registry = classes_for_files(settings, object_info, answer.notice)
-        differ = Differ(registry, ui)
+        differ = Differ(registry, ui, layout)
         if git:
             _tell_git(answer, paths, differ)
         elif textconv:
@@ -100,11 +108,13 @@ def diff(
 class Differ:
     """How workflows are compared: with which classes; with `ui`, of a picture the editor's workflow counts.
 
-    `now` is what `%date%` in the names of files means on both sides.
+    `layout` says whether what looks otherwise is a difference, too; `now` is what `%date%` in the names of files means
+    on both sides.
     """
 
     registry: Registry
     ui: bool = False
+    layout: bool = False
     now: datetime = field(default_factory=datetime.now)
 
     def side(self, path: str, name: str = "") -> DiffSide:
@@ -126,6 +136,26 @@ class Differ:
 
         return diff_workflows(before, now, self.registry)
 
+    def looks(self, found: WorkflowDiff) -> list[LayoutDifference]:
+        """What looks otherwise, if that is asked for."""
+        from weft.engine.comparing.layouts import layout_differences
+
+        return list(layout_differences(found, self.registry)) if self.layout else []
+
+    def tell(self, answer: Answer, found: WorkflowDiff) -> tuple[dict[str, Any], int]:
+        """Say what differs between two, unless as JSON: the record that then says it, and the exit code."""
+        looks = self.looks(found)
+        if not answer.as_json and (found.differs or not looks):
+            _write(answer, found)
+        for each in looks if not answer.as_json else ():
+            ids = " -> ".join(dict.fromkeys(filter(None, (each.old, each.new))))
+            answer.out.line(("layout: ", "cyan"), one_line(f"node {ids}: {each.text}" if ids else each.text))
+        record = found.to_json()
+        if self.layout:
+            record["layout"] = [each._asdict() for each in looks]
+            record["status"] = "differ" if looks else record["status"]
+        return record, int(found.differs or bool(looks))
+
 
 def _tell(answer: Answer, before: str, now: str, differ: Differ, html: Path | None) -> None:
     if before == now == STDIN:
@@ -146,12 +176,11 @@ def _tell(answer: Answer, before: str, now: str, differ: Differ, html: Path | No
             write_whole(html, page(found, differ.registry).encode())
         except OSError as error:
             raise UsageError(f"cannot write {html}: {error.strerror}") from error
+    record, code = differ.tell(answer, found)
     if answer.as_json:
-        answer.document(found.to_json())
-    else:
-        _write(answer, found)
-    if found.differs:
-        raise SystemExit(1)
+        answer.document(record)
+    if code:
+        raise SystemExit(code)
 
 
 def _write(answer: Answer, found: WorkflowDiff) -> None:
@@ -214,9 +243,9 @@ def _compared(answer: Answer, before: Path, now: Path, name: str, differ: Differ
         for line in explain(error) if not answer.as_json else ():
             answer.err.line(*line)
         return {"status": "error", **error_json(error)}, error.exit_code
-    if found.differs and not answer.as_json:
-        _write(answer, found)
-    return found.to_json(), int(found.differs)
+    if not found.differs and not differ.looks(found):
+        return found.to_json(), 0
+    return differ.tell(answer, found)
 
 
 # git
