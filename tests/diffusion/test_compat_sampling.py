@@ -298,3 +298,67 @@ def test_a_run_stops_between_two_predictions(
     with pytest.raises(mm.InterruptProcessingException):
         by_comfy(model, latent(), **prompts, sampler_name="euler", scheduler="normal", steps=5, cfg=4.0)
     assert len(calls) == 2
+
+
+def test_calls_that_a_pack_puts_together(model: ModelPatcher, prompts: dict[str, Any]) -> None:
+    """Conditions cut, batched and weighed by a pack's own hand predict what calc_cond_batch does."""
+    from comfy.samplers import CFGGuider, calc_cond_batch, can_concat_cond, cond_cat, get_area_and_mult
+
+    seen: list[float] = []
+    longer = torch.cat([prompts["positive"][0][0]] * 2, dim=1)
+    sides = {
+        "positive": [*prompts["positive"], [longer, {"area": (4, 8, 2, 0), "strength": 0.5}]],
+        "negative": [*prompts["negative"], [longer, {"start_percent": 0.9, "end_percent": 1.0}]],
+    }
+
+    class Own(CFGGuider):
+        def predict_noise(self, x: Tensor, timestep: Tensor, model_options: Any = None, seed: Any = None) -> Tensor:
+            found = []
+            for side in ("positive", "negative"):
+                parts = [get_area_and_mult(each, x, timestep) for each in self.conds[side]]
+                acting = [each for each in parts if each is not None]
+                total, count = torch.zeros_like(x), torch.full_like(x, 1e-37)
+                for each in acting:
+                    h, w, top, left = each.area
+                    c = cond_cat([each.conditioning]) | {"transformer_options": {}}
+                    made = self.inner_model.apply_model(each.input_x, timestep, **c)
+                    total[..., top : top + h, left : left + w] += made * each.mult
+                    count[..., top : top + h, left : left + w] += each.mult
+                found.append(total / count)
+                seen.append(len(acting))
+            expected = calc_cond_batch(self.inner_model, list(self.conds.values()), x, timestep, model_options)
+            for ours, theirs in zip(found, expected, strict=True):
+                torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+            return found[0]
+
+    guider = Own(model)
+    guider.inner_set_conds(sides)
+    levels = torch.tensor([10.0, 5.0, 0.0])
+    start = latent()["samples"]
+    guider.sample(torch.randn_like(start), start, _euler(), levels, seed=SEED)
+    # Each side is compared on the area, too.
+    assert seen == [2, 2, 2, 2]
+
+    class Batched(CFGGuider):
+        def predict_noise(self, x: Tensor, timestep: Tensor, model_options: Any = None, seed: Any = None) -> Tensor:
+            one, two = (get_area_and_mult(self.conds[side][0], x, timestep) for side in ("positive", "negative"))
+            assert can_concat_cond(one, two)
+            c = cond_cat([one.conditioning, two.conditioning]) | {"transformer_options": {}}
+            both = self.inner_model.apply_model(torch.cat([one.input_x, two.input_x]), timestep.repeat(2), **c).chunk(2)
+            for ours, theirs in zip(
+                both,
+                calc_cond_batch(self.inner_model, list(self.conds.values()), x, timestep, model_options),
+                strict=True,
+            ):
+                torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
+            return both[0]
+
+    batched = Batched(model)
+    batched.inner_set_conds(prompts)
+    batched.sample(torch.randn_like(start), start, _euler(), levels, seed=SEED)
+
+
+def _euler() -> Any:
+    import comfy.samplers
+
+    return comfy.samplers.sampler_object("euler")

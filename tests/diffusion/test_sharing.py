@@ -241,7 +241,8 @@ def test_a_network_that_somebody_stepped_into_is_not_known(toy: LoadedCheckpoint
 def test_every_patch_of_ours_is_known() -> None:
     """What a function of sampling/patches puts on a model; a new one must be thought about."""
     put: set[Any] = set()
-    for name in ("attention", "blocks", "cfg", "guidance", "layers", "mask"):
+    # Not reuse, whose patch remembers.
+    for name in ("attention", "blocks", "cfg", "guidance", "layers", "mask", "windows"):
         module = import_module(f"weft.nodes.diffusion.sampling.patches.{name}")
         for each in vars(module).values():
             if (

@@ -19,6 +19,7 @@ from weft.nodes.compat.modules.comfy import model_management, sampler_helpers
 from weft.nodes.compat.modules.comfy.k_diffusion import sampling as k_diffusion_sampling
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.interop.base_model import levels_of
+from weft.nodes.diffusion.interop.conds import can_concat_cond, cond_cat, get_area_and_mult
 from weft.nodes.diffusion.interop.guider import BaseGuider, conditions_of, resolved
 from weft.nodes.diffusion.interop.process import taken
 from weft.nodes.diffusion.interop.solving import KSAMPLER, KSamplerX0Inpaint
@@ -32,7 +33,16 @@ from weft.nodes.diffusion.sampling.schedulers import SCHEDULERS as NATIVE_SCHEDU
 from weft.nodes.diffusion.sampling.spellings import find_sampler, find_scheduler
 from weft.nodes.diffusion.values.masks import resize_mask
 
-__all__ = ["KSAMPLER", "KSamplerX0Inpaint", "Sampler", "k_diffusion_sampling", "wrappers_in"]
+__all__ = [
+    "KSAMPLER",
+    "KSamplerX0Inpaint",
+    "Sampler",
+    "can_concat_cond",
+    "cond_cat",
+    "get_area_and_mult",
+    "k_diffusion_sampling",
+    "wrappers_in",
+]
 
 KSAMPLER_NAMES = [name for name in SAMPLERS if name not in ("ddim", "uni_pc", "uni_pc_bh2")]
 SAMPLER_NAMES = list(SAMPLERS)
