@@ -19,6 +19,7 @@ from weft.engine.testing.goldens import read_golden
 from weft.engine.testing.instrument import find_instrument
 
 from .faults import FAULTS, FOREIGN, Ended, Weft
+from .lints import two_stages
 
 LEFTOVERS = ("kill", "readonly", "io", "vanished")
 """The faults after which a hidden file may be left: nobody was there, or able, to remove it."""
@@ -55,6 +56,7 @@ COMMANDS = {
     "convert": Command(("convert", "flows/w.json", "-o", "flows/c.json"), "flows", ("flows/c.json",)),
     "new": Command(("new", "flows/n.json", "--force"), "flows"),
     "fmt": Command(("fmt", "flows/w.json"), "flows", ("flows/w.json",)),
+    "lint": Command(("lint", "flows/l.json", "--fix"), "flows", ("flows/l.json",)),
     "render": Command(("render", "flows/w.json", "-o", "flows/d.svg"), "flows", ("flows/d.svg",)),
     "record": Command(("test", "record", "flows/w.json"), "flows", without=("flows/w.golden*",)),
     "record again": Command(("test", "record", "--force", "flows/w.json"), "flows", ("flows/w.golden*",)),
@@ -85,6 +87,7 @@ class World:
         flows.mkdir(parents=True)
         (self.template / "tmp").mkdir()
         (flows / "w.json").write_text(json.dumps(drawing(1)))
+        (flows / "l.json").write_text(json.dumps(two_stages({}, {"end_at_step": 25})))
         (flows / "notes.txt").write_text("of the user")
         assert weft("test", "record", "flows/w.json", at=flows.parent, watched=self.template).code == 0
         (flows / "w.json").write_text(json.dumps(drawing(2)))

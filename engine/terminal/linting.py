@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -192,15 +193,21 @@ class Linter:
             if not self.answer.as_json:
                 self.answer.out.write(_unified(file.name, file.text, found.text))
             return file, found.fixed, self._findings(self._read(file))
-        from weft.engine.wholefiles import write_whole
-
-        try:
-            write_whole(Path(file.name), found.text.encode())
-        except OSError as error:
-            raise UsageError(f"cannot write {file.name}: {error.strerror}") from error
+        _write(Path(file.name), found.text)
         for each in found.fixed if not self.answer.as_json else ():
             self.answer.out.line((f"{file.name}: ", "bold"), ("mended ", "green"), *_line(each))
         return replace(file, text=found.text), found.fixed, list(found.left)
+
+
+def _write(file: Path, text: str) -> None:
+    """Replace a workflow's text, in the encoding that it has."""
+    from weft.engine.wholefiles import write_whole
+
+    try:
+        encoding = json.detect_encoding(file.read_bytes())
+        write_whole(file, text.encode(encoding))
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
 
 
 def told(session: Session, prompt: Prompt, answer: Answer, most: int = 5) -> Iterator[Issue]:

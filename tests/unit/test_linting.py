@@ -409,6 +409,16 @@ def test_diff_shows_and_fix_writes(folder: Path, capsys: pytest.CaptureFixture[s
     assert ran("w.json", "--diff") == 0
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_file_keeps_its_encoding_and_its_line_ends(encoding: str, folder: Path) -> None:
+    text = json.dumps(GAP | {"9": {"class_type": "PrimitiveString", "inputs": {"value": "ä"}}}, indent=1)
+    text = text.replace("\\u00e4", "ä").replace("\n", "\r\n")
+    Path("w.json").write_bytes(text.encode(encoding))
+    assert ran("w.json", "--fix") == 0
+    wanted = text.replace('"start_at_step": 10', '"start_at_step": 8')
+    assert Path("w.json").read_bytes() == wanted.encode(encoding)
+
+
 def test_a_file_that_cannot_be_written_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     put(GAP)
     Path("w.json").chmod(0o444)
