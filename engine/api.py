@@ -13,7 +13,7 @@ from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
 from weft.engine.errors import Issue
 from weft.engine.events import Observer
-from weft.engine.formats.sources import WorkflowSource, registry_of
+from weft.engine.formats.sources import WorkflowSource, load, registry_of
 from weft.engine.running.result import RunResult
 from weft.engine.schema.registry import Registry
 from weft.engine.session import Session
@@ -228,6 +228,53 @@ def convert(
     """
     session = Session(registry=registry_of(workflow, registry), object_info=object_info, **settings)
     return session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)[0]
+
+
+def render(
+    workflow: WorkflowSource,
+    to: str = "svg",
+    overrides: Overrides | None = None,
+    *,
+    theme: str = "dark",
+    scale: float | None = None,
+    as_prompt: bool = False,
+    marks: Mapping[str | tuple[str, str], str | tuple[str, str]] | None = None,
+    object_info: PathLike | Mapping[str, Any] | None = None,
+    registry: Registry | None = None,
+    ui: bool = False,
+    **settings: Any,
+) -> bytes:
+    """A drawing of a workflow, as a file has it. Nothing is run.
+
+    Args:
+        workflow: A path, a JSON text or a dict: the editor's save, an API export, a picture that carries one of them.
+        to: `svg`, `png`, `html` (a page to move about in) or `md` (Mermaid).
+        overrides: What is changed before it is drawn, as in `run`.
+        theme: `dark`, `light`, or `auto`: as the reader's system prefers (svg and html).
+        scale: Of a png: pixels for each unit of the editor's; by default 1, less for a very large workflow.
+        as_prompt: Draw what is sent to the server, laid out anew: subgraphs opened, what does not run gone.
+        marks: What is to be seen of a node, by its id, or of an input, by node id and name: a state (`added`,
+            `removed`, `changed`, `found`, `failed`, ...), or a state and words for its tooltip.
+        object_info, registry, ui: As in `convert`.
+        settings: `custom_nodes` and `nodes`, as in `run`.
+
+    Raises:
+        UsageError, UnreadableWorkflow: the call or the file makes no sense.
+        InvalidWorkflow: what keeps a save from being read, such as an id that stands twice.
+    """
+    from weft.engine.drawing.formats import drawn
+    from weft.engine.drawing.marks import checked_marks
+    from weft.engine.drawing.sources import as_saved, scene_of
+
+    session = Session(registry=registry_of(workflow, registry), object_info=object_info, **settings)
+    subject = load(workflow, ui=ui)
+    title = Path(workflow).name if isinstance(workflow, str | os.PathLike) else ""
+    title = "" if "{" in title else title  # a JSON text
+    if overrides or as_prompt:
+        prompt = session.read(subject, overrides, keep_unknown=True)
+        subject = prompt if as_prompt else as_saved(prompt, session.registry)
+    scene, _ = scene_of(subject, session.registry, title=title)
+    return drawn(scene, to, theme=theme, marks=checked_marks(marks or {}), scale=scale)
 
 
 def _roots(models: PathLike | Sequence[PathLike] | None) -> tuple[Path, ...] | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from weft.engine.drawing.scene import DrawnNode
+from weft.engine.errors import UsageError, did_you_mean
 
 
 class State(NamedTuple):
@@ -40,6 +41,16 @@ class Mark(NamedTuple):
 
 Marks = Mapping[str | tuple[str, str], Mark]
 """By node id, or by node id and input name: then the link into it or its value is marked."""
+
+
+def checked_marks(marks: Mapping[str | tuple[str, str], str | tuple[str, str]]) -> Marks:
+    """Marks that were given as a state, or as a state and words. Raises UsageError for a state that there is not."""
+    found = {key: Mark(mark) if isinstance(mark, str) else Mark(*mark) for key, mark in marks.items()}
+    for key, mark in found.items():
+        if mark.state not in STATES:
+            hint = did_you_mean(mark.state, STATES) or f"there are {', '.join(STATES)}"
+            raise UsageError(f"marks: {key!r} is to be {mark.state!r}, which is no state", hint=hint)
+    return found
 
 
 class Marking:

@@ -23,3 +23,12 @@ def scene_of(
     from weft.engine.drawing.saves import save_scene
 
     return save_scene(loaded, registry, title=title, pictures=pictures)
+
+
+def as_saved(prompt: Prompt, registry: Registry) -> Prompt | Workflow:
+    """The editor's workflow that gives a prompt which was read of one; any other prompt itself."""
+    from weft.engine.formats.conversion import ConvertedPrompt
+    from weft.engine.formats.written import workflow_of
+
+    document = workflow_of(prompt, registry) if isinstance(prompt, ConvertedPrompt) else None
+    return prompt if document is None else Workflow.parse(document)

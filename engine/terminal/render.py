@@ -136,7 +136,7 @@ def render_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
         with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
             from weft.engine.arguments import targets_of
             from weft.engine.drawing.formats import drawn
-            from weft.engine.drawing.sources import scene_of
+            from weft.engine.drawing.sources import as_saved, scene_of
             from weft.engine.formats.sources import load
             from weft.engine.session import Session
 
@@ -157,10 +157,8 @@ def render_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
             )
             part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
             if any([changes, seed, run, as_prompt, *part.values()]):
-                from weft.engine.terminal.rendering import saved
-
                 prompt = session.read(workflow, changes, ui=ui, seed=seed, keep_unknown=not run, **part)
-                subject = prompt if as_prompt or only else saved(session, prompt)
+                subject = prompt if as_prompt or only else as_saved(prompt, session.registry)
             else:
                 subject = load(workflow, ui=ui)
             pictures, marks, failure = {}, {}, None

@@ -1,4 +1,4 @@
-"""What `weft render` draws of a prompt that was read, and the run whose pictures it shows."""
+"""The run whose pictures `weft render` shows."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from weft.engine.cache.protocol import Entry
 from weft.engine.drawing.marks import Mark
 from weft.engine.drawing.scene import DrawnPicture
 from weft.engine.errors import NodeError, one_line
-from weft.engine.formats.conversion import ConvertedPrompt
-from weft.engine.formats.workflow import Workflow
-from weft.engine.formats.written import workflow_of
 from weft.engine.planning.plan import Step
 from weft.engine.session import Session
 from weft.engine.settings import Settings
@@ -26,14 +23,6 @@ _SIDE = 320
 
 _PER_NODE = 9
 _DRAWN = ("IMAGE", "MASK")
-
-
-def saved(session: Session, prompt: Prompt) -> Prompt | Workflow:
-    """What is drawn of a prompt that was read: the editor's workflow that gives it, where it came from one."""
-    if not isinstance(prompt, ConvertedPrompt):
-        return prompt
-    document = workflow_of(prompt, session.registry)
-    return prompt if document is None else Workflow.parse(document)
 
 
 @dataclass

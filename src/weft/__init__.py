@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weft.engine.api import convert, lint, run, sweep, validate
+    from weft.engine.api import convert, lint, render, run, sweep, validate
     from weft.engine.cache.disk import DiskCache
     from weft.engine.cache.memory import MemoryCache
     from weft.engine.cancel import CancelToken
@@ -27,6 +27,7 @@ _HOME = {
     "convert": "weft.engine.api",
     "validate": "weft.engine.api",
     "lint": "weft.engine.api",
+    "render": "weft.engine.api",
     "Graph": "weft.engine.building.graph",
     "Session": "weft.engine.session",
     "node": "weft.engine.schema.authoring",
@@ -60,6 +61,7 @@ __all__ = [
     "convert",
     "lint",
     "node",
+    "render",
     "run",
     "sweep",
     "validate",

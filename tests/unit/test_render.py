@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+import weft
 from weft.cli import main
 from weft.engine.drawing.mermaid import mermaid
 from weft.engine.drawing.page import page
@@ -136,6 +137,23 @@ def test_a_node_that_fails_is_marked_and_the_exit_code_says_it(capsys: pytest.Ca
     assert main(["render", "w.json", "-o", "a.svg", "--run", "--no-cache", "--quiet"]) == 1
     (failed,) = [each for each in ET.parse("a.svg").iter() if "is-failed" in each.get("class", "").split()][:1]
     assert failed.get("data-id") == "5"
+
+
+def test_from_python() -> None:
+    drawn = weft.render(
+        WORKFLOW, "html", {"5.cfg": 8.5}, theme="light", marks={"5": "changed", ("5", "cfg"): ("added", "x")}
+    )
+    assert b">8.5</text>" in drawn and b"<title>txt2img.json</title>" in drawn and b"is-changed" in drawn
+    assert weft.render(WORKFLOW, "png", scale=0.2).startswith(b"\x89PNG")
+    prompt = weft.render(json.dumps(PICTURES), as_prompt=True)
+    assert prompt == weft.render(PICTURES) and b"EmptyImage" in prompt
+    for bad, said in (
+        ({"to": "gif"}, "to='gif'"),
+        ({"theme": "lite"}, "light"),
+        ({"marks": {"5": "chnged"}}, "'changed'"),
+    ):
+        with pytest.raises(weft.WeftError, match=said):
+            weft.render(WORKFLOW, **bad)
 
 
 # The page and the flowchart
