@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weft.engine.errors import UsageError, did_you_mean
+from weft.engine.mcp.commands import EPILOG as MCP_EPILOG
+from weft.engine.mcp.commands import mcp
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.beginning import EPILOG as NEW_EPILOG
 from weft.engine.terminal.beginning import new
@@ -454,6 +456,7 @@ def _require_device(settings: Settings) -> None:
 
 app.command("new", epilog=NEW_EPILOG)(new)
 app.command("lint", epilog=LINT_EPILOG)(lint)
+app.command("mcp", epilog=MCP_EPILOG)(mcp)
 app.command("sweep", epilog=SWEEP_EPILOG)(sweep_command(_require_device))
 app.command("stubs", epilog=STUBS_EPILOG)(stubs_command)
 app.command("render", epilog=RENDER_EPILOG)(render_command(_require_device))

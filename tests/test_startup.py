@@ -113,6 +113,13 @@ def test_a_new_workflow_is_written_without_torch(folder: Path) -> None:
     assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)
 
 
+def test_the_server_of_tools_loads_no_torch(folder: Path) -> None:
+    code = (
+        "import os\nos.close(0)\nos.open(os.devnull, os.O_RDONLY)\nfrom weft.cli import main\nassert main(['mcp']) == 0"
+    )
+    assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)
+
+
 def test_a_checkup_loads_nothing_heavy(folder: Path) -> None:
     code = "from weft.cli import main\nassert main(['doctor']) == 1  # the checkpoint is empty"
     assert HEAVY.isdisjoint(loaded(code, folder))
