@@ -222,7 +222,20 @@ def test_long_texts_are_shown_where_they_differ(run: Run) -> None:
     texts = ["a red apple on a table " * 4 + end for end in ("at night", "by day")]
     code, lines = run(*(save(f"{text[-3:]}.json", drawing(CLIPTextEncode_text=text)) for text in texts))
     assert code == 1
-    assert lines[3] == "    text: '... a red apple on a table at night' -> '... a red apple on a table by day'"
+    old, new = '"... a red apple on a table at night"', '"... a red apple on a table by day"'
+    assert lines[3] == f"    text: {old} -> {new}"
+    texts = ["a red apple on a table " * 3 + end for end in ("at night", "by day")]
+    code, lines = run(*(save(f"{text[-3:]}.json", drawing(CLIPTextEncode_text=text)) for text in texts))
+    assert lines[3:5] == [f'-   text: "{texts[0]}"', f'+   text: "{texts[1]}"']
+
+
+def test_classes_that_are_not_known_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    for name, value in (("a.json", 1), ("b.json", 2)):
+        save(name, {"1": {"class_type": "Mystery", "inputs": {"it": value}}})
+    assert main(["diff", "a.json", "b.json"]) == 1
+    assert "classes that are not known here is compared: 'Mystery'" in capsys.readouterr().err
+    assert main(["diff", "a.json", "a.json"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("mode", "kind"), [(2, "muted"), (4, "bypassed")])

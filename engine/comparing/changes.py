@@ -93,7 +93,7 @@ _AROUND, _MIDDLE = 24, 60
 
 
 def excerpts(was: str, is_: str) -> tuple[str, str]:
-    """Two texts where they begin to differ: `'... a red apple on ...'`, `'... a red pear on ...'`."""
+    """Two texts where they begin to differ: `... a red apple on ...`, `... a red pear on ...`."""
     start = _shared(was, is_)
     end = _shared(was[start:][::-1], is_[start:][::-1])
 
@@ -101,7 +101,7 @@ def excerpts(was: str, is_: str) -> tuple[str, str]:
         first, last = max(start - _AROUND, 0), min(len(text) - end, start + _MIDDLE) + _AROUND
         return ("..." if first else "") + text[first:last] + ("..." if last < len(text) else "")
 
-    return repr(cut(was)), repr(cut(is_))
+    return cut(was), cut(is_)
 
 
 def _shared(one: str, other: str) -> int:

@@ -11,6 +11,7 @@ from weft.engine.comparing.graphs import ADDED, REMOVED, GraphDifference
 from weft.engine.comparing.reading import ComparedNode
 from weft.engine.comparing.workflows import KINDS, DiffSide, WorkflowDiff
 from weft.engine.errors import one_line
+from weft.engine.schema.registry import Registry
 from weft.engine.terminal.streams import Line
 
 _SHORT = 48
@@ -39,6 +40,12 @@ def of_node(found: WorkflowDiff, first: GraphDifference, group: Sequence[GraphDi
     yield [(f"{sign} {_node(found, first)}", _STYLES[sign]), *_said(first)]
     for each in group:
         yield from _about(found, each)
+
+
+def unknown(found: WorkflowDiff, registry: Registry) -> list[str]:
+    """The classes of nodes that differ and are not known here: what was saved of them is compared."""
+    nodes = (found.node(first) for first, _ in found.by_node())
+    return sorted({node.class_type for node in nodes if node.class_type not in registry})
 
 
 def summary(found: WorkflowDiff) -> str:
@@ -83,8 +90,8 @@ def _about(found: WorkflowDiff, each: GraphDifference) -> Iterator[Line]:
     name = one_line(each.change.input)
     before, now = found.values(each)
     was, is_ = _shown(before, found.before), _shown(now, found.now)
-    if isinstance(before, str) and isinstance(now, str) and max(len(was), len(is_)) > _SHORT:
-        was, is_ = excerpts(before, now)
+    if isinstance(before, str) and isinstance(now, str) and max(len(was), len(is_)) > _LONG:
+        was, is_ = map(_value, excerpts(before, now))
     was, is_ = one_line(was), one_line(is_)
     if before is not None and now is not None and max(len(was), len(is_)) <= _SHORT:
         yield [f"    {name}: ", (was, "red"), " -> ", (is_, "green")]

@@ -138,12 +138,19 @@ class Differ:
 
     def looks(self, found: WorkflowDiff) -> list[LayoutDifference]:
         """What looks otherwise, if that is asked for."""
+        if not self.layout:
+            return []
         from weft.engine.comparing.layouts import layout_differences
 
-        return list(layout_differences(found, self.registry)) if self.layout else []
+        return list(layout_differences(found, self.registry))
 
     def tell(self, answer: Answer, found: WorkflowDiff) -> tuple[dict[str, Any], int]:
         """Say what differs between two, unless as JSON: the record that then says it, and the exit code."""
+        from weft.engine.terminal.differences import unknown
+
+        if classes := unknown(found, self.registry):
+            named = ", ".join(map(repr, classes))
+            answer.notice(f"what was saved of nodes of classes that are not known here is compared: {named}")
         looks = self.looks(found)
         if not answer.as_json and (found.differs or not looks):
             _write(answer, found)

@@ -159,7 +159,7 @@ def _reason(change: Change, old: NodeRecord, new: NodeRecord, schema: NodeSchema
         if MODEL_FILE.search(was) or MODEL_FILE.search(is_):
             return Reason("model", change.text)
         if " " in was + is_:
-            return Reason("text", f"input {name!r}: {' -> '.join(excerpts(was, is_))}")
+            return Reason("text", f"input {name!r}: {' -> '.join(map(repr, excerpts(was, is_)))}")
     return Reason("input", change.text)
 
 

@@ -397,4 +397,4 @@ def test_damaged_pixels_and_animations_are_not_measured(explain: Explain, capsys
     ],
 )
 def test_long_texts_are_shown_where_they_differ(was: str, is_: str, told: str) -> None:
-    assert " -> ".join(excerpts(was, is_)) == told
+    assert " -> ".join(map(repr, excerpts(was, is_))) == told
