@@ -94,7 +94,7 @@ def test_a_run(open_checkpoint: Callable[..., Any], of_network: bool) -> None:
     prompt = loaded.clip.encode("a cat")
 
     def sampled(model: Any) -> tuple[Tensor, int]:
-        given = {"seed": 1, "steps": 8, "cfg": 2.0, "sampler": "euler", "scheduler": "normal"}
+        given = {"seed": 1, "steps": 5, "cfg": 2.0, "sampler": "euler", "scheduler": "normal"}
         with counting() as tally:
             found = ksample(
                 model, {"samples": torch.zeros(1, 4, 8, 8)}, positive=prompt, negative=loaded.clip.encode(""), **given
