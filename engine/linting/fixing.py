@@ -41,18 +41,27 @@ def mended(file: SourceFile, read: Read, look: Look, *, ui: bool = False) -> Men
     fixed: list[LintFinding] = []
     seen = {file.text}
     while file.text and len(fixed) < _MOST:
-        for finding in (each for each in findings if each.edits):
-            text = edited(file, prompt, finding.edits, read, ui=ui)
+        for mending in _mendings(findings):
+            edits = {key: value for finding in mending for key, value in finding.edits.items()}
+            text = edited(file, prompt, edits, read, ui=ui)
             if text is not None and text not in seen:
                 break
         else:
             break
         seen.add(text)
-        fixed.append(finding)
+        fixed += mending
         file = _opened(text, file.name, ui)
         prompt = read(file)
         findings = look(prompt)
     return Mended(file.text, prompt, fixed, findings)
+
+
+def _mendings(findings: Sequence[LintFinding]) -> Iterator[Sequence[LintFinding]]:
+    """What is mended at once: a finding alone, else all of a rule, which may be one place of a subgraph used twice."""
+    with_edits = [each for each in findings if each.edits]
+    yield from ([each] for each in with_edits)
+    rules = {each.rule.code: [one for one in with_edits if one.rule is each.rule] for each in with_edits}
+    yield from (several for several in rules.values() if len(several) > 1)
 
 
 def edited(file: SourceFile, prompt: Prompt, edits: Edits, read: Read, *, ui: bool = False) -> str | None:

@@ -258,19 +258,76 @@ def test_what_is_not_sure_is_not_mended() -> None:
 
 
 def test_a_value_that_two_nodes_share_is_not_mended_for_one() -> None:
-    """One subgraph used twice: what is right in one of its uses may be wrong in the other."""
+    """A PrimitiveNode that is a start, and the seed of another node: what is right for the one changes the other."""
     drawn = weft.convert(two_stages({}, {"start_at_step": 10}), to="ui")
     samplers = [each for each in drawn["nodes"] if each["type"] == "KSamplerAdvanced"]
-    number = samplers[1]["widgets_values"].index(10)
     drawn["nodes"].append({"id": 50, "type": "PrimitiveNode", "pos": [0, 0], "size": [9, 9],
         "outputs": [{"name": "INT", "type": "INT", "links": [900, 901]}], "widgets_values": [10, "fixed"]})  # fmt: skip
-    for sampler, name, link in ((samplers[1], "start_at_step", 900), (samplers[0], "steps", 901)):
+    for sampler, name, link in ((samplers[1], "start_at_step", 900), (samplers[0], "noise_seed", 901)):
         place = len(sampler["inputs"])
         sampler["inputs"].append({"name": name, "type": "INT", "link": link, "widget": {"name": name}})
         drawn["links"].append([link, 50, 0, sampler["id"], place, "INT"])
-    assert number
-    _, _, fixed, _ = mend(drawn)
-    assert fixed == []
+    assert mend(drawn)[2:] == ([], ["S101"])
+
+
+def in_subgraphs(first: list[Document], then: list[Document]) -> Document:
+    """A save in which subgraphs hold both stages, one for each pair of changes; the last one is used twice."""
+    drawn = weft.convert(two_stages(), to="ui")
+    samplers = [each for each in drawn["nodes"] if each["type"] == "KSamplerAdvanced"]
+    others = [each for each in drawn["nodes"] if each not in samplers]
+    names = ["model", "positive", "negative", "latent_image"]
+    graphs = []
+    for number, changes in enumerate(zip(first, then, strict=True)):
+        nodes, links = [], []
+        for sampler, given in zip(deepcopy(samplers), changes, strict=True):
+            place = {"start_at_step": 7, "end_at_step": 8, "return_with_leftover_noise": 9}
+            for name, value in given.items():
+                sampler["widgets_values"][place[name]] = value
+            for slot, port in enumerate(each for each in sampler["inputs"] if each["name"] in names):
+                inner = port["name"] == "latent_image" and sampler["id"] == 6
+                port["link"] = len(links) + 1
+                origin = {"origin_id": 5, "origin_slot": 0} if inner else {"origin_id": -10, "origin_slot": slot}
+                links.append({"id": port["link"], **origin, "target_id": sampler["id"], "target_slot": slot})
+            nodes.append(sampler)
+        links.append({"id": 50, "origin_id": 6, "origin_slot": 0, "target_id": -20, "target_slot": 0})
+        panels = [
+            {
+                "name": name,
+                "type": "*",
+                "linkIds": [each["id"] for each in links if (each["origin_id"], each["origin_slot"]) == (-10, slot)],
+            }
+            for slot, name in enumerate(names)
+        ]
+        result = [{"name": "latent", "type": "LATENT", "linkIds": [50]}]
+        graphs.append(
+            {
+                "id": f"half {number}",
+                "name": "half",
+                "nodes": nodes,
+                "links": links,
+                "inputs": panels,
+                "outputs": result,
+            }
+        )
+    made = [*others]
+    links = [each for each in drawn["links"] if each[1] not in (5, 6) and each[3] not in (5, 6)]
+    for number, graph in enumerate([*graphs, graphs[-1]]):
+        instance = 60 + number
+        sources = [(1, 0), (2, 0), (3, 0), (4, 0)]
+        wired = [[500 + 10 * number + slot, *source, instance, slot, "*"] for slot, source in enumerate(sources)]
+        links += [*wired, [600 + number, instance, 0, 70 + number, 0, "LATENT"]]
+        inputs = [{"name": name, "type": "*", "link": link[0]} for name, link in zip(names, wired, strict=True)]
+        outputs = [{"name": "latent", "type": "LATENT", "links": [600 + number]}]
+        made.append({"id": instance, "type": graph["id"], "inputs": inputs, "outputs": outputs, "widgets_values": []})
+        taken = {"inputs": [{"name": "samples", "type": "LATENT", "link": 600 + number}]}
+        made.append({"id": 70 + number, "type": "SaveLatent", **taken, "widgets_values": ["x"]})
+    return {**drawn, "nodes": made, "links": links, "definitions": {"subgraphs": graphs}}
+
+
+def test_what_is_in_a_subgraph_is_mended_there_for_all_of_its_uses() -> None:
+    _, text, fixed, left = mend(in_subgraphs([{}, EARLY], [{"start_at_step": 12}, {}]))
+    assert (fixed, left) == (["S101", "N101", "N101"], [])
+    assert json.loads(text) == in_subgraphs([{}, {}], [{}, {}])
 
 
 def test_what_is_mended_draws_what_was_meant(random_models: Path, tmp_path: Path) -> None:
