@@ -21,7 +21,7 @@ from ..conftest import shared_folder
 from .reference import flat
 
 FOLDER = shared_folder() / "parity_families"
-FAMILIES = ("flux", "wan")
+FAMILIES = ("flux", "wan", "qwen", "zimg")
 """Of which families the goldens are held: the beginnings of their categories."""
 NOT_YET = {
     "flux_text_single_clip": "the text encoders of Stable Diffusion 3",

@@ -13,8 +13,10 @@ from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.flux import Flux
 from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
+from weft.nodes.diffusion.families.qwen import QwenImage
 from weft.nodes.diffusion.families.sd import StableDiffusion
 from weft.nodes.diffusion.families.wan import Wan
+from weft.nodes.diffusion.families.zimage import ZImage
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +40,7 @@ __all__ = [
     "small_file",
 ]
 
-FAMILIES: tuple[Family, ...] = (Flux(), Wan(), StableDiffusion())
+FAMILIES: tuple[Family, ...] = (Flux(), Wan(), QwenImage(), ZImage(), StableDiffusion())
 
 
 def release_meant(name: str, families: Sequence[Family] = FAMILIES) -> str:

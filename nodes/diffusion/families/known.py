@@ -43,6 +43,9 @@ WAN = "Wan"
 WAN_LORA = "Wan or Cosmos"
 WAN_VAE = "the VAE of Wan or Qwen-Image"
 UMT5 = "a UMT5 text encoder (for Wan)"
+QWEN = "Qwen-Image"
+ZIMAGE = "Z-Image or Lumina Image 2"
+LANGUAGE = "a language model as text encoder (Qwen, Llama, ..., for Qwen-Image, Z-Image, HiDream, ...)"
 T5 = "a T5 text encoder (for FLUX, Stable Diffusion 3, ...)"
 # Networks that are none of Stable Diffusion 1.x to XL, the particular before the general.
 OTHER_FAMILIES = (
@@ -54,12 +57,12 @@ OTHER_FAMILIES = (
     _known("FLUX.2", "double_stream_modulation_img."),
     _known(FLUX, "double_blocks.", "single_transformer_blocks."),
     _known("Stable Diffusion 3", "joint_blocks.", "transformer_blocks.0.attn.add_q_proj pos_embed.proj."),
-    _known("Qwen-Image", "txt_norm. transformer_blocks.", "transformer_blocks.0.img_mod."),
+    _known(QWEN, "txt_norm. transformer_blocks.", "transformer_blocks.0.img_mod."),
     _known("AuraFlow", "double_layers.", "cond_seq_linear.", "joint_transformer_blocks. single_transformer_blocks."),
     _known("Stable Cascade", "clip_txt_mapper.", "clip_txt_pooled_mapper.", "effnet_mapper."),
     _known("Hunyuan-DiT", "mlp_t5.", "text_embedding_padding"),
     _known("OmniGen2", "time_caption_embed.", "ref_image_refiner."),
-    _known("Z-Image or Lumina Image 2", "cap_embedder. layers.0.attention.", "noise_refiner."),
+    _known(ZIMAGE, "cap_embedder. layers.0.attention.", "noise_refiner."),
     _known("PixArt", "y_embedder.y_embedding", "adaln_single. pos_embed.proj.", "csize_embedder."),
     _known("Sana", "caption_norm. transformer_blocks."),
     _known("LTX-Video", "adaln_single. transformer_blocks.", "patchify_proj. transformer_blocks."),
@@ -80,8 +83,8 @@ _OTHER_NAMES = (
     ("Chroma", r"chroma"),
     ("Stable Diffusion 3", r"sd_?3|stable[-_. ]?diffusion[-_. ]?3"),
     (WAN, r"(?<![a-z])wan(?![a-z])|wan_?2|umt5"),
-    ("Qwen-Image", r"qwen"),
-    ("Z-Image or Lumina Image 2", r"z[-_]?image|lumina|gemma"),
+    (QWEN, r"qwen"),
+    (ZIMAGE, r"z[-_]?image|lumina|gemma"),
     ("Hunyuan", r"hunyuan|byt5"),
     ("LTX-Video", r"ltx"),
     ("HiDream", r"hidream"),
@@ -109,7 +112,7 @@ _OTHER_TEXT = (
     _known(T5, "encoder.block.0.layer.0.SelfAttention."),
     _known("a Gemma text encoder (for Lumina Image 2, ...)", "model.layers.0.pre_feedforward_layernorm."),
     _known(
-        "a language model as text encoder (Qwen, Llama, ..., for Qwen-Image, Z-Image, HiDream, ...)",
+        LANGUAGE,
         "layers.0.self_attn.q_proj. embed_tokens.",
     ),
 )
@@ -129,9 +132,9 @@ _OTHER_LAYERS = (
     _known("HiDream", "double.stream.blocks."),
     _known(FLUX_LORA, "double.blocks.", "single.transformer.blocks.", "single.blocks."),
     _known("Stable Diffusion 3", "joint.blocks.", "ff.context."),
-    _known("Qwen-Image", "img.mlp.", "img.mod.", "attn.add.k.proj."),
+    _known(QWEN, "img.mlp.", "img.mod.", "attn.add.k.proj."),
     _known("AuraFlow", "double.layers."),
-    _known("Z-Image or Lumina Image 2", "noise.refiner.", "context.refiner.", "layers.0.attention."),
+    _known(ZIMAGE, "noise.refiner.", "context.refiner.", "layers.0.attention."),
     _known(WAN_LORA, "blocks.0.cross.attn.", "blocks.0.self.attn."),
     _known("another family (LTX-Video, PixArt, ...)", "transformer.blocks.0.attn1."),
 )

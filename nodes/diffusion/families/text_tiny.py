@@ -51,3 +51,22 @@ def t5(width: int, *, umt5: bool = False) -> dict[str, Tensor]:
         if umt5 or not block:
             shapes[f"{attention}.SelfAttention.relative_attention_bias.weight"] = (_BUCKETS, _HEADS)
     return {**random_weights(shapes), TOKENIZER: small_tokenizer()}
+
+
+def qwen(width: int, *, normed: bool = False) -> dict[str, Tensor]:
+    """A Qwen in a file of its own, of its whole vocabulary. normed: Qwen3."""
+    from weft.nodes.diffusion.text.qwen import HEAD
+
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (151_936, width), "model.norm.weight": (width,)}
+    for index in range(_LAYERS):
+        layer, attention = f"model.layers.{index}", f"model.layers.{index}.self_attn"
+        shapes |= {f"{attention}.{name}_proj.weight": (HEAD, width) for name in "qkv"}
+        shapes |= {f"{attention}.o_proj.weight": (width, HEAD)}
+        shapes |= {f"{layer}.mlp.{name}_proj.weight": (2 * width, width) for name in ("gate", "up")}
+        shapes |= {f"{layer}.mlp.down_proj.weight": (width, 2 * width)}
+        shapes |= {f"{layer}.{name}.weight": (width,) for name in ("input_layernorm", "post_attention_layernorm")}
+        if normed:
+            shapes |= {f"{attention}.{name}_norm.weight": (HEAD,) for name in "qk"}
+        else:
+            shapes |= {f"{attention}.{name}_proj.bias": (HEAD,) for name in "qkv"}
+    return random_weights(shapes)

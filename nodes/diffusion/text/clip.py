@@ -298,7 +298,7 @@ def read_groups(
         for piece in split_mentions(segment, embeddings):
             if isinstance(piece, Mention) and piece.file is None and embeddings is not None:
                 embeddings.missing(piece.name, warn)
-            tokens = _vectors(piece, encoder, warn) if isinstance(piece, Mention) else encode(piece)
+            tokens = vectors(piece, encoder, warn) if isinstance(piece, Mention) else encode(piece)
             groups.append([(token, weight) for token in tokens])
     return groups
 
@@ -406,7 +406,7 @@ def _embed(table: nn.Embedding, chunks: list[Chunk]) -> Tensor:
     return embedded
 
 
-def _vectors(mention: Mention, encoder: Embeds, warn: Warn) -> list[Tensor]:
+def vectors(mention: Mention, encoder: Embeds, warn: Warn) -> list[Tensor]:
     """The vectors of an embedding; none where there is no such file.
 
     Those of another width count as tokens here, and are left out when they would be encoded: left-over SD1.x embeddings

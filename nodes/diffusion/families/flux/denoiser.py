@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.transformer import TransformerDenoiser
 
@@ -41,22 +42,18 @@ class FluxDenoiser(TransformerDenoiser):
 
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """See TransformerDenoiser."""
-        count, channels, height, width = x.shape
-        h, w = height // self.patch, width // self.patch
-        patches = x.reshape(count, channels, h, self.patch, w, self.patch).permute(0, 2, 4, 1, 3, 5)
+        height, width = x.shape[-2:]
         output = self.network(
-            patches.reshape(count, h * w, -1),
+            packed(x),
             encoder_hidden_states=context,
             pooled_projections=added["pooled"],
             timestep=timestep,
-            img_ids=_places(h, w, x.device, self.dtype),
+            img_ids=_places(height // self.patch, width // self.patch, x.device, self.dtype),
             txt_ids=torch.zeros(context.shape[1], 3, device=x.device, dtype=self.dtype),
             guidance=added.get("guidance"),
             return_dict=False,
         )[0]
-        of_patches = output.reshape(count, h, w, -1, self.patch, self.patch).permute(0, 3, 1, 4, 2, 5)
-        made: Tensor = of_patches.reshape(count, -1, height, width)
-        return made
+        return unpacked(output, height, width)
 
 
 def _places(h: int, w: int, device: torch.device, dtype: torch.dtype) -> Tensor:

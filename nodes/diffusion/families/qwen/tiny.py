@@ -1,0 +1,50 @@
+"""Small files of Qwen-Image with random weights: structure is all that they have of the real ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor
+
+from weft.nodes.diffusion.families.qwen.kind import AXES, HEAD, QwenImageKind
+from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
+from weft.nodes.diffusion.families.text_tiny import qwen
+from weft.nodes.diffusion.families.wan.tiny import vae
+
+_TEXT_WIDTH = 8
+
+
+def sizes() -> dict[str, Any]:
+    """Keyword arguments of a small QwenImageTransformer2DModel."""
+    return {
+        "in_channels": 64,
+        "num_layers": 1,
+        "attention_head_dim": HEAD,
+        "num_attention_heads": 1,
+        "joint_attention_dim": _TEXT_WIDTH,
+        "axes_dims_rope": AXES,
+    }
+
+
+def small_file(kind: str) -> dict[str, Tensor] | None:
+    """See Family."""
+    part = QwenImageKind(sizes()).model_part()
+    match kind:
+        case "diffusion_models":
+            return random_weights(shapes_of(part, ""))
+        case "checkpoints":
+            return random_weights(shapes_of(part))
+        case "vae":
+            return vae("wan")
+        case "text_encoders":
+            return qwen(_TEXT_WIDTH)
+        case "loras":
+            layers = {
+                f"transformer.{key.removesuffix('.weight')}": shape
+                for key, shape in shapes_of(part, "").items()
+                if ".attn.to_" in key and key.endswith(".weight")
+            }
+            down = {f"{layer}.lora_A.weight": (4, shape[1]) for layer, shape in layers.items()}
+            up = {f"{layer}.lora_B.weight": (shape[0], 4) for layer, shape in layers.items()}
+            return random_weights({**down, **up}, seed=1)
+    return None

@@ -1,0 +1,164 @@
+"""Qwen2.5 and Qwen3 as text encoders: a prompt in a chat, a row of states for each of its tokens.
+
+The rules are those measured on ComfyUI (parity_families/facts.md section 6), held by the goldens qwen_text_* and
+zimg_text_*. Parentheses are read as they stand: there are no weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
+from weft.nodes.diffusion.text.clip import Chunk, Token, vectors
+from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, split_mentions
+from weft.nodes.diffusion.text.qwen_tokenizer import NEWLINE, START, USER, encode
+from weft.nodes.diffusion.weights.landings import Landing, Shapes
+from weft.nodes.diffusion.weights.networks import Part, build
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.weightfile import Exported
+
+HEAD = 128
+THETA = 1_000_000.0
+OPENING = "<|im_start|>"
+IGNORED: Mapping[str, str] = {
+    r"visual\..*": "what sees pictures, which text does not need",
+    r"lm_head\.weight": "what writes text",
+}
+
+
+@dataclass(frozen=True)
+class QwenUse:
+    """How a family uses a Qwen.
+
+    template: what a prompt stands in, unless it begins such a chat itself. last: whether the last layer's states are
+    read, behind its norm, or those that the last layer is given. without_system: whether what stands before the user's
+    words is left out.
+    """
+
+    template: str
+    last: bool
+    without_system: bool
+
+
+@dataclass(frozen=True)
+class QwenTextEncoder:
+    """See PromptEncoder: transformers' Qwen2Model or Qwen3Model."""
+
+    name: str
+    network: PatchedNetwork
+    use: QwenUse
+
+    @property
+    def width(self) -> int:
+        """Channels of its states."""
+        table: nn.Embedding = _of(self.network.base).embed_tokens
+        return table.embedding_dim
+
+    def read(self, text: str, embeddings: EmbeddingLookup | None, warn: Warn = python_warning) -> list[Chunk]:
+        """See PromptEncoder: one chunk of all tokens, the chat around them among them."""
+        if not isinstance(text, str):
+            raise DiffusionError(f"a prompt must be text, got {type(text).__name__}")
+        chat = text if text.startswith(OPENING) else self.use.template.replace("{}", text)
+        tokens: Chunk = []
+        for piece in split_mentions(chat, embeddings):
+            if isinstance(piece, Mention) and piece.file is None and embeddings is not None:
+                embeddings.missing(piece.name, warn)
+            found = vectors(piece, self, warn) if isinstance(piece, Mention) else encode(piece)
+            tokens += [(token, 1.0) for token in found if isinstance(token, int) or len(token) == self.width]
+        return [tokens]
+
+    def filler(self) -> None:
+        """See PromptEncoder: its rows are its own."""
+
+    @torch.inference_mode()
+    def encode(self, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, None]:
+        """See PromptEncoder."""
+        tokens = [token for each in chunks for token in each]
+        module = _of(self.network.module())
+        table = module.embed_tokens.weight
+        ids = [token if isinstance(token, int) else 0 for token, _ in tokens]
+        embedded = module.embed_tokens(torch.tensor([ids], device=table.device))
+        for place, (token, _) in enumerate(tokens):
+            if not isinstance(token, int):
+                embedded[0, place] = token.to(embedded)
+        output = module(inputs_embeds=embedded, output_hidden_states=not self.use.last, use_cache=False)
+        states = output.last_hidden_state if self.use.last else output.hidden_states[-2]
+        return states[:, self._beginning(tokens) :].float().cpu().clone(), None
+
+    def exported(self) -> Exported:
+        """See PromptEncoder."""
+        raise DiffusionError(f"the text encoder {self.name!r} cannot be written as a file of its own")
+
+    def _beginning(self, tokens: list[Token]) -> int:
+        """The first token that is kept: the one after the user's mark, if what stands before is left out."""
+        if not self.use.without_system:
+            return 0
+        ids = [token if isinstance(token, int) else -1 for token, _ in tokens]
+        openings = [place for place, id_ in enumerate(ids) if id_ == START]
+        if len(openings) < 2:
+            return 0
+        second = openings[1]
+        return second + 3 if ids[second + 1 : second + 3] == [USER, NEWLINE] else second
+
+
+def _of(module: nn.Module) -> Any:
+    return module
+
+
+def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
+    """A Qwen with the sizes of a file of its own.
+
+    Raises:
+        CheckpointError: a size that it cannot have.
+    """
+    found = Shapes(shapes, "model.")
+    vocabulary, width = found.of("embed_tokens.weight", 2)
+    query, _ = found.of("layers.0.self_attn.q_proj.weight", 2)
+    key, _ = found.of("layers.0.self_attn.k_proj.weight", 2)
+    if query % HEAD or key % HEAD:
+        raise CheckpointError(f"the attention of {name} is {query} and {key} wide: expected multiples of {HEAD}")
+    config = {
+        "vocab_size": vocabulary,
+        "hidden_size": width,
+        "intermediate_size": found.of("layers.0.mlp.gate_proj.weight", 2)[0],
+        "num_hidden_layers": len(found.indices(r"layers\.(\d+)\.")),
+        "num_attention_heads": query // HEAD,
+        "num_key_value_heads": key // HEAD,
+        "head_dim": HEAD,
+        "max_position_embeddings": 128_000,
+        "rms_norm_eps": 1e-6,
+        "rope_parameters": {"rope_type": "default", "rope_theta": THETA},
+    }
+    normed = "layers.0.self_attn.q_norm.weight" in found
+    module = build(name, _qwen3 if normed else _qwen2, config)
+    return Part(name, "model.", module, {key: (Landing(key),) for key, _ in module.named_parameters()})
+
+
+def _qwen2(config: Mapping[str, Any]) -> nn.Module:
+    from transformers import Qwen2Config, Qwen2Model
+
+    return _turning(Qwen2Model(_headed(Qwen2Config(**config), config)))
+
+
+def _qwen3(config: Mapping[str, Any]) -> nn.Module:
+    from transformers import Qwen3Config, Qwen3Model
+
+    return _turning(Qwen3Model(Qwen3Config(**config)))
+
+
+def _headed(made: Any, config: Mapping[str, Any]) -> Any:
+    made.head_dim = config["head_dim"]
+    return made
+
+
+def _turning(module: Any) -> nn.Module:
+    """With its angles of positions, which no file has, computed."""
+    with torch.device("cpu"):
+        module.rotary_emb = type(module.rotary_emb)(module.config)
+    found: nn.Module = module
+    return found
