@@ -15,12 +15,15 @@ from functools import cached_property
 from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from weft.engine.errors import DefinitionError
 from weft.engine.schema.frontend import Frontend
 from weft.engine.schema.node import NodeSchema, RunnableNode
 from weft.engine.settings import Setting, Settings
+
+if TYPE_CHECKING:
+    from weft.engine.templating import Template
 
 PACKS, NODES = "weft.packs", "weft.nodes"
 """The entry-point groups of packs, and of mappings of nodes."""
@@ -228,6 +231,17 @@ class Packs:
             except Exception as error:  # a pack's own code: it may raise anything
                 message = error.message if isinstance(error, DefinitionError) else f"{type(error).__name__}: {error}"
                 raise DefinitionError(f"node pack {pack.name!r}: its gatherer: {message}") from error
+        return found
+
+    @property
+    def templates(self) -> Mapping[str, Template]:
+        """The workflows to begin with, by name; of one name the first pack's is meant. Raises DefinitionError."""
+        found: dict[str, Template] = {}
+        for pack in (pack for pack in self if pack.templates):
+            named = resolve(pack.templates)
+            if not isinstance(named, Mapping):
+                raise DefinitionError(f"node pack {pack.name!r}: templates: expected a mapping, got {named!r:.200}")
+            found = {**named, **found}
         return found
 
     @property

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from weft.engine.errors import DefinitionError, InvalidWorkflow, UsageError, did_you_mean
-from weft.engine.schema.packs import Packs, resolve
+from weft.engine.errors import InvalidWorkflow, UsageError, did_you_mean
+from weft.engine.schema.packs import Packs
 from weft.engine.templating import Chosen, Template
 from weft.engine.terminal import completing
 from weft.engine.terminal.answer import answering
@@ -69,7 +68,7 @@ def new(
     Files that it needs are the first that are there; what is not there is said, and --stand-ins runs it all the same.
     """
     with answering(context.obj, as_json=as_json) as answer:
-        templates = templates_of(Packs.installed())
+        templates = Packs.installed().templates
         if listed:
             if as_json:
                 answer.document({"templates": {each: found.title for each, found in templates.items()}})
@@ -98,18 +97,6 @@ def new(
         else:
             answer.out.line(str(file))
             answer.err.line("next: ", (command, "bold"))
-
-
-def templates_of(packs: Packs) -> dict[str, Template]:
-    """Those of all packs, by name; the first pack that has a name is meant."""
-    found: dict[str, Template] = {}
-    for pack in packs:
-        if pack.templates:
-            named = resolve(pack.templates)
-            if not isinstance(named, Mapping):
-                raise DefinitionError(f"node pack {pack.name!r}: templates: expected a mapping, got {named!r:.200}")
-            found = {**named, **found}
-    return found
 
 
 def _made(session: Session, template: Template, checkpoint: str | None, to: str) -> tuple[dict[str, Any], list[Issue]]:

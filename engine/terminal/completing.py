@@ -54,9 +54,8 @@ def classes(ctx: typer.Context, incomplete: str) -> Iterator[Completion]:
 def templates(ctx: typer.Context, incomplete: str) -> Iterator[Completion]:
     """Those of `weft new`."""
     from weft.engine.schema.packs import Packs
-    from weft.engine.terminal.beginning import templates_of
 
-    found = templates_of(Packs.installed())
+    found = Packs.installed().templates
     yield from ((name, template.title) for name, template in found.items() if name.startswith(incomplete))
 
 
