@@ -31,6 +31,16 @@ def mermaid(scene: Scene, *, marks: Marks | None = None) -> str:
     return "\n".join(["flowchart LR", *chart.lines(scene), *chart.styles()]) + "\n"
 
 
+def beyond(chart: str, scene: Scene) -> str:
+    """What keeps Mermaid from drawing the chart where nobody raised its limits; empty for nothing."""
+    links = sum(1 for _ in scene.all_links())
+    if links > MOST_LINKS:
+        return f"Mermaid draws up to {MOST_LINKS} links unless maxEdges says more, and these are {links:,}"
+    if len(chart) > MOST_CHARACTERS:
+        return f"Mermaid draws up to {MOST_CHARACTERS:,} characters unless maxTextSize says more: {len(chart):,} here"
+    return ""
+
+
 class _Chart:
     def __init__(self, marks: Marks) -> None:
         self.marking = Marking(marks)
@@ -44,7 +54,7 @@ class _Chart:
         yield from self.scene(scene, _INDENT)
         for inset in scene.insets:
             self.frames += 1
-            yield f'{_INDENT}subgraph inside{self.frames}["{_escaped(on_one_line(inset.title))}"]'
+            yield f'{_INDENT}subgraph inside{self.frames}["{_escaped(_cut(inset.title))}"]'
             yield from self.scene(inset, _INDENT * 2)
             yield f"{_INDENT}end"
 
@@ -56,7 +66,7 @@ class _Chart:
 
         def group(at: int, inner: str) -> Iterator[str]:
             self.frames += 1
-            yield f'{inner}subgraph group{self.frames}["{_escaped(on_one_line(scene.groups[at].title) or "Group")}"]'
+            yield f'{inner}subgraph group{self.frames}["{_escaped(_cut(scene.groups[at].title) or "Group")}"]'
             yield from content(at, inner + _INDENT)
             yield f"{inner}end"
 
@@ -80,7 +90,7 @@ class _Chart:
                 self.classes.setdefault(style, []).append(name)
         label = "<br/>".join(_escaped(line) for line in _label(node))
         if node.form is Form.REROUTE:
-            return f'{name}(("{_escaped(on_one_line(node.title))}"))'
+            return f'{name}(("{_escaped(_cut(node.title))}"))'
         if node.form is Form.NOTE:
             self.classes.setdefault("note", []).append(name)
         left, right = ("[[", "]]") if node.inset else ("([", "])") if node.form is Form.PANEL else ("[", "]")
@@ -99,7 +109,7 @@ class _Chart:
         slot = scene.nodes[link.target].inputs[link.input].shown
         said = link.io_type if slot.lower() in (link.io_type.lower(), "") else f"{slot}: {link.io_type}"
         arrow = "-.->" if link.implicit else "-->"
-        return f'{self.names[link.source]} {arrow}|"{_escaped(on_one_line(said))}"| {self.names[link.target]}'
+        return f'{self.names[link.source]} {arrow}|"{_escaped(_cut(said))}"| {self.names[link.target]}'
 
     def styles(self) -> Iterator[str]:
         for color, numbers in self.colors.items():
@@ -155,17 +165,22 @@ def _label(node: DrawnNode) -> Iterator[str]:
     if node.form is Form.PANEL:
         yield on_one_line(node.title)
         return
-    yield f"{on_one_line(node.title)} #{node.id}"
+    yield f"{_cut(node.title)} #{node.id}"
     if node.class_type and node.class_type != node.title and node.form is Form.BOX:
-        yield node.class_type
+        yield _cut(node.class_type)
     longest = _LONGEST_NOTE if node.form is Form.NOTE else _LONGEST_VALUE
     for widget in node.widgets[:_MOST_VALUES]:
-        value = on_one_line(widget.value)
-        value = value if len(value) <= longest else value[: longest - 1] + ELLIPSIS
+        value = _cut(widget.value, longest)
         if value and not widget.linked:
-            yield f"{widget.shown}: {value}" if widget.name and node.form is not Form.NOTE else value
+            yield f"{_cut(widget.shown)}: {value}" if widget.name and node.form is not Form.NOTE else value
     if len(node.widgets) > _MOST_VALUES:
         yield f"and {len(node.widgets) - _MOST_VALUES} more"
+
+
+def _cut(words: str, longest: int = 80) -> str:
+    """Words on one line, no longer than that."""
+    words = on_one_line(words)
+    return words if len(words) <= longest else words[: longest - 1] + ELLIPSIS
 
 
 def _escaped(words: str) -> str:

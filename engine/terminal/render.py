@@ -136,6 +136,7 @@ def render_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
         with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
             from weft.engine.arguments import targets_of
             from weft.engine.drawing.formats import drawn
+            from weft.engine.drawing.mermaid import beyond
             from weft.engine.drawing.sources import as_saved, scene_of
             from weft.engine.formats.sources import load
             from weft.engine.session import Session
@@ -143,6 +144,9 @@ def render_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
             to = _format(file, to, as_json)
             if scale is not None and to != "png":
                 raise UsageError(f"--scale is about png, and this is {to}")
+            if auto and (light or to == "png"):
+                other = "--light" if light else "a png, which is one or the other"
+                raise UsageError(f"--auto leaves it to the reader; it does not go with {other}")
             if all_pictures and not run:
                 raise UsageError("--all-pictures needs --run")
             session = Session(
@@ -177,7 +181,10 @@ def render_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
             for note in notes:
                 answer.warn(str(note))
             theme = "auto" if auto else "light" if light else "dark"
-            _write(answer, file, drawn(scene, to, theme=theme, marks=marks, scale=scale))
+            content = drawn(scene, to, theme=theme, marks=marks, scale=scale)
+            if to == "md" and (why := beyond(content.decode(), scene)):
+                answer.warn(why)
+            _write(answer, file, content)
             if failure is not None:
                 raise failure
             if as_json:

@@ -74,6 +74,7 @@ def test_a_png_has_the_scale_that_is_asked_for(capsys: pytest.CaptureFixture[str
         (["--format", "gif"], "--format gif: expected svg, png, html, md"),
         (["--format", "svg", "--json"], "the drawing goes into a file"),
         (["-o", "a.svg", "--scale", "2"], "--scale is about png"),
+        (["-o", "a.png", "--auto"], "--auto leaves it to the reader"),
         (["-o", "a.svg", "--all-pictures"], "--all-pictures needs --run"),
         (["-o", "no/a.svg"], "cannot write no/a.svg: No such file or directory"),
         (["-o", "a.svg", "--set", "5.stepz=3"], "stepz"),
@@ -193,3 +194,11 @@ def test_a_flowchart_escapes_whatever_a_text_holds() -> None:
     assert len(labels) == 3 and text.count('"') == 6
     assert not set("".join(labels).replace("<br/>", "")) & set("<>&`{}[]|%\n")
     assert "n_" not in text and "na_1[" in text and "na_1_2[" in text
+
+
+def test_a_flowchart_that_mermaid_would_not_draw_gets_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    clip = {"1": {"class_type": "CLIPLoader", "inputs": {}}}
+    texts = {str(n): {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 0], "text": "x"}} for n in range(2, 503)}
+    Path("w.json").write_text(json.dumps(clip | texts))
+    assert main(["render", "w.json", "-o", "a.md"]) == 0
+    assert "maxEdges" in capsys.readouterr().err
