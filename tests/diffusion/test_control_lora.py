@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -112,6 +113,15 @@ def test_it_is_the_controlnet_of_the_weights_put_together(
     if patched:
         plain = residuals(tmp_path / "lora.safetensors", xl, xl.model.network)
         assert not torch.allclose(plain[-1], made[-1], atol=1e-4)
+
+
+def test_room_is_made_for_it(xl: Any, tensors: dict[str, Tensor], tmp_path: Path) -> None:
+    save_file(tensors, tmp_path / "lora.safetensors")
+    net, asked = load_controlnet(tmp_path / "lora.safetensors", **EVERYTHING), list[int]()
+    denoiser = xl.kind.denoiser(xl.model.network.module(), xl.model.sampling, xl.model.latent_format)
+    memory: Any = SimpleNamespace(make_room=asked.append)
+    made = net.kind.joined(net.network.module(), denoiser, memory)
+    assert asked == [sum(each.nbytes for each in made.parameters())]
 
 
 def test_a_model_of_another_family(

@@ -142,6 +142,18 @@ def test_the_least_recently_used_leave_first(device, memory):
     assert devices(two) == ["meta"]
 
 
+def test_room_for_what_is_made_on_the_device(device, memory):
+    one, two = device.net(30), device.net(30)
+    memory.bring(one)
+    memory.bring(two)
+    memory.make_room(20)
+    assert (devices(one), devices(two)) == (["meta"], ["meta"])
+    with memory.on_device(one):
+        memory.make_room(60)
+        assert (devices(one), devices(two)) == (["meta"], ["cpu"])
+    DeviceMemory(CPU, free=lambda device: pytest.fail("nobody needs to know")).make_room(60)
+
+
 def test_only_as_many_leave_as_needed(device, memory):
     nets = [device.net(20) for _ in range(5)]
     for net in nets:

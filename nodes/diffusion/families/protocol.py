@@ -272,10 +272,11 @@ class ControlKind(Protocol):
     def check_fit(self, module: nn.Module, denoiser: Denoiser) -> None:
         """Raise DiffusionError where it was made for models of another family or size."""
 
-    def joined(self, module: nn.Module, denoiser: Denoiser) -> nn.Module:
+    def joined(self, module: nn.Module, denoiser: Denoiser, memory: DeviceMemory | None = None) -> nn.Module:
         """The network that runs beside a denoiser which it fits: itself, or made of the denoiser's weights and its own.
 
-        Raises DiffusionError where they cannot be joined. No weight of either is changed.
+        memory: makes room for what is made. Raises DiffusionError where they cannot be joined. No weight of either is
+        changed.
         """
 
     def read(self, module: nn.Module, hint: Tensor) -> tuple[Tensor, ...]:

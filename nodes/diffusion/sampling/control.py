@@ -131,10 +131,10 @@ class ActiveControl:
         network = control.net.network
         control.net.kind.check_fit(network.base, run.denoiser)
         percent_to_sigma = run.denoiser.sampling.percent_to_sigma
-        module = network.module()
-        if network.memory is not None:
-            run.held.enter_context(network.memory.on_device(module))
-        module = control.net.kind.joined(module, run.denoiser)
+        module, memory = network.module(), network.memory
+        if memory is not None:
+            run.held.enter_context(memory.on_device(module))
+        module = control.net.kind.joined(module, run.denoiser, memory)
         start, end = percent_to_sigma(control.start_percent), percent_to_sigma(control.end_percent)
         return cls(control, module, start, end, run.denoiser.latent_format.pixels)
 

@@ -133,11 +133,18 @@ class DeviceMemory:
             for module in modules:
                 self._pinned.remove(module)
 
-    def _make_room(self, needed: int, coming: nn.Module) -> None:
+    def make_room(self, needed: int) -> None:
+        """Have so many bytes free for what is about to be made on the device. Does nothing on the CPU."""
+        if self.device.type == "cpu":
+            return
+        with self._lock, torch.inference_mode(False), torch.no_grad():
+            self._make_room(needed)
+
+    def _make_room(self, needed: int, *coming: nn.Module) -> None:
         """Send networks back to the CPU, the least recently used first, until there is room or none is left."""
         if not needed or self._free(self.device) >= needed + self._headroom:
             return
-        kept = {id(tensor) for module in (*self._pinned, coming) for tensor in _tensors(module)}
+        kept = {id(tensor) for module in (*self._pinned, *coming) for tensor in _tensors(module)}
         for module in sorted(self._used, key=self._used.__getitem__):
             leaving = [t for t in _tensors(module) if t.device == self.device and id(t) not in kept]
             for tensor in leaving:

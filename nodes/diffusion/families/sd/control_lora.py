@@ -24,6 +24,7 @@ from weft.nodes.diffusion.weights.networks import Part, build
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Denoiser, FileShapes
+    from weft.nodes.diffusion.weights.memory import DeviceMemory
 
 _WEIGHT, _UP, _DOWN = ".weight", ".up", ".down"
 
@@ -54,10 +55,12 @@ class SDControlLoraKind(SDControlKind):
         """See ControlKind."""
         self.check_traits(SimpleNamespace(**self.net), denoiser)
 
-    def joined(self, module: nn.Module, denoiser: Denoiser) -> nn.Module:
+    def joined(self, module: nn.Module, denoiser: Denoiser, memory: DeviceMemory | None = None) -> nn.Module:
         """See ControlKind. The ControlNet that its tensors and the weights of the UNet make."""
         assert isinstance(module, Tensors)
         whole = super().part().module
+        if memory is not None:
+            memory.make_room(sum(each.numel() for each in whole.parameters()) * denoiser.dtype.itemsize)
         unet = dict(denoiser.network.named_parameters())
         with torch.inference_mode(False), torch.no_grad():
             state = {

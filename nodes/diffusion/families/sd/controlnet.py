@@ -17,6 +17,7 @@ from weft.nodes.diffusion.weights.networks import Part, build
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Denoiser
+    from weft.nodes.diffusion.weights.memory import DeviceMemory
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class SDControlKind:
             raise DiffusionError(f"{wanted}; this is a model of another family")
         raise DiffusionError(f"{wanted}; this model has {_described(unet)}")
 
-    def joined(self, module: nn.Module, denoiser: Denoiser) -> nn.Module:
+    def joined(self, module: nn.Module, denoiser: Denoiser, memory: DeviceMemory | None = None) -> nn.Module:
         """See ControlKind."""
         return module
 
