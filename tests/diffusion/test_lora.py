@@ -16,7 +16,8 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import CheckpointError, PatchError
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
 from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
-from weft.nodes.diffusion.weights.lora_formats import ENDINGS, FORMATS, Inert, build_patch, split_key
+from weft.nodes.diffusion.weights.lora_formats import FORMATS, Inert, build_patch
+from weft.nodes.diffusion.weights.lora_names import ENDINGS, split_key
 
 CONV, LINEAR = torch.Size((6, 4, 3, 3)), torch.Size((6, 4))
 

@@ -13,8 +13,7 @@ from weft.nodes.diffusion.interop.base_model import ModelLike
 from weft.nodes.diffusion.interop.clip import ClipNames
 from weft.nodes.diffusion.interop.weights import MODEL_PREFIX, digest
 from weft.nodes.diffusion.weights.lora import Lora
-from weft.nodes.diffusion.weights.lora_formats import split_key
-from weft.nodes.diffusion.weights.lora_names import text_names
+from weft.nodes.diffusion.weights.lora_names import split_key, text_names
 
 
 def layers_of(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, PatchError
-from weft.nodes.diffusion.weights.lora_formats import OF_BIAS, SCALARS, Inert, build_patch, split_key
-from weft.nodes.diffusion.weights.lora_names import canonical, is_of_text, text_names
+from weft.nodes.diffusion.weights.lora_formats import OF_BIAS, SCALARS, Inert, build_patch
+from weft.nodes.diffusion.weights.lora_names import canonical, is_of_text, split_key, text_names
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip

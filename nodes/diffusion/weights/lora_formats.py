@@ -1,7 +1,7 @@
 """How LoRA files spell the change of a layer, and what weight each spelling makes.
 
-A layer's factors carry roles ("up", "down", ...); FORMATS says which roles make which format, ENDINGS which ending of
-a key means which role. Sources: Hu et al. 2021 (LoRA), Yeh et al. 2023 "Navigating Text-To-Image Customization"
+A layer's factors carry roles ("up", "down", ...), which the endings of keys tell (lora_names); FORMATS says which roles
+make which format. Sources: Hu et al. 2021 (LoRA), Yeh et al. 2023 "Navigating Text-To-Image Customization"
 (LyCORIS: LoCon, LoHa, LoKr, and the norms and full differences that its files also hold), Liu et al. 2024 (DoRA),
 Chavan et al. 2023 (GLoRA), Qiu et al. 2023 (OFT), Liu et al. 2024 (BOFT). Arithmetic, in float32, as measured on
 ComfyUI 0.3.64 (parity/facts.md section 11), held by the goldens lora_*, clip_lora_* and xl_lora. Its GLoRA, OFT and
@@ -10,7 +10,6 @@ BOFT differ from LyCORIS, whose files they are, in what their comments say.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -22,41 +21,10 @@ from weft.nodes.diffusion.errors import PatchError
 
 Factors = Mapping[str, Tensor]
 
-ENDINGS = {
-    ".lora_up.weight": "up",
-    ".lora_down.weight": "down",
-    ".lora_mid.weight": "mid",
-    # peft (see _PEFT), and diffusers in its several ages
-    ".lora_B": "up",
-    ".lora_A": "down",
-    ".lora.up.weight": "up",
-    ".lora.down.weight": "down",
-    "_lora.up.weight": "up",
-    "_lora.down.weight": "down",
-    ".lora_linear_layer.up.weight": "up",
-    ".lora_linear_layer.down.weight": "down",
-    ".lora_magnitude_vector": "magnitude",
-    **{f".{role}": role for role in ("alpha", "dora_scale", "diff", "diff_b", "w_norm", "b_norm")},
-    **{f".hada_{role}": f"hada_{role}" for role in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
-    **{f".lokr_{role}": f"lokr_{role}" for role in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")},
-    **{f".{role}.weight": role for role in ("a1", "a2", "b1", "b2")},
-    **{f".{role}": role for role in ("oft_blocks", "rescale")},
-}
-# peft may write the name of the adapter and `weight` behind its own names.
-_PEFT = re.compile(r"(\.lora_(?:A|B|magnitude_vector))(?:\.[^.]+)?(?:\.weight)?")
 # What a layer may have beside its format's factors. magnitude: peft's name for a dora_scale by row.
 SCALARS = ("alpha", "dora_scale", "magnitude")
 # What changes the bias of a layer, not its weight.
 OF_BIAS = frozenset({"diff_b", "b_norm"})
-
-
-def split_key(key: str) -> tuple[str, str] | None:
-    """The layer that a key of a file belongs to, and its role there; None for an ending that no format has."""
-    key = _PEFT.sub(r"\1", key)
-    for ending, role in ENDINGS.items():
-        if key.endswith(ending):
-            return key.removesuffix(ending), role
-    return None
 
 
 class Inert(PatchError):

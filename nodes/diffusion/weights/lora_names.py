@@ -29,6 +29,40 @@ _NAMED_TEXT = (
 _OF_TEXT = ("lora_te", "text_encoder", "clip_l.", "clip_g.", "clip_h.")
 
 
+# What a key may end with behind the name of its layer, and which role of the layer's format that is.
+ENDINGS = {
+    ".lora_up.weight": "up",
+    ".lora_down.weight": "down",
+    ".lora_mid.weight": "mid",
+    # peft (see _PEFT), and diffusers in its several ages
+    ".lora_B": "up",
+    ".lora_A": "down",
+    ".lora.up.weight": "up",
+    ".lora.down.weight": "down",
+    "_lora.up.weight": "up",
+    "_lora.down.weight": "down",
+    ".lora_linear_layer.up.weight": "up",
+    ".lora_linear_layer.down.weight": "down",
+    ".lora_magnitude_vector": "magnitude",
+    **{f".{role}": role for role in ("alpha", "dora_scale", "diff", "diff_b", "w_norm", "b_norm")},
+    **{f".hada_{role}": f"hada_{role}" for role in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
+    **{f".lokr_{role}": f"lokr_{role}" for role in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")},
+    **{f".{role}.weight": role for role in ("a1", "a2", "b1", "b2")},
+    **{f".{role}": role for role in ("oft_blocks", "rescale")},
+}
+# peft may write the name of the adapter and `weight` behind its own names.
+_PEFT = re.compile(r"(\.lora_(?:A|B|magnitude_vector))(?:\.[^.]+)?(?:\.weight)?")
+
+
+def split_key(key: str) -> tuple[str, str] | None:
+    """The layer that a key of a file belongs to, and its role there; None for an ending that no format has."""
+    key = _PEFT.sub(r"\1", key)
+    for ending, role in ENDINGS.items():
+        if key.endswith(ending):
+            return key.removesuffix(ending), role
+    return None
+
+
 def text_names(module: str, encoder: str, index: int) -> Iterator[str]:
     """The names that a module of a text encoder may have in a LoRA file.
 
