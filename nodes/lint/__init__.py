@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from weft.nodes.lint import handover, latents, noise, prompts
+from weft.nodes.lint import graphs, handover, latents, models, noise, prompts
 
-RULES = (*handover.RULES, *noise.RULES, *latents.RULES, *prompts.RULES)
+RULES = (*handover.RULES, *noise.RULES, *latents.RULES, *prompts.RULES, *models.RULES, *graphs.RULES)
