@@ -1,10 +1,11 @@
 """The command line: `weft run`, `plan`, `validate`, `convert`, `explain`.
 
 Others stand in files of their own: `weft nodes` in engine/terminal/nodes.py, `weft schema` in
-engine/terminal/schemas.py, `weft lint` in engine/terminal/linting.py, `weft render` in engine/terminal/render.py,
-`weft sweep` in engine/terminal/sweeps.py, `weft stubs` in engine/terminal/stubs.py, `weft cache` in
-engine/terminal/cache_commands.py, `weft test` in engine/testing/app.py, `weft daemon` in engine/worker/commands.py. A
-`weft run` that a worker carries out does not come here (src/weft/__main__.py).
+engine/terminal/schemas.py, `weft lint` in engine/terminal/linting.py, `weft render` in engine/terminal/render.py, `weft
+diff` in engine/terminal/diffing.py, `weft fmt` in engine/terminal/fmt.py, `weft migrate` in
+engine/terminal/migrating.py, `weft sweep` in engine/terminal/sweeps.py, `weft stubs` in engine/terminal/stubs.py, `weft
+cache` in engine/terminal/cache_commands.py, `weft test` in engine/testing/app.py, `weft daemon` in
+engine/worker/commands.py. A `weft run` that a worker carries out does not come here (src/weft/__main__.py).
 
 The only place that puts the parts together.
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Generic, TypeVar
+from typing import Generic
 
 from weft.engine.comparing.changes import Change, Compared, class_changes, input_changes
-from weft.engine.comparing.matching import Counterparts, match
+from weft.engine.comparing.matching import Counterparts, Each, match
 
 ADDED, REMOVED = "added", "removed"
 
-Each = TypeVar("Each", bound=Compared)
 Changes = Callable[[Each, Each, Counterparts], Iterable[Change]]
 
 

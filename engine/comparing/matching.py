@@ -17,10 +17,12 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from weft.engine.comparing.changes import Compared
 
 Nodes = Mapping[str, Compared]
+Each = TypeVar("Each", bound=Compared)
 
 _CROWD = 64
 """How many pairs of nodes that take one output at one input are weighed; of more, those alike are taken in order."""
@@ -32,34 +34,43 @@ _MANY = 4096
 class Counterparts:
     """The nodes of two graphs that are one: `pairs` is the id of now -> the id of before, one to one.
 
-    `above` are the signatures of before and now: which of several nodes that compute the same is taken from is no
-    difference.
+    `above` and `keys` are the signatures of before and now: which of several nodes that compute the same is taken from
+    is no difference.
     """
 
     pairs: Mapping[str, str]
     above: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {})
+    keys: tuple[Mapping[str, str], Mapping[str, str]] = ({}, {})
 
     def same_source(self, old: str, new: str) -> bool:
         """Whether what a node took from before and takes from now is one node, or computes the same."""
         # A source that is no node of the graph has no partner: then its id has to do.
         if self.pairs.get(new, new) == old:
             return True
-        before, now = self.above
-        return old in before and new in now and before[old] == now[new]
+        known: tuple[tuple[Mapping[str, Hashable], Mapping[str, Hashable]], ...] = (self.above, self.keys)
+        return any(old in before and new in now and before[old] == now[new] for before, now in known)
 
 
-def match(before: Nodes, now: Nodes) -> Counterparts:
+def match(
+    before: Mapping[str, Each], now: Mapping[str, Each], key: Callable[[Each], str] | None = None
+) -> Counterparts:
     """Find the counterpart of each node; one of another class only where it stands in the very place.
 
     What has none is left out. Ids decide only between nodes that nothing else tells apart. Links may be circular.
+    `key` says of a node what it computes, above all else, or nothing (an empty text): of graphs that lack some of the
+    nodes above, which therefore cannot be told by what stands there.
     """
     numbers: dict[Hashable, int] = {}
-    matching = _Matching(*(_Signed.of(nodes, numbers) for nodes in (before, now)))
+    old, new = (_Signed.of(nodes, numbers) for nodes in (before, now))
+    if key is not None:
+        for graph, nodes in ((old, before), (new, now)):
+            graph.keys = {node_id: known for node_id, node in nodes.items() if (known := key(node))}
+    matching = _Matching(old, new)
     matching.run()
-    return Counterparts(matching.pairs, (matching.old.above, matching.new.above))
+    return Counterparts(matching.pairs, (old.above, new.above), (old.keys, new.keys))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Signed:
     """A graph with the signatures of its nodes: equal numbers mean equal nodes, in both graphs."""
 
@@ -69,6 +80,7 @@ class _Signed:
     own: dict[str, int] = field(default_factory=dict)
     above: dict[str, int] = field(default_factory=dict)
     below: dict[str, int] = field(default_factory=dict)
+    keys: Mapping[str, str] = field(default_factory=dict)
     near: tuple[dict[str, int], ...] = ()
     """Above and below together, with those of the neighbours, and with those of theirs, too."""
 
@@ -140,6 +152,7 @@ def _signed(
 Signature = Callable[[_Signed, str], Hashable]
 
 _EXACT: tuple[Signature, ...] = (
+    lambda graph, node_id: graph.keys.get(node_id, graph),
     lambda graph, node_id: (graph.near[2][node_id], graph.nodes[node_id].title),
     lambda graph, node_id: graph.near[2][node_id],
     lambda graph, node_id: graph.near[1][node_id],
@@ -257,6 +270,7 @@ class _Matching:
         share = 0.8 * equal / len(names) if names else 0.0
         small = share + 0.1 * (before.title == now.title) + 0.05 * (old == new)
         whole = 8 * (self.old.above[old] == self.new.above[new]) + 8 * (self.old.below[old] == self.new.below[new])
+        whole += 8 * (self.old.keys.get(old, "") == self.new.keys.get(new))
         return whole + 4 * (self.old.own[old] == self.new.own[new]) + small
 
     def take(self, heap: list[tuple[float, int, str, str]]) -> bool:

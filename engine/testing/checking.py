@@ -9,7 +9,6 @@ from pathlib import Path
 
 from weft.engine.cache.protocol import Cache
 from weft.engine.cancel import CancelToken
-from weft.engine.comparing.matching import match
 from weft.engine.errors import Interrupted, UsageError, WeftError
 from weft.engine.events import Observer
 from weft.engine.schema.registry import Registry
@@ -19,6 +18,7 @@ from weft.engine.testing.comparison import Side, compare
 from weft.engine.testing.framework import NeedsGpu
 from weft.engine.testing.goldens import BrokenGolden, Golden, How, read_golden
 from weft.engine.testing.instrument import Instrument
+from weft.engine.testing.matching import counterparts
 from weft.engine.testing.records import TensorLeaf
 from weft.engine.testing.running import Run, performed
 from weft.engine.testing.settings import Options, options_for
@@ -138,7 +138,9 @@ def _what(case: Case, golden: Golden | None, assertions: Assertions) -> tuple[Pa
 def against(case: Case, golden: Golden, run: Run, options: Options, instrument: Instrument) -> Comparison:
     """A run compared with its golden. Raises BrokenGolden where they have next to nothing in common."""
     old, new = golden.recording.nodes, run.recording.nodes
-    partners = sum(old[before].class_type == new[now].class_type for now, before in match(old, new).pairs.items())
+    partners = sum(
+        old[before].class_type == new[now].class_type for now, before in counterparts(old, new).pairs.items()
+    )
     if 2 * partners < len(old) and not run.failed and not run.unseen:
         raise BrokenGolden(
             f"golden {case.golden}: it is of another workflow: {partners} of its {len(old)} nodes are in this one",

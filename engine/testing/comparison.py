@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from weft.engine.comparing.changes import Change
-from weft.engine.comparing.matching import match
 from weft.engine.testing.code import OWN
 from weft.engine.testing.instrument import Instrument, Tensor
-from weft.engine.testing.matching import changes
+from weft.engine.testing.matching import changes, counterparts
 from weft.engine.testing.records import Leaf, NodeRecord, PlainLeaf, Recording, TensorLeaf, ValueRecord
 from weft.engine.testing.tolerances import LOWER, Allowance, Distance, Tolerances
 from weft.engine.testing.verdicts import (
@@ -68,7 +67,7 @@ class _Comparison:
         self.old = before.recording.nodes
         # A node that raised has a recipe like any other.
         self.new = now.recording.nodes
-        self.counterparts = match(self.old, self.new)
+        self.counterparts = counterparts(self.old, self.new)
         self.pairs = self.counterparts.pairs
         self.used: dict[str, float] = {}
         self.ends = _ends(self.new), _ends(self.old)

@@ -1,11 +1,17 @@
-"""What a node of a golden is computed from that is not as it was: files and versions beside its inputs."""
+"""Which node of a golden is which node of now, by keys first, and what one is computed from that is not as it was."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from weft.engine.comparing.changes import Change, Sources, class_changes, input_changes
+from weft.engine.comparing.matching import Counterparts, match
 from weft.engine.testing.records import NodeRecord
+
+
+def counterparts(before: Mapping[str, NodeRecord], now: Mapping[str, NodeRecord]) -> Counterparts:
+    """Match two recordings, which may lack nodes that the cache made unnecessary: the keys know of them."""
+    return match(before, now, lambda node: "" if node.volatile else node.key)
 
 
 def changes(before: NodeRecord, now: NodeRecord, sources: Sources) -> Iterator[Change]:

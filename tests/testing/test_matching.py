@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
-from weft.engine.comparing.matching import Counterparts, match
+from weft.engine.comparing.matching import Counterparts
 from weft.engine.testing.matching import changes
+from weft.engine.testing.matching import counterparts as match
 from weft.engine.testing.records import NodeRecord
 
 
@@ -52,6 +53,18 @@ def test_a_node_of_another_class_under_the_same_id_is_a_partner_last_of_all() ->
 def test_what_has_no_partner_is_left_out() -> None:
     now = {**chain(), "9": record("New", "n")}
     assert "9" not in match(chain(), now).pairs
+
+
+def test_of_a_part_of_the_graph_the_keys_tell_which_it_is() -> None:
+    """What the cache made unnecessary is not there."""
+    before = {
+        **chain(),
+        "4": record("Decode", "d", links={"samples": ("2", 0)}),
+        "5": record("Decode", "e", links={"samples": ("1", 0)}),
+        "6": record("Invert", "f", links={"image": ("5", 0)}),
+    }
+    now = {"y": before["4"], "z": record("Invert", "new", links={"image": ("y", 0)})}
+    assert match(before, now).pairs["y"] == "4"
 
 
 BEFORE = record(
