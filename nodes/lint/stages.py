@@ -310,12 +310,16 @@ def _refined(node: LintNode) -> SamplerStage:
     )
 
 
+_LEAST = 1e-6
+"""A denoise below it asks for a schedule that nobody can make."""
+
+
 def _plain(node: LintNode) -> SamplerStage:
     said = node.values
     steps, denoise = _whole(said.get("steps")), said.get("denoise")
     known: dict[str, Any] = {"course": _course(node), "sampler": _word(said.get("sampler_name"))}
     known |= {"adds_noise": True, "leaves_noise": False}
-    if steps is not None and isinstance(denoise, int | float):
+    if steps is not None and isinstance(denoise, int | float) and (denoise <= 0.0 or denoise > _LEAST):
         # As in KSampler: the last `steps` steps of a schedule of steps / denoise.
         whole = steps if denoise > 0.9999 else int(steps / denoise) if denoise > 0.0 else 0
         known |= {"steps": whole, "start": max(0, whole - steps), "end": whole}

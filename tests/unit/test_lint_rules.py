@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from copy import deepcopy
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -312,6 +314,36 @@ def test_what_is_not_known_is_no_finding() -> None:
     broken = two_stages({"steps": "many", "end_at_step": [], "latent_image": ["77", 3]}, {"latent_image": ["6", 0]})
     assert codes(broken) == []
     assert codes({"1": node("VAEDecode", samples=["1", 0]), "2": node("SaveImage", images=["1", 5])}) == []
+
+
+def test_whatever_inputs_hold_no_rule_fails() -> None:
+    strange = [
+        None,
+        -1,
+        0,
+        2**70,
+        1e308,
+        float("nan"),
+        True,
+        "",
+        "x",
+        "[a:b",
+        [],
+        {},
+        ["5", 0],
+        ["6", 9],
+        ["99", 0],
+        [1],
+    ]
+    for number in range(300):
+        rng = Random(number)
+        document = deepcopy(rng.choice([each for _, each, _ in SEEN]))
+        for each in rng.sample(list(document.values()), 3):
+            for name in rng.sample(list(each["inputs"]), min(2, len(each["inputs"]))):
+                each["inputs"][name] = rng.choice(strange)
+        for found in findings(document, sampling=rng.choice(("comfy", "continuous"))):
+            assert "has not looked" not in found.issue.message, (number, found.issue.message)
+    assert codes(workflow(n6=plain("4", denoise=5e-324))) == []
 
 
 def test_long_chains_are_looked_at() -> None:
