@@ -140,14 +140,21 @@ def _latent(stage: SamplerStage) -> int:
     return next((slot for slot, output in enumerate(outputs) if output.io_type == "LATENT"), 0)
 
 
-@rule("N107", "no-noise", Severity.ERROR, "A stage adds no noise to an empty latent.", fixes=True)
+@rule("N107", "no-noise", Severity.ERROR, "A stage adds no noise to a latent that has none.", fixes=True)
 def no_noise(view: LintView) -> Iterator[Remark]:
     """There is nothing to draw from: every seed gives one and the same picture."""
     known = list(stages(view))
     for stage in known:
-        if stage.adds_noise is not False or stage.is_empty or passage(stage).origin is not LatentOrigin.EMPTY:
+        way = passage(stage)
+        empty = way.origin is LatentOrigin.EMPTY
+        # From a later step on, a picture without noise is only smoothed: that may be meant.
+        clean = empty or (stage.start == 0 and way.source is not None and way.is_clean)
+        if stage.adds_noise is not False or stage.is_empty or not clean:
             continue
-        message = "adds no noise, and its latent is empty"
+        origin = (
+            "is empty" if empty or way.source is None else f'comes from node {way.source.node_id} "{way.source.title}"'
+        )
+        message = f"adds no noise, and its latent {origin}"
         other = next((one for one in known if one.leaves_noise and stage.start and one.end == stage.start), None)
         if other is not None:
             fix = f"was the latent of {other.name} meant, which ends at step {other.end}?"

@@ -89,6 +89,12 @@ class Passage:
     changed: tuple[LintNode, ...] = ()
     masked: bool = False
 
+    @property
+    def is_clean(self) -> bool:
+        """Whether the latent begins without noise: empty, of a picture, or made by a node with a VAE, as for videos."""
+        known = self.origin in (LatentOrigin.EMPTY, LatentOrigin.PICTURE)
+        return known or (self.before is None and self.source is not None and "vae" in self.source.inputs)
+
 
 def stage_of(node: LintNode) -> SamplerStage | None:
     """The stage that a node is; None for a node that samples nothing, or in a way that is not known."""
