@@ -10,6 +10,7 @@ from typing import Any
 
 from weft.engine.errors import Issue, MissingFile, OutsideFolder, UnusableName, did_you_mean, nearest
 from weft.engine.folders import INPUT, Folders
+from weft.engine.schema.between import between
 from weft.engine.schema.frontend import EDITORS_OWN
 from weft.engine.schema.node import DescribedNode, InputSpec, NodeOptions, NodeSchema, RunnableNode, Validates
 from weft.engine.schema.registry import Registry
@@ -371,6 +372,8 @@ class _Validation:
             details = f"{name}, received_type({type_name(received)}) mismatch input_type({wanted})"
             fitting = [f"slot {slot}" for slot, out in enumerate(outputs) if fits(out.io_type, spec.socket.accepts)]
             hint = f"{wanted} is {', '.join(fitting)} of node {link.node_id}" if fitting else ""
+            if not fitting and (maker := between(self.registry, received, spec.socket.accepts)) is not None:
+                hint = f"{maker} makes {wanted} of {type_name(received)}"
             extra = self.extra(spec, received_type=type_name(received), linked_node=list(link))
             message = "Return type mismatch between linked nodes"
             yield self.issue(node_id, "return_type_mismatch", message, name, details=details, hint=hint, extra=extra)

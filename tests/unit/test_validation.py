@@ -594,3 +594,20 @@ def test_a_typed_node_is_called_without_links_that_it_does_not_declare(registry:
     prompt = Prompt.parse(prompt_of(change={"extra": ["make", 0], "mask": ["make", 1]}))
     given = coerced(prompt.nodes["change"].inputs, registry.runnable("Change"))
     assert {name for name, value in given.items() if isinstance(value, Link)} == {"image", "mask"}
+
+
+@pytest.mark.parametrize(
+    ("link", "name", "hint"),
+    [
+        (["3", 0], "images", "VAEDecode makes IMAGE of LATENT"),
+        (["1", 1], "images", ""),
+    ],
+)
+def test_of_types_that_do_not_fit_the_class_between_them_is_named(link: list[Any], name: str, hint: str) -> None:
+    nodes = {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "weft-tiny.safetensors"}},
+        "3": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "4": {"class_type": "PreviewImage", "inputs": {name: link}},
+    }
+    (issue,) = validate(Prompt.parse(nodes), Registry.discover())
+    assert (issue.code, issue.hint) == ("return_type_mismatch", hint)
