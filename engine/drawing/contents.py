@@ -156,6 +156,8 @@ def _names(item: EditorNode, entries: Sequence[SavedValue]) -> list[str]:
     """What the entries are called; empty where nothing says it."""
     if any(entry.name for entry in entries):
         return [entry.name for entry in entries]
+    if item.body is not None:
+        return _group_names(item.body, entries)
     if item.kind is NodeKind.PRIMITIVE:
         return ["value", CONTROL, *[""] * len(entries)][: len(entries)]
     names = [slot.widget_name or "" for slot in item.node.inputs if slot.widget_name is not None]
@@ -171,6 +173,21 @@ def _names(item: EditorNode, entries: Sequence[SavedValue]) -> list[str]:
         rest = iter(names)
         return [CONTROL if place in controls else next(rest) for place in range(len(entries))]
     return [""] * len(entries)
+
+
+def _group_names(body: EditorGraph, entries: Sequence[SavedValue]) -> list[str]:
+    """Of a group's node: the names that the values have at the nodes inside, of which each has a share."""
+    names = [""] * len(entries)
+    for node_id, start in body.shares.items():
+        places = body.nodes[node_id].held.places if node_id in body.nodes else {}
+        for name, place in places.items():
+            if isinstance(place, int) and start + place < len(names):
+                names[start + place] = name
+    words = {str(word) for word in ControlWord}
+    return [
+        CONTROL if not name and isinstance(entry.value, str) and entry.value in words else name
+        for name, entry in zip(names, entries, strict=True)
+    ]
 
 
 def _instance_widgets(item: EditorNode, body: EditorGraph) -> Iterator[DrawnWidget]:

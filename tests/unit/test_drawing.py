@@ -143,6 +143,30 @@ def test_links_go_through_reroutes_of_both_kinds() -> None:
     assert [(link.io_type, link.through) for link in scene.links] == [("MODEL", ()), ("MODEL", ((700, 5), (750, 9)))]
 
 
+def test_a_link_that_is_not_drawn_by_hand_is_drawn_otherwise() -> None:
+    document = save(
+        node(1, "CheckpointLoaderSimple", outputs=[{"name": "MODEL", "type": "MODEL", "links": [1]}]),
+        node(2, "Anything Everywhere", inputs=[{"name": "MODEL", "type": "MODEL", "link": 1}]),
+        node(3, "ModelSamplingDiscrete", inputs=[{"name": "model", "type": "MODEL", "link": None}]),
+        links=[[1, 1, 0, 2, 0, "MODEL"]],
+        extra={"ue_links": [{"downstream": 3, "downstream_slot": 0, "upstream": "1", "upstream_slot": 0}]},
+    )
+    _, root = drawn(document)
+    assert [(each.get("class"), each.get("data-to")) for each in by_class(root, "link")] == [
+        ("link t-MODEL", "2.0"), ("link t-MODEL implicit", "3.0"),
+    ]  # fmt: skip
+
+
+def test_values_of_a_group_node_have_the_names_that_they_have_inside() -> None:
+    group = {"nodes": [{"type": "EmptyLatentImage", "index": 0}, {"type": "KSampler", "index": 1}], "links": []}
+    values = [64, 32, 1, 5, "fixed", 20, 8, "euler", "normal", 1]
+    document = save(node(1, "workflow>two", widgets_values=values), extra={"groupNodes": {"two": group}})
+    scene, _ = drawn(document)
+    assert [widget[:2] for widget in scene.nodes["1"].widgets][:5] == [
+        ("width", "64"), ("height", "32"), ("batch_size", "1"), ("seed", "5"), ("control_after_generate", "fixed"),
+    ]  # fmt: skip
+
+
 SUBGRAPH = "11111111-2222-3333-4444-555555555555"
 
 
