@@ -44,7 +44,7 @@ EPILOG = (
     "weft render portrait.json -o portrait.svg\n\n"
     "weft render portrait.json -o portrait.html --light\n\n"
     "weft render portrait.json --format md >> README.md\n\n"
-    "weft render portrait.json -o portrait.png --run --models ~/models --set KSampler.seed=7"
+    "weft render portrait.json -o portrait.png --run --models ~/models --set 3.seed=7"
 )
 FORMATS = ("svg", "png", "html", "md")
 STDOUT = "-"
