@@ -23,7 +23,7 @@ INSTRUCTIONS = """Weft runs ComfyUI workflows without ComfyUI. To make one: new_
 describe_node, then write the graph in API format, {id: {"class_type": ..., "inputs": {name: value or [id, slot]}}}. \
 validate says what keeps it from running, lint what runs and does not do what it says; mend both before run. \
 Without models at hand, the checkpoint weft-tiny.safetensors (128x128) comes with Weft, and stand_ins tries a \
-workflow without its files. Of two chained KSamplerAdvanced the first ends where the second starts, with \
+workflow without its files. Of two advanced samplers in a row the first ends where the second starts, with \
 return_with_leftover_noise enable in the first and add_noise disable in the second."""
 
 Context = ServerRequestContext[Any, Any]
