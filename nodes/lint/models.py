@@ -57,8 +57,16 @@ def model_of(view: LintView, node: LintNode, io_type: str = "MODEL") -> ModelGla
     guider = node.source("guider") if io_type == "MODEL" and not any(node.links(io_type)) else None
     node = guider[0] if guider is not None else node
     loader = loader_of(node, io_type) if any(node.links(io_type)) else None
-    file = file_of(view, loader, *_OF_MODELS) if loader is not None and loader is not node else None
-    return model_glance(file) if file is not None else None
+    return _loaded(view, loader) if loader is not None and loader is not node else None
+
+
+def _loaded(view: LintView, loader: LintNode) -> ModelGlance | None:
+    """The model in the file that a node loads; looked at once."""
+    if "model" not in loader.known:
+        file = file_of(view, loader, *_OF_MODELS)
+        loader.known["model"] = model_glance(file) if file is not None else None
+    found: ModelGlance | None = loader.known["model"]
+    return found
 
 
 def _loras(view: LintView) -> Iterator[tuple[LintNode, Path, LoraGlance]]:
@@ -66,8 +74,10 @@ def _loras(view: LintView) -> Iterator[tuple[LintNode, Path, LoraGlance]]:
     for node in view.running():
         if not any(node.links("MODEL")) or node.values.get("strength_model") == 0:
             continue
-        file = file_of(view, node, "loras")
-        found = lora_glance(file) if file is not None else None
+        if "lora" not in node.known:
+            file = file_of(view, node, "loras")
+            node.known["lora"] = file, lora_glance(file) if file is not None else None
+        file, found = node.known["lora"]
         if file is not None and found is not None:
             yield node, file, found
 
