@@ -17,6 +17,7 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 from PIL import Image
 
+from weft.cli import main
 from weft.engine.errors import OutsideFolder, UsageError
 from weft.engine.mcp.confinement import Root
 from weft.engine.mcp.desk import Desk
@@ -266,3 +267,13 @@ def _runs(root: Path) -> bool:
         if b"--events" in words and str(root).encode() in words:
             return True
     return False
+
+
+def test_without_its_package_it_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "mcp.server", None)
+    assert main(["mcp"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.endswith(" (pip install 'weft[mcp]')\n")
