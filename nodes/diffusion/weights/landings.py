@@ -81,6 +81,15 @@ def fused(sizes: Mapping[str, int]) -> tuple[Landing, ...]:
     )
 
 
+def names_of(landings: Mapping[str, Sequence[Landing]]) -> dict[str, str]:
+    """The key that each parameter has in a file; one of those that a file stores fused keeps its own name."""
+    return {
+        landing.target: key if len(targets) == 1 else landing.target
+        for key, targets in landings.items()
+        for landing in targets
+    }
+
+
 class Shapes:
     """The shapes stored under one prefix, by the rest of their names."""
 

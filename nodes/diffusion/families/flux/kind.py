@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any, cast
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
 from weft.nodes.diffusion.families.flux.keymap import PREFIX, landings, title_of
-from weft.nodes.diffusion.families.flux.text import T5_NAME, clip_of, text_parts
+from weft.nodes.diffusion.families.flux.text import clip_of, text_parts
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.lora_places import places
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
+from weft.nodes.diffusion.families.t5_files import T5_NAME
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.text.t5 import IGNORED
+from weft.nodes.diffusion.weights.landings import names_of
 from weft.nodes.diffusion.weights.networks import Part, build
 
 if TYPE_CHECKING:
@@ -106,17 +109,11 @@ class FluxKind:
         return None if self.vae is None else self.vae.open(networks["vae"])
 
     def names(self) -> dict[str, str]:
-        """See Kind. What a file stores fused has the names of its parts, which no file has."""
-        found = {}
-        for key, targets in landings(self.sizes, self.scale).items():
-            for landing in targets:
-                found[landing.target] = key if len(targets) == 1 else landing.target
-        return found
+        """See Kind."""
+        return names_of(landings(self.sizes, self.scale))
 
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
-        from weft.nodes.diffusion.families.flux.lora_names import places
-
         return places(modules, landings(self.sizes, self.scale))
 
     def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:

@@ -18,21 +18,20 @@ from weft.nodes.diffusion.families.sd.networks import text_part
 from weft.nodes.diffusion.families.sd.releases import CLIP_L
 from weft.nodes.diffusion.families.sd.sizes import read_tower
 from weft.nodes.diffusion.families.sd.towers import open_tower
+from weft.nodes.diffusion.families.t5_files import T5_NAME, open_t5, t5_encoder
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
-from weft.nodes.diffusion.text.t5 import IGNORED, TOKENIZER, T5TextEncoder, T5Use, t5_part
-from weft.nodes.diffusion.text.t5_tokenizer import ids_inside, ids_of
+from weft.nodes.diffusion.text.t5 import T5Use, t5_part
 from weft.nodes.diffusion.weights.landings import Shapes
 from weft.nodes.diffusion.weights.memory import DeviceMemory
-from weft.nodes.diffusion.weights.networks import Part, check, fill, in_file
+from weft.nodes.diffusion.weights.networks import Part
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.quantised import widened
-from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights
+from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
 
-T5_NAME = "t5xxl"
 T5_USE = T5Use(least=256)
 # Where the encoders stand in a checkpoint.
 _CLIP_L = replace(
@@ -64,26 +63,6 @@ def clip_of(networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup 
     return FluxClip((clip_l, t5_encoder(networks[T5_NAME], T5_USE, embeddings)), embeddings)
 
 
-def t5_encoder(
-    network: PatchedNetwork, use: T5Use, embeddings: EmbeddingLookup | None, file: Weights | None = None
-) -> T5TextEncoder:
-    """T5 as a text encoder, with the tokenizer of its file or, where that has none, the one that lies in a folder."""
-    if file is not None and TOKENIZER in file.shapes:
-        ids = ids_inside(file.tensor(TOKENIZER))
-    else:
-        ids = ids_of(() if embeddings is None else embeddings.tokenizers)
-    return T5TextEncoder(T5_NAME, network, use, ids)
-
-
-def open_t5(path: Path, file: Weights, memory: DeviceMemory, dtype: torch.dtype, warn: Warn) -> PatchedNetwork:
-    """T5 in a file of its own."""
-    with in_file(path, warn) as tell:
-        part = t5_part(T5_NAME, "", file.shapes)
-        check([part], file.shapes, tell, IGNORED)
-        fill(file, [part], {part.name: dtype})
-    return PatchedNetwork(part.module, memory)
-
-
 def load_clip(
     paths: Sequence[Path],
     *,
@@ -94,11 +73,11 @@ def load_clip(
 ) -> Clip:
     """See Family."""
     files = {path: widened(WeightFile(path)) for path in paths}
-    t5 = [path for path, file in files.items() if known.foreign(file.shapes) == known.T5]
-    others = [path for path in files if path not in t5]
-    if len(t5) != 1 or len(others) != 1:
+    of_t5 = [path for path, file in files.items() if known.foreign(file.shapes) == known.T5]
+    others = [path for path in files if path not in of_t5]
+    if len(of_t5) != 1 or len(others) != 1:
         names = ", ".join(path.name for path in paths)
-        raise CheckpointError(f"{names}: text encoders of type 'flux' are clip_l + t5xxl, got {len(t5)} T5")
+        raise CheckpointError(f"{names}: text encoders of type 'flux' are clip_l + t5xxl, got {len(of_t5)} T5")
     clip_l = open_tower(others[0], with_text_of_its_own(files[others[0]]), CLIP_L, memory, dtype, warn)
-    rows = t5_encoder(open_t5(t5[0], files[t5[0]], memory, dtype, warn), T5_USE, embeddings, files[t5[0]])
+    rows = open_t5(of_t5[0], files[of_t5[0]], T5_USE, memory, dtype, embeddings, warn)
     return FluxClip((clip_l, rows), embeddings)

@@ -1,6 +1,6 @@
-"""The names that trainers give to the layers of FLUX.1's transformer in LoRA files.
+"""The names that trainers give to the layers of FLUX.1's and Stable Diffusion 3's transformers in LoRA files.
 
-Sources: kohya's sd-scripts (the file's own names, underscored), Black Forest Labs' and ComfyUI's (`diffusion_model.`),
+Sources: kohya's sd-scripts (the file's own names, underscored), the models' makers and ComfyUI (`diffusion_model.`),
 diffusers and peft (`transformer.`), OneTrainer (`lora_transformer_`), LyCORIS; parity_families/facts.md section 9.
 """
 
