@@ -147,6 +147,10 @@ _FILES = {
         "WanFirstLastFrameToVideo",
         "WanImageToVideo",
     ),
+    "sd3": (
+        "CLIPTextEncodeSD3",
+        "TripleCLIPLoader",
+    ),
     "empty_latents": (
         "EmptyChromaRadianceLatentImage",
         "EmptyCosmosLatentVideo",

@@ -239,10 +239,10 @@ def CLIPLoader(
 
     Args:
         clip_name: A file below the text_encoders folders.
-        type: What it is for; only stable_diffusion is supported.
+        type: The models that it is for.
         device: cpu keeps it off the GPU.
     """
-    return _text_encoders([clip_name], type, device, context)
+    return open_text_encoders([clip_name], type, device, context)
 
 
 @node(category="advanced/loaders")
@@ -254,15 +254,15 @@ def DualCLIPLoader(
     device: ClipDevice = "default",
     context: RunContext,
 ) -> Clip:
-    """Open the two text encoders of SDXL, CLIP L and bigG, from files of their own.
+    """Open two text encoders from files of their own: CLIP L and bigG for SDXL, CLIP L and T5 for FLUX.
 
     Args:
         clip_name1: A file below the text_encoders folders.
         clip_name2: The other; the order does not matter.
-        type: What they are for; only sdxl is supported.
+        type: The models that they are for.
         device: cpu keeps them off the GPU.
     """
-    return _text_encoders([clip_name1, clip_name2], type, device, context)
+    return open_text_encoders([clip_name1, clip_name2], type, device, context)
 
 
 @node(display_name="Load LoRA", category="loaders", version=2)
@@ -377,7 +377,8 @@ def place(context: RunContext, device: str = "default") -> Placement:
     return Placement(memory, unet, text, vae)
 
 
-def _text_encoders(names: list[str], kind: str, device: str, context: RunContext) -> Clip:
+def open_text_encoders(names: Sequence[str], kind: str, device: str, context: RunContext) -> Clip:
+    """The text encoders in files of these names. kind: what they are for, one of the clip_types of a family."""
     from weft.nodes.diffusion.weights.checkpoint import load_clip
 
     where = place(context, device)

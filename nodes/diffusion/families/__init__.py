@@ -15,6 +15,7 @@ from weft.nodes.diffusion.families.flux import Flux
 from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
 from weft.nodes.diffusion.families.qwen import QwenImage
 from weft.nodes.diffusion.families.sd import StableDiffusion
+from weft.nodes.diffusion.families.sd3 import StableDiffusion3
 from weft.nodes.diffusion.families.wan import Wan
 from weft.nodes.diffusion.families.zimage import ZImage
 
@@ -40,7 +41,7 @@ __all__ = [
     "small_file",
 ]
 
-FAMILIES: tuple[Family, ...] = (Flux(), Wan(), QwenImage(), ZImage(), StableDiffusion())
+FAMILIES: tuple[Family, ...] = (Flux(), Wan(), QwenImage(), ZImage(), StableDiffusion3(), StableDiffusion())
 
 
 def release_meant(name: str, families: Sequence[Family] = FAMILIES) -> str:

@@ -39,6 +39,9 @@ def _known(title: str, *groups: str) -> KnownFile:
 # What families of Weft's own have in these tables, by the titles there.
 FLUX = "FLUX"
 FLUX_LORA = "FLUX, Chroma or HunyuanVideo"
+SD3 = "Stable Diffusion 3"
+# Of attention over text and picture, in the names of diffusers, which all of these have.
+JOINT_LORA = "FLUX, Stable Diffusion 3 or Qwen-Image"
 WAN = "Wan"
 WAN_LORA = "Wan or Cosmos"
 WAN_VAE = "the VAE of Wan or Qwen-Image"
@@ -56,7 +59,7 @@ OTHER_FAMILIES = (
     _known("HiDream", "double_stream_blocks."),
     _known("FLUX.2", "double_stream_modulation_img."),
     _known(FLUX, "double_blocks.", "single_transformer_blocks."),
-    _known("Stable Diffusion 3", "joint_blocks.", "transformer_blocks.0.attn.add_q_proj pos_embed.proj."),
+    _known(SD3, "joint_blocks.", "transformer_blocks.0.attn.add_q_proj pos_embed.proj."),
     _known(QWEN, "txt_norm. transformer_blocks.", "transformer_blocks.0.img_mod."),
     _known("AuraFlow", "double_layers.", "cond_seq_linear.", "joint_transformer_blocks. single_transformer_blocks."),
     _known("Stable Cascade", "clip_txt_mapper.", "clip_txt_pooled_mapper.", "effnet_mapper."),
@@ -79,9 +82,10 @@ OTHER_FAMILIES = (
     _known("Stable Video Diffusion", "time_stack.", "temporal_transformer_blocks."),
 )
 _OTHER_NAMES = (
+    # Before FLUX: its checkpoints say that a t5xxl is in them.
+    (SD3, r"sd_?3|stable[-_. ]?diffusion[-_. ]?3"),
     (FLUX, r"flux|kontext|t5xxl|t5[-_]?xxl"),
     ("Chroma", r"chroma"),
-    ("Stable Diffusion 3", r"sd_?3|stable[-_. ]?diffusion[-_. ]?3"),
     (WAN, r"(?<![a-z])wan(?![a-z])|wan_?2|umt5"),
     (QWEN, r"qwen"),
     (ZIMAGE, r"z[-_]?image|lumina|gemma"),
@@ -131,8 +135,9 @@ _OTHER_LAYERS = (
     _known("HunyuanVideo", "txt.in.individual.token.refiner."),
     _known("HiDream", "double.stream.blocks."),
     _known(FLUX_LORA, "double.blocks.", "single.transformer.blocks.", "single.blocks."),
-    _known("Stable Diffusion 3", "joint.blocks.", "ff.context."),
-    _known(QWEN, "img.mlp.", "img.mod.", "attn.add.k.proj."),
+    _known(SD3, "joint.blocks."),
+    _known(QWEN, "img.mlp.", "img.mod."),
+    _known(JOINT_LORA, "ff.context.", "norm1.context.", "attn.add.k.proj."),
     _known("AuraFlow", "double.layers."),
     _known(ZIMAGE, "noise.refiner.", "context.refiner.", "layers.0.attention."),
     _known(WAN_LORA, "blocks.0.cross.attn.", "blocks.0.self.attn."),

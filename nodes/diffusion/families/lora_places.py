@@ -25,7 +25,7 @@ def places(modules: Iterable[str], landings: Mapping[str, tuple[Landing, ...]]) 
             yield LoraPlace(name, module)
     for key, targets in landings.items():
         layer, _, leaf = key.rpartition(".")
-        if leaf == "bias":
+        if leaf == "bias" or not targets[0].target.endswith(".weight"):
             continue
         for index, landing in enumerate(targets):
             form = targets if len(targets) > 1 or not landing.is_plain else ()

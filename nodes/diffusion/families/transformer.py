@@ -56,6 +56,12 @@ class TransformerDenoiser(ABC):
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """What the network gives for x, whose sides are whole patches, in its number format; timestep: [N] float32."""
 
+    def steered(
+        self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor], options: Mapping[str, Any]
+    ) -> Tensor:
+        """As `output`, with what transformer_options put into the network, where a family has places for it."""
+        return self.output(x, timestep, context, added)
+
     def __call__(
         self,
         x: Tensor,
@@ -74,7 +80,8 @@ class TransformerDenoiser(ABC):
         height, width = x.shape[-2:]
         scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
         sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
-        output = self.output(wrapped(sample, self.patch), self._timestep(x, sigma), context, added or {})
+        timestep = self._timestep(x, sigma)
+        output = self.steered(wrapped(sample, self.patch), timestep, context, added or {}, options or {})
         return self.sampling.denoised(x, output[..., :height, :width].float(), sigma)
 
     def _timestep(self, x: Tensor, sigma: Tensor) -> Tensor:

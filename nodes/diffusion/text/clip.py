@@ -61,6 +61,10 @@ class PromptEncoder(Protocol):
     def network(self) -> PatchedNetwork:
         """Its weights."""
 
+    @property
+    def width(self) -> int:
+        """Channels of its states."""
+
     def read(self, text: str, embeddings: EmbeddingLookup | None, warn: Warn = python_warning) -> list[Chunk]:
         """A prompt as it reads it: at least one chunk of tokens."""
 
@@ -68,7 +72,7 @@ class PromptEncoder(Protocol):
         """The chunk that brings a shorter prompt to the length of another encoder's; None where it keeps its own."""
 
     def encode(self, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, Tensor | None]:
-        """cond [1,T,C] and pooled [1,P], float32 on the CPU. layer: as Clip's."""
+        """cond [1,T,C] and pooled [1,P], float32 on the CPU; of no chunks, zeros. layer: as Clip's."""
 
     def exported(self) -> Exported:
         """What a file of it alone holds. Raises DiffusionError where it has no such file."""
@@ -102,6 +106,10 @@ class TextEncoder:
 
     def encode(self, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, Tensor | None]:
         """See PromptEncoder."""
+        if not chunks:
+            projection = getattr(self.network.base, "text_projection", None)
+            pooled = self.width if projection is None else projection.out_features
+            return torch.zeros(1, 0, self.width), torch.zeros(1, pooled)
         return encode_chunks(self, chunks, layer)
 
 
@@ -230,12 +238,14 @@ class Clip(ClipNames):
         if sorted(texts) != sorted(names):
             raise DiffusionError(f"texts for {sorted(texts)}, expected one for each of {sorted(names)}")
         prompts = [encoder.read(texts[encoder.name], self.embeddings, warn) for encoder in self.encoders]
-        longest = max(map(len, prompts))
-        for encoder, chunks in zip(self.encoders, prompts, strict=True):
-            filler = encoder.filler()
-            if filler is not None:
-                chunks += [filler] * (longest - len(chunks))
-        return self.encode_tokens(prompts)
+        return self.encode_tokens(self.evened(prompts))
+
+    def evened(self, prompts: list[list[Chunk]]) -> list[list[Chunk]]:
+        """Prompts for each encoder, the shorter filled up with empty chunks where the encoder has any."""
+        fillers = [encoder.filler() for encoder in self.encoders]
+        pairs = list(zip(prompts, fillers, strict=True))
+        longest = max((len(chunks) for chunks, filler in pairs if filler is not None), default=0)
+        return [chunks if filler is None else chunks + [filler] * (longest - len(chunks)) for chunks, filler in pairs]
 
     def hooked(self, encode: Callable[[Clip], Conditioning]) -> Conditioning:
         """What `encode` makes of this CLIP as its hooks change it; of itself without any."""

@@ -69,8 +69,13 @@ class T5TextEncoder:
         """See PromptEncoder: its rows are its own."""
 
     def encode(self, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, None]:
-        """See PromptEncoder. A weight moves a token's row away from the empty prompt's: z0 + w * (z - z0)."""
-        tokens = self._filled([token for each in chunks for token in each if self._takes(token)])
+        """See PromptEncoder; without chunks the row of an end alone.
+
+        A weight moves a token's row away from the empty prompt's: z0 + w * (z - z0).
+        """
+        given = [token for each in chunks for token in each]
+        tokens = [token for token in given if self._takes(token)] or [(END, 1.0)]
+        tokens += [(PADDING, 1.0)] * (len(given) - len(tokens))
         weights = torch.tensor([weight for _, weight in tokens])
         states = self._states(tokens, layer)
         if (weights != 1.0).any():

@@ -29,7 +29,8 @@ class Flux:
 
     def claims(self, names: Iterable[str]) -> bool:
         """See Family."""
-        return known.foreign(names) in (f"a {known.FLUX} model", f"a LoRA for {known.FLUX_LORA}", known.T5)
+        loras = (f"a LoRA for {of}" for of in (known.FLUX_LORA, known.JOINT_LORA))
+        return known.foreign(names) in (f"a {known.FLUX} model", *loras, known.T5)
 
     def release_in(self, shapes: FileShapes) -> str:
         """See Family."""

@@ -28,8 +28,8 @@ class QwenImage:
 
     def claims(self, names: Iterable[str]) -> bool:
         """See Family."""
-        found = known.foreign(names)
-        return found in (f"a {known.QWEN} model", f"a LoRA for {known.QWEN}", known.WAN_VAE, known.LANGUAGE)
+        loras = (f"a LoRA for {of}" for of in (known.QWEN, known.JOINT_LORA))
+        return known.foreign(names) in (f"a {known.QWEN} model", *loras, known.WAN_VAE, known.LANGUAGE)
 
     def release_in(self, shapes: FileShapes) -> str:
         """See Family."""

@@ -57,7 +57,7 @@ def load_clip(
     for path in paths:
         with in_file(path):
             file = with_text_of_its_own(widened(WeightFile(path)))
-            found[_tower_name(file)] = Path(path), file
+            found[tower_name(file)] = Path(path), file
     towers = next((set_ for set_ in CLIP_TYPES[clip_type] if {tower.name for tower in set_} == set(found)), None)
     if towers is None or len(found) != len(paths):
         wanted = " or ".join(" + ".join(tower.name for tower in set_) for set_ in CLIP_TYPES[clip_type])
@@ -80,7 +80,7 @@ def open_tower(
     return SDTextEncoder(spec.name, PatchedNetwork(part.module, memory), spec)
 
 
-def _tower_name(file: Weights) -> str:
+def tower_name(file: Weights) -> str:
     """Which tower a file holds: as it says, else by its layers, of which the released ones have 12, 24 and 32."""
     shapes = Shapes(file.shapes)
     layers = shapes.indices(r"(?:text_model\.encoder\.layers|transformer\.resblocks)\.(\d+)\.")
