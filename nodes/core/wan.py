@@ -41,6 +41,7 @@ def WanImageToVideo(
     """Begin a video of Wan with pictures, for its models of image-to-video.
 
     Args:
+        vae: The VAE of the model, which makes latents of videos.
         clip_vision_output: What CLIP vision sees in the picture, which the models of Wan 2.1 read.
         start_image: The first frames: one picture, or several.
     """
@@ -68,6 +69,7 @@ def WanFirstLastFrameToVideo(
     """Begin and end a video of Wan with pictures, for its models of image-to-video.
 
     Args:
+        vae: The VAE of the model, which makes latents of videos.
         clip_vision_start_image: What CLIP vision sees in the first picture, which models of Wan 2.1 read.
         clip_vision_end_image: What it sees in the last one.
         start_image: The first frames: one picture, or several.
@@ -93,6 +95,7 @@ def Wan22ImageToVideoLatent(
     """Latents of a video for Wan 2.2 5B; with pictures, these are its first frames, and the rest is made.
 
     Args:
+        vae: The VAE of the model, which makes latents of videos.
         start_image: The first frames: one picture, or several.
     """
     from weft.nodes.diffusion.families.wan.clips import begun_latent

@@ -273,9 +273,9 @@ def test_a_vae_of_its_own(parity):
     shapes = WeightFile(parity / "models" / "vae" / "tiny_vae.safetensors").shapes
     assert recognise_vae(shapes).config["block_out_channels"] == (32, 64, 128, 128)
     assert recognise_vae(shapes, configured(vae={"norm_num_groups": 4})).config["norm_num_groups"] == 4
-    flux = {**shapes, "decoder.conv_in.weight": (128, 16, 3, 3)}
-    with pytest.raises(CheckpointError, match="16 latent channels"):
-        recognise_vae(flux)
+    wide = {**shapes, "decoder.conv_in.weight": (128, 32, 3, 3)}
+    with pytest.raises(CheckpointError, match="32 latent channels"):
+        recognise_vae(wide)
 
 
 @pytest.mark.parametrize(

@@ -325,8 +325,8 @@ def test_pixel_space_is_the_picture_itself(tmp_path: Path) -> None:
 
 def test_text_encoders_for_other_models(saved: tuple[Path, Any, Any], tmp_path: Path) -> None:
     name = "ComfyUI_clip_l_00001_.safetensors"
-    prompt = {"1": node("CLIPLoader", clip_name=name, type="wan", device="default")}
-    with pytest.raises(InvalidWorkflow, match="'wan' is not supported: of the types of text encoders"):
+    prompt = {"1": node("CLIPLoader", clip_name=name, type="hidream", device="default")}
+    with pytest.raises(InvalidWorkflow, match="'hidream' is not supported: of the types of text encoders"):
         run(saved[0], tmp_path, prompt, "1")
     prompt = {"1": node("DualCLIPLoader", clip_name1=name, clip_name2=name, type="sdxl", device="default")}
     assert "of type 'sdxl' are clip_l + clip_g, got clip_l" in str(failure(saved[0], tmp_path, prompt, "1"))
@@ -389,8 +389,8 @@ def test_a_model_of_another_family_is_refused_before_the_run(tmp_path: Path) -> 
     import weft
 
     families = {
-        "Wan": "blocks.0.cross_attn.k.weight patch_embedding.weight",
-        "FLUX": "double_blocks.0.img_mod.lin.weight",
+        "LTX-Video": "patchify_proj.weight transformer_blocks.0.attn1.to_k.weight",
+        "HiDream": "double_stream_blocks.0.block.norm1_i.weight",
     }
     (tmp_path / "diffusion_models").mkdir()
     for name, keys in families.items():
