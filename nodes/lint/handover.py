@@ -7,7 +7,7 @@ from typing import Any
 
 from weft.engine.linting.rules import Remark, Severity, rule
 from weft.engine.linting.view import LintView
-from weft.nodes.lint.pairs import pairs, setting, together
+from weft.nodes.lint.pairs import pairs, place_of, setting, together
 from weft.nodes.lint.samplers import DRAW_NOISE, OWN_STEPS, SPLIT_EXACTLY
 from weft.nodes.lint.stages import TO_THE_END, SamplerStage, stage_of, stages
 
@@ -24,7 +24,12 @@ def gap(view: LintView) -> Iterator[Remark]:
         if meant and start > end:
             message = f"starts at step {start}, and {before.name} ends at step {end}: what these steps remove stays in"
             edits = setting(after, "start_at_step", end)
-            yield Remark(after.node, message, "start_at_step", f"start_at_step {end}", edits)
+            yield Remark(after.node, message, place_of(after, "start_at_step"), _start(after, end), edits)
+
+
+def _start(stage: SamplerStage, step: int) -> str:
+    """What lets a stage start at a step."""
+    return f"sigmas split at step {step}" if stage.kind == "custom" else f"start_at_step {step}"
 
 
 @rule("S102", "overlap", Severity.WARNING, "Steps are run twice, the second time without their noise.", fixes=True)
@@ -38,12 +43,14 @@ def overlap(view: LintView) -> Iterator[Remark]:
         message = f"starts at step {start}, and {before.name} ends at step {end}: steps {start} to {end} are run twice"
         if before.stops_early or (before.start or 0) >= start:
             edits = setting(after, "start_at_step", end) if before.stops_early else {}
-            yield Remark(after.node, message, "start_at_step", f"start_at_step {end}", edits)
+            yield Remark(after.node, message, place_of(after, "start_at_step"), _start(after, end), edits)
             continue
         # The first one runs to the end, as its defaults say.
         fix = f"end_at_step {start} and return_with_leftover_noise enable in {before.name}"
+        if before.kind == "custom":
+            fix = f"sigmas up to step {start} in {before.name}"
         edits = together(setting(before, "end_at_step", start), setting(before, "return_with_leftover_noise", "enable"))
-        yield Remark(after.node, message, "start_at_step", fix, edits if pair.alone else {})
+        yield Remark(after.node, message, place_of(after, "start_at_step"), fix, edits if pair.alone else {})
 
 
 @rule("S103", "steps-differ", Severity.WARNING, "Two stages count other steps, and do not meet.")
@@ -51,17 +58,16 @@ def steps_differ(view: LintView) -> Iterator[Remark]:
     """Where one ends and where the other starts must be the same share of the way, for the noise to be the same."""
     for pair in pairs(view):
         before, after, _ = pair
-        if not pair.known or after.adds_noise is not False or pair.same_steps or not before.stops_early:
+        if not pair.known or after.adds_noise is not False or pair.same_steps or not before.stops_early or pair.meets:
             continue
         left, right = (before.end or 0) / (before.steps or 1), (after.start or 0) / (after.steps or 1)
-        if abs(left - right) <= 0.5 / max(before.steps or 1, after.steps or 1):
-            continue
         message = (
             f"starts at step {after.start} of {after.steps}, and {before.name} ends at step {before.end} of "
             f"{before.steps}: {right:.0%} and {left:.0%} of the way"
         )
         meet = round(left * (after.steps or 0))
-        yield Remark(after.node, message, "steps", f"the same steps, or start_at_step {meet} of {after.steps}")
+        fix = f"the same steps, or {_start(after, meet)} of {after.steps}"
+        yield Remark(after.node, message, place_of(after, "steps"), fix)
 
 
 @rule("S104", "schedulers-differ", Severity.WARNING, "Two stages have other noise levels.")
@@ -69,8 +75,11 @@ def schedulers_differ(view: LintView) -> Iterator[Remark]:
     """A step is a place in a schedule: in another one it has another noise level."""
     for pair in pairs(view):
         before, after, _ = pair
-        known = before.course is not None and after.course is not None and pair.both_act and pair.same_steps
-        if known and pair.noise_comes and after.adds_noise is False and not pair.one_schedule:
+        named = isinstance(before.course, str) and isinstance(after.course, str)
+        known = before.course is not None and after.course is not None and pair.both_act
+        # What is not a name has the number of steps in it, too.
+        known = known and (pair.same_steps or (named and pair.meets))
+        if known and pair.noise_comes and after.adds_noise is False and before.course != after.course:
             levels = f"its noise levels are those of {_said(after)}, and those of {before.name} of {_said(before)}"
             message = f"{levels}: at step {after.start} they are not the same"
             name = "scheduler" if after.kind == "advanced" else "sigmas" if after.kind == "custom" else None
@@ -127,9 +136,16 @@ def split(view: LintView) -> Iterator[Remark]:
 def no_step(view: LintView) -> Iterator[Remark]:
     """Its latent comes out as it went in. A denoise of 0 says so itself, and is no finding."""
     for stage in stages(view):
-        if stage.is_empty and stage.kind in ("advanced", "refined"):
+        if stage.is_empty and (stage.kind in ("advanced", "refined") or _is_split(stage)):
             message = f"starts at step {stage.start}, and its end is step {stage.end}: it does nothing"
-            yield Remark(stage.node, message, "start_at_step", "a start before its end, and an end within its steps")
+            fix = "a start before its end, and an end within its steps"
+            yield Remark(stage.node, message, place_of(stage, "start_at_step"), fix)
+
+
+def _is_split(stage: SamplerStage) -> bool:
+    """Whether the sigmas of a stage are a half of others, divided at a step."""
+    found = stage.node.source("sigmas")
+    return found is not None and found[0].class_type == "SplitSigmas"
 
 
 @rule("S109", "end-beyond", Severity.INFO, "An end lies beyond the steps.", fixes=True)

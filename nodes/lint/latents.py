@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 from weft.engine.linting.rules import Remark, Severity, rule
 from weft.engine.linting.view import LintNode, LintView
-from weft.nodes.lint.stages import CHANGED, PASSED, LatentOrigin, is_decoder, is_empty, passage, stages
+from weft.nodes.lint.stages import CHANGED, PASSED, LatentOrigin, is_decoder, is_empty, passage, stage_of, stages
 
 
 @rule("L101", "empty-decoded", Severity.ERROR, "An empty latent is decoded.")
 def empty_decoded(view: LintView) -> Iterator[Remark]:
     """No sampler has drawn anything: the picture is one colour."""
     for node in view.running():
-        if not is_decoder(node):
+        if not is_decoder(node) or stage_of(node) is not None:  # a sampler that decodes has drawn before
             continue
         for name in node.links("LATENT"):
             found = node.source(name)

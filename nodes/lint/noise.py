@@ -13,6 +13,7 @@ from weft.nodes.lint.stages import (
     decoders,
     enlarged,
     goes_on,
+    is_decoder,
     passage,
     stages,
 )
@@ -122,11 +123,11 @@ def unfinished(view: LintView) -> Iterator[Remark]:
         slot = _latent(stage)
         if not stage.leaves_noise or stage.is_empty or goes_on(stage.node, slot):
             continue
-        decoder = next(decoders(stage.node, slot), None)
+        decoder = stage.node if _decodes(stage) else next(decoders(stage.node, slot), None)
         if decoder is None:
             continue
-        decoded = f'node {decoder.node_id} "{decoder.title}" decodes it with the noise that is left'
-        message = f"ends at step {stage.end} of {stage.steps}, and {decoded}"
+        who = "" if decoder is stage.node else f'node {decoder.node_id} "{decoder.title}" '
+        message = f"ends at step {stage.end} of {stage.steps}, and {who}decodes it with the noise that is left"
         if stage.kind == "advanced":
             fix = f"{LEFTOVER} disable, or an end_at_step at the end"
             yield Remark(stage.node, message, LEFTOVER, fix, setting(stage, LEFTOVER, "disable"))
@@ -136,8 +137,18 @@ def unfinished(view: LintView) -> Iterator[Remark]:
 
 def _latent(stage: SamplerStage) -> int:
     """The output slot of a stage that has the latent."""
+    return _slot(stage, "LATENT") or 0
+
+
+def _decodes(stage: SamplerStage) -> bool:
+    """Whether a stage makes a picture of its latent itself, as those of the Efficiency nodes do, and it is taken."""
+    slot = _slot(stage, "IMAGE")
+    return slot is not None and is_decoder(stage.node) and bool(stage.node.readers(slot))
+
+
+def _slot(stage: SamplerStage, io_type: str) -> int | None:
     outputs = stage.node.schema.outputs if stage.node.schema is not None else ()
-    return next((slot for slot, output in enumerate(outputs) if output.io_type == "LATENT"), 0)
+    return next((slot for slot, output in enumerate(outputs) if output.io_type == io_type), None)
 
 
 @rule("N107", "no-noise", Severity.ERROR, "A stage adds no noise to a latent that has none.", fixes=True)

@@ -41,6 +41,13 @@ class Pair(NamedTuple):
         return self.before.steps is not None and self.before.steps == self.after.steps
 
     @property
+    def meets(self) -> bool:
+        """Whether the second starts at the share of the way at which the first ends, as near as steps let it."""
+        one, other = self.before.steps or 1, self.after.steps or 1
+        apart = (self.before.end or 0) / one - (self.after.start or 0) / other
+        return self.known and abs(apart) <= 0.5 / max(one, other)
+
+    @property
     def one_schedule(self) -> bool:
         """Whether both are known to run on the same noise levels."""
         return self.same_steps and self.before.course == self.after.course and self.before.course is not None
@@ -69,6 +76,11 @@ def pairs(view: LintView, *, changed: bool = False) -> Iterator[Pair]:
         way = passage(stage)
         if way.before is not None and (changed or not way.changed):
             yield Pair(way.before, stage, way)
+
+
+def place_of(stage: SamplerStage, name: str) -> str:
+    """The input that says what KSampler (Advanced) says by `name`: samplers that take sigmas are told by these."""
+    return "sigmas" if stage.kind == "custom" else name
 
 
 def setting(stage: SamplerStage, name: str, value: Any) -> Edits:

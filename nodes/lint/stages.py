@@ -340,7 +340,7 @@ def _custom(node: LintNode) -> SamplerStage:
         return SamplerStage(node, "custom", **known)
     early = levels.steps.stop < levels.length or not levels.to_zero
     known |= {"steps": levels.length, "start": levels.steps.start, "end": levels.steps.stop, "leaves_noise": early}
-    return SamplerStage(node, "custom", **known, course=_without_links(levels.whole))
+    return SamplerStage(node, "custom", **known, course=_course_of(levels.whole))
 
 
 def _noise_of(node: LintNode) -> bool | None:
@@ -350,6 +350,11 @@ def _noise_of(node: LintNode) -> bool | None:
     return {"DisableNoise": False, "RandomNoise": True}.get(found[0].class_type)
 
 
-def _without_links(whole: Any) -> Any:
-    """What tells a schedule from others, but for the model that it is made for: two stages may have one each."""
+def _course_of(whole: Any) -> Any:
+    """What tells a schedule from others, but for the model that it is made for: two stages may have one each.
+
+    Of BasicScheduler, the name of its schedule, as KSampler has it.
+    """
+    if isinstance(whole, list) and whole[:1] == ["basic"]:
+        return whole[2]
     return tuple(each for each in whole if type(each) is not bytes) if isinstance(whole, list) else whole

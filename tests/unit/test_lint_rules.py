@@ -59,6 +59,20 @@ def split_custom(noise: str, slot: int = 0, sigmas: Any = None) -> Document:
     return found
 
 
+def split_at(step: int) -> Document:
+    found = split_custom("DisableNoise")
+    found["25"]["inputs"]["step"] = step
+    return found
+
+
+def decoding(**more: Any) -> Document:
+    """A sampler of the Efficiency nodes in node 6, which decodes its latent itself."""
+    given = {**stage("4", 0, 10_000)["inputs"], "preview_method": "none", "vae_decode": "true", **more}
+    found = workflow(n6=node("KSampler Adv. (Efficient)", **given, optional_vae=["1", 2]))
+    del found["7"]
+    return found | {"8": node("SaveImage", images=["6", 5], filename_prefix="x")}
+
+
 def resized(then: Document) -> Document:
     upscaled = node("LatentUpscaleBy", samples=["5", 0], upscale_method="bilinear", scale_by=1.5)
     return workflow(n5=stage("4", 0, 8), n9=upscaled, n6=then)
@@ -146,12 +160,15 @@ SEEN: list[tuple[str, Document, dict[str, Any]]] = [
     ("S102 6", two_stages({"end_at_step": 10_000, **EARLY}), {}),
     ("S103 6", two_stages({}, {"steps": 30}), {}),
     ("S104 6", two_stages({}, {"scheduler": "exponential"}), {}),
+    ("S104 6", two_stages({}, {"scheduler": "exponential", "steps": 40, "start_at_step": 16}), {}),
+    ("S104 6", split_custom("DisableNoise") | {"5": stage("4", 0, 8, scheduler="exponential")}, {}),
     ("S105 6", two_stages({}, {"sampler_name": "dpmpp_2m"}), CONTINUOUS),
     ("S106 6", two_stages({"sampler_name": "lcm"}, {"sampler_name": "lcm", "noise_seed": 8}), CONTINUOUS),
     ("S107 6", two_stages({"sampler_name": "lcm"}, {"sampler_name": "lcm"}), {}),
     ("S107 6", two_stages({"sampler_name": "dpm_fast"}, {"sampler_name": "dpm_fast"}), CONTINUOUS),
     ("S108 6", two_stages({}, {"start_at_step": 20}), {}),
     ("S108 6", two_stages({}, {"end_at_step": 8}), {}),
+    ("S108 6", split_at(30), {}),
     ("S110 6", refined(20), {}),
     ("S111 6", shifted(5.0, 8.0), {}),
     ("S109 6", two_stages({}, {"end_at_step": 25}), {}),
@@ -167,6 +184,7 @@ SEEN: list[tuple[str, Document, dict[str, Any]]] = [
     ("N105 6", workflow(n5=stage("4", 0, 5, **EARLY), n6=plain("5", denoise=0.75)), {}),
     ("N106 6", two_stages({}, {"end_at_step": 15, "return_with_leftover_noise": "enable"}), {}),
     ("N106 6", custom("4", ["25", 0]), {}),
+    ("N106 6", decoding(end_at_step=15, return_with_leftover_noise="enable"), {}),
     ("N107 6", workflow(n6=stage("4", 0, 20, add_noise="disable")), {}),
     ("N107 6", two_stages({}, {"latent_image": ["4", 0]}), {}),
     ("N107 6", custom("4", ["24", 0], "DisableNoise"), {}),
@@ -200,6 +218,10 @@ UNSEEN: list[tuple[str, Document, dict[str, Any]]] = [
     ("S101 noise again", two_stages(EARLY, {"start_at_step": 12, "add_noise": "enable"}), {}),
     ("S101 no constant", two_stages({}, {"start_at_step": ["13", 0]}, n13=node("GetImageSize", image=["7", 0])), {}),
     ("S103 the same share", two_stages({}, {"steps": 40, "start_at_step": 16}), {}),
+    ("S104 another kind of sampler, the same schedule", split_custom("DisableNoise") | {"5": stage("4", 0, 8)}, {}),
+    ("S108 no denoise", split_custom("DisableNoise", sigmas=["26", 0]) | {
+        "26": node("BasicScheduler", model=["1", 0], scheduler="karras", steps=20, denoise=0.0)}, {}),
+    ("L101 a sampler that decodes", decoding(), {}),
     ("S104 and S105 in comfy mode", two_stages({}, {"sampler_name": "heun"}), {}),
     ("S106 without noise on the way", two_stages({}, {"noise_seed": 8}), CONTINUOUS),
     ("S106 in comfy mode", two_stages({}, {"noise_seed": 8}), {}),
