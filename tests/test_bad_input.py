@@ -199,7 +199,7 @@ def checkpoint(weft: Weft, make: Callable[[Path], Any], suffix: str = ".safetens
 
 
 def another_family(file: Path) -> None:
-    save_file({"double_blocks.0.img_attn.qkv.weight": torch.zeros(6, 2), "img_in.weight": torch.zeros(2, 2)}, file)
+    save_file({"double_stream_blocks.0.block.norm1_i.weight": torch.zeros(6, 2)}, file)
 
 
 class Evil:
@@ -210,7 +210,7 @@ class Evil:
 @pytest.mark.parametrize(
     ("make", "suffix", "message"),
     [
-        (another_family, ".safetensors", "it is a FLUX model"),
+        (another_family, ".safetensors", "it is a HiDream model"),
         (lambda file: save_file({"lora_te_x.lora_up.weight": torch.zeros(2, 2)}, file), ".safetensors", "LoRA"),
         (lambda file: file.write_bytes(pickle.dumps(Evil())), ".safetensors", "pickle"),
         (lambda file: file.write_bytes(pickle.dumps(Evil())), ".ckpt", "bad.ckpt"),
