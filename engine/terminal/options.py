@@ -312,13 +312,17 @@ def _options(parameter: inspect.Parameter) -> set[str]:
     return {name for text in texts for name in text.split("/")} or {f"--{parameter.name.replace('_', '-')}"}
 
 
-@cache
 def flagged(command: str) -> tuple[Setting, ...]:
     """The settings of the installed packs that are options of a command."""
+    return tuple(setting for setting in _flags() if setting.flag is not None and command in setting.flag.commands)
+
+
+@cache
+def _flags() -> tuple[Setting, ...]:
+    """The settings of the installed packs: Typer asks for those of each command whenever one is called."""
     # What packs print when they are imported is no result of the command.
     with redirect_stdout(sys.stderr):
-        known = Packs.installed().settings.values()
-    return tuple(setting for setting in known if setting.flag is not None and command in setting.flag.commands)
+        return tuple(Packs.installed().settings.values())
 
 
 def _optional(name: str, annotation: Any) -> inspect.Parameter:
