@@ -302,6 +302,26 @@ def test_a_fused_layer_changes_each_of_its_parts(model: ModelPatcher, tmp_path: 
     torch.testing.assert_close(torch.cat(parts), whole)
 
 
+def test_a_checkpoint_may_have_t5_and_a_lora_for_all_three_encoders(folder: Path, tmp_path: Path) -> None:
+    of_t5 = small_file("text_encoders", "t5xxl.safetensors")
+    assert of_t5 is not None
+    t5 = {f"text_encoders.t5xxl.transformer.{key}": weight for key, weight in of_t5.items()}
+    beside = {"text_encoders.clip_l.transformer.text_projection.weight": torch.zeros(8, 8)}
+    loaded = load_checkpoint(written(folder / "all.safetensors", "checkpoints", **t5, **beside), **ON_CPU)
+    assert loaded.clip is not None
+    assert [encoder.name for encoder in loaded.clip.encoders] == ["clip_l", "clip_g", "t5xxl"]
+    tensors = {
+        **layer("lora_te1_text_model_encoder_layers_0_mlp_fc1", 16, 8),
+        **layer("lora_te2_text_model_encoder_layers_0_mlp_fc1", 32, 16),
+        **layer("lora_te3_encoder_block_0_layer_0_SelfAttention_q", 32, 32),
+    }
+    save_file(tensors, tmp_path / "a.safetensors")
+    _, _, report = apply_lora(loaded.model, loaded.clip, load_lora(tmp_path / "a.safetensors"), 1.0, 1.0)
+    assert [place.partition(".")[0] for place in report.matched.values()] == ["clip_l", "clip_g", "t5xxl"]
+    assert not report.unmatched
+    assert not report.misfits
+
+
 def test_bad_input_says_what_was_expected(
     model: ModelPatcher, clip: Clip, files: Mapping[str, Path], folder: Path
 ) -> None:
