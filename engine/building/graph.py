@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from weft.engine.building.calls import ABOUT, attributes, by_name, constant, signature_of, strays, with_defaults
 from weft.engine.building.nodes import RESERVED, GraphNode, GraphSource, NoSuchName, SoleNode, listed
 from weft.engine.errors import InvalidWorkflow, Issue, UsageError, did_you_mean, python_warning
+from weft.engine.formats.canonical import formatted
 from weft.engine.formats.sources import WorkflowSource
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.registry import Registry
@@ -147,7 +148,7 @@ class Graph:
         return document
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> None:
-        """Write it to a file, whole or not at all.
+        """Write it to a file, whole or not at all, in its canonical form (`weft fmt`).
 
         `format` is `api` or `ui`; default: `api` where the name ends with `.api.json`, else `ui`. Raises UsageError,
         OSError, and as `to_workflow`.
@@ -156,8 +157,8 @@ class Graph:
         if found not in FORMATS:
             near = did_you_mean(found, FORMATS)
             raise UsageError(f"unknown format {found!r}: expected {listed(FORMATS)}", hint=near)
-        text = json.dumps(self.to_prompt() if found == "api" else self.to_workflow(), indent=2) + "\n"
-        write_whole(Path(path), text.encode())
+        document = self.to_prompt() if found == "api" else self.to_workflow()
+        write_whole(Path(path), formatted(json.dumps(document), os.fspath(path), self.registry).encode())
 
     def __getitem__(self, name: str) -> NodeMaker:
         if name in self.registry:

@@ -18,6 +18,7 @@ from weft.engine.terminal.options import InputOption, JsonOption, ModelsOption
 
 if TYPE_CHECKING:
     from weft.engine.errors import Issue
+    from weft.engine.schema.registry import Registry
     from weft.engine.session import Session
 
 EPILOG = (
@@ -87,7 +88,7 @@ def new(
         session = Session(models=models or None, input=input, warn=answer.notice)
         document, missing = _made(session, templates[template], checkpoint, to)
         file = name if name.suffix == ".json" else name.with_name(name.name + _SUFFIXES[to])
-        _write(file, document, force=force)
+        _write(file, document, session.registry, force=force)
         for issue in missing:
             answer.warn(str(issue))
         command = f"weft run {shlex.quote(str(file))}{' --stand-ins' if missing else ''}"
@@ -110,13 +111,15 @@ def _made(session: Session, template: Template, checkpoint: str | None, to: str)
     return session.convert(prompt, to)[0], issues
 
 
-def _write(file: Path, document: dict[str, Any], *, force: bool) -> None:
+def _write(file: Path, document: dict[str, Any], registry: Registry, *, force: bool) -> None:
+    """Write it as `weft fmt` would. Raises UsageError."""
+    from weft.engine.formats.canonical import formatted
     from weft.engine.wholefiles import write_whole
 
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", hint="--force writes over it")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, (json.dumps(document, indent=2) + "\n").encode())
+        write_whole(file, formatted(json.dumps(document), file.name, registry).encode())
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from error

@@ -14,6 +14,7 @@ import weft
 from weft import Graph, InvalidWorkflow, Registry, Session, node
 from weft.engine.building.nodes import GraphNode, NoSuchName, SoleNode
 from weft.engine.errors import UsageError, WeftError, WeftWarning
+from weft.engine.formats.canonical import formatted
 from weft.engine.schema.authoring import UI
 from weft.engine.schema.sockets import Int, Socket
 
@@ -247,6 +248,8 @@ def test_files(g: Graph, tmp_path: Path) -> None:
     assert json.loads((tmp_path / "x.json").read_text())["version"] == 0.4
     for name in ("x.json", "x.api.json", "y.json"):
         assert Graph.load(tmp_path / name, registry=g.registry).to_prompt() == g.to_prompt()
+        text = (tmp_path / name).read_text()
+        assert formatted(text, name, g.registry) == text
 
 
 def test_a_saved_workflow_keeps_its_looks(registry: Registry, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from weft.cli import main
 from weft.engine.folders import SHIPPED
+from weft.engine.formats.canonical import formatted
 from weft.engine.session import Session
 from weft.nodes.templates import TEMPLATES
 
@@ -42,6 +43,7 @@ def test_a_new_workflow_is_valid_but_for_files_that_are_not_there(name: str, to:
     document = json.loads(Path(file).read_text())
     assert ("nodes" in document) == (to == "ui")
     session = Session()
+    assert formatted(Path(file).read_text(), file, session.registry) == Path(file).read_text()
     prompt = session.read(file)
     assert all(issue.missing_file for issue in session.issues(prompt))
     assert session.notes(prompt) == []
