@@ -20,3 +20,17 @@ class Template(NamedTuple):
 
     title: str
     make: Callable[[Chosen], Mapping[str, Any]]
+
+
+class PromptWriter:
+    """A prompt that is being written: nodes are numbered as they are put there."""
+
+    def __init__(self) -> None:
+        self.nodes: dict[str, Any] = {}
+
+    def node(self, class_type: str, title: str = "", **inputs: Any) -> str:
+        """Put a node there; its id."""
+        name = str(len(self.nodes) + 1)
+        meta = {"_meta": {"title": title}} if title else {}
+        self.nodes[name] = {"class_type": class_type, "inputs": inputs, **meta}
+        return name

@@ -125,6 +125,10 @@ _default_or_1_more = Literal[
     "default",
     "cpu",
 ]
+_none_or_1_more = Literal[
+    "none",
+    "empty_prompt",
+]
 _center_or_1_more = Literal[
     "center",
     "none",
@@ -1359,6 +1363,9 @@ class _text(SoleNode[STRING]):
 
 class _seed(SoleNode[INT]):
     seed: GraphOutput[INT]
+
+class _step(SoleNode[INT]):
+    step: GraphOutput[INT]
 
 class _left_right(GraphNode):
     left: GraphOutput[AUDIO]
@@ -3685,6 +3692,16 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _conditioning:
         """Encode a prompt for each of FLUX's two text encoders, and say how strongly it is followed."""
+    def CLIPTextEncodeSD3(
+        self,
+        clip: GraphSource[CLIP],
+        clip_l: str | GraphSource[STRING] = "",
+        clip_g: str | GraphSource[STRING] = "",
+        t5xxl: str | GraphSource[STRING] = "",
+        empty_padding: _none_or_1_more | GraphSource[COMBO] = "none",
+        **_about: Unpack[_About]
+    ) -> _conditioning:
+        """Encode a prompt for each of the text encoders of Stable Diffusion 3. Texts for those that are missing are unread."""
     def CLIPTextEncodeSDXL(
         self,
         clip: GraphSource[CLIP],
@@ -4232,7 +4249,7 @@ class Graph(_Graph):
         device: _default_or_1_more | GraphSource[COMBO] = "default",
         **_about: Unpack[_About]
     ) -> _clip:
-        """Open the two text encoders of SDXL, CLIP L and bigG, from files of their own."""
+        """Open two text encoders from files of their own: CLIP L and bigG for SDXL, CLIP L and T5 for FLUX."""
     def EasyCache(
         self,
         model: GraphSource[MODEL],
@@ -6215,6 +6232,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _control_net:
         """Tell a union ControlNet which kind of picture it reads."""
+    def SigmaToStep(
+        self,
+        model: GraphSource[MODEL],
+        scheduler: _simple_or_8_more | GraphSource[COMBO] = "simple",
+        steps: Annotated[int, "1 to 10000"] | GraphSource[INT] = 20,
+        sigma: Annotated[float, "0.0 to 20000.0"] | GraphSource[FLOAT] = 0.875,
+        **_about: Unpack[_About]
+    ) -> _step:
+        """The step at which a schedule comes down to a noise level: where one model hands over to another."""
     def SkipLayerGuidanceDiT(
         self,
         model: GraphSource[MODEL],
@@ -6486,6 +6512,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _latent:
         """Take elements off the beginning of a video's latents; a noise mask stays as it is."""
+    def TripleCLIPLoader(
+        self,
+        clip_name1: str | GraphSource[COMBO],
+        clip_name2: str | GraphSource[COMBO],
+        clip_name3: str | GraphSource[COMBO],
+        **_about: Unpack[_About]
+    ) -> _clip:
+        """Open the three text encoders of Stable Diffusion 3 from files of their own: CLIP L, bigG and T5."""
     def UNETLoader(
         self,
         unet_name: str | GraphSource[COMBO],

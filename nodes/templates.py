@@ -1,6 +1,6 @@
 """The workflows that `weft new` begins with. Each runs as it is: with the checkpoint that is named, else with the small
-one that comes with Weft. A LoRA, a picture or a model that a workflow needs is the first of the user's own, else a name
-to be replaced."""
+one that comes with Weft; those of other families (family_templates.py) are of files of theirs. A LoRA, a picture or a
+model that a workflow needs is the first of the user's own, else a name to be replaced."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from weft.engine.errors import WeftError
 from weft.engine.folders import INPUT, SHIPPED, Folders
-from weft.engine.templating import Chosen, Template
+from weft.engine.templating import Chosen, PromptWriter, Template
+from weft.nodes.family_templates import OF_FAMILIES
 
 _TINY = "weft-tiny.safetensors"
 _PIXELS = "weft-pixel.safetensors"
@@ -64,19 +65,12 @@ def _side(folders: Folders, checkpoint: str) -> int:
     return 1024 if "XL" in release else 768 if "2.x" in release else 512
 
 
-class _Prompt:
-    """A prompt that is being written: nodes are numbered as they are put there."""
+class _Prompt(PromptWriter):
+    """See PromptWriter."""
 
     def __init__(self, chosen: Chosen) -> None:
+        super().__init__()
         self.files = _Files.of(chosen)
-        self.nodes: dict[str, Any] = {}
-
-    def node(self, class_type: str, title: str = "", **inputs: Any) -> str:
-        """Put a node there; its id."""
-        name = str(len(self.nodes) + 1)
-        meta = {"_meta": {"title": title}} if title else {}
-        self.nodes[name] = {"class_type": class_type, "inputs": inputs, **meta}
-        return name
 
     def checkpoint(self, title: str = "", name: str = "") -> str:
         return self.node("CheckpointLoaderSimple", title, ckpt_name=name or self.files.checkpoint)
@@ -261,4 +255,5 @@ TEMPLATES: Mapping[str, Template] = {
     "refiner": _template("a base and a refiner, in two chained samplers", _refiner),
     "controlnet": _template("a picture that follows the edges of another", _controlnet),
     "upscale": _template("a picture enlarged by an upscale model", _upscale),
+    **OF_FAMILIES,
 }

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Examples:\n\nweft new portrait\n\nweft new portrait --template prompt-switch --checkpoint sd15.safetensors\n\n"
-    "weft new portrait --template img2img --format api\n\nweft new --list"
+    "weft new portrait --template img2img --format api\n\nweft new --list\n\nweft new clip --template wan-pair"
 )
 _SUFFIXES = {"ui": ".json", "api": ".api.json"}
 

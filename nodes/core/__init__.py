@@ -130,6 +130,7 @@ _FILES = {
         "SDTurboScheduler",
         "SamplingPercentToSigma",
         "SetFirstSigma",
+        "SigmaToStep",
         "SplitSigmas",
         "SplitSigmasDenoise",
         "VPScheduler",

@@ -13,7 +13,7 @@ from weft.nodes.core.trajectories import (
     split_levels_by_share,
     turbo_levels,
 )
-from weft.nodes.core.types import Model, SchedulerName, Sigmas, Steps
+from weft.nodes.core.types import Model, SchedulerName, Sigmas, Steps, WholeSteps
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 SCHEDULERS = "sampling/custom_sampling/schedulers"
@@ -348,3 +348,24 @@ def SamplingPercentToSigma(
     from weft.nodes.diffusion.sampling.sigmas import percent_to_sigma
 
     return percent_to_sigma(model.sampling, sampling_percent, return_actual_sigma)
+
+
+@node(category=OPERATIONS, python_module="weft")
+def SigmaToStep(
+    *,
+    model: Model,
+    scheduler: SchedulerName,
+    steps: WholeSteps,
+    sigma: Annotated[float, Float(default=0.875, min=0.0, max=20_000.0, step=0.001, round=False)],
+) -> Annotated[int, Int(), Output("step")]:
+    """The step at which a schedule comes down to a noise level: where one model hands over to another.
+
+    Args:
+        model: Whose noise levels are passed, its shift included.
+        scheduler: How they are spaced: that of the samplers.
+        sigma: The noise level. Wan 2.2's models meet at 0.875, those of image-to-video at 0.9.
+    """
+    from weft.nodes.diffusion.sampling.sigmas import step_at
+    from weft.nodes.diffusion.sampling.spacings import basic
+
+    return step_at(basic(model.sampling, scheduler, steps, 1.0), sigma)

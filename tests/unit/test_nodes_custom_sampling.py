@@ -18,6 +18,7 @@ from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.guiders import Guider
 from weft.nodes.diffusion.sampling.noise import NoNoise, RandomNoise, brownian_noise, brownian_noise_on_device
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
+from weft.nodes.diffusion.sampling.sigmas import step_at
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
@@ -138,6 +139,21 @@ def test_what_is_done_to_schedules(model: ModelPatcher) -> None:
     at = {"model": model, "sampling_percent": 1.0}
     assert sigmas.SamplingPercentToSigma(**at, return_actual_sigma=False) == 0.0
     assert sigmas.SamplingPercentToSigma(**at, return_actual_sigma=True) == model.sampling.sigma_min
+
+
+@pytest.mark.parametrize(
+    ("sigma", "step"),
+    [(20.0, 0), (8.0, 2), (7.9, 3), (0.05, 5), (0.0, 5)],
+)
+def test_a_schedule_comes_down_to_a_noise_level_at_a_step(sigma: float, step: int) -> None:
+    levels = torch.tensor([14.0, 10.0, 8.0, 2.0, 0.1, 0.0])
+    assert step_at(levels, sigma) == step
+
+
+def test_the_models_of_wan_meet_where_their_shifted_schedule_says() -> None:
+    wan: Any = SimpleNamespace(sampling=ModelSampling.flow(shift=8.0))
+    course = {"model": wan, "scheduler": "simple", "steps": 20}
+    assert [sigmas.SigmaToStep(**course, sigma=sigma) for sigma in (1.0, 0.9, 0.875, 0.0)] == [0, 10, 11, 20]
 
 
 def test_schedules_of_models(model: ModelPatcher) -> None:

@@ -104,3 +104,9 @@ def percent_to_sigma(sampling: ModelSampling, percent: float, actual: bool) -> f
     """ModelSampling.percent_to_sigma; `actual` gives the ends of the trained levels in place of the open ends."""
     ends = {0.0: sampling.sigma_max, 1.0: sampling.sigma_min}
     return ends[percent] if actual and percent in ends else sampling.percent_to_sigma(percent)
+
+
+def step_at(sigmas: Tensor, sigma: float) -> int:
+    """The first step that begins at or below a noise level; the number of steps where only the end does."""
+    below = (sigmas <= sigma).nonzero()
+    return int(below[0]) if len(below) else len(sigmas) - 1
