@@ -188,7 +188,17 @@ def size_for_model(view: LintView) -> Iterator[Remark]:
             yield Remark(source, f"{sides[0]}x{sides[1]}, and {model.title} learnt from {model.side}", "width", fix)
 
 
+@rule("M108", "lora-on-text-alone", Severity.WARNING, "A LoRA holds layers for the model, and they are not used.")
+def lora_on_text_alone(view: LintView) -> Iterator[Remark]:
+    """The CLIP that it gives is taken, and the MODEL is not: mostly a link that was forgotten."""
+    for node, file, found in _loras(view):
+        made = [node.output(slot) for slot in range(len(node.schema.outputs if node.schema is not None else ()))]
+        if found.layers and "MODEL" in made and not node.readers(made.index("MODEL")):
+            message = f"{len(found.layers)} layers of {file.name!r} are for the model, and nothing takes its MODEL"
+            yield Remark(node, message, "lora_name", "link the MODEL that it gives, or strength_model 0")
+
+
 RULES = (
     lora_of_another_model, lora_in_part, lora_without_text, text_of_another_model, vae_of_another_model,
-    latent_of_another_model, size_for_model,
+    latent_of_another_model, size_for_model, lora_on_text_alone,
 )  # fmt: skip

@@ -48,10 +48,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     unet = {key.removeprefix(UNET): shape for key, shape in releases["sd1"].items() if key.startswith(UNET)}
     write(root / "models" / "diffusion_models" / "sd1.safetensors", unet)
     own: dict[str, tuple[int, ...]] = lora_shapes(releases["sd1"])
-    with_text = {**own, f"{TEXT}.lora_down.weight": (4, 64), f"{TEXT}.lora_up.weight": (64, 4)}
+    words = {f"{TEXT}.lora_down.weight": (4, 64), f"{TEXT}.lora_up.weight": (64, 4)}
     more = {"lora_unet_no_such_layer.lora_down.weight": (4, 8), "lora_unet_no_such_layer.lora_up.weight": (8, 4)}
     flux = {f"lora_unet_double_blocks_0_img_attn_qkv.lora_{end}.weight": (4, 4) for end in ("down", "up")}
-    for name, shapes in {"text": with_text, "part": {**own, **more}, "flux": flux}.items():
+    for name, shapes in {"text": {**own, **words}, "words": words, "part": {**own, **more}, "flux": flux}.items():
         write(root / "models" / "loras" / f"{name}.safetensors", shapes)
     return root
 
@@ -114,6 +114,14 @@ def custom(vae: str) -> Document:
     )  # fmt: skip
 
 
+def on_text(file: str, **more: Any) -> Document:
+    """A LoRA of which the CLIP is taken and the MODEL is not."""
+    found = lora(file, **more)
+    found["6"]["inputs"]["model"] = ["1", 0]
+    found["2"]["inputs"]["clip"] = ["9", 1]
+    return found
+
+
 UNET_ALONE = node("UNETLoader", unet_name="sd1.safetensors", weight_dtype="default")
 ENCODED = {
     "n11": node("VAEDecode", samples=["5", 0], vae=["1", 2]),
@@ -137,6 +145,7 @@ SEEN: list[tuple[str, Document]] = [
     ("M106 6", refined("sd1")),
     ("M107 4", made(side=128)),
     ("M107 4", made("sdxl", 64)),
+    ("M108 9", on_text("sd1")),
 ]  # fmt: skip
 UNSEEN: list[tuple[str, Document]] = [
     ("M101 its own", lora("sd1")),
@@ -156,6 +165,8 @@ UNSEEN: list[tuple[str, Document]] = [
     ("M107 distilled", made("sdxl", 64, n6=plain("4", cfg=1.0))),
     ("M107 a second pass", made(n5=plain("4"), n9=node("LatentUpscaleBy", samples=["5", 0], upscale_method="area",
         scale_by=3.0), n6=plain("9", denoise=0.5))),
+    ("M108 its strengths say so", on_text("sd1", strength_model=0.0)),
+    ("M108 no layers for the model", on_text("words")),
 ]  # fmt: skip
 
 
