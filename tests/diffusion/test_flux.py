@@ -103,6 +103,9 @@ def test_a_checkpoint_is_its_parts(model: ModelPatcher, clip: Clip, folder: Path
     assert torch.equal(alone.decode(torch.ones(1, 16, 2, 2)), loaded.vae.decode(torch.ones(1, 16, 2, 2)))
     one, other = (sampled(each, clip, empty())["samples"] for each in (model, loaded.model))
     assert torch.equal(one, other)
+    # Its T5 has its tokenizer with it, as that of a file of its own.
+    assert loaded.clip is not None
+    assert torch.equal(loaded.clip.encode("a cat")[0][0], clip.encode("a cat")[0][0])
 
 
 @pytest.mark.parametrize("prefix", ["", "diffusion_model.", "model.diffusion_model."])

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
-from weft.nodes.diffusion.families import release_in
+from weft.nodes.diffusion.families import release_in, release_meant
 from weft.nodes.diffusion.families.wan.clips import begun, begun_latent, framed
 from weft.nodes.diffusion.families.wan.tiny import small_file
 from weft.nodes.diffusion.text.clip import Clip
@@ -160,6 +160,17 @@ def test_a_file_says_its_release_by_its_shapes(release: str) -> None:
     titles = {"wan": "Wan text-to-video", "wan_i2v": "Wan image-to-video", "wan_ti2v": "Wan 2.2 5B"}
     shapes = {key: tuple(value.shape) for key, value in tensors("diffusion_models", release).items()}
     assert release_in(shapes) == titles[release]
+
+
+def test_the_name_of_a_file_says_what_stands_in_for_it() -> None:
+    names = {
+        "wan2.2_t2v_high_noise_14B": "wan",
+        "wan2.2_i2v_low_noise_14B": "wan_i2v",
+        "wan2.1_flf2v_720p_14B": "wan_i2v",
+        "wan2.2_ti2v_5B": "wan_ti2v",
+    }
+    assert {name: release_meant(name) for name in names} == names
+    assert tensors("clip_vision", "wan_i2v")
 
 
 SPELLINGS = (

@@ -197,7 +197,7 @@ class ToyKind:
         """See Kind."""
         return ToyDenoiser(network, sampling, latent_format)
 
-    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: Any) -> Clip | None:
+    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: Any, file: Any) -> Clip | None:
         """See Kind."""
         return ToyClip(networks["letters"])
 

@@ -199,8 +199,13 @@ class Kind(Protocol):
         sampling, latent_format: the kind's, or what a patch has put in their place.
         """
 
-    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
-        """The CLIP socket over the networks of `parts`, by their names; None where the file has no text encoder."""
+    def open_clip(
+        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
+    ) -> Clip | None:
+        """The CLIP socket over the networks of `parts`, by their names; None where the file has no text encoder.
+
+        file: of the checkpoint, which may hold a tokenizer.
+        """
 
     def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
         """The VAE socket over the networks of `parts`; None where the file has no VAE."""

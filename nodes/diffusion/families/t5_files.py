@@ -22,11 +22,14 @@ T5_NAME = "t5xxl"
 
 
 def t5_encoder(
-    network: PatchedNetwork, use: T5Use, embeddings: EmbeddingLookup | None, file: Weights | None = None
+    network: PatchedNetwork, use: T5Use, embeddings: EmbeddingLookup | None, file: Weights, prefix: str = ""
 ) -> T5TextEncoder:
-    """T5 as a text encoder, with the tokenizer of its file or, where that has none, the one that lies in a folder."""
-    if file is not None and TOKENIZER in file.shapes:
-        ids = ids_inside(file.tensor(TOKENIZER))
+    """T5 as a text encoder, with the tokenizer of its file or, where that has none, the one that lies in a folder.
+
+    prefix: where its keys start in the file.
+    """
+    if prefix + TOKENIZER in file.shapes:
+        ids = ids_inside(file.tensor(prefix + TOKENIZER))
     else:
         ids = ids_of(() if embeddings is None else embeddings.tokenizers)
     return T5TextEncoder(T5_NAME, network, use, ids)

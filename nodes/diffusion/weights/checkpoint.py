@@ -76,7 +76,7 @@ def load_checkpoint(
         fill(file, plan, {part.name: formats.get(part.name, text_dtype or dtype) for part in plan})
     networks = {part.name: PatchedNetwork(part.module, memory, _kept_as(file, part)) for part in plan}
     model = ModelPatcher(networks[denoising.name], kind, kind.process())
-    return LoadedCheckpoint(model, kind.open_clip(networks, embeddings), kind.open_vae(networks), kind)
+    return LoadedCheckpoint(model, kind.open_clip(networks, embeddings, file), kind.open_vae(networks), kind)
 
 
 def load_vae(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported
+    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 # The middle and the spread of its VAE's latents, as Black Forest Labs publish them.
 SHIFT, SCALE = 0.1159, 0.3611
@@ -100,9 +100,11 @@ class FluxKind:
         """See Kind."""
         return FluxDenoiser(network, sampling, latent_format, self.title)
 
-    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+    def open_clip(
+        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
+    ) -> Clip | None:
         """See Kind."""
-        return clip_of(networks, embeddings) if T5_NAME in networks else None
+        return clip_of(networks, embeddings, file) if T5_NAME in networks else None
 
     def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
         """See Kind."""

@@ -26,7 +26,7 @@ from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import Part
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.quantised import widened
-from weft.nodes.diffusion.weights.weightfile import WeightFile
+from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes
@@ -57,10 +57,10 @@ def text_parts(shapes: FileShapes) -> list[Part]:
     return [text_part(read_tower(_CLIP_L, shapes)), t5_part(T5_NAME, _T5, shapes)]
 
 
-def clip_of(networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> FluxClip:
+def clip_of(networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights) -> FluxClip:
     """The CLIP socket over the networks of `text_parts`."""
     clip_l = SDTextEncoder(_CLIP_L.name, networks[_CLIP_L.name], _CLIP_L)
-    return FluxClip((clip_l, t5_encoder(networks[T5_NAME], T5_USE, embeddings)), embeddings)
+    return FluxClip((clip_l, t5_encoder(networks[T5_NAME], T5_USE, embeddings, file, _T5)), embeddings)
 
 
 def load_clip(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported
+    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 PREFIX = "model.diffusion_model."
 HEAD = 128
@@ -87,7 +87,9 @@ class QwenImageKind:
         """See Kind."""
         return QwenImageDenoiser(network, sampling, latent_format, self.title)
 
-    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+    def open_clip(
+        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
+    ) -> Clip | None:
         """See Kind: it stands in a file of its own."""
         return None
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.networks import Part
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported
+    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 
 IGNORED: Mapping[str, str] = {
@@ -117,7 +117,9 @@ class SDKind:
         """See Kind."""
         return UNetDenoiser(network, sampling, latent_format, inputs=self.inputs, sizes=self.sizes)
 
-    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+    def open_clip(
+        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
+    ) -> Clip | None:
         """See Kind."""
         encoders = tuple(SDTextEncoder(spec.name, networks[spec.name], spec) for spec in self.text_encoders)
         return Clip(encoders, embeddings) if encoders else None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported
+    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 # The middle and the spread of its VAE's latents, as Stability AI publishes them.
 MIDDLE, SCALE = 0.0609, 1.5305
@@ -79,9 +79,11 @@ class SD3Kind:
         """See Kind."""
         return SD3Denoiser(network, sampling, latent_format, self.title)
 
-    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+    def open_clip(
+        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
+    ) -> Clip | None:
         """See Kind."""
-        return clip_of(networks, embeddings)
+        return clip_of(networks, embeddings, file)
 
     def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
         """See Kind."""

@@ -119,13 +119,15 @@ def text_parts(shapes: FileShapes) -> list[Part]:
     return [*parts, *([t5_part(T5_NAME, _T5, shapes)] if Shapes(shapes, _T5) else ())]
 
 
-def clip_of(networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> SD3Clip | None:
+def clip_of(
+    networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
+) -> SD3Clip | None:
     """The CLIP socket over the networks of `text_parts`; None without any."""
     encoders: list[PromptEncoder] = [
         SDTextEncoder(name, networks[name], tower) for name, tower in TOWERS.items() if name in networks
     ]
     if T5_NAME in networks:
-        encoders.append(t5_encoder(networks[T5_NAME], USE, embeddings))
+        encoders.append(t5_encoder(networks[T5_NAME], USE, embeddings, file, _T5))
     return clip_with(encoders, embeddings) if encoders else None
 
 

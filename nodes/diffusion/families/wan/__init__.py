@@ -78,7 +78,7 @@ class Wan:
         name = name.lower()
         if "ti2v" in name or "5b" in name or "wan2.2_vae" in name:
             return TI2V
-        return I2V if "i2v" in name or "fun" in name else T2V
+        return I2V if "i2v" in name or "flf2v" in name or "fun" in name else T2V
 
     def small_file(self, kind: str, name: str, release: str, base: Path) -> dict[str, Tensor] | None:
         """See Family."""

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported
+    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 SHIFT = 8.0
 
@@ -80,7 +80,9 @@ class WanKind:
         """See Kind."""
         return WanDenoiser(network, sampling, latent_format, self.title)
 
-    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+    def open_clip(
+        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
+    ) -> Clip | None:
         """See Kind."""
         return None
 

@@ -11,6 +11,7 @@ from weft.nodes.diffusion.families.text_tiny import t5
 from weft.nodes.diffusion.families.wan.keymap import HEAD, PATCH
 from weft.nodes.diffusion.families.wan.kind import WanKind
 from weft.nodes.diffusion.families.wan.vae import VideoVaeKind
+from weft.nodes.diffusion.values.clip_vision_files import small_clip_vision
 
 _TEXT_WIDTH = 32
 _CHANNELS = {"wan": (16, 16), "wan_i2v": (36, 16), "wan_ti2v": (48, 48)}
@@ -47,6 +48,8 @@ def small_file(kind: str, name: str, release: str) -> dict[str, Tensor] | None:
             return vae(release)
         case "text_encoders":
             return t5(_TEXT_WIDTH, umt5=True)
+        case "clip_vision":
+            return small_clip_vision(_TEXT_WIDTH)
         case "loras":
             layers = {
                 f"diffusion_model.{key.removesuffix('.weight')}": shape

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported
+    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 CHANNELS, PIXELS = 16, 8
 # The middle and the spread of its VAE's latents, and the shift of its schedule.
@@ -76,7 +76,9 @@ class ZImageKind:
         """See Kind."""
         return ZImageDenoiser(network, sampling, latent_format, self.title)
 
-    def open_clip(self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None) -> Clip | None:
+    def open_clip(
+        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
+    ) -> Clip | None:
         """See Kind: it stands in a file of its own."""
         return None
 
