@@ -18,7 +18,11 @@ from weft.engine.schema.registry import Registry
 from weft.engine.workflow.overrides import title_of
 from weft.engine.workflow.prompt import OWN, Prompt
 
-_LINE = re.compile(r"\bweft:\s*ignore\s+(?P<codes>[A-Z]+\d*(?:\s*,\s*[A-Z]+\d*)*)(?:\s+nodes?\s+(?P<nodes>[^\n]*))?")
+_LINE = re.compile(
+    r"\bweft:\s*ignore\s+(?P<codes>[A-Z]+\d*\b(?:\s*,\s*[A-Z]+\d*\b)*)(?!\s*,\s*[A-Z])"
+    r"(?:\s+nodes?\s+(?P<nodes>[^\n]*))?"
+)
+"""A line with a code that is none, as S1O1, lets nothing be: neither what it begins with, nor more than was meant."""
 _NODE = re.compile(r'\s*(?:"([^"]+)"|([^\s,:;("]+(?::\d+)*))\s*(?:,|$|(?=[:;(])|(?=\s))')
 _NOTES = ("Note", "MarkdownNote")
 """The editor's own notes; packs name theirs as Virtual classes."""

@@ -195,7 +195,7 @@ class Linter:
             return file, found.fixed, self._findings(self._read(file))
         _write(Path(file.name), found.text)
         for each in found.fixed if not self.answer.as_json else ():
-            self.answer.out.line((f"{file.name}: ", "bold"), ("mended ", "green"), *_line(each))
+            self.answer.out.line((f"{file.name}: ", "bold"), ("mended ", "green"), *_line(each, mark=False))
         return replace(file, text=found.text), found.fixed, list(found.left)
 
 
@@ -224,10 +224,11 @@ def told(session: Session, prompt: Prompt, answer: Answer, most: int = 5) -> Ite
         yield Issue("lint", f"{len(found) - most} more findings: weft lint says them")
 
 
-def _line(finding: LintFinding) -> Line:
+def _line(finding: LintFinding, *, mark: bool = True) -> Line:
+    """A finding; `mark` says of it that --fix mends it, if it does."""
     rule = finding.rule
-    mark = [(" [--fix]", "green")] if finding.edits else []
-    return [(f"{rule.severity.value} {rule.code}: ", _COLOURS[rule.severity.value]), *issue_line(finding.issue), *mark]
+    said = [(" [--fix]", "green")] if mark and finding.edits else []
+    return [(f"{rule.severity.value} {rule.code}: ", _COLOURS[rule.severity.value]), *issue_line(finding.issue), *said]
 
 
 def _unified(name: str, before: str, after: str) -> str:

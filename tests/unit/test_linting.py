@@ -70,6 +70,8 @@ def test_a_node_says_what_to_let_be_of_it() -> None:
         ('weft: ignore S101 node "KSampler (Advanced)", and that is it', ["N101 5"]),
         ("weft: ignore S101 node 7", ["N101 5", "S101 6"]),
         ("ignore S101", ["N101 5", "S101 6"]),
+        ("weft: ignore S1O1", ["N101 5", "S101 6"]),
+        ("weft: ignore N101, S1O1 node 6", ["N101 5", "S101 6"]),
     ],
 )
 @pytest.mark.parametrize("kind", ["Note", "MarkdownNote"])
