@@ -20,6 +20,7 @@ class Pixels:
     """A VAE whose latents are its pixels."""
 
     downscale = 8
+    frames = 0
 
     def encode(self, pixels: torch.Tensor) -> torch.Tensor:
         return pixels.movedim(-1, 1).clone()
