@@ -38,7 +38,15 @@ def overlap(view: LintView) -> Iterator[Remark]:
     for pair in pairs(view):
         before, after, _ = pair
         end, start = before.end or 0, after.start or 0
-        if not (pair.known and pair.same_steps and after.adds_noise is False and start < end):
+        if not pair.known or after.adds_noise is not False:
+            continue
+        if not pair.same_steps and pair.noise_comes is False and end == before.steps:
+            message = (
+                f"starts at step {start} of {after.steps} without noise, and {before.name} has removed all there was"
+            )
+            fix = f"an end at the same share of its steps in {before.name}, with leftover noise; or noise here"
+            yield Remark(after.node, message, place_of(after, "start_at_step"), fix)
+        if not pair.same_steps or start >= end:
             continue
         message = f"starts at step {start}, and {before.name} ends at step {end}: steps {start} to {end} are run twice"
         if before.stops_early or (before.start or 0) >= start:

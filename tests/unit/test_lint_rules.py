@@ -158,6 +158,7 @@ SEEN: list[tuple[str, Document, dict[str, Any]]] = [
     ("S101 6", two_stages({}, {"start_at_step": ["13", 0]}, n13=node("PrimitiveInt", value=11)), {}),
     ("S102 6", two_stages({}, {"start_at_step": 6}), {}),
     ("S102 6", two_stages({"end_at_step": 10_000, **EARLY}), {}),
+    ("S102 6", two_stages({"end_at_step": 10_000, **EARLY}, {"steps": 30, "start_at_step": 12}), {}),
     ("S103 6", two_stages({}, {"steps": 30}), {}),
     ("S104 6", two_stages({}, {"scheduler": "exponential"}), {}),
     ("S104 6", two_stages({}, {"scheduler": "exponential", "steps": 40, "start_at_step": 16}), {}),
