@@ -53,8 +53,10 @@ class Setting:
     `type` is what pydantic reads it as. `numbers`: results computed with another value are other ones, so a cache keeps
     them apart. `forgives` are the codes of issues that stop no run with this value. What has `words` is recorded: files
     say which value made them, and run again they run with it; `words` are for each value, as in "was made {words}", and
-    `verb` goes before them where a run is told of. `label` is what a difference in it is called. `needs` names another
-    setting, a switch, without which it says nothing: given as an argument without that, it is an error.
+    `verb` goes before them where a run is told of. `label` is what a difference in it is called. `unsaid` is the value
+    of files that do not say it, where that is not the default: those that were made before there was the setting.
+    `needs` names another setting, a switch, without which it says nothing: given as an argument without that, it is an
+    error.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Setting:
     words: Mapping[Any, str] = field(default_factory=dict)
     verb: str = "run"
     label: str = ""
+    unsaid: Any = None
     needs: str = ""
     reader: TypeAdapter[Any] = field(init=False, repr=False, compare=False)
     """Reads a value as the setting's type."""

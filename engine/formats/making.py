@@ -56,7 +56,7 @@ def _said(loaded: Prompt | Workflow, packs: Packs) -> dict[str, Any]:
     found = {name: _recorded(loaded, setting) for name, setting in packs.recorded.items()}
     if not any(name in loaded.made for name in found):
         return {}
-    values = {name: packs.settings[name].default if value is None else value for name, value in found.items()}
+    values = {name: _unsaid(packs.settings[name]) if value is None else value for name, value in found.items()}
     return values if all(_is_known(packs.settings[name], value) for name, value in values.items()) else {}
 
 
@@ -64,6 +64,11 @@ def _recorded(loaded: Prompt | Workflow, setting: Setting) -> Any:
     """The value that a file gives; of a switch, only that it is on can be said."""
     value = loaded.made.get(setting.name)
     return (value is True or None) if setting.is_switch else value
+
+
+def _unsaid(setting: Setting) -> Any:
+    """The value of a file of Weft's that does not say it."""
+    return setting.default if setting.unsaid is None else setting.unsaid
 
 
 def _is_known(setting: Setting, value: Any) -> bool:

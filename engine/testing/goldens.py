@@ -48,8 +48,8 @@ FileName = Annotated[str, AfterValidator(_file_name)]
 class How(Record):
     """How the workflow was run, which a check repeats; `keep` is one of KEEPING, or a number of KiB.
 
-    Of the settings of packs, `sampling` has a field of its own (empty: not said); the others that were given are in
-    `others`.
+    Of the settings of packs, `sampling` has a field of its own (empty: not said); `numbers`, and the others that were
+    given, are in `others`.
     """
 
     sampling: str = ""
@@ -71,7 +71,7 @@ class How(Record):
 
     def as_made(self, making: Mapping[str, Any]) -> How:
         """The same with what its settings were in a run of which files record `making`."""
-        return self.under({name: making[name] for name in ("sampling", *self.others) if name in making})
+        return self.under({name: making[name] for name in ("sampling", "numbers", *self.others) if name in making})
 
 
 class GoldenFile(Record):

@@ -61,7 +61,7 @@ class Distance(NamedTuple):
 _DEVICE_FIELDS = ("device", "dtype")
 _CLOSE_FIELDS = ("device_name", "instructions", "threads", "python", "platform")
 # Weft's own versions widen nothing: that its numbers stay is what is tested.
-_NOTED_FIELDS = ("weft", "sampling", "sampling_version", "key_version")
+_NOTED_FIELDS = ("weft", "sampling", "sampling_version", "numbers", "key_version")
 
 
 def distance(before: Birth, now: Birth) -> Distance:
@@ -82,7 +82,7 @@ def distance(before: Birth, now: Birth) -> Distance:
 
 def _differences(before: Birth, now: Birth, fields: Iterable[str]) -> tuple[str, ...]:
     pairs = ((name, getattr(before, name), getattr(now, name)) for name in fields)
-    return tuple(f"{name}: {old} -> {new}" for name, old, new in pairs if old != new)
+    return tuple(f"{name}: {old or 'not said'} -> {new or 'not said'}" for name, old, new in pairs if old != new)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from weft.engine.context import RunContext, called
 from weft.engine.custom_nodes.records import Host
 from weft.engine.folders import Folders
+from weft.nodes.diffusion.eras import numbers_of
 
 _HOSTS: list[Host] = []
 """At most one: the modules that packs import are the process's, so the last session that loaded packs has them."""
@@ -32,3 +35,9 @@ def context() -> RunContext:
     """The context of the node that is called; elsewhere one that nobody watches, with the session's folders."""
     found = called()
     return found if found is not None else RunContext(folders=host().folders, settings=host().settings)
+
+
+def in_its_numbers() -> AbstractContextManager[None]:
+    """Inside the block, numbers are of the era of the run whose node is called; elsewhere of the one that is on."""
+    found = called()
+    return nullcontext() if found is None else numbers_of(found.settings.numbers)

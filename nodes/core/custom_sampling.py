@@ -23,6 +23,7 @@ from weft.nodes.core.types import (
     Seed,
     Sigmas,
 )
+from weft.nodes.diffusion.eras import numbers_of
 
 MODULE = "comfy_extras.nodes_custom_sampler"
 PERP_NEG_MODULE = "comfy_extras.nodes_perpneg"
@@ -58,7 +59,8 @@ def SamplerCustom(
     start = noise.RandomNoise(noise_seed) if add_noise else noise.NoNoise(noise_seed)
     guider = guiders.Guider(model, CFG(positive, negative, cfg))
     given: dict[str, Any] = {"callback": reporter(context), "steps": context.steps, "warn": context.warn}
-    return custom_sample(guider, sampler, sigmas, start, latent_image, **given)
+    with numbers_of(context.settings.numbers):
+        return custom_sample(guider, sampler, sigmas, start, latent_image, **given)
 
 
 @node(category="sampling/custom_sampling", python_module=MODULE, trajectory=of_custom_sampler)
@@ -76,7 +78,8 @@ def SamplerCustomAdvanced(
     from weft.nodes.diffusion.sampling.custom import custom_sample
 
     given: dict[str, Any] = {"callback": reporter(context), "steps": context.steps, "warn": context.warn}
-    return custom_sample(guider, sampler, sigmas, noise, latent_image, **given)
+    with numbers_of(context.settings.numbers):
+        return custom_sample(guider, sampler, sigmas, noise, latent_image, **given)
 
 
 @node(category="_for_testing/custom_sampling/noise", python_module=MODULE)

@@ -10,6 +10,7 @@ from weft.engine.schema.sockets import Boolean, Combo, Float, Int
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.image import ImageFile, preview
 from weft.nodes.core.types import Conditioning, Image, Latent, Mask, Negative, Positive, Vae
+from weft.nodes.diffusion.eras import numbers_of
 
 EXTRAS = "comfy_extras.nodes_mask"
 Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
@@ -99,7 +100,7 @@ def MaskComposite(
 
 
 @node(category="mask", python_module=EXTRAS)
-def FeatherMask(*, mask: Mask, left: Offset, top: Offset, right: Offset, bottom: Offset) -> Mask:
+def FeatherMask(*, mask: Mask, left: Offset, top: Offset, right: Offset, bottom: Offset, context: RunContext) -> Mask:
     """Let a mask fade out towards its sides.
 
     Args:
@@ -111,7 +112,8 @@ def FeatherMask(*, mask: Mask, left: Offset, top: Offset, right: Offset, bottom:
     """
     from weft.nodes.diffusion.values.masks import feather
 
-    return feather(mask, left, top, right, bottom)
+    with numbers_of(context.settings.numbers):
+        return feather(mask, left, top, right, bottom)
 
 
 @node(category="mask", python_module=EXTRAS)

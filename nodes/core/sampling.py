@@ -28,6 +28,7 @@ from weft.nodes.core.types import (
     Steps,
     WholeSteps,
 )
+from weft.nodes.diffusion.eras import numbers_of
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.guidance import Guidance
@@ -121,7 +122,8 @@ def sampled(
 
     stage = ksampler_stage(model.sampling, guidance, noise, **settings, mode=context.settings.sampling)
     said = {"warn": warner(context), "tell": context.warn}
-    return ksample(model, latent, stage, callback=reporter(context), **said, steps=context.steps)
+    with numbers_of(context.settings.numbers):
+        return ksample(model, latent, stage, callback=reporter(context), **said, steps=context.steps)
 
 
 def reporter(context: RunContext) -> Callback:

@@ -9,6 +9,7 @@ from pydantic import Field
 from weft.engine.errors import MissingEmbedding
 from weft.engine.schema.packs import Pass, Version
 from weft.engine.settings import Flag, Setting
+from weft.nodes.diffusion.eras import ERAS, NEWEST
 
 SETTINGS = (
     Setting(
@@ -23,6 +24,19 @@ SETTINGS = (
         words={"comfy": "in comfy mode", "continuous": "in continuous mode"},
         verb="sampled",
         label="sampling mode",
+    ),
+    Setting(
+        "numbers",
+        Literal[ERAS],
+        NEWEST,
+        Flag(
+            "The version of ComfyUI whose numbers are meant, where two of them differ: docs/differences.md lists how.",
+            metavar="VERSION",
+        ),
+        numbers=True,
+        words={era: f"with the numbers of ComfyUI {era}" for era in ERAS},
+        label="version of ComfyUI's numbers",
+        unsaid=ERAS[0],
     ),
     # Runs that have it on differ by the nodes that a prompt is lowered to.
     Setting(

@@ -31,6 +31,7 @@ from weft.nodes.core.types import (
     StartStep,
     Steps,
 )
+from weft.nodes.diffusion.eras import numbers_of
 from weft.nodes.efficiency.face import node
 from weft.nodes.efficiency.latent_weights import LEARNED_UPSCALERS, find_weights, fingerprint, nearest_factor
 
@@ -183,7 +184,8 @@ def TiledKSampler(
         denoise=denoise,
     )
     side = tile_size // model.latent_format.pixels
-    return sample_tiled(model, latent_image, stage, tile=(side, side), strategy=strategy, report=context.progress)
+    with numbers_of(context.settings.numbers):
+        return sample_tiled(model, latent_image, stage, tile=(side, side), strategy=strategy, report=context.progress)
 
 
 @node(class_type="weft.LatentUpscaleWithModel", category=INTERNAL, fingerprint=fingerprint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 
-SPLIT_EXACTLY = frozenset(("euler", "euler_cfg_pp", "heun", "dpm_2", "ddim"))
+SPLIT_EXACTLY = frozenset(("euler", "euler_cfg_pp", "heun", "exp_heun_2_x0", "dpm_2", "ddim"))
 """In comfy mode, too, two stages of them are the single run, but for rounding."""
 
 OWN_STEPS = frozenset(("dpm_fast", "dpm_adaptive"))

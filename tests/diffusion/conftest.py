@@ -12,9 +12,17 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from weft.nodes.diffusion.eras import numbers_of
 from weft.nodes.diffusion.families.sd.tiny import checkpoint_shapes, random_weights
 
 MakeCheckpoint = Callable[..., Path]
+
+
+@pytest.fixture
+def as_the_reference() -> Iterator[None]:
+    """Numbers are of the version of ComfyUI that the reference was measured on."""
+    with numbers_of("0.3.64"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import pytest
 import scipy.ndimage
 import torch
 
+from weft.nodes.diffusion.eras import numbers_of
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.values import masks
 
@@ -56,13 +57,21 @@ def test_composite_positions_and_batches() -> None:
     assert masks.composite(torch.full((1, 1, 2), 3.0), torch.ones(1, 1), 0, 0, "multiply").eq(1.0).all()
 
 
+def test_feather_of_0_3_64() -> None:
+    """The far ends one pixel out, and the last value at the other side."""
+    mask = torch.ones(1, 3, 6)
+    with numbers_of("0.3.64"):
+        assert masks.feather(mask, 0, 0, 4, 0)[0, 0].tolist() == [0.25, 1.0, 1.0, 1.0, 0.75, 0.5]
+        ramp = pytest.approx([1 / 6, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6])
+        assert masks.feather(mask, 0, 0, 99, 0)[0, 0].tolist() == ramp
+
+
 def test_feather() -> None:
     mask = torch.ones(1, 1, 6)
     assert masks.feather(mask, 4, 0, 0, 0)[0, 0].tolist() == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
-    # The ramp at the far end is one pixel out; its first value falls onto the first pixel.
-    assert masks.feather(mask, 0, 0, 4, 0)[0, 0].tolist() == [0.25, 1.0, 1.0, 1.0, 0.75, 0.5]
+    assert masks.feather(mask, 0, 0, 4, 0)[0, 0].tolist() == [1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
     assert masks.feather(mask, 99, 0, 0, 0)[0, 0].tolist() == pytest.approx([(t + 1) / 6 for t in range(6)])
-    assert masks.feather(mask, 0, 0, 99, 0)[0, 0].tolist() == pytest.approx([1 / 6, 1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6])
+    assert torch.equal(masks.feather(mask, 0, 0, 99, 0), masks.feather(mask, 99, 0, 0, 0).flip(-1))
     assert torch.equal(masks.feather(mask, 0, 0, 0, 0), mask)
     tall = masks.feather(torch.ones(2, 6, 3), 0, 4, 0, 0)
     assert tall[1, :, 1].tolist() == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.eras import numbers_of
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.sampling.noise import LevelRandom, PatchRandom, SequentialNoise, prepare_noise
 
@@ -73,6 +74,7 @@ def test_batch_index_that_does_not_fit() -> None:
         prepare_noise(torch.zeros(2, 4, 8, 8), 1, [0, -1])
 
 
+@pytest.mark.usefixtures("as_the_reference")
 @pytest.mark.parametrize("seed", [0, 1234])
 def test_sequential_noise(golden: dict[str, Tensor], seed: int) -> None:
     x, sigma = torch.zeros(1, 4, 8, 8), torch.tensor(1.0)
@@ -81,6 +83,25 @@ def test_sequential_noise(golden: dict[str, Tensor], seed: int) -> None:
     got = torch.cat([source(i, sigma, sigma) for i in range(len(expected))])
     assert torch.equal(got, expected)
     assert torch.equal(got[:1], prepare_noise(x, seed))
+
+
+def test_noise_on_the_way_is_not_the_initial_noise() -> None:
+    """Of ComfyUI 0.33 on a CPU: it is the next seed's, whatever was drawn before, and goes on from a position."""
+    x, sigma = torch.zeros(1, 4, 8, 8), torch.tensor(1.0)
+    source, twin = SequentialNoise(x, 3), SequentialNoise(x, 3)
+    assert source.position is None
+    assert torch.equal(source(0, sigma, sigma), prepare_noise(x, 4))
+    twin.position = source.position
+    assert torch.equal(twin(1, sigma, sigma), source(1, sigma, sigma))
+    assert not torch.equal(source(2, sigma, sigma), prepare_noise(x, 3))
+
+
+def test_there_is_no_seed_behind_the_largest() -> None:
+    x, sigma = torch.zeros(1, 4, 8, 8), torch.tensor(1.0)
+    with pytest.raises(DiffusionError, match=r"from seed \+ 1, so the seed must be below 18446744073709551615"):
+        SequentialNoise(x, 2**64 - 1)(0, sigma, sigma)
+    with numbers_of("0.3.64"):
+        assert SequentialNoise(x, 2**64 - 1)(0, sigma, sigma).shape == x.shape
 
 
 def test_random_choices_of_patches() -> None:

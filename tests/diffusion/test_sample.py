@@ -160,6 +160,7 @@ def nodes(parity: Path, checkpoints: Mapping[str, LoadedCheckpoint]) -> dict[str
     }
 
 
+@pytest.mark.usefixtures("as_the_reference")
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in TESTED_WITH_THE_ENGINE)) for name in GOLDENS]
 )

@@ -259,6 +259,7 @@ def calls(tiny: LoadedCheckpoint) -> Iterator[list[tuple[Tensor, Tensor]]]:
         "uni_pc_normal",
     ],
 )
+@pytest.mark.usefixtures("as_the_reference")
 def test_every_step_equals_comfyui(
     parity: Path, tiny: LoadedCheckpoint, calls: list[tuple[Tensor, Tensor]], trace: str
 ) -> None:

@@ -57,6 +57,7 @@ def tiny(parity: Path) -> LoadedCheckpoint:
     return load_checkpoint(path, device=torch.device("cpu"), dtype=torch.float32)
 
 
+@pytest.mark.usefixtures("as_the_reference")
 @pytest.mark.parametrize(
     ("golden", "name", "options"),
     [

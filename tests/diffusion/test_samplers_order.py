@@ -85,6 +85,7 @@ def error(name: str, sigmas: Tensor, **options: Any) -> float:
         ("er_sde", 1, {"solver_type": "ODE", "max_stage": 1}),
         ("er_sde", 2, {"solver_type": "ODE", "max_stage": 2}),
         ("seeds_2", 2, {"eta": 0.0}),
+        ("exp_heun_2_x0", 2, {}),
         ("seeds_3", 3, {"eta": 0.0}),
         ("sa_solver", 3, {"eta": 0.0}),
         ("sa_solver_pece", 3, {"eta": 0.0}),

@@ -1,6 +1,8 @@
-"""Flow families against ComfyUI 0.33, where the reference lies beside the checkout: /parity_families of WEFT_SHARED.
+"""Flow families against ComfyUI, where the reference lies beside the checkout: /parity_families of WEFT_SHARED.
 
-Produced on a CPU in float32, one thread; independent of Weft. What is compared, and held to, is as in test_goldens.
+In the numbers of 0.33, and in those of 0.3.64 where the two differ. What else changed between them, eras/ holds, by
+models of Stable Diffusion. Produced on a CPU in float32, one thread; independent of Weft. What is compared, and held to,
+is as in test_goldens.
 """
 
 from __future__ import annotations
@@ -28,24 +30,22 @@ NOT_YET = {
     "wan_lora_bare_ignored": "",
     "wan_lora_diffusers_ignored": "",
 }
-# Samplers whose noise ComfyUI 0.33 draws from another seed than 0.3.64, and those that it has more.
-NEWER = {
-    *(
-        "euler_ancestral",
-        "euler_ancestral_cfg_pp",
-        "dpm_2_ancestral",
-        "dpmpp_2s_ancestral",
-        "dpmpp_2s_ancestral_cfg_pp",
-    ),
-    *("ddpm", "lcm", "er_sde", "seeds_2", "seeds_3", "res_multistep_ancestral", "res_multistep_ancestral_cfg_pp"),
-    *("sa_solver", "sa_solver_pece", "exp_heun_2_x0", "exp_heun_2_x0_sde"),
+NOT_OF_ERA = {
+    # Read as in 0.3.64: docs/differences.md, embedding-marks-by-0-3-64.
+    *(("era_emb_bracket", "0.33"), ("era_emb_tab", "0.33")),
+    # Read by Pillow: docs/differences.md, pictures-by-pillow.
+    *((f"era_load_z_{kind}", "0.33") for kind in ("cmyk_jpg", "exif6_jpg", "webp_webp", "webpa_webp")),
+    *((f"era_load_z_{kind}", "0.33") for kind in ("1bit_png", "la_png")),
+    # docs/differences.md, grey-16-bit.
+    ("era_load_z_16_png", "0.3.64"),
 }
+SAMPLING = 1e-4
 LIMITS = {"text": 2e-5, "vae": 3e-5, "sigmas": 1e-6}
 
 
 def limit_of(category: str) -> float:
     """The limit of the reference's tolerances.md."""
-    return LIMITS.get(category.partition("_")[2], 1e-4)
+    return LIMITS.get(category.partition("_")[2], SAMPLING)
 
 
 # As tolerances.md says, by pieces of names: the activations of int8 layers are rounded there, and not here; steps that
@@ -53,22 +53,29 @@ def limit_of(category: str) -> float:
 CHAOTIC = {"int8": 2e-2, "dpm_adaptive": 1e-3}
 
 
+def index_of(folder: str) -> dict[str, Any]:
+    """The goldens of a folder by their names; none where there is no reference."""
+    index = FOLDER / folder / "index.json"
+    found: dict[str, Any] = json.loads(index.read_text(encoding="utf-8")) if index.is_file() else {}
+    return found
+
+
 def held() -> dict[str, Mapping[str, Any]]:
-    """The goldens that are held, by their names; none where there is no reference."""
-    index = FOLDER / "goldens" / "index.json"
-    if not index.is_file():
-        return {}
-    found = json.loads(index.read_text(encoding="utf-8"))
-    return {name: each for name, each in found.items() if name not in NOT_YET and _is_of(name, each)}
-
-
-def _is_of(name: str, golden: Mapping[str, Any]) -> bool:
-    prompt = (FOLDER / "goldens" / f"{name}.json").read_text(encoding="utf-8")
-    newer = any(f'"{sampler}"' in prompt for sampler in NEWER)
-    return not newer and any(name.startswith((f"{family}_", f"quant_{family}_")) for family in FAMILIES)
+    """Those that are held."""
+    prefixes = tuple(f"{before}{family}_" for family in FAMILIES for before in ("", "quant_"))
+    return {
+        name: each for name, each in index_of("goldens").items() if name not in NOT_YET and name.startswith(prefixes)
+    }
 
 
 GOLDENS = held()
+OLDER = [name for name in GOLDENS if (FOLDER / "goldens_0.3.64" / f"{name}.safetensors").is_file()]
+OF_ERAS = [
+    (name, numbers)
+    for name in index_of("eras")
+    for numbers, kept in (("0.33", name), ("0.3.64", f"{name}@0.3.64"))
+    if (name, numbers) not in NOT_OF_ERA and (FOLDER / "eras" / f"{kept}.safetensors").is_file()
+]
 
 if GOLDENS:
 
@@ -89,18 +96,36 @@ if GOLDENS:
     @pytest.mark.slow
     @pytest.mark.parametrize("name", GOLDENS)
     def test_golden(name: str, models: Path, tmp_path: Path, cache: MemoryCache) -> None:
-        golden = GOLDENS[name]
-        prompt = json.loads((FOLDER / "goldens" / f"{name}.json").read_text(encoding="utf-8"))
-        folders: dict[str, Any] = {"models": models, "input": FOLDER / "input", "output": tmp_path}
-        targets, registry = golden["targets"], Registry.discover()
-        result = weft.run(prompt, device="cpu", targets=targets, cache=cache, registry=registry, **folders)
-        got = {key: value for node_id in targets for key, value in flat(result[node_id], node_id).items()}
-        for key, expected in load_file(FOLDER / "goldens" / f"{name}.safetensors").items():
-            if key.endswith(".guidance"):
-                continue  # a number in a conditioning
-            assert got[key].shape == expected.shape
-            # A vector of zeros is zero.
-            size = expected.abs().max().clamp(min=1e-12)
-            difference = (got[key].float() - expected.float()).abs().max() / size
-            limit = next((each for part, each in CHAOTIC.items() if part in name), limit_of(golden["category"]))
-            assert difference <= limit, f"{key}: {difference:.2e}"
+        places = {"models": models, "input": FOLDER / "input", "output": tmp_path}
+        limit = next((each for part, each in CHAOTIC.items() if part in name), limit_of(GOLDENS[name]["category"]))
+        compare("goldens", name, GOLDENS[name]["targets"], limit, cache=cache, numbers="0.33", **places)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("name", OLDER)
+    def test_older_golden(name: str, models: Path, tmp_path: Path, cache: MemoryCache) -> None:
+        places = {"models": models, "input": FOLDER / "input", "output": tmp_path}
+        targets, older = GOLDENS[name]["targets"], FOLDER / "goldens_0.3.64" / f"{name}.safetensors"
+        compare("goldens", name, targets, SAMPLING, older, cache=cache, numbers="0.3.64", **places)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(("name", "numbers"), OF_ERAS)
+    def test_era(name: str, numbers: str, parity: Path, shared: Path, tmp_path: Path, cache: MemoryCache) -> None:
+        """What changed, and what did not. Older numbers that are not kept here are those of test_goldens."""
+        places = {"models": parity / "models", "input": shared / "parity" / "input", "output": tmp_path}
+        older = FOLDER / "eras" / f"{name}@0.3.64.safetensors" if numbers == "0.3.64" else None
+        targets = index_of("eras")[name]["targets"]
+        compare("eras", name, targets, SAMPLING, older, cache=cache, numbers=numbers, **places)
+
+
+def compare(folder: str, name: str, targets: list[str], limit: float, kept: Path | None = None, **given: Any) -> None:
+    """Asserts that a prompt gives what is kept of it, beside it or in `kept`."""
+    prompt = json.loads((FOLDER / folder / f"{name}.json").read_text(encoding="utf-8"))
+    result = weft.run(prompt, device="cpu", targets=targets, registry=Registry.discover(), **given)
+    got = {key: value for node_id in targets for key, value in flat(result[node_id], node_id).items()}
+    for key, expected in load_file(kept or FOLDER / folder / f"{name}.safetensors").items():
+        if key.endswith(".guidance"):
+            continue  # a number in a conditioning
+        assert got[key].shape == expected.shape
+        # A vector of zeros is zero.
+        difference = (got[key].float() - expected.float()).abs().max() / expected.abs().max().clamp(min=1e-12)
+        assert difference <= limit, f"{key}: {difference:.2e}"

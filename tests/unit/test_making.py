@@ -17,13 +17,14 @@ from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Int
 from weft.engine.session import Session
 from weft.nodes.core.settings import SAMPLING_VERSION as VERSION
+from weft.nodes.diffusion.eras import ERAS, NEWEST
 
 SAMPLING_VERSION = VERSION.number
 
 
 @node(category="test", output_node=True)
 def Show(*, value: Annotated[int, Int(default=1)], context: RunContext) -> UI:
-    return UI(mode=[context.settings.sampling, context.settings.prompt_schedule])
+    return UI(mode=[context.settings.sampling, context.settings.prompt_schedule], numbers=[context.settings.numbers])
 
 
 REGISTRY = Registry().add([Show])
@@ -35,7 +36,7 @@ def picture(made: Any = None, **texts: str) -> Path:
     info = PngInfo()
     given = {"prompt": json.dumps(PROMPT), "workflow": json.dumps(WORKFLOW)} | texts
     if made is not None:
-        given["weft"] = json.dumps({"version": "0", "sampling_version": SAMPLING_VERSION, **made})
+        given["weft"] = json.dumps({"version": "0", "sampling_version": SAMPLING_VERSION, "numbers": NEWEST, **made})
     for name, value in given.items():
         info.add_text(name, value)
     Image.new("RGB", (8, 8)).save("p.png", pnginfo=info)
@@ -65,6 +66,19 @@ def test_a_picture_runs_in_the_mode_that_made_it() -> None:
     ]
     assert ran(picture({"sampling": "comfy"})) == (["comfy", False], [])
     assert ran(picture()) == (["comfy", False], [])
+
+
+def test_a_picture_runs_with_the_numbers_that_made_it() -> None:
+    """Those that do not say which are of the first era: they were made before there was another."""
+    of_first = {"sampling": "comfy", "numbers": ERAS[0]}
+    for made in (of_first, {"sampling": "comfy", "numbers": None}):
+        result = weft.run(picture(made), registry=REGISTRY)
+        assert result.ui["1"]["numbers"] == [ERAS[0]]
+        assert [message for _, message in result.warnings] == [
+            "it is run with the numbers of ComfyUI 0.3.64, as the file was made (else --numbers 0.33)"
+        ]
+    asked = weft.run(picture(of_first), registry=REGISTRY, numbers=NEWEST)
+    assert asked.ui["1"]["numbers"] == weft.run(picture(), registry=REGISTRY).ui["1"]["numbers"] == [NEWEST]
 
 
 def test_the_editor_s_workflow_does_too() -> None:

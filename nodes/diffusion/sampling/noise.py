@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.eras import changed
 from weft.nodes.diffusion.errors import DiffusionError, whole_number
 
 if TYPE_CHECKING:
@@ -132,21 +133,37 @@ def seed_at(address: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(address, digest_size=8).digest(), "big")
 
 
-class SequentialNoise:
-    """One generator on x's device, drawn from whenever asked: ComfyUI's noise for the ancestral samplers.
+def generator_on_the_way(seed: int, device: torch.device) -> torch.Generator:
+    """What the noise that a sampler adds on its way is drawn from, on x's device.
 
-    It starts from the seed of the initial noise, so on the CPU its first draw equals that; on a GPU the stream differs
-    from the CPU's.
+    On the CPU that is another stream than the initial noise's, from seed + 1; until the change `seed-on-the-way` it was
+    the same one. On a GPU the streams differ anyhow. Raises DiffusionError where there is no next seed.
     """
+    if device.type == "cpu" and changed("seed-on-the-way"):
+        seed += 1
+        if seed > SEED_MAX:
+            raise DiffusionError(
+                f"this sampler draws its noise on the CPU from seed + 1, so the seed must be below {SEED_MAX}"
+            )
+    return torch.Generator(device).manual_seed(seed)
+
+
+class SequentialNoise:
+    """One generator on x's device, drawn from whenever asked: ComfyUI's noise for the ancestral samplers."""
 
     def __init__(self, like: Tensor, seed: int) -> None:
         self._like = like
-        self._generator = torch.Generator(like.device).manual_seed(check_seed(seed))
+        self._seed = check_seed(seed)
+
+    @cached_property
+    def _generator(self) -> torch.Generator:
+        """Made when first asked for: most samplers that could draw from it draw nothing, and need no next seed."""
+        return generator_on_the_way(self._seed, self._like.device)
 
     @property
     def position(self) -> Tensor | None:
-        """See NoiseSource."""
-        return self._generator.get_state()
+        """See NoiseSource; None where nobody has drawn from it."""
+        return self._generator.get_state() if "_generator" in self.__dict__ else None
 
     @position.setter
     def position(self, state: Tensor | None) -> None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import max_pool2d
 
+from weft.nodes.diffusion.eras import changed
 from weft.nodes.diffusion.errors import DiffusionError, nearest
 from weft.nodes.diffusion.values.pixels import as_pictures, as_videos, to_batch
 
@@ -120,15 +121,16 @@ def to_image(mask: Tensor) -> Tensor:
 def _edges(size: int, before: int, after: int) -> Tensor:
     """[size] weights of feather along one axis.
 
-    ComfyUI counts the far end from -0: its ramp is one pixel out, and the first pixel of the mask gets its first
-    value. That is what saved workflows look like, so it is what this does.
+    Until the change `feather-far-edges` the far end is counted from -0, as in ComfyUI: its ramp is one pixel out, and
+    the first pixel of the mask gets its first value.
     """
+    first = 1 if changed("feather-far-edges") else 0
     weight = torch.ones(size)
     before, after = min(before, size), min(after, size)
     for t in range(before):
         weight[t] *= (t + 1) / before
     for t in range(after):
-        weight[-t] *= (t + 1) / after
+        weight[-t - first] *= (t + 1) / after
     return weight
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from weft.nodes.compat.host import in_its_numbers
 from weft.nodes.compat.modules.comfy import model_management, sampler_helpers
 from weft.nodes.compat.modules.comfy.k_diffusion import sampling as k_diffusion_sampling
 from weft.nodes.diffusion.errors import DiffusionError
@@ -239,6 +240,11 @@ class CFGGuider(BaseGuider):
         """Steer by conditionings of any names."""
         for name, conditioning in conds.items():
             self.original_conds[name] = sampler_helpers.convert_cond(conditioning)
+
+    def sample(self, *given: Any, **more: Any) -> Tensor:
+        """See BaseGuider."""
+        with in_its_numbers():
+            return super().sample(*given, **more)
 
     def predict_noise(self, x: Tensor, timestep: Tensor, model_options: Any = None, seed: int | None = None) -> Tensor:
         """See BaseGuider."""

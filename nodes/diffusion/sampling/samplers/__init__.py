@@ -72,6 +72,8 @@ SAMPLERS: Final[LazyTable[_Row, Sampler]] = LazyTable(
         "euler_ancestral_cfg_pp": _Row("euler.euler_ancestral_cfg_pp"),
         "heun": _Row("heun.heun", calls=_TWO),
         "heunpp2": _Row("heun.heunpp2", calls=_Calls(3, last=(2, 1), any_end=True), looks_ahead=True),
+        "exp_heun_2_x0": _Row("seeds.exp_heun_2", {"eta": 0.0}, calls=_TWO),
+        "exp_heun_2_x0_sde": _Row("seeds.exp_heun_2", calls=_TWO),
         "dpm_2": _Row("dpm_2.dpm_2", discard_penultimate=True, calls=_TWO),
         "dpm_2_ancestral": _Row("dpm_2.dpm_2_ancestral", discard_penultimate=True, calls=_TWO),
         "lms": _Row("lms.lms"),

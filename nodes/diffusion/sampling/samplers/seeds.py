@@ -1,7 +1,9 @@
 """SEEDS (Gonzalez et al. 2023, "SEEDS: Exponential SDE Solvers for Fast High-Quality Sampling from Diffusion Models").
 
-Exponential integrators of the reverse SDE with several stages, whose noises share increments of one path. t is
--log sigma, h a step in it. eta scales the noise: 1 is the reverse SDE, 0 the probability flow. They remember nothing.
+Exponential integrators of the reverse SDE with several stages, whose noises share increments of one path. With two
+stages, the second at the end of the step, that is Heun's method (Hochbruck & Ostermann 2010, "Exponential integrators").
+t is -log sigma, h a step in it. eta scales the noise: 1 is the reverse SDE, 0 the probability flow. They remember
+nothing.
 """
 
 from __future__ import annotations
@@ -47,6 +49,44 @@ def seeds_2(
             x_2 = x_2 + sigma_mid * c_1 * noise_1
             x_next = x_next + sigmas[i + 1] * (c_2 * noise_1 + c_1 * noise_2)
         x = x_next - (-h_eta).expm1() * model(x_2, sigma_mid)
+    return x
+
+
+@in_log_snr
+def exp_heun_2(
+    model: GuidedDenoiser,
+    x: Tensor,
+    sigmas: Tensor,
+    steps: range,
+    noise: NoiseSource,
+    state: State,
+    report: Report,
+    *,
+    eta: float = 1.0,
+    s_noise: float = 1.0,
+) -> Tensor:
+    """Two evaluations a step, the second at its end: the prediction goes linearly from one to the other.
+
+    Both moves are the whole step, so they have the same noise.
+    """
+    for i in steps:
+        denoised = model(x, sigmas[i])
+        report(i, x, denoised)
+        if sigmas[i + 1] == 0:
+            x = denoised
+            continue
+        h = sigmas[i].log() - sigmas[i + 1].log()
+        h_eta = h * (1 + eta)
+        kept = (sigmas[i + 1] / sigmas[i]) * (-h * eta).exp() * x
+        if eta and s_noise:
+            sigma_up = sigmas[i + 1] * (-(-2 * h * eta).expm1()).sqrt()
+            kept = kept + sigma_up * s_noise * noise(i, sigmas[i], sigmas[i + 1])
+            # As in ComfyUI, for which it is seeds_2: what lies behind the second evaluation is drawn, and is nothing.
+            noise(i, sigmas[i + 1], sigmas[i + 1])
+        gain = (-h_eta).expm1()
+        at_end = -gain / h_eta - 1
+        denoised_2 = model(kept - gain * denoised, sigmas[i + 1])
+        x = kept - (gain - at_end) * denoised - at_end * denoised_2
     return x
 
 

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from weft.nodes.compat.host import in_its_numbers
 from weft.nodes.compat.modules.comfy.k_diffusion import utils
 from weft.nodes.compat.modules.comfy.k_diffusion.utils import append_dims, append_zero
 from weft.nodes.diffusion.interop import solving
-from weft.nodes.diffusion.sampling.noise import BrownianNoise
+from weft.nodes.diffusion.sampling.noise import BrownianNoise, generator_on_the_way
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 
 __all__ = ["append_dims", "append_zero", "math", "torch", "utils"]
@@ -34,6 +35,12 @@ def by_schedule(
     return function(model, x, low, sigmas[0], **given)
 
 
+def _solved(*given: Any, **options: Any) -> Tensor:
+    """solving.solve in a pack's node."""
+    with in_its_numbers():
+        return solving.solve(*given, **options)
+
+
 def _function(name: str) -> Callable[..., Tensor]:
     solver = SAMPLERS[name]
 
@@ -46,7 +53,7 @@ def _function(name: str) -> Callable[..., Tensor]:
         disable: Any = None,
         **options: Any,
     ) -> Tensor:
-        return solving.solve(solver, model, x, sigmas, extra_args, callback, disable, **options)
+        return _solved(solver, model, x, sigmas, extra_args, callback, disable, **options)
 
     sampled.__name__ = sampled.__qualname__ = f"sample_{name}"
     sampled.__doc__ = f"x brought down a schedule by {name}; see weft.nodes.diffusion.interop.solving.solve."
@@ -71,7 +78,7 @@ def sample_dpm_fast(
 ) -> Tensor:
     """dpm_fast between two levels, in so many evaluations."""
     sigmas = torch.linspace(float(sigma_max), float(sigma_min), n + 1)
-    return solving.solve(SAMPLERS["dpm_fast"], model, x, sigmas, extra_args, callback, disable, **options)
+    return _solved(SAMPLERS["dpm_fast"], model, x, sigmas, extra_args, callback, disable, **options)
 
 
 def sample_dpm_adaptive(
@@ -86,7 +93,7 @@ def sample_dpm_adaptive(
 ) -> Tensor:
     """dpm_adaptive between two levels."""
     sigmas = torch.tensor([float(sigma_max), float(sigma_min)])
-    return solving.solve(SAMPLERS["dpm_adaptive"], model, x, sigmas, extra_args, callback, disable, **options)
+    return _solved(SAMPLERS["dpm_adaptive"], model, x, sigmas, extra_args, callback, disable, **options)
 
 
 # -- what packs write samplers with
@@ -107,7 +114,8 @@ def get_ancestral_step(sigma_from: Any, sigma_to: Any, eta: float = 1.0) -> tupl
 
 def default_noise_sampler(x: Tensor, seed: int | None = None) -> Callable[[Any, Any], Tensor]:
     """(sigma, sigma_next) -> standard normal noise like x, where x is."""
-    generator = None if seed is None else torch.Generator(x.device).manual_seed(seed)
+    with in_its_numbers():
+        generator = None if seed is None else generator_on_the_way(seed, x.device)
     return lambda sigma, sigma_next: torch.randn(
         x.size(), dtype=x.dtype, layout=x.layout, device=x.device, generator=generator
     )
