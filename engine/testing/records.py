@@ -108,8 +108,8 @@ class NodeRecord(Record):
 class Birth(Record):
     """The birth certificate: what made a recording, and where. `independent` says how far it proves anything.
 
-    `numbers` is empty in those that were made before there was the setting. `packs` are digests of the code of the packs
-    whose classes ran, Weft's own included.
+    `numbers` is empty in those that were made before there was the setting. `packs` are digests of the code of the
+    packs whose classes ran, Weft's own included.
     """
 
     weft: str

@@ -1,9 +1,9 @@
 """SEEDS (Gonzalez et al. 2023, "SEEDS: Exponential SDE Solvers for Fast High-Quality Sampling from Diffusion Models").
 
 Exponential integrators of the reverse SDE with several stages, whose noises share increments of one path. With two
-stages, the second at the end of the step, that is Heun's method (Hochbruck & Ostermann 2010, "Exponential integrators").
-t is -log sigma, h a step in it. eta scales the noise: 1 is the reverse SDE, 0 the probability flow. They remember
-nothing.
+stages, the second at the end of the step, that is Heun's method (Hochbruck & Ostermann 2010, "Exponential
+integrators"). t is -log sigma, h a step in it. eta scales the noise: 1 is the reverse SDE, 0 the probability flow. They
+remember nothing.
 """
 
 from __future__ import annotations
