@@ -35,7 +35,7 @@ NOT_OF_ERA = {
     *(("era_emb_bracket", "0.33"), ("era_emb_tab", "0.33")),
     # Read by Pillow: docs/differences.md, pictures-by-pillow.
     *((f"era_load_z_{kind}", "0.33") for kind in ("cmyk_jpg", "exif6_jpg", "webp_webp", "webpa_webp")),
-    *((f"era_load_z_{kind}", "0.33") for kind in ("1bit_png", "la_png")),
+    *((f"era_load_z_{kind}", "0.33") for kind in ("1bit_png", "la_png", "16_png")),
     # docs/differences.md, grey-16-bit.
     ("era_load_z_16_png", "0.3.64"),
 }
