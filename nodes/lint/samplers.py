@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 
-SPLIT_EXACTLY = frozenset(("euler", "euler_cfg_pp", "heun", "exp_heun_2_x0", "dpm_2", "ddim"))
+_ROWS = {name: SAMPLERS.row(name) for name in SAMPLERS}
+
+SPLIT_EXACTLY = frozenset(name for name, row in _ROWS.items() if row.split == "exact")
 """In comfy mode, too, two stages of them are the single run, but for rounding."""
 
-OWN_STEPS = frozenset(("dpm_fast", "dpm_adaptive"))
+OWN_STEPS = frozenset(name for name, row in _ROWS.items() if row.own_steps)
 """They choose their noise levels themselves."""
 
-_REMEMBER = (
-    "heunpp2", "lms", "dpmpp_2m", "dpmpp_2m_cfg_pp", "ipndm", "ipndm_v", "deis",
-    "res_multistep", "res_multistep_cfg_pp", "gradient_estimation",
-    "gradient_estimation_cfg_pp", "uni_pc", "uni_pc_bh2",
-)  # fmt: skip
-
-DRAW_NOISE = frozenset(SAMPLERS) - SPLIT_EXACTLY - OWN_STEPS - frozenset(_REMEMBER)
+DRAW_NOISE = frozenset(name for name, row in _ROWS.items() if not row.split) - OWN_STEPS
 """They add noise on their way."""

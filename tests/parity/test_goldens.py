@@ -101,14 +101,14 @@ def rounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
-    exact = PatchedNetwork._patched
+    exact = PatchedNetwork._made
 
     def patched(network: PatchedNetwork, name: str) -> nn.Parameter:
         made = exact(network, name)
         of_text = type(network.base).__name__.startswith("CLIPText")
         return nn.Parameter(made.half().float(), requires_grad=False) if of_text else made
 
-    monkeypatch.setattr(PatchedNetwork, "_patched", patched)
+    monkeypatch.setattr(PatchedNetwork, "_made", patched)
 
 
 @pytest.fixture(scope="module")

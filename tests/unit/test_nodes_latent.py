@@ -15,9 +15,13 @@ class Vae:
     """Notes how it was called."""
 
     downscale = 8
+    frames = 0
 
-    def decode_tiled(self, latent: Any, tile_x: int, tile_y: int, overlap: int, *, report: Any) -> tuple[int, int]:
+    def decode_tiled(
+        self, latent: Any, tile_x: int, tile_y: int, overlap: int, tile_t: int, overlap_t: int, *, report: Any
+    ) -> tuple[int, int]:
         report(1, 2)
+        assert (tile_t, overlap_t) == (64, 8)
         assert tile_x == tile_y
         return tile_x, overlap
 

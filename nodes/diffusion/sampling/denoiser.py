@@ -241,7 +241,7 @@ class ModelSampling:
         low, high = self.clock.ends
         # Of a flow in float64: what little signal is left near pure noise hangs on the last bit.
         precision = torch.float32 if self.process is EXPLODING else torch.float64
-        return float(self.clock.sigma(torch.tensor(low + (1.0 - percent) * (high - low), dtype=precision)))
+        return float(self.clock.sigma(torch.tensor(low + (1.0 - percent) * (high - low), dtype=precision)).float())
 
     def scale_input(self, x: Tensor, sigma: Tensor) -> Tensor:
         """x as the network expects it: at variance 1, but for an image or a flow. sigma: 0-dim, or [N] for x [N,..]."""

@@ -28,12 +28,14 @@ class _Calls(NamedTuple):
 
 
 _ONE, _TWO = _Calls(), _Calls(2, last=(1,))
+_EXACT, _MEMORY = "exact", "memory"
 
 
 @dataclass(frozen=True)
 class _Row:
     """solver: file and function. options: given to it. noise: a function of noise.py. calls: None where nobody knows.
-    The rest: as Sampler's."""
+    split: what two stages of it are in comfy mode: _EXACT the single run but for rounding; _MEMORY not, for what it
+    forgets between them; empty for the noise that it adds anew. The rest: as Sampler's."""
 
     solver: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -43,6 +45,7 @@ class _Row:
     fresh_inpaint_noise: bool = False
     own_steps: bool = False
     looks_ahead: bool = False
+    split: str = ""
 
 
 def _sampler(name: str, row: _Row) -> Sampler:
@@ -66,25 +69,25 @@ _HEUN = {"solver_type": "heun"}
 
 SAMPLERS: Final[LazyTable[_Row, Sampler]] = LazyTable(
     {
-        "euler": _Row("euler.euler"),
-        "euler_cfg_pp": _Row("euler.euler_cfg_pp"),
+        "euler": _Row("euler.euler", split=_EXACT),
+        "euler_cfg_pp": _Row("euler.euler_cfg_pp", split=_EXACT),
         "euler_ancestral": _Row("euler.euler_ancestral"),
         "euler_ancestral_cfg_pp": _Row("euler.euler_ancestral_cfg_pp"),
-        "heun": _Row("heun.heun", calls=_TWO),
-        "heunpp2": _Row("heun.heunpp2", calls=_Calls(3, last=(2, 1), any_end=True), looks_ahead=True),
-        "exp_heun_2_x0": _Row("seeds.exp_heun_2", {"eta": 0.0}, calls=_TWO),
+        "heun": _Row("heun.heun", calls=_TWO, split=_EXACT),
+        "heunpp2": _Row("heun.heunpp2", calls=_Calls(3, last=(2, 1), any_end=True), looks_ahead=True, split=_MEMORY),
+        "exp_heun_2_x0": _Row("seeds.exp_heun_2", {"eta": 0.0}, calls=_TWO, split=_EXACT),
         "exp_heun_2_x0_sde": _Row("seeds.exp_heun_2", calls=_TWO),
-        "dpm_2": _Row("dpm_2.dpm_2", discard_penultimate=True, calls=_TWO),
+        "dpm_2": _Row("dpm_2.dpm_2", discard_penultimate=True, calls=_TWO, split=_EXACT),
         "dpm_2_ancestral": _Row("dpm_2.dpm_2_ancestral", discard_penultimate=True, calls=_TWO),
-        "lms": _Row("lms.lms"),
+        "lms": _Row("lms.lms", split=_MEMORY),
         "dpm_fast": _Row("dpm_solver.dpm_fast", own_steps=True, looks_ahead=True),
         "dpm_adaptive": _Row("dpm_solver.dpm_adaptive", own_steps=True, calls=None, looks_ahead=True),
         "dpmpp_2s_ancestral": _Row("dpmpp.dpmpp_2s_ancestral", calls=_TWO),
         "dpmpp_2s_ancestral_cfg_pp": _Row("dpmpp.dpmpp_2s_ancestral_cfg_pp", calls=_TWO),
         "dpmpp_sde": _Row("dpmpp_sde.dpmpp_sde", noise=_CPU, calls=_TWO, looks_ahead=True),
         "dpmpp_sde_gpu": _Row("dpmpp_sde.dpmpp_sde", noise=_GPU, calls=_TWO, looks_ahead=True),
-        "dpmpp_2m": _Row("dpmpp.dpmpp_2m"),
-        "dpmpp_2m_cfg_pp": _Row("dpmpp.dpmpp_2m_cfg_pp"),
+        "dpmpp_2m": _Row("dpmpp.dpmpp_2m", split=_MEMORY),
+        "dpmpp_2m_cfg_pp": _Row("dpmpp.dpmpp_2m_cfg_pp", split=_MEMORY),
         "dpmpp_2m_sde": _Row("dpmpp_sde.dpmpp_2m_sde", noise=_CPU, looks_ahead=True),
         "dpmpp_2m_sde_gpu": _Row("dpmpp_sde.dpmpp_2m_sde", noise=_GPU, looks_ahead=True),
         "dpmpp_2m_sde_heun": _Row("dpmpp_sde.dpmpp_2m_sde", _HEUN, noise=_CPU, looks_ahead=True),
@@ -93,24 +96,26 @@ SAMPLERS: Final[LazyTable[_Row, Sampler]] = LazyTable(
         "dpmpp_3m_sde_gpu": _Row("dpmpp_sde.dpmpp_3m_sde", noise=_GPU, looks_ahead=True),
         "ddpm": _Row("ddpm.ddpm"),
         "lcm": _Row("lcm.lcm"),
-        "ipndm": _Row("ipndm.ipndm"),
-        "ipndm_v": _Row("ipndm.ipndm_v"),
-        "deis": _Row("deis.deis"),
-        "res_multistep": _Row("res_multistep.res_multistep"),
-        "res_multistep_cfg_pp": _Row("res_multistep.res_multistep_cfg_pp"),
+        "ipndm": _Row("ipndm.ipndm", split=_MEMORY),
+        "ipndm_v": _Row("ipndm.ipndm_v", split=_MEMORY),
+        "deis": _Row("deis.deis", split=_MEMORY),
+        "res_multistep": _Row("res_multistep.res_multistep", split=_MEMORY),
+        "res_multistep_cfg_pp": _Row("res_multistep.res_multistep_cfg_pp", split=_MEMORY),
         "res_multistep_ancestral": _Row("res_multistep.res_multistep", {"eta": 1.0}),
         "res_multistep_ancestral_cfg_pp": _Row("res_multistep.res_multistep_cfg_pp", {"eta": 1.0}),
-        "gradient_estimation": _Row("gradient_estimation.gradient_estimation"),
-        "gradient_estimation_cfg_pp": _Row("gradient_estimation.gradient_estimation_cfg_pp"),
+        "gradient_estimation": _Row("gradient_estimation.gradient_estimation", split=_MEMORY),
+        "gradient_estimation_cfg_pp": _Row("gradient_estimation.gradient_estimation_cfg_pp", split=_MEMORY),
         "er_sde": _Row("er_sde.er_sde"),
         "seeds_2": _Row("seeds.seeds_2", calls=_TWO),
         "seeds_3": _Row("seeds.seeds_3", calls=_Calls(3, last=(1,))),
         "sa_solver": _Row("sa_solver.sa_solver", looks_ahead=True),
         "sa_solver_pece": _Row("sa_solver.sa_solver", {"use_pece": True}, calls=_Calls(2, first=1), looks_ahead=True),
         # DDIM at eta 0 (Song et al. 2021) is Euler's method in sigma: Karras et al. 2022, appendix C.
-        "ddim": _Row("euler.euler", fresh_inpaint_noise=True),
-        "uni_pc": _Row("uni_pc.uni_pc", discard_penultimate=True, looks_ahead=True),
-        "uni_pc_bh2": _Row("uni_pc.uni_pc", {"variant": "bh2"}, discard_penultimate=True, looks_ahead=True),
+        "ddim": _Row("euler.euler", fresh_inpaint_noise=True, split=_EXACT),
+        "uni_pc": _Row("uni_pc.uni_pc", discard_penultimate=True, looks_ahead=True, split=_MEMORY),
+        "uni_pc_bh2": _Row(
+            "uni_pc.uni_pc", {"variant": "bh2"}, discard_penultimate=True, looks_ahead=True, split=_MEMORY
+        ),
     },
     _sampler,
 )
