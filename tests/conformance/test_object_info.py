@@ -62,6 +62,10 @@ UNSAVED = {
 """Newer classes that no template has: their declarations are those of ComfyUI's documentation."""
 
 LATER_CHOICES = {
+    **{
+        (name, "sampler_name"): ("exp_heun_2_x0", "exp_heun_2_x0_sde")
+        for name in ("KSampler", "KSamplerAdvanced", "KSamplerSelect")
+    },
     ("FluxKontextMultiReferenceLatentMethod", "reference_latents_method"): ("index_timestep_zero",),
 }
 """Choices that newer versions have too, and many workflows name."""

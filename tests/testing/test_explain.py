@@ -285,7 +285,7 @@ def test_a_file_that_changed_under_its_name_is_found_in_pictures_of_weft(
     first, second = capsys.readouterr().out.splitlines()
     with Image.open(first) as image:
         made = json.loads(image.info["weft"])
-    assert set(made) == {"version", "sampling", "sampling_version", "models"}
+    assert set(made) == {"version", "sampling", "numbers", "sampling_version", "models"}
     assert set(made["models"]) == {"input/start.png"}
     code, lines = explain(first, second)
     assert code == 1
