@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -63,7 +64,12 @@ def checked(file: Path, monkeypatch: pytest.MonkeyPatch, *, near: bool = False) 
     follow = "skip" if near else "silent"
     modules = [f"-m{name}" for name in (*NEAR, file.stem)] if near else [str(file)]
     options = ["--config-file=", f"--follow-imports={follow}", f"--cache-dir={file.parent / 'cache'}"]
-    out, err, _ = mypy.api.run([*options, "--no-error-summary", *modules])
+    limit = sys.getrecursionlimit()
+    try:
+        out, err, _ = mypy.api.run([*options, "--no-error-summary", *modules])
+    finally:
+        # mypy raises it, and what is nested too deeply would be read in the tests behind this one.
+        sys.setrecursionlimit(limit)
     assert not err
     for line in out.splitlines():
         found = re.fullmatch(r"(.+?):(\d+): (error|note): (.*)", line)
