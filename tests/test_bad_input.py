@@ -275,7 +275,11 @@ def test_ctrl_c_while_sampling(weft: Weft) -> None:
         if events[-1]["event"] == "Progress" and events[-1]["value"] == 2:
             process.send_signal(signal.SIGINT)
             break
-    rest, error = process.communicate(timeout=300)
+    # Not communicate: it would lose what was read ahead of the last line.
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        rest, error = process.stdout.read(), process.stderr.read()
+    process.wait(timeout=300)
     assert process.returncode == 130, error
     assert "Traceback" not in error
     finished = [event for event in map(json.loads, rest.splitlines()) if event["event"] == "RunFinished"]

@@ -32,6 +32,7 @@ MADE_FOR_EXPLODING = {
 NOISY = {
     *("euler_ancestral", "euler_ancestral_cfg_pp", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde"),
     *("dpmpp_2m_sde", "dpmpp_2m_sde_heun", "dpmpp_3m_sde", "er_sde", "seeds_2", "seeds_3", "sa_solver"),
+    "exp_heun_2_x0_sde",
     *("sa_solver_pece", "dpmpp_sde_gpu", "dpmpp_2m_sde_gpu", "dpmpp_2m_sde_heun_gpu", "dpmpp_3m_sde_gpu"),
 }
 QUIET = [name for name in SAMPLERS if name not in NOISY | MADE_FOR_EXPLODING | {"lcm"}]

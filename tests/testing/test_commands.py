@@ -175,7 +175,8 @@ def test_overrides_and_targets_are_recorded_and_repeated(weft: Weft, bench: Benc
     arguments = ("record", "w.json", "--set", "2.width=32", "--target", "3")
     assert weft(*arguments)[0] == 0
     how = json.loads((bench.folder / "w.golden.json").read_text())["how"]
-    assert how == {"sampling": "comfy", "overrides": ["2.width=32"], "targets": ["3"]}
+    recorded = {"sampling": "comfy", "others": {"numbers": "0.33"}}
+    assert how == {**recorded, "overrides": ["2.width=32"], "targets": ["3"]}
     assert weft()[0] == 0
 
 
