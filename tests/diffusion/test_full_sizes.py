@@ -15,7 +15,7 @@ from weft.nodes.diffusion.families import recognise, release_in
 from weft.nodes.diffusion.families.flux.keymap import AXES as FLUX_AXES
 from weft.nodes.diffusion.families.flux.kind import FluxKind
 from weft.nodes.diffusion.families.protocol import Kind
-from weft.nodes.diffusion.families.qwen.kind import AXES as QWEN_AXES
+from weft.nodes.diffusion.families.qwen.keymap import AXES as QWEN_AXES
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
 from weft.nodes.diffusion.families.sd.tiny import shapes_of
 from weft.nodes.diffusion.families.wan.keymap import PATCH

@@ -14,10 +14,11 @@ from torch import Tensor
 from weft.nodes.core.sd3 import CLIPTextEncodeSD3
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import FAMILIES, recognise, release_in, release_meant
-from weft.nodes.diffusion.families.sd3.keymap import PREFIX, landings
+from weft.nodes.diffusion.families.sd3.keymap import landings
 from weft.nodes.diffusion.families.sd3.kind import SD3Kind
 from weft.nodes.diffusion.families.sd3.text import clip_with
 from weft.nodes.diffusion.families.sd3.tiny import sizes, small_file
+from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.sampling.patches.layers import skip_layers
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.weights.checkpoint import load_checkpoint, load_clip, load_unet

@@ -184,13 +184,17 @@ _OTHERS = (
 )
 # Titles that are spoken with a vowel first.
 _VOWELS = (*"AEIOU", "LTX")
+
+
+def model(title: str) -> str:
+    """What `foreign` says of a model of the family that OTHER_FAMILIES calls so."""
+    return f"{'an' if title.startswith(_VOWELS) else 'a'} {title} model"
+
+
 # What no loader of Stable Diffusion's parts takes, as it would be called in a sentence.
 _FOREIGN = (
     *_OTHER_CONTROL,
-    *(
-        KnownFile(f"{'an' if known.title.startswith(_VOWELS) else 'a'} {known.title} model", known.marks)
-        for known in OTHER_FAMILIES
-    ),
+    *(KnownFile(model(known.title), known.marks) for known in OTHER_FAMILIES),
     *_OTHER_VAES,
     *_OTHER_TEXT,
 )
@@ -221,6 +225,11 @@ def foreign(names: Iterable[str]) -> str:
     if of_lora:
         return of_lora if " for " in of_lora else ""
     return _match(_FOREIGN, _pieces(names))
+
+
+def holds(names: Iterable[str], title: str) -> bool:
+    """Whether a file with these keys is a model of the family that OTHER_FAMILIES calls so."""
+    return foreign(names) == model(title)
 
 
 def lora(names: Iterable[str]) -> str:

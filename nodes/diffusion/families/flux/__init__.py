@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,37 +16,31 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.families.image_vae import ImageVaeKind
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.text.clip import Clip
-    from weft.nodes.diffusion.weights.weightfile import Weights
+    from weft.nodes.diffusion.weights.landings import Shapes
 
 RELEASE = "flux"
 
 
-class Flux:
+class Flux(TransformerFamily):
     """See Family."""
 
     title = "FLUX.1"
     releases: Mapping[str, str] = {RELEASE: "FLUX.1"}
     clip_types = ("flux",)
+    claimed = (known.model(known.FLUX), f"a LoRA for {known.FLUX_LORA}", f"a LoRA for {known.JOINT_LORA}", known.T5)
 
-    def claims(self, names: Iterable[str]) -> bool:
-        """See Family."""
-        loras = (f"a LoRA for {of}" for of in (known.FLUX_LORA, known.JOINT_LORA))
-        return known.foreign(names) in (f"a {known.FLUX} model", *loras, known.T5)
-
-    def release_in(self, shapes: FileShapes) -> str:
-        """See Family."""
-        from weft.nodes.diffusion.families.flux.keymap import MARKS, title_of
+    def prefix_in(self, shapes: FileShapes) -> str | None:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.flux.keymap import MARKS
 
         prefix = known.prefix_before(shapes, *MARKS)
-        if prefix is None or known.foreign(shapes) != f"a {known.FLUX} model":
-            return ""
-        return title_of(prefix + "guidance_in.in_layer.weight" in shapes)
+        return prefix if prefix is not None and known.holds(shapes, known.FLUX) else None
 
-    def renamed(self, file: Weights) -> Weights:
-        """See Family."""
-        from weft.nodes.diffusion.families.flux.recognise import with_keys_of_checkpoint
+    def title_in(self, shapes: Shapes) -> str:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.flux.keymap import GUIDANCE, title_of
 
-        return with_keys_of_checkpoint(file)
+        return title_of(GUIDANCE in shapes)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None
@@ -55,31 +50,18 @@ class Flux:
 
         return recognise(shapes)
 
-    def renamed_vae(self, file: Weights) -> Weights:
-        """See Family: it has the layout of Stable Diffusion's."""
-        return file
-
     def recognise_vae(self, shapes: FileShapes, metadata: Mapping[str, str] | None = None) -> ImageVaeKind | None:
         """See Family."""
         from weft.nodes.diffusion.families.image_vae import recognise_vae
 
         return recognise_vae(shapes)
 
-    def renamed_controlnet(self, file: Weights) -> Weights:
-        """See Family."""
-        return file
-
-    def recognise_controlnet(self, shapes: FileShapes) -> None:
-        """See Family: there are none."""
-
     def release_meant(self, name: str) -> str:
         """See Family."""
         return RELEASE if known.family_meant(name) == known.FLUX else ""
 
-    def small_file(self, kind: str, name: str, release: str, base: Path) -> dict[str, Tensor] | None:
-        """See Family."""
-        if release not in self.releases:
-            return None
+    def small(self, kind: str, name: str, release: str) -> dict[str, Tensor] | None:
+        """See TransformerFamily."""
         from weft.nodes.diffusion.families.flux.tiny import small_file
 
         return small_file(kind, name)

@@ -7,9 +7,10 @@ from typing import Any
 
 from weft.nodes.diffusion.weights.landings import Landing, Shapes, fused, halves_swapped
 
-PREFIX = "model.diffusion_model."
 # A key that every file of it has and no other family's; of two ages.
 MARKS = ("double_blocks.0.img_attn.norm.key_norm.scale", "double_blocks.0.img_attn.norm.key_norm.weight")
+# A key that a model with guidance as an input has.
+GUIDANCE = "guidance_in.in_layer.weight"
 HEAD = 128
 AXES = (16, 56, 56)
 PATCH = 2
@@ -45,7 +46,7 @@ def read_sizes(shapes: Shapes) -> dict[str, Any]:
         "num_attention_heads": hidden // HEAD,
         "joint_attention_dim": shapes.of("txt_in.weight", 2)[1],
         "pooled_projection_dim": shapes.of("vector_in.in_layer.weight", 2)[1],
-        "guidance_embeds": "guidance_in.in_layer.weight" in shapes,
+        "guidance_embeds": GUIDANCE in shapes,
         "axes_dims_rope": AXES,
     }
 

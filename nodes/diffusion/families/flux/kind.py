@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
-from weft.nodes.diffusion.families.flux.keymap import PREFIX, landings, title_of
+from weft.nodes.diffusion.families.flux.keymap import landings, title_of
 from weft.nodes.diffusion.families.flux.text import clip_of, text_parts
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.lora_places import places
-from weft.nodes.diffusion.families.protocol import LoraPlace, Places
+from weft.nodes.diffusion.families.protocol import LoraPlace
 from weft.nodes.diffusion.families.t5_files import T5_NAME
+from weft.nodes.diffusion.families.transformer_family import PREFIX
+from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.text.t5 import IGNORED
 from weft.nodes.diffusion.weights.landings import names_of
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
+    from weft.nodes.diffusion.weights.weightfile import Weights
 
 # The middle and the spread of its VAE's latents, as Black Forest Labs publish them.
 SHIFT, SCALE = 0.1159, 0.3611
@@ -40,7 +41,7 @@ TIMESTEPS = 10_000
 
 
 @dataclass(frozen=True)
-class FluxKind:
+class FluxKind(TransformerKind):
     """See Kind. sizes: keyword arguments of diffusers' FluxTransformer2DModel. scale: as keymap.landings.
 
     vae: the VAE beside it, if the file has one. text: whether it stands in a checkpoint, which may hold text encoders.
@@ -51,9 +52,6 @@ class FluxKind:
     vae: ImageVaeKind | None = None
     text: bool = True
 
-    may_differ = frozenset[str]()
-    unrounded = frozenset[str]()
-    places = Places()
     ignored = IGNORED
 
     @property
@@ -117,10 +115,6 @@ class FluxKind:
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
         return places(modules, landings(self.sizes, self.scale))
-
-    def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
-        """See Kind."""
-        raise DiffusionError(f"models of {self.title} cannot be written as checkpoints here")
 
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.protocol import LoraPlace, Places
+from weft.nodes.diffusion.families.protocol import LoraPlace
 from weft.nodes.diffusion.families.qwen.denoiser import QwenImageDenoiser
 from weft.nodes.diffusion.families.qwen.rope import centred
+from weft.nodes.diffusion.families.transformer_family import PREFIX
+from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.families.wan import statistics
 from weft.nodes.diffusion.families.wan.vae import FRAMES
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -24,17 +25,6 @@ from weft.nodes.diffusion.weights.networks import Part, build
 if TYPE_CHECKING:
     from torch import nn
 
-    from weft.nodes.diffusion.errors import Warn
-    from weft.nodes.diffusion.families.protocol import FileShapes
-    from weft.nodes.diffusion.text.clip import Clip
-    from weft.nodes.diffusion.text.mentions import EmbeddingLookup
-    from weft.nodes.diffusion.values.vae import Vae
-    from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
-
-PREFIX = "model.diffusion_model."
-HEAD = 128
-AXES = (16, 56, 56)
 CHANNELS, PIXELS = 16, 8
 # mu of its schedule.
 MU = 1.15
@@ -44,21 +34,12 @@ _LORA = ("", "transformer.", "diffusion_model.", "lora_unet_", "lycoris_", "base
 
 
 @dataclass(frozen=True)
-class QwenImageKind:
+class QwenImageKind(TransformerKind):
     """See Kind. sizes: keyword arguments of diffusers' QwenImageTransformer2DModel."""
 
     sizes: Mapping[str, Any]
     name: str = "qwen_image"
     title: str = "Qwen-Image"
-
-    may_differ = frozenset[str]()
-    unrounded = frozenset[str]()
-    places = Places()
-
-    @property
-    def ignored(self) -> Mapping[str, str]:
-        """See Kind."""
-        return {}
 
     @property
     def latent_format(self) -> LatentFormat:
@@ -70,32 +51,14 @@ class QwenImageKind:
         """See Kind."""
         return ModelSampling.flow(shift=math.exp(MU), multiplier=1.0, timesteps=TIMESTEPS, exponential=True)
 
-    def alone(self) -> QwenImageKind:
-        """See Kind."""
-        return self
-
     def model_part(self) -> Part:
         """See Kind."""
         module = build("Qwen-Image transformer", _transformer, self.sizes)
         return Part("transformer", PREFIX, module, {name: (Landing(name),) for name, _ in module.named_parameters()})
 
-    def parts(self, shapes: FileShapes, warn: Warn) -> list[Part]:
-        """See Kind."""
-        return [self.model_part()]
-
     def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> QwenImageDenoiser:
         """See Kind."""
         return QwenImageDenoiser(network, sampling, latent_format, self.title)
-
-    def open_clip(
-        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
-    ) -> Clip | None:
-        """See Kind: it stands in a file of its own."""
-        return None
-
-    def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
-        """See Kind: it stands in a file of its own."""
-        return None
 
     def names(self) -> dict[str, str]:
         """See Kind."""
@@ -104,10 +67,6 @@ class QwenImageKind:
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
         return (LoraPlace(name, module) for module in modules for name in prefixed(_LORA, module))
-
-    def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
-        """See Kind."""
-        raise DiffusionError(f"models of {self.title} cannot be written as checkpoints here")
 
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:

@@ -6,7 +6,8 @@ from typing import Any
 
 from torch import Tensor
 
-from weft.nodes.diffusion.families.qwen.kind import AXES, HEAD, QwenImageKind
+from weft.nodes.diffusion.families.qwen.keymap import AXES, HEAD
+from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
 from weft.nodes.diffusion.families.text_tiny import qwen
 from weft.nodes.diffusion.families.wan.tiny import vae

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,36 +16,30 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.families.sd3.kind import SD3Kind
     from weft.nodes.diffusion.text.clip import Clip
-    from weft.nodes.diffusion.weights.weightfile import Weights
+    from weft.nodes.diffusion.weights.landings import Shapes
 
 RELEASE = "sd3"
 
 
-class StableDiffusion3:
+class StableDiffusion3(TransformerFamily):
     """See Family."""
 
     title = "Stable Diffusion 3 and 3.5"
     releases: Mapping[str, str] = {RELEASE: "Stable Diffusion 3"}
     clip_types = ("sd3",)
+    claimed = (known.model(known.SD3), f"a LoRA for {known.SD3}", f"a LoRA for {known.JOINT_LORA}", known.T5)
 
-    def claims(self, names: Iterable[str]) -> bool:
-        """See Family."""
-        loras = (f"a LoRA for {of}" for of in (known.SD3, known.JOINT_LORA))
-        return known.foreign(names) in (f"a {known.SD3} model", *loras, known.T5)
+    def prefix_in(self, shapes: FileShapes) -> str | None:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.sd3.keymap import MARK
 
-    def release_in(self, shapes: FileShapes) -> str:
-        """See Family."""
-        from weft.nodes.diffusion.families.sd3.keymap import MARK, title_of
-        from weft.nodes.diffusion.weights.landings import Shapes
+        return known.prefix_before(shapes, MARK)
 
-        prefix = known.prefix_before(shapes, MARK)
-        return "" if prefix is None else title_of(Shapes(shapes, prefix))
+    def title_in(self, shapes: Shapes) -> str:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.sd3.keymap import title_of
 
-    def renamed(self, file: Weights) -> Weights:
-        """See Family."""
-        from weft.nodes.diffusion.families.sd3.recognise import with_keys_of_checkpoint
-
-        return with_keys_of_checkpoint(file)
+        return title_of(shapes)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None
@@ -54,31 +49,18 @@ class StableDiffusion3:
 
         return recognise(shapes)
 
-    def renamed_vae(self, file: Weights) -> Weights:
-        """See Family: it has the layout of Stable Diffusion's."""
-        return file
-
     def recognise_vae(self, shapes: FileShapes, metadata: Mapping[str, str] | None = None) -> ImageVaeKind | None:
         """See Family."""
         from weft.nodes.diffusion.families.image_vae import recognise_vae
 
         return recognise_vae(shapes)
 
-    def renamed_controlnet(self, file: Weights) -> Weights:
-        """See Family."""
-        return file
-
-    def recognise_controlnet(self, shapes: FileShapes) -> None:
-        """See Family: there are none."""
-
     def release_meant(self, name: str) -> str:
         """See Family."""
         return RELEASE if known.family_meant(name) == known.SD3 else ""
 
-    def small_file(self, kind: str, name: str, release: str, base: Path) -> dict[str, Tensor] | None:
-        """See Family."""
-        if release not in self.releases:
-            return None
+    def small(self, kind: str, name: str, release: str) -> dict[str, Tensor] | None:
+        """See TransformerFamily."""
         from weft.nodes.diffusion.families.sd3.tiny import small_file
 
         return small_file(kind, name)

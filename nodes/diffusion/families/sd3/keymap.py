@@ -8,7 +8,6 @@ from typing import Any
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.weights.landings import Landing, Shapes, fused, halves_swapped
 
-PREFIX = "model.diffusion_model."
 # A key that every file of it has and no other family's.
 MARK = "joint_blocks.0.context_block.attn.qkv.weight"
 HEAD = 64

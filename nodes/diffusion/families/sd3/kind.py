@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.lora_places import places
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.sd3.denoiser import DIT, SD3Denoiser
-from weft.nodes.diffusion.families.sd3.keymap import PREFIX, TABLE_OF_NETWORK, landings
+from weft.nodes.diffusion.families.sd3.keymap import TABLE_OF_NETWORK, landings
 from weft.nodes.diffusion.families.sd3.text import IGNORED, clip_of, text_parts
+from weft.nodes.diffusion.families.transformer_family import PREFIX
+from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.weights.landings import names_of
 from weft.nodes.diffusion.weights.networks import Part, build
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
+    from weft.nodes.diffusion.weights.weightfile import Weights
 
 # The middle and the spread of its VAE's latents, as Stability AI publishes them.
 MIDDLE, SCALE = 0.0609, 1.5305
@@ -35,7 +36,7 @@ SHIFT = 3.0
 
 
 @dataclass(frozen=True)
-class SD3Kind:
+class SD3Kind(TransformerKind):
     """See Kind. sizes: keyword arguments of diffusers' SD3Transformer2DModel. vae: the one beside it, if there is one.
 
     text: whether it stands in a checkpoint, which may hold text encoders.
@@ -48,7 +49,6 @@ class SD3Kind:
 
     name = "sd3"
     may_differ = frozenset({TABLE_OF_NETWORK})
-    unrounded = frozenset[str]()
     places = Places(replaced=(DIT,))
     ignored = IGNORED
 
@@ -96,10 +96,6 @@ class SD3Kind:
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
         return places(modules, landings(self.sizes))
-
-    def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
-        """See Kind."""
-        raise DiffusionError(f"models of {self.title} cannot be written as checkpoints here")
 
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:

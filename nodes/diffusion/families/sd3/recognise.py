@@ -5,27 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
-from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.image_vae import CHANNELS, recognise_vae
-from weft.nodes.diffusion.families.sd3.keymap import MARK, PREFIX, read_sizes, title_of
+from weft.nodes.diffusion.families.sd3.keymap import MARK, read_sizes, title_of
 from weft.nodes.diffusion.families.sd3.kind import SD3Kind
+from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.weights.landings import Shapes
-from weft.nodes.diffusion.weights.weightfile import Renamed, Weights
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes
 
 VAE = "first_stage_model."
-
-
-def with_keys_of_checkpoint(file: Weights) -> Weights:
-    """The file with its transformer's keys as in a checkpoint, beside its others."""
-    prefix = known.prefix_before(file.shapes, MARK)
-    if prefix is None or prefix == PREFIX:
-        return file
-    return Renamed(
-        file, {key: PREFIX + key.removeprefix(prefix) if key.startswith(prefix) else key for key in file.shapes}
-    )
 
 
 def recognise(shapes: FileShapes) -> SD3Kind | None:

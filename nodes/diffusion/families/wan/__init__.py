@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,36 +16,30 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.families.wan.kind import WanKind
     from weft.nodes.diffusion.families.wan.vae import VideoVaeKind
     from weft.nodes.diffusion.text.clip import Clip
-    from weft.nodes.diffusion.weights.weightfile import Weights
+    from weft.nodes.diffusion.weights.landings import Shapes
 
 T2V, I2V, TI2V = "wan", "wan_i2v", "wan_ti2v"
 
 
-class Wan:
+class Wan(TransformerFamily):
     """See Family."""
 
     title = "Wan 2.1 and 2.2"
     releases: Mapping[str, str] = {T2V: "Wan", I2V: "Wan image-to-video", TI2V: "Wan 2.2 5B"}
     clip_types = ("wan",)
+    claimed = (known.model(known.WAN), f"a LoRA for {known.WAN_LORA}", known.WAN_VAE, known.UMT5)
 
-    def claims(self, names: Iterable[str]) -> bool:
-        """See Family."""
-        found = known.foreign(names)
-        return found in (f"a {known.WAN} model", f"a LoRA for {known.WAN_LORA}", known.WAN_VAE, known.UMT5)
+    def prefix_in(self, shapes: FileShapes) -> str | None:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.wan.keymap import MARK
 
-    def release_in(self, shapes: FileShapes) -> str:
-        """See Family."""
-        from weft.nodes.diffusion.families.wan.keymap import MARK, title_of
-        from weft.nodes.diffusion.weights.landings import Shapes
+        return known.prefix_before(shapes, MARK)
 
-        prefix = known.prefix_before(shapes, MARK)
-        return "" if prefix is None else title_of(Shapes(shapes, prefix))
+    def title_in(self, shapes: Shapes) -> str:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.wan.keymap import title_of
 
-    def renamed(self, file: Weights) -> Weights:
-        """See Family."""
-        from weft.nodes.diffusion.families.wan.recognise import with_keys_of_checkpoint
-
-        return with_keys_of_checkpoint(file)
+        return title_of(shapes)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None
@@ -54,22 +49,11 @@ class Wan:
 
         return recognise(shapes)
 
-    def renamed_vae(self, file: Weights) -> Weights:
-        """See Family."""
-        return file
-
     def recognise_vae(self, shapes: FileShapes, metadata: Mapping[str, str] | None = None) -> VideoVaeKind | None:
         """See Family."""
         from weft.nodes.diffusion.families.wan.vae import recognise_vae
 
         return recognise_vae(shapes)
-
-    def renamed_controlnet(self, file: Weights) -> Weights:
-        """See Family."""
-        return file
-
-    def recognise_controlnet(self, shapes: FileShapes) -> None:
-        """See Family: there are none."""
 
     def release_meant(self, name: str) -> str:
         """See Family."""
@@ -80,10 +64,8 @@ class Wan:
             return TI2V
         return I2V if "i2v" in name or "flf2v" in name or "fun" in name else T2V
 
-    def small_file(self, kind: str, name: str, release: str, base: Path) -> dict[str, Tensor] | None:
-        """See Family."""
-        if release not in self.releases:
-            return None
+    def small(self, kind: str, name: str, release: str) -> dict[str, Tensor] | None:
+        """See TransformerFamily."""
         from weft.nodes.diffusion.families.wan.tiny import small_file
 
         return small_file(kind, name, release)

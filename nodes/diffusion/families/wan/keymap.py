@@ -8,7 +8,6 @@ from typing import Any
 
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 
-PREFIX = "model.diffusion_model."
 # A key that every file of it has and no other family's.
 MARK = "head.modulation"
 HEAD = 128

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
-from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.protocol import LoraPlace, Places
+from weft.nodes.diffusion.families.protocol import LoraPlace
+from weft.nodes.diffusion.families.transformer_family import PREFIX
+from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.families.wan import statistics
 from weft.nodes.diffusion.families.wan.denoiser import WanDenoiser
-from weft.nodes.diffusion.families.wan.keymap import PREFIX, landings, original
+from weft.nodes.diffusion.families.wan.keymap import landings, original
 from weft.nodes.diffusion.families.wan.lora_names import places
 from weft.nodes.diffusion.families.wan.vae import FRAMES, VideoVaeKind
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -25,26 +26,21 @@ if TYPE_CHECKING:
 
     from weft.nodes.diffusion.errors import Warn
     from weft.nodes.diffusion.families.protocol import FileShapes
-    from weft.nodes.diffusion.text.clip import Clip
-    from weft.nodes.diffusion.text.mentions import EmbeddingLookup
     from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
-    from weft.nodes.diffusion.weights.weightfile import Exported, Weights
 
 SHIFT = 8.0
 
 
 @dataclass(frozen=True)
-class WanKind:
+class WanKind(TransformerKind):
     """See Kind. sizes: keyword arguments of diffusers' WanTransformer3DModel. vae: beside it, if the file has one."""
 
     sizes: Mapping[str, Any]
     title: str
     vae: VideoVaeKind | None = None
 
-    may_differ = frozenset[str]()
     unrounded = frozenset({"patch_embedding.weight", "patch_embedding.bias"})
-    places = Places()
     ignored = IGNORED
 
     @property
@@ -80,12 +76,6 @@ class WanKind:
         """See Kind."""
         return WanDenoiser(network, sampling, latent_format, self.title)
 
-    def open_clip(
-        self, networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights
-    ) -> Clip | None:
-        """See Kind."""
-        return None
-
     def open_vae(self, networks: Mapping[str, PatchedNetwork]) -> Vae | None:
         """See Kind."""
         return None if self.vae is None else self.vae.open(networks["vae"])
@@ -97,10 +87,6 @@ class WanKind:
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
         return places(modules)
-
-    def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
-        """See Kind."""
-        raise DiffusionError(f"models of {self.title} cannot be written as checkpoints here")
 
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:

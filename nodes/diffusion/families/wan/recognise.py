@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
-from weft.nodes.diffusion.families import known
-from weft.nodes.diffusion.families.wan.keymap import MARK, PREFIX, is_whole, read_sizes, title_of
+from weft.nodes.diffusion.families.transformer_family import PREFIX
+from weft.nodes.diffusion.families.wan.keymap import MARK, is_whole, read_sizes, title_of
 from weft.nodes.diffusion.families.wan.kind import WanKind
 from weft.nodes.diffusion.families.wan.vae import recognise_vae
 from weft.nodes.diffusion.weights.landings import Shapes
-from weft.nodes.diffusion.weights.weightfile import Renamed, Weights
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes
@@ -24,16 +23,6 @@ _VARIANTS = {
     "casual_audio_encoder.weights": "Wan S2V",
     "audio_proj.proj1.weight": "Wan with sound",
 }
-
-
-def with_keys_of_checkpoint(file: Weights) -> Weights:
-    """The file with its transformer's keys as in a checkpoint, beside its others."""
-    prefix = known.prefix_before(file.shapes, MARK)
-    if prefix is None or prefix == PREFIX:
-        return file
-    return Renamed(
-        file, {key: PREFIX + key.removeprefix(prefix) if key.startswith(prefix) else key for key in file.shapes}
-    )
 
 
 def recognise(shapes: FileShapes) -> WanKind | None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from weft.nodes.diffusion.weights.landings import Landing, Shapes, fused
 
-PREFIX = "model.diffusion_model."
 # Keys that every file of it has; together no other family's has them.
 MARKS = ("cap_embedder.1.weight", "noise_refiner.0.attention.k_norm.weight", "cap_pad_token")
 HEAD = 128

@@ -5,24 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
-from weft.nodes.diffusion.families import known
-from weft.nodes.diffusion.families.zimage.keymap import MARKS, PREFIX, read_sizes
+from weft.nodes.diffusion.families.transformer_family import PREFIX
+from weft.nodes.diffusion.families.zimage.keymap import MARKS, read_sizes
 from weft.nodes.diffusion.families.zimage.kind import ZImageKind
 from weft.nodes.diffusion.weights.landings import Shapes
-from weft.nodes.diffusion.weights.weightfile import Renamed, Weights
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes
-
-
-def with_keys_of_checkpoint(file: Weights) -> Weights:
-    """The file with its transformer's keys as in a checkpoint, beside its others."""
-    prefix = known.prefix_before(file.shapes, MARKS[0])
-    if prefix is None or prefix == PREFIX or any(prefix + mark not in file.shapes for mark in MARKS):
-        return file
-    return Renamed(
-        file, {key: PREFIX + key.removeprefix(prefix) if key.startswith(prefix) else key for key in file.shapes}
-    )
 
 
 def recognise(shapes: FileShapes) -> ZImageKind | None:
