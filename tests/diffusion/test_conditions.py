@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError, DiffusionWarning
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
 from weft.nodes.diffusion.sampling.conditions import Condition, SamplingRun, add_twins, resolve
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -196,10 +196,8 @@ def test_boxes_of_an_unknown_kind_are_refused() -> None:
     assert one(gligen=None).grounded is None
 
 
-def test_what_the_family_does_not_read_is_refused() -> None:
-    with pytest.raises(
-        DiffusionError, match="pictures to edit .ReferenceLatent., which models of Stable Diffusion do not"
-    ):
+def test_pictures_to_edit_that_the_family_does_not_read_are_told() -> None:
+    with pytest.warns(DiffusionWarning, match="pictures to edit .ReferenceLatent., which this model does not read"):
         one(reference_latents=[torch.zeros(1, 4, 2, 2)])
 
 

@@ -14,7 +14,7 @@ from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import release_in
 from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
 from weft.nodes.diffusion.families.flux.tiny import small_file
-from weft.nodes.diffusion.families.transformer import wrapped
+from weft.nodes.diffusion.families.patches import wrapped
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.weights.checkpoint import load_checkpoint, load_clip, load_unet, load_vae
 from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
@@ -215,7 +215,6 @@ def test_bad_input_says_what_was_expected(model: ModelPatcher, clip: Clip, folde
         (rows, {}, r"FLUX.1 dev needs a pooled_output of width 32, there is none: .*DualCLIPLoader, type flux"),
         (rows, {"pooled_output": torch.zeros(1, 5)}, "width 32, its width is 5"),
         (rows[..., :8], options, "its width is 8, FLUX.1 dev reads 32: .*of another model family"),
-        (rows, {**options, "reference_latents": [torch.zeros(1)]}, r"pictures to edit \(ReferenceLatent\)"),
     ):
         with pytest.raises(DiffusionError, match=told):
             sampled(model, clip, empty(), positive=[[cond, given]])
@@ -224,9 +223,9 @@ def test_bad_input_says_what_was_expected(model: ModelPatcher, clip: Clip, folde
     with pytest.raises(CheckpointError, match=r"are clip_l \+ t5xxl, got 2 T5"):
         load_clip([folder / "t5xxl.safetensors", written(folder / "t5.safetensors", "text_encoders", "t5")], "flux",
                   **ON_CPU)  # fmt: skip
-    fill = written(folder / "fill.safetensors", "diffusion_models", **{"img_in.weight": torch.zeros(128, 384)})
-    with pytest.raises(CheckpointError, match=r"this is FLUX.1 Fill, which is not supported: of FLUX.1, dev and"):
-        load_unet(fill, **ON_CPU)
+    wide = written(folder / "wide.safetensors", "diffusion_models", **{"img_in.weight": torch.zeros(128, 80)})
+    with pytest.raises(CheckpointError, match=r"of FLUX.1 reads 20 channels, which is not supported: 16, 32, 96 are"):
+        load_unet(wide, **ON_CPU)
 
 
 def test_no_controlnet_is_on_its_prompts(model: ModelPatcher) -> None:

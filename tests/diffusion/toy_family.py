@@ -93,6 +93,7 @@ class ToyDenoiser:
 
     context_repeats = 1
     noises_kept = True
+    reads_references = False
 
     def __init__(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> None:
         weight = next(network.parameters())

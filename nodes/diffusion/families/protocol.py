@@ -92,6 +92,10 @@ class LatentRun(Protocol):
     def seed(self) -> int:
         """Of its noise."""
 
+    @property
+    def warn(self) -> Warn:
+        """Is told of what a conditioning carries and the network does not read."""
+
 
 class Steering(Protocol):
     """What steers the inner layers of a network in one run; a BoundControl is one."""
@@ -125,6 +129,10 @@ class Denoiser(Protocol):
     device: torch.device
     dtype: torch.dtype
     context_repeats: int
+
+    @property
+    def reads_references(self) -> bool:
+        """Whether it reads the pictures to edit of a conditioning, its reference_latents."""
 
     @property
     def noises_kept(self) -> bool:

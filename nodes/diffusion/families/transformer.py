@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families import references
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.patches import wrapped
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.tally import evaluated
@@ -22,12 +24,14 @@ if TYPE_CHECKING:
 class TransformerDenoiser(ABC):
     """See Denoiser: a network over patches of a latent, in the number format of its parameters.
 
-    patch: sides of a patch, in elements. title: what errors call the model.
+    patch: sides of a patch, in elements. title: what errors call the model. centred: whether the middle of a picture is
+    at its place, or its first patch.
     """
 
     # Tokens have positions: a repeated one is another one.
     context_repeats = 1
     patch = 2
+    centred = False
 
     def __init__(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat, title: str) -> None:
         parameter = next(network.parameters())
@@ -42,6 +46,11 @@ class TransformerDenoiser(ABC):
     def noises_kept(self) -> bool:
         """See Denoiser."""
         return True
+
+    @property
+    def reads_references(self) -> bool:
+        """See Denoiser."""
+        return False
 
     @property
     def config(self) -> Any:
@@ -88,12 +97,23 @@ class TransformerDenoiser(ABC):
         timestep = self.sampling.timestep(sigma)
         return timestep.to(x.device) if sigma.dim() else torch.full((x.shape[0],), float(timestep), device=x.device)
 
+    def edited(self, options: Mapping[str, Any], methods: Sequence[str], run: LatentRun) -> dict[str, Tensor]:
+        """What `feed` adds for the pictures to edit of a conditioning; nothing without any.
+
+        methods: where the model may have them, its own way first.
+        """
+        if not options.get("reference_latents"):
+            return {}
+        method = references.method_of(options, methods, self.title)
+        latents = references.latents_of(options, self.latent_format, self.patch)
+        sampled = -(-run.shape[-2] // self.patch), -(-run.shape[-1] // self.patch)
+        grids = references.laid(latents, method, sampled, self.patch)
+        places = torch.cat([references.places(grid, centred=self.centred) for grid in grids])[None]
+        rows = references.rows(latents, self.patch).to(device=run.device, dtype=self.dtype)
+        return {references.ROWS: rows, references.PLACES: places.to(run.device)}
+
     def checked(self, context: Tensor, width: int, options: Mapping[str, Any]) -> Tensor:
         """A context on the network's device. Raises DiffusionError for one that this model cannot read."""
-        if options.get("reference_latents"):
-            raise DiffusionError(
-                f"it carries pictures to edit (ReferenceLatent), which {self.title} does not read here"
-            )
         if not isinstance(context, Tensor) or context.dim() != 3 or 0 in context.shape:
             got = list(context.shape) if isinstance(context, Tensor) else type(context).__name__
             raise DiffusionError(f"expected a tensor [batch, tokens, width], got {got}")
@@ -103,12 +123,3 @@ class TransformerDenoiser(ABC):
                 "encoder of another model family"
             )
         return context.to(device=self.device, dtype=self.dtype)
-
-
-def wrapped(x: Tensor, patch: int) -> Tensor:
-    """x with its last two sides brought to multiples of a patch by what stands at their beginning, as ComfyUI does."""
-    height, width = x.shape[-2:]
-    below, beside = -height % patch, -width % patch
-    if below:
-        x = torch.cat([x, x[..., :below, :]], dim=-2)
-    return torch.cat([x, x[..., :beside]], dim=-1) if beside else x

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.values.masks import resize_mask
 from weft.nodes.diffusion.values.pixels import to_batch
@@ -66,7 +66,7 @@ class SamplingRun:
     the run ends.
     options: the model's model_options. sigmas: the noise levels that are passed. random: what the model's patches
     choose by; by default that of seed 0. model: the MODEL that is sampled, for functions that ask. hooked: it, as
-    hooks change it.
+    hooks change it. warn: is told of what conditionings carry and nothing reads.
     """
 
     denoiser: Denoiser
@@ -81,6 +81,7 @@ class SamplingRun:
     random: PatchRandom | None = None
     model: ModelPatcher | None = None
     hooked: HookedModel | None = None
+    warn: Warn = python_warning
     _bound: dict[Steerer, Steering] = field(default_factory=dict)
 
     def network(self, hooks: Hooks | None, sigma: float) -> Denoiser:
@@ -230,6 +231,8 @@ def add_twins(source: Sequence[Condition], other: list[Condition]) -> None:
 def _resolve_entry(context: Tensor, options: Mapping[str, Any], side: str, run: SamplingRun) -> Condition:
     denoiser, (height, width) = run.denoiser, run.shape[-2:]
     fed = denoiser.feed(context, options, side, run)
+    if options.get("reference_latents") and not denoiser.reads_references:
+        run.warn("a prompt carries pictures to edit (ReferenceLatent), which this model does not read: left out")
     mask = options.get("mask")
     if mask is not None:
         mask = resize_mask(mask, height, width)

@@ -150,6 +150,7 @@ def solve(
             random=random,
             hooked=hooked,
             model=model,
+            warn=warn,
         )
         guided: GuidedDenoiser = stage.guidance.bind(run)
         kept, kept_noise = _protected(stage, start, start_noise, before)

@@ -40,6 +40,8 @@ _IGNORED = {
 }
 
 # The towers that were released all have 16 heads; of OpenAI's the largest has 24 layers.
+# Of the small tower.
+SMALL_WIDTH = 64
 HEADS = 16
 LAYERS_OF_OPENAI = 24
 
@@ -203,7 +205,7 @@ def small_clip_vision(projected: int) -> dict[str, torch.Tensor]:
     from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
     config = CLIPVisionConfig(
-        hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=HEADS, patch_size=32,
+        hidden_size=SMALL_WIDTH, intermediate_size=128, num_hidden_layers=2, num_attention_heads=HEADS, patch_size=32,
         projection_dim=projected,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):

@@ -105,3 +105,11 @@ def with_style(conditioning: Sequence[Any], model: StyleModel, seen: VisionOutpu
             )
         styled.append([torch.cat((context, tokens.expand(context.shape[0], -1, -1)), dim=1), dict(options)])
     return styled
+
+
+def small_style_model(width: int, text: int) -> dict[str, Tensor]:
+    """The tensors of a small FLUX Redux of random weights: from tokens of this width to those of a prompt."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Redux(width, 2 * width, text)
+    return dict(network.state_dict())

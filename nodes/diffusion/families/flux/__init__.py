@@ -1,4 +1,4 @@
-"""FLUX.1: dev and schnell. To be imported: Flux, without torch."""
+"""FLUX.1: dev and schnell, and what edits: Kontext, Fill, Canny and Depth. To be imported: Flux, without torch."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class Flux(TransformerFamily):
 
     def title_in(self, shapes: Shapes) -> str:
         """See TransformerFamily."""
-        from weft.nodes.diffusion.families.flux.keymap import GUIDANCE, title_of
+        from weft.nodes.diffusion.families.flux.keymap import GUIDANCE, PATCH, title_of
 
-        return title_of(GUIDANCE in shapes)
+        return title_of(GUIDANCE in shapes, shapes.of("img_in.weight", 2)[1] // PATCH**2)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None

@@ -9,8 +9,12 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families import references
+from weft.nodes.diffusion.families.flux.beside import CONCATENATED
+from weft.nodes.diffusion.families.flux.keymap import PLAIN
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
+from weft.nodes.diffusion.families.references import ACROSS, INDEX, OFFSET, PLACES, ROWS
 from weft.nodes.diffusion.families.transformer import TransformerDenoiser
 
 if TYPE_CHECKING:
@@ -21,7 +25,21 @@ GUIDANCE = 3.5
 
 
 class FluxDenoiser(TransformerDenoiser):
-    """See Denoiser: diffusers' FluxTransformer2DModel. Reads pooled_output and guidance of a conditioning."""
+    """See Denoiser: diffusers' FluxTransformer2DModel.
+
+    Reads of a conditioning pooled_output and guidance; reference_latents (Kontext), where it reads nothing beside the
+    latent; concat_latent_image (Canny, Depth), and concat_mask with it (Fill).
+    """
+
+    @property
+    def channels(self) -> int:
+        """Of the latent and of what stands behind it."""
+        return int(self.config.in_channels) // self.patch**2
+
+    @property
+    def reads_references(self) -> bool:
+        """See Denoiser."""
+        return self.channels == PLAIN
 
     def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
         """See Denoiser."""
@@ -38,26 +56,25 @@ class FluxDenoiser(TransformerDenoiser):
         guidance = options.get("guidance", GUIDANCE)
         if self.config.guidance_embeds and guidance is not None:
             added["guidance"] = torch.full((1,), float(guidance), device=run.device)
-        return Fed(context, added)
+        if self.reads_references:
+            added |= self.edited(options, (OFFSET, INDEX, ACROSS), run)
+        return Fed(context, added, CONCATENATED[self.channels](self, options, run))
 
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """See TransformerDenoiser."""
         height, width = x.shape[-2:]
+        grid = references.Grid(height // self.patch, width // self.patch)
+        rows, places = packed(x), references.places(grid).to(x.device)
+        if ROWS in added:
+            rows, places = torch.cat([rows, added[ROWS]], dim=1), torch.cat([places, added[PLACES][0]])
         output = self.network(
-            packed(x),
+            rows,
             encoder_hidden_states=context,
             pooled_projections=added["pooled"],
             timestep=timestep,
-            img_ids=_places(height // self.patch, width // self.patch, x.device, self.dtype),
-            txt_ids=torch.zeros(context.shape[1], 3, device=x.device, dtype=self.dtype),
+            img_ids=places,
+            txt_ids=torch.zeros(context.shape[1], 3, device=x.device),
             guidance=added.get("guidance"),
             return_dict=False,
         )[0]
-        return unpacked(output, height, width)
-
-
-def _places(h: int, w: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """The places of patches, [h*w,3]: 0, row, column."""
-    rows = torch.arange(h, device=device, dtype=dtype)[:, None].expand(h, w)
-    columns = torch.arange(w, device=device, dtype=dtype)[None].expand(h, w)
-    return torch.stack([torch.zeros_like(rows), rows, columns], dim=-1).reshape(h * w, 3)
+        return unpacked(output[:, : grid.height * grid.width], height, width)

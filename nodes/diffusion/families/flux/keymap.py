@@ -30,9 +30,15 @@ _STREAMS = {
 }
 
 
-def title_of(guidance: bool) -> str:
-    """How people call the model that takes guidance as an input, or not."""
-    return "FLUX.1 dev" if guidance else "FLUX.1 schnell"
+# What stands behind the 16 channels of the latent, by the number of all: a picture, or one and a mask of 8x8 pixels.
+PLAIN, PICTURE, PAINTED = 16, 16 + 16, 16 + 16 + 64
+_TITLES = {PICTURE: "FLUX.1 Canny or Depth", PAINTED: "FLUX.1 Fill"}
+INPUTS = (PLAIN, *_TITLES)
+
+
+def title_of(guidance: bool, channels: int = PLAIN) -> str:
+    """How people call the model that takes guidance as an input, or not, and reads so many channels."""
+    return _TITLES.get(channels, "FLUX.1 dev" if guidance else "FLUX.1 schnell")
 
 
 def read_sizes(shapes: Shapes) -> dict[str, Any]:
@@ -40,6 +46,7 @@ def read_sizes(shapes: Shapes) -> dict[str, Any]:
     hidden, patched = shapes.of("img_in.weight", 2)
     return {
         "in_channels": patched,
+        "out_channels": shapes.of("final_layer.linear.weight", 2)[0],
         "num_layers": len(shapes.indices(r"double_blocks\.(\d+)\.")),
         "num_single_layers": len(shapes.indices(r"single_blocks\.(\d+)\.")),
         "attention_head_dim": HEAD,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
-from weft.nodes.diffusion.families.flux.keymap import landings, title_of
+from weft.nodes.diffusion.families.flux.keymap import PATCH, landings, title_of
 from weft.nodes.diffusion.families.flux.text import clip_of, text_parts
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
@@ -52,6 +52,8 @@ class FluxKind(TransformerKind):
     vae: ImageVaeKind | None = None
     text: bool = True
 
+    # What it reads beside the latent differs, as of Stable Diffusion's inpainting models.
+    may_differ = frozenset({"x_embedder.weight"})
     ignored = IGNORED
 
     @property
@@ -67,7 +69,7 @@ class FluxKind(TransformerKind):
     @property
     def title(self) -> str:
         """See Kind."""
-        return title_of(self.distilled)
+        return title_of(self.distilled, self.sizes["in_channels"] // PATCH**2)
 
     @property
     def latent_format(self) -> LatentFormat:

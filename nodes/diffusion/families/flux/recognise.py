@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
-from weft.nodes.diffusion.families.flux.keymap import MARKS, PATCH, read_sizes
+from weft.nodes.diffusion.families.flux.keymap import INPUTS, MARKS, PATCH, read_sizes
 from weft.nodes.diffusion.families.flux.kind import FluxKind
-from weft.nodes.diffusion.families.image_vae import CHANNELS, recognise_vae
+from weft.nodes.diffusion.families.image_vae import recognise_vae
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.weights.landings import Shapes
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import FileShapes
 
 VAE = "vae."
-# What the network may read beside the latent, by the number of its channels: models that are not here yet.
-_INPUTS = {32: "a control LoRA's base or FLUX.1 Depth or Canny", 96: "FLUX.1 Fill"}
 
 
 def recognise(shapes: FileShapes) -> FluxKind | None:
@@ -28,7 +26,9 @@ def recognise(shapes: FileShapes) -> FluxKind | None:
         return None
     sizes = read_sizes(found)
     channels = sizes["in_channels"] // PATCH**2
-    if channels != CHANNELS:
-        what = _INPUTS.get(channels, f"a model of {channels} channels")
-        raise CheckpointError(f"this is {what}, which is not supported: of FLUX.1, dev and schnell are")
+    if channels not in INPUTS:
+        supported = ", ".join(map(str, INPUTS))
+        raise CheckpointError(
+            f"this model of FLUX.1 reads {channels} channels, which is not supported: {supported} are"
+        )
     return FluxKind(sizes, mark.rpartition(".")[2], recognise_vae(shapes, VAE))

@@ -8,15 +8,19 @@ from typing import Any
 
 from torch import Tensor
 
-from weft.nodes.diffusion.families.flux.keymap import AXES, HEAD
+from weft.nodes.diffusion.families.flux.keymap import AXES, HEAD, PAINTED, PATCH, PICTURE, PLAIN
 from weft.nodes.diffusion.families.flux.kind import FluxKind
 from weft.nodes.diffusion.families.flux.recognise import VAE
 from weft.nodes.diffusion.families.image_vae import CHANNELS
 from weft.nodes.diffusion.families.sd.networks import vae_part
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
 from weft.nodes.diffusion.families.text_tiny import clip_l, t5
+from weft.nodes.diffusion.values.clip_vision_files import SMALL_WIDTH, small_clip_vision
+from weft.nodes.diffusion.values.style_models import small_style_model
 
 _CLIP_WIDTH, _T5_WIDTH = 32, 32
+# What is in the names of those that read more than the latent.
+_READ = ((r"fill|onereward", PAINTED), (r"canny|depth", PICTURE))
 _VAE: Mapping[str, Any] = {
     "in_channels": 3,
     "out_channels": 3,
@@ -31,10 +35,11 @@ _VAE: Mapping[str, Any] = {
 }
 
 
-def sizes(*, guidance: bool) -> dict[str, Any]:
+def sizes(*, guidance: bool, channels: int = PLAIN) -> dict[str, Any]:
     """Keyword arguments of a small FluxTransformer2DModel."""
     return {
-        "in_channels": 4 * CHANNELS,
+        "in_channels": PATCH**2 * channels,
+        "out_channels": PATCH**2 * CHANNELS,
         "num_layers": 1,
         "num_single_layers": 1,
         "attention_head_dim": HEAD,
@@ -48,14 +53,16 @@ def sizes(*, guidance: bool) -> dict[str, Any]:
 
 def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
     """See Family."""
-    model = FluxKind(sizes(guidance="schnell" not in name.lower()))
+    name = name.lower()
+    channels = next((found for pattern, found in _READ if kind != "loras" and re.search(pattern, name)), PLAIN)
+    model = FluxKind(sizes(guidance="schnell" not in name, channels=channels))
     match kind:
         case "diffusion_models":
             return random_weights(shapes_of(model.model_part(), ""))
         case "vae":
             return vae()
         case "text_encoders":
-            return t5(_T5_WIDTH) if re.search(r"t5", name.lower()) else clip_l(_CLIP_WIDTH)
+            return t5(_T5_WIDTH) if "t5" in name else clip_l(_CLIP_WIDTH)
         case "checkpoints":
             towers = {"clip_l": clip_l(_CLIP_WIDTH), "t5xxl": t5(_T5_WIDTH)}
             text = {
@@ -63,6 +70,10 @@ def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
             }
             beside = {VAE + key: weight for key, weight in vae().items()}
             return {**random_weights(shapes_of(model.model_part())), **text, **beside}
+        case "clip_vision":
+            return small_clip_vision(_CLIP_WIDTH)
+        case "style_models":
+            return small_style_model(SMALL_WIDTH, _T5_WIDTH)
         case "loras":
             layers = {
                 f"lora_unet_{key.removesuffix('.weight').replace('.', '_')}": shape

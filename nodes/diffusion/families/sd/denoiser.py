@@ -37,6 +37,7 @@ class UNetDenoiser:
     # In softmax attention repeating all tokens changes nothing.
     context_repeats = 4
     noises_kept = True
+    reads_references = False
 
     def __init__(
         self,

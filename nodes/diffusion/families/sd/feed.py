@@ -24,15 +24,9 @@ if TYPE_CHECKING:
 AESTHETIC_SCORES = {"negative": 2.5, "middle": 2.5, "empty": 2.5}
 AESTHETIC_SCORE = 6.0
 
-# What an entry may carry that changes the picture of other families: refused rather than lost.
-UNREAD = {"reference_latents": "pictures to edit (ReferenceLatent)"}
-
 
 def feed(denoiser: FedUNet, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
     """See Denoiser.feed."""
-    for key, what in UNREAD.items():
-        if options.get(key):
-            raise DiffusionError(f"it carries {what}, which models of Stable Diffusion do not read")
     _check_context(context, denoiser)
     return Fed(
         context.to(device=run.device, dtype=denoiser.dtype),
