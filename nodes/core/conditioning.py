@@ -13,7 +13,8 @@ from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.node import Seen
 from weft.engine.schema.sockets import Combo, Float, Int, String
 from weft.nodes.core.types import Clip, Conditioning, Image, Latent, Mask, Vae
-from weft.nodes.diffusion.text.mentions import mentions
+from weft.nodes.diffusion.eras import ERAS
+from weft.nodes.diffusion.text.mentions import mentions, missing_in
 
 Prompt = Annotated[str, String(multiline=True, dynamicPrompts=True)]
 Side = Annotated[int, Int(default=1024, min=0, max=16384)]
@@ -44,7 +45,9 @@ def _fingerprint_of(inputs: Sequence[str]) -> Callable[[Folders, Mapping[str, An
         # A text that comes through a link is known only when the node runs: it may name any of them.
         if any(name not in constants for name in inputs):
             return [part for item in folders.embeddings().items() for part in item]
-        named = (mention for name in inputs for mention in mentions(constants[name], folders.embedding))
+        # By the rules of every era: what one of them does not read changes nothing in it.
+        texts = [constants[name] for name in inputs]
+        named = (each for text in texts for era in ERAS for each in mentions(text, folders.embedding, era))
         return [mention.file or f"no {mention.name}" for mention in dict.fromkeys(named)]
 
     return found
@@ -67,9 +70,8 @@ def _check_of(inputs: Sequence[str]) -> Callable[[Seen], Iterator[tuple[str, Mis
             text = _text_of(seen, name)
             if "prompt_schedule" in seen.passes and "[" in text:
                 continue  # what its brackets become is checked
-            for mention in dict.fromkeys(mentions(text, seen.folders.embedding)):
-                if mention.file is None:
-                    yield name, seen.folders.missing_embedding(mention.name)
+            for mention in missing_in(text, seen.folders.embedding):
+                yield name, seen.folders.missing_embedding(mention.name)
 
     return missing
 

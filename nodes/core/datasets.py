@@ -13,6 +13,7 @@ from weft.engine.schema.authoring import Output, Tooltip, node
 from weft.engine.schema.sockets import Combo, Int, Socket, Subfolders
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.types import NEWER, Clip, Conditioning, Image
+from weft.nodes.diffusion.eras import numbers_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -148,7 +149,8 @@ def _read(paths: Sequence[Path], context: RunContext) -> list[Tensor]:
     for number, path in enumerate(paths):
         context.progress(number, len(paths))
         if path not in read:
-            read[path] = load_image(path, context.settings.max_pixels)[0][:1]
+            with numbers_of(context.settings.numbers):
+                read[path] = load_image(path, context.settings.max_pixels)[0][:1]
     return [read[path] for path in paths]
 
 

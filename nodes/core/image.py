@@ -12,6 +12,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, Output, PromptJson, UniqueId, node
 from weft.engine.schema.sockets import Combo, Files, Float, Int, String
 from weft.nodes.core.types import NEWER, Crop, Image, Mask
+from weft.nodes.diffusion.eras import numbers_of
 
 IMAGE_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 UpscaleMethod = Annotated[str, Combo(IMAGE_METHODS)]
@@ -30,7 +31,7 @@ Padding = Annotated[int, Int(default=0, min=0, max=16384, step=8)]
 Radius = Annotated[int, Int(default=1, min=1, max=31, step=1)]
 
 
-@node(display_name="Load Image", category="image")
+@node(display_name="Load Image", category="image", version=2)
 def LoadImage(*, image: ImageFile, context: RunContext) -> tuple[Image, Mask]:
     """Read a picture from the input folder; its transparency becomes the mask.
 
@@ -39,10 +40,11 @@ def LoadImage(*, image: ImageFile, context: RunContext) -> tuple[Image, Mask]:
     """
     from weft.nodes.diffusion.values.imagefile import load_image
 
-    return load_image(context.folders.find("input", image), context.settings.max_pixels)
+    with numbers_of(context.settings.numbers):
+        return load_image(context.folders.find("input", image), context.settings.max_pixels)
 
 
-@node(display_name="Load Image (from Outputs)", category="image", experimental=True)
+@node(display_name="Load Image (from Outputs)", category="image", experimental=True, version=2)
 def LoadImageOutput(
     *,
     image: Annotated[str, Files("input", image_upload=True, image_folder="output", remote=OUTPUT_FILES)],
@@ -55,7 +57,8 @@ def LoadImageOutput(
     """
     from weft.nodes.diffusion.values.imagefile import load_image
 
-    return load_image(context.folders.find("input", image), context.settings.max_pixels)
+    with numbers_of(context.settings.numbers):
+        return load_image(context.folders.find("input", image), context.settings.max_pixels)
 
 
 @node(display_name="Save Image", category="image", output_node=True)

@@ -353,7 +353,7 @@ def embeddings_of(context: RunContext) -> EmbeddingLookup:
 
     folders, lenient = context.folders, context.settings.missing_embeddings == "warn"
     refusal = None if lenient else folders.missing_embedding
-    return EmbeddingLookup(folders.embedding, refusal, tuple(folders.folders("tokenizers")))
+    return EmbeddingLookup(folders.embedding, refusal, tuple(folders.folders("tokenizers")), context.settings.numbers)
 
 
 class Placement(NamedTuple):

@@ -17,7 +17,7 @@ Side = Annotated[int, Int(default=512, min=1, max=16384, step=1)]
 Offset = Annotated[int, Int(default=0, min=0, max=16384, step=1)]
 
 
-@node(display_name="Load Image (as Mask)", category="mask")
+@node(display_name="Load Image (as Mask)", category="mask", version=2)
 def LoadImageMask(
     *, image: ImageFile, channel: Annotated[str, Combo(("alpha", "red", "green", "blue"))], context: RunContext
 ) -> Mask:
@@ -29,7 +29,8 @@ def LoadImageMask(
     """
     from weft.nodes.diffusion.values.imagefile import load_mask
 
-    return load_mask(context.folders.find("input", image), channel, context.settings.max_pixels)
+    with numbers_of(context.settings.numbers):
+        return load_mask(context.folders.find("input", image), channel, context.settings.max_pixels)
 
 
 @node(category="mask", python_module=EXTRAS)

@@ -28,7 +28,7 @@ class EraChange:
     """A rule that an era began with.
 
     since: the era. rule: what holds from there on. of: what gives other numbers.
-    goldens: of the reference, one at least, whose numbers differ by it.
+    goldens: of the reference, whose numbers differ by it; none where nothing was measured.
     """
 
     since: str
@@ -44,6 +44,28 @@ CHANGES: Final[Mapping[str, EraChange]] = {
         "the noise that the run began with; one path for the whole way (the SDE samplers) keeps the seed",
         "the ancestral samplers, ddpm, lcm, er_sde, seeds_2, seeds_3, sa_solver, exp_heun_2_x0_sde",
         ("era_ks_euler_ancestral_normal", "era_ks_seeds_3_karras", "flux_schnell_eulera"),
+    ),
+    "embedding-marks": EraChange(
+        "0.33",
+        "`embedding:NAME` is read behind any white space, a tab, too, and NAME ends at the first `<` or `[` as well as "
+        "at white space; before, a tab made it plain text, and `<` and `[` were of the name",
+        "prompts that name embeddings so",
+        ("era_emb_bracket", "era_emb_tab"),
+    ),
+    "pictures-by-libav": EraChange(
+        "0.33",
+        "pictures are decoded by libav: its colours of JPEG, grey, 16 bits, BMP, GIF and webp, a mask of the picture's "
+        "size where its pixels have a place for alpha, and LoadImageMask takes the channels that LoadImage gives; "
+        "before, Pillow did",
+        "LoadImage, LoadImageOutput, LoadImageMask",
+        ("era_load_z_exif6_jpg", "era_load_z_16_png", "era_load_z_cmyk_jpg", "era_load_z_webp_webp"),
+    ),
+    "empty-latents-by-ratio": EraChange(
+        "0.33",
+        "an empty latent says how many pixels and frames an element of it is, and a model whose elements are others "
+        "samples one of the same picture; before, one of the same elements",
+        "an empty latent made for another family than the model's",
+        (),
     ),
     "feather-far-edges": EraChange(
         "0.33",

@@ -9,9 +9,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from weft.nodes.diffusion.eras import ERAS
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.text.embeddings import load_embedding, lookup_in
-from weft.nodes.diffusion.text.mentions import Mention, mentions, split_mentions
+from weft.nodes.diffusion.text.mentions import Mention, mentions, missing_in, pieces, split_mentions
 
 FILE = Path("a.pt")
 
@@ -26,8 +27,6 @@ def known(*names: str):
         ("", [""]),
         ("a cat", ["a cat"]),
         ("embedding:x", [Mention("x", FILE)]),
-        ("a embedding:x b", ["a", Mention("x", FILE), " b"]),
-        ("a\nembedding:x\tb\n c", ["a", Mention("x", FILE), " b c"]),
         ("embedding:x embedding:y", [Mention("x", FILE), Mention("y", FILE)]),
         ("embedding: x", [Mention("x", FILE)]),
         ("embedding:x,, b", [Mention("x", FILE), ",, b"]),
@@ -38,12 +37,34 @@ def known(*names: str):
         ("embedding:", [Mention("", None)]),
         ("embedding:, b", [Mention("", None), ", b"]),
         ("catembedding:x", ["catembedding:x"]),
-        ("a\tembedding:x", ["a\tembedding:x"]),
         ("Embedding:x", ["Embedding:x"]),
+        ("[embedding:x]", ["[embedding:x]"]),
     ],
 )
-def test_mentions(text: str, pieces: list) -> None:
-    assert list(split_mentions(text, known("x", "y", "y,"))) == pieces
+@pytest.mark.parametrize("era", ERAS)
+def test_mentions(text: str, pieces: list, era: str) -> None:
+    assert list(split_mentions(text, known("x", "y", "y,"), era)) == pieces
+
+
+@pytest.mark.parametrize(
+    ("text", "older", "newer"),
+    [
+        ("a embedding:x b", ["a", Mention("x", FILE), " b"], ["a ", Mention("x", FILE), " b"]),
+        ("a\nembedding:x\tb\n c", ["a", Mention("x", FILE), " b c"], ["a\n", Mention("x", FILE), " b c"]),
+        ("a\tembedding:x", ["a\tembedding:x"], ["a\t", Mention("x", FILE)]),
+        ("embedding:x<a> b", [Mention("x<a>", None), " b"], [Mention("x", FILE), "<a> b"]),
+        ("embedding:x[a", [Mention("x[a", None)], [Mention("x", FILE), "[a"]),
+        ("embedding:x,[a", [Mention("x,[a", None)], [Mention("x", FILE), ",[a"]),
+    ],
+)
+def test_marks_by_era(text: str, older: list, newer: list) -> None:
+    assert [list(split_mentions(text, known("x"), era)) for era in ERAS] == [older, newer]
+
+
+def test_missing_whichever_the_rules() -> None:
+    assert [each.name for each in missing_in("a embedding:no<b embedding:x", known("x"))] == ["no"]
+    assert not list(missing_in("a\tembedding:no", known("x")))
+    assert not list(missing_in("embedding:x<b", known("x")))
 
 
 def test_mentions_of_a_whole_prompt() -> None:
@@ -52,7 +73,7 @@ def test_mentions_of_a_whole_prompt() -> None:
 
 
 def test_without_a_lookup_all_is_text() -> None:
-    assert list(split_mentions("embedding:x b", None)) == ["embedding:x b"]
+    assert list(pieces("embedding:x b", None)) == ["embedding:x b"]
 
 
 def test_lookup(tmp_path: Path) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.eras import changed
 from weft.nodes.diffusion.errors import DiffusionError
+
+# How many pixels and frames an element of an empty latent is: keys of a LATENT, by ComfyUI's names.
+PIXELS: Final = "downscale_ratio_spacial"
+FRAMES: Final = "downscale_ratio_temporal"
+MARKS: Final = (PIXELS, FRAMES)
 
 
 @dataclass(frozen=True)
@@ -45,11 +54,26 @@ class LatentFormat:
             return latent / self.scale
         return latent * _channels(self.deviation, latent) / self.scale + _channels(self.mean, latent)
 
-    def filled(self, latent: Tensor) -> Tensor:
-        """An empty latent, all zeros, in this format's channels, whichever it was made with; another as it is."""
-        if latent.shape[1] == self.channels or latent.any():
+    def filled(self, latent: Tensor, made: Mapping[str, Any] = MappingProxyType({})) -> Tensor:
+        """An empty latent, all zeros, in this format's channels, whichever it was made with; another as it is.
+
+        made: the LATENT that it is of. Where this says how many pixels and frames an element of it is, its sides become
+        those of the picture in this format, too, since 0.33.
+        """
+        if latent.any():
             return latent
-        return latent.new_zeros(latent.shape[0], self.channels, *latent.shape[2:])
+        sides = tuple(latent.shape[2:])
+        if changed("empty-latents-by-ratio"):
+            sides = (*self._times(sides[:-2], made.get(FRAMES)), *self._sides(sides[-2:], made.get(PIXELS)))
+        if (latent.shape[1], *sides) == (self.channels, *latent.shape[2:]):
+            return latent
+        return latent.new_zeros(latent.shape[0], self.channels, *sides)
+
+    def _sides(self, sides: Sequence[int], pixels: int | None) -> Sequence[int]:
+        return [max(round(side * pixels / self.pixels), 1) for side in sides] if pixels else sides
+
+    def _times(self, times: Sequence[int], frames: int | None) -> Sequence[int]:
+        return [(time - 1) * frames // self.frames + 1 for time in times] if frames and self.frames else times
 
     def shaped(self, latent: Tensor) -> Tensor:
         """A latent with an axis of time where this format has one: a picture is a video of one frame.

@@ -89,7 +89,7 @@ def _in_form(
         if callback is not None:
             callback(step, total, x, denoised)
 
-    samples, mask = guider.model.latent_format.filled(samples_of(latent)), latent.get("noise_mask")
+    samples, mask = guider.model.latent_format.filled(samples_of(latent), latent), latent.get("noise_mask")
     given = noise.generate_noise({**latent, "samples": samples})
     result = guider.sample(given, samples, sampler, sigmas, denoise_mask=mask, callback=report, seed=noise.seed)
     denoised = guider.model.process_latent_out(last[0].clone()).cpu() if last else result.clone()

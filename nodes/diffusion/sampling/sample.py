@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
+from weft.nodes.diffusion.families.latent_format import MARKS
 from weft.nodes.diffusion.interop.guider import GuidanceGuider
 from weft.nodes.diffusion.interop.process import shown
 from weft.nodes.diffusion.interop.wrappers import CallbacksMP, around_run, call_back
@@ -74,7 +75,8 @@ def ksample(
         warn(objection)
     result, left = solve(model, latent, stage, before=before, callback=callback, steps=steps, warn=tell)
     sampled: Latent = {**latent, "samples": result}
-    sampled.pop(continuous.KEY, None)
+    for mark in (continuous.KEY, *MARKS):
+        sampled.pop(mark, None)
     if stage.mode.memory and stage.stops_early:
         sampled[continuous.KEY] = left.pack(result, stage.sampler.name)
     return sampled
@@ -90,7 +92,7 @@ def _wrapped(model: ModelPatcher, latent: Latent, stage: Stage, callback: Callba
             callback(step, total, x, denoised)
 
     guider, mask = GuidanceGuider(model, stage.guidance), latent.get("noise_mask")
-    samples = model.latent_format.filled(samples_of(latent))
+    samples = model.latent_format.filled(samples_of(latent), latent)
     noise = stage.noise.generate_noise({**latent, "samples": samples})
     return guider.sample(noise, samples, stage.sampler, stage.sigmas, mask, report, seed=stage.noise.seed)
 
@@ -114,7 +116,7 @@ def solve(
     Returns:
         [B,C,h,w] float32 on the CPU, unscaled, and what this stage leaves.
     """
-    latent = {**latent, "samples": model.latent_format.filled(samples_of(latent))}
+    latent = {**latent, "samples": model.latent_format.filled(samples_of(latent), latent)}
     samples, mask, index = samples_of(latent), latent.get("noise_mask"), latent.get("batch_index")
     noise = stage.noise.generate_noise(latent)
     if noise.shape != samples.shape:

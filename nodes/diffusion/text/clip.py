@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import DiffusionError, Warn, nearest, python_warning
 from weft.nodes.diffusion.interop.clip import ClipNames
 from weft.nodes.diffusion.text.embeddings import load_embedding
-from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, split_mentions
+from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
 from weft.nodes.diffusion.text.prompt_weights import parse_weights
 from weft.nodes.diffusion.text.tokenizer import END, START, encode
 from weft.nodes.diffusion.weights.patched import Patch, PatchedNetwork
@@ -305,7 +305,7 @@ def read_groups(
     """
     groups: list[list[Token]] = []
     for segment, weight in parse_weights(text):
-        for piece in split_mentions(segment, embeddings):
+        for piece in pieces(segment, embeddings):
             if isinstance(piece, Mention) and piece.file is None and embeddings is not None:
                 embeddings.missing(piece.name, warn)
             tokens = vectors(piece, encoder, warn) if isinstance(piece, Mention) else encode(piece)

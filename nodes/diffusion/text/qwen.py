@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.text.clip import Chunk, Token, vectors
-from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, split_mentions
+from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
 from weft.nodes.diffusion.text.qwen_tokenizer import NEWLINE, START, USER, encode
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
@@ -65,7 +65,7 @@ class QwenTextEncoder:
             raise DiffusionError(f"a prompt must be text, got {type(text).__name__}")
         chat = text if text.startswith(OPENING) else self.use.template.replace("{}", text)
         tokens: Chunk = []
-        for piece in split_mentions(chat, embeddings):
+        for piece in pieces(chat, embeddings):
             if isinstance(piece, Mention) and piece.file is None and embeddings is not None:
                 embeddings.missing(piece.name, warn)
             found = vectors(piece, self, warn) if isinstance(piece, Mention) else encode(piece)

@@ -1,7 +1,8 @@
 """Reading image files: from a path to IMAGE and MASK tensors.
 
 What becomes of orientation, transparency, 16 bits and animation is as measured on ComfyUI 0.3.64 (parity/facts.md
-section 10), held by the goldens img_load_* and mask_load_*.
+section 10), held by the goldens img_load_* and mask_load_*, and on 0.33 (parity_families/facts_eras.md section 5), held
+by era_load_*. Pillow says in both what a file is, and whether it is whole.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +19,10 @@ import torch
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from torch import Tensor
 
+from weft.nodes.diffusion.eras import changed
 from weft.nodes.diffusion.errors import DiffusionError, nearest
 from weft.nodes.diffusion.quiet import QUIET
+from weft.nodes.diffusion.values import libavfile
 
 MAX_PIXELS = 1 << 27
 """The pixels of all frames of a file, 134 megapixels: as a picture they take 1.6 GB, while it is read twice that."""
@@ -50,6 +53,17 @@ CHANNELS: Mapping[str, str] = {"alpha": "A", "red": "R", "green": "G", "blue": "
 NO_MASK = (64, 64)  # the size of the mask of an image without alpha
 # Several pictures that are no animation (a preview, the other eye): only the first counts.
 STILLS = ("MPO",)
+_ORIENTATION = 0x0112  # EXIF's number of the entry
+# What turns a picture [H,W,...] upright, by EXIF's orientation; 1 is upright.
+_TURNS: Mapping[int, Callable[[Tensor], Tensor]] = {
+    2: lambda picture: picture.flip(1),
+    3: lambda picture: picture.rot90(2),
+    4: lambda picture: picture.flip(0),
+    5: lambda picture: picture.transpose(0, 1),
+    6: lambda picture: picture.rot90(-1),
+    7: lambda picture: picture.rot90(2).transpose(0, 1),
+    8: lambda picture: picture.rot90(1),
+}
 # What Pillow's decoders raise on damaged files.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError, RuntimeError, struct.error)
 
@@ -67,6 +81,7 @@ def load_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[Tensor, Tensor
     images: list[Tensor] = []
     alphas: list[Tensor | None] = []
     with open_image(path) as opened:
+        kind, orientation = opened.format, opened.getexif().get(_ORIENTATION, 1)
         for frame in frames(opened, path, max_pixels):
             upright = _upright(frame)
             rgb = upright.convert("RGB")
@@ -74,15 +89,28 @@ def load_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[Tensor, Tensor
                 continue
             images.append(_unit(rgb))
             alphas.append(_alpha(upright))
+    if kind in libavfile.FORMATS and changed("pictures-by-libav"):
+        images, alphas = _by_libav(path, orientation, images) or (images, alphas)
     size = NO_MASK if all(alpha is None for alpha in alphas) else images[0].shape[:2]
     masks = [torch.zeros(size) if alpha is None else 1.0 - alpha for alpha in alphas]
     return _stacked(images), _stacked(masks)
 
 
-def load_mask(path: Path, channel: str, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """One channel of an image file as a mask [1,h,w], float32: 1 - alpha, or red, green or blue as they are.
+def _by_libav(path: Path, orientation: int, pictures: list[Tensor]) -> tuple[list[Tensor], list[Tensor | None]] | None:
+    """The pictures and their opacity as libav gives them; None where it finds others in the file than Pillow does."""
+    turn = _TURNS.get(orientation, lambda picture: picture)
+    found = libavfile.read(path, len(pictures)) or ()
+    images = [turn(image).contiguous() for image, _ in found]
+    if [image.shape for image in images] != [picture.shape for picture in pictures]:
+        return None
+    return images, [None if alpha is None else turn(alpha).contiguous() for _, alpha in found]
 
-    An image that is not RGBA is converted first: without transparency its alpha is 1, so the mask is zeros.
+
+def load_mask(path: Path, channel: str, max_pixels: int = MAX_PIXELS) -> Tensor:
+    """One channel of an image file as a mask [B,h,w], float32: 1 - alpha, or red, green or blue as they are.
+
+    The channels are load_image's. In 0.3.64 only the first frame counts, and an image that is not RGBA is converted
+    first: without transparency its alpha is 1, so the mask is zeros.
 
     Raises:
         DiffusionError: another channel; and as load_image.
@@ -90,6 +118,9 @@ def load_mask(path: Path, channel: str, max_pixels: int = MAX_PIXELS) -> Tensor:
     if channel not in CHANNELS:
         known = ", ".join(CHANNELS)
         raise DiffusionError(f"unknown channel {channel!r}{nearest(channel, CHANNELS)}: one of {known}")
+    if changed("pictures-by-libav"):
+        image, mask = load_image(path, max_pixels)
+        return mask if channel == "alpha" else image[..., list(CHANNELS).index(channel) - 1].contiguous()
     with open_image(path) as opened:
         _require(opened.width * opened.height, max_pixels, path)
         picture = _upright(opened)

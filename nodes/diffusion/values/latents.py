@@ -25,13 +25,15 @@ class Latent(TypedDict, total=False):
 
     samples: float32 [B,C,h,w], or [B,C,T,h,w] of videos, unscaled, on the CPU. noise_mask: [b,H,W], 1 where it is
     sampled. batch_index: which item of the noise each item takes. sampler_state: what a stage left for the next one
-    (sampling/continuous.py).
+    (sampling/continuous.py). downscale_ratio_*: of an empty one, how many pixels and frames an element is.
     """
 
     samples: Required[Tensor]
     noise_mask: Tensor
     batch_index: list[int]
     sampler_state: dict[str, Any]
+    downscale_ratio_spacial: int
+    downscale_ratio_temporal: int
 
 
 ROTATIONS: Mapping[str, int] = {"none": 0, "90 degrees": 1, "180 degrees": 2, "270 degrees": 3}  # clockwise
