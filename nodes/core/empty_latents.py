@@ -17,7 +17,7 @@ Side = Annotated[int, Int(default=1024, min=16, max=16384, step=16)]
 _VIDEO = "latent/video"
 
 
-def zeros(batch: int, channels: int, *sides: int, pixels: int, frames: int = 0) -> Latent:
+def _zeros(batch: int, channels: int, *sides: int, pixels: int, frames: int = 0) -> Latent:
     """An empty latent whose elements are so many pixels wide, and stand for so many frames."""
     import torch
 
@@ -37,7 +37,7 @@ def EmptySD3LatentImage(
     *, width: Annotated[Side, WIDTH], height: Annotated[Side, HEIGHT], batch_size: BatchSize
 ) -> Latent:
     """Empty latents of 16 channels: for Stable Diffusion 3, FLUX, Qwen-Image, Z-Image and others."""
-    return zeros(batch_size, 16, height // 8, width // 8, pixels=8)
+    return _zeros(batch_size, 16, height // 8, width // 8, pixels=8)
 
 
 @node(category="latent", display_name="Empty Flux 2 Latent", python_module="comfy_extras.nodes_flux")
@@ -45,7 +45,7 @@ def EmptyFlux2LatentImage(
     *, width: Annotated[Side, WIDTH], height: Annotated[Side, HEIGHT], batch_size: BatchSize
 ) -> Latent:
     """Empty latents of 128 channels, each element of 16 pixels: for FLUX.2."""
-    return zeros(batch_size, 128, height // 16, width // 16, pixels=16)
+    return _zeros(batch_size, 128, height // 16, width // 16, pixels=16)
 
 
 @node(category="latent", python_module="comfy_extras.nodes_hunyuan")
@@ -56,7 +56,7 @@ def EmptyHunyuanImageLatent(
     batch_size: BatchSize,
 ) -> Latent:
     """Empty latents of 64 channels, each element of 32 pixels: for HunyuanImage 2.1."""
-    return zeros(batch_size, 64, height // 32, width // 32, pixels=32)
+    return _zeros(batch_size, 64, height // 32, width // 32, pixels=32)
 
 
 @node(category="latent/chroma_radiance", python_module="comfy_extras.nodes_chroma_radiance")
@@ -64,7 +64,7 @@ def EmptyChromaRadianceLatentImage(
     *, width: Annotated[Side, WIDTH], height: Annotated[Side, HEIGHT], batch_size: BatchSize
 ) -> Latent:
     """Empty latents that are the pixels themselves: for Chroma Radiance."""
-    return zeros(batch_size, 3, height, width, pixels=1)
+    return _zeros(batch_size, 3, height, width, pixels=1)
 
 
 @node(category="latent/qwen", display_name="Empty Qwen Image Layered Latent", python_module="comfy_extras.nodes_qwen")
@@ -80,7 +80,7 @@ def EmptyQwenImageLayeredLatentImage(
     Args:
         layers: Into how many layers the picture is taken apart.
     """
-    return zeros(batch_size, 16, layers + 1, height // 8, width // 8, pixels=8)
+    return _zeros(batch_size, 16, layers + 1, height // 8, width // 8, pixels=8)
 
 
 @node(category="latent/stable_cascade", python_module="comfy_extras.nodes_stable_cascade")
@@ -96,8 +96,8 @@ def StableCascade_EmptyLatentImage(
     Args:
         compression: Pixels along one side of an element of stage C.
     """
-    stage_c = zeros(batch_size, 16, height // compression, width // compression, pixels=compression)
-    return stage_c, zeros(batch_size, 4, height // 4, width // 4, pixels=4)
+    stage_c = _zeros(batch_size, 16, height // compression, width // compression, pixels=compression)
+    return stage_c, _zeros(batch_size, 4, height // 4, width // 4, pixels=4)
 
 
 @node(category=_VIDEO, python_module="comfy_extras.nodes_hunyuan")
@@ -109,7 +109,7 @@ def EmptyHunyuanLatentVideo(
     batch_size: BatchSize,
 ) -> Latent:
     """Empty latents of a video, 16 channels, four frames an element: for HunyuanVideo and Wan 2.1."""
-    return zeros(batch_size, 16, _frames(length, 4), height // 8, width // 8, pixels=8, frames=4)
+    return _zeros(batch_size, 16, _frames(length, 4), height // 8, width // 8, pixels=8, frames=4)
 
 
 @node(category=_VIDEO, display_name="Empty HunyuanVideo 1.5 Latent", python_module="comfy_extras.nodes_hunyuan")
@@ -121,7 +121,7 @@ def EmptyHunyuanVideo15Latent(
     batch_size: BatchSize,
 ) -> Latent:
     """Empty latents of a video, 32 channels, four frames and 16 pixels an element: for HunyuanVideo 1.5."""
-    return zeros(batch_size, 32, _frames(length, 4), height // 16, width // 16, pixels=16, frames=4)
+    return _zeros(batch_size, 32, _frames(length, 4), height // 16, width // 16, pixels=16, frames=4)
 
 
 @node(category="latent/video/ltxv", python_module="comfy_extras.nodes_lt")
@@ -133,7 +133,7 @@ def EmptyLTXVLatentVideo(
     batch_size: BatchSize,
 ) -> Latent:
     """Empty latents of a video, 128 channels, eight frames and 32 pixels an element: for LTX-Video."""
-    return zeros(batch_size, 128, _frames(length, 8), height // 32, width // 32, pixels=32, frames=8)
+    return _zeros(batch_size, 128, _frames(length, 8), height // 32, width // 32, pixels=32, frames=8)
 
 
 @node(category=_VIDEO, python_module="comfy_extras.nodes_mochi")
@@ -145,7 +145,7 @@ def EmptyMochiLatentVideo(
     batch_size: BatchSize,
 ) -> Latent:
     """Empty latents of a video, 12 channels, six frames an element: for Mochi."""
-    return zeros(batch_size, 12, _frames(length, 6), height // 8, width // 8, pixels=8, frames=6)
+    return _zeros(batch_size, 12, _frames(length, 6), height // 8, width // 8, pixels=8, frames=6)
 
 
 @node(category=_VIDEO, python_module="comfy_extras.nodes_cosmos")
@@ -157,4 +157,4 @@ def EmptyCosmosLatentVideo(
     batch_size: BatchSize,
 ) -> Latent:
     """Empty latents of a video, 16 channels, eight frames an element: for Cosmos."""
-    return zeros(batch_size, 16, _frames(length, 8), height // 8, width // 8, pixels=8, frames=8)
+    return _zeros(batch_size, 16, _frames(length, 8), height // 8, width // 8, pixels=8, frames=8)

@@ -9,7 +9,6 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
 from weft.engine.schema.sockets import Combo, Files, Float, Int, String
 from weft.nodes.core.conditioning import require
-from weft.nodes.core.empty_latents import zeros
 from weft.nodes.core.types import Crop, Image, Latent, Vae
 
 LATENT_METHODS = ("nearest-exact", "bilinear", "area", "bicubic", "bislerp")
@@ -37,7 +36,9 @@ def EmptyLatentImage(
         height: Height of the pictures in pixels.
         batch_size: How many pictures.
     """
-    return zeros(batch_size, 4, height // 8, width // 8, pixels=8)
+    import torch
+
+    return {"samples": torch.zeros([batch_size, 4, height // 8, width // 8]), "downscale_ratio_spacial": 8}
 
 
 @node(display_name="VAE Encode", category="latent")

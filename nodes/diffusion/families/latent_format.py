@@ -16,7 +16,6 @@ from weft.nodes.diffusion.errors import DiffusionError
 # How many pixels and frames an element of an empty latent is: keys of a LATENT, by ComfyUI's names.
 PIXELS: Final = "downscale_ratio_spacial"
 FRAMES: Final = "downscale_ratio_temporal"
-MARKS: Final = (PIXELS, FRAMES)
 
 
 @dataclass(frozen=True)

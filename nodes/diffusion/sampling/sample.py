@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
-from weft.nodes.diffusion.families.latent_format import MARKS
+from weft.nodes.diffusion.families.latent_format import FRAMES, PIXELS
 from weft.nodes.diffusion.interop.guider import GuidanceGuider
 from weft.nodes.diffusion.interop.process import shown
 from weft.nodes.diffusion.interop.wrappers import CallbacksMP, around_run, call_back
@@ -75,8 +75,9 @@ def ksample(
         warn(objection)
     result, left = solve(model, latent, stage, before=before, callback=callback, steps=steps, warn=tell)
     sampled: Latent = {**latent, "samples": result}
-    for mark in (continuous.KEY, *MARKS):
-        sampled.pop(mark, None)
+    sampled.pop(continuous.KEY, None)
+    sampled.pop(PIXELS, None)
+    sampled.pop(FRAMES, None)
     if stage.mode.memory and stage.stops_early:
         sampled[continuous.KEY] = left.pack(result, stage.sampler.name)
     return sampled

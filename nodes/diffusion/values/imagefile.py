@@ -54,15 +54,16 @@ NO_MASK = (64, 64)  # the size of the mask of an image without alpha
 # Several pictures that are no animation (a preview, the other eye): only the first counts.
 STILLS = ("MPO",)
 _ORIENTATION = 0x0112  # EXIF's number of the entry
-# What turns a picture [H,W,...] upright, by EXIF's orientation; 1 is upright.
+# What turns a picture [H,W,...] upright, by EXIF's orientation.
 _TURNS: Mapping[int, Callable[[Tensor], Tensor]] = {
+    1: lambda picture: picture,
     2: lambda picture: picture.flip(1),
-    3: lambda picture: picture.rot90(2),
+    3: lambda picture: picture.flip(0, 1),
     4: lambda picture: picture.flip(0),
     5: lambda picture: picture.transpose(0, 1),
-    6: lambda picture: picture.rot90(-1),
-    7: lambda picture: picture.rot90(2).transpose(0, 1),
-    8: lambda picture: picture.rot90(1),
+    6: lambda picture: picture.transpose(0, 1).flip(1),
+    7: lambda picture: picture.flip(0, 1).transpose(0, 1),
+    8: lambda picture: picture.transpose(0, 1).flip(0),
 }
 # What Pillow's decoders raise on damaged files.
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, KeyError, RuntimeError, struct.error)
@@ -98,7 +99,7 @@ def load_image(path: Path, max_pixels: int = MAX_PIXELS) -> tuple[Tensor, Tensor
 
 def _by_libav(path: Path, orientation: int, pictures: list[Tensor]) -> tuple[list[Tensor], list[Tensor | None]] | None:
     """The pictures and their opacity as libav gives them; None where it finds others in the file than Pillow does."""
-    turn = _TURNS.get(orientation, lambda picture: picture)
+    turn = _TURNS.get(orientation, _TURNS[1])
     found = libavfile.read(path, len(pictures)) or ()
     images = [turn(image).contiguous() for image, _ in found]
     if [image.shape for image in images] != [picture.shape for picture in pictures]:

@@ -34,7 +34,7 @@ def read(path: Path, most: int) -> Sequence[tuple[Tensor, Tensor | None]] | None
 
     try:
         # As a stream: no name is taken for a pattern of names.
-        with QUIET, Path(path).open("rb") as stream, av.open(stream) as container:
+        with QUIET, Path(path).open("rb") as stream, av.open(stream, "r") as container:
             found = []
             for frame in container.decode(video=0):
                 found.append(_pixels(frame))
