@@ -1,11 +1,11 @@
 """The command line: `weft run`, `plan`, `validate`, `convert`, `explain`.
 
-Others stand in files of their own: `weft nodes` in engine/terminal/nodes.py, `weft schema` in
-engine/terminal/schemas.py, `weft lint` in engine/terminal/linting.py, `weft render` in engine/terminal/render.py, `weft
-diff` in engine/terminal/diffing.py, `weft fmt` in engine/terminal/fmt.py, `weft migrate` in
-engine/terminal/migrating.py, `weft sweep` in engine/terminal/sweeps.py, `weft stubs` in engine/terminal/stubs.py, `weft
-cache` in engine/terminal/cache_commands.py, `weft test` in engine/testing/app.py, `weft daemon` in
-engine/worker/commands.py. A `weft run` that a worker carries out does not come here (src/weft/__main__.py).
+Others stand in files of their own: `weft nodes` in engine/commands/nodes.py, `weft schema` in
+engine/commands/schema.py, `weft lint` in engine/commands/lint.py, `weft render` in engine/commands/render.py, `weft
+diff` in engine/commands/diff.py, `weft fmt` in engine/commands/fmt.py, `weft migrate` in
+engine/commands/migrate.py, `weft sweep` in engine/commands/sweep.py, `weft stubs` in engine/commands/stubs.py, `weft
+cache` in engine/commands/cache.py, `weft test` in engine/commands/test.py, `weft daemon` in
+engine/commands/daemon.py. A `weft run` that a worker carries out does not come here (src/weft/__main__.py).
 
 The only place that puts the parts together.
 
@@ -25,24 +25,34 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from weft.engine.commands.cache import app as cache_app
+from weft.engine.commands.daemon import app as daemon_app
+from weft.engine.commands.diff import EPILOG as DIFF_EPILOG
+from weft.engine.commands.diff import diff
+from weft.engine.commands.fmt import EPILOG as FMT_EPILOG
+from weft.engine.commands.fmt import fmt
+from weft.engine.commands.lint import EPILOG as LINT_EPILOG
+from weft.engine.commands.lint import lint
+from weft.engine.commands.mcp import EPILOG as MCP_EPILOG
+from weft.engine.commands.mcp import mcp
+from weft.engine.commands.migrate import EPILOG as MIGRATE_EPILOG
+from weft.engine.commands.migrate import migrate
+from weft.engine.commands.new import EPILOG as NEW_EPILOG
+from weft.engine.commands.new import new
+from weft.engine.commands.nodes import EPILOG as NODES_EPILOG
+from weft.engine.commands.nodes import nodes_command
+from weft.engine.commands.render import EPILOG as RENDER_EPILOG
+from weft.engine.commands.render import render_command
+from weft.engine.commands.schema import EPILOG as SCHEMA_EPILOG
+from weft.engine.commands.schema import schema_command
+from weft.engine.commands.stubs import EPILOG as STUBS_EPILOG
+from weft.engine.commands.stubs import stubs_command
+from weft.engine.commands.sweep import EPILOG as SWEEP_EPILOG
+from weft.engine.commands.sweep import sweep_command
+from weft.engine.commands.test import app as test_app
 from weft.engine.errors import UsageError, did_you_mean
-from weft.engine.mcp.commands import EPILOG as MCP_EPILOG
-from weft.engine.mcp.commands import mcp
 from weft.engine.terminal.answer import Answer, answering
-from weft.engine.terminal.beginning import EPILOG as NEW_EPILOG
-from weft.engine.terminal.beginning import new
-from weft.engine.terminal.cache_commands import app as cache_app
-from weft.engine.terminal.diffing import EPILOG as DIFF_EPILOG
-from weft.engine.terminal.diffing import diff
-from weft.engine.terminal.fmt import EPILOG as FMT_EPILOG
-from weft.engine.terminal.fmt import fmt
 from weft.engine.terminal.groups import ListingSettings
-from weft.engine.terminal.linting import EPILOG as LINT_EPILOG
-from weft.engine.terminal.linting import lint
-from weft.engine.terminal.migrating import EPILOG as MIGRATE_EPILOG
-from weft.engine.terminal.migrating import migrate
-from weft.engine.terminal.nodes import EPILOG as NODES_EPILOG
-from weft.engine.terminal.nodes import nodes_command
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
@@ -69,17 +79,7 @@ from weft.engine.terminal.options import (
     WorkflowsArgument,
     taking_settings,
 )
-from weft.engine.terminal.render import EPILOG as RENDER_EPILOG
-from weft.engine.terminal.render import render_command
-from weft.engine.terminal.schemas import EPILOG as SCHEMA_EPILOG
-from weft.engine.terminal.schemas import schema_command
 from weft.engine.terminal.streams import stoppable
-from weft.engine.terminal.stubs import EPILOG as STUBS_EPILOG
-from weft.engine.terminal.stubs import stubs_command
-from weft.engine.terminal.sweeps import EPILOG as SWEEP_EPILOG
-from weft.engine.terminal.sweeps import sweep_command
-from weft.engine.testing.app import app as test_app
-from weft.engine.worker.commands import app as daemon_app
 
 if TYPE_CHECKING:
     from weft.engine.settings import Settings
@@ -427,8 +427,8 @@ def doctor(
     Versions, folders, models by family (from their headers), node packs, cache and worker.
     """
     with answering(context.obj, as_json=as_json) as answer:
+        from weft.engine.commands.daemon import asked
         from weft.engine.terminal.doctor import Doctor, tell
-        from weft.engine.worker.commands import asked
 
         given = {"models": models or None, "input": input, "output": output, **settings}
         tell(answer, Doctor(given, asked("status")).examine(devices=devices))

@@ -22,9 +22,9 @@ FILES = sorted(ENGINE.rglob("*.py"))
 SOCKETS = frozenset(("Int", "Float"))
 """Node classes of packs whose names are those of the engine's own sockets."""
 EXAMPLES = {
-    "terminal/nodes.py": "weft nodes KSampler and the like in the help",
+    "commands/nodes.py": "weft nodes KSampler and the like in the help",
     "terminal/options.py": "'KSampler (Advanced)#2' and (LoadImage, LoadLatent, ...) in the help",
-    "terminal/sweeps.py": "--grid KSampler.cfg=1..8 and the like in the help",
+    "commands/sweep.py": "--grid KSampler.cfg=1..8 and the like in the help",
     "workflow/validation.py": "add SaveImage or PreviewImage: what to do about a prompt without outputs",
 }
 """File -> the examples that it gives to people."""

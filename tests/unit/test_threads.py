@@ -178,6 +178,6 @@ def test_what_is_the_process_s_is_touched_where_the_command_line_is_and_nowhere_
         if touching.search(file.read_text())
     }
     # A command, the process that carries commands out, and what puts back what packs change while they are imported.
-    own = ("engine/terminal/", "engine/worker/", "engine/mcp/commands.py", "engine/custom_nodes/containment.py")
+    own = ("engine/terminal/", "engine/worker/", "engine/commands/mcp.py", "engine/custom_nodes/containment.py")
     assert {file for file in found if not file.startswith(own)} == {"nodes/diffusion/quiet.py"}
     assert "engine/terminal/answer.py" in found
