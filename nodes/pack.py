@@ -27,6 +27,7 @@ PACK = Pack(
     borrowed=BORROWED,
     common=COMMON,
     stand_ins="weft.nodes.core.standins:STAND_INS",
+    check="weft.nodes.core.environment:require_device",
     checkup="weft.nodes.core.checkup:CHECKUP",
     templates="weft.nodes.templates:TEMPLATES",
     lint="weft.nodes.lint:RULES",

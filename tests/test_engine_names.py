@@ -23,6 +23,8 @@ SOCKETS = frozenset(("Int", "Float"))
 """Node classes of packs whose names are those of the engine's own sockets."""
 EXAMPLES = {
     "commands/nodes.py": "weft nodes KSampler and the like in the help",
+    "commands/run.py": "--set 'KSampler (Advanced)#2.end_at_step=8' in the help",
+    "commands/validate.py": "--set KSampler.steps=0 in the help",
     "terminal/options.py": "'KSampler (Advanced)#2' and (LoadImage, LoadLatent, ...) in the help",
     "commands/sweep.py": "--grid KSampler.cfg=1..8 and the like in the help",
     "workflow/validation.py": "add SaveImage or PreviewImage: what to do about a prompt without outputs",

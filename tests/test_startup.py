@@ -108,6 +108,19 @@ def test_commands_that_only_look_load_nothing_heavy(arguments: tuple[str, ...], 
     assert HEAVY.isdisjoint(loaded(code, folder))
 
 
+def test_a_command_imports_no_other(folder: Path) -> None:
+    code = "from weft.cli import main\nassert main(['fmt', 'w.json']) == 0"
+    commands = {name for name in loaded(code, folder) if name.startswith("weft.engine.commands.")}
+    assert commands == {"weft.engine.commands.fmt"}
+
+
+def test_every_command_is_listed() -> None:
+    from weft.engine.commands import NAMES
+
+    files = (ROOT / "engine" / "commands").glob("*.py")
+    assert sorted(NAMES) == sorted(file.stem for file in files if file.stem != "__init__")
+
+
 def test_a_new_workflow_is_written_without_torch(folder: Path) -> None:
     code = "from weft.cli import main\nassert main(['new', 'n', '--template', 'lora-switch']) == 0"
     assert not {"torch", "diffusers", "transformers"} & loaded(code, folder)

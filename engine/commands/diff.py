@@ -15,6 +15,7 @@ import typer
 from weft.engine.errors import UnreadableWorkflow, UsageError, WeftError, one_line
 from weft.engine.formats.sources import STDIN, open_file
 from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import JsonOption, ObjectInfoOption, UiOption, taking_settings
 from weft.engine.terminal.words import error_json, explain
 from weft.engine.wholefiles import write_whole
@@ -67,6 +68,10 @@ TextconvOption = Annotated[
 ]
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 @taking_settings("diff", before="object_info", switches_before="ui")
 def diff(
     context: typer.Context,

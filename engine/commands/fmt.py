@@ -14,6 +14,7 @@ from weft.engine.errors import Spot, UnreadableWorkflow, UsageError
 from weft.engine.formats.sources import STDIN, SourceFile, open_file
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.files import FileReport, look_at_all
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import FilesArgument, JsonOption, ObjectInfoOption, SkipOthersOption, taking_settings
 from weft.engine.terminal.streams import Line
 from weft.engine.wholefiles import write_whole
@@ -30,6 +31,10 @@ CheckOption = Annotated[bool, typer.Option("--check", help="Write nothing; say w
 DiffOption = Annotated[bool, typer.Option("--diff", help="Write nothing; show what would change, line by line.")]
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 @taking_settings("fmt", before="object_info", switches_before="check")
 def fmt(
     context: typer.Context,

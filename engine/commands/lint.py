@@ -10,6 +10,7 @@ import typer
 from weft.engine.errors import UsageError
 from weft.engine.formats.sources import STDIN
 from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.linting import COLOURS, Linter
 from weft.engine.terminal.options import (
     InputOption,
@@ -69,6 +70,10 @@ RulesOption = Annotated[bool, typer.Option("--rules", help="List the rules.")]
 ExplainOption = Annotated[str | None, typer.Option("--explain", metavar="CODE", help="Say what a rule is about.")]
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 @taking_settings("plan", before="select", switches_before="ui")
 def lint(
     context: typer.Context,

@@ -13,6 +13,7 @@ import typer
 
 from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import answering
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     DeviceOption,
     DtypeOption,
@@ -29,6 +30,10 @@ EPILOG = (
 )
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 @taking_settings("mcp", before="device")
 def mcp(
     context: typer.Context,

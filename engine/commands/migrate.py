@@ -16,6 +16,7 @@ from weft.engine.formats.sources import STDIN, SourceFile, open_file
 from weft.engine.formats.workflow import Workflow
 from weft.engine.terminal.answer import answering
 from weft.engine.terminal.files import FileReport, is_several, look_at_all
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import FilesArgument, JsonOption, ObjectInfoOption, SkipOthersOption, taking_settings
 from weft.engine.terminal.words import issue_line
 from weft.engine.wholefiles import write_whole
@@ -36,6 +37,10 @@ OutputFileOption = Annotated[
 ]
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 @taking_settings("migrate", before="object_info", switches_before="check")
 def migrate(
     context: typer.Context,

@@ -14,6 +14,7 @@ from weft.engine.schema.packs import Packs
 from weft.engine.templating import Chosen, Template
 from weft.engine.terminal import completing
 from weft.engine.terminal.answer import answering
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import InputOption, JsonOption, ModelsOption
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ EPILOG = (
 _SUFFIXES = {"ui": ".json", "api": ".api.json"}
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 def new(
     context: typer.Context,
     name: Annotated[

@@ -12,6 +12,7 @@ from weft.engine.collector import collector_paused
 from weft.engine.errors import UsageError
 from weft.engine.terminal import completing
 from weft.engine.terminal.answer import Answer, answering
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import InputOption, ModelsOption, ObjectInfoOption, taking_settings
 
 if TYPE_CHECKING:
@@ -34,8 +35,12 @@ MOST_LISTED = 40
 """The most classes that a search shows on a terminal: the best come first, and should not scroll away."""
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 @taking_settings("nodes", before="object_info", switches_before="packs")
-def nodes_command(
+def nodes(
     context: typer.Context,
     words: Annotated[
         list[str] | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ import typer
 from weft.engine.errors import UsageError, did_you_mean
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.caches import folders_of, opened
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
@@ -35,7 +36,7 @@ from weft.engine.terminal.options import (
 from weft.engine.wholefiles import write_whole
 
 if TYPE_CHECKING:
-    from weft.engine.settings import Settings
+    pass
 
 EPILOG = (
     "A workflow of the editor keeps its places, sizes, colours and groups; subgraphs are boxes, with what is inside "
@@ -94,107 +95,104 @@ AllPicturesOption = Annotated[
 ]
 
 
-def render_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
-    """The command; `ready` refuses settings that cannot be run with."""
+app = one_command()
 
-    @taking_settings("run", before="targets", switches_before="ui")
-    def render(
-        context: typer.Context,
-        workflow: WorkflowArgument,
-        file: FileOption = None,
-        to: FormatOption = None,
-        scale: ScaleOption = None,
-        light: LightOption = False,
-        auto: AutoOption = False,
-        as_prompt: PromptOption = False,
-        run: RunOption = False,
-        all_pictures: AllPicturesOption = False,
-        changes: SetOption = None,
-        seed: SeedOption = None,
-        models: ModelsOption = None,
-        input: InputOption = None,
-        output: OutputOption = None,
-        device: DeviceOption = None,
-        dtype: DtypeOption = None,
-        targets: TargetOption = None,
-        only: OnlyOption = None,
-        bypass: BypassOption = None,
-        mute: MuteOption = None,
-        ui: UiOption = False,
-        object_info: ObjectInfoOption = None,
-        cache: CacheOption = None,
-        no_cache: NoCacheOption = False,
-        as_json: JsonOption = False,
-        quiet: QuietOption = False,
-        *,
-        settings: Mapping[str, Any],
-    ) -> None:
-        """Draw a workflow: as SVG or PNG, as a page to move about in, or as a Mermaid flowchart for Markdown.
 
-        Nothing is run, unless --run is given. Links have the colours of their types in ComfyUI's editor.
-        """
-        with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
-            from weft.engine.arguments import targets_of
-            from weft.engine.drawing.formats import drawn
-            from weft.engine.drawing.mermaid import beyond
-            from weft.engine.drawing.sources import as_saved, scene_of
-            from weft.engine.formats.sources import load
-            from weft.engine.session import Session
+@app.command(epilog=EPILOG)
+@taking_settings("run", before="targets", switches_before="ui")
+def render(
+    context: typer.Context,
+    workflow: WorkflowArgument,
+    file: FileOption = None,
+    to: FormatOption = None,
+    scale: ScaleOption = None,
+    light: LightOption = False,
+    auto: AutoOption = False,
+    as_prompt: PromptOption = False,
+    run: RunOption = False,
+    all_pictures: AllPicturesOption = False,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+    models: ModelsOption = None,
+    input: InputOption = None,
+    output: OutputOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    targets: TargetOption = None,
+    only: OnlyOption = None,
+    bypass: BypassOption = None,
+    mute: MuteOption = None,
+    ui: UiOption = False,
+    object_info: ObjectInfoOption = None,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    as_json: JsonOption = False,
+    quiet: QuietOption = False,
+    *,
+    settings: Mapping[str, Any],
+) -> None:
+    """Draw a workflow: as SVG or PNG, as a page to move about in, or as a Mermaid flowchart for Markdown.
 
-            to = _format(file, to, as_json)
-            if scale is not None and to != "png":
-                raise UsageError(f"--scale is about png, and this is {to}")
-            if auto and (light or to == "png"):
-                other = "--light" if light else "a png, which is one or the other"
-                raise UsageError(f"--auto leaves it to the reader; it does not go with {other}")
-            if all_pictures and not run:
-                raise UsageError("--all-pictures needs --run")
-            session = Session(
-                models=models or None,
-                input=input,
-                output=output,
-                device=device,
-                dtype=dtype,
-                object_info=object_info,
-                **settings,
-                warn=answer.notice,
-            )
-            part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
-            if any([changes, seed, run, as_prompt, *part.values()]):
-                prompt = session.read(workflow, changes, ui=ui, seed=seed, keep_unknown=not run, **part)
-                subject = prompt if as_prompt or only else as_saved(prompt, session.registry)
-            else:
-                subject = load(workflow, ui=ui)
-            pictures, marks, failure = {}, {}, None
-            if run:
-                from weft.engine.terminal.rendering import PicturedRun
+    Nothing is run, unless --run is given. Links have the colours of their types in ComfyUI's editor.
+    """
+    with answering(context.obj, as_json=as_json, quiet=quiet) as answer:
+        from weft.engine.arguments import targets_of
+        from weft.engine.drawing.formats import drawn
+        from weft.engine.drawing.mermaid import beyond
+        from weft.engine.drawing.sources import as_saved, scene_of
+        from weft.engine.formats.sources import load
+        from weft.engine.session import Session
 
-                folders = folders_of(session.settings, cache, no_cache=no_cache)
-                given = session.settings, session.packs
-                with opened(folders, *given, several=False, warn=answer.notice) as session.cache:
-                    shown = PicturedRun.by_running(
-                        session, answer, prompt, targets_of(targets, only), ready, all_pictures
-                    )
-                pictures, marks, failure = shown.pictures, shown.marks, shown.failure
-            title = "" if workflow == STDOUT else Path(workflow).name
-            scene, notes = scene_of(subject, session.registry, title=title, pictures=pictures)
-            for note in notes:
-                answer.warn(str(note))
-            theme = "auto" if auto else "light" if light else "dark"
-            content = drawn(scene, to, theme=theme, marks=marks, scale=scale)
-            if to == "md" and (why := beyond(content.decode(), scene)):
-                answer.warn(why)
-            _write(answer, file, content)
-            if failure is not None:
-                raise failure
-            if as_json:
-                counts = {"nodes": len(list(scene.all_nodes())), "links": len(list(scene.all_links()))}
-                found = [note.to_json() for note in notes]
-                answer.document({"status": "done", "file": str(file), "format": to, **counts, "notes": found})
-            else:
-                answer.list_files()
+        to = _format(file, to, as_json)
+        if scale is not None and to != "png":
+            raise UsageError(f"--scale is about png, and this is {to}")
+        if auto and (light or to == "png"):
+            other = "--light" if light else "a png, which is one or the other"
+            raise UsageError(f"--auto leaves it to the reader; it does not go with {other}")
+        if all_pictures and not run:
+            raise UsageError("--all-pictures needs --run")
+        session = Session(
+            models=models or None,
+            input=input,
+            output=output,
+            device=device,
+            dtype=dtype,
+            object_info=object_info,
+            **settings,
+            warn=answer.notice,
+        )
+        part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
+        if any([changes, seed, run, as_prompt, *part.values()]):
+            prompt = session.read(workflow, changes, ui=ui, seed=seed, keep_unknown=not run, **part)
+            subject = prompt if as_prompt or only else as_saved(prompt, session.registry)
+        else:
+            subject = load(workflow, ui=ui)
+        pictures, marks, failure = {}, {}, None
+        if run:
+            from weft.engine.terminal.rendering import PicturedRun
 
-    return render
+            folders = folders_of(session.settings, cache, no_cache=no_cache)
+            given = session.settings, session.packs
+            with opened(folders, *given, several=False, warn=answer.notice) as session.cache:
+                shown = PicturedRun.by_running(session, answer, prompt, targets_of(targets, only), all_pictures)
+            pictures, marks, failure = shown.pictures, shown.marks, shown.failure
+        title = "" if workflow == STDOUT else Path(workflow).name
+        scene, notes = scene_of(subject, session.registry, title=title, pictures=pictures)
+        for note in notes:
+            answer.warn(str(note))
+        theme = "auto" if auto else "light" if light else "dark"
+        content = drawn(scene, to, theme=theme, marks=marks, scale=scale)
+        if to == "md" and (why := beyond(content.decode(), scene)):
+            answer.warn(why)
+        _write(answer, file, content)
+        if failure is not None:
+            raise failure
+        if as_json:
+            counts = {"nodes": len(list(scene.all_nodes())), "links": len(list(scene.all_links()))}
+            found = [note.to_json() for note in notes]
+            answer.document({"status": "done", "file": str(file), "format": to, **counts, "notes": found})
+        else:
+            answer.list_files()
 
 
 def _format(file: Path | None, said: str | None, as_json: bool) -> str:

@@ -12,6 +12,7 @@ import typer
 from weft.engine.collector import collector_paused
 from weft.engine.errors import UsageError, did_you_mean
 from weft.engine.terminal.answer import answering
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import InputOption, ModelsOption, ObjectInfoOption, taking_settings
 
 EPILOG = (
@@ -24,8 +25,12 @@ EPILOG = (
 FORMATS = ("api", "ui")
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 @taking_settings("schema", before="object_info", switches_before="unknown")
-def schema_command(
+def schema(
     context: typer.Context,
     form: Annotated[
         str, typer.Option("--format", metavar="FORMAT", help="api: what one writes by hand; ui: what the editor saves.")

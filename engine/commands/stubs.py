@@ -10,6 +10,7 @@ import typer
 
 from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import answering
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import taking_settings
 
 EPILOG = (
@@ -19,8 +20,12 @@ EPILOG = (
 )
 
 
+app = one_command()
+
+
+@app.command(epilog=EPILOG)
 @taking_settings("stubs", before="folder")
-def stubs_command(
+def stubs(
     context: typer.Context,
     folder: Annotated[
         Path | None,

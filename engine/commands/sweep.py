@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ import typer
 from weft.engine.errors import UsageError, one_line
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.caches import folders_of, opened
+from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
@@ -37,7 +38,6 @@ from weft.engine.terminal.progress import SweepNarrator
 if TYPE_CHECKING:
     from weft.engine.planning.forecast import ModelCalls
     from weft.engine.session import Session
-    from weft.engine.settings import Settings
     from weft.engine.sweeping.axes import SweepAxis
     from weft.engine.sweeping.overview import Animation
     from weft.engine.sweeping.survey import Surveyed
@@ -133,88 +133,87 @@ DryRunOption = Annotated[
 ]
 
 
-def sweep_command(ready: Callable[[Settings], None]) -> Callable[..., None]:
-    """The command; `ready` refuses settings that cannot be run with."""
+app = one_command()
 
-    @taking_settings("run", before="targets", switches_before="ui")
-    def sweep(
-        context: typer.Context,
-        workflow: WorkflowArgument,
-        grid: GridOption = None,
-        zipped: ZipOption = None,
-        csv: CsvOption = None,
-        jsonl: JsonlOption = None,
-        column: ColumnOption = None,
-        changes: SetOption = None,
-        seed: SeedOption = None,
-        models: ModelsOption = None,
-        input: InputOption = None,
-        output: FolderOption = None,
-        device: DeviceOption = None,
-        dtype: DtypeOption = None,
-        targets: TargetOption = None,
-        only: OnlyOption = None,
-        bypass: BypassOption = None,
-        mute: MuteOption = None,
-        animate: AnimateOption = None,
-        animation: AnimationOption = "animation.webp",
-        fps: FpsOption = 6.0,
-        ui: UiOption = False,
-        batch: BatchOption = 1,
-        keep_going: KeepGoingOption = False,
-        dry_run: DryRunOption = False,
-        cache: CacheOption = None,
-        no_cache: NoCacheOption = False,
-        as_json: JsonOption = False,
-        as_events: EventsOption = False,
-        quiet: QuietOption = False,
-        *,
-        settings: Mapping[str, Any],
-    ) -> None:
-        """Run a workflow for many values of its inputs, into one folder with an index, a contact sheet and a page.
 
-        All cells are checked before the first one runs. They run in an order that shares models, prompts and samplings;
-        the index and the sheet keep the order in which they were asked for.
-        """
-        with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
-            if as_json and as_events:
-                raise UsageError("--json and --events exclude each other")
-            from weft.engine.arguments import targets_of
-            from weft.engine.session import Session
-            from weft.engine.sweeping.overview import Animation
-            from weft.engine.sweeping.sweep import Sweep
+@app.command(epilog=EPILOG)
+@taking_settings("run", before="targets", switches_before="ui")
+def sweep(
+    context: typer.Context,
+    workflow: WorkflowArgument,
+    grid: GridOption = None,
+    zipped: ZipOption = None,
+    csv: CsvOption = None,
+    jsonl: JsonlOption = None,
+    column: ColumnOption = None,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+    models: ModelsOption = None,
+    input: InputOption = None,
+    output: FolderOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    targets: TargetOption = None,
+    only: OnlyOption = None,
+    bypass: BypassOption = None,
+    mute: MuteOption = None,
+    animate: AnimateOption = None,
+    animation: AnimationOption = "animation.webp",
+    fps: FpsOption = 6.0,
+    ui: UiOption = False,
+    batch: BatchOption = 1,
+    keep_going: KeepGoingOption = False,
+    dry_run: DryRunOption = False,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    as_json: JsonOption = False,
+    as_events: EventsOption = False,
+    quiet: QuietOption = False,
+    *,
+    settings: Mapping[str, Any],
+) -> None:
+    """Run a workflow for many values of its inputs, into one folder with an index, a contact sheet and a page.
 
-            wanted = targets_of(targets, only)
-            session = Session(
-                models=models or None,
-                input=input,
-                output=output or _own_folder(workflow),
-                device=device,
-                dtype=dtype,
-                batch=batch,
-                **settings,
-                warn=answer.notice,
-            )
-            folders = folders_of(session.settings, cache, no_cache=no_cache)
-            given = session.settings, session.packs
-            with opened(folders, *given, several=True, warn=answer.notice) as session.cache:
-                part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
-                base = session.read(workflow, changes, ui=ui, seed=_checked_seed(seed), **part)
-                axes = _axes(session, base, grid or (), zipped or (), csv, jsonl, column or ())
-                sweep = Sweep(session, base, axes, targets=wanted, keep_going=keep_going)
-                moving = Animation.of(sweep, animate, animation, fps) if animate is not None else None
-                with nullcontext() if dry_run else sweep.alone():
-                    sweep.restore(answer.notice)
-                    calls = sweep.model_calls()
-                    if dry_run:
-                        _tell_cells(sweep, calls, answer)
-                        return
-                    ready(session.settings)
-                    _run(sweep, calls, answer)
-                    title = Path(workflow).name if workflow != "-" else "standard input"
-                    _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
+    All cells are checked before the first one runs. They run in an order that shares models, prompts and samplings;
+    the index and the sheet keep the order in which they were asked for.
+    """
+    with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
+        if as_json and as_events:
+            raise UsageError("--json and --events exclude each other")
+        from weft.engine.arguments import targets_of
+        from weft.engine.session import Session
+        from weft.engine.sweeping.overview import Animation
+        from weft.engine.sweeping.sweep import Sweep
 
-    return sweep
+        wanted = targets_of(targets, only)
+        session = Session(
+            models=models or None,
+            input=input,
+            output=output or _own_folder(workflow),
+            device=device,
+            dtype=dtype,
+            batch=batch,
+            **settings,
+            warn=answer.notice,
+        )
+        folders = folders_of(session.settings, cache, no_cache=no_cache)
+        given = session.settings, session.packs
+        with opened(folders, *given, several=True, warn=answer.notice) as session.cache:
+            part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
+            base = session.read(workflow, changes, ui=ui, seed=_checked_seed(seed), **part)
+            axes = _axes(session, base, grid or (), zipped or (), csv, jsonl, column or ())
+            sweep = Sweep(session, base, axes, targets=wanted, keep_going=keep_going)
+            moving = Animation.of(sweep, animate, animation, fps) if animate is not None else None
+            with nullcontext() if dry_run else sweep.alone():
+                sweep.restore(answer.notice)
+                calls = sweep.model_calls()
+                if dry_run:
+                    _tell_cells(sweep, calls, answer)
+                    return
+                session.packs.check(session.settings)
+                _run(sweep, calls, answer)
+                title = Path(workflow).name if workflow != "-" else "standard input"
+                _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
 
 
 def _own_folder(workflow: str) -> Path:

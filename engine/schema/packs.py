@@ -113,7 +113,8 @@ class Pack:
     `pictures` what draws sheets of pictures (`weft.engine.sweeping.pictures`), `stand_ins` what stands in for files
     that are not there, in runs that have the setting of that name on (`weft.engine.standins`). `checkup` is what
     `weft doctor` asks (`weft.engine.checkup`), `templates` where the mapping is of the workflows that `weft new` begins
-    with, by name (`weft.engine.templating`).
+    with, by name (`weft.engine.templating`). `check` is where what raises UsageError is for settings that nothing can
+    run with, such as a GPU that is not there.
     `lint` is where its rules for `weft lint` are, a tuple of `weft.engine.linting.rules.LintRule`.
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
     process: of a type that has none, they are not. `gatherer` evaluates together what several runs ask for at once; it
@@ -135,6 +136,7 @@ class Pack:
     common: tuple[str, ...] = ()
     stand_ins: str = ""
     checkup: str = ""
+    check: str = ""
     templates: str = ""
     lint: str = ""
     environment: Computes | str = ""
@@ -160,7 +162,7 @@ class Pack:
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
     "instrument": str, "pictures": str, "imports": str, "borrowed": frozenset, "stand_ins": str, "codecs": Mapping,
-    "checkup": str, "templates": str, "lint": str,
+    "checkup": str, "check": str, "templates": str, "lint": str,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version, "common": str}
 
@@ -276,6 +278,11 @@ class Packs:
                 message = error.message if isinstance(error, DefinitionError) else f"{type(error).__name__}: {error}"
                 raise DefinitionError(f"node pack {pack.name!r}: its environment: {message}") from error
         return facts
+
+    def check(self, settings: Settings) -> None:
+        """Raise UsageError for settings that nothing can run with, before anything is loaded."""
+        for pack in (pack for pack in self if pack.check):
+            resolve(pack.check)(settings)
 
     def passes(self, settings: Settings) -> list[Pass]:
         """The passes of a run with these settings."""

@@ -12,7 +12,6 @@ from weft.engine.terminal.linting import told
 
 if TYPE_CHECKING:
     from weft.engine.session import Session
-    from weft.engine.settings import Settings
     from weft.engine.workflow.prompt import Prompt
 
 Read = Callable[[str, Sequence[str]], "Prompt"]
@@ -35,9 +34,8 @@ def run_all(
     only: Sequence[str] = (),
     count: int = 1,
     keep_going: bool = False,
-    ready: Callable[[Settings], None],
 ) -> None:
-    """Run the workflows one after the other, each `count` times; `ready` refuses settings that cannot be run with.
+    """Run the workflows one after the other, each `count` times.
 
     Without `keep_going` the first failure is raised, before anything runs where it is seen by then. With it the other
     workflows run, and of an invalid one those outputs that nothing is wrong with; the answer has told of each failure.
@@ -82,10 +80,10 @@ def run_all(
         attempt(workflow, partial(check, workflow))
     answer.waiting = [job.workflow for job in jobs] if several else []
     for one in jobs:
-        attempt(one.workflow, partial(_run, session, answer, one, count, ready))
+        attempt(one.workflow, partial(_run, session, answer, one, count))
 
 
-def _run(session: Session, answer: Answer, job: _Job, count: int, ready: Callable[[Settings], None]) -> None:
+def _run(session: Session, answer: Answer, job: _Job, count: int) -> None:
     answer.begun(job.workflow)
     prompt = job.prompt
     for note in told(session, prompt, answer) if not answer.quiet else ():
@@ -100,6 +98,6 @@ def _run(session: Session, answer: Answer, job: _Job, count: int, ready: Callabl
                     "(--seed random draws new seeds, --seed increment counts them up)"
                 )
                 break
-            ready(session.settings)
+            session.packs.check(session.settings)
             result = session.execute(planned, observers, cancel=answer.token)
         answer.ran(result, session.seeds(planned.lowered.source))

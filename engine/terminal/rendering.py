@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -12,7 +12,6 @@ from weft.engine.drawing.scene import DrawnPicture
 from weft.engine.errors import NodeError, one_line
 from weft.engine.planning.plan import Step
 from weft.engine.session import Session
-from weft.engine.settings import Settings
 from weft.engine.sweeping.pictures import Pictures, find_pictures
 from weft.engine.terminal.answer import Answer
 from weft.engine.values import Values
@@ -40,7 +39,6 @@ class PicturedRun:
         answer: Answer,
         prompt: Prompt,
         targets: Sequence[str],
-        ready: Callable[[Settings], None],
         all_pictures: bool,
     ) -> PicturedRun:
         """Run the prompt, and keep a small picture of each that nodes give. A node that fails is marked."""
@@ -48,7 +46,7 @@ class PicturedRun:
         found = find_pictures(session.packs, answer.notice)
         with answer.watching() as observers:
             planned = session.plan(prompt, targets, values=False)
-            ready(session.settings)
+            session.packs.check(session.settings)
             try:
                 watch = partial(shown.keep, found, all_pictures)
                 session.execute(planned, observers, watch=watch, cancel=answer.token)

@@ -13,7 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-from weft.engine.settings import Settings
+from weft.engine.errors import UsageError
+from weft.engine.settings import Settings, another_device
 
 LIBRARIES = ("torch", "diffusers", "transformers", "tokenizers", "torchsde", "numpy", "scipy", "pillow", "kornia")
 """Whose version may change the numbers."""
@@ -54,6 +55,18 @@ def _gpu(device: str, dtype: str) -> dict[str, str]:
     except DeviceError:
         return {}
     return {**formats, "device": place.type, "gpu": torch.cuda.get_device_name(place)} if place.type != "cpu" else {}
+
+
+def require_device(settings: Settings) -> None:
+    """Raise UsageError for a GPU that is asked for by name and is not there."""
+    if settings.device.startswith("cuda"):
+        from weft.nodes.diffusion.errors import DeviceError
+        from weft.nodes.diffusion.weights.memory import resolve_device
+
+        try:
+            resolve_device(settings.device)
+        except DeviceError as error:
+            raise UsageError(str(error), hint=another_device(settings)) from error
 
 
 def version_of(library: str) -> str:

@@ -126,7 +126,7 @@ def test_its_setting_is_an_option(toy: Path, sandbox: Path) -> None:
 
 def test_an_interruption_while_it_is_imported_is_answered(toy: Path) -> None:
     (toy / "weft_toy.py").write_text("raise KeyboardInterrupt")
-    ended = in_a_process(toy, "--version")
+    ended = in_a_process(toy, "nodes")
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
 
 

@@ -1,0 +1,93 @@
+"""`weft plan`: what a run would call, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+
+from weft.engine.terminal.answer import answering
+from weft.engine.terminal.groups import one_command
+from weft.engine.terminal.options import (
+    BypassOption,
+    CacheOption,
+    DeviceOption,
+    DtypeOption,
+    InputOption,
+    JsonOption,
+    ModelsOption,
+    MuteOption,
+    NoCacheOption,
+    OnlyOption,
+    OutputOption,
+    SeedOption,
+    SetOption,
+    TargetOption,
+    UiOption,
+    WorkflowArgument,
+    taking_settings,
+)
+
+app = one_command()
+
+
+@app.command(
+    epilog="Examples:\n\nweft plan portrait.json\n\n"
+    "weft plan portrait.json --prompt-schedule --json | jq '.steps[] | {node_id, title}'"
+)
+@taking_settings("plan", before="targets", switches_before="ui")
+def plan(
+    context: typer.Context,
+    workflow: WorkflowArgument,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+    models: ModelsOption = None,
+    input: InputOption = None,
+    output: OutputOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    targets: TargetOption = None,
+    only: OnlyOption = None,
+    bypass: BypassOption = None,
+    mute: MuteOption = None,
+    ui: UiOption = False,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    as_json: JsonOption = False,
+    *,
+    settings: Mapping[str, Any],
+) -> None:
+    """Say which nodes a run would call, in which order, on what and why, without running anything.
+
+    What the cache has is shown as that. Prompt schedules are shown as the stages that they become.
+    """
+    with answering(context.obj, as_json=as_json) as answer:
+        from weft.engine.arguments import targets_of
+        from weft.engine.session import Session
+        from weft.engine.terminal.caches import folders_of, looked_into
+        from weft.engine.terminal.itinerary import itinerary
+
+        session = Session(
+            models=models or None,
+            input=input,
+            output=output,
+            device=device,
+            dtype=dtype,
+            **settings,
+            warn=answer.notice,
+        )
+        wanted = targets_of(targets, only)
+        part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
+        folders = folders_of(session.settings, cache, no_cache=no_cache)
+        with looked_into(folders, session.packs, warn=answer.notice) as session.cache:
+            prompt = session.read(workflow, changes, ui=ui, seed=seed, **part)
+            planned = session.plan(prompt, wanted, values=False)
+        notes = [*planned.lowered.source.notes, *planned.lowered.notes]
+        for note in notes:
+            answer.warn(str(note))
+        if as_json:
+            answer.document({"status": "planned", **planned.to_json(), "notes": [note.to_json() for note in notes]})
+        else:
+            for line in itinerary(planned, session.registry):
+                answer.out.line(*line)

@@ -1,0 +1,133 @@
+"""`weft run`: workflows, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from weft.engine.errors import UsageError
+from weft.engine.terminal.answer import answering
+from weft.engine.terminal.groups import one_command
+from weft.engine.terminal.options import (
+    BypassOption,
+    CacheOption,
+    DeviceOption,
+    DtypeOption,
+    EventsOption,
+    InputOption,
+    JsonOption,
+    KeepAliveOption,
+    ModelsOption,
+    MuteOption,
+    NoCacheOption,
+    OnlyOption,
+    OutputOption,
+    QuietOption,
+    SeedOption,
+    SetOption,
+    TargetOption,
+    UiOption,
+    WorkflowsArgument,
+    taking_settings,
+)
+
+app = one_command()
+
+
+@app.command(
+    epilog="Examples:\n\n"
+    "weft run portrait.json\n\n"
+    "weft run portrait.json --set 5.seed=7 --set 'KSampler (Advanced)#2.end_at_step=8' --output /tmp/out\n\n"
+    "weft run day.json night.json --keep-going\n\n"
+    "weft run portrait.json --only 9 --bypass 'Load LoRA'\n\n"
+    "weft run portrait.json --json | jq -r '.files[]'"
+)
+@taking_settings("run", before="targets", switches_before="ui")
+def run(
+    context: typer.Context,
+    workflows: WorkflowsArgument,
+    changes: SetOption = None,
+    seed: SeedOption = None,
+    models: ModelsOption = None,
+    input: InputOption = None,
+    output: OutputOption = None,
+    device: DeviceOption = None,
+    dtype: DtypeOption = None,
+    targets: TargetOption = None,
+    only: OnlyOption = None,
+    bypass: BypassOption = None,
+    mute: MuteOption = None,
+    ui: UiOption = False,
+    keep_going: Annotated[
+        bool,
+        typer.Option(
+            "--keep-going",
+            help="Where a workflow fails, run the others, and of an invalid one the outputs that nothing is wrong "
+            "with; the exit code is then 1.",
+        ),
+    ] = False,
+    count: Annotated[
+        int,
+        typer.Option(
+            "-n",
+            min=1,
+            metavar="COUNT",
+            help="Run each so many times; between runs, seeds change as --seed says, else as control_after_generate "
+            "does, and dynamic prompts are drawn.",
+        ),
+    ] = 1,
+    cache: CacheOption = None,
+    no_cache: NoCacheOption = False,
+    keep_alive: KeepAliveOption = None,
+    as_json: JsonOption = False,
+    as_events: EventsOption = False,
+    quiet: QuietOption = False,
+    *,
+    settings: Mapping[str, Any],
+) -> None:
+    """Run workflows, and list the files that they wrote on stdout, one a line.
+
+    All are checked before the first one runs, and the first failure ends the command, unless --keep-going is given.
+    Progress, texts of preview nodes and warnings go to stderr.
+    """
+    with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
+        if as_json and as_events:
+            raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
+        from weft.engine.arguments import targets_of
+        from weft.engine.session import Session
+        from weft.engine.terminal.batches import run_all
+        from weft.engine.terminal.caches import folders_of, opened
+        from weft.engine.worker.resident import shared_memory, stay
+
+        targets_of(targets, only)  # refuses both
+        session = Session(
+            models=models or None,
+            input=input,
+            output=output,
+            device=device,
+            dtype=dtype,
+            keep_alive=keep_alive,
+            **settings,
+            warn=answer.notice,
+        )
+        folders = folders_of(session.settings, cache, no_cache=no_cache)
+        stay(session.settings.keep_alive, answer.notice)
+        several = count > 1 or len(workflows) > 1
+        memory = None if no_cache else shared_memory()
+        given = session.settings, session.packs
+        with opened(folders, *given, several=several, memory=memory, warn=answer.notice) as session.cache:
+            run_all(
+                session,
+                answer,
+                workflows,
+                lambda workflow, nodes: session.read(
+                    workflow, changes, ui=ui, seed=seed, only=nodes, bypass=bypass or (), mute=mute or ()
+                ),
+                targets=targets or (),
+                only=only or (),
+                count=count,
+                keep_going=keep_going,
+            )
+        answer.done()
