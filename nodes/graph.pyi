@@ -5774,6 +5774,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _string:
         """A text of several lines for any number of inputs, such as a prompt that two encoders read."""
+    def QuadrupleCLIPLoader(
+        self,
+        clip_name1: str | GraphSource[COMBO],
+        clip_name2: str | GraphSource[COMBO],
+        clip_name3: str | GraphSource[COMBO],
+        clip_name4: str | GraphSource[COMBO],
+        **_about: Unpack[_About]
+    ) -> _clip:
+        """Open the four text encoders of HiDream: CLIP L, bigG, T5 and Llama. Weft does not run HiDream yet, and says so."""
     def RandomNoise(
         self,
         noise_seed: Annotated[int, "0 to 18446744073709551615"] | GraphSource[INT] = 0,

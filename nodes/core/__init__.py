@@ -150,6 +150,7 @@ _FILES = {
     ),
     "sd3": (
         "CLIPTextEncodeSD3",
+        "QuadrupleCLIPLoader",
         "TripleCLIPLoader",
     ),
     "empty_latents": (
