@@ -353,6 +353,13 @@ _FILES = {
         "VideoLinearCFGGuidance",
         "VideoTriangleCFGGuidance",
     ),
+    "transformer_merging": (
+        "ModelMergeFlux1",
+        "ModelMergeQwenImage",
+        "ModelMergeSD35_Large",
+        "ModelMergeSD3_2B",
+        "ModelMergeWAN2_1",
+    ),
     "model_merging": (
         "CLIPMergeAdd",
         "CLIPMergeSimple",

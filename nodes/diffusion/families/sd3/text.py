@@ -45,6 +45,11 @@ TOWERS: Mapping[str, TextEncoderSpec] = {
     tower.name: replace(tower, prefixes=(f"text_encoders.{tower.name}.transformer.",), layout="hf_whole")
     for tower in (XL_CLIP_L, XL_CLIP_G)
 }
+BESIDE: Mapping[str, str] = {
+    **{name: tower.prefixes[0] for name, tower in TOWERS.items()},
+    T5_NAME: _T5,
+    "vae": "first_stage_model.",
+}
 # The widths of the released encoders, and of the small ones that stand in for them: those of a missing one.
 _RELEASED = {"clip_l": 768, "clip_g": 1280, T5_NAME: 4096}
 SMALL = {"clip_l": 8, "clip_g": 16, T5_NAME: 32}
@@ -124,7 +129,9 @@ def clip_of(
 ) -> SD3Clip | None:
     """The CLIP socket over the networks of `text_parts`; None without any."""
     encoders: list[PromptEncoder] = [
-        SDTextEncoder(name, networks[name], tower) for name, tower in TOWERS.items() if name in networks
+        SDTextEncoder(name, networks[name], read_tower(tower, file.shapes))
+        for name, tower in TOWERS.items()
+        if name in networks
     ]
     if T5_NAME in networks:
         encoders.append(t5_encoder(networks[T5_NAME], USE, embeddings, file, _T5))
