@@ -25,6 +25,7 @@ from weft.engine.folders import INPUT, Folders
 from weft.engine.formats import making, selection
 from weft.engine.formats.sources import WorkflowSource, load
 from weft.engine.instances import Instances
+from weft.engine.linting.refusing import refusals
 from weft.engine.planning.digests import Digests
 from weft.engine.planning.lowering import Lowered, checked
 from weft.engine.planning.plan import Plan, Planner
@@ -465,7 +466,8 @@ class Session:
         ]
         folders = self.folders if supply is None else self.folders.standing_in(supply)
         given: dict[str, Any] = {"folders": folders, "targets": targets, "executable": executable}
-        return checked(prompt, self.registry, passes=passes, lenient=lenient, **given)
+        lowered, issues = checked(prompt, self.registry, passes=passes, lenient=lenient, **given)
+        return lowered, [*issues, *refusals(prompt, self.registry, self.settings_of(prompt), self.folders)]
 
     def _settings_for(self, lowered: Lowered) -> Settings:
         """The settings of a run: a lowered prompt may need others than those of its source."""

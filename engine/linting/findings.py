@@ -22,12 +22,13 @@ class LintFinding:
     """What a rule has found: the rule, its remark, and where the saved workflow has it.
 
     `issue` says it as an issue is said: code, message, node, input, pointer; its hint is the fix. `edits` are values by
-    node id and input name.
+    node id and input name. `refused`: it keeps the workflow from running.
     """
 
     rule: LintRule
     issue: Issue
     edits: Mapping[tuple[str, str], Any]
+    refused: bool = False
 
     def __str__(self) -> str:
         return f"{self.rule.code} {self.issue}"
@@ -37,6 +38,11 @@ class LintFinding:
         """It as one of the notes on a workflow: the code before what it says."""
         return replace(self.issue, message=f"{self.rule.code}, {self.issue.message}")
 
+    @property
+    def refusal(self) -> Issue:
+        """It as what keeps the workflow from running: a check of the node's own, to ComfyUI."""
+        return replace(self.note, code="custom_validation_failed")
+
     def to_json(self) -> dict[str, Any]:
         """The finding as plain JSON data; what is empty is left out."""
         said = self.issue.to_json()
@@ -45,7 +51,8 @@ class LintFinding:
             said["fix"] = said.pop("hint")
         edits = [{"node_id": node_id, "input": name, "value": value} for (node_id, name), value in self.edits.items()]
         head = {"code": self.rule.code, "name": self.rule.name, "severity": self.rule.severity.value}
-        return {**head, **said, **({"edits": edits} if edits else {})}
+        refused = {"refused": True} if self.refused else {}
+        return {**head, **refused, **said, **({"edits": edits} if edits else {})}
 
 
 def rules_of(packs: Packs) -> tuple[LintRule, ...]:
@@ -101,7 +108,7 @@ def _placed(rule: LintRule, remark: Remark, prompt: Prompt) -> LintFinding:
         hint=remark.fix,
         pointer=prompt.at(node.node_id, remark.input) if node is not None else prompt.pointer,
     )
-    return LintFinding(rule, issue, remark.edits)
+    return LintFinding(rule, issue, remark.edits, remark.refused)
 
 
 def worst(findings: Iterable[LintFinding]) -> list[LintFinding]:

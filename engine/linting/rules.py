@@ -30,7 +30,8 @@ class Remark:
     """What a rule has to say of a node, or with None of the whole workflow.
 
     message: what is so, and what comes of it. input: which of the node's inputs it is about. fix: what would help.
-    edits: the same for a machine, values by node id and input: only where they are surely what was meant.
+    edits: the same for a machine, values by node id and input: only where they are surely what was meant. refused: a
+    run would fail at it, or do nothing of what is asked, and that is certain: none is begun.
     """
 
     node: LintNode | None
@@ -38,6 +39,7 @@ class Remark:
     input: str | None = None
     fix: str = ""
     edits: Mapping[tuple[str, str], Any] = field(default_factory=dict)
+    refused: bool = False
 
 
 Check = Callable[["LintView"], Iterable[Remark]]
@@ -45,7 +47,10 @@ Check = Callable[["LintView"], Iterable[Remark]]
 
 @dataclass(frozen=True)
 class LintRule:
-    """One rule. `summary` is a sentence of what is found; `fixes` says that some of its remarks bring edits."""
+    """One rule. `summary` is a sentence of what is found.
+
+    `fixes`: some of its remarks bring edits. `refuses`: some of them keep a workflow from running.
+    """
 
     code: str
     name: str
@@ -53,6 +58,7 @@ class LintRule:
     summary: str
     check: Check
     fixes: bool = False
+    refuses: bool = False
 
     @property
     def why(self) -> str:
@@ -67,6 +73,8 @@ class LintRule:
             raise DefinitionError(f"lint rule {self.code!r}: expected a code such as S101")
 
 
-def rule(code: str, name: str, severity: Severity, summary: str, *, fixes: bool = False) -> Callable[[Check], LintRule]:
+def rule(
+    code: str, name: str, severity: Severity, summary: str, *, fixes: bool = False, refuses: bool = False
+) -> Callable[[Check], LintRule]:
     """Make a rule of the function that checks it; what it is for stands in its docstring."""
-    return lambda check: LintRule(code, name, severity, summary, check, fixes)
+    return lambda check: LintRule(code, name, severity, summary, check, fixes, refuses)

@@ -109,11 +109,14 @@ def _write(file: Path, text: str) -> None:
 
 
 def told(session: Session, prompt: Prompt, answer: Answer, most: int = 5) -> Iterator[Issue]:
-    """The gravest findings in a prompt, as notes for a command that is about something else."""
+    """The gravest findings in a prompt, as notes for a command that is about something else.
+
+    Not those that keep it from running: they are among its issues.
+    """
     from weft.engine.linting.findings import worst
 
     try:
-        found = worst(session.lint(prompt))
+        found = [each for each in worst(session.lint(prompt)) if not each.refused]
     except DefinitionError as error:  # a pack's rules: no reason to stop
         answer.notice(error.message)
         return

@@ -150,7 +150,6 @@ _FILES = {
     ),
     "sd3": (
         "CLIPTextEncodeSD3",
-        "QuadrupleCLIPLoader",
         "TripleCLIPLoader",
     ),
     "empty_latents": (
@@ -352,13 +351,6 @@ _FILES = {
         "TCFG",
         "VideoLinearCFGGuidance",
         "VideoTriangleCFGGuidance",
-    ),
-    "transformer_merging": (
-        "ModelMergeFlux1",
-        "ModelMergeQwenImage",
-        "ModelMergeSD35_Large",
-        "ModelMergeSD3_2B",
-        "ModelMergeWAN2_1",
     ),
     "model_merging": (
         "CLIPMergeAdd",

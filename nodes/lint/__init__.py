@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from weft.nodes.lint import graphs, handover, latents, models, noise, prompts
+from weft.nodes.lint import graphs, handover, latents, models, noise, prompts, sizes
 
-RULES = (*handover.RULES, *noise.RULES, *latents.RULES, *prompts.RULES, *models.RULES, *graphs.RULES)
+RULES = (*handover.RULES, *noise.RULES, *latents.RULES, *sizes.RULES, *prompts.RULES, *models.RULES, *graphs.RULES)

@@ -10,9 +10,6 @@ from weft.engine.linting.view import LintNode, LintView
 from weft.nodes.lint.stages import stages
 
 _STEERS = ("MODEL", "CLIP", "CONDITIONING")
-_CELL = 8
-"""Pixels along one side of a latent's element, in the nodes below."""
-_SIZED = ("EmptyLatentImage", "EmptySD3LatentImage")
 
 
 @rule("G101", "change-not-taken", Severity.INFO, "A change of a model or a prompt that nothing takes.")
@@ -62,17 +59,4 @@ def path_of_one_machine(view: LintView) -> Iterator[Remark]:
                 yield Remark(node, f"{shown!r} is a path of this machine", name, "a name below a folder of the run")
 
 
-@rule("L103", "size-cut", Severity.WARNING, "A latent is made smaller than it is asked for.", fixes=True)
-def size_cut(view: LintView) -> Iterator[Remark]:
-    """An element of a latent is 8 pixels wide and high: what exceeds a multiple of 8 is left out."""
-    for node in view.running():
-        for name in ("width", "height") if node.class_type in _SIZED else ():
-            value = node.values.get(name)
-            if isinstance(value, int) and value % _CELL:
-                near = round(value / _CELL) * _CELL
-                edits = {(node.node_id, name): near} if node.typed(name) else {}
-                message = f"{name} {value} becomes {value - value % _CELL}: it is no multiple of {_CELL}"
-                yield Remark(node, message, name, f"{name} {near}", edits)
-
-
-RULES = (change_not_taken, sampled_twice, path_of_one_machine, size_cut)
+RULES = (change_not_taken, sampled_twice, path_of_one_machine)

@@ -220,7 +220,7 @@ def test_bad_input_says_what_was_expected(model: ModelPatcher, clip: Clip, folde
             sampled(model, clip, empty(), positive=[[cond, given]])
     with pytest.raises(DiffusionError, match="4 channels, the model takes 16"):
         sampled(model, clip, {"samples": torch.ones(1, 4, 4, 4)})
-    with pytest.raises(CheckpointError, match=r"are clip_l \+ t5xxl, got 2 T5"):
+    with pytest.raises(CheckpointError, match=r"are clip_l \+ t5xxl, got t5xxl \+ t5xxl"):
         load_clip([folder / "t5xxl.safetensors", written(folder / "t5.safetensors", "text_encoders", "t5")], "flux",
                   **ON_CPU)  # fmt: skip
     wide = written(folder / "wide.safetensors", "diffusion_models", **{"img_in.weight": torch.zeros(128, 80)})

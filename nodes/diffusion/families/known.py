@@ -143,6 +143,8 @@ _OTHER_LAYERS = (
     _known(WAN_LORA, "blocks.0.cross.attn.", "blocks.0.self.attn."),
     _known("another family (LTX-Video, PixArt, ...)", "transformer.blocks.0.attn1."),
 )
+# Of diffusers' Wan; the blocks of others whose attentions are called so are `transformer_blocks`.
+_WAN_OF_DIFFUSERS = re.compile(r"(?:^|transformer\.|lora_transformer_|\bmodel\.)blocks[._]\d+[._]attn[12][._]")
 _CHECKPOINT = "a checkpoint (put it in checkpoints/)"
 _CONTROL = "a ControlNet (put it in controlnet/)"
 _UNET = "a UNet without text encoder and VAE (put it in diffusion_models/)"
@@ -182,8 +184,6 @@ _OTHERS = (
     _known("an upscaler (put it in upscale_models/)", "rdb1.", "RDB1.", "upsampler.", "conv_first."),
     _known("a transformer of another family", "transformer_blocks.", "blocks.0.attn.", "blocks.0.self_attn."),
 )
-# Those of OTHER_FAMILIES that Weft runs: such a file is not whole, or was given to a loader of something else.
-_RUN = (FLUX, SD3, WAN, QWEN, ZIMAGE)
 # Titles that are spoken with a vowel first.
 _VOWELS = (*"AEIOU", "LTX")
 
@@ -217,8 +217,7 @@ def not_a(noun: str, names: Iterable[str]) -> str:
     if found.startswith(f"a {noun} ("):
         keys = ", ".join(map(repr, names[:3]))
         return f"a {noun} that is not whole or in no known layout: {len(names)} keys: {keys}, ..."
-    other = [model(known.title) for known in OTHER_FAMILIES if known.title not in _RUN]
-    return f"not a Stable Diffusion {noun}, but {found}{', which Weft does not run yet' if found in other else ''}"
+    return f"not a Stable Diffusion {noun}, but {found}"
 
 
 def foreign(names: Iterable[str]) -> str:
@@ -242,7 +241,13 @@ def lora(names: Iterable[str]) -> str:
         return ""
     layers = _pieces(name.replace("_", ".") for name in names)
     other = "" if any(mark in layers for mark in _OWN_LAYERS) else _match(_OTHER_LAYERS, layers)
+    other = WAN_LORA if any(map(_WAN_OF_DIFFUSERS.search, names)) else other
     return f"a LoRA for {other}" if other else "a LoRA (put it in loras/)"
+
+
+def text_encoder(names: Iterable[str]) -> str:
+    """As `foreign`, of text encoders that are no CLIP: T5, UMT5, LANGUAGE, ...; empty for another file."""
+    return _match(_OTHER_TEXT, _pieces(names))
 
 
 def prefix_before(names: Iterable[str], *ends: str) -> str | None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from weft.nodes.diffusion.errors import Warn
+    from weft.nodes.diffusion.families.glance import ModelGlance, TextFile, TextGlance, TextSet, VaeGlance
     from weft.nodes.diffusion.families.latent_format import LatentFormat
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
     from weft.nodes.diffusion.text.clip import Clip
@@ -219,10 +220,7 @@ class Kind(Protocol):
         """The VAE socket over the networks of `parts`; None where the file has no VAE."""
 
     def names(self) -> Mapping[str, str]:
-        """A name of its own for each parameter: its key in a file, without the prefix, if it has one for itself."""
-
-    def keys(self) -> Mapping[str, str]:
-        """The key of the file in which each parameter stands, without the prefix: several may share one."""
+        """The name that a file has for each parameter of the network, without the prefix."""
 
     @property
     def may_differ(self) -> Collection[str]:
@@ -329,8 +327,8 @@ class Family(Protocol):
         """Its releases, as `release_meant` and `small_file` name them, and how people call each."""
 
     @property
-    def clip_types(self) -> tuple[str, ...]:
-        """ComfyUI's names for the sets of text encoders that `load_clip` opens."""
+    def clip_types(self) -> Mapping[str, Sequence[TextSet]]:
+        """What `load_clip` opens: by ComfyUI's name for it, the sets of text encoders that it may be."""
 
     def claims(self, names: Iterable[str]) -> bool:
         """Whether a file with these keys may hold a part of this family, or a LoRA for it. Without torch."""
@@ -341,6 +339,19 @@ class Family(Protocol):
         Raises:
             CheckpointError: it is this family's, and not supported or not whole.
         """
+
+    def glance(self, shapes: FileShapes) -> ModelGlance | None:
+        """What a file's diffusion model is, as far as its header says; None for another family's. Without torch.
+
+        Raises:
+            CheckpointError: it is not supported or not whole.
+        """
+
+    def glance_vae(self, shapes: FileShapes) -> VaeGlance | None:
+        """As `glance`, of a VAE in a file of its own."""
+
+    def glance_clip(self, clip_type: str, encoders: Sequence[TextFile]) -> TextGlance:
+        """What a set of text encoders of a type writes. Without torch."""
 
     def renamed(self, file: Weights) -> Weights:
         """The file with its keys as a checkpoint of this family has them; itself where it has no model of this one."""

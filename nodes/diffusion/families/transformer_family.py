@@ -12,6 +12,7 @@ from weft.nodes.diffusion.families import known
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from weft.nodes.diffusion.families.glance import ModelGlance, TextFile, TextGlance, TextSet, VaeGlance
     from weft.nodes.diffusion.families.protocol import ControlKind, FileShapes, Kind, Read, VaeKind
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.landings import Shapes
@@ -31,7 +32,7 @@ class TransformerFamily(ABC):
 
     title: str
     releases: Mapping[str, str]
-    clip_types: tuple[str, ...]
+    clip_types: Mapping[str, Sequence[TextSet]]
     claimed: tuple[str, ...]
 
     def claims(self, names: Iterable[str]) -> bool:
@@ -52,6 +53,28 @@ class TransformerFamily(ABC):
 
         prefix = self.prefix_in(shapes)
         return "" if prefix is None else self.title_in(Shapes(shapes, prefix))
+
+    def glance(self, shapes: FileShapes) -> ModelGlance | None:
+        """See Family."""
+        from weft.nodes.diffusion.weights.landings import Shapes
+
+        prefix = self.prefix_in(shapes)
+        return None if prefix is None else self.glance_in(Shapes(shapes, prefix))
+
+    @abstractmethod
+    def glance_in(self, shapes: Shapes) -> ModelGlance:
+        """As `glance`, of a transformer's own keys."""
+
+    def glance_vae(self, shapes: FileShapes) -> VaeGlance | None:
+        """See Family."""
+        return None
+
+    def glance_clip(self, clip_type: str, encoders: Sequence[TextFile]) -> TextGlance:
+        """See Family: one encoder, of which the network reads the rows."""
+        from weft.nodes.diffusion.families.glance import TextGlance
+
+        (encoder,) = encoders
+        return TextGlance(clip_type, self.title, encoder.width)
 
     def renamed(self, file: Weights) -> Weights:
         """See Family."""

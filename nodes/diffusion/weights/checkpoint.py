@@ -12,13 +12,14 @@ import torch
 
 from weft.nodes.diffusion.errors import CheckpointError, Warn, nearest, python_warning
 from weft.nodes.diffusion.families import FAMILIES, recognise, recognise_vae, renamed, renamed_vae
+from weft.nodes.diffusion.families.text_files import check_set, text_in
 from weft.nodes.diffusion.weights import float8
 from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_dtype
 from weft.nodes.diffusion.weights.networks import IGNORED, Part, check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 from weft.nodes.diffusion.weights.quantised import widened
-from weft.nodes.diffusion.weights.weightfile import Weights, opened, read_tensors
+from weft.nodes.diffusion.weights.weightfile import WeightFile, Weights, opened, read_tensors
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import Family, FileShapes, Kind, Read, VaeKind
@@ -176,12 +177,25 @@ def load_clip(
     """
     for family in families:
         if clip_type in family.clip_types:
+            _check_encoders(paths, clip_type, family)
             return family.load_clip(
                 paths, clip_type, memory=memory_of(device), dtype=dtype, embeddings=embeddings, warn=warn
             )
     supported = [name for family in families for name in family.clip_types]
     hint = nearest(clip_type, supported)
     raise CheckpointError(f"text encoders of type {clip_type!r} are not supported{hint}; {', '.join(supported)} are")
+
+
+def _check_encoders(paths: Sequence[Path], clip_type: str, family: Family) -> None:
+    encoders = []
+    for path in paths:
+        with in_file(path):
+            file = WeightFile(path)
+            encoders.append(text_in(file.shapes, file.metadata))
+    try:
+        check_set(clip_type, family.clip_types[clip_type], encoders)
+    except CheckpointError as error:
+        raise CheckpointError(f"{', '.join(Path(path).name for path in paths)}: {error}") from error
 
 
 def plan_checkpoint(

@@ -81,6 +81,19 @@ def fused(sizes: Mapping[str, int]) -> tuple[Landing, ...]:
     )
 
 
+def landed_shape(landing: Landing, shape: Shape) -> Shape:
+    """The shape that a stored tensor of this one has where it lands."""
+    change = landing.change
+    if change is transposed:
+        return shape[::-1]
+    if isinstance(change, partial) and change.func is rows:
+        start, stop = change.args
+        return (stop - start, *shape[1:])
+    if isinstance(change, partial) and change.func is third:
+        return (shape[0] // 3, *shape[1:])
+    return shape
+
+
 def names_of(landings: Mapping[str, Sequence[Landing]]) -> dict[str, str]:
     """The key that each parameter has in a file; one of those that a file stores fused keeps its own name."""
     return {
@@ -118,6 +131,10 @@ class Shapes:
         if len(shape) != dims:
             raise CheckpointError(f"{self.prefix + name!r} has shape {list(shape)}, expected {dims} dimensions")
         return shape
+
+    def shape(self, name: str) -> Shape:
+        """The shape stored as `name`, whatever it is. Raises KeyError."""
+        return self._shapes[name]
 
     def first(self, pattern: str) -> Shape | None:
         """The shape of the first key that the whole of `pattern` matches; None without one."""

@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.glance import TextFile, TextSet
+from weft.nodes.diffusion.families.text_files import CLIP_L, T5
 from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from weft.nodes.diffusion.families.flux.kind import FluxKind
+    from weft.nodes.diffusion.families.glance import ModelGlance, TextGlance
     from weft.nodes.diffusion.families.image_vae import ImageVaeKind
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.text.clip import Clip
@@ -26,7 +29,7 @@ class Flux(TransformerFamily):
 
     title = "FLUX.1"
     releases: Mapping[str, str] = {RELEASE: "FLUX.1"}
-    clip_types = ("flux",)
+    clip_types: Mapping[str, Sequence[TextSet]] = {"flux": (TextSet((CLIP_L, T5)),)}
     claimed = (known.model(known.FLUX), f"a LoRA for {known.FLUX_LORA}", f"a LoRA for {known.JOINT_LORA}", known.T5)
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
@@ -41,6 +44,17 @@ class Flux(TransformerFamily):
         from weft.nodes.diffusion.families.flux.keymap import GUIDANCE, PATCH, title_of
 
         return title_of(GUIDANCE in shapes, shapes.of("img_in.weight", 2)[1] // PATCH**2)
+
+    def glance_in(self, shapes: Shapes) -> ModelGlance:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.flux.glance import glance
+
+        return glance(shapes)
+
+    def glance_clip(self, clip_type: str, encoders: Sequence[TextFile]) -> TextGlance:
+        """See Family."""
+        clip_l, t5 = encoders
+        return super().glance_clip(clip_type, [t5])._replace(pooled=clip_l.width)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from weft.nodes.diffusion.errors import CheckpointError, Warn
-from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.errors import Warn
 from weft.nodes.diffusion.families.sd.encoder import SDTextEncoder
 from weft.nodes.diffusion.families.sd.layouts import with_text_of_its_own
 from weft.nodes.diffusion.families.sd.networks import text_part
@@ -19,6 +18,7 @@ from weft.nodes.diffusion.families.sd.releases import CLIP_L
 from weft.nodes.diffusion.families.sd.sizes import read_tower
 from weft.nodes.diffusion.families.sd.towers import open_tower
 from weft.nodes.diffusion.families.t5_files import T5_NAME, open_t5, t5_encoder
+from weft.nodes.diffusion.families.text_files import text_in
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
 from weft.nodes.diffusion.text.t5 import T5Use, t5_part
 from weft.nodes.diffusion.weights.landings import Shapes
@@ -39,8 +39,6 @@ _CLIP_L = replace(
     prefixes=("text_encoders.clip_l.transformer.text_model.", "text_encoders.clip_l.transformer."),
 )
 _T5 = "text_encoders.t5xxl.transformer."
-# As a checkpoint is written: of the prefixes of CLIP-L the one of transformers' names.
-BESIDE: Mapping[str, str] = {CLIP_L.name: _CLIP_L.prefixes[-1], T5_NAME: _T5, "vae": "vae."}
 
 
 class FluxClip(Clip):
@@ -61,7 +59,7 @@ def text_parts(shapes: FileShapes) -> list[Part]:
 
 def clip_of(networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights) -> FluxClip:
     """The CLIP socket over the networks of `text_parts`."""
-    clip_l = SDTextEncoder(_CLIP_L.name, networks[_CLIP_L.name], read_tower(_CLIP_L, file.shapes))
+    clip_l = SDTextEncoder(_CLIP_L.name, networks[_CLIP_L.name], _CLIP_L)
     return FluxClip((clip_l, t5_encoder(networks[T5_NAME], T5_USE, embeddings, file, _T5)), embeddings)
 
 
@@ -75,11 +73,8 @@ def load_clip(
 ) -> Clip:
     """See Family."""
     files = {path: widened(WeightFile(path)) for path in paths}
-    of_t5 = [path for path, file in files.items() if known.foreign(file.shapes) == known.T5]
-    others = [path for path in files if path not in of_t5]
-    if len(of_t5) != 1 or len(others) != 1:
-        names = ", ".join(path.name for path in paths)
-        raise CheckpointError(f"{names}: text encoders of type 'flux' are clip_l + t5xxl, got {len(of_t5)} T5")
-    clip_l = open_tower(others[0], with_text_of_its_own(files[others[0]]), CLIP_L, memory, dtype, warn)
-    rows = open_t5(of_t5[0], files[of_t5[0]], T5_USE, memory, dtype, embeddings, warn)
+    path_of = {text_in(file.shapes, file.metadata).name: path for path, file in files.items()}
+    of_l, of_t5 = path_of[CLIP_L.name], path_of[T5_NAME]
+    clip_l = open_tower(of_l, with_text_of_its_own(files[of_l]), CLIP_L, memory, dtype, warn)
+    rows = open_t5(of_t5, files[of_t5], T5_USE, memory, dtype, embeddings, warn)
     return FluxClip((clip_l, rows), embeddings)

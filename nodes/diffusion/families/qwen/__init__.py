@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.glance import TextSet
+from weft.nodes.diffusion.families.text_files import QWEN25
 from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from weft.nodes.diffusion.families.glance import ModelGlance
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
     from weft.nodes.diffusion.text.clip import Clip
+    from weft.nodes.diffusion.weights.landings import Shapes
 
 RELEASE = "qwen_image"
 
@@ -24,7 +28,7 @@ class QwenImage(TransformerFamily):
 
     title = "Qwen-Image"
     releases: Mapping[str, str] = {RELEASE: "Qwen-Image"}
-    clip_types = ("qwen_image",)
+    clip_types: Mapping[str, Sequence[TextSet]] = {"qwen_image": (TextSet((QWEN25,)),)}
     claimed = (
         known.model(known.QWEN),
         f"a LoRA for {known.QWEN}",
@@ -39,6 +43,12 @@ class QwenImage(TransformerFamily):
 
         prefix = known.prefix_before(shapes, MARK)
         return prefix if prefix is not None and known.holds(shapes, known.QWEN) else None
+
+    def glance_in(self, shapes: Shapes) -> ModelGlance:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.qwen.glance import glance
+
+        return glance(shapes)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None

@@ -12,11 +12,12 @@ import torch
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.protocol import LoraPlace
 from weft.nodes.diffusion.families.qwen.denoiser import QwenImageDenoiser
+from weft.nodes.diffusion.families.qwen.lora_names import LORA
 from weft.nodes.diffusion.families.qwen.rope import centred
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.families.wan import statistics
-from weft.nodes.diffusion.families.wan.vae import FRAMES
+from weft.nodes.diffusion.families.wan.keymap import FRAMES
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.weights.landings import Landing
 from weft.nodes.diffusion.weights.lora_names import prefixed
@@ -29,8 +30,6 @@ CHANNELS, PIXELS = 16, 8
 # mu of its schedule.
 MU = 1.15
 TIMESTEPS = 10_000
-# Before the name of a module in LoRA files: the file's names are diffusers'.
-_LORA = ("", "transformer.", "diffusion_model.", "lora_unet_", "lycoris_", "base_model.model.")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class QwenImageKind(TransformerKind):
 
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
-        return (LoraPlace(name, module) for module in modules for name in prefixed(_LORA, module))
+        return (LoraPlace(name, module) for module in modules for name in prefixed(LORA, module))
 
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from weft.nodes.diffusion.errors import CheckpointError, Warn
+from weft.nodes.diffusion.errors import Warn
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
 from weft.nodes.diffusion.text.qwen import IGNORED, QwenTextEncoder, QwenUse, qwen_part
 from weft.nodes.diffusion.weights.memory import DeviceMemory
@@ -50,22 +50,19 @@ def load_clip(
     warn: Warn,
 ) -> Clip:
     """See Family."""
-    encoder = open_qwen(paths, NAME, "qwen_image", USE, memory, dtype, warn)
+    encoder = open_qwen(paths, NAME, USE, memory, dtype, warn)
     return RowsClip((encoder,), embeddings)
 
 
 def open_qwen(
     paths: Sequence[Path],
     name: str,
-    clip_type: str,
     use: QwenUse,
     memory: DeviceMemory,
     dtype: torch.dtype,
     warn: Warn,
 ) -> QwenTextEncoder:
     """The text encoder in a file of its own."""
-    if len(paths) != 1:
-        raise CheckpointError(f"the text encoder of type {clip_type!r} is one file, a Qwen; got {len(paths)}")
     (path,) = paths
     with in_file(path, warn) as tell:
         file = widened(WeightFile(path))

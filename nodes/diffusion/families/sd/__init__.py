@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.glance import ModelGlance, TextFile, TextGlance, TextSet, VaeGlance
+from weft.nodes.diffusion.families.text_files import CLIP_G, CLIP_H, CLIP_L
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +38,10 @@ class StableDiffusion:
         "sdxl": "SDXL",
         "sdxl_refiner": "the SDXL refiner",
     }
-    clip_types = ("stable_diffusion", "sdxl")
+    clip_types: Mapping[str, Sequence[TextSet]] = {
+        "stable_diffusion": (TextSet((CLIP_L,)), TextSet((CLIP_H,)), TextSet((CLIP_G,))),
+        "sdxl": (TextSet((CLIP_L, CLIP_G)),),
+    }
 
     def claims(self, names: Iterable[str]) -> bool:
         """See Family. What nobody knows is left to the loader, which says what it misses."""
@@ -50,6 +55,23 @@ class StableDiffusion:
         if known.UNET in shapes:
             shapes = {PREFIX + name: shape for name, shape in shapes.items()}
         return read_sizes(shapes).release.title if PREFIX + known.UNET in shapes else ""
+
+    def glance(self, shapes: FileShapes) -> ModelGlance | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.glance import glance
+
+        return glance(shapes)
+
+    def glance_vae(self, shapes: FileShapes) -> VaeGlance | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd.glance import glance_vae
+
+        return glance_vae(shapes)
+
+    def glance_clip(self, clip_type: str, encoders: Sequence[TextFile]) -> TextGlance:
+        """See Family: the rows of all stand side by side."""
+        language = " + ".join(each.name for each in encoders)
+        return TextGlance(language, self.title, sum(each.width for each in encoders))
 
     def renamed(self, file: Weights) -> Weights:
         """See Family."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from weft.nodes.diffusion.errors import CheckpointError
-from weft.nodes.diffusion.families.glance import ModelGlance, Shapes
-from weft.nodes.diffusion.families.known import foreign
+from weft.nodes.diffusion.families.glance import LatentGlance, ModelGlance, Shapes, TextGlance, VaeGlance
+from weft.nodes.diffusion.families.known import VAE, foreign, prefix_before
+from weft.nodes.diffusion.families.sd.keymaps import read_vae
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX, unet_keymap
 from weft.nodes.diffusion.families.sd.lora_names import unet_names
+from weft.nodes.diffusion.families.sd.releases import LATENT_CHANNELS
 from weft.nodes.diffusion.families.sd.sizes import read_sizes
+from weft.nodes.diffusion.weights.landings import Shapes as Stored
 
 _SIDES = {"sd1": 512, "sd2": 768, "sdxl": 1024, "sdxl_refiner": 1024}
 """Pixels of the pictures that a release learnt from, by its name."""
@@ -22,15 +24,29 @@ def glance(shapes: Shapes) -> ModelGlance | None:
         shapes = {PREFIX + key: shape for key, shape in shapes.items()}
     if f"{PREFIX}input_blocks.0.0.weight" not in shapes or foreign(shapes):
         return None
-    try:
-        release, unet, _, _ = read_sizes(shapes)
-    except CheckpointError:
-        return None
-    layers: dict[str, tuple[int, ...]] = {}
-    for old, new in unet_keymap(unet).items():
-        if old.endswith(".weight") and PREFIX + old in shapes:
-            names = unet_names(new.removesuffix(".weight"), old.removesuffix(".weight"))
-            layers.update(dict.fromkeys(names, shapes[PREFIX + old]))
+    release, unet, _, _ = read_sizes(shapes)
+
+    def named() -> Shapes:
+        layers: dict[str, tuple[int, ...]] = {}
+        for old, new in unet_keymap(unet).items():
+            if old.endswith(".weight") and PREFIX + old in shapes:
+                names = unet_names(new.removesuffix(".weight"), old.removesuffix(".weight"))
+                layers.update(dict.fromkeys(names, shapes[PREFIX + old]))
+        return layers
+
     side = _SIDES.get(release.name, 0) if unet["block_out_channels"][0] >= _WIDE else 0
-    towers = tuple(tower.name for tower in release.text_encoders)
-    return ModelGlance(release.title, towers, release.latent_scale, side, layers)
+    language = " + ".join(tower.name for tower in release.text_encoders)
+    text = TextGlance(language, release.title, unet["cross_attention_dim"])
+    picture = unet["projection_class_embeddings_input_dim"] // 2 if release.picture else 0
+    latents = LatentGlance(LATENT_CHANNELS, space=f"sd {release.latent_scale}")
+    return ModelGlance(release.title, text, latents, named, side, picture, unet["in_channels"] - LATENT_CHANNELS)
+
+
+def glance_vae(shapes: Shapes) -> VaeGlance | None:
+    """See Family: of all that have this layout, Stable Diffusion's with 4 channels and others with 16."""
+    prefix = prefix_before(shapes, *VAE)
+    if prefix is None:
+        return None
+    channels = read_vae(Stored(shapes, prefix))["latent_channels"]
+    title = {LATENT_CHANNELS: "a VAE of Stable Diffusion 1.x to XL", 16: "a VAE of FLUX or Stable Diffusion 3"}
+    return VaeGlance(title.get(channels, "a VAE"), LatentGlance(channels))

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.glance import TextFile, TextSet
+from weft.nodes.diffusion.families.text_files import CLIP_G, CLIP_L, T5
 from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from weft.nodes.diffusion.families.glance import ModelGlance, TextGlance
     from weft.nodes.diffusion.families.image_vae import ImageVaeKind
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.families.sd3.kind import SD3Kind
@@ -26,7 +29,7 @@ class StableDiffusion3(TransformerFamily):
 
     title = "Stable Diffusion 3 and 3.5"
     releases: Mapping[str, str] = {RELEASE: "Stable Diffusion 3"}
-    clip_types = ("sd3",)
+    clip_types: Mapping[str, Sequence[TextSet]] = {"sd3": (TextSet((CLIP_L, CLIP_G, T5), partly=True),)}
     claimed = (known.model(known.SD3), f"a LoRA for {known.SD3}", f"a LoRA for {known.JOINT_LORA}", known.T5)
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
@@ -40,6 +43,20 @@ class StableDiffusion3(TransformerFamily):
         from weft.nodes.diffusion.families.sd3.keymap import title_of
 
         return title_of(shapes)
+
+    def glance_in(self, shapes: Shapes) -> ModelGlance:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.sd3.glance import glance
+
+        return glance(shapes)
+
+    def glance_clip(self, clip_type: str, encoders: Sequence[TextFile]) -> TextGlance:
+        """See Family."""
+        from weft.nodes.diffusion.families.glance import TextGlance
+        from weft.nodes.diffusion.families.sd3.widths import widths_of
+
+        widths = widths_of(dict(encoders))
+        return TextGlance(clip_type, self.title, widths[T5], widths[CLIP_L] + widths[CLIP_G])
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None

@@ -16,14 +16,15 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
-from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.sd.encoder import SDTextEncoder
 from weft.nodes.diffusion.families.sd.layouts import with_text_of_its_own
 from weft.nodes.diffusion.families.sd.networks import text_part
 from weft.nodes.diffusion.families.sd.releases import XL_CLIP_G, XL_CLIP_L, TextEncoderSpec
 from weft.nodes.diffusion.families.sd.sizes import read_tower
-from weft.nodes.diffusion.families.sd.towers import open_tower, tower_name
+from weft.nodes.diffusion.families.sd.towers import open_tower
+from weft.nodes.diffusion.families.sd3.widths import RELEASED, widths_of
 from weft.nodes.diffusion.families.t5_files import T5_NAME, open_t5, t5_encoder
+from weft.nodes.diffusion.families.text_files import text_in
 from weft.nodes.diffusion.text.clip import Clip, Conditioning, PromptEncoder
 from weft.nodes.diffusion.text.t5 import IGNORED as OF_T5
 from weft.nodes.diffusion.text.t5 import T5Use, t5_part
@@ -45,14 +46,6 @@ TOWERS: Mapping[str, TextEncoderSpec] = {
     tower.name: replace(tower, prefixes=(f"text_encoders.{tower.name}.transformer.",), layout="hf_whole")
     for tower in (XL_CLIP_L, XL_CLIP_G)
 }
-BESIDE: Mapping[str, str] = {
-    **{name: tower.prefixes[0] for name, tower in TOWERS.items()},
-    T5_NAME: _T5,
-    "vae": "first_stage_model.",
-}
-# The widths of the released encoders, and of the small ones that stand in for them: those of a missing one.
-_RELEASED = {"clip_l": 768, "clip_g": 1280, T5_NAME: 4096}
-SMALL = {"clip_l": 8, "clip_g": 16, T5_NAME: 32}
 IGNORED: Mapping[str, str] = {
     **OF_T5,
     r"text_encoders\.clip_l\.transformer\.text_projection\.weight": "clip_l's is not used",
@@ -81,7 +74,7 @@ class SD3Clip(Clip):
     def joined(self, results: Sequence[tuple[Tensor, Tensor | None]]) -> Conditioning:
         """See Clip."""
         found = dict(zip((encoder.name for encoder in self.encoders), results, strict=True))
-        widths = widths_of(self.encoders)
+        widths = widths_of({encoder.name: encoder.width for encoder in self.encoders})
         length = min((rows.shape[1] for name, (rows, _) in found.items() if name in TOWERS), default=0)
         side_by_side, pooled = [], []
         for name in TOWERS:
@@ -96,19 +89,12 @@ class SD3Clip(Clip):
         return [[rows, {"pooled_output": torch.cat(pooled, dim=-1)}]]
 
 
-def widths_of(encoders: Sequence[PromptEncoder]) -> dict[str, int]:
-    """The width of each encoder, also of those that are missing: as released, or small beside small ones."""
-    found = {encoder.name: encoder.width for encoder in encoders}
-    small = any(SMALL[name] == width for name, width in found.items())
-    return {**(SMALL if small else _RELEASED), **found}
-
-
 def clip_with(encoders: Sequence[PromptEncoder], embeddings: EmbeddingLookup | None) -> SD3Clip:
     """The CLIP socket over encoders, in any order. Raises CheckpointError for widths that do not go together."""
-    widths = widths_of(encoders)
+    widths = widths_of({encoder.name: encoder.width for encoder in encoders})
     if widths["clip_l"] + widths["clip_g"] > widths[T5_NAME]:
         got = ", ".join(f"{encoder.name} {encoder.width}" for encoder in encoders)
-        raise CheckpointError(f"text encoders of these widths do not go together: {got}; expected {_said(_RELEASED)}")
+        raise CheckpointError(f"text encoders of these widths do not go together: {got}; expected {_said(RELEASED)}")
     order = [*TOWERS, T5_NAME]
     return SD3Clip(tuple(sorted(encoders, key=lambda encoder: order.index(encoder.name))), embeddings)
 
@@ -129,9 +115,7 @@ def clip_of(
 ) -> SD3Clip | None:
     """The CLIP socket over the networks of `text_parts`; None without any."""
     encoders: list[PromptEncoder] = [
-        SDTextEncoder(name, networks[name], read_tower(tower, file.shapes))
-        for name, tower in TOWERS.items()
-        if name in networks
+        SDTextEncoder(name, networks[name], tower) for name, tower in TOWERS.items() if name in networks
     ]
     if T5_NAME in networks:
         encoders.append(t5_encoder(networks[T5_NAME], USE, embeddings, file, _T5))
@@ -147,27 +131,12 @@ def load_clip(
     warn: Warn,
 ) -> Clip:
     """See Family."""
-    encoders: dict[str, PromptEncoder] = {}
-    found = []
+    encoders: list[PromptEncoder] = []
     for path in paths:
         file = widened(WeightFile(path))
-        name = _name_of(file)
-        found.append(name)
+        name = text_in(file.shapes, file.metadata).name
         if name == T5_NAME:
-            encoders[name] = open_t5(path, file, USE, memory, dtype, embeddings, warn)
-        elif name in TOWERS:
-            encoders[name] = open_tower(path, with_text_of_its_own(file), TOWERS[name], memory, dtype, warn)
-    if len(encoders) != len(paths):
-        names = ", ".join(path.name for path in paths)
-        expected = " + ".join((*TOWERS, T5_NAME))
-        raise CheckpointError(f"{names}: text encoders of type 'sd3' are of {expected}, got {' + '.join(found)}")
-    return clip_with(list(encoders.values()), embeddings)
-
-
-def _name_of(file: Weights) -> str:
-    if known.foreign(file.shapes) == known.T5:
-        return T5_NAME
-    own = with_text_of_its_own(file)
-    table = next((own.shapes[key] for key in known.TEXT if key in own.shapes), ())
-    # Small ones have as few layers as each other.
-    return "clip_g" if table[1:] == (SMALL["clip_g"],) else tower_name(own)
+            encoders.append(open_t5(path, file, USE, memory, dtype, embeddings, warn))
+        else:
+            encoders.append(open_tower(path, with_text_of_its_own(file), TOWERS[name], memory, dtype, warn))
+    return clip_with(encoders, embeddings)

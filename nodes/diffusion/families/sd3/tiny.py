@@ -13,7 +13,8 @@ from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
 from weft.nodes.diffusion.families.sd3.keymap import HEAD, PATCH
 from weft.nodes.diffusion.families.sd3.kind import SD3Kind
 from weft.nodes.diffusion.families.sd3.recognise import VAE
-from weft.nodes.diffusion.families.sd3.text import SMALL, TOWERS
+from weft.nodes.diffusion.families.sd3.text import TOWERS
+from weft.nodes.diffusion.families.sd3.widths import SMALL
 from weft.nodes.diffusion.families.t5_files import T5_NAME
 from weft.nodes.diffusion.families.text_tiny import clip_l, t5
 

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.glance import TextSet
+from weft.nodes.diffusion.families.text_files import UMT5
 from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from weft.nodes.diffusion.families.glance import ModelGlance, VaeGlance
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.families.wan.kind import WanKind
     from weft.nodes.diffusion.families.wan.vae import VideoVaeKind
@@ -26,7 +29,7 @@ class Wan(TransformerFamily):
 
     title = "Wan 2.1 and 2.2"
     releases: Mapping[str, str] = {T2V: "Wan", I2V: "Wan image-to-video", TI2V: "Wan 2.2 5B"}
-    clip_types = ("wan",)
+    clip_types: Mapping[str, Sequence[TextSet]] = {"wan": (TextSet((UMT5,)),)}
     claimed = (known.model(known.WAN), f"a LoRA for {known.WAN_LORA}", known.WAN_VAE, known.UMT5)
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
@@ -40,6 +43,18 @@ class Wan(TransformerFamily):
         from weft.nodes.diffusion.families.wan.keymap import title_of
 
         return title_of(shapes)
+
+    def glance_in(self, shapes: Shapes) -> ModelGlance:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.wan.glance import glance
+
+        return glance(shapes)
+
+    def glance_vae(self, shapes: FileShapes) -> VaeGlance | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.wan.glance import glance_vae
+
+        return glance_vae(shapes)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.wan import statistics
-from weft.nodes.diffusion.families.wan.vae import FRAMES
+from weft.nodes.diffusion.families.wan.keymap import FRAMES
 from weft.nodes.diffusion.values.latents import Latent
 from weft.nodes.diffusion.values.pixels import scale_image
 from weft.nodes.diffusion.values.vae import Vae

@@ -10,7 +10,11 @@ from weft.nodes.diffusion.weights.landings import Landing, Shapes
 
 # A key that every file of it has and no other family's.
 MARK = "head.modulation"
+# And of a VAE of Wan 2.1 (and Qwen-Image) or 2.2.
+VAE_MARK = "decoder.middle.0.residual.0.gamma"
 HEAD = 128
+# Frames of a video that an element of its latent stands for, behind the first.
+FRAMES = 4
 PATCH = (1, 2, 2)
 
 # diffusers' name -> the file's, by pieces, the first that stands in a name.
@@ -46,6 +50,29 @@ def original(name: str) -> str:
     for pattern, piece in _PIECES:
         name = re.sub(pattern, piece, name)
     return name
+
+
+# Modules of a network and of a block, by diffusers' names.
+_MODULES = (
+    "patch_embedding",
+    "proj_out",
+    *(f"condition_embedder.time_embedder.linear_{number}" for number in (1, 2)),
+    "condition_embedder.time_proj",
+    *(f"condition_embedder.text_embedder.linear_{number}" for number in (1, 2)),
+    *(f"condition_embedder.image_embedder.{name}" for name in ("norm1", "ff.net.0.proj", "ff.net.2", "norm2")),
+)
+_OF_BLOCK = (
+    *(f"attn{number}.{name}" for number in (1, 2) for name in ("to_q", "to_k", "to_v", "to_out.0", "norm_q", "norm_k")),
+    *(f"attn2.{name}" for name in ("add_k_proj", "add_v_proj", "norm_added_k")),
+    *("norm2", "ffn.net.0.proj", "ffn.net.2"),
+)
+
+
+def names_in(shapes: Shapes) -> list[str]:
+    """diffusers' names of the weights that a file has, without a network that says them."""
+    blocks = shapes.indices(r"blocks\.(\d+)\.")
+    modules = (*_MODULES, *(f"blocks.{block}.{name}" for block in blocks for name in _OF_BLOCK))
+    return [f"{module}.weight" for module in modules if original(f"{module}.weight") in shapes]
 
 
 def landings(names: Iterable[str]) -> dict[str, tuple[Landing, ...]]:

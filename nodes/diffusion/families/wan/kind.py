@@ -14,9 +14,9 @@ from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.families.wan import statistics
 from weft.nodes.diffusion.families.wan.denoiser import WanDenoiser
-from weft.nodes.diffusion.families.wan.keymap import landings, original
+from weft.nodes.diffusion.families.wan.keymap import FRAMES, landings, original
 from weft.nodes.diffusion.families.wan.lora_names import places
-from weft.nodes.diffusion.families.wan.vae import FRAMES, VideoVaeKind
+from weft.nodes.diffusion.families.wan.vae import VideoVaeKind
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.text.t5 import IGNORED
 from weft.nodes.diffusion.weights.networks import Part, build

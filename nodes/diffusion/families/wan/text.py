@@ -47,8 +47,6 @@ def load_clip(
     warn: Warn,
 ) -> Clip:
     """See Family."""
-    if len(paths) != 1:
-        raise CheckpointError(f"the text encoder of type 'wan' is one file, umT5; got {len(paths)}")
     (path,) = paths
     with in_file(path, warn) as tell:
         file = widened(WeightFile(path))
@@ -56,8 +54,7 @@ def load_clip(
         check([part], file.shapes, tell, IGNORED)
         fill(file, [part], {part.name: dtype})
         ids = _ids(file)
-        kept = {key: file.tensor(key) for key in (MODEL, TOKENIZER) if key in file.shapes}
-    return WanClip((T5TextEncoder(NAME, PatchedNetwork(part.module, memory), USE, ids, kept),), embeddings)
+    return WanClip((T5TextEncoder(NAME, PatchedNetwork(part.module, memory), USE, ids),), embeddings)
 
 
 def _ids(file: Weights) -> Callable[[str], list[int]]:

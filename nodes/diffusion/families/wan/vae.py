@@ -10,22 +10,20 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
+from weft.nodes.diffusion.families.wan.keymap import FRAMES
+from weft.nodes.diffusion.families.wan.keymap import VAE_MARK as MARK
 from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.values.vae import Vae, on_network
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
-from weft.nodes.diffusion.weights.stored import stored
-from weft.nodes.diffusion.weights.weightfile import Exported
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.errors import Warn
     from weft.nodes.diffusion.families.protocol import FileShapes
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
-# A key that every file of both has, and one that the second alone has.
-MARK = "decoder.middle.0.residual.0.gamma"
+# A key that the second alone has.
 OF_22 = "decoder.upsamples.0.upsamples.0.residual.2.weight"
-FRAMES = 4
 LEVELS, LAYERS = 4, 2
 
 # diffusers' name -> the file's, by pieces; inside of a residual block, and around them.
@@ -72,10 +70,6 @@ def original(name: str, residual: bool) -> str:
     )
 
 
-def _landings(module: nn.Module, residual: bool) -> dict[str, tuple[Landing, ...]]:
-    return {original(name, residual): (Landing(name),) for name, _ in module.named_parameters()}
-
-
 @dataclass(frozen=True)
 class VideoVaeKind:
     """See VaeKind. config: keyword arguments of AutoencoderKLWan. prefix: where its keys start in the file."""
@@ -87,7 +81,8 @@ class VideoVaeKind:
         """See VaeKind."""
         module = build("VAE", _autoencoder, self.config)
         residual = self.config["is_residual"]
-        return Part("vae", self.prefix, module, _landings(module, residual))
+        landings = {original(name, residual): (Landing(name),) for name, _ in module.named_parameters()}
+        return Part("vae", self.prefix, module, landings)
 
     def open(self, network: PatchedNetwork) -> VideoVae:
         """See VaeKind."""
@@ -124,12 +119,6 @@ def recognise_vae(shapes: FileShapes, prefix: str = "") -> VideoVaeKind | None:
 
 class VideoVae(Vae):
     """See Vae. network: diffusers' AutoencoderKLWan."""
-
-    def exported(self) -> Exported:
-        """See Vae."""
-        config: Any = self.network.base.config
-        module = self.network.module()
-        return Exported(stored("", _landings(module, config.is_residual), module), {})
 
     def _encoder(self) -> Callable[[Tensor], Tensor]:
         return finite(self._half("encoder"), _encode, "the VAE's encoder")

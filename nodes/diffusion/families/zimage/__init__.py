@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
+from weft.nodes.diffusion.families.glance import TextSet
+from weft.nodes.diffusion.families.text_files import QWEN3
 from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from weft.nodes.diffusion.families.glance import ModelGlance
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.families.zimage.kind import ZImageKind
     from weft.nodes.diffusion.text.clip import Clip
+    from weft.nodes.diffusion.weights.landings import Shapes
 
 RELEASE = "z_image"
 
@@ -25,7 +29,7 @@ class ZImage(TransformerFamily):
 
     title = "Z-Image"
     releases: Mapping[str, str] = {RELEASE: "Z-Image"}
-    clip_types = ("lumina2",)
+    clip_types: Mapping[str, Sequence[TextSet]] = {"lumina2": (TextSet((QWEN3,)),)}
     claimed = (known.model(known.ZIMAGE), f"a LoRA for {known.ZIMAGE}", known.LANGUAGE)
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
@@ -34,6 +38,12 @@ class ZImage(TransformerFamily):
 
         prefix = known.prefix_before(shapes, MARKS[0])
         return prefix if prefix is not None and all(prefix + mark in shapes for mark in MARKS) else None
+
+    def glance_in(self, shapes: Shapes) -> ModelGlance:
+        """See TransformerFamily."""
+        from weft.nodes.diffusion.families.zimage.glance import glance
+
+        return glance(shapes)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None

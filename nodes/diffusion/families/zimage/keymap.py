@@ -36,6 +36,17 @@ def original(name: str) -> str:
     return name
 
 
+def names_in(shapes: Shapes) -> list[str]:
+    """diffusers' names of the weights that a file has, without a network that says them."""
+    found = []
+    for key in shapes:
+        head, fused_, _ = key.partition(".attention.qkv.weight")
+        new = re.sub(r"\.attention\.out\.", ".attention.to_out.0.", key)
+        new = re.sub(r"^x_embedder\.", "all_x_embedder.2-1.", re.sub(r"^final_layer\.", "all_final_layer.2-1.", new))
+        found += [f"{head}.attention.to_{part}.weight" for part in "qkv"] if fused_ else [new]
+    return found
+
+
 def landings(names: Iterable[str], width: int) -> dict[str, tuple[Landing, ...]]:
     """Where each key of a file lands. names: of the network's parameters. width: its channels."""
     return dict(_landings(names, width))

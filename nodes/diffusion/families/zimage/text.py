@@ -41,4 +41,4 @@ def load_clip(
     warn: Warn,
 ) -> Clip:
     """See Family."""
-    return ZImageClip((open_qwen(paths, NAME, "lumina2", USE, memory, dtype, warn),), embeddings)
+    return ZImageClip((open_qwen(paths, NAME, USE, memory, dtype, warn),), embeddings)
