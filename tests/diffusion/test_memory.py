@@ -111,7 +111,7 @@ def memory(device, monkeypatch):
         moved = torch.empty_like(tensor, device=target)
         torch.utils.swap_tensors(tensor, nn.Parameter(moved, requires_grad=False))
 
-    monkeypatch.setattr("weft.nodes.diffusion.weights.memory._move", move)
+    monkeypatch.setattr("weft.nodes.diffusion.weights.memory.move", move)
     return DeviceMemory(torch.device("meta"), headroom=10, free=device.free)
 
 

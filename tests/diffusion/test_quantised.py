@@ -13,8 +13,12 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families.wan.tiny import small_file
+from weft.nodes.diffusion.interop.weights import SetPatch
 from weft.nodes.diffusion.weights.checkpoint import load_unet
+from weft.nodes.diffusion.weights.landings import fused
 from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
+from weft.nodes.diffusion.weights.packed import PackedTensor
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.quantised import ScaledFloat8, ScaledInt8, rotation, widened
 from weft.nodes.diffusion.weights.weightfile import HeldWeights
 
@@ -31,9 +35,11 @@ def described(how: dict[str, Any]) -> Tensor:
 def read(tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> Tensor:
     file = widened(HeldWeights({f"{LAYER}.bias": torch.ones(2), **tensors}, metadata))
     assert set(file.shapes) == {f"{LAYER}.weight", f"{LAYER}.bias"}
-    assert set(file.forms) == {f"{LAYER}.weight"}
-    assert torch.equal(dict(file.tensors())[f"{LAYER}.weight"], file.tensor(f"{LAYER}.weight"))
-    return file.tensor(f"{LAYER}.weight")
+    weight = file.tensor(f"{LAYER}.weight")
+    assert isinstance(weight, PackedTensor)
+    assert weight.nbytes < 20 * 64  # a byte for each number, and the scale
+    assert torch.equal(dict(file.tensors())[f"{LAYER}.weight"], weight)
+    return weight.widened()
 
 
 def test_scaled_float8() -> None:
@@ -80,10 +86,50 @@ def test_the_rotation_is_its_own_inverse() -> None:
 @pytest.mark.parametrize("form", [ScaledFloat8(), ScaledInt8(), ScaledInt8(16)])
 def test_a_patched_layer_is_rounded_once_more(form: Any) -> None:
     once = form.again(LAYER, WEIGHT)
+    assert once.nbytes <= WEIGHT.nbytes // 3
     assert not torch.equal(once, WEIGHT)
     torch.testing.assert_close(once, WEIGHT, rtol=0.13, atol=0.03)
     assert torch.equal(once, form.again(LAYER, WEIGHT))
     assert not form.again(LAYER, torch.zeros(2, 16)).any()
+
+
+def test_an_int8_layer_rounds_what_it_reads() -> None:
+    """Whole numbers times whole numbers: exact, and not the product with the numbers that the weight stands for."""
+    form = ScaledInt8(16)
+    weight = form.again(LAYER, WEIGHT)
+    assert isinstance(weight, PackedTensor)
+    assert weight.scale is not None
+    x, bias = torch.randn(2, 3, 64, generator=torch.Generator().manual_seed(1)), torch.ones(16)
+    turned = (x.reshape(2, 3, -1, 16) @ rotation(16)).reshape(2, 3, 64)
+    scale = turned.abs().amax(dim=-1, keepdim=True) / 127
+    whole = (turned / scale).round().double() @ weight.packed.double().t()
+    expected = (whole * scale.double() * weight.scale.double().reshape(-1) + 1).float()
+    result = torch.nn.functional.linear(x, weight, bias)
+    torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-5)
+    plain = torch.nn.functional.linear(x, weight.widened(), bias)
+    assert 1e-4 < float((result - plain).abs().max()) < 0.5
+    assert form.linear(x.bfloat16(), weight, None).dtype == torch.bfloat16
+
+
+def test_what_a_file_stores_as_one_layer_is_packed_as_one() -> None:
+    """A LoRA on the queries gives the values another scale, too: the file has one for all three."""
+    base = torch.nn.ModuleDict({name: torch.nn.Linear(8, 4, bias=False) for name in "qkv"}).requires_grad_(False)
+    landings = {"qkv.weight": fused({f"{name}.weight": 4 for name in "qkv"})}
+    form, stored = ScaledFloat8(), torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
+    whole = PackedTensor(form, stored.to(torch.float8_e4m3fn), torch.tensor(1.0), (12, 8), torch.float32)
+    for landing in landings["qkv.weight"]:
+        part = landing.change(whole)
+        assert isinstance(part, PackedTensor)
+        base[landing.target[0]].weight = torch.nn.Parameter(part, requires_grad=False)
+    network = PatchedNetwork(base, landings=landings)
+    patched = network.with_patches({"q.weight": SetPatch(torch.full((4, 8), 9.0), "nine")}, 1.0)
+    merged = torch.cat([torch.full((4, 8), 9.0), stored.to(torch.float8_e4m3fn).float()[4:]])
+    expected = form.again("qkv.weight", merged)
+    made = patched.module()
+    assert torch.equal(torch.cat([made.get_parameter(f"{name}.weight") for name in "qkv"]), expected)
+    assert not torch.equal(made.get_parameter("v.weight"), base.get_parameter("v.weight"))
+    assert patched.nbytes == sum(each.nbytes for each in made.parameters()) + 4 * 8 * 4
+    assert network.module() is base
 
 
 def test_a_lora_on_a_scaled_layer_is_kept_in_as_few_bits(tmp_path: Path) -> None:

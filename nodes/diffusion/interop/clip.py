@@ -13,6 +13,7 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.interop.weights import KeyPatch, not_carried, patched
+from weft.nodes.diffusion.weights.packed import held_bytes
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
@@ -168,7 +169,7 @@ class ClipPatcher:
 
     def model_size(self) -> int:
         """Bytes of the weights."""
-        return sum(each.nbytes for encoder in self.clip.encoders for each in encoder.network.base.parameters())
+        return sum(held_bytes(encoder.network.base) for encoder in self.clip.encoders)
 
     @property
     def network(self) -> PatchedNetwork:

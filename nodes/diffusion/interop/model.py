@@ -23,6 +23,7 @@ from weft.nodes.diffusion.interop.wrappers import (
     of_kind,
 )
 from weft.nodes.diffusion.sampling.model_options import ModelOptions
+from weft.nodes.diffusion.weights.packed import held_bytes
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.latent_format import LatentFormat
@@ -92,7 +93,7 @@ class ModelNames(ModelOptions):
 
     def model_size(self) -> int:
         """Bytes of the network's weights."""
-        return sum(parameter.nbytes for parameter in self.network.base.parameters())
+        return held_bytes(self.network.base)
 
     def loaded_size(self) -> int:
         """Bytes of it on the device."""

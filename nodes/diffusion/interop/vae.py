@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from weft.nodes.diffusion.weights.packed import held_bytes
+
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
@@ -117,4 +119,4 @@ class _VaePatcher:
         return self.network.module()
 
     def model_size(self) -> int:
-        return sum(parameter.nbytes for parameter in self.network.base.parameters())
+        return held_bytes(self.network.base)

@@ -136,7 +136,8 @@ def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
     }
     normed = "layers.0.self_attn.q_norm.weight" in found
     module = build(name, _qwen3 if normed else _qwen2, config)
-    return Part(name, "model.", module, {key: (Landing(key),) for key, _ in module.named_parameters()})
+    landings = {key: (Landing(key),) for key, _ in module.named_parameters()}
+    return Part(name, "model.", module, landings, large=True)
 
 
 def _qwen2(config: Mapping[str, Any]) -> nn.Module:

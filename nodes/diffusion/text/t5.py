@@ -156,7 +156,7 @@ def t5_part(name: str, prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> Pa
     _of(module).encoder.embed_tokens = None
     landings = {name: (Landing(name),) for name, _ in module.named_parameters()}
     landings[table] = landings.pop(TABLES[0])
-    return Part(name, prefix, module, landings)
+    return Part(name, prefix, module, landings, large=True)
 
 
 def _t5(config: Mapping[str, Any]) -> nn.Module:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,7 +74,7 @@ def load_checkpoint(
         denoising, *_ = plan
         formats = {denoising.name: dtype, "vae": vae_dtype}
         fill(file, plan, {part.name: formats.get(part.name, text_dtype or dtype) for part in plan})
-    networks = {part.name: PatchedNetwork(part.module, memory, _kept_as(file, part)) for part in plan}
+    networks = {part.name: PatchedNetwork(part.module, memory, part.landings) for part in plan}
     model = ModelPatcher(networks[denoising.name], kind, kind.process())
     return LoadedCheckpoint(model, kind.open_clip(networks, embeddings, file), kind.open_vae(networks), kind)
 
@@ -107,7 +106,7 @@ def load_unet(
 ) -> ModelPatcher:
     """Open the diffusion model of a file, in any layout and under any prefix; else as load_checkpoint.
 
-    rounded: the weights are numbers of this format, patched ones too; they are kept and computed with in `dtype`.
+    rounded: the weights are kept as numbers of this format, patched ones too; they are computed with in `dtype`.
     """
     with in_file(path, warn) as tell:
         file = renamed(widened(opened(path)), families)
@@ -118,42 +117,14 @@ def load_unet(
         check([part], own, tell, kind.ignored)
         if rounded is None:
             fill(file, [part], {part.name: dtype})
-            network = PatchedNetwork(part.module, memory_of(device), _kept_as(file, part))
         else:
-            exact = kind.unrounded
+            form, exact = float8.RoundedFloat8(rounded), kind.unrounded
 
-            def nearest_one(name: str, weight: torch.Tensor) -> torch.Tensor:
-                return weight if name in exact else float8.nearest(name, weight, rounded)
+            def packed(name: str, weight: torch.Tensor) -> torch.Tensor:
+                return weight if name in exact else form.packed(name, weight)
 
-            fill(file, [part], {part.name: dtype}, nearest_one)
-            stored = {name: key for name, key in _stored(part).items() if name not in exact}
-            rounding = partial(_rounded_again, stored, rounded)
-            network = PatchedNetwork(part.module, memory_of(device), rounding)
-    return ModelPatcher(network, kind, kind.process())
-
-
-def _rounded_again(stored: Mapping[str, str], form: float8.Float8, name: str, weight: torch.Tensor) -> torch.Tensor:
-    """stored: parameter -> its key in the file."""
-    return float8.seeded(stored[name], weight, form) if name in stored else weight
-
-
-def _stored(part: Part) -> dict[str, str]:
-    """Parameter -> its key in the file, without prefix."""
-    return {landing.target: key for key, landings in part.landings.items() for landing in landings}
-
-
-def _kept_as(file: Weights, part: Part) -> Callable[[str, torch.Tensor], torch.Tensor]:
-    """For PatchedNetwork's rounding: what a file keeps in few bits, a patch leaves in as few."""
-    if not file.forms:
-        return lambda name, weight: weight
-    forms = {name: (key, file.forms.get(part.prefix + key)) for name, key in _stored(part).items()}
-
-    def rounding(name: str, weight: torch.Tensor) -> torch.Tensor:
-        key, form = forms[name]
-        kept: torch.Tensor = weight if form is None else form.again(key, weight)
-        return kept
-
-    return rounding
+            fill(file, [part], {part.name: dtype}, packed)
+    return ModelPatcher(PatchedNetwork(part.module, memory_of(device), part.landings), kind, kind.process())
 
 
 def load_clip(

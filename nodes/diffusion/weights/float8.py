@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.weights.packed import PackedTensor, WidenedForm
 
 
 class Float8(NamedTuple):
@@ -33,25 +34,53 @@ FORMATS: Mapping[str, Float8] = {
 }
 
 
+class RoundedFloat8(WidenedForm):
+    """Weights that a run rounds to a format: see WeightForm."""
+
+    exact = False
+
+    def __init__(self, format: Float8) -> None:
+        self.format = format
+
+    def widened(self, weight: PackedTensor) -> Tensor:
+        """See WeightForm."""
+        return weight.packed
+
+    def packed(self, name: str, weight: Tensor) -> PackedTensor:
+        """A weight as it is read. Raises CheckpointError as `nearest`."""
+        return PackedTensor(self, nearest(name, weight, self.format), None, tuple(weight.shape), torch.float32)
+
+    def again(self, name: str, weight: Tensor) -> PackedTensor:
+        """See WeightForm: rounded at random by the name."""
+        rounded = seeded(name, weight, self.format).to(self.format.dtype)
+        return PackedTensor(self, rounded, None, tuple(weight.shape), weight.dtype)
+
+
 def nearest(name: str, weight: Tensor, form: Float8) -> Tensor:
-    """The weight, each number the nearest one of the format; float32.
+    """The weight, each number the nearest one of the format, in it.
 
     Raises CheckpointError for a number beyond its range.
     """
-    rounded = weight.to(form.dtype).float()
-    if not rounded.isfinite().all() and weight.isfinite().all():
-        largest, limit = float(weight.abs().max()), torch.finfo(form.dtype).max
+    plain = weight.widened() if isinstance(weight, PackedTensor) else weight
+    rounded = plain.to(form.dtype)
+    if not rounded.float().isfinite().all() and plain.float().isfinite().all():
+        largest, limit = float(plain.float().abs().max()), torch.finfo(form.dtype).max
         raise CheckpointError(f"{name!r} holds {largest:g}, and the largest number of {form.dtype} is {limit:g}")
     return rounded
 
 
-def seeded(name: str, weight: Tensor, form: Float8) -> Tensor:
-    """The weight, each number one of the two of the format around it; float32.
+def draws(name: str, weight: Tensor) -> Tensor:
+    """A number in [0,1) for each of a weight's, in steps of 1/256: float32, the same for the same name.
 
-    name: of the parameter in its file, without prefix; the same name rounds in the same way.
+    name: of the parameter in its file, without prefix.
     """
     generator = torch.Generator().manual_seed(zlib.crc32(f"diffusion_model.{name}".encode()))
-    draws = torch.randint(0, 256, weight.shape, dtype=torch.uint8, generator=generator).to(weight.device)
+    drawn = torch.randint(0, 256, weight.shape, dtype=torch.uint8, generator=generator)
+    return drawn.to(weight.device) / 256
+
+
+def seeded(name: str, weight: Tensor, form: Float8) -> Tensor:
+    """The weight, each number one of the two of the format around it, by `draws`; float32."""
     # Half precision on purpose: what is drawn depends on its rounding.
     value = weight.half()
     size = value.abs()
@@ -61,7 +90,7 @@ def seeded(name: str, weight: Tensor, form: Float8) -> Tensor:
     steps = 2**form.mantissa
     # How many steps of the format lie between the power of two below (0, for the smallest numbers) and the number.
     above = torch.where(normal, size / one - 1, size / one) * steps
-    rounded = torch.floor(above + draws.half() / 256) / steps
+    rounded = torch.floor(above + draws(name, weight).half()) / steps
     limit = torch.finfo(form.dtype).max
     result = torch.where(normal, 1 + rounded, rounded) * one * value.sign()
     return result.clamp(-limit, limit).float()

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from weft.nodes.diffusion.errors import DeviceError, nearest
+from weft.nodes.diffusion.weights.packed import move
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -119,7 +120,7 @@ class DeviceMemory:
             tensors = _away(module, self.device)
             self._make_room(sum(tensor.nbytes for tensor in tensors), module)
             for tensor in tensors:
-                _move(tensor, self.device)
+                move(tensor, self.device)
 
     @contextmanager
     def on_device(self, *modules: nn.Module) -> Iterator[None]:
@@ -148,7 +149,7 @@ class DeviceMemory:
         for module in sorted(self._used, key=self._used.__getitem__):
             leaving = [t for t in _tensors(module) if t.device == self.device and id(t) not in kept]
             for tensor in leaving:
-                _move(tensor, torch.device("cpu"))
+                move(tensor, torch.device("cpu"))
             if leaving and self.device.type == "cuda":
                 torch.cuda.empty_cache()
             if self._free(self.device) >= needed + self._headroom:
@@ -157,11 +158,6 @@ class DeviceMemory:
 
 def _tensors(module: nn.Module) -> list[torch.Tensor]:
     return [*module.parameters(), *module.buffers()]
-
-
-def _move(tensor: torch.Tensor, device: torch.device) -> None:
-    """Move a Parameter and keep the object, which other networks share."""
-    tensor.data = tensor.data.to(device)
 
 
 def _away(module: nn.Module, device: torch.device) -> list[torch.Tensor]:

@@ -1,8 +1,9 @@
 """From shapes to networks without memory, and from a file of weights to networks that compute.
 
 Networks are built on torch's meta device and given the file's tensors. A tensor that already has the wanted number
-format stays a view into the mapped file; another is converted on its own, so that the peak is the result and little
-more. Every key of the file is accounted for: it lands in a network, is ignored for a reason, or is an error.
+format, or stays in fewer bits (packed), is a view into the mapped file; another is converted on its own, so that the
+peak is the result and little more. Every key of the file is accounted for: it lands in a network, is ignored for a
+reason, or is an error.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import CheckpointError, Warn, python_warning
 from weft.nodes.diffusion.weights.landings import Landing
 from weft.nodes.diffusion.weights.memory import DeviceMemory
+from weft.nodes.diffusion.weights.packed import kept_as
 from weft.nodes.diffusion.weights.weightfile import Weights
 
 # Keys that no network needs, and why: patterns of whole keys.
@@ -37,12 +39,17 @@ IGNORED: Mapping[str, str] = {
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """One network of a file: `module` without memory, and where the keys behind `prefix` land in it."""
+    """One network of a file: `module` without memory, and where the keys behind `prefix` land in it.
+
+    large: whether its matrices stay in the file's number format where that has fewer bits than the run's: what a
+    network of a billion weights needs, while a small one is faster with all of them widened.
+    """
 
     name: str
     prefix: str
     module: nn.Module
     landings: Mapping[str, tuple[Landing, ...]]
+    large: bool = False
 
 
 def build(title: str, make: Any, config: Any) -> nn.Module:
@@ -121,7 +128,7 @@ def fill(
                 raise CheckpointError(f"key {key!r} holds {tensor.dtype}, expected floating-point numbers")
             for landing in landings:
                 kept = change(landing.target, landing.change(tensor))
-                states[part.name][landing.target] = kept.to(formats[part.name])
+                states[part.name][landing.target] = kept_as(kept, formats[part.name], packs=part.large)
         for part in parts:
             part.module.load_state_dict(states[part.name], strict=True, assign=True)
             _materialise(part.module)

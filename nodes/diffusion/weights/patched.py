@@ -3,7 +3,8 @@
 A PatchedNetwork never touches its base. Realising one copies the tree of Module objects, shares every Parameter
 that no patch changes and replaces the others, so two branches of a graph cannot leak into each other, and a LoRA
 switch costs the patched tensors and no more. Arithmetic as in parity/facts.md section 11: every patch of a
-parameter is applied in order to one float32 temporary, which is cast once to the storage type of the base.
+parameter is applied in order to one float32 temporary, which is cast once to the number format of the base. Where a
+file keeps a layer in few bits with a scale, the whole layer of the file is packed once more (WeightForm.again).
 """
 
 from __future__ import annotations
@@ -12,15 +13,17 @@ import copy
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import PatchError, nearest
+from weft.nodes.diffusion.weights.landings import Landing, as_landed
+from weft.nodes.diffusion.weights.packed import PackedTensor, held_bytes
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.memory import DeviceMemory
@@ -47,6 +50,17 @@ class Patch(Protocol):
         """The patched weight, float32, of the shape and on the device of `weight`, which is float32 and not changed."""
 
 
+class _Layer(NamedTuple):
+    """A tensor of the file that is packed as one: its key without prefix, and where it lies in the network."""
+
+    key: str
+    landings: tuple[Landing, ...]
+
+
+def _is_packed_again(weight: Tensor | None) -> bool:
+    return isinstance(weight, PackedTensor) and not weight.form.exact
+
+
 class _Realised:
     """The modules realised over one base, by what was patched: alive while some PatchedNetwork holds them."""
 
@@ -62,22 +76,27 @@ class PatchedNetwork:
         base: the network as loaded. Wrap a network once and derive with `with_patches`: what derives from one
             PatchedNetwork also shares the realised modules.
         memory: brings the weights to the compute device when `module()` asks for them; without it they stay put.
-        rounding: (a parameter's name, its patched weight in float32) -> the numbers that are kept, where the base's
-            are rounded too.
+        landings: where each tensor of the file lies in the network, by its key without prefix; without them a patched
+            weight is never packed again.
     """
 
     def __init__(
         self,
         base: nn.Module,
         memory: DeviceMemory | None = None,
-        rounding: Callable[[str, Tensor], Tensor] = lambda name, weight: weight,
+        landings: Mapping[str, Sequence[Landing]] = MappingProxyType({}),
     ) -> None:
         self.base = base
         self.memory = memory
-        self.rounding = rounding
         self.patches: Patches = MappingProxyType({})
         self.form: torch.dtype | None = None
         self._parameters = dict(base.named_parameters())
+        self._layers = {
+            landing.target: _Layer(key, tuple(targets))
+            for key, targets in landings.items()
+            for landing in targets
+            if _is_packed_again(self._parameters.get(landing.target))
+        }
         self._realised = _Realised()
         self._module: nn.Module | None = None
 
@@ -129,8 +148,14 @@ class PatchedNetwork:
 
     @property
     def _changed(self) -> tuple[str, ...]:
-        """The parameters that are not the base's own."""
-        return tuple(self.patches) if self.form is None else self.parameter_names
+        """The parameters that are not the base's own: with a patched one goes what its file packs together with it."""
+        if self.form is not None:
+            return self.parameter_names
+        return tuple(dict.fromkeys(other for name in self.patches for other in self._together(name)))
+
+    def _together(self, name: str) -> tuple[str, ...]:
+        layer = self._layers.get(name)
+        return (name,) if layer is None else tuple(landing.target for landing in layer.landings)
 
     def module(self) -> nn.Module:
         """The network to compute with: the base itself, or a twin that shares every parameter no patch changes.
@@ -159,7 +184,7 @@ class PatchedNetwork:
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
         """What this network keeps in memory, by what others may share: the base, and the patched tensors on it."""
-        yield id(self.base), sum(parameter.nbytes for parameter in self.base.parameters())
+        yield id(self.base), held_bytes(self.base)
         if self._changed:
             yield (id(self.base), self.identity), self.nbytes
         others = {id(other): other for pairs in self.patches.values() for patch, _ in pairs for other in patch.networks}
@@ -169,26 +194,45 @@ class PatchedNetwork:
     @property
     def nbytes(self) -> int:
         """Bytes that this network adds to its base: what is changed, once realised, and what the patches hold."""
-        changed = [self._parameters[name] for name in self._changed]
-        realised = sum(each.numel() * (self.form or each.dtype).itemsize for each in changed)
         held = {patch.identity: patch.nbytes for pairs in self.patches.values() for patch, _ in pairs}
-        return realised + sum(held.values())
+        return sum(map(self._bytes_of, self._changed)) + sum(held.values())
+
+    def _bytes_of(self, name: str) -> int:
+        """Of a parameter that is changed."""
+        stored = self._parameters[name]
+        patched = any(other in self.patches for other in self._together(name))
+        packed = isinstance(stored, PackedTensor) and (name in self._layers or not patched)
+        return stored.nbytes if packed else stored.numel() * (self.form or stored.dtype).itemsize
 
     def _realise(self) -> nn.Module:
         # Plain tensors even when the caller samples under inference_mode: the twin outlives that block.
         with torch.inference_mode(False), torch.no_grad():
-            changed = {name: self._made(name) for name in self._changed}
+            changed: dict[str, nn.Parameter] = {}
+            for name in self._changed:
+                if name not in changed:
+                    changed |= {made: self._kept(weight) for made, weight in self._made(name).items()}
         twin = _twin(self.base, {})
         for name, parameter in changed.items():
             path, _, leaf = name.rpartition(".")
             twin.get_submodule(path)._parameters[leaf] = parameter
         return twin
 
-    def _made(self, name: str) -> nn.Parameter:
-        stored = weight = self._parameters[name].detach()
-        if name in self.patches:
-            weight = self.rounding(name, self.weight(name, stored.device)).to(stored.dtype)
-        return nn.Parameter(weight.to(self.form or stored.dtype), requires_grad=False)
+    def _made(self, name: str) -> dict[str, Tensor]:
+        """A parameter with its patches, as it is kept, and what is packed together with it."""
+        stored, layer = self._parameters[name].detach(), self._layers.get(name)
+        if not any(other in self.patches for other in self._together(name)):
+            return {name: stored}
+        if layer is None:
+            return {name: self.weight(name, stored.device).to(stored.dtype)}
+        whole = as_landed(layer.landings, lambda target: self.weight(target, stored.device))
+        again = cast("PackedTensor", stored).form.again(layer.key, whole)
+        again = again.computed_in(stored.dtype) if isinstance(again, PackedTensor) else again.to(stored.dtype)
+        return {landing.target: landing.change(again) for landing in layer.landings}
+
+    def _kept(self, weight: Tensor) -> nn.Parameter:
+        form = self.form or weight.dtype
+        kept = weight.computed_in(form) if isinstance(weight, PackedTensor) else weight.to(form)
+        return nn.Parameter(kept, requires_grad=False)
 
     def weight(self, name: str, device: torch.device) -> Tensor:
         """One parameter with its patches, float32, before it is cast to the storage type; not to be written into."""

@@ -3,20 +3,22 @@
 Three ways to say it: `scaled_fp8` beside `X.scale_weight`; `X.comfy_quant`, JSON, beside `X.weight_scale`; the same
 JSON in the metadata of the file. Formats: float8_e4m3fn times a scale; int8_tensorwise times a scale, or one a row, and
 with `convrot` rotated in groups of columns. Any other is refused by its name. Rules and numbers:
-parity_families/facts.md section 10, the goldens quant_*. A weight is widened when it is read.
+parity_families/facts.md section 10, the goldens quant_*. A weight stays as it is, in a PackedTensor.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.weights import float8
+from weft.nodes.diffusion.weights.packed import PackedTensor, WeightForm, WidenedForm
 from weft.nodes.diffusion.weights.weightfile import Weights
 
 MARK = "scaled_fp8"
@@ -25,47 +27,64 @@ METADATA = "_quantization_metadata"
 SCALES = (".scale_weight", ".weight_scale")
 DESCRIPTION = ".comfy_quant"
 BESIDE = (*SCALES, DESCRIPTION, ".scale_input", ".input_scale")
+# What its numbers are until the run's number format is known.
+_READ = torch.float32
 
 
-class WeightForm(Protocol):
-    """How the numbers of a layer are kept."""
-
-    def widened(self, stored: Tensor, scale: Tensor) -> Tensor:
-        """What they stand for, float32."""
-
-    def again(self, name: str, weight: Tensor) -> Tensor:
-        """A weight that was patched, as it is when it has been kept so once more. name: in the file, without prefix."""
-
-
-class ScaledFloat8(NamedTuple):
+class ScaledFloat8(WidenedForm):
     """float8_e4m3fn times one scale."""
 
-    form: float8.Float8 = float8.FORMATS["fp8_e4m3fn"]
+    exact = False
+    format = float8.FORMATS["fp8_e4m3fn"]
 
-    def widened(self, stored: Tensor, scale: Tensor) -> Tensor:
+    def widened(self, weight: PackedTensor) -> Tensor:
         """See WeightForm."""
-        return stored.float() * scale.float()
+        assert weight.scale is not None
+        return weight.packed.float() * weight.scale
 
     def again(self, name: str, weight: Tensor) -> Tensor:
         """See WeightForm: with a new scale, and rounded at random by the name."""
-        scale = weight.abs().max() / torch.finfo(self.form.dtype).max
-        return float8.seeded(name, weight * (1.0 / scale), self.form) * scale if scale else weight
+        scale = weight.abs().max() / torch.finfo(self.format.dtype).max
+        if not scale:
+            return weight
+        packed = float8.seeded(name, weight * (1.0 / scale), self.format).to(self.format.dtype)
+        return PackedTensor(self, packed, scale, tuple(weight.shape), weight.dtype)
 
 
 class ScaledInt8(NamedTuple):
-    """int8 times a scale, one or one for each row; rotated: columns of a group of so many are turned together."""
+    """int8 times a scale, one or one for each row; rotated: columns of a group of so many are turned together.
+
+    What such a layer reads is turned and rounded, too: each token to 8 bits of its largest number.
+    """
 
     rotated: int = 0
 
-    def widened(self, stored: Tensor, scale: Tensor) -> Tensor:
+    @property
+    def exact(self) -> bool:
         """See WeightForm."""
-        return self._turned(stored.float() * scale.float().reshape(-1, *[1] * (stored.dim() - 1)))
+        return False
+
+    def widened(self, weight: PackedTensor) -> Tensor:
+        """See WeightForm."""
+        assert weight.scale is not None
+        return self._turned(weight.packed.float() * weight.scale)
 
     def again(self, name: str, weight: Tensor) -> Tensor:
-        """See WeightForm: with a new scale for each row, rounded to the nearest."""
+        """See WeightForm: with a new scale for each row, and rounded at random by the name."""
         turned = self._turned(weight)
-        scale = turned.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 127.0
-        return self._turned((turned / scale).round() * scale)
+        scale = _eighth(turned)
+        packed = (turned / scale + float8.draws(name, weight)).floor().clamp(-128, 127).to(torch.int8)
+        return PackedTensor(self, packed, scale, tuple(weight.shape), weight.dtype)
+
+    def linear(self, x: Tensor, weight: PackedTensor, bias: Tensor | None) -> Tensor:
+        """See WeightForm."""
+        assert weight.scale is not None
+        tokens = self._turned(x.reshape(-1, x.shape[-1]).float())
+        scale = _eighth(tokens)
+        rounded = (tokens / scale).round().clamp(-128, 127).to(torch.int8)
+        product = _multiplied(rounded, weight.packed).float() * scale * weight.scale.reshape(1, -1)
+        result = product if bias is None else product + bias.float()
+        return result.to(x.dtype).reshape(*x.shape[:-1], -1)
 
     def _turned(self, weight: Tensor) -> Tensor:
         """The rotation is its own inverse."""
@@ -73,6 +92,21 @@ class ScaledInt8(NamedTuple):
             return weight
         groups = weight.reshape(weight.shape[0], -1, self.rotated)
         return (groups @ rotation(self.rotated).to(weight)).reshape(weight.shape)
+
+
+def _eighth(rows: Tensor) -> Tensor:
+    """[n,1]: what 1 of 127 is, in each row."""
+    return rows.abs().amax(dim=1, keepdim=True).clamp(min=torch.finfo(torch.float32).tiny) / 127.0
+
+
+def _multiplied(tokens: Tensor, weight: Tensor) -> Tensor:
+    """[n,in] x [out,in] -> [n,out], int8 to int32: exact."""
+    fits = tokens.is_cuda and not (tokens.shape[1] % 8 or weight.shape[0] % 8)
+    if tokens.is_cuda and not fits:
+        return (tokens.double() @ weight.double().t()).round()
+    # A GPU multiplies more than 16 rows.
+    more = max(0, 17 - len(tokens)) if fits else 0
+    return torch._int_mm(functional.pad(tokens, (0, 0, 0, more)), weight.t())[: len(tokens)]
 
 
 def rotation(size: int) -> Tensor:
@@ -88,11 +122,14 @@ def rotation(size: int) -> Tensor:
 
 
 class Quantised:
-    """A file of weights whose quantised layers read as plain ones. forms: of each such weight, by its key."""
+    """A file of weights whose quantised layers read as plain ones: its tensors for them are PackedTensors.
+
+    forms: of each such weight, by its key.
+    """
 
     def __init__(self, file: Weights, forms: Mapping[str, WeightForm]) -> None:
         self._file = file
-        self.forms = forms
+        self._forms = forms
         self.metadata = file.metadata
         self._scales = {key: _scale_of(key, file.shapes) for key in forms}
         self.shapes = {key: shape for key, shape in file.shapes.items() if not _beside(key)}
@@ -101,15 +138,20 @@ class Quantised:
         """See WeightFile."""
         wanted = self.shapes if names is None else names
         for key, stored in self._file.tensors(wanted):
-            yield key, self._widened(key, stored)
+            yield key, self._packed(key, stored)
 
     def tensor(self, name: str) -> Tensor:
         """See WeightFile."""
-        return self._widened(name, self._file.tensor(name))
+        return self._packed(name, self._file.tensor(name))
 
-    def _widened(self, key: str, stored: Tensor) -> Tensor:
-        form = self.forms.get(key)
-        return stored if form is None else form.widened(stored, self._file.tensor(self._scales[key]))
+    def _packed(self, key: str, stored: Tensor) -> Tensor:
+        form = self._forms.get(key)
+        if form is None:
+            return stored
+        # A copy: so few bytes are to keep no file open.
+        scale = self._file.tensor(self._scales[key]).float().clone()
+        scale = scale.reshape([-1, *[1] * (stored.dim() - 1)] if scale.numel() > 1 else [])
+        return PackedTensor(form, stored, scale, tuple(stored.shape), _READ)
 
 
 def widened(file: Weights) -> Weights:

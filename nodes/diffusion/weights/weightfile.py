@@ -59,10 +59,6 @@ class Weights(Protocol):
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """Every tensor's shape by its key."""
 
-    @property
-    def forms(self) -> Mapping[str, Any]:
-        """The WeightForm (see quantised) of each tensor that is kept in few bits, by its key."""
-
     def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:
         """The named tensors, or all."""
 
@@ -82,7 +78,6 @@ class WeightFile:
 
     def __init__(self, path: Path) -> None:
         self.path = Path(path)
-        self.forms: Mapping[str, Any] = {}
         self._loaded: dict[str, Tensor] | None = None
         self.metadata: Mapping[str, str] = {}
         start, size = first_bytes(self.path)
@@ -135,7 +130,6 @@ class HeldWeights:
 
     def __init__(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
         self._tensors = tensors
-        self.forms: Mapping[str, Any] = {}
         self.metadata: Mapping[str, str] = metadata or {}
         self.shapes: Mapping[str, tuple[int, ...]] = {key: tuple(tensor.shape) for key, tensor in tensors.items()}
 
@@ -166,7 +160,6 @@ class Renamed:
         self._new = {key: names[key] for key in file.shapes if key in names}
         self._own = {name: key for key, name in self._new.items()}
         self.metadata = file.metadata
-        self.forms = {self._new[key]: form for key, form in file.forms.items() if key in self._new}
         self.shapes = {name: file.shapes[key] for key, name in self._new.items()}
 
     def tensors(self, names: Iterable[str] | None = None) -> Iterator[tuple[str, Tensor]]:

@@ -89,7 +89,7 @@ class FluxKind(TransformerKind):
     def model_part(self) -> Part:
         """See Kind."""
         module = build("FLUX.1 transformer", _transformer, self.sizes)
-        return Part("transformer", PREFIX, module, landings(self.sizes, self.scale))
+        return Part("transformer", PREFIX, module, landings(self.sizes, self.scale), large=True)
 
     def parts(self, shapes: FileShapes, warn: Warn) -> list[Part]:
         """See Kind."""

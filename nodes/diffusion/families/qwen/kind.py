@@ -53,7 +53,8 @@ class QwenImageKind(TransformerKind):
     def model_part(self) -> Part:
         """See Kind."""
         module = build("Qwen-Image transformer", _transformer, self.sizes)
-        return Part("transformer", PREFIX, module, {name: (Landing(name),) for name, _ in module.named_parameters()})
+        landings = {name: (Landing(name),) for name, _ in module.named_parameters()}
+        return Part("transformer", PREFIX, module, landings, large=True)
 
     def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> QwenImageDenoiser:
         """See Kind."""

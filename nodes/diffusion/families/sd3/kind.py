@@ -68,7 +68,7 @@ class SD3Kind(TransformerKind):
     def model_part(self) -> Part:
         """See Kind."""
         module = build("Stable Diffusion 3 transformer", _transformer, self.sizes)
-        return Part("transformer", PREFIX, module, landings(self.sizes))
+        return Part("transformer", PREFIX, module, landings(self.sizes), large=True)
 
     def parts(self, shapes: FileShapes, warn: Warn) -> list[Part]:
         """See Kind."""

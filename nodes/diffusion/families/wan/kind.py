@@ -66,7 +66,7 @@ class WanKind(TransformerKind):
     def model_part(self) -> Part:
         """See Kind."""
         module = build("Wan transformer", _transformer, self.sizes)
-        return Part("transformer", PREFIX, module, landings(name for name, _ in module.named_parameters()))
+        return Part("transformer", PREFIX, module, landings(name for name, _ in module.named_parameters()), large=True)
 
     def parts(self, shapes: FileShapes, warn: Warn) -> list[Part]:
         """See Kind."""

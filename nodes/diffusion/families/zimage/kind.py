@@ -48,7 +48,7 @@ class ZImageKind(TransformerKind):
         """See Kind."""
         module = build("Z-Image transformer", _transformer, self.sizes)
         names = (name for name, _ in module.named_parameters())
-        return Part("transformer", PREFIX, module, landings(names, self.sizes["dim"]))
+        return Part("transformer", PREFIX, module, landings(names, self.sizes["dim"]), large=True)
 
     def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> ZImageDenoiser:
         """See Kind."""
