@@ -115,16 +115,21 @@ class Folders:
         self._added.append((_RENAMED.get(kind, kind), folder))
         self._listed.clear()
 
+    def refresh(self) -> None:
+        """Look at the disk again when files are asked for next: what outlives a command does so now and then."""
+        self._listed = {}
+
     def files(self, kind: str, suffixes: Sequence[str] = ()) -> tuple[str, ...]:
         """The names that a workflow can give, sorted, with forward slashes; model folders are searched deeply."""
         wanted = tuple(suffixes) or (IMAGE_SUFFIXES if kind == INPUT else MODEL_SUFFIXES)
-        if (kind, wanted) not in self._listed:
+        listed = self._listed  # another thread may refresh
+        if (kind, wanted) not in listed:
             names: set[str] = set()
             for folder in self.folders(kind):
                 for inside, found in _walk(folder, deep=kind != INPUT):
                     names.update((inside / name).as_posix() for name in found if name.lower().endswith(wanted))
-            self._listed[kind, wanted] = tuple(sorted(names))
-        return self._listed[kind, wanted]
+            listed[kind, wanted] = tuple(sorted(names))
+        return listed[kind, wanted]
 
     def subfolders(self, kind: str, holding: str = "") -> tuple[str, ...]:
         """The folders inside of those of a kind, sorted, with forward slashes; only those `holding` a file so named."""

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from weft.engine.planning.forecast import ModelCalls
     from weft.engine.running.executor import Spare, Watch
     from weft.engine.running.result import RunResult
+    from weft.engine.running.state import RunState
     from weft.engine.running.turns import Turns
     from weft.engine.standins import Supply
 
@@ -280,16 +281,28 @@ class Session:
 
         Raises InvalidWorkflow with every issue, UsageError where a file could not be written that it will write.
         """
+        targets = list(targets)
+        lowered, issues = self.prepared(prompt, targets)
+        targets = self.resolve_targets(lowered.source, targets)
+        if issues:
+            raise self.refusal(lowered.source, issues, targets)
+        return self.planned(lowered, targets, values=values)
+
+    def prepared(self, prompt: Prompt, targets: Iterable[str] = ()) -> tuple[Lowered, list[Issue]]:
+        """The first half of `plan`: what is to be planned of a prompt, and everything that keeps it from running."""
         prompt = self._handled(queued(prompt, self.registry, self._last, random.random))
         targets = self.resolve_targets(prompt, targets)
         prompt, scaled = self._scaled(prompt)
         supply = self._supply(prompt)
         lowered, issues = self._lowered(prompt.sent(datetime.now()), targets, supply=supply)
         if issues:
-            raise self.refusal(prompt, issues, targets)
+            return lowered, issues
         stood = supply.notes if supply is not None else ()
-        lowered = replace(lowered, notes=(*lowered.notes, *self._notes(lowered), *scaled, *stood))
-        plan = self._planner(lowered).plan(lowered, targets, values=values)
+        return replace(lowered, notes=(*lowered.notes, *self._notes(lowered), *scaled, *stood)), []
+
+    def planned(self, lowered: Lowered, targets: Iterable[str] = (), *, values: bool = True) -> Plan:
+        """The other half, of a prompt that nothing is wrong with; raises the UsageError. `targets` are ids."""
+        plan = self.planner(lowered).plan(lowered, targets, values=values)
         for step in plan.steps:
             prefix = step.inputs.get(FILE_PREFIX)
             if isinstance(prefix, str) and step.runs and step.schema.output_node:
@@ -301,7 +314,7 @@ class Session:
         from weft.engine.planning.forecast import Forecast
 
         forecast = Forecast()
-        return (forecast.add(plan, self._settings_for(plan.lowered), self._planner(plan.lowered)) for plan in plans)
+        return (forecast.add(plan, self._settings_for(plan.lowered), self.planner(plan.lowered)) for plan in plans)
 
     def execute(
         self,
@@ -311,25 +324,29 @@ class Session:
         watch: Watch | None = None,
         spare: Spare | None = None,
         cancel: CancelToken | None = None,
+        state: RunState | None = None,
     ) -> RunResult:
-        """Run a plan; `watch` sees every node's outputs, `spare` says which failures of end nodes do not stop it."""
+        """Run a plan; `watch` sees every node's outputs, `spare` says which failures of end nodes do not stop it.
+
+        `state` is where the run begins, and changes; default: nothing has run.
+        """
         from weft.engine.running.executor import Executor
-        from weft.engine.running.state import RunState
+        from weft.engine.running.state import RunState as _RunState
 
         self._resume()
         check_observers(observers)
         lowered = plan.lowered
         self._last |= resolving(lowered.source, self.registry)
-        planner = self._planner(lowered)
+        planner = self.planner(lowered)
         with collector_paused():
-            state = RunState.of(plan)
+            state = state if state is not None else _RunState.of(plan)
         with self._instances.during(lambda: lowered.prompt.classes) as instances:
             context = RunContext(
                 folders=planner.folders,
                 settings=self._settings_for(lowered),
                 observers=observers,
                 token=cancel,
-                prompt=lowered.source.to_json,
+                prompt=partial(self.given, lowered.source),
                 executed=lowered.prompt.to_json if lowered.parts else None,
                 extra_pnginfo=partial(self.carried, lowered.source),
                 models=partial(planner.models, state.nodes),
@@ -360,6 +377,10 @@ class Session:
             yield from self._turns.run(jobs)
         finally:
             self._turns = None
+
+    def given(self, prompt: Prompt) -> dict[str, Any]:
+        """The workflow that nodes and files are told of, in API format."""
+        return prompt.to_json()
 
     def carried(self, prompt: Prompt) -> dict[str, Any]:
         """What files carry beside the prompt: a workflow that gives this very prompt, and what else came with it."""
@@ -410,7 +431,8 @@ class Session:
         found = handled(self.packs, document, lambda: self.carried(prompt))
         return prompt if found is None else with_changes(prompt, document, *found)
 
-    def _planner(self, lowered: Lowered) -> Planner:
+    def planner(self, lowered: Lowered) -> Planner:
+        """What plans and runs a prompt with the classes, folders and cache of this session."""
         return Planner(
             self.registry,
             folders=self.folders_of(lowered),
@@ -451,7 +473,7 @@ class Session:
         """
         from weft.engine.planning.accounts import account
 
-        planner = self._planner(plan.lowered)
+        planner = self.planner(plan.lowered)
         parts = [name for name, known in plan.nodes.items() if node_id in (name, known.part_of)]
         return [account(planner, plan, name) for name in parts]
 

@@ -2194,9 +2194,9 @@ class _MathExpression_pysssss(Protocol):
     def __call__(
         self,
         expression: str | GraphSource[STRING] = "",
-        a: GraphSource[INT] | GraphSource[FLOAT] | GraphSource[IMAGE] | GraphSource[LATENT] | None = None,
-        b: GraphSource[INT] | GraphSource[FLOAT] | GraphSource[IMAGE] | GraphSource[LATENT] | None = None,
-        c: GraphSource[INT] | GraphSource[FLOAT] | GraphSource[IMAGE] | GraphSource[LATENT] | None = None,
+        a: int | float | GraphSource[INT] | GraphSource[FLOAT] | GraphSource[IMAGE] | GraphSource[LATENT] | None = None,
+        b: int | float | GraphSource[INT] | GraphSource[FLOAT] | GraphSource[IMAGE] | GraphSource[LATENT] | None = None,
+        c: int | float | GraphSource[INT] | GraphSource[FLOAT] | GraphSource[IMAGE] | GraphSource[LATENT] | None = None,
         **_about: Unpack[_About]
     ) -> _int_float:
         """Compute with numbers, as Python does; whole numbers of the result are cut, not rounded."""
@@ -4100,7 +4100,7 @@ class Graph(_Graph):
         height: Annotated[int, "64 to 16384"] | GraphSource[INT] = 1024,
         editor_state: Any = ...,
         background: GraphSource[IMAGE] | None = None,
-        bboxes: GraphSource[BOUNDING_BOX] | GraphSource[ARRAY] | GraphSource[STRING] | None = None,
+        bboxes: str | GraphSource[BOUNDING_BOX] | GraphSource[ARRAY] | GraphSource[STRING] | None = None,
         last_incoming: Any = ...,
         **_about: Unpack[_About]
     ) -> _preview_bboxes_elements:

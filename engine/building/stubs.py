@@ -184,7 +184,7 @@ class _Stub:
         elif socket.is_widget or socket.accepts == "*":
             yield "Any"
         elif socket.takes_values and isinstance(socket.accepts, str):
-            yield from (_PYTHON[part] for part in socket.accepts.split(","))
+            yield from (_PYTHON[part] for part in socket.accepts.split(",") if part in _PYTHON)
 
     def literal(self, socket: Combo) -> str:
         choices = tuple(dict.fromkeys(socket.choices or ()))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -122,6 +122,17 @@ class MemoryCache:
             self._recipes.move_to_end(node_id)
             if len(self._recipes) > self._max_recipes:
                 self._recipes.popitem(last=False)
+
+    def keys(self) -> list[bytes]:
+        """What there are entries under, the least recently used first."""
+        with self._lock:
+            return list(self._entries)
+
+    def forget(self, keys: Iterable[bytes]) -> None:
+        """Drop these entries, as far as they are there."""
+        with self._lock:
+            gone = [self._drop(key) for key in keys if key in self._entries]
+        del gone
 
     def clear(self) -> None:
         """Forget everything."""

@@ -7,6 +7,6 @@ raised becomes an exit code and a message (or a JSON document). Results go to st
 
 NAMES = (
     "run", "plan", "validate", "convert", "nodes", "schema", "explain", "doctor", "diff", "fmt", "migrate",
-    "new", "lint", "mcp", "sweep", "stubs", "render", "test", "cache", "daemon",
+    "new", "lint", "mcp", "serve", "sweep", "stubs", "render", "test", "cache", "daemon",
 )  # fmt: skip
 """In the order in which the help lists them."""

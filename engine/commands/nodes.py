@@ -128,7 +128,7 @@ def nodes(
         if markdown:
             _markdown(answer, found, catalogue, folder)
         elif as_json:
-            from weft.engine.terminal.catalogue import object_info as entry
+            from weft.engine.describing.entries import object_info as entry
 
             answer.document({one.class_type: entry(one, known.folders) for one in found})
         else:

@@ -73,9 +73,14 @@ class Socket:
 
     @property
     def takes_values(self) -> bool:
-        """Whether a value written in the workflow will do: with a widget, or where the type is that of one."""
+        """Whether a value written in the workflow will do: with a widget, or where the type may be that of one."""
         accepts = self.accepts
-        return self.is_widget or accepts == "*" or (isinstance(accepts, str) and _PLAIN.issuperset(accepts.split(",")))
+        return self.is_widget or accepts == "*" or (isinstance(accepts, str) and not _PLAIN.isdisjoint(_parts(accepts)))
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether its type is a pack's own: what values it has, and whether it has a widget, the pack alone knows."""
+        return isinstance(self.accepts, str) and LINKED_TYPES.isdisjoint(_parts(self.accepts))
 
     def problems(self, name: str, value: Any) -> Iterator[Problem]:
         """What is wrong with a coerced value."""
@@ -368,6 +373,21 @@ class Unread(Socket):
 _UNFOLDING: Mapping[str, Callable[..., Socket]] = {each.name: each for each in (DynamicCombo, Autogrow, DynamicSlot)}
 _WIDGETS: dict[str, type[Widget]] = {cls.name: cls for cls in (Int, Float, String, Boolean)}
 _PLAIN = frozenset(_WIDGETS)
+
+LINKED_TYPES = frozenset(
+    {
+        *("AUDIO", "CLIP", "CLIP_VISION", "CLIP_VISION_OUTPUT", "CONDITIONING", "CONTROL_NET", "GLIGEN", "GUIDER"),
+        *("IMAGE", "LATENT", "MASK", "MODEL", "NOISE", "SAMPLER", "SIGMAS", "STYLE_MODEL", "UPSCALE_MODEL", "VAE"),
+        *("VIDEO", "WEBCAM"),
+    }
+)
+"""ComfyUI's types of which no value can be written in a workflow."""
+
+
+def _parts(io_type: str) -> list[str]:
+    return [part.strip() for part in io_type.split(",")]
+
+
 _OPAQUE = frozenset({"AUDIO_RECORD", "BOUNDING_BOX", "COLOR", "CURVE", "MARKDOWN", "RANGE"})
 """Types for which the editor has a widget that holds one value."""
 

@@ -42,6 +42,15 @@ class Pictures(Protocol):
     def thumbnail(self, path: Path, side: int) -> tuple[int, int, bytes] | None:
         """The same, with its width and height in front."""
 
+    def shown(self, path: Path, channel: str, form: str, quality: int) -> tuple[str, bytes] | None:
+        """A picture's `channel` (rgba, rgb or a) as a file of `form` (png, webp or jpeg), and its media type.
+
+        None for what is no picture.
+        """
+
+    def masked(self, path: Path, mask: bytes) -> bytes | None:
+        """A picture with the transparency of the `mask`, a file's content, as PNG; None where one is no picture."""
+
     def thumbnails(self, value: Any, side: int, most: int) -> list[tuple[int, int, bytes]]:
         """The same of the first pictures or masks that are an output's value; of what is none, nothing."""
 

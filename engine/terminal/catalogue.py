@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from weft.engine.describing.catalogue import Catalogue, End
 from weft.engine.describing.examples import example_text
@@ -39,15 +39,6 @@ def find(registry: Registry, catalogue: Catalogue, text: str) -> list[NodeSchema
         hint = "; ".join(filter(None, (near or "weft nodes lists all", *registry.broken, HOW_CLASSES_GET_IN)))
         raise UsageError(f"no node class is called {text!r} or has it in a name", hint=hint)
     return found
-
-
-def object_info(schema: NodeSchema, folders: Folders) -> dict[str, Any]:
-    """The object_info entry, as a server with these folders gives it: with the names of files."""
-    info = schema.to_object_info()
-    for spec in schema.by_name.values():
-        if isinstance(spec.socket, Listed):
-            info["input"][spec.section][spec.name][0] = spec.socket.names(folders)
-    return info
 
 
 def table(schemas: Iterable[NodeSchema], *, grouped: bool = False) -> Iterator[Line]:

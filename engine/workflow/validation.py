@@ -256,6 +256,8 @@ class _Validation:
         declared = schema.given(inputs)
         validates = options.validates
         typed = validates is None or not validates.types
+        # A class of ComfyUI's form may have a widget of its own for a type of its own.
+        foreign = isinstance(found, RunnableNode) and found.watched
         for name, spec in declared.items():
             if name in left_out:
                 continue
@@ -267,7 +269,7 @@ class _Validation:
                     yield self.missing(node_id, node, declared, spec)
             elif type(inputs[name]) is Link or type(inputs[name]) is list:
                 yield from self.link_issues(node_id, spec.name, inputs[name], spec, typed=typed)
-            elif not spec.socket.takes_values:
+            elif not spec.socket.takes_values and not (foreign and spec.socket.is_unknown):
                 message = "Bad linked input, must be a length-2 list of [node_id, slot_index]"
                 hint = f"it takes {type_name(spec.socket.accepts)} from another node, got {_brief(inputs[name])}"
                 extra = self.extra(spec, received_value=inputs[name])
@@ -314,7 +316,8 @@ class _Validation:
             return
         if verdict is not True:
             message, details = "Custom validation failed for node", "" if verdict is False else str(verdict)
-            yield self.issue(node_id, "custom_validation_failed", message, blamed, details=details)
+            extra = {"looked_at": list(given)}
+            yield self.issue(node_id, "custom_validation_failed", message, blamed, details=details, extra=extra)
 
     def missing(self, node_id: str, node: PromptNode, declared: Mapping[str, InputSpec], spec: InputSpec) -> Issue:
         stray = [name for name in node.inputs if name not in declared]

@@ -26,6 +26,8 @@ from weft.nodes.diffusion.values.lettering import (
     line_height,
     write,
 )
+from weft.nodes.diffusion.values.views import masked as masked
+from weft.nodes.diffusion.values.views import shown as shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -1,0 +1,40 @@
+"""The application: all routes, each also under /api, and what stands before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from aiohttp import web
+
+from weft.engine.serving import files, listing, prompting
+from weft.engine.serving.guard import guarded
+from weft.engine.serving.server import MOST_UPLOADED, ServedRoute, Server
+
+SERVER = web.AppKey("server", Server)
+
+
+async def websocket(server: Server, request: web.Request) -> web.StreamResponse:
+    """What goes on, as messages over a WebSocket."""
+    return await server.sockets.serve(request)
+
+
+def routes() -> Iterator[ServedRoute]:
+    """Every route of the server's own."""
+    yield from prompting.ROUTES
+    yield from listing.ROUTES
+    yield from files.ROUTES
+    yield ServedRoute("GET", "/ws", websocket)
+
+
+def application(server: Server) -> web.Application:
+    """The application of a server, which it starts and ends."""
+    app = web.Application(client_max_size=MOST_UPLOADED, middlewares=[guarded(server)])
+    app[SERVER] = server
+    for route in routes():
+        handler = partial(route.handler, server)
+        for path in (route.path, f"/api{route.path}"):
+            app.router.add_route(route.method, path, handler)
+    app.on_startup.append(lambda _: server.start())
+    app.on_shutdown.append(lambda _: server.close())
+    return app

@@ -1,0 +1,165 @@
+"""Routes that list: node classes, models, what the server is and can do."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from weft.engine.describing.entries import object_info
+from weft.engine.folders import Folders
+from weft.engine.serving.server import ServedRoute, Server, json_answer
+
+COMFYUI = "0.3.64"
+"""The version of ComfyUI whose API this is."""
+
+
+def described(server: Server, names: list[str]) -> dict[str, Any]:
+    """The object_info of classes; one that cannot be had is left out."""
+    found: dict[str, Any] = {}
+    folders = server.session.folders
+    folders.refresh()
+    for name in names:
+        with suppress(Exception):  # a pack's own code: it may raise anything
+            node = server.session.registry.find(name)
+            if node is not None and not node.schema.internal:
+                found[name] = object_info(node.schema, folders)
+    return found
+
+
+async def get_object_info(server: Server, request: web.Request) -> web.StreamResponse:
+    """All node classes."""
+    return json_answer(await server.aside(lambda: described(server, list(server.session.registry))))
+
+
+async def get_object_info_of(server: Server, request: web.Request) -> web.StreamResponse:
+    """One node class."""
+    name = request.match_info["node_class"]
+    known = [name] if name in set(server.session.registry) else []
+    return json_answer(await server.aside(lambda: described(server, known)))
+
+
+async def get_features(server: Server, request: web.Request) -> web.StreamResponse:
+    """What the server can do."""
+    return json_answer(server.features)
+
+
+async def get_embeddings(server: Server, request: web.Request) -> web.StreamResponse:
+    """The embeddings, without their suffixes."""
+    found = await server.aside(server.session.folders.embeddings)
+    return json_answer([os.path.splitext(name)[0] for name in found])
+
+
+async def get_models(server: Server, request: web.Request) -> web.StreamResponse:
+    """The kinds of models."""
+    return json_answer(list(_kinds(server.session.folders)))
+
+
+async def get_models_of(server: Server, request: web.Request) -> web.StreamResponse:
+    """The models of a kind."""
+    kind = request.match_info["folder"]
+    folders = server.session.folders
+    folders.refresh()
+    if kind not in _kinds(folders):
+        raise web.HTTPNotFound
+    return json_answer(list(await server.aside(lambda: folders.files(kind))))
+
+
+def _kinds(folders: Folders) -> dict[str, None]:
+    return dict.fromkeys([*KINDS, *folders.kinds()])
+
+
+KINDS = (
+    "checkpoints", "configs", "loras", "vae", "text_encoders", "diffusion_models", "clip_vision", "style_models",
+    "embeddings", "diffusers", "vae_approx", "controlnet", "gligen", "upscale_models", "custom_nodes", "hypernetworks",
+    "photomaker", "classifiers", "model_patches", "audio_encoders",
+)  # fmt: skip
+"""The kinds that ComfyUI has folders for."""
+
+
+async def get_system_stats(server: Server, request: web.Request) -> web.StreamResponse:
+    """The system, its memory and its devices."""
+    total, free = memory()
+    system = {
+        "os": os.name,
+        "ram_total": total,
+        "ram_free": free,
+        "comfyui_version": COMFYUI,
+        "weft_version": version("weft"),
+        "python_version": sys.version,
+        "pytorch_version": _version_of("torch"),
+        "embedded_python": False,
+        "argv": list(server.options.argv),
+    }
+    return json_answer({"system": system, "devices": await server.aside(lambda: devices(total, free))})
+
+
+def memory() -> tuple[int, int]:
+    """Bytes of the machine's memory, and those that are free; zeros where the system does not tell."""
+    try:
+        with open("/proc/meminfo") as lines:
+            amounts = {line.partition(":")[0]: int(line.split()[1]) << 10 for line in lines}
+        return amounts["MemTotal"], amounts["MemAvailable"]
+    except (OSError, ValueError, KeyError, IndexError):
+        return 0, 0
+
+
+def devices(total: int, free: int) -> list[dict[str, Any]]:
+    """The devices that runs may compute on, as far as they are known: torch is not loaded for it."""
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        amounts = {"vram_total": total, "vram_free": free, "torch_vram_total": total, "torch_vram_free": free}
+        return [{"name": "cpu", "type": "cpu", "index": None, **amounts}]
+    found = []
+    for index in range(torch.cuda.device_count()):
+        left, whole = torch.cuda.mem_get_info(index)
+        kept = torch.cuda.memory_reserved(index)
+        amounts = {"vram_total": whole, "vram_free": left, "torch_vram_total": kept}
+        amounts["torch_vram_free"] = kept - torch.cuda.memory_allocated(index)
+        name = f"cuda:{index} {torch.cuda.get_device_name(index)}"
+        found.append({"name": name, "type": "cuda", "index": index, **amounts})
+    return found
+
+
+def _version_of(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return ""
+
+
+async def get_extensions(server: Server, request: web.Request) -> web.StreamResponse:
+    """The scripts of packs that the editor loads."""
+    return json_answer(await server.aside(lambda: list(scripts(server))))
+
+
+def scripts(server: Server) -> list[str]:
+    """The addresses of the packs' scripts."""
+    found = []
+    for name, folder in webs(server).items():
+        for path in sorted(folder.rglob("*.js")):
+            found.append(f"/extensions/{name}/{path.relative_to(folder).as_posix()}")
+    return found
+
+
+def webs(server: Server) -> dict[str, Path]:
+    """The folders of what packs have for the editor, by the names of the packs."""
+    packs = server.session.custom_nodes
+    return {pack.name: pack.web for pack in packs if pack.web is not None and pack.web.is_dir() and not pack.error}
+
+
+ROUTES = (
+    ServedRoute("GET", "/object_info", get_object_info),
+    ServedRoute("GET", "/object_info/{node_class}", get_object_info_of),
+    ServedRoute("GET", "/features", get_features),
+    ServedRoute("GET", "/embeddings", get_embeddings),
+    ServedRoute("GET", "/models", get_models),
+    ServedRoute("GET", "/models/{folder}", get_models_of),
+    ServedRoute("GET", "/system_stats", get_system_stats),
+    ServedRoute("GET", "/extensions", get_extensions),
+)
