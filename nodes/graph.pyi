@@ -5470,6 +5470,22 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Mix two diffusion models of one family, with a share for each part of the network."""
+    def ModelMergeFlux1(
+        self,
+        model1: GraphSource[MODEL],
+        model2: GraphSource[MODEL],
+        *,
+        guidance_in: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 1.0,
+        **_more: Any
+    ) -> _model:
+        """Mix two diffusion models of FLUX.1, with a share for each block of the network."""
+    def ModelMergeQwenImage(
+        self,
+        model1: GraphSource[MODEL],
+        model2: GraphSource[MODEL],
+        **_more: Any
+    ) -> _model:
+        """Mix two diffusion models of Qwen-Image, with a share for each block of the network."""
     def ModelMergeSD1(
         self,
         model1: GraphSource[MODEL],
@@ -5484,6 +5500,20 @@ class Graph(_Graph):
         **_more: Any
     ) -> _model:
         """Mix two diffusion models of SD 2.x, with a share for each block of the network."""
+    def ModelMergeSD35_Large(
+        self,
+        model1: GraphSource[MODEL],
+        model2: GraphSource[MODEL],
+        **_more: Any
+    ) -> _model:
+        """Mix two diffusion models of Stable Diffusion 3.5 large, with a share for each block of the network."""
+    def ModelMergeSD3_2B(
+        self,
+        model1: GraphSource[MODEL],
+        model2: GraphSource[MODEL],
+        **_more: Any
+    ) -> _model:
+        """Mix two diffusion models of Stable Diffusion 3 medium, with a share for each block of the network."""
     def ModelMergeSDXL(
         self,
         model1: GraphSource[MODEL],
@@ -5507,6 +5537,13 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """The difference between two diffusion models of one family: what a fine-tune learned."""
+    def ModelMergeWAN2_1(
+        self,
+        model1: GraphSource[MODEL],
+        model2: GraphSource[MODEL],
+        **_more: Any
+    ) -> _model:
+        """Mix two diffusion models of Wan, with a share for each block of the network. The model of 1.3B has 30 blocks, that of 14B 40; those of image-to-video have img_emb, too."""
     def ModelSamplingAuraFlow(
         self,
         model: GraphSource[MODEL],
@@ -5774,6 +5811,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _string:
         """A text of several lines for any number of inputs, such as a prompt that two encoders read."""
+    def QuadrupleCLIPLoader(
+        self,
+        clip_name1: str | GraphSource[COMBO],
+        clip_name2: str | GraphSource[COMBO],
+        clip_name3: str | GraphSource[COMBO],
+        clip_name4: str | GraphSource[COMBO],
+        **_about: Unpack[_About]
+    ) -> _clip:
+        """Open the four text encoders of HiDream: CLIP L, bigG, T5 and Llama. Weft does not run HiDream yet, and says so."""
     def RandomNoise(
         self,
         noise_seed: Annotated[int, "0 to 18446744073709551615"] | GraphSource[INT] = 0,

@@ -164,7 +164,7 @@ class Combo(Socket):
     are not known here, and anything goes.
 
     `meant(text)` says in words which choice a text was probably meant to be that is none; empty where it cannot say.
-    `unsupported` are choices of ComfyUI's that cannot be run here, and why.
+    `unsupported` are choices of ComfyUI's, of `choices` or newer than these, that cannot be run here, and why.
     """
 
     __slots__ = ("choices", "meant", "unsupported")
@@ -185,10 +185,11 @@ class Combo(Socket):
         super().__init__("COMBO" if self.choices is None else self.choices, **options)
 
     def problems(self, name: str, value: Any) -> Iterator[Problem]:
+        if isinstance(value, str) and value in self.unsupported:
+            yield "custom_validation_failed", f"{value!r} is not supported", self.unsupported[value]
+            return
         several = self.options.get("multiselect") is True and isinstance(value, list)
         if self.choices is None or all(each in self.choices for each in (value if several else [value])):
-            if isinstance(value, str) and value in self.unsupported:
-                yield "custom_validation_failed", f"{value!r} is not supported", self.unsupported[value]
             return
         shown = (
             str(list(self.choices)) if len(self.choices) <= SHOWN_CHOICES else f"(list of length {len(self.choices)})"

@@ -150,6 +150,7 @@ _FILES = {
     ),
     "sd3": (
         "CLIPTextEncodeSD3",
+        "QuadrupleCLIPLoader",
         "TripleCLIPLoader",
     ),
     "empty_latents": (
@@ -351,6 +352,13 @@ _FILES = {
         "TCFG",
         "VideoLinearCFGGuidance",
         "VideoTriangleCFGGuidance",
+    ),
+    "transformer_merging": (
+        "ModelMergeFlux1",
+        "ModelMergeQwenImage",
+        "ModelMergeSD35_Large",
+        "ModelMergeSD3_2B",
+        "ModelMergeWAN2_1",
     ),
     "model_merging": (
         "CLIPMergeAdd",

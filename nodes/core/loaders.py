@@ -12,9 +12,9 @@ from weft.engine.folders import Folders
 from weft.engine.schema.authoring import node
 from weft.engine.schema.node import Seen
 from weft.engine.schema.sockets import Combo, Files
+from weft.nodes.core import clip_types
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.types import Clip, ClipVision, LoraStrength, Model, Vae, weights
-from weft.nodes.diffusion.families import FAMILIES
 
 LIBRARIES = (
     "torch",
@@ -32,26 +32,6 @@ if TYPE_CHECKING:
 
 ClipFile = Annotated[str, weights("text_encoders")]
 ClipDevice = Annotated[str, Combo(("default", "cpu"), advanced=True)]
-# What ComfyUI knows; the clip_types of the families are what Weft supports.
-CLIP_TYPES = (
-    "stable_diffusion",
-    "stable_cascade",
-    "sd3",
-    "stable_audio",
-    "mochi",
-    "ltxv",
-    "pixart",
-    "cosmos",
-    "lumina2",
-    "wan",
-    "hidream",
-    "chroma",
-    "ace",
-    "omnigen2",
-    "qwen_image",
-    "hunyuan_image",
-)
-DUAL_CLIP_TYPES = ("sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image")
 _FP8 = ("fp8_e4m3fn", "fp8_e4m3fn_fast", "fp8_e5m2")
 
 # The configurations that come with ComfyUI: what each says of the model's target and of the text encoder's last layer.
@@ -72,13 +52,6 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "v2-inpainting-inference.yaml": {},
 }
 SUFFIXES = (".yaml",)
-
-
-def _unsupported(types: Sequence[str]) -> dict[str, str]:
-    """For Combo(unsupported=...): every type that no family opens."""
-    supported = [name for family in FAMILIES for name in family.clip_types if name in types]
-    reason = f"of the types of text encoders only {' and '.join(supported)} {'is' if len(supported) == 1 else 'are'}"
-    return {name: reason for name in types if name not in supported}
 
 
 @node(display_name="Load Checkpoint", category="loaders")
@@ -231,7 +204,7 @@ def UNETLoader(
 def CLIPLoader(
     *,
     clip_name: ClipFile,
-    type: Annotated[str, Combo(CLIP_TYPES, unsupported=_unsupported(CLIP_TYPES))],
+    type: Annotated[str, Combo(clip_types.SINGLE, unsupported=clip_types.unsupported(clip_types.SINGLE))],
     device: ClipDevice = "default",
     context: RunContext,
 ) -> Clip:
@@ -250,7 +223,7 @@ def DualCLIPLoader(
     *,
     clip_name1: ClipFile,
     clip_name2: ClipFile,
-    type: Annotated[str, Combo(DUAL_CLIP_TYPES, unsupported=_unsupported(DUAL_CLIP_TYPES))],
+    type: Annotated[str, Combo(clip_types.DUAL, unsupported=clip_types.unsupported(clip_types.DUAL))],
     device: ClipDevice = "default",
     context: RunContext,
 ) -> Clip:

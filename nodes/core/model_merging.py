@@ -22,6 +22,11 @@ Multiplier = Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)
 
 _CATEGORY = "advanced/model_merging"
 _MODULE = "comfy_extras.nodes_model_merging"
+SPECIFIC: Mapping[str, Any] = {
+    "category": f"{_CATEGORY}/model_specific",
+    "python_module": f"{_MODULE}_model_specific",
+}
+"""For `@node(**SPECIFIC)`: a merge with a share for each part of a family's network."""
 
 
 def _parts(inputs: int, *, end: str) -> tuple[str, ...]:
@@ -33,7 +38,7 @@ def _parts(inputs: int, *, end: str) -> tuple[str, ...]:
 
 _SD_PARTS = _parts(12, end=".")
 _SDXL_PARTS = _parts(9, end="")
-_PartRatio = Annotated[Ratio, Tooltip("The share of model1 in this part of the network.")]
+PartRatio = Annotated[Ratio, Tooltip("The share of model1 in this part of the network.")]
 
 
 @node(category=_CATEGORY, python_module=_MODULE)
@@ -68,9 +73,9 @@ def ModelMergeBlocks(
     return _merged(model1, model2, by_block({"input": input, "middle": middle, "out": out}), context)
 
 
-@node(category=f"{_CATEGORY}/model_specific", python_module=f"{_MODULE}_model_specific")
+@node(**SPECIFIC)
 def ModelMergeSD1(
-    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[_PartRatio, Each(_SD_PARTS)]
+    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[PartRatio, Each(_SD_PARTS)]
 ) -> Model:
     """Mix two diffusion models of SD 1.x, with a share for each block of the network.
 
@@ -78,12 +83,12 @@ def ModelMergeSD1(
         model1: The model that a share of 1 gives.
         model2: The model that a share of 0 gives.
     """
-    return _merged_parts(model1, model2, _SD_PARTS, ratios, context)
+    return merged_parts(model1, model2, _SD_PARTS, ratios, context)
 
 
-@node(category=f"{_CATEGORY}/model_specific", python_module=f"{_MODULE}_model_specific")
+@node(**SPECIFIC)
 def ModelMergeSD2(
-    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[_PartRatio, Each(_SD_PARTS)]
+    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[PartRatio, Each(_SD_PARTS)]
 ) -> Model:
     """Mix two diffusion models of SD 2.x, with a share for each block of the network.
 
@@ -91,12 +96,12 @@ def ModelMergeSD2(
         model1: The model that a share of 1 gives.
         model2: The model that a share of 0 gives.
     """
-    return _merged_parts(model1, model2, _SD_PARTS, ratios, context)
+    return merged_parts(model1, model2, _SD_PARTS, ratios, context)
 
 
-@node(category=f"{_CATEGORY}/model_specific", python_module=f"{_MODULE}_model_specific")
+@node(**SPECIFIC)
 def ModelMergeSDXL(
-    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[_PartRatio, Each(_SDXL_PARTS)]
+    *, model1: Model, model2: Model, context: RunContext, **ratios: Annotated[PartRatio, Each(_SDXL_PARTS)]
 ) -> Model:
     """Mix two diffusion models of SDXL, with a share for each block of the network.
 
@@ -104,7 +109,7 @@ def ModelMergeSDXL(
         model1: The model that a share of 1 gives.
         model2: The model that a share of 0 gives.
     """
-    return _merged_parts(model1, model2, _SDXL_PARTS, ratios, context)
+    return merged_parts(model1, model2, _SDXL_PARTS, ratios, context)
 
 
 @node(category=_CATEGORY, python_module=_MODULE)
@@ -175,9 +180,10 @@ def CLIPMergeSubtract(*, clip1: Clip, clip2: Clip, multiplier: Multiplier) -> Cl
     return _merged_clip(clip1, clip2, subtracted(multiplier))
 
 
-def _merged_parts(
+def merged_parts(
     model1: Model, model2: Model, parts: Sequence[str], ratios: Mapping[str, float], context: RunContext
 ) -> Model:
+    """The two models mixed by ratios of parts, of which the first counts for what is in none."""
     from weft.nodes.diffusion.weights.merge import by_block
 
     # The first part counts for parameters of none, so the order matters.

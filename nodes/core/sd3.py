@@ -1,4 +1,4 @@
-"""Stable Diffusion 3: its text encoders, and prompts for each of them."""
+"""Stable Diffusion 3 and HiDream: their text encoders, and prompts for each of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from weft.nodes.core.conditioning import Prompt, prompts, require
 from weft.nodes.core.loaders import LIBRARIES, open_text_encoders
 from weft.nodes.core.types import Clip, Conditioning, weights
 
-__all__ = ["LIBRARIES", "CLIPTextEncodeSD3", "TripleCLIPLoader"]
+__all__ = ["LIBRARIES", "CLIPTextEncodeSD3", "QuadrupleCLIPLoader", "TripleCLIPLoader"]
 
 _SD3 = "comfy_extras.nodes_sd3"
 
@@ -28,6 +28,23 @@ def TripleCLIPLoader(*, clip_name1: ClipFile, clip_name2: ClipFile, clip_name3: 
         clip_name3: The third.
     """
     return open_text_encoders([clip_name1, clip_name2, clip_name3], "sd3", "default", context)
+
+
+@node(category="advanced/loaders", python_module="comfy_extras.nodes_hidream")
+def QuadrupleCLIPLoader(
+    *, clip_name1: ClipFile, clip_name2: ClipFile, clip_name3: ClipFile, clip_name4: ClipFile
+) -> Clip:
+    """Open the four text encoders of HiDream: CLIP L, bigG, T5 and Llama. Weft does not run HiDream yet, and says so.
+
+    Args:
+        clip_name1: A file below the text_encoders folders.
+        clip_name2: The second; the order does not matter.
+        clip_name3: The third.
+        clip_name4: The fourth.
+    """
+    from weft.nodes.diffusion.errors import DiffusionError
+
+    raise DiffusionError("these are text encoders for HiDream, which Weft does not run yet")
 
 
 @node(category="advanced/conditioning", python_module=_SD3, **prompts("clip_l", "clip_g", "t5xxl"))

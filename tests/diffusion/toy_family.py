@@ -210,6 +210,10 @@ class ToyKind:
         """See Kind."""
         return {name: name for name in self.model_part().landings}
 
+    def keys(self) -> dict[str, str]:
+        """See Kind."""
+        return self.names()
+
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
         return (LoraPlace(f"toy_model.{module}", module) for module in modules)

@@ -326,8 +326,13 @@ def test_pixel_space_is_the_picture_itself(tmp_path: Path) -> None:
 def test_text_encoders_for_other_models(saved: tuple[Path, Any, Any], tmp_path: Path) -> None:
     name = "ComfyUI_clip_l_00001_.safetensors"
     prompt = {"1": node("CLIPLoader", clip_name=name, type="hidream", device="default")}
-    with pytest.raises(InvalidWorkflow, match="'hidream' is not supported: of the types of text encoders"):
+    with pytest.raises(InvalidWorkflow, match="'hidream' is not supported: it is for HiDream, which Weft"):
         run(saved[0], tmp_path, prompt, "1")
+    prompt = {"1": node("CLIPLoader", clip_name=name, type="ovis", device="default")}
+    with pytest.raises(InvalidWorkflow, match="'ovis' is not supported: it is for Ovis-Image, which Weft"):
+        run(saved[0], tmp_path, prompt, "1")
+    prompt = {"1": node("QuadrupleCLIPLoader", **{f"clip_name{number}": name for number in (1, 2, 3, 4)})}
+    assert "for HiDream, which Weft does not run yet" in str(failure(saved[0], tmp_path, prompt, "1"))
     prompt = {"1": node("DualCLIPLoader", clip_name1=name, clip_name2=name, type="sdxl", device="default")}
     assert "of type 'sdxl' are clip_l + clip_g, got clip_l" in str(failure(saved[0], tmp_path, prompt, "1"))
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families.known import VAE
-from weft.nodes.diffusion.families.sd.keymaps import read_vae
+from weft.nodes.diffusion.families.sd.keymaps import read_vae, vae_landings
 from weft.nodes.diffusion.families.sd.networks import vae_part
 from weft.nodes.diffusion.values.vae import KLVae
 from weft.nodes.diffusion.weights.landings import Shapes
+from weft.nodes.diffusion.weights.stored import stored
+from weft.nodes.diffusion.weights.weightfile import Exported
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.errors import Warn
@@ -36,9 +38,19 @@ class ImageVaeKind:
                 warn(f"its VAE has no {half}")
         return part
 
-    def open(self, network: PatchedNetwork) -> KLVae:
+    def open(self, network: PatchedNetwork) -> ImageVae:
         """See VaeKind."""
-        return KLVae(network, latent_channels=CHANNELS, downscale=1 << (len(self.config["block_out_channels"]) - 1))
+        return ImageVae(network, latent_channels=CHANNELS, downscale=1 << (len(self.config["block_out_channels"]) - 1))
+
+
+class ImageVae(KLVae):
+    """See Vae: one that can be written as a file of its own."""
+
+    def exported(self) -> Exported:
+        """See Vae."""
+        self.check_whole()
+        config: Any = self.network.base.config
+        return Exported(stored("", vae_landings(config), self.network.module()), {})
 
 
 def recognise_vae(shapes: FileShapes, prefix: str = "") -> ImageVaeKind | None:

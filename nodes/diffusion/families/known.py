@@ -184,6 +184,8 @@ _OTHERS = (
     _known("an upscaler (put it in upscale_models/)", "rdb1.", "RDB1.", "upsampler.", "conv_first."),
     _known("a transformer of another family", "transformer_blocks.", "blocks.0.attn.", "blocks.0.self_attn."),
 )
+# Those of OTHER_FAMILIES that Weft runs: such a file is not whole, or was given to a loader of something else.
+_RUN = (FLUX, SD3, WAN, QWEN, ZIMAGE)
 # Titles that are spoken with a vowel first.
 _VOWELS = (*"AEIOU", "LTX")
 
@@ -217,7 +219,8 @@ def not_a(noun: str, names: Iterable[str]) -> str:
     if found.startswith(f"a {noun} ("):
         keys = ", ".join(map(repr, names[:3]))
         return f"a {noun} that is not whole or in no known layout: {len(names)} keys: {keys}, ..."
-    return f"not a Stable Diffusion {noun}, but {found}"
+    other = [model(known.title) for known in OTHER_FAMILIES if known.title not in _RUN]
+    return f"not a Stable Diffusion {noun}, but {found}{', which Weft does not run yet' if found in other else ''}"
 
 
 def foreign(names: Iterable[str]) -> str:

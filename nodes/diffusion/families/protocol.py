@@ -220,7 +220,10 @@ class Kind(Protocol):
         """The VAE socket over the networks of `parts`; None where the file has no VAE."""
 
     def names(self) -> Mapping[str, str]:
-        """The name that a file has for each parameter of the network, without the prefix."""
+        """A name of its own for each parameter: its key in a file, without the prefix, if it has one for itself."""
+
+    def keys(self) -> Mapping[str, str]:
+        """The key of the file in which each parameter stands, without the prefix: several may share one."""
 
     @property
     def may_differ(self) -> Collection[str]:

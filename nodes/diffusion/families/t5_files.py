@@ -29,10 +29,9 @@ def t5_encoder(
     prefix: where its keys start in the file.
     """
     if prefix + TOKENIZER in file.shapes:
-        ids = ids_inside(file.tensor(prefix + TOKENIZER))
-    else:
-        ids = ids_of(() if embeddings is None else embeddings.tokenizers)
-    return T5TextEncoder(T5_NAME, network, use, ids)
+        inside = file.tensor(prefix + TOKENIZER)
+        return T5TextEncoder(T5_NAME, network, use, ids_inside(inside), {TOKENIZER: inside})
+    return T5TextEncoder(T5_NAME, network, use, ids_of(() if embeddings is None else embeddings.tokenizers))
 
 
 def open_t5(

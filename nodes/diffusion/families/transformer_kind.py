@@ -24,10 +24,18 @@ if TYPE_CHECKING:
 class TransformerKind:
     """The part of a Kind that a transformer has whose text encoders and VAE stand in files of their own."""
 
+    if TYPE_CHECKING:
+
+        @property
+        def title(self) -> str: ...
+        def model_part(self) -> Part: ...
+
     ignored: ClassVar[Mapping[str, str]] = {}
     may_differ: ClassVar[Collection[str]] = ()
     unrounded: ClassVar[Collection[str]] = ()
     places: ClassVar[Places] = Places()
+    # Where in a checkpoint the text encoders stand, by their names, and "vae".
+    beside: ClassVar[Mapping[str, str]] = {}
 
     def alone(self) -> Self:
         """See Kind."""
@@ -47,6 +55,29 @@ class TransformerKind:
         """See Kind."""
         return None
 
-    def exported(self: Kind, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
+    def keys(self: Kind) -> dict[str, str]:
         """See Kind."""
-        raise DiffusionError(f"models of {self.title} cannot be written as checkpoints here")
+        return {to.target: key for key, targets in self.model_part().landings.items() for to in targets}
+
+    def exported(self, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
+        """See Kind: in the names of its makers, as it is loaded."""
+        from weft.nodes.diffusion.weights.stored import stored
+        from weft.nodes.diffusion.weights.weightfile import Exported
+
+        part = self.model_part()
+        tensors = stored(part.prefix, part.landings, module)
+        for encoder in () if clip is None else clip.encoders:
+            prefix = self._place(f"the text encoder {encoder.name!r}", self.beside.get(encoder.name))
+            tensors |= {prefix + key: entry for key, entry in encoder.exported().tensors.items()}
+        if vae is not None:
+            prefix = self._place("the VAE", self.beside.get("vae"))
+            tensors |= {prefix + key: entry for key, entry in vae.exported().tensors.items()}
+        return Exported(tensors, {})
+
+    def _place(self, what: str, prefix: str | None) -> str:
+        if prefix is None:
+            raise DiffusionError(
+                f"a checkpoint of {self.title} has no place for {what}: write the parts by themselves (ModelSave, "
+                "CLIPSave, VAESave)"
+            )
+        return prefix

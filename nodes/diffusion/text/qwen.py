@@ -20,11 +20,13 @@ from weft.nodes.diffusion.text.qwen_tokenizer import NEWLINE, START, USER, encod
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.stored import stored
 from weft.nodes.diffusion.weights.weightfile import Exported
 
 HEAD = 128
 THETA = 1_000_000.0
 OPENING = "<|im_start|>"
+PREFIX = "model."
 IGNORED: Mapping[str, str] = {
     r"visual\..*": "what sees pictures, which text does not need",
     r"lm_head\.weight": "what writes text",
@@ -92,7 +94,9 @@ class QwenTextEncoder:
 
     def exported(self) -> Exported:
         """See PromptEncoder."""
-        raise DiffusionError(f"the text encoder {self.name!r} cannot be written as a file of its own")
+        module = self.network.module()
+        landings = {name: (Landing(name),) for name, _ in module.named_parameters()}
+        return Exported(stored(PREFIX, landings, module), {"format": "pt"})
 
     def _beginning(self, tokens: list[Token]) -> int:
         """The first token that is kept: the one after the user's mark, if what stands before is left out."""
@@ -116,7 +120,7 @@ def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
     Raises:
         CheckpointError: a size that it cannot have.
     """
-    found = Shapes(shapes, "model.")
+    found = Shapes(shapes, PREFIX)
     vocabulary, width = found.of("embed_tokens.weight", 2)
     query, _ = found.of("layers.0.self_attn.q_proj.weight", 2)
     key, _ = found.of("layers.0.self_attn.k_proj.weight", 2)
@@ -137,7 +141,7 @@ def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
     normed = "layers.0.self_attn.q_norm.weight" in found
     module = build(name, _qwen3 if normed else _qwen2, config)
     landings = {key: (Landing(key),) for key, _ in module.named_parameters()}
-    return Part(name, "model.", module, landings, large=True)
+    return Part(name, PREFIX, module, landings, large=True)
 
 
 def _qwen2(config: Mapping[str, Any]) -> nn.Module:

@@ -8,19 +8,21 @@ wan_text_*.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
+from weft.nodes.diffusion.errors import CheckpointError, Warn, python_warning
 from weft.nodes.diffusion.text.clip import Chunk, Token, read_groups
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup
-from weft.nodes.diffusion.weights.landings import Landing, Shapes
+from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_stored
 from weft.nodes.diffusion.weights.networks import Part, build
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
-from weft.nodes.diffusion.weights.weightfile import Exported
+from weft.nodes.diffusion.weights.stored import stored
+from weft.nodes.diffusion.weights.weightfile import Exported, Stored
 
 PADDING, END = 0, 1
 # The names of the table of tokens: the network's, and one that files may have for it, or for it once more.
@@ -46,12 +48,16 @@ class T5Use:
 
 @dataclass(frozen=True)
 class T5TextEncoder:
-    """See PromptEncoder: transformers' T5EncoderModel or UMT5EncoderModel. ids: those of a text, without marks."""
+    """See PromptEncoder: transformers' T5EncoderModel or UMT5EncoderModel. ids: those of a text, without marks.
+
+    kept: what its file holds beside weights, by its keys: a tokenizer.
+    """
 
     name: str
     network: PatchedNetwork
     use: T5Use
     ids: Callable[[str], list[int]]
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -85,7 +91,11 @@ class T5TextEncoder:
 
     def exported(self) -> Exported:
         """See PromptEncoder."""
-        raise DiffusionError(f"the text encoder {self.name!r} cannot be written as a file of its own")
+        module = self.network.module()
+        tensors = stored("", _landings(module, TABLES[0]), module)
+        for key, tensor in self.kept.items():
+            tensors[key] = Stored(tuple(tensor.shape), tensor.dtype, partial(as_stored, tensor))
+        return Exported(tensors, {"format": "pt"})
 
     def _takes(self, token: Token) -> bool:
         return isinstance(token[0], int) or len(token[0]) == self.width
@@ -154,9 +164,14 @@ def t5_part(name: str, prefix: str, shapes: Mapping[str, tuple[int, ...]]) -> Pa
     module = build(name, _umt5 if each else _t5, config)
     # The stack has the table a second time; it is given what the table makes of tokens.
     _of(module).encoder.embed_tokens = None
-    landings = {name: (Landing(name),) for name, _ in module.named_parameters()}
+    return Part(name, prefix, module, _landings(module, table), large=True)
+
+
+def _landings(module: nn.Module, table: str) -> dict[str, tuple[Landing, ...]]:
+    """Where the keys of a file land. table: its name for the table of tokens."""
+    landings: dict[str, tuple[Landing, ...]] = {name: (Landing(name),) for name, _ in module.named_parameters()}
     landings[table] = landings.pop(TABLES[0])
-    return Part(name, prefix, module, landings, large=True)
+    return landings
 
 
 def _t5(config: Mapping[str, Any]) -> nn.Module:

@@ -53,7 +53,7 @@ def merge_models(
     names = [model.kind.title for model in (first, second)]
     if first.kind.name != second.kind.name:
         raise PatchError(f"a {names[0]} and a {names[1]} model cannot be merged")
-    originals = first.kind.names()
+    originals = first.kind.keys()
     patches, left = _patches(first.network, second.network, lambda name: shares(originals[name]), first.kind.may_differ)
     merged = first.clone()
     merged.add_patches(patches)

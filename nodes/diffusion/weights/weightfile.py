@@ -32,7 +32,7 @@ _DEEPEST = 64
 # Tensors may share memory (tied weights); more often than this, a small file would be a lot of numbers.
 _MOST_SHARED = 4
 # The number formats that weights have, by safetensors' names for them.
-_DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+_DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.uint8: "U8"}
 # A mapping is opened anew after so many bytes, so that a file being converted does not fill memory beside the result.
 _WINDOW = 256 << 20
 _TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
 from weft.nodes.diffusion.families.flux.keymap import PATCH, landings, title_of
-from weft.nodes.diffusion.families.flux.text import clip_of, text_parts
+from weft.nodes.diffusion.families.flux.text import BESIDE, clip_of, text_parts
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.lora_places import places
@@ -55,6 +55,7 @@ class FluxKind(TransformerKind):
     # What it reads beside the latent differs, as of Stable Diffusion's inpainting models.
     may_differ = frozenset({"x_embedder.weight"})
     ignored = IGNORED
+    beside = BESIDE
 
     @property
     def distilled(self) -> bool:

@@ -39,6 +39,8 @@ _CLIP_L = replace(
     prefixes=("text_encoders.clip_l.transformer.text_model.", "text_encoders.clip_l.transformer."),
 )
 _T5 = "text_encoders.t5xxl.transformer."
+# As a checkpoint is written: of the prefixes of CLIP-L the one of transformers' names.
+BESIDE: Mapping[str, str] = {CLIP_L.name: _CLIP_L.prefixes[-1], T5_NAME: _T5, "vae": "vae."}
 
 
 class FluxClip(Clip):
@@ -59,7 +61,7 @@ def text_parts(shapes: FileShapes) -> list[Part]:
 
 def clip_of(networks: Mapping[str, PatchedNetwork], embeddings: EmbeddingLookup | None, file: Weights) -> FluxClip:
     """The CLIP socket over the networks of `text_parts`."""
-    clip_l = SDTextEncoder(_CLIP_L.name, networks[_CLIP_L.name], _CLIP_L)
+    clip_l = SDTextEncoder(_CLIP_L.name, networks[_CLIP_L.name], read_tower(_CLIP_L, file.shapes))
     return FluxClip((clip_l, t5_encoder(networks[T5_NAME], T5_USE, embeddings, file, _T5)), embeddings)
 
 

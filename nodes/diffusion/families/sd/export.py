@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.sd.keymaps import read_vae, vae_landings
@@ -21,7 +21,8 @@ from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
 from weft.nodes.diffusion.families.sd.networks import text_landings, unet_landings
 from weft.nodes.diffusion.families.sd.releases import EDIT, RELEASES, V_PREDICTION, ZERO_SNR, Release, TextEncoderSpec
 from weft.nodes.diffusion.families.sd.sizes import CONFIG_KEY, check_agreement, read_sizes, read_tower
-from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_landed
+from weft.nodes.diffusion.weights.landings import Shapes
+from weft.nodes.diffusion.weights.stored import stored
 from weft.nodes.diffusion.weights.weightfile import Exported, Stored
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ class Built(Protocol):
 def stored_model(kind: Built, module: nn.Module, clip: Clip | None, vae: Vae | None, title: str) -> Exported:
     """See Kind.exported."""
     release = next(release for release in RELEASES if release.name == kind.name)
-    tensors = _stored(UNET, unet_landings(kind.unet), module)
+    tensors = stored(UNET, unet_landings(kind.unet), module)
     if clip is not None:
         tensors |= _stored_towers(clip, release)
     if vae is not None:
-        tensors |= _stored(VAE, vae_landings(_config(vae)), vae.network.module())
+        tensors |= stored(VAE, vae_landings(_config(vae)), vae.network.module())
     if kind.prediction == "v":
         # Marks without numbers, which tell programs that cannot know otherwise.
         marks = [V_PREDICTION, *([ZERO_SNR] if kind.zero_snr else [])]
@@ -69,7 +70,7 @@ def stored_tower(encoder: TextEncoder) -> Exported:
     """One text encoder, in the layout of transformers."""
     spec, module = _spec_of(encoder), encoder.network.module()
     config = dict(spec.config)
-    tensors = _stored("", text_landings(module, config, "hf_whole"), module)
+    tensors = stored("", text_landings(module, config, "hf_whole"), module)
     tower = replace(spec, prefixes=("",), layout="hf_whole", config={})
     other = _different(config, read_tower(tower, _shapes(tensors)).config)
     # The name too: layers tell the released towers apart, but no others.
@@ -79,22 +80,9 @@ def stored_tower(encoder: TextEncoder) -> Exported:
 def stored_vae(vae: Vae) -> Exported:
     """A VAE, in the layout of a file of its own."""
     config = _config(vae)
-    tensors = _stored("", vae_landings(config), vae.network.module())
+    tensors = stored("", vae_landings(config), vae.network.module())
     other = _different(config, read_vae(Shapes(_shapes(tensors))))
     return Exported(tensors, {CONFIG_KEY: json.dumps({"vae": other})} if other else {})
-
-
-def _stored(prefix: str, landings: Mapping[str, tuple[Landing, ...]], module: nn.Module) -> dict[str, Stored]:
-    """The tensors of a network as a file keeps them."""
-
-    def entry(parts: tuple[Landing, ...]) -> Stored:
-        def on_meta(name: str) -> Tensor:
-            return torch.empty_like(module.get_parameter(name), device="meta")
-
-        form = as_landed(parts, on_meta)
-        return Stored(tuple(form.shape), form.dtype, lambda: as_landed(parts, module.get_parameter))
-
-    return {prefix + key: entry(parts) for key, parts in landings.items()}
 
 
 def _stored_towers(clip: Clip, release: Release) -> dict[str, Stored]:
@@ -106,7 +94,7 @@ def _stored_towers(clip: Clip, release: Release) -> dict[str, Stored]:
     tensors: dict[str, Stored] = {}
     for encoder, place in zip(clip.encoders, release.text_encoders, strict=True):
         module = encoder.network.module()
-        tensors |= _stored(place.prefix, text_landings(module, _spec_of(encoder).config, place.layout), module)
+        tensors |= stored(place.prefix, text_landings(module, _spec_of(encoder).config, place.layout), module)
     return tensors
 
 

@@ -132,6 +132,10 @@ class SDKind:
         """See Kind."""
         return {new: old for old, new in unet_keymap(self.unet).items()}
 
+    def keys(self) -> dict[str, str]:
+        """See Kind."""
+        return self.names()
+
     @property
     def may_differ(self) -> frozenset[str]:
         """See Kind: an inpainting UNet reads more channels."""

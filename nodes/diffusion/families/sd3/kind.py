@@ -12,7 +12,7 @@ from weft.nodes.diffusion.families.lora_places import places
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.sd3.denoiser import DIT, SD3Denoiser
 from weft.nodes.diffusion.families.sd3.keymap import TABLE_OF_NETWORK, landings
-from weft.nodes.diffusion.families.sd3.text import IGNORED, clip_of, text_parts
+from weft.nodes.diffusion.families.sd3.text import BESIDE, IGNORED, clip_of, text_parts
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -51,6 +51,7 @@ class SD3Kind(TransformerKind):
     may_differ = frozenset({TABLE_OF_NETWORK})
     places = Places(replaced=(DIT,))
     ignored = IGNORED
+    beside = BESIDE
 
     @property
     def latent_format(self) -> LatentFormat:

@@ -46,6 +46,11 @@ TOWERS: Mapping[str, TextEncoderSpec] = {
     tower.name: replace(tower, prefixes=(f"text_encoders.{tower.name}.transformer.",), layout="hf_whole")
     for tower in (XL_CLIP_L, XL_CLIP_G)
 }
+BESIDE: Mapping[str, str] = {
+    **{name: tower.prefixes[0] for name, tower in TOWERS.items()},
+    T5_NAME: _T5,
+    "vae": "first_stage_model.",
+}
 IGNORED: Mapping[str, str] = {
     **OF_T5,
     r"text_encoders\.clip_l\.transformer\.text_projection\.weight": "clip_l's is not used",
@@ -115,7 +120,9 @@ def clip_of(
 ) -> SD3Clip | None:
     """The CLIP socket over the networks of `text_parts`; None without any."""
     encoders: list[PromptEncoder] = [
-        SDTextEncoder(name, networks[name], tower) for name, tower in TOWERS.items() if name in networks
+        SDTextEncoder(name, networks[name], read_tower(tower, file.shapes))
+        for name, tower in TOWERS.items()
+        if name in networks
     ]
     if T5_NAME in networks:
         encoders.append(t5_encoder(networks[T5_NAME], USE, embeddings, file, _T5))

@@ -54,7 +54,8 @@ def load_clip(
         check([part], file.shapes, tell, IGNORED)
         fill(file, [part], {part.name: dtype})
         ids = _ids(file)
-    return WanClip((T5TextEncoder(NAME, PatchedNetwork(part.module, memory), USE, ids),), embeddings)
+        kept = {key: file.tensor(key) for key in (MODEL, TOKENIZER) if key in file.shapes}
+    return WanClip((T5TextEncoder(NAME, PatchedNetwork(part.module, memory), USE, ids, kept),), embeddings)
 
 
 def _ids(file: Weights) -> Callable[[str], list[int]]:

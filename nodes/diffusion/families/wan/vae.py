@@ -16,6 +16,8 @@ from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.values.vae import Vae, on_network
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
+from weft.nodes.diffusion.weights.stored import stored
+from weft.nodes.diffusion.weights.weightfile import Exported
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.errors import Warn
@@ -70,6 +72,10 @@ def original(name: str, residual: bool) -> str:
     )
 
 
+def _landings(module: nn.Module, residual: bool) -> dict[str, tuple[Landing, ...]]:
+    return {original(name, residual): (Landing(name),) for name, _ in module.named_parameters()}
+
+
 @dataclass(frozen=True)
 class VideoVaeKind:
     """See VaeKind. config: keyword arguments of AutoencoderKLWan. prefix: where its keys start in the file."""
@@ -81,8 +87,7 @@ class VideoVaeKind:
         """See VaeKind."""
         module = build("VAE", _autoencoder, self.config)
         residual = self.config["is_residual"]
-        landings = {original(name, residual): (Landing(name),) for name, _ in module.named_parameters()}
-        return Part("vae", self.prefix, module, landings)
+        return Part("vae", self.prefix, module, _landings(module, residual))
 
     def open(self, network: PatchedNetwork) -> VideoVae:
         """See VaeKind."""
@@ -119,6 +124,12 @@ def recognise_vae(shapes: FileShapes, prefix: str = "") -> VideoVaeKind | None:
 
 class VideoVae(Vae):
     """See Vae. network: diffusers' AutoencoderKLWan."""
+
+    def exported(self) -> Exported:
+        """See Vae."""
+        config: Any = self.network.base.config
+        module = self.network.module()
+        return Exported(stored("", _landings(module, config.is_residual), module), {})
 
     def _encoder(self) -> Callable[[Tensor], Tensor]:
         return finite(self._half("encoder"), _encode, "the VAE's encoder")
