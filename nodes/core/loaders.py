@@ -314,7 +314,12 @@ def device_memory(context: RunContext) -> DeviceMemory:
     """The memory of the run's device, shared by every model of the run."""
     from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device
 
-    return context.shared("device memory", lambda: DeviceMemory(resolve_device(context.settings.device)))
+    def made() -> DeviceMemory:
+        device = resolve_device(context.settings.device)
+        # On the CPU nothing moves, whatever a GPU may hold.
+        return DeviceMemory(device, None if device.type == "cpu" else context.settings.vram)
+
+    return context.shared("device memory", made)
 
 
 def embeddings_of(context: RunContext) -> EmbeddingLookup:

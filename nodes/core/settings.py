@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from weft.engine.errors import MissingEmbedding
 from weft.engine.schema.packs import Pass, Version
 from weft.engine.settings import Flag, Setting
 from weft.nodes.diffusion.eras import ERAS, NEWEST
+from weft.nodes.diffusion.weights.bytesize import read_bytes
 
 SETTINGS = (
     Setting(
@@ -80,6 +81,16 @@ SETTINGS = (
         "error",
         numbers=True,
         forgives={"warn": (MissingEmbedding.code,)},
+    ),
+    Setting(
+        "vram",
+        Annotated[int, BeforeValidator(read_bytes)],
+        None,
+        Flag(
+            "How much of the GPU's memory may be taken, as 8G: models leave it after their last use, and one that does "
+            "not fit comes block by block. At first: all that is free, but for a reserve.",
+            metavar="SIZE",
+        ),
     ),
     Setting("max_pixels", Annotated[int, Field(ge=1)], 1 << 27),
 )

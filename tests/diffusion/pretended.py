@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -19,10 +20,11 @@ import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler
-from weft.nodes.diffusion.weights import memory
+from weft.nodes.diffusion.weights import networks
+from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.weightfile import WeightFile
 
 DEVICE = torch.device("cuda", 0)
@@ -40,21 +42,37 @@ class PretendedDevice(FakeTensorMode):
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
         self.in_loop = False
+        self._inside = False
         self.waits: list[str] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if self._inside:  # what an operation is made of has no numbers either
+            return super().__torch_dispatch__(func, types, args, kwargs)
         given = [*tree_leaves(args), *tree_leaves(kwargs)]
         without_numbers = [each for each in given if isinstance(each, FakeTensor)]
         if not without_numbers and DEVICE not in given:
             return func(*args, **kwargs)
         if func in _READ_BACK:
-            self._waits(func)
-            return without_numbers[0].dtype is torch.bool or func is _READ_BACK[1] or 1
-        made = super().__torch_dispatch__(func, types, args, kwargs)
+            return self.read_back(func, without_numbers[0])
+        args, kwargs = tree_map_only(Tensor, self._without_numbers, (args, kwargs))
+        self._inside = True
+        try:
+            made = super().__torch_dispatch__(func, types, args, kwargs)
+        finally:
+            self._inside = False
         if isinstance(made, Tensor) and made.device.type == "cpu" and any(t.device == DEVICE for t in without_numbers):
             self._waits(func)
         return made
+
+    def _without_numbers(self, tensor: Tensor) -> Tensor:
+        # A number in a tensor of its own may come to any device, and stays one.
+        return tensor if isinstance(tensor, FakeTensor) or not tensor.dim() else self.from_tensor(tensor)
+
+    def read_back(self, what: Any, tensor: Tensor) -> Any:
+        """A number of the tensor: True, or 1."""
+        self._waits(what)
+        return True if tensor.dtype is torch.bool else 1
 
     def _waits(self, func: Any) -> None:
         if self.in_loop:
@@ -75,23 +93,105 @@ class PretendedDevice(FakeTensorMode):
         return replace(sampler, solve=solve)
 
 
+def _without_driver(mode: PretendedDevice) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """The methods of a tensor that ask for its device's driver, which a torch that was built for CPUs has not."""
+
+    def getitem(tensor: Tensor, key: Any) -> Tensor:
+        view, indices = _view(tensor, key)
+        return torch.ops.aten.index.Tensor(view, indices) if indices else view
+
+    def setitem(tensor: Tensor, key: Any, value: Any) -> None:
+        view, indices = _view(tensor, key)
+        value = value if isinstance(value, Tensor) else torch.full((), value, dtype=view.dtype, device=view.device)
+        torch.ops.aten.index_put_(view, indices, value) if indices else torch.ops.aten.copy_(view, value)
+
+    yield "__getitem__", getitem
+    yield "__setitem__", setitem
+    yield "contiguous", torch.ops.aten.contiguous
+    yield "copy_", torch.ops.aten.copy_
+    yield "__invert__", torch.ops.aten.bitwise_not
+    yield "__bool__", lambda tensor: bool(mode.read_back("bool", tensor))
+    yield "__int__", lambda tensor: int(mode.read_back("int", tensor))
+    yield "__float__", lambda tensor: float(mode.read_back("float", tensor))
+    yield "item", lambda tensor: mode.read_back("item", tensor)
+    yield "tolist", lambda tensor: mode.read_back("tolist", tensor)
+
+
+def _for_fakes(method: Callable[..., Any], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    def called(tensor: Tensor, *args: Any, **options: Any) -> Any:
+        there = isinstance(tensor, FakeTensor) or any(isinstance(each, FakeTensor) for each in tree_leaves(args))
+        return (method if there else otherwise)(tensor, *args, **options)
+
+    return called
+
+
+def _view(tensor: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
+    """The part that integers and slices choose, and what else indexes it."""
+    keys = list(key) if isinstance(key, tuple) else [key]
+    taken = sum(each.dim() if _is_mask(each) else each is not None and each is not ... for each in keys)
+    if not any(each is ... for each in keys):
+        keys.append(...)
+    place = next(place for place, each in enumerate(keys) if each is ...)
+    keys[place : place + 1] = [slice(None)] * (tensor.dim() - taken)
+    axis, indices, chosen = 0, [], False
+    for each in keys:
+        if isinstance(each, int):
+            tensor = tensor.select(axis, each)
+            continue
+        if each is None:
+            tensor = tensor.unsqueeze(axis)
+        elif isinstance(each, slice):
+            tensor = torch.ops.aten.slice(tensor, axis, each.start, each.stop, each.step or 1)
+        chosen = chosen or isinstance(each, list | Tensor)
+        indices.append(torch.as_tensor(each) if isinstance(each, list | Tensor) else None)
+        axis += each.dim() if _is_mask(each) else 1
+    return tensor, indices if chosen else []
+
+
+def _is_mask(key: Any) -> bool:
+    return isinstance(key, Tensor) and key.dtype is torch.bool
+
+
+class PretendedMemory(DeviceMemory):
+    """The memory of the device: a weight is where it is said to be."""
+
+    def __init__(self, budget: int | None = None) -> None:
+        super().__init__(DEVICE, budget, free=lambda device: 1 << 50)
+
+    def _come(self, tensor: Any) -> Tensor:
+        tensor.fake_device = self.device
+        return torch.empty(0)
+
+    def _leave(self, tensor: Any, home: Tensor | None) -> None:
+        tensor.fake_device = torch.device("cpu")
+
+
 @contextmanager
 def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendedDevice]:
     """Inside the block there is a DEVICE, and weights that are read from files have no numbers."""
     mode = PretendedDevice()
-    read = WeightFile._mapped
+    read, fill_with_numbers = WeightFile._mapped, networks.fill
 
     def mapped(self: WeightFile, names: list[str]) -> Iterator[tuple[str, Tensor]]:
         for name, tensor in read(self, names):
             yield name, mode.from_tensor(tensor) if tensor.is_floating_point() and tensor.numel() > 1 else tensor
 
-    def move(tensor: Any, device: torch.device) -> None:
-        if not isinstance(tensor, FakeTensor):
-            raise AssertionError(f"a weight {list(tensor.shape)} is in no file")
-        tensor.fake_device = device
+    def fill(*args: Any, **options: Any) -> None:
+        fill_with_numbers(*args, **options)
+        for part in args[1]:
+            for name, buffer in list(part.module.named_buffers()):
+                path, _, leaf = name.rpartition(".")
+                setattr(part.module.get_submodule(path), leaf, mode.from_tensor(buffer))
 
     monkeypatch.setattr(WeightFile, "_mapped", mapped)
-    monkeypatch.setattr(memory, "_move", move)
+    for module in [module for name, module in sys.modules.items() if name.startswith("weft.nodes.diffusion")]:
+        if getattr(module, "fill", None) is fill_with_numbers:
+            monkeypatch.setattr(module, "fill", fill)
+    # Random numbers of the device are none: whose generator they come from is no matter.
+    generator = torch.Generator
+    monkeypatch.setattr(torch, "Generator", lambda device="cpu": generator("cpu"))
+    for name, method in _without_driver(mode):
+        monkeypatch.setattr(Tensor, name, _for_fakes(method, getattr(Tensor, name)))
     with mode:
         yield mode
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from weft.nodes.diffusion.families.flux.keymap import AXES as FLUX_AXES
 from weft.nodes.diffusion.families.flux.kind import FluxKind
 from weft.nodes.diffusion.families.qwen.keymap import AXES as QWEN_AXES
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
+from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
+from weft.nodes.diffusion.families.sd.releases import RELEASES, TextEncoderSpec, completed
+from weft.nodes.diffusion.families.sd.tiny import UNET, VAE, shapes_of
+from weft.nodes.diffusion.families.sd3.kind import SD3Kind
 from weft.nodes.diffusion.families.wan.keymap import PATCH
 from weft.nodes.diffusion.families.wan.kind import WanKind
+from weft.nodes.diffusion.families.wan.vae import VideoVaeKind
 from weft.nodes.diffusion.families.zimage.keymap import AXES as ZIMAGE_AXES
 from weft.nodes.diffusion.families.zimage.keymap import LENGTHS
 from weft.nodes.diffusion.families.zimage.kind import ZImageKind
@@ -110,3 +116,92 @@ def qwen_file(
             yield from ((f"{attention}.{name}_norm.weight", (HEAD,)) for name in "qk")
         else:
             yield from ((f"{attention}.{name}_proj.bias", (size,)) for name, size in rows.items())
+
+
+SD3_LARGE = SD3Kind(
+    {
+        "sample_size": 384,
+        "patch_size": 2,
+        "in_channels": 16,
+        "out_channels": 16,
+        "num_layers": 38,
+        "attention_head_dim": 64,
+        "num_attention_heads": 38,
+        "joint_attention_dim": 4096,
+        "caption_projection_dim": 2432,
+        "pooled_projection_dim": 2048,
+        "pos_embed_max_size": 192,
+        "qk_norm": "rms_norm",
+        "dual_attention_layers": (),
+    },
+    "Stable Diffusion 3.5 Large",
+)
+_WIDTHS = (320, 640, 1280, 1280)
+_UNETS: Mapping[str, Mapping[str, Any]] = {
+    "sd1": {
+        "block_out_channels": _WIDTHS,
+        "down_block_types": (*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"),
+        "up_block_types": ("UpBlock2D", *["CrossAttnUpBlock2D"] * 3),
+        "cross_attention_dim": 768,
+        "use_linear_projection": False,
+        "transformer_layers_per_block": (1, 1, 1, 1),
+    },
+    "sdxl": {
+        "block_out_channels": _WIDTHS[:3],
+        "down_block_types": ("DownBlock2D", *["CrossAttnDownBlock2D"] * 2),
+        "up_block_types": (*["CrossAttnUpBlock2D"] * 2, "UpBlock2D"),
+        "cross_attention_dim": 2048,
+        "use_linear_projection": True,
+        "transformer_layers_per_block": (1, 2, 10),
+        "projection_class_embeddings_input_dim": 2816,
+    },
+}
+# Width, layers and heads.
+_TOWERS = {"clip_l": (768, 12, 12), "clip_g": (1280, 32, 20)}
+
+
+def image_vae(channels: int) -> dict[str, Any]:
+    """Keyword arguments of the AutoencoderKL of Stable Diffusion, and of those after it with 16 channels."""
+    return {
+        "in_channels": 3,
+        "out_channels": 3,
+        "latent_channels": channels,
+        "block_out_channels": (128, 256, 512, 512),
+        "layers_per_block": 2,
+        "down_block_types": ("DownEncoderBlock2D",) * 4,
+        "up_block_types": ("UpDecoderBlock2D",) * 4,
+        "norm_num_groups": 32,
+        "use_quant_conv": channels == 4,
+        "use_post_quant_conv": channels == 4,
+    }
+
+
+def video_vae() -> Shapes:
+    """Wan 2.1's VAE in a file of its own."""
+    config = {"base_dim": 96, "z_dim": 16, "is_residual": False, "scale_factor_spatial": 8}
+    return shapes_of(VideoVaeKind(config).part({}, lambda _: None))
+
+
+def tower(spec: TextEncoderSpec, **changes: Any) -> Shapes:
+    """A CLIP tower, at the place that `spec` says."""
+    width, layers, heads = _TOWERS[spec.name]
+    projected = spec.projected is not False
+    config = {
+        "vocab_size": 49408,
+        "hidden_size": width,
+        "intermediate_size": 4 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "hidden_act": spec.activation,
+        **({"projection_dim": width} if projected else {}),
+    }
+    return shapes_of(text_part(replace(spec, config=config, projected=projected, **changes)))
+
+
+def checkpoint(name: str) -> Shapes:
+    """A checkpoint of Stable Diffusion with all its parts; name: of the release."""
+    release = next(release for release in RELEASES if release.name == name)
+    unet = {"in_channels": 4, "out_channels": 4, "layers_per_block": 2, "norm_num_groups": 32, **_UNETS[name]}
+    vae = {key: value for key, value in image_vae(4).items() if not key.startswith("use_")}
+    parts = [shapes_of(unet_part(completed(unet, release), UNET)), shapes_of(vae_part(vae, VAE))]
+    return {key: shape for part in (*parts, *map(tower, release.text_encoders)) for key, shape in part.items()}

@@ -1,18 +1,20 @@
 """Devices, number formats, and who leaves the device when memory is short.
 
-No test needs a GPU: torch's meta device stands for one, with a made-up amount of memory.
+No test needs a GPU: a budget on the CPU stands for one, and what is not in it has no numbers.
 """
 
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from weft.nodes.diffusion.errors import DeviceError
-from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device, resolve_dtype
+from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device, resolve_dtype, tensors_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
@@ -76,43 +78,53 @@ def test_number_formats(two_gpus, monkeypatch):
         resolve_dtype("auto", CPU, "clip")
 
 
-class Device:
-    """A device of so many bytes, on which the given modules live."""
+class Accounting(DeviceMemory):
+    """A device of so many bytes on the CPU: the weights that are not on it are NaN. `told` is who came and left."""
 
-    def __init__(self, size):
-        self.size = size
-        self.modules = []
+    def __init__(self, budget: int, headroom: int = 0) -> None:
+        super().__init__(CPU, budget, headroom)
+        self.told: list[str] = []
+        self.peak = 0
+        self._names: dict[int, str] = {}
+        self._stored = WeakTensorKeyDictionary()
 
-    def net(self, *sizes):
-        net = nn.ParameterList(
-            [nn.Parameter(torch.zeros(size, dtype=torch.uint8), requires_grad=False) for size in sizes]
-        )
-        self.modules.append(net)
-        return net
+    def put(self, name: str, module: nn.Module) -> Any:
+        """The network, away from the device."""
+        for tensor in tensors_of(module):
+            if tensor not in self._stored:
+                self._names[id(tensor)] = name
+                self._leave(tensor, tensor.data)
+        self.told.clear()
+        return module
 
-    def free(self, device):
-        here = {id(p): p.nbytes for net in self.modules for p in net.parameters() if p.device == device}
-        return self.size - sum(here.values())
+    def net(self, *sizes: int) -> Any:
+        tensors = [nn.Parameter(torch.zeros(size // 4), requires_grad=False) for size in sizes]
+        return self.put(str(sizes), nn.ParameterList(tensors))
 
+    def here(self, module: nn.Module) -> list[bool]:
+        return [self._is_here(tensor) for tensor in tensors_of(module)]
 
-def devices(net):
-    return [parameter.device.type for parameter in net.parameters()]
+    def _come(self, tensor: torch.Tensor) -> torch.Tensor:
+        tensor.data = home = self._stored.pop(tensor, tensor.data)
+        self.peak = max(self.peak, self.taken + tensor.nbytes)
+        self._tell("+", tensor)
+        return home
+
+    def _leave(self, tensor: torch.Tensor, home: torch.Tensor | None) -> None:
+        assert home is not None
+        self._stored[tensor] = home
+        tensor.data = torch.full_like(home, float("nan")) if home.is_floating_point() else home + 1000
+        self._tell("-", tensor)
+
+    def _tell(self, sign: str, tensor: torch.Tensor) -> None:
+        said = sign + self._names.get(id(tensor), "?")
+        if not self.told or self.told[-1] != said:
+            self.told.append(said)
 
 
 @pytest.fixture
-def device():
-    return Device(100)
-
-
-@pytest.fixture
-def memory(device, monkeypatch):
-    # CPU and CUDA tensors can take each other's data, meta tensors cannot: swapped, which keeps the object as well.
-    def move(tensor, target):
-        moved = torch.empty_like(tensor, device=target)
-        torch.utils.swap_tensors(tensor, nn.Parameter(moved, requires_grad=False))
-
-    monkeypatch.setattr("weft.nodes.diffusion.weights.memory.move", move)
-    return DeviceMemory(torch.device("meta"), headroom=10, free=device.free)
+def memory():
+    return Accounting(400, headroom=40)
 
 
 def test_on_the_cpu_nothing_moves():
@@ -122,95 +134,209 @@ def test_on_the_cpu_nothing_moves():
     memory.bring(net)
     with memory.on_device(net):
         assert net.weight.data_ptr() == weight
+    assert memory.make_room(1 << 60)
 
 
-def test_networks_come_and_stay(device, memory):
-    one, two = device.net(30), device.net(30)
+def test_networks_come_and_stay(memory):
+    one, two = memory.net(120), memory.net(120)
     parameter = one[0]
     memory.bring(one)
     memory.bring(two)
-    assert devices(one) == devices(two) == ["meta"]
+    assert memory.here(one) == memory.here(two) == [True]
+    assert memory.taken == 240
     assert one[0] is parameter, "Parameters stay the same objects: others share them"
 
 
-def test_the_least_recently_used_leave_first(device, memory):
-    one, two, three = device.net(30), device.net(30), device.net(50)
+def test_the_least_recently_used_leave_first(memory):
+    one, two, three = memory.net(120), memory.net(120), memory.net(200)
     for net in (one, two, one, three):
         memory.bring(net)
-    assert (devices(one), devices(two), devices(three)) == (["meta"], ["cpu"], ["meta"])
+    assert (memory.here(one), memory.here(two), memory.here(three)) == ([True], [False], [True])
     memory.bring(two)
-    assert devices(two) == ["meta"]
+    assert memory.here(two) == [True]
+    assert memory.peak <= 360
 
 
-def test_room_for_what_is_made_on_the_device(device, memory):
-    one, two = device.net(30), device.net(30)
+def test_room_for_what_is_made_on_the_device(memory):
+    one, two = memory.net(120), memory.net(120)
     memory.bring(one)
     memory.bring(two)
-    memory.make_room(20)
-    assert (devices(one), devices(two)) == (["meta"], ["meta"])
+    assert memory.make_room(80)
+    assert memory.here(one) == memory.here(two) == [True]
     with memory.on_device(one):
-        memory.make_room(60)
-        assert (devices(one), devices(two)) == (["meta"], ["cpu"])
-    DeviceMemory(CPU, free=lambda device: pytest.fail("nobody needs to know")).make_room(60)
+        assert memory.make_room(240)
+        assert (memory.here(one), memory.here(two)) == ([True], [False])
+        assert not memory.make_room(300)
 
 
-def test_only_as_many_leave_as_needed(device, memory):
-    nets = [device.net(20) for _ in range(5)]
+def test_only_as_many_leave_as_needed(memory):
+    nets = [memory.net(80) for _ in range(5)]
     for net in nets:
         memory.bring(net)
-    assert [devices(net)[0] for net in nets] == ["cpu", "meta", "meta", "meta", "meta"]
+    assert [memory.here(net)[0] for net in nets] == [False, True, True, True, True]
 
 
-def test_what_the_newcomer_shares_stays(device, memory):
-    base = device.net(40, 30)
+def test_what_the_newcomer_shares_stays(memory):
+    base = memory.net(160, 120)
     memory.bring(base)
-    twin = device.net(25)
+    twin = memory.net(100)
     twin.append(base[0])
     memory.bring(twin)
-    assert devices(twin) == ["meta", "meta"]
-    assert devices(base) == ["meta", "cpu"]
+    assert memory.here(twin) == [True, True]
+    assert memory.here(base) == [True, False]
 
 
-def test_pinned_networks_stay_together(device, memory):
-    one, two, three = device.net(40), device.net(40), device.net(40)
+def test_pinned_networks_stay_together(memory):
+    one, two, three = memory.net(160), memory.net(160), memory.net(160)
     with memory.on_device(one, two):
-        memory.bring(three)
-        assert devices(one) == devices(two) == devices(three) == ["meta"]
-    memory.bring(device.net(20))
-    assert "cpu" in devices(one) + devices(two)
+        with pytest.raises(DeviceError, match="needs 160 bytes on the device"):
+            memory.bring(three)
+        assert memory.here(one) == memory.here(two) == [True]
+    memory.bring(three)
+    assert [False] in (memory.here(one), memory.here(two))
 
 
-def test_too_large_a_network_still_comes(device, memory):
-    one = device.net(30)
-    memory.bring(one)
-    memory.bring(device.net(200))
-    assert devices(one) == ["cpu"]
-
-
-def test_networks_that_are_gone_are_forgotten(device, memory):
-    memory.bring(device.net(30))
-    device.modules.clear()
+def test_networks_that_are_gone_are_forgotten(memory):
+    memory.bring(memory.net(120))
     gc.collect()
-    assert len(memory._used) == 0
+    assert len(memory._used) == memory.taken == 0
 
 
-def test_a_patched_network_asks_for_its_weights_and_its_bases(device, memory):
-    class Nothing:
-        identity, nbytes = "nothing", 0
-
-        def apply(self, weight, strength):
-            assert weight.device.type == "meta", "patched where it computes"
-            return weight + 0
-
-    base = PatchedNetwork(nn.Linear(2, 2).requires_grad_(False), memory)
-    assert base.base.weight.device.type == "cpu"
-    twin = base.with_patches({"weight": Nothing()}, 1.0).module()
-    assert {p.device.type for p in twin.parameters()} == {"meta"}
-    assert base.module().weight.device.type == "meta"
+def test_what_computing_takes_is_kept_free(memory):
+    one, two = memory.net(120), memory.net(120)
+    memory.bring(one)
+    memory.bring(two, working=100)
+    assert memory.here(one) == [True]
+    memory.bring(two, working=200)
+    assert (memory.here(one), memory.here(two)) == ([False], [True])
 
 
-def test_weights_brought_under_inference_mode_are_plain(device, memory):
-    net = device.net(3)
+class Add:
+    nbytes, networks = 0, ()
+
+    def __init__(self, number):
+        self.identity = self.number = number
+
+    def apply(self, weight, strength):
+        return weight + self.number * strength
+
+
+def test_a_patched_network_asks_for_its_own_weights():
+    memory = Accounting(60)
+    base = PatchedNetwork(memory.put("base", nn.Linear(2, 2).requires_grad_(False)), memory)
+    twin = base.with_patches({"weight": Add(1.0)}, 1.0).module()
+    assert memory.here(twin) == [True, True]
+    # What no patch changes is shared; the base's own weight need not be on the device.
+    assert memory.here(base.base) == [False, True]
+    assert memory.here(base.module()) == [True, True]
+
+
+def test_weights_brought_under_inference_mode_are_plain(memory):
+    net = memory.net(12)
     with torch.inference_mode():
         memory.bring(net)
     assert not net[0].is_inference()
+
+
+class Layer(nn.Module):
+    """A block with blocks inside, as those of a UNet are."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.inner = nn.ModuleList([nn.Linear(width, width), nn.Linear(width, width)])
+
+    def forward(self, x):
+        for layer in self.inner:
+            x = layer(self.norm(x)).relu()
+        return x
+
+
+class Tower(nn.Module):
+    def __init__(self, blocks: int = 4, width: int = 8) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, width)
+        self.blocks = nn.ModuleList([Layer(width) for _ in range(blocks)])
+
+    def forward(self, x):
+        x = self.first(x)
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+LINEAR, NORM = 4 * (8 * 8 + 8), 4 * 16
+LEAST = LINEAR + NORM + LINEAR
+
+
+def tower(seed: int = 0) -> Tower:
+    torch.manual_seed(seed)
+    return Tower().requires_grad_(False).eval()
+
+
+@pytest.mark.parametrize("budget", [LEAST, LEAST + 3 * LINEAR, 9 * LINEAR + 3 * NORM])
+def test_a_network_larger_than_the_budget_computes_in_parts(budget):
+    net, x = tower(), torch.randn(3, 8)
+    expected = net(x)
+    memory = Accounting(budget)
+    memory.put("net", net)
+    memory.bring(net)
+    for _ in range(2):
+        assert torch.equal(net(x), expected)
+    assert memory.peak <= budget
+    assert memory.peak > budget - LINEAR - NORM, "what has room stays"
+    # With more room it is there as a whole, and its blocks come no more.
+    memory.budget = 1 << 20
+    memory.bring(net)
+    assert all(memory.here(net))
+    memory.told.clear()
+    assert torch.equal(net(x), expected)
+    assert memory.told == []
+
+
+def test_a_network_whose_largest_block_does_not_fit_is_an_error():
+    memory = Accounting(LEAST - 1)
+    with pytest.raises(DeviceError, match=r"Tower needs 640 bytes on the device .* \(2.8 KiB as a whole\), and 639"):
+        memory.bring(memory.put("net", tower()))
+
+
+def test_a_call_that_fails_leaves_no_block_behind():
+    memory = Accounting(LEAST)
+    net = memory.put("net", tower())
+    memory.bring(net)
+    with pytest.raises(RuntimeError):
+        net(torch.randn(3, 8)[:, :7])
+    taken = memory.taken
+    with pytest.raises(TypeError):
+        net.blocks[1].inner[0](None)
+    assert memory.taken == taken == LINEAR
+
+
+def test_a_patched_network_in_parts():
+    net, x = tower(), torch.randn(3, 8)
+    plain, memory = net(x), Accounting(LEAST + NORM)
+    base = PatchedNetwork(memory.put("net", net), memory)
+    assert torch.equal(base.module()(x), plain)
+    patched = base.with_patches({"blocks.2.inner.0.bias": Add(1.0)}, 0.5)
+    assert not torch.equal(patched.module()(x), plain)
+    assert torch.equal(base.module()(x), plain)
+    assert memory.peak <= LEAST + NORM
+
+
+def test_a_pair_of_models_that_do_not_both_fit():
+    x = torch.randn(3, 8)
+    high, low = tower(1), tower(2)
+    expected = low(high(x))
+    whole = sum(tensor.nbytes for tensor in tensors_of(high))
+    text = nn.Linear(8, 8).requires_grad_(False)
+    memory = Accounting(whole + LINEAR)
+    for name, net in (("text", text), ("high", high), ("low", low)):
+        memory.put(name, net)
+    memory.bring(text)
+    with memory.on_device(high):
+        x = high(x)
+    with memory.on_device(low):
+        x = low(x)
+    assert torch.equal(x, expected)
+    assert memory.told == ["+text", "+high", "-text", "-high", "+low"]
+    assert memory.peak <= whole + LINEAR

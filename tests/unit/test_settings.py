@@ -9,6 +9,7 @@ import pytest
 from weft.engine.errors import UsageError
 from weft.engine.settings import Settings, check_models
 from weft.nodes.core.settings import SETTINGS
+from weft.nodes.diffusion.weights.bytesize import read_bytes
 
 
 def test_defaults() -> None:
@@ -156,3 +157,21 @@ def test_the_home_folder_in_what_python_gives(tmp_path: Path, monkeypatch: pytes
     settings = Settings.load({"custom_nodes": ["~/x", "y"], "output": "~/out", "models": Path("~")})
     assert settings.custom_nodes == (tmp_path / "x", Path("y"))
     assert (settings.output, settings.models) == (tmp_path / "out", (tmp_path,))
+
+
+@pytest.mark.parametrize(("said", "size"), [("8G", 8 << 30), ("7.5 GiB", 15 << 29), ("512m", 512 << 20), (1024, 1024)])
+def test_sizes_of_memory(said, size):
+    assert read_bytes(said) == size
+
+
+@pytest.mark.parametrize("said", ["8", "", "0G", "many", "-8G", True, 0, None])
+def test_what_is_no_size_of_memory(said):
+    with pytest.raises(ValueError, match="expected a size such as 8G or 512M"):
+        read_bytes(said)
+
+
+def test_a_size_is_a_setting(tmp_path):
+    (tmp_path / "weft.toml").write_text('vram = "8G"')
+    assert Settings.load({}, SETTINGS, folder=tmp_path).vram == 8 << 30
+    with pytest.raises(UsageError, match="setting 'vram' is '8': expected a size such as 8G or 512M, got '8'"):
+        Settings.load({"vram": "8"}, SETTINGS, folder=tmp_path)

@@ -50,6 +50,7 @@ from weft.nodes.diffusion.sampling.samplers.interface import State
 from weft.nodes.diffusion.values import latent_tones
 from weft.nodes.diffusion.values.clip_vision import VisionOutput
 from weft.nodes.diffusion.weights.hooks import Hooks
+from weft.nodes.diffusion.weights.parts import moves_only
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.continuous import Leftover
@@ -301,4 +302,5 @@ def _is_ours(solve: Any) -> bool:
 
 def _is_hooked(module: nn.Module) -> bool:
     """Whether somebody has stepped into a module of a network."""
-    return bool(module._forward_hooks or module._forward_pre_hooks) or "forward" in module.__dict__
+    hooks = (*module._forward_hooks.values(), *module._forward_pre_hooks.values())
+    return not all(map(moves_only, hooks)) or "forward" in module.__dict__

@@ -1,23 +1,26 @@
 """Where networks compute, in which number format, and which of them stay on the device.
 
 Networks are loaded to the CPU, where their weights may be views into the file, and move to the compute device when
-they are first asked for. They stay there; when memory is short the least recently used ones go back to the CPU. On a
-CPU nothing ever moves. One DeviceMemory for all checkpoints of a run lets one make room for another.
+they are first asked for. They stay there; when memory is short the least recently used ones leave it, and one that does
+not fit as a whole is there in parts. On a CPU nothing ever moves. One DeviceMemory for all models of a run lets one
+make room for another.
 """
 
 from __future__ import annotations
 
 import itertools
+import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DeviceError, nearest
-from weft.nodes.diffusion.weights.packed import move
+from weft.nodes.diffusion.weights.packed import PackedTensor, move, put
+from weft.nodes.diffusion.weights.parts import Parts
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -25,8 +28,10 @@ DTYPES: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
 }
 KINDS = ("unet", "text", "vae")
-# Left free for activations when networks move in.
+# Left free for what is computed when networks move in; of a small budget a quarter.
 HEADROOM = 2 << 30
+# The attribute of a weight on the device under which it carries what it was before.
+_HOME = "_home"
 
 
 def resolve_device(name: str = "auto") -> torch.device:
@@ -89,76 +94,165 @@ def _free_bytes(device: torch.device) -> int:
 class DeviceMemory:
     """The networks on one compute device, and who has to leave when another comes.
 
-    Invariants: a Parameter in `_used` modules that is alive was on the device when its module was last asked for; a
-    module in `_pinned` is never moved away. Weights are moved Parameter by Parameter, because a patched network shares
-    most of them with its base: what another network in use needs, stays.
+    Invariants:
+
+    1. A weight that came to the device carries its home: what it was on the CPU, which it becomes again when it
+       leaves. So nothing is copied back, and what is a view into a file stays one. A weight that was made on the device
+       has none, and is copied when it first leaves.
+    2. A network of `_pinned` leaves only if nothing else can, and then in parts.
+    3. Of a network in `_in_parts` some blocks are here for their own calls alone; all else of it is here.
+    4. With a budget, what is here and what is reckoned for computing stay within it, or there is an error.
+
+    Weights are moved Parameter by Parameter, because a patched network shares most of them with its base: what another
+    network in use needs, stays.
 
     Args:
         device: where networks compute.
-        headroom: bytes kept free for activations.
-        free: how many bytes can be allocated on the device now.
+        budget: bytes of the device that may be taken; None for all that it has.
+        headroom: bytes kept free for what is computed, where nobody says how many that takes.
+        free: how many bytes can be allocated on the device now, whatever the budget.
     """
 
     def __init__(
-        self, device: torch.device, headroom: int = HEADROOM, free: Callable[[torch.device], int] | None = None
+        self,
+        device: torch.device,
+        budget: int | None = None,
+        headroom: int | None = None,
+        free: Callable[[torch.device], int] | None = None,
     ) -> None:
         self.device = device
-        self._headroom = headroom
-        self._free = free or _free_bytes
+        self.budget = budget
+        most = HEADROOM if budget is None else min(HEADROOM, budget // 4)
+        self._headroom = most if headroom is None else headroom
+        self._free = free if free is not None or device.type != "cuda" else _free_bytes
         self._lock = threading.RLock()
         self._clock = itertools.count()
         self._used: weakref.WeakKeyDictionary[nn.Module, int] = weakref.WeakKeyDictionary()
+        self._in_parts: weakref.WeakKeyDictionary[nn.Module, Parts] = weakref.WeakKeyDictionary()
         self._pinned: list[nn.Module] = []
 
-    def bring(self, module: nn.Module) -> None:
-        """Have every weight of a network on the device, making room if need be. Does nothing on the CPU."""
-        if self.device.type == "cpu":
+    @property
+    def moves(self) -> bool:
+        """Whether weights have anywhere to go: from the CPU to a device, or in and out of a budget."""
+        return self.device.type != "cpu" or self.budget is not None
+
+    @property
+    def taken(self) -> int:
+        """Bytes of the weights that are on the device."""
+        weights = {id(tensor): tensor for module in self._used for tensor in tensors_of(module)}
+        return sum(int(tensor.nbytes) for tensor in weights.values() if self._is_here(tensor))
+
+    def bring(self, module: nn.Module, working: int | None = None) -> None:
+        """Have every weight of a network on the device when it computes, making room if need be.
+
+        Where the whole of it does not fit, blocks of it come for their own calls. Does nothing on the CPU. working:
+        bytes that computing with it takes beside its weights.
+
+        Raises:
+            DeviceError: not even its largest block fits beside what all blocks need.
+        """
+        if not self.moves:
             return
-        # Plain tensors also when a sampler asks under inference_mode: weights outlive that block.
-        with self._lock, torch.inference_mode(False), torch.no_grad():
+        with self._moving():
             self._used[module] = next(self._clock)
-            tensors = _away(module, self.device)
-            self._make_room(sum(tensor.nbytes for tensor in tensors), module)
-            for tensor in tensors:
-                move(tensor, self.device)
+            self._whole_again(module)
+            working = self._headroom if working is None else working
+            away = self._away(module)
+            if self._make_room(sum(tensor.nbytes for tensor in away) + working, module):
+                self.come(away)
+                return
+            # What others share that are needed, too, stays.
+            shared = {id(tensor) for other in self._pinned if other is not module for tensor in tensors_of(other)}
+            self.leave(tensor for tensor in tensors_of(module) if id(tensor) not in shared)
+            parts = Parts(module, self._away(module), self)
+            parts.settle(self._room() - working)
+            self._in_parts[module] = parts
 
     @contextmanager
-    def on_device(self, *modules: nn.Module) -> Iterator[None]:
-        """Keep several networks on the device together, as a UNet and its ControlNets need."""
+    def on_device(self, *modules: nn.Module, working: int | None = None) -> Iterator[None]:
+        """Keep several networks on the device together, as a UNet and its ControlNets need. working: as bring's."""
         self._pinned.extend(modules)
         try:
             for module in modules:
-                self.bring(module)
+                self.bring(module, working)
             yield
         finally:
             for module in modules:
                 self._pinned.remove(module)
 
-    def make_room(self, needed: int) -> None:
-        """Have so many bytes free for what is about to be made on the device. Does nothing on the CPU."""
-        if self.device.type == "cpu":
-            return
+    def make_room(self, needed: int) -> bool:
+        """Whether so many bytes are free for what is about to be made on the device; others leave for it."""
+        if not self.moves:
+            return True
+        with self._moving():
+            return self._make_room(needed + self._headroom)
+
+    @contextmanager
+    def _moving(self) -> Iterator[None]:
+        # Plain tensors also when a sampler asks under inference_mode: weights outlive that block.
         with self._lock, torch.inference_mode(False), torch.no_grad():
-            self._make_room(needed)
+            yield
 
-    def _make_room(self, needed: int, *coming: nn.Module) -> None:
-        """Send networks back to the CPU, the least recently used first, until there is room or none is left."""
-        if not needed or self._free(self.device) >= needed + self._headroom:
-            return
-        kept = {id(tensor) for module in (*self._pinned, *coming) for tensor in _tensors(module)}
+    def come(self, tensors: Iterable[Tensor]) -> list[Tensor]:
+        """Move weights to the device; gives those that were not there."""
+        with self._moving():
+            coming = [tensor for tensor in tensors if not self._is_here(tensor)]
+            for tensor in coming:
+                home = self._come(tensor)
+                setattr(tensor, _HOME, home)
+            return coming
+
+    def leave(self, tensors: Iterable[Tensor]) -> None:
+        """Give weights their homes again."""
+        with self._moving():
+            for tensor in tensors:
+                if self._is_here(tensor):
+                    self._leave(tensor, tensor.__dict__.pop(_HOME, None))
+
+    def _come(self, tensor: Tensor) -> Tensor:
+        """Move one weight, and keep the object, which other networks share; gives its home."""
+        home = tensor.computed_in(tensor.dtype) if isinstance(tensor, PackedTensor) else tensor.data
+        move(tensor, self.device)
+        return home
+
+    def _leave(self, tensor: Tensor, home: Tensor | None) -> None:
+        if home is None:
+            move(tensor, torch.device("cpu"))
+        else:
+            put(tensor, home)
+
+    def _is_here(self, tensor: Tensor) -> bool:
+        return _HOME in tensor.__dict__ or (self.device.type != "cpu" and tensor.device == self.device)
+
+    def _away(self, module: nn.Module) -> list[Tensor]:
+        return [tensor for tensor in tensors_of(module) if not self._is_here(tensor)]
+
+    def _room(self) -> int:
+        """Bytes that can be taken now."""
+        free = [] if self._free is None else [self._free(self.device)]
+        return min([*free, *([] if self.budget is None else [self.budget - self.taken])], default=sys.maxsize)
+
+    def _make_room(self, needed: int, *coming: nn.Module) -> bool:
+        """Whether there is room, once networks have left: those that are not pinned, the least recently used first."""
+        kept = {id(tensor) for module in (*self._pinned, *coming) for tensor in tensors_of(module)}
         for module in sorted(self._used, key=self._used.__getitem__):
-            leaving = [t for t in _tensors(module) if t.device == self.device and id(t) not in kept]
-            for tensor in leaving:
-                move(tensor, torch.device("cpu"))
-            if leaving and self.device.type == "cuda":
-                torch.cuda.empty_cache()
-            if self._free(self.device) >= needed + self._headroom:
-                return
+            if self._room() >= needed:
+                return True
+            leaving = [tensor for tensor in tensors_of(module) if id(tensor) not in kept and self._is_here(tensor)]
+            if leaving and module not in self._pinned:
+                self._whole_again(module)
+                self.leave(leaving)
+                if self.device.type == "cuda" and self._free is _free_bytes:
+                    torch.cuda.empty_cache()
+        return self._room() >= needed
+
+    def _whole_again(self, module: nn.Module) -> None:
+        """Blocks of a network come no more by themselves."""
+        parts = self._in_parts.pop(module, None)
+        if parts is not None:
+            parts.close()
 
 
-def _tensors(module: nn.Module) -> list[torch.Tensor]:
+def tensors_of(module: nn.Module) -> list[Tensor]:
+    """The weights of a network: its parameters and buffers."""
     return [*module.parameters(), *module.buffers()]
-
-
-def _away(module: nn.Module, device: torch.device) -> list[torch.Tensor]:
-    return [tensor for tensor in _tensors(module) if tensor.device != device]

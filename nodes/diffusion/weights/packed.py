@@ -173,14 +173,19 @@ def kept_as(tensor: Tensor, dtype: torch.dtype, *, packs: bool) -> Tensor:
 
 def move(tensor: Tensor, device: torch.device) -> None:
     """Move a Parameter or a buffer and keep the object, which other networks share."""
+    put(tensor, tensor.moved(device) if isinstance(tensor, PackedTensor) else tensor.data.to(device))
+
+
+def put(tensor: Tensor, value: Tensor) -> None:
+    """Make a Parameter or a buffer what another tensor is, and keep the object."""
     if not isinstance(tensor, PackedTensor):
-        tensor.data = tensor.data.to(device)
+        tensor.data = value
         return
-    moved: Any = tensor.moved(device)
+    given: Any = value
     if isinstance(tensor, nn.Parameter):
-        moved = nn.Parameter(moved, requires_grad=False)
+        given = nn.Parameter(given, requires_grad=False)
     swap: Any = torch.utils.swap_tensors
-    swap(tensor, moved)
+    swap(tensor, given)
 
 
 def held_bytes(network: nn.Module) -> int:

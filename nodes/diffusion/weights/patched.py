@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import PatchError, nearest
 from weft.nodes.diffusion.weights.landings import Landing, as_landed
 from weft.nodes.diffusion.weights.packed import PackedTensor, held_bytes
+from weft.nodes.diffusion.weights.parts import moves_only
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.memory import DeviceMemory
@@ -169,8 +170,6 @@ class PatchedNetwork:
             with self._realised.lock:
                 module = self._realised.modules.get(self.identity)
                 if module is None:
-                    # Patches are multiplied out where the network computes: on a GPU that is much faster.
-                    self._brought(self.base)
                     module = self._realise()
                     self._realised.modules[self.identity] = module
                 self._module = module
@@ -205,12 +204,14 @@ class PatchedNetwork:
         return stored.nbytes if packed else stored.numel() * (self.form or stored.dtype).itemsize
 
     def _realise(self) -> nn.Module:
+        memory = self.memory
+        room = memory is None or memory.make_room(sum(map(self._bytes_of, self._changed)))
         # Plain tensors even when the caller samples under inference_mode: the twin outlives that block.
         with torch.inference_mode(False), torch.no_grad():
             changed: dict[str, nn.Parameter] = {}
             for name in self._changed:
                 if name not in changed:
-                    changed |= {made: self._kept(weight) for made, weight in self._made(name).items()}
+                    changed |= {made: self._kept(made, weight, room=room) for made, weight in self._made(name).items()}
         twin = _twin(self.base, {})
         for name, parameter in changed.items():
             path, _, leaf = name.rpartition(".")
@@ -222,17 +223,20 @@ class PatchedNetwork:
         stored, layer = self._parameters[name].detach(), self._layers.get(name)
         if not any(other in self.patches for other in self._together(name)):
             return {name: stored}
+        # Patches are multiplied out where the network computes: on a GPU that is much faster.
+        device = stored.device if self.memory is None else self.memory.device
         if layer is None:
-            return {name: self.weight(name, stored.device).to(stored.dtype)}
-        whole = as_landed(layer.landings, lambda target: self.weight(target, stored.device))
+            return {name: self.weight(name, device).to(stored.dtype)}
+        whole = as_landed(layer.landings, lambda target: self.weight(target, device))
         again = cast("PackedTensor", stored).form.again(layer.key, whole)
         again = again.computed_in(stored.dtype) if isinstance(again, PackedTensor) else again.to(stored.dtype)
         return {landing.target: landing.change(again) for landing in layer.landings}
 
-    def _kept(self, weight: Tensor) -> nn.Parameter:
+    def _kept(self, name: str, weight: Tensor, *, room: bool) -> nn.Parameter:
+        """room: whether the device where it was made has room for all of them."""
         form = self.form or weight.dtype
         kept = weight.computed_in(form) if isinstance(weight, PackedTensor) else weight.to(form)
-        return nn.Parameter(kept, requires_grad=False)
+        return nn.Parameter(kept if room else kept.to(self._parameters[name].device), requires_grad=False)
 
     def weight(self, name: str, device: torch.device) -> Tensor:
         """One parameter with its patches, float32, before it is cast to the storage type; not to be written into."""
@@ -321,6 +325,9 @@ def _twin(module: nn.Module, seen: dict[int, nn.Module]) -> nn.Module:
     # nn.Module keeps its tables (_parameters, _modules, hooks) in plain containers: copied, to keep branches apart.
     plain = (dict, OrderedDict, set)
     twin.__dict__ = {key: copy.copy(value) if type(value) in plain else value for key, value in module.__dict__.items()}
+    for hooks in (twin._forward_pre_hooks, twin._forward_hooks):
+        for number in [number for number, hook in hooks.items() if moves_only(hook)]:
+            del hooks[number]
     seen[id(module)] = twin
     twin._modules = {name: child if child is None else _twin(child, seen) for name, child in module._modules.items()}
     return twin

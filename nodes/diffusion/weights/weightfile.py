@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 import pickle
 import re
 import threading
@@ -38,6 +39,16 @@ _WINDOW = 256 << 20
 _TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
 # The first bytes of torch.save's format before torch 1.6: its magic number, pickled.
 _OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+# What torch says where the system promises no memory for a mapping, and how Linux is told that none is needed.
+_NO_ROOM, _MAP_NORESERVE = "Cannot allocate memory", 0x4000
+_STORED = {
+    **{name: dtype for dtype, name in _DTYPES.items()},
+    "F8_E4M3": torch.float8_e4m3fn,
+    "F8_E5M2": torch.float8_e5m2,
+    "BOOL": torch.bool,
+    "U8": torch.uint8,
+    **{f"I{dtype.itemsize * 8}": dtype for dtype in (torch.int8, torch.int16, torch.int32, torch.int64)},
+}
 # What pytorch-lightning left in the checkpoints of Stable Diffusion 1: names that then mean an inert class.
 _LEFTOVERS = (
     "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
@@ -122,7 +133,27 @@ class WeightFile:
                     yield name, opened.get_tensor(name)
         # The others are for number formats that this torch does not have.
         except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            if _NO_ROOM in str(error):
+                yield from self._mapped_without_promise(names)
+                return
             raise CheckpointError(f"{self.path.name}: not a valid safetensors file: {_reason(error)}") from error
+
+    def _mapped_without_promise(self, names: list[str]) -> Iterator[tuple[str, Tensor]]:
+        """As _mapped, where the system would not promise memory for all that could be written into the mapping.
+
+        It never is: so a file larger than the memory opens, too.
+        """
+        with self.path.open("rb") as file:
+            start = 8 + int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(start - 8))
+            writable = mmap.PROT_READ | mmap.PROT_WRITE
+            held = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE | _MAP_NORESERVE, prot=writable)
+        whole = torch.frombuffer(held, dtype=torch.uint8)
+        for name in names:
+            (begin, end), dtype = header[name]["data_offsets"], _STORED[header[name]["dtype"]]
+            part = whole[start + begin : start + end]
+            part = part if not (start + begin) % dtype.itemsize else part.clone()
+            yield name, part.view(dtype).reshape(header[name]["shape"])
 
 
 class HeldWeights:
