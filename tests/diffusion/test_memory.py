@@ -15,6 +15,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from weft.nodes.diffusion.errors import DeviceError
 from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device, resolve_dtype, tensors_of
+from weft.nodes.diffusion.weights.packed import AsStored, PackedTensor
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
@@ -340,3 +341,20 @@ def test_a_pair_of_models_that_do_not_both_fit():
     assert torch.equal(x, expected)
     assert memory.told == ["+text", "+high", "-text", "-high", "+low"]
     assert memory.peak <= whole + LINEAR
+
+
+def test_packed_weights_come_and_leave_as_they_are() -> None:
+    kept = torch.randn(8, 8).to(torch.float8_e4m3fn)
+    net = nn.Linear(8, 8, bias=False).requires_grad_(False)
+    net.weight = nn.Parameter(PackedTensor(AsStored(), kept, None, (8, 8), torch.float32), requires_grad=False)
+    weight, x = net.weight, torch.randn(2, 8)
+    expected, memory = net(x), DeviceMemory(CPU, 64, 0)
+    memory.bring(net)
+    assert memory.taken == 64
+    assert torch.equal(net(x), expected)
+    other = nn.Linear(4, 4, bias=False).requires_grad_(False)
+    memory.bring(other)
+    assert memory.taken == 64
+    assert net.weight is weight
+    assert net.weight.packed.data_ptr() == kept.data_ptr(), "it is what it was before"
+    assert torch.equal(net(x), expected)
