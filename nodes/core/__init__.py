@@ -148,6 +148,10 @@ _FILES = {
         "WanFirstLastFrameToVideo",
         "WanImageToVideo",
     ),
+    "qwen": (
+        "TextEncodeQwenImageEdit",
+        "TextEncodeQwenImageEditPlus",
+    ),
     "sd3": (
         "CLIPTextEncodeSD3",
         "QuadrupleCLIPLoader",

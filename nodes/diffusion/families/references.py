@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 OFFSET, INDEX, ACROSS, STILL = "offset", "index", "uxo", "index_timestep_zero"
 
-# What a denoiser feeds of them, by these names: rows [b,n,C] of patches, and places [1,n,3] of these.
-ROWS, PLACES = "reference", "reference_places"
+# What a denoiser feeds of them, by these names: rows [b,n,C] of patches, places [1,n,3] of these, and [1,n] ones where
+# the network is told that they have no noise.
+ROWS, PLACES, CLEAN = "reference", "reference_places", "reference_clean"
 
 
 class Grid(NamedTuple):

@@ -53,8 +53,8 @@ def t5(width: int, *, umt5: bool = False) -> dict[str, Tensor]:
     return {**random_weights(shapes), TOKENIZER: small_tokenizer()}
 
 
-def qwen(width: int, *, normed: bool = False) -> dict[str, Tensor]:
-    """A Qwen in a file of its own, of its whole vocabulary. normed: Qwen3."""
+def qwen(width: int, *, normed: bool = False, sees: bool = False) -> dict[str, Tensor]:
+    """A Qwen in a file of its own, of its whole vocabulary. normed: Qwen3. sees: with what sees pictures."""
     from weft.nodes.diffusion.text.qwen import HEAD
 
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (151_936, width), "model.norm.weight": (width,)}
@@ -69,4 +69,18 @@ def qwen(width: int, *, normed: bool = False) -> dict[str, Tensor]:
             shapes |= {f"{attention}.{name}_norm.weight": (HEAD,) for name in "qk"}
         else:
             shapes |= {f"{attention}.{name}_proj.bias": (HEAD,) for name in "qkv"}
-    return random_weights(shapes)
+    return random_weights(shapes | (_eyes(width) if sees else {}))
+
+
+def _eyes(width: int, inner: int = 80, feed_forward: int = 32) -> dict[str, tuple[int, ...]]:
+    """Of a vision tower of Qwen2.5-VL, of one block, before a language model of this width."""
+    block, rows = "visual.blocks.0", 4 * inner
+    shapes: dict[str, tuple[int, ...]] = {"visual.patch_embed.proj.weight": (inner, 3, 2, 14, 14)}
+    layers = {f"{block}.attn.qkv": (3 * inner, inner), f"{block}.attn.proj": (inner, inner)}
+    layers |= {f"{block}.mlp.{name}_proj": (feed_forward, inner) for name in ("gate", "up")}
+    layers |= {f"{block}.mlp.down_proj": (inner, feed_forward)}
+    layers |= {"visual.merger.mlp.0": (rows, rows), "visual.merger.mlp.2": (width, rows)}
+    for layer, shape in layers.items():
+        shapes |= {f"{layer}.weight": shape, f"{layer}.bias": shape[:1]}
+    norms = (f"{block}.norm1", f"{block}.norm2", "visual.merger.ln_q")
+    return shapes | {f"{norm}.weight": (inner,) for norm in norms}

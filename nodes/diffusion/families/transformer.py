@@ -110,7 +110,10 @@ class TransformerDenoiser(ABC):
         grids = references.laid(latents, method, sampled, self.patch)
         places = torch.cat([references.places(grid, centred=self.centred) for grid in grids])[None]
         rows = references.rows(latents, self.patch).to(device=run.device, dtype=self.dtype)
-        return {references.ROWS: rows, references.PLACES: places.to(run.device)}
+        fed = {references.ROWS: rows, references.PLACES: places.to(run.device)}
+        if method == references.STILL:
+            fed[references.CLEAN] = torch.ones(1, rows.shape[1], dtype=torch.int32, device=run.device)
+        return fed
 
     def checked(self, context: Tensor, width: int, options: Mapping[str, Any]) -> Tensor:
         """A context on the network's device. Raises DiffusionError for one that this model cannot read."""

@@ -206,6 +206,15 @@ class Clip(ClipNames):
         """
         return self.encode_tokens(self.chunks(text, warn))
 
+    def encode_shown(self, text: str, pictures: Sequence[Tensor], warn: Warn = python_warning) -> Conditioning:
+        """A prompt about pictures [1,H,W,C] of 0..1, with a mark in it for each of them.
+
+        Raises:
+            DiffusionError: no text encoder here sees pictures.
+        """
+        names = ", ".join(encoder.name for encoder in self.encoders)
+        raise DiffusionError(f"this text encoder ({names}) sees no pictures: load Qwen2.5-VL, type qwen_image")
+
     def pooled(self, text: str, warn: Warn = python_warning) -> Tensor:
         """The pooled output [1,P] of the last encoder for a prompt, before it is projected; float32 on the CPU."""
 

@@ -6,7 +6,7 @@ zimg_text_*. Parentheses are read as they stand: there are no weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, p
 from weft.nodes.diffusion.text.clip import Chunk, Token, vectors
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
 from weft.nodes.diffusion.text.qwen_tokenizer import NEWLINE, START, USER, encode
+from weft.nodes.diffusion.text.qwen_vision import PICTURE, Seen, mixed, places, see
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
@@ -49,11 +50,12 @@ class QwenUse:
 
 @dataclass(frozen=True)
 class QwenTextEncoder:
-    """See PromptEncoder: transformers' Qwen2Model or Qwen3Model."""
+    """See PromptEncoder: transformers' Qwen2Model or Qwen3Model. vision: what sees pictures, where its file has it."""
 
     name: str
     network: PatchedNetwork
     use: QwenUse
+    vision: PatchedNetwork | None = None
 
     @property
     def width(self) -> int:
@@ -77,10 +79,19 @@ class QwenTextEncoder:
     def filler(self) -> None:
         """See PromptEncoder: its rows are its own."""
 
-    @torch.inference_mode()
     def encode(self, chunks: list[Chunk], layer: int | None) -> tuple[Tensor, None]:
         """See PromptEncoder."""
+        return self.encode_shown(chunks, ())
+
+    @torch.inference_mode()
+    def encode_shown(self, chunks: list[Chunk], pictures: Sequence[Tensor]) -> tuple[Tensor, None]:
+        """As `encode`, with pictures [1,H,W,C] of 0..1 in the places of their marks.
+
+        Raises:
+            DiffusionError: the file has nothing that sees, or the prompt has another number of marks.
+        """
         tokens = [token for each in chunks for token in each]
+        seen = self._seen(tokens, pictures) if pictures else []
         module = _of(self.network.module())
         table = module.embed_tokens.weight
         ids = [token if isinstance(token, int) else 0 for token, _ in tokens]
@@ -88,9 +99,26 @@ class QwenTextEncoder:
         for place, (token, _) in enumerate(tokens):
             if not isinstance(token, int):
                 embedded[0, place] = token.to(embedded)
-        output = module(inputs_embeds=embedded, output_hidden_states=not self.use.last, use_cache=False)
+        beside: dict[str, Any] = {}
+        if seen:
+            # Places that jump would be read as several texts in one: the mask is said to be the plain causal one.
+            beside = {"position_ids": places(ids, seen)[:, None].to(table.device)}
+            beside["attention_mask"] = {"full_attention": None}
+            embedded = _with_rows(embedded, ids, seen)
+        output = module(inputs_embeds=embedded, output_hidden_states=not self.use.last, use_cache=False, **beside)
         states = output.last_hidden_state if self.use.last else output.hidden_states[-2]
         return states[:, self._beginning(tokens) :].float().cpu().clone(), None
+
+    def _seen(self, tokens: list[Token], pictures: Sequence[Tensor]) -> list[Seen]:
+        marks = sum(isinstance(token, int) and token == PICTURE for token, _ in tokens)
+        if marks != len(pictures):
+            raise DiffusionError(f"the prompt has {marks} marks for {len(pictures)} pictures: expected one for each")
+        if self.vision is None:
+            raise DiffusionError(
+                f"the file of the text encoder {self.name!r} has nothing that sees pictures (visual.*): take a whole "
+                "Qwen2.5-VL, such as qwen_2.5_vl_7b_fp8_scaled.safetensors"
+            )
+        return [see(self.vision, picture) for picture in pictures]
 
     def exported(self) -> Exported:
         """See PromptEncoder."""
@@ -112,6 +140,16 @@ class QwenTextEncoder:
 
 def _of(module: nn.Module) -> Any:
     return module
+
+
+def _with_rows(embedded: Tensor, ids: Sequence[int], seen: Sequence[Seen]) -> Tensor:
+    """[1,T,C] with the rows of pictures in the places of their marks."""
+    parts, begin, left = [], 0, list(seen)
+    for place, token in enumerate(ids):
+        if token == PICTURE:
+            parts += [embedded[0, begin:place], left.pop(0).rows.to(embedded)]
+            begin = place + 1
+    return torch.cat([*parts, embedded[0, begin:]])[None]
 
 
 def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
@@ -146,8 +184,19 @@ def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
 
 def _qwen2(config: Mapping[str, Any]) -> nn.Module:
     from transformers import Qwen2Config, Qwen2Model
+    from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
 
-    return _turning(Qwen2Model(_headed(Qwen2Config(**config), config)))
+    class Turns(Qwen2RotaryEmbedding):
+        """Takes places in three axes, too, [3,1,T]: Qwen2.5-VL's."""
+
+        def forward(self, x: Tensor, position_ids: Tensor) -> tuple[Tensor, Tensor]:
+            axes = position_ids[None] if position_ids.dim() == 2 else position_ids
+            turns: list[tuple[Tensor, Tensor]] = [super(Turns, self).forward(x, axis) for axis in axes]
+            return turns[0] if len(turns) == 1 else (mixed([cos for cos, _ in turns]), mixed([sin for _, sin in turns]))
+
+    module: Any = Qwen2Model(_headed(Qwen2Config(**config), config))
+    module.rotary_emb.__class__ = Turns
+    return _turning(module)
 
 
 def _qwen3(config: Mapping[str, Any]) -> nn.Module:

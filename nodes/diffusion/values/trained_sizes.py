@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor
 
 from weft.nodes.diffusion.values.pixels import check_images
@@ -19,3 +21,13 @@ def kontext_size(image: Tensor) -> tuple[int, int]:
     check_images(image)
     height, width = image.shape[1:3]
     return min(KONTEXT, key=lambda size: abs(width / height - size[0] / size[1]))
+
+
+def size_of_area(image: Tensor, area: int, multiple: int = 32) -> tuple[int, int]:
+    """The size of about so many pixels in the proportions of pictures [B,H,W,C], in multiples: Qwen-Image Edit's."""
+    check_images(image)
+    height, width = image.shape[1:3]
+    wide = math.sqrt(area * width / height)
+    return max(multiple, round(wide / multiple) * multiple), max(
+        multiple, round(wide * height / width / multiple) * multiple
+    )

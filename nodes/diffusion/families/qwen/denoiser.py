@@ -2,37 +2,83 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families import references
+from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
+from weft.nodes.diffusion.families.references import ACROSS, CLEAN, INDEX, OFFSET, PLACES, ROWS, STILL
 from weft.nodes.diffusion.families.transformer import TransformerDenoiser
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import LatentRun
 
 
 class QwenImageDenoiser(TransformerDenoiser):
-    """See Denoiser: diffusers' QwenImageTransformer2DModel. Reads nothing of a conditioning but its rows."""
+    """See Denoiser: diffusers' QwenImageTransformer2DModel. Reads reference_latents of a conditioning, and its rows.
+
+    method: where it has pictures to edit if the conditioning does not say.
+    """
+
+    centred = True
+
+    def __init__(
+        self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat, title: str, method: str = INDEX
+    ) -> None:
+        super().__init__(network, sampling, latent_format, title)
+        self.methods = sorted((INDEX, OFFSET, ACROSS, STILL), key=lambda each: each != method)
+
+    @property
+    def reads_references(self) -> bool:
+        """See Denoiser."""
+        return True
 
     def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
         """See Denoiser."""
         if run.shape[2] != 1:
             raise DiffusionError(f"the latent has {run.shape[2]} frames, and {self.title} draws pictures: expected 1")
-        return Fed(self.checked(context, self.config.joint_attention_dim, options), {})
+        context = self.checked(context, self.config.joint_attention_dim, options)
+        return Fed(context, self.edited(options, self.methods, run))
 
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """See TransformerDenoiser."""
         height, width = x.shape[-2:]
-        output = self.network(
-            packed(x[:, :, 0]),
-            encoder_hidden_states=context,
-            timestep=timestep,
-            img_shapes=[[(1, height // self.patch, width // self.patch)]] * len(x),
-            return_dict=False,
-        )[0]
-        return unpacked(output, height, width)[:, :, None]
+        grid = references.Grid(height // self.patch, width // self.patch)
+        rows, places = packed(x[:, :, 0]), references.places(grid, centred=True).to(x.device)
+        count = rows.shape[1]
+        if ROWS in added:
+            rows, places = torch.cat([rows, added[ROWS]], dim=1), torch.cat([places, added[PLACES][0]])
+        if CLEAN in added:
+            output = _walk(self.network, rows, timestep, context, places, added[CLEAN], count)
+        else:
+            # Its class hands the shapes to nothing but the angles, which are told places here (rope.py).
+            output = self.network(
+                rows, encoder_hidden_states=context, timestep=timestep, img_shapes=places, return_dict=False
+            )[0]
+        return unpacked(output[:, :count], height, width)[:, :, None]
+
+
+def _walk(
+    network: Any, rows: Tensor, timestep: Tensor, context: Tensor, places: Tensor, clean: Tensor, count: int
+) -> Tensor:
+    """As the network, which is told that all rows behind the first `count` have no noise. clean: ones for these."""
+    state, text = network.img_in(rows), network.txt_in(network.txt_norm(context))
+    times = timestep.to(state.dtype)
+    embedding = network.time_text_embed(torch.cat([times, times * 0]), state)
+    angles = network.pos_embed(places, max_txt_seq_len=text.shape[1])
+    level = torch.cat([clean.new_zeros(len(rows), count), clean.expand(len(rows), -1)], dim=1)
+    for each in network.transformer_blocks:
+        # A block is made for one way or the other; this one has the same weights.
+        block = copy.copy(each)
+        block.zero_cond_t = True
+        text, state = block(state, text, None, embedding, angles, modulate_index=level)
+    made: Tensor = network.proj_out(network.norm_out(state, embedding[: len(rows)]))
+    return made

@@ -8,6 +8,8 @@ from weft.nodes.diffusion.weights.landings import Shapes
 
 # A key that every file of it has.
 MARK = "txt_norm.weight"
+# One of files that are told that pictures to edit have no noise (2511).
+STILL_MARK = "__index_timestep_zero__"
 HEAD = 128
 AXES = (16, 56, 56)
 

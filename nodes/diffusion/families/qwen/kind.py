@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.protocol import LoraPlace
 from weft.nodes.diffusion.families.qwen.denoiser import QwenImageDenoiser
+from weft.nodes.diffusion.families.qwen.keymap import STILL_MARK
 from weft.nodes.diffusion.families.qwen.lora_names import LORA
 from weft.nodes.diffusion.families.qwen.rope import centred
+from weft.nodes.diffusion.families.references import INDEX
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.families.wan import statistics
@@ -34,11 +37,17 @@ TIMESTEPS = 10_000
 
 @dataclass(frozen=True)
 class QwenImageKind(TransformerKind):
-    """See Kind. sizes: keyword arguments of diffusers' QwenImageTransformer2DModel."""
+    """See Kind. sizes: keyword arguments of diffusers' QwenImageTransformer2DModel.
+
+    method: where it has pictures to edit if the conditioning does not say, one of references'.
+    """
 
     sizes: Mapping[str, Any]
     name: str = "qwen_image"
     title: str = "Qwen-Image"
+    method: str = INDEX
+
+    ignored: ClassVar[Mapping[str, str]] = {re.escape(PREFIX + STILL_MARK): "says that pictures to edit have no noise"}
 
     @property
     def latent_format(self) -> LatentFormat:
@@ -58,7 +67,7 @@ class QwenImageKind(TransformerKind):
 
     def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> QwenImageDenoiser:
         """See Kind."""
-        return QwenImageDenoiser(network, sampling, latent_format, self.title)
+        return QwenImageDenoiser(network, sampling, latent_format, self.title, self.method)
 
     def names(self) -> dict[str, str]:
         """See Kind."""

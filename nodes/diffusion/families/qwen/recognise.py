@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
-from weft.nodes.diffusion.families.qwen.keymap import MARK, read_sizes
+from weft.nodes.diffusion.families.qwen.keymap import MARK, STILL_MARK, read_sizes
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
+from weft.nodes.diffusion.families.references import INDEX, STILL
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.weights.landings import Shapes
 
@@ -25,4 +26,4 @@ def recognise(shapes: FileShapes) -> QwenImageKind | None:
         raise CheckpointError(f"this model of Qwen-Image reads {sizes['in_channels']} numbers a patch: expected 64")
     if "time_text_embed.addition_t_embedding.weight" in found:
         raise CheckpointError("this is Qwen-Image Layered, which is not supported")
-    return QwenImageKind(sizes)
+    return QwenImageKind(sizes, method=STILL if STILL_MARK in found else INDEX)

@@ -1,4 +1,4 @@
-"""Qwen-Image's text encoder: Qwen2.5-VL, of which the language model reads the prompt."""
+"""Qwen-Image's text encoder: Qwen2.5-VL, whose language model reads the prompt, and the pictures that it sees."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from weft.nodes.diffusion.errors import Warn
+from weft.nodes.diffusion.errors import Warn, python_warning
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
-from weft.nodes.diffusion.text.qwen import IGNORED, QwenTextEncoder, QwenUse, qwen_part
+from weft.nodes.diffusion.text.qwen import IGNORED, OPENING, QwenTextEncoder, QwenUse, qwen_part
+from weft.nodes.diffusion.text.qwen_vision import vision_part
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import check, fill, in_file
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
@@ -31,6 +32,14 @@ USE = QwenUse(
     without_system=True,
 )
 
+# Of the models that edit; a picture's mark stands in front of the words.
+EDIT = (
+    "<|im_start|>system\nDescribe the key features of the input image (color, shape, size, texture, objects, "
+    "background), then explain how the user's text instruction should alter or modify the image. Generate a new image "
+    "that meets the user's requirements while maintaining consistency with the original input where appropriate."
+    "<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+)
+
 
 class RowsClip(Clip):
     """See Clip: the rows of one encoder, and no pooled output."""
@@ -39,6 +48,21 @@ class RowsClip(Clip):
         """See Clip."""
         ((rows, _),) = results
         return [[rows, {}]]
+
+
+class QwenImageClip(RowsClip):
+    """See Clip: Qwen2.5-VL, which sees pictures."""
+
+    def encode_shown(self, text: str, pictures: Sequence[Tensor], warn: Warn = python_warning) -> Conditioning:
+        """See Clip."""
+        chat = text if text.startswith(OPENING) else EDIT.replace("{}", text)
+
+        def read(clip: Clip) -> Conditioning:
+            (encoder,) = clip.encoders
+            found: QwenTextEncoder = encoder
+            return clip.joined([found.encode_shown(found.read(chat, clip.embeddings, warn), pictures)])
+
+        return self.hooked(read)
 
 
 def load_clip(
@@ -50,8 +74,8 @@ def load_clip(
     warn: Warn,
 ) -> Clip:
     """See Family."""
-    encoder = open_qwen(paths, NAME, USE, memory, dtype, warn)
-    return RowsClip((encoder,), embeddings)
+    encoder = open_qwen(paths, NAME, USE, memory, dtype, warn, sees=True)
+    return QwenImageClip((encoder,), embeddings)
 
 
 def open_qwen(
@@ -61,12 +85,16 @@ def open_qwen(
     memory: DeviceMemory,
     dtype: torch.dtype,
     warn: Warn,
+    *,
+    sees: bool = False,
 ) -> QwenTextEncoder:
-    """The text encoder in a file of its own."""
+    """The text encoder in a file of its own. sees: with what sees pictures, if the file has it."""
     (path,) = paths
     with in_file(path, warn) as tell:
         file = widened(WeightFile(path))
-        part = qwen_part(name, file.shapes)
-        check([part], file.shapes, tell, IGNORED)
-        fill(file, [part], {part.name: dtype})
-    return QwenTextEncoder(name, PatchedNetwork(part.module, memory), use)
+        part, eyes = qwen_part(name, file.shapes), vision_part(f"{name}_visual", file.shapes) if sees else None
+        parts = [part] if eyes is None else [part, eyes]
+        check(parts, file.shapes, tell, IGNORED)
+        fill(file, parts, {each.name: dtype for each in parts})
+    vision = None if eyes is None else PatchedNetwork(eyes.module, memory)
+    return QwenTextEncoder(name, PatchedNetwork(part.module, memory), use, vision)

@@ -38,7 +38,7 @@ def small_file(kind: str) -> dict[str, Tensor] | None:
         case "vae":
             return vae("wan")
         case "text_encoders":
-            return qwen(_TEXT_WIDTH)
+            return qwen(_TEXT_WIDTH, sees=True)
         case "loras":
             layers = {
                 f"transformer.{key.removesuffix('.weight')}": shape

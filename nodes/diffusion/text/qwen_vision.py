@@ -1,0 +1,143 @@
+"""What Qwen2.5-VL sees: a picture as rows that stand among those of a prompt's words, each at a place of its own.
+
+transformers' class is the network; how pictures are cut up and where their rows stand is as in its processor and its
+model (Bai et al. 2025, "Qwen2.5-VL"), which the tests compare.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.values.pixels import check_images
+from weft.nodes.diffusion.weights.landings import Landing, Shapes
+from weft.nodes.diffusion.weights.networks import Part, build
+from weft.nodes.diffusion.weights.patched import PatchedNetwork
+
+PREFIX = "visual."
+# What stands for a picture in a text, and becomes its rows.
+PICTURE_MARK = "<|image_pad|>"
+PICTURE = 151655
+# Sides of a patch in pixels, patches along one side of a row, and how often a still picture is repeated in time.
+PATCH, MERGED, TIMES = 14, 2, 2
+# Pixels of all of a picture that it is shown, as published with Qwen2.5-VL-7B-Instruct.
+LEAST, MOST = 56 * 56, 12_845_056
+_HEAD, _WINDOW, _WHOLE = 80, 112, 8
+_MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+# Channels of half a head that turn with time, row and column.
+SECTIONS = (16, 24, 24)
+
+
+class Seen(NamedTuple):
+    """A picture as the language model reads it: rows [height * width, C]."""
+
+    rows: Tensor
+    height: int
+    width: int
+
+
+def vision_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part | None:
+    """The vision tower in the file of a text encoder; None where there is none."""
+    found = Shapes(shapes, PREFIX)
+    if "patch_embed.proj.weight" not in found:
+        return None
+    width, _, _, patch, _ = found.of("patch_embed.proj.weight", 5)
+    depth = len(found.indices(r"blocks\.(\d+)\."))
+    config = {
+        "depth": depth,
+        "hidden_size": width,
+        "intermediate_size": found.of("blocks.0.mlp.gate_proj.weight", 2)[0],
+        "num_heads": width // _HEAD,
+        "patch_size": patch,
+        "spatial_merge_size": MERGED,
+        "temporal_patch_size": TIMES,
+        "window_size": _WINDOW,
+        "out_hidden_size": found.of("merger.mlp.2.weight", 2)[0],
+        # Every eighth block sees the whole picture, the others windows of it.
+        "fullatt_block_indexes": list(range(_WHOLE - 1, depth, _WHOLE)),
+    }
+    module = build(name, _tower, config)
+    return Part(name, PREFIX, module, {key: (Landing(key),) for key, _ in module.named_parameters()})
+
+
+def see(network: PatchedNetwork, picture: Tensor) -> Seen:
+    """A picture [1,H,W,C] of 0..1.
+
+    Raises:
+        DiffusionError: no picture, several, or one more than 200 times as long as wide.
+    """
+    check_images(picture)
+    if len(picture) != 1:
+        raise DiffusionError(f"{len(picture)} pictures at once, expected one")
+    height, width = fitting(*picture.shape[1:3])
+    pixels = picture[..., :3].movedim(-1, 1).float()
+    shown = nn.functional.interpolate(pixels, size=(height, width), mode="bicubic", antialias=True).clamp(0.0, 1.0)
+    module: Any = network.module()
+    weight = module.patch_embed.proj.weight
+    grid = torch.tensor([[1, height // PATCH, width // PATCH]], device=weight.device)
+    rows = module(patches(shown).to(weight), grid_thw=grid).pooler_output
+    return Seen(rows, height // PATCH // MERGED, width // PATCH // MERGED)
+
+
+def fitting(height: int, width: int) -> tuple[int, int]:
+    """Sides in whole rows, near to those of a picture, whose area the tower takes."""
+    if max(height, width) > 200 * min(height, width):
+        raise DiffusionError(f"a picture of {width}x{height} is too long for the text encoder: at most 200 to 1")
+    cell = PATCH * MERGED
+    sides = height, width
+    fitted = [round(side / cell) * cell for side in sides]
+    area, scale = math.prod(fitted), math.sqrt(height * width)
+    if area > MOST:
+        fitted = [max(cell, math.floor(side * math.sqrt(MOST) / scale / cell) * cell) for side in sides]
+    elif area < LEAST:
+        fitted = [math.ceil(side * math.sqrt(LEAST) / scale / cell) * cell for side in sides]
+    return fitted[0], fitted[1]
+
+
+def patches(pixels: Tensor) -> Tensor:
+    """Pixels [1,3,H,W] of 0..1 as [patches, 3 * TIMES * PATCH * PATCH]: the four of each row one behind the other."""
+    mean, deviation = (torch.tensor(values).reshape(1, -1, 1, 1).to(pixels) for values in (_MEAN, _DEVIATION))
+    _, channels, height, width = pixels.shape
+    cells = ((pixels - mean) / deviation).reshape(
+        channels, height // PATCH // MERGED, MERGED, PATCH, width // PATCH // MERGED, MERGED, PATCH
+    )
+    cells = cells.permute(1, 4, 2, 5, 0, 3, 6)[..., None, :, :].expand(*[-1] * 5, TIMES, -1, -1)
+    return cells.reshape(-1, channels * TIMES * PATCH * PATCH)
+
+
+def places(tokens: Sequence[Any], seen: Sequence[Seen]) -> Tensor:
+    """[3, tokens with the rows of pictures in their marks' places]: when, in which row and column each stands."""
+    found, at, left = [], 0, list(seen)
+    for token in tokens:
+        if token != PICTURE:
+            found.append(torch.full((3, 1), at))
+            at += 1
+            continue
+        picture = left.pop(0)
+        rows, columns = torch.meshgrid(torch.arange(picture.height), torch.arange(picture.width), indexing="ij")
+        found.append(torch.stack([torch.zeros_like(rows), rows, columns]).reshape(3, -1) + at)
+        at += max(picture.height, picture.width)
+    return torch.cat(found, dim=1)
+
+
+def mixed(turns: Sequence[Tensor]) -> Tensor:
+    """[1,T,128] of three axes of places -> one: each section of a half is the axis' of its number."""
+    half = torch.cat([axis.split_with_sizes([*SECTIONS, *SECTIONS], -1)[at] for at, axis in enumerate(turns)], dim=-1)
+    return torch.cat((half, half), dim=-1)
+
+
+def _tower(config: Mapping[str, Any]) -> nn.Module:
+    from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLVisionConfig
+    from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import Qwen2_5_VisionTransformerPretrainedModel
+
+    module: Any = Qwen2_5_VisionTransformerPretrainedModel(Qwen2_5_VLVisionConfig(**config))
+    # Its angles are in no file: computed, where all else has no memory yet.
+    with torch.device("cpu"):
+        module.rotary_pos_emb = type(module.rotary_pos_emb)(module.config)
+    found: nn.Module = module
+    return found
