@@ -6488,6 +6488,26 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _image:
         """Draw a picture to test on."""
+    def TextEncodeQwenImageEdit(
+        self,
+        clip: GraphSource[CLIP],
+        prompt: str | GraphSource[STRING] = "",
+        vae: GraphSource[VAE] | None = None,
+        image: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _conditioning:
+        """Encode what Qwen-Image Edit is to do with a picture. The picture is brought to about a million pixels."""
+    def TextEncodeQwenImageEditPlus(
+        self,
+        clip: GraphSource[CLIP],
+        prompt: str | GraphSource[STRING] = "",
+        vae: GraphSource[VAE] | None = None,
+        image1: GraphSource[IMAGE] | None = None,
+        image2: GraphSource[IMAGE] | None = None,
+        image3: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _conditioning:
+        """Encode what Qwen-Image Edit 2509 or 2511 is to do with pictures, which the prompt calls Picture 1 to 3."""
     def ThresholdMask(
         self,
         mask: GraphSource[MASK],
