@@ -17,7 +17,7 @@ from weft.nodes.diffusion.errors import DiffusionError, DiffusionWarning
 from weft.nodes.diffusion.families import release_in, small_file
 from weft.nodes.diffusion.families.flux.kind import SCALE, SHIFT
 from weft.nodes.diffusion.families.patches import packed, unpacked
-from weft.nodes.diffusion.families.references import Grid, laid, places
+from weft.nodes.diffusion.families.references import PatchGrid, laid, places
 from weft.nodes.diffusion.weights.checkpoint import load_unet
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
@@ -113,10 +113,10 @@ def test_where_pictures_stand() -> None:
         "uxo": [(0, 3, 5), (0, 5, 9), (0, 8, 11)],
     }
     for method, origins in expected.items():
-        grids = [Grid(*size, *origin) for size, origin in zip(sizes, origins, strict=True)]
+        grids = [PatchGrid(*size, *origin) for size, origin in zip(sizes, origins, strict=True)]
         assert laid(pictures, method, (3, 5), 2) == grids, method
-    assert places(Grid(2, 2, 1, 3, 0)).tolist() == [[1, 3, 0], [1, 3, 1], [1, 4, 0], [1, 4, 1]]
-    assert places(Grid(3, 1, 1), centred=True).tolist() == [[1, -1, 0], [1, 0, 0], [1, 1, 0]]
+    assert places(PatchGrid(2, 2, 1, 3, 0)).tolist() == [[1, 3, 0], [1, 3, 1], [1, 4, 0], [1, 4, 1]]
+    assert places(PatchGrid(3, 1, 1), centred=True).tolist() == [[1, -1, 0], [1, 0, 0], [1, 1, 0]]
 
 
 def test_fill_is_given_what_diffusers_gives_it(models: dict[str, ModelPatcher]) -> None:

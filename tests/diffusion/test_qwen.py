@@ -13,7 +13,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import release_in, small_file
 from weft.nodes.diffusion.families.qwen.rope import centred
-from weft.nodes.diffusion.families.references import Grid, places
+from weft.nodes.diffusion.families.references import PatchGrid, places
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.text.qwen_tokenizer import encode
 from weft.nodes.diffusion.weights.checkpoint import load_clip, load_unet
@@ -100,7 +100,7 @@ def test_two_stages_are_the_single_run_bit_for_bit(opened: tuple[str, ModelPatch
 
 
 def test_an_odd_number_of_rows_has_its_middle_at_zero() -> None:
-    angles, words = centred((16, 56, 56))(places(Grid(3, 2), centred=True), 4)
+    angles, words = centred((16, 56, 56))(places(PatchGrid(3, 2), centred=True), 4)
     assert angles.shape == (6, 64)
     assert words.shape == (4, 64)
     # Row 1 of 3 is at 0, row 0 at -1; a picture's words begin behind its larger half.

@@ -31,7 +31,7 @@ OFFSET, INDEX, ACROSS, STILL = "offset", "index", "uxo", "index_timestep_zero"
 ROWS, PLACES, CLEAN = "reference", "reference_places", "reference_clean"
 
 
-class Grid(NamedTuple):
+class PatchGrid(NamedTuple):
     """A picture in patches: its rows and columns, and the place of the first."""
 
     height: int
@@ -77,25 +77,25 @@ def latents_of(options: Mapping[str, Any], latent_format: LatentFormat, patch: i
     return found
 
 
-def laid(latents: Sequence[Tensor], method: str, sampled: tuple[int, int], patch: int) -> list[Grid]:
+def laid(latents: Sequence[Tensor], method: str, sampled: tuple[int, int], patch: int) -> list[PatchGrid]:
     """Where each latent stands. sampled: rows and columns of patches of the latent that is sampled."""
-    grids: list[Grid] = []
+    grids: list[PatchGrid] = []
     below, beside = sampled if method == ACROSS else (0, 0)
     for number, latent in enumerate(latents):
         height, width = (side // patch for side in latent.shape[-2:])
         if method == ACROSS:
-            grids.append(Grid(height, width, 0, below, beside))
+            grids.append(PatchGrid(height, width, 0, below, beside))
             below, beside = below + height, beside + width
         elif method == OFFSET:
             row, column = (0, beside) if below + height > beside + width else (below, 0)
-            grids.append(Grid(height, width, 1, row, column))
+            grids.append(PatchGrid(height, width, 1, row, column))
             below, beside = max(below, row + height), max(beside, column + width)
         else:
-            grids.append(Grid(height, width, number + 1))
+            grids.append(PatchGrid(height, width, number + 1))
     return grids
 
 
-def places(grid: Grid, *, centred: bool = False) -> Tensor:
+def places(grid: PatchGrid, *, centred: bool = False) -> Tensor:
     """The places of a picture's patches, [height * width, 3] float32. centred: its middle is at the grid's origin."""
     layer, row, column = torch.meshgrid(
         torch.tensor([grid.layer], dtype=torch.float32),

@@ -17,7 +17,7 @@ from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, p
 from weft.nodes.diffusion.text.clip import Chunk, Token, vectors
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
 from weft.nodes.diffusion.text.qwen_tokenizer import NEWLINE, START, USER, encode
-from weft.nodes.diffusion.text.qwen_vision import PICTURE, Seen, mixed, places, see
+from weft.nodes.diffusion.text.qwen_vision import PICTURE, SeenPicture, mixed, places, see
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
@@ -109,7 +109,7 @@ class QwenTextEncoder:
         states = output.last_hidden_state if self.use.last else output.hidden_states[-2]
         return states[:, self._beginning(tokens) :].float().cpu().clone(), None
 
-    def _seen(self, tokens: list[Token], pictures: Sequence[Tensor]) -> list[Seen]:
+    def _seen(self, tokens: list[Token], pictures: Sequence[Tensor]) -> list[SeenPicture]:
         marks = sum(isinstance(token, int) and token == PICTURE for token, _ in tokens)
         if marks != len(pictures):
             raise DiffusionError(f"the prompt has {marks} marks for {len(pictures)} pictures: expected one for each")
@@ -142,7 +142,7 @@ def _of(module: nn.Module) -> Any:
     return module
 
 
-def _with_rows(embedded: Tensor, ids: Sequence[int], seen: Sequence[Seen]) -> Tensor:
+def _with_rows(embedded: Tensor, ids: Sequence[int], seen: Sequence[SeenPicture]) -> Tensor:
     """[1,T,C] with the rows of pictures in the places of their marks."""
     parts, begin, left = [], 0, list(seen)
     for place, token in enumerate(ids):

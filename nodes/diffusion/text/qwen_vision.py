@@ -33,7 +33,7 @@ _MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258
 SECTIONS = (16, 24, 24)
 
 
-class Seen(NamedTuple):
+class SeenPicture(NamedTuple):
     """A picture as the language model reads it: rows [height * width, C]."""
 
     rows: Tensor
@@ -65,7 +65,7 @@ def vision_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part | None
     return Part(name, PREFIX, module, {key: (Landing(key),) for key, _ in module.named_parameters()})
 
 
-def see(network: PatchedNetwork, picture: Tensor) -> Seen:
+def see(network: PatchedNetwork, picture: Tensor) -> SeenPicture:
     """A picture [1,H,W,C] of 0..1.
 
     Raises:
@@ -81,7 +81,7 @@ def see(network: PatchedNetwork, picture: Tensor) -> Seen:
     weight = module.patch_embed.proj.weight
     grid = torch.tensor([[1, height // PATCH, width // PATCH]], device=weight.device)
     rows = module(patches(shown).to(weight), grid_thw=grid).pooler_output
-    return Seen(rows, height // PATCH // MERGED, width // PATCH // MERGED)
+    return SeenPicture(rows, height // PATCH // MERGED, width // PATCH // MERGED)
 
 
 def fitting(height: int, width: int) -> tuple[int, int]:
@@ -110,7 +110,7 @@ def patches(pixels: Tensor) -> Tensor:
     return cells.reshape(-1, channels * TIMES * PATCH * PATCH)
 
 
-def places(tokens: Sequence[Any], seen: Sequence[Seen]) -> Tensor:
+def places(tokens: Sequence[Any], seen: Sequence[SeenPicture]) -> Tensor:
     """[3, tokens with the rows of pictures in their marks' places]: when, in which row and column each stands."""
     found, at, left = [], 0, list(seen)
     for token in tokens:

@@ -63,7 +63,7 @@ class FluxDenoiser(TransformerDenoiser):
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """See TransformerDenoiser."""
         height, width = x.shape[-2:]
-        grid = references.Grid(height // self.patch, width // self.patch)
+        grid = references.PatchGrid(height // self.patch, width // self.patch)
         rows, places = packed(x), references.places(grid).to(x.device)
         if ROWS in added:
             rows, places = torch.cat([rows, added[ROWS]], dim=1), torch.cat([places, added[PLACES][0]])

@@ -51,7 +51,7 @@ class QwenImageDenoiser(TransformerDenoiser):
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """See TransformerDenoiser."""
         height, width = x.shape[-2:]
-        grid = references.Grid(height // self.patch, width // self.patch)
+        grid = references.PatchGrid(height // self.patch, width // self.patch)
         rows, places = packed(x[:, :, 0]), references.places(grid, centred=True).to(x.device)
         count = rows.shape[1]
         if ROWS in added:
