@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from weft.nodes.lint import graphs, handover, latents, models, noise, prompts, sizes
+from weft.nodes.lint import flows, graphs, handover, latents, models, noise, prompts, sizes
 
-RULES = (*handover.RULES, *noise.RULES, *latents.RULES, *sizes.RULES, *prompts.RULES, *models.RULES, *graphs.RULES)
+_SUBJECTS = (handover, flows, noise, latents, sizes, prompts, models, graphs)
+
+RULES = tuple(rule for subject in _SUBJECTS for rule in subject.RULES)

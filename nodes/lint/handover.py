@@ -192,13 +192,13 @@ def models_noised_otherwise(view: LintView) -> Iterator[Remark]:
             or "custom" in (before.kind, after.kind)
         ):
             continue
-        one, other = _levels_of(before), _levels_of(after)
+        one, other = levels_of(before), levels_of(after)
         if one is not None and other is not None and one != other:
             message = f"its model has {_told(other)}, and that of {before.name} {_told(one)}: their noise levels differ"
             yield Remark(after.node, message, "model", "the same for both")
 
 
-def _levels_of(stage: SamplerStage) -> dict[str, Any] | None:
+def levels_of(stage: SamplerStage) -> dict[str, Any] | None:
     """What changes the noise levels of a stage's model, nothing if nothing does; None where that is not known."""
     found = stage.node.source("model")
     seen: set[str] = set()

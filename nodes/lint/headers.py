@@ -19,6 +19,7 @@ _OF_MODELS = ("checkpoints", "diffusion_models")
 _TYPES = {"TripleCLIPLoader": "sd3"}
 """Of loaders of text encoders without an input that says for what they are."""
 _PACKS = "custom_nodes"
+_ENDINGS = (".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
 
 
 class Loader(NamedTuple):
@@ -80,6 +81,13 @@ def _loader(node: LintNode, io_type: str) -> Loader | None:
     node = guider[0] if guider is not None else node
     found = loader_of(node, io_type) if any(node.links(io_type)) else None
     return found if found is not None and found.node is not node else None
+
+
+def file_name_of(node: LintNode) -> str:
+    """The name of the file that a node's MODEL comes from, whether it is there or not; empty where it is not known."""
+    loader = _loader(node, "MODEL")
+    said = loader.node.values.values() if loader is not None else ()
+    return next((value for value in said if isinstance(value, str) and value.lower().endswith(_ENDINGS)), "")
 
 
 def model_of(view: LintView, node: LintNode, io_type: str = "MODEL") -> ModelGlance | None:

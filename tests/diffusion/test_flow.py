@@ -18,6 +18,7 @@ from weft.nodes.diffusion.sampling.sample import Inpaint
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.schedules import schedule
 from weft.nodes.diffusion.weights.checkpoint import LoadedCheckpoint, load_checkpoint
+from weft.nodes.lint.samplers import FOR_EXPLODING
 
 from .ksampling import ksample
 from .toy_family import CHANNELS, ToyFamily, write
@@ -175,6 +176,13 @@ def test_samplers_that_add_noise_come_to_latents_of_the_right_mean_and_deviation
     result = Exact().solved(name, torch.randn(1, 1, 100, 100, generator=torch.Generator().manual_seed(0)))
     assert result.mean().item() == pytest.approx(Exact.mean, abs=0.02)
     assert result.std().item() == pytest.approx(Exact.deviation, abs=0.02)
+
+
+@pytest.mark.parametrize("name", sorted(MADE_FOR_EXPLODING))
+def test_samplers_made_for_variance_exploding_go_astray_on_flows_as_lint_says(name: str) -> None:
+    result = Exact().solved(name, torch.randn(1, 1, 50, 50, generator=torch.Generator().manual_seed(0)), steps=20)
+    assert result.mean().item() > 1.4 * Exact.mean
+    assert name in FOR_EXPLODING
 
 
 @pytest.mark.parametrize("name", ["dpmpp_2m_sde", "dpmpp_3m_sde", "er_sde", "seeds_3", "sa_solver", "sa_solver_pece"])

@@ -74,7 +74,7 @@ class ModelGlance:
     title: what its family is called. text: what it reads. latents: what it draws. side: pixels of the pictures that it
     learnt from; 0 for what is too small to be a release, or learnt from many sizes. vision: width of what it reads of
     CLIP vision, 0 for nothing. beside: channels that it reads beside the latent. named: `layers`, when asked for.
-    family: the title of the Family that it is of.
+    family: the title of the Family that it is of. flow: whether it is a rectified flow.
     """
 
     title: str
@@ -85,6 +85,7 @@ class ModelGlance:
     vision: int = 0
     beside: int = 0
     family: str = ""
+    flow: bool = True
 
     @cached_property
     def layers(self) -> Shapes:

@@ -39,7 +39,8 @@ def glance(shapes: Shapes) -> ModelGlance | None:
     text = TextGlance(language, release.title, unet["cross_attention_dim"])
     picture = unet["projection_class_embeddings_input_dim"] // 2 if release.picture else 0
     latents = LatentGlance(LATENT_CHANNELS, space=f"sd {release.latent_scale}")
-    return ModelGlance(release.title, text, latents, named, side, picture, unet["in_channels"] - LATENT_CHANNELS)
+    beside = unet["in_channels"] - LATENT_CHANNELS
+    return ModelGlance(release.title, text, latents, named, side, picture, beside, flow=False)
 
 
 def glance_vae(shapes: Shapes) -> VaeGlance | None:
