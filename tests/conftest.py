@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,27 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """What the suite itself is, a million objects that all stay, is looked through by no collection of garbage.
+
+    A test that collects on purpose would take a second for it. So `gc.unfreeze` is for no test.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.fixture(scope="module")
+def left_behind() -> None:
+    """What the tests before left in memory is looked through by no collection of garbage: for modules with many."""
+    gc.collect()
+    gc.freeze()
 
 
 def shared_folder() -> Path:

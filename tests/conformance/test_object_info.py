@@ -38,7 +38,7 @@ COMFYUI = [
     for schema in REGISTRY.schemas()
     if schema.python_module != "weft" and not schema.internal and schema.class_type not in BORROWED
 ]
-NEWER = [name for name in COMFYUI if name not in document("object_info")]
+NEWER = sorted(set(COMFYUI) - set(document("object_info")))
 
 GREW = {
     "ImageScaleToTotalPixels",

@@ -6,7 +6,7 @@ import sys
 import time
 import types
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +30,9 @@ from weft.engine.schema.authoring import UI, node
 from weft.engine.schema.registry import Registry
 from weft.engine.schema.sockets import Files, Int, Socket
 from weft.engine.workflow.prompt import Prompt
+
+# A node here collects garbage whenever it runs.
+pytestmark = pytest.mark.usefixtures("left_behind")
 
 Image = Annotated[Any, Socket("IMAGE")]
 Number = Annotated[int, Int()]
@@ -56,14 +59,6 @@ class World:
     def alive(self) -> set[int]:
         gc.collect()
         return {number for number, ref in self.refs.items() if ref() is not None}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def frozen() -> Iterator[None]:
-    """What the tests before left in memory is not looked through whenever a node here collects."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def classes(world: World) -> list[Any]:
