@@ -53,10 +53,10 @@ def quick(goldens: Mapping[str, Golden]) -> set[str]:
 def traits(prompt: Mapping[str, Any]) -> set[tuple[Any, ...]]:
     """What a golden shows: each value of each input, what is linked to it, and how much is sampled.
 
-    So a sampler is there whole, of one step and in a batch, where the product has it so; a class with less denoise,
-    from the middle and up to it, with each kind of sampler, and with every checkpoint that it meets; and two stages
-    with what is switched between them. That each sampler goes on from the middle of its steps is in
-    tests/diffusion/test_samplers.py.
+    So a sampler is there whole and of one step, and each kind of them in a batch, where the product has it so; a class
+    with less denoise, from the middle and up to it, with each kind of sampler, and with every checkpoint that it meets;
+    and two stages with what is switched between them. That each sampler goes on from the middle of its steps, and in a
+    batch, is in tests/diffusion/test_samplers.py; every class looks samplers and schedulers up in the same tables.
     """
     found: set[tuple[Any, ...]] = set()
     batched = any(node["inputs"].get("batch_size", 1) != 1 for node in prompt.values())
@@ -68,13 +68,16 @@ def traits(prompt: Mapping[str, Any]) -> set[tuple[Any, ...]]:
             if isinstance(value, list):
                 found.add((class_type, name, prompt[value[0]]["class_type"], value[1]))
                 found.add((class_type, name, *_switched(prompt[value[0]]["inputs"], inputs)))
+            elif name in ("sampler_name", "scheduler"):
+                found.add((name, value))
             elif name != "filename_prefix":
                 found.add((class_type, name, str(value)))
         if "sampler_name" in inputs and "steps" in inputs:
-            found.add((inputs["sampler_name"], batched))
+            kind = _kind(inputs["sampler_name"])
+            found.add((kind, batched))
             one, *stretch = _stretch(inputs)
             found.add((inputs["sampler_name"], one))
-            found.add((class_type, _kind(inputs["sampler_name"]), *stretch))
+            found.add((class_type, kind, *stretch))
     return found
 
 

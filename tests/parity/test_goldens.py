@@ -116,7 +116,7 @@ def rounded_cache() -> MemoryCache:
     return MemoryCache()
 
 
-@pytest.mark.parametrize("name", ROUNDED)
+@pytest.mark.parametrize("name", marked(ROUNDED))
 def test_with_default_flags(
     name: str, parity: Path, tmp_path: Path, rounded: None, rounded_cache: MemoryCache, registry: Registry
 ) -> None:
@@ -125,7 +125,7 @@ def test_with_default_flags(
     assert max(differences.values()) <= limit, f"{differences} beyond {limit}"
 
 
-@pytest.mark.parametrize("name", ROUNDED)
+@pytest.mark.parametrize("name", marked(ROUNDED))
 def test_how_far_default_flags_are(
     name: str, parity: Path, tmp_path: Path, cache: MemoryCache, registry: Registry
 ) -> None:
