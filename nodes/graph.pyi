@@ -799,6 +799,13 @@ _default_or_3_more_2 = Literal[
     "fp8_e4m3fn_fast",
     "fp8_e5m2",
 ]
+_default_or_4_more = Literal[
+    "default",
+    "target",
+    "float32",
+    "float16",
+    "bfloat16",
+]
 _image_gif_or_13_more = Literal[
     "image/gif",
     "image/webp",
@@ -3634,6 +3641,13 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _clip:
         """Open a text encoder that stands in a file of its own: CLIP L for SD 1.x, H for 2.x, bigG for the SDXL refiner."""
+    def CLIPLoaderGGUF(
+        self,
+        clip_name: str | GraphSource[COMBO],
+        type: _stable_diffusion_or_15_more | GraphSource[COMBO] = "stable_diffusion",
+        **_about: Unpack[_About]
+    ) -> _clip:
+        """Open a text encoder in a GGUF file, or in any other."""
     def CLIPMergeAdd(
         self,
         clip1: GraphSource[CLIP],
@@ -4254,6 +4268,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _clip:
         """Open two text encoders from files of their own: CLIP L and bigG for SDXL, CLIP L and T5 for FLUX."""
+    def DualCLIPLoaderGGUF(
+        self,
+        clip_name1: str | GraphSource[COMBO],
+        clip_name2: str | GraphSource[COMBO],
+        type: _sdxl_or_5_more | GraphSource[COMBO] = "sdxl",
+        **_about: Unpack[_About]
+    ) -> _clip:
+        """Open two text encoders, each in a GGUF file or in any other."""
     def EasyCache(
         self,
         model: GraphSource[MODEL],
@@ -6590,6 +6612,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _clip:
         """Open the three text encoders of Stable Diffusion 3 from files of their own: CLIP L, bigG and T5."""
+    def TripleCLIPLoaderGGUF(
+        self,
+        clip_name1: str | GraphSource[COMBO],
+        clip_name2: str | GraphSource[COMBO],
+        clip_name3: str | GraphSource[COMBO],
+        **_about: Unpack[_About]
+    ) -> _clip:
+        """Open the three text encoders of Stable Diffusion 3, each in a GGUF file or in any other."""
     def UNETLoader(
         self,
         unet_name: str | GraphSource[COMBO],
@@ -6627,6 +6657,21 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Multiply what attention adds, within frames and across them."""
+    def UnetLoaderGGUF(
+        self,
+        unet_name: str | GraphSource[COMBO],
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Open a diffusion model in a GGUF file. Its weights stay in their blocks, and are widened where they are used."""
+    def UnetLoaderGGUFAdvanced(
+        self,
+        unet_name: str | GraphSource[COMBO],
+        dequant_dtype: _default_or_4_more | GraphSource[COMBO] = "default",
+        patch_dtype: _default_or_4_more | GraphSource[COMBO] = "default",
+        patch_on_device: bool | GraphSource[BOOLEAN] = False,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Open a diffusion model in a GGUF file, as UnetLoaderGGUF does."""
     def UpscaleModelLoader(
         self,
         model_name: str | GraphSource[COMBO],

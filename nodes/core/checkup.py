@@ -44,15 +44,16 @@ class CoreCheckup:
         """See Checkup."""
         from weft.nodes.diffusion.errors import CheckpointError
         from weft.nodes.diffusion.families import known, release_in
-        from weft.nodes.diffusion.weights.header import first_bytes, is_safetensors, read_header, what_starts_so
+        from weft.nodes.diffusion.weights.header import described, first_bytes, what_starts_so
 
         try:
-            start, size = first_bytes(file)
-            if not is_safetensors(start):
+            header = described(file)
+            if header is None:
+                start, _ = first_bytes(file)
                 if start.startswith((b"PK", b"\x80\x02\x8a\nl")):
                     return "a file of torch.save, which is opened when it is used"
                 raise UnusableModel(f"it is {what_starts_so(start)}", hint="fetch it again")
-            shapes = read_header(file, size)[1]
+            shapes = header[1]
             release = release_in(shapes)
         except CheckpointError as error:
             raise UnusableModel(str(error)) from error

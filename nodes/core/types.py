@@ -158,10 +158,11 @@ NEWER = "comfy_extras"
 
 def weights(folder: str, **more: Any) -> Files:
     """The name of a file of weights; one of another family is refused before the run, by what its header says."""
-    return Files(folder, refuses=_another_family, **more)
+    return Files(folder, **{"refuses": another_family, **more})
 
 
-def _another_family(path: Path) -> str:
+def another_family(path: Path) -> str:
+    """What a file is that no family here can use; empty for one that can be used, or whose header cannot be read."""
     status = path.stat()
     return _foreign(path, status.st_mtime_ns, status.st_size)
 
@@ -171,11 +172,11 @@ def _foreign(path: Path, mtime_ns: int, size: int) -> str:
     """What the file is, if nothing here can use it; a file whose header cannot be read is the loader's to refuse."""
     from weft.nodes.diffusion.errors import CheckpointError
     from weft.nodes.diffusion.families import FAMILIES, foreign
-    from weft.nodes.diffusion.weights.header import first_bytes, is_safetensors, read_header
+    from weft.nodes.diffusion.weights.header import described
 
     try:
-        start, size = first_bytes(path)
-        found = foreign(read_header(path, size)[1]) if is_safetensors(start) else ""
+        header = described(path)
+        found = "" if header is None else foreign(header[1])
     except CheckpointError:
         return ""
     supported = ", ".join(family.title for family in FAMILIES)

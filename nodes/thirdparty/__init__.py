@@ -55,6 +55,13 @@ _NAMED = {
         "MaskPreview+": "MaskPreviewPlus",
         "SimpleMath+": "SimpleMathPlus",
     },
+    "gguf": {
+        "CLIPLoaderGGUF": "CLIPLoaderGGUF",
+        "DualCLIPLoaderGGUF": "DualCLIPLoaderGGUF",
+        "TripleCLIPLoaderGGUF": "TripleCLIPLoaderGGUF",
+        "UnetLoaderGGUF": "UnetLoaderGGUF",
+        "UnetLoaderGGUFAdvanced": "UnetLoaderGGUFAdvanced",
+    },
     "kjresize": {"ImageResizeKJv2": "ImageResizeKJv2"},
     "videohelper": {"VHS_LoadVideo": "LoadVideoUpload", "VHS_VideoCombine": "VideoCombine"},
     "easyuse": {

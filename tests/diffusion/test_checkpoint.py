@@ -420,7 +420,7 @@ def content_of(*parts):
         (b"<?xml version='1.0'?><Error>", "an XML page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 4", "a git-lfs pointer"),
         (b'{"error": "not found"}', "text"),
-        (b"GGUF\x03\x00\x00\x00", "a GGUF file"),
+        (b"GGUF\x03\x00\x00\x00", "its GGUF header is damaged"),
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"\0" * 4096, "zeros"),
         (b"\x01\x02\x03\x04\xff\xfe\xfd\xfc\xfb", "starts with 01 02 03"),

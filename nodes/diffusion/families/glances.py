@@ -14,7 +14,7 @@ from weft.nodes.diffusion.families.glance import LoraGlance, ModelGlance, Shapes
 from weft.nodes.diffusion.families.known import lora, prefix_before
 from weft.nodes.diffusion.families.protocol import Family
 from weft.nodes.diffusion.families.text_files import check_set, text_in
-from weft.nodes.diffusion.weights.header import first_bytes, is_safetensors, read_header
+from weft.nodes.diffusion.weights.header import described
 from weft.nodes.diffusion.weights.lora_names import is_of_text, split_key
 
 Found = TypeVar("Found")
@@ -125,5 +125,4 @@ def _header(path: Path) -> tuple[Mapping[str, str], Shapes] | None:
 
 @lru_cache(maxsize=64)
 def _read(path: Path, size: int, changed: int) -> tuple[Mapping[str, str], Shapes] | None:
-    start, size = first_bytes(path)
-    return read_header(path, size)[:2] if is_safetensors(start) else None
+    return described(path)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from weft.nodes.diffusion.errors import Warn
-from weft.nodes.diffusion.text.t5 import IGNORED, TOKENIZER, T5TextEncoder, T5Use, t5_part
-from weft.nodes.diffusion.text.t5_tokenizer import ids_inside, ids_of
+from weft.nodes.diffusion.text.t5 import IGNORED, PIECES, TOKENIZER, T5TextEncoder, T5Use, t5_part
+from weft.nodes.diffusion.text.t5_tokenizer import ids_inside, ids_of, sentencepiece_ids
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import check, fill, in_file
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
@@ -31,6 +31,10 @@ def t5_encoder(
     if prefix + TOKENIZER in file.shapes:
         inside = file.tensor(prefix + TOKENIZER)
         return T5TextEncoder(T5_NAME, network, use, ids_inside(inside), {TOKENIZER: inside})
+    if prefix + PIECES in file.shapes:
+        inside = file.tensor(prefix + PIECES)
+        ids = sentencepiece_ids(inside.numpy().tobytes(), PIECES)
+        return T5TextEncoder(T5_NAME, network, use, ids, {PIECES: inside})
     return T5TextEncoder(T5_NAME, network, use, ids_of(() if embeddings is None else embeddings.tokenizers))
 
 

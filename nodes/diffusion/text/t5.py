@@ -29,9 +29,11 @@ PADDING, END = 0, 1
 TABLES = ("shared.weight", "encoder.embed_tokens.weight")
 # Where a file may hold its own tokenizer, as `tokenizers` writes it: bytes.
 TOKENIZER = "tokenizer_json"
+# Or as a model of sentencepiece: umT5's in files of safetensors, any in files of GGUF.
+PIECES = "spiece_model"
 IGNORED: Mapping[str, str] = {
     r"(.*\.)?encoder\.embed_tokens\.weight": "the table of tokens a second time",
-    rf"(.*\.)?{TOKENIZER}": "the tokenizer, read with it",
+    rf"(.*\.)?({TOKENIZER}|{PIECES})": "the tokenizer, read with it",
 }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.weights.gguf_header import MAGIC, read_gguf
 
 # safetensors' own limit for its header.
 _LARGEST_HEADER = 100_000_000
@@ -14,7 +15,6 @@ _LARGEST_HEADER = 100_000_000
 _MOST_PARTS = 4_000_000
 # What a file may be instead, by its first bytes (of text: without white space before, in lower case).
 _BINARIES = {
-    b"GGUF": "a GGUF file (quantised, for other programs)",
     b"\x89PNG": "a PNG image",
     b"\xff\xd8\xff": "a JPEG image",
     b"\x1f\x8b": "a gzip archive",
@@ -74,6 +74,18 @@ def read_header(path: Path, size: int) -> tuple[dict[str, str], dict[str, tuple[
     if size > expected:
         raise CheckpointError(f"{path.name} is damaged: {size} bytes, its header describes {expected}")
     return metadata, shapes, {key: end - begin for begin, end, key in spans}
+
+
+def described(path: Path) -> tuple[dict[str, str], dict[str, tuple[int, ...]]] | None:
+    """Metadata and shapes of a file whose header tells them, safetensors or GGUF; None for another.
+
+    Raises:
+        CheckpointError: as first_bytes, read_header and read_gguf.
+    """
+    start, size = first_bytes(path)
+    if start.startswith(MAGIC):
+        return {}, {name: tensor.shape for name, tensor in read_gguf(path).tensors.items()}
+    return read_header(path, size)[:2] if is_safetensors(start) else None
 
 
 def _described(header: Any) -> tuple[dict[str, str], list[tuple[int, int, str]], dict[str, tuple[int, ...]]]:

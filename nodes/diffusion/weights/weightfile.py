@@ -1,6 +1,6 @@
 """Files of weights: what they hold is told by their content, never by their name, and never by running it.
 
-safetensors files are mapped into memory and read tensor by tensor. Files that torch.save wrote are opened with
+safetensors and GGUF files are mapped into memory and read tensor by tensor. Files that torch.save wrote are opened with
 `weights_only`, which builds tensors and plain containers and nothing else; any other pickle is refused unopened. What a
 file says of itself is believed only as far as the file reaches: reading one takes the memory of its size, not of what
 it claims.
@@ -25,6 +25,8 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.weights.gguf_file import load_gguf
+from weft.nodes.diffusion.weights.gguf_header import MAGIC
 from weft.nodes.diffusion.weights.header import first_bytes, is_safetensors, read_header, what_starts_so
 
 # What the dictionaries of a torch file come to, written out: one that holds itself, or others many times, has no end.
@@ -96,7 +98,7 @@ class WeightFile:
             self.metadata, self.shapes, self._sizes = read_header(self.path, size)
             list(self._mapped([]))  # safetensors' own checks
             return
-        self._loaded = _load_torch(self.path, start, size)
+        self._loaded = load_gguf(self.path) if start.startswith(MAGIC) else _load_torch(self.path, start, size)
         self.shapes = {key: tuple(tensor.shape) for key, tensor in self._loaded.items()}
         self._sizes = {key: tensor.nbytes for key, tensor in self._loaded.items()}
 

@@ -10,7 +10,7 @@ import torch
 
 from weft.nodes.diffusion.errors import CheckpointError, Warn
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
-from weft.nodes.diffusion.text.t5 import IGNORED, TOKENIZER, T5TextEncoder, T5Use, t5_part
+from weft.nodes.diffusion.text.t5 import IGNORED, PIECES, TOKENIZER, T5TextEncoder, T5Use, t5_part
 from weft.nodes.diffusion.text.t5_tokenizer import ids_inside, sentencepiece_ids
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import check, fill, in_file
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 NAME = "umt5xxl"
 USE = T5Use(least=512, masked=True)
-# Where the file keeps its model of sentencepiece: bytes.
-MODEL = "spiece_model"
 
 
 class WanClip(Clip):
@@ -54,13 +52,13 @@ def load_clip(
         check([part], file.shapes, tell, IGNORED)
         fill(file, [part], {part.name: dtype})
         ids = _ids(file)
-        kept = {key: file.tensor(key) for key in (MODEL, TOKENIZER) if key in file.shapes}
+        kept = {key: file.tensor(key) for key in (PIECES, TOKENIZER) if key in file.shapes}
     return WanClip((T5TextEncoder(NAME, PatchedNetwork(part.module, memory), USE, ids, kept),), embeddings)
 
 
 def _ids(file: Weights) -> Callable[[str], list[int]]:
-    if MODEL in file.shapes:
-        return sentencepiece_ids(file.tensor(MODEL).numpy().tobytes(), MODEL)
+    if PIECES in file.shapes:
+        return sentencepiece_ids(file.tensor(PIECES).numpy().tobytes(), PIECES)
     if TOKENIZER in file.shapes:
         return ids_inside(file.tensor(TOKENIZER))
-    raise CheckpointError(f"it has no {MODEL}, the tokenizer: take the umT5 that ComfyUI publishes for Wan")
+    raise CheckpointError(f"it has no {PIECES}, the tokenizer: take the umT5 that ComfyUI publishes for Wan")
