@@ -7,7 +7,7 @@ from functools import partial
 
 from aiohttp import web
 
-from weft.engine.serving import files, listing, prompting
+from weft.engine.serving import files, listing, prompting, status
 from weft.engine.serving.guard import guarded
 from weft.engine.serving.server import MOST_UPLOADED, ServedRoute, Server
 
@@ -24,6 +24,7 @@ def routes() -> Iterator[ServedRoute]:
     yield from prompting.ROUTES
     yield from listing.ROUTES
     yield from files.ROUTES
+    yield from status.ROUTES
     yield ServedRoute("GET", "/ws", websocket)
 
 

@@ -49,8 +49,10 @@ def guarded(server: Server) -> Any:
             raise web.HTTPUnauthorized(text="a token is needed", headers={"WWW-Authenticate": "Bearer"})
         response = await handler(request)
         if not response.prepared:
-            response.headers.setdefault("X-Content-Type-ServerOptions", "nosniff")
+            response.headers.setdefault("X-Content-Type-Options", "nosniff")
             response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+            if options.token and "token" in request.query:  # a page's own requests have the cookie, not the address
+                response.set_cookie(COOKIE, options.token, httponly=True, samesite="Strict")
         return response
 
     return guard

@@ -64,6 +64,10 @@ class ProgressState:
 
         self._sockets.tell(render, self._client_id, needed=False)
 
+    def states(self) -> dict[str, dict[str, Any]]:
+        """The state of each node that has begun, in any thread."""
+        return {name: dict(node) for name, node in list(self._nodes.items())}
+
     def flush(self) -> None:
         """Tell what was not told yet."""
         if self._late:

@@ -67,6 +67,11 @@ class JobRunner:
         return not self._thread.is_alive()
 
     @property
+    def telling(self) -> Telling | None:
+        """What is told of the running job."""
+        return self._telling
+
+    @property
     def current(self) -> str | None:
         """The node that the running job is at."""
         telling = self._telling

@@ -55,11 +55,14 @@ class Telling:
         self.meta: dict[str, Mapping[str, Any]] = {}
         self.shown: dict[bytes, NodeShown] = {}
         """What is shown by nodes that expanded, by the digests of their keys."""
+        self.picture: Any = None
+        """The newest preview, a PIL image, and how many there were."""
+        self.pictures = 0
         self._sockets = sockets
         self._client_id = job.client_id
-        self._progress = ProgressState(job.prompt_id, self._client_id, sockets, self._related)
+        self.progress = ProgressState(job.prompt_id, self._client_id, sockets, self._related)
         self._executed: dict[str, None] = {}
-        self._served: set[str] = set()
+        self.served: set[str] = set()
         self._inside: dict[str, list[tuple[str, Mapping[str, Any], Mapping[str, Any]]]] = {}
 
     # --- the run
@@ -75,12 +78,12 @@ class Telling:
 
     def succeeded(self) -> None:
         """It has ended well."""
-        self._progress.flush()
+        self.progress.flush()
         self._say("execution_success", {"prompt_id": self.job.prompt_id, "timestamp": _now()}, keep=True)
 
     def interrupted(self) -> None:
         """It was stopped; everybody is told."""
-        real = self._real(self.current)
+        real = self.real(self.current)
         said = {
             "prompt_id": self.job.prompt_id,
             "node_id": real,
@@ -93,11 +96,11 @@ class Telling:
 
     def failed(self, error: BaseException) -> None:
         """It has failed: a node did, or what is around them."""
-        self._progress.flush()
+        self.progress.flush()
         cause = (error.__cause__ or error) if isinstance(error, NodeError) else error
         # An error of the engine's own names the node itself; of one inside an expansion, the workflow's is meant.
         inner = self.current if self.current in self.nodes else getattr(error, "node_id", "")
-        real = self._real(inner) if inner else getattr(error, "node_id", None)
+        real = self.real(inner) if inner else getattr(error, "node_id", None)
         said = {
             "prompt_id": self.job.prompt_id,
             "node_id": real or None,
@@ -121,39 +124,40 @@ class Telling:
             case events.NodeAsked(node_id=node_id, display_id=display):
                 self._starts(node_id, display)
             case events.NodeCached(node_id=node_id):
-                self._served.add(node_id)
+                self.served.add(node_id)
             case events.NodeFailed(node_id=node_id):
                 self.current = node_id
-                self._progress.set(node_id, "error")
+                self.progress.set(node_id, "error")
             case events.NodeBlocked():
                 self._blocked(event)
             case events.Progress(node_id=node_id, value=value, total=total):
-                self._progress.set(node_id, "running", value, total)
+                self.progress.set(node_id, "running", value, total)
                 said = {"value": value, "max": total, "prompt_id": self.job.prompt_id, "node": node_id}
                 self._sockets.say("progress", said, self._client_id, needed=False)
             case events.Preview(node_id=node_id, image=image):
+                self.picture, self.pictures = image, self.pictures + 1
                 about = {"node_id": node_id, "prompt_id": self.job.prompt_id, **self._related(node_id)}
                 send_preview(self._sockets, self._client_id, image, about)
 
     def finished(self, step: Step, entry: Entry) -> None:
         """A node has its outputs, from a call, from the cache, or from an equal node."""
         node_id = step.node_id
-        served = node_id in self._served
+        served = node_id in self.served
         ui = self._own(step, entry, served=served)
         if served and not step.schema.output_node:
             return
         if ui or served:
             self._shows(node_id, step.display_id, ui)
         if served:
-            self._progress.set(node_id, "finished", 1, 1)
+            self.progress.set(node_id, "finished", 1, 1)
         else:
             self._executed[node_id] = None
-            self._progress.set(node_id, "finished")
+            self.progress.set(node_id, "finished")
 
     # --- what is said of a node
 
     def _starts(self, node_id: str, display: str) -> None:
-        self._progress.set(node_id, "running", 0.0, 1.0)
+        self.progress.set(node_id, "running", 0.0, 1.0)
         said = {"node": node_id, "display_node": display or node_id, "prompt_id": self.job.prompt_id}
         self._say("executing", said)
 
@@ -217,7 +221,7 @@ class Telling:
         return {
             "display_node_id": (known.display_id if known is not None else "") or node_id,
             "parent_node_id": origin.parent if origin is not None else None,
-            "real_node_id": self._real(node_id),
+            "real_node_id": self.real(node_id),
         }
 
     def _meta(self, node_id: str, display: str) -> dict[str, Any]:
@@ -229,7 +233,7 @@ class Telling:
             "real_node_id": related["real_node_id"],
         }
 
-    def _real(self, node_id: str) -> str:
+    def real(self, node_id: str) -> str:
         """The node of the workflow that a node is part of."""
         known = self.nodes.get(node_id)
         if known is None:
