@@ -171,6 +171,11 @@ class RunContext:
         """Whether an observer takes pictures that are given to it: one whose attribute `takes_images` is true."""
         return any(getattr(observer, "takes_images", False) for observer in self.observers)
 
+    @property
+    def takes_previews(self) -> bool:
+        """Whether an observer wants pictures of unfinished results: one whose attribute `takes_previews` is true."""
+        return any(getattr(observer, "takes_previews", False) for observer in self.observers)
+
     def give(self, image: Any, index: int, count: int) -> None:
         """Give a finished PIL image, the one at `index` of `count`, to the observers. Raises as `checkpoint` does."""
         self.checkpoint()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from weft.engine.custom_nodes.importing import digest_of, forget, packs_in, prepare, read, unread
-from weft.engine.custom_nodes.records import CustomPack, Host, Imports
+from weft.engine.custom_nodes.records import AddedRoute, CustomPack, Host, Imports, Serving
 from weft.engine.errors import DefinitionError, Warn, python_warning
 from weft.engine.folders import Folders
 from weft.engine.schema.packs import Pack, Packs, resolve
@@ -114,6 +114,12 @@ def _imports(packs: Packs, warn: Warn) -> Imports | None:
         warn(f"what packs for ComfyUI import cannot be loaded: {error.message}")
         return None
     return found
+
+
+def routes_for(packs: Packs, server: Serving | None) -> Sequence[AddedRoute]:
+    """Have packs speak to this server; gives the routes that they have added."""
+    imports = _imports(packs, python_warning)
+    return imports.serve(server) if imports is not None else ()
 
 
 def handled(

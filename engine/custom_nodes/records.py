@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from weft.engine.folders import Folders
 from weft.engine.schema.packs import NodeSource
@@ -71,6 +71,48 @@ class Host:
     settings: Settings
 
 
+class Serving(Protocol):
+    """The server that runs prompts here, as packs may speak to it. All may be called in any thread."""
+
+    address: str
+    port: int
+
+    @property
+    def loop(self) -> Any:
+        """The event loop that answers requests."""
+
+    @property
+    def client_id(self) -> str | None:
+        """Whose prompt runs."""
+
+    @property
+    def prompt_id(self) -> str:
+        """Which prompt runs; empty where none does."""
+
+    def send(self, event: str | int, data: Any, client_id: str | None = None) -> None:
+        """Send a message, of a binary kind where `event` is a number, to a client, or to all."""
+
+    def queue(self) -> tuple[list[Any], list[Any]]:
+        """The prompts that run and wait, as ComfyUI's queue has them."""
+
+    def history(self, prompt_id: str | None = None) -> dict[str, Any]:
+        """What has been, or one of it."""
+
+    def take_back(self, wanted: Callable[[Any], bool]) -> bool:
+        """Have prompts that wait wait no more; whether there was one."""
+
+    def features(self, client_id: str) -> Mapping[str, Any]:
+        """What a client said that it can do."""
+
+
+class AddedRoute(NamedTuple):
+    """A route that a pack added: a method and a path with what answers it, or STATIC and a folder."""
+
+    method: str
+    path: str
+    handler: Any
+
+
 class Imports(Protocol):
     """What a module offers that answers the imports of packs: a part of a `Pack`."""
 
@@ -94,6 +136,9 @@ class Imports(Protocol):
 
     def restore(self, state: Mapping[str, Any]) -> Sequence[str]:
         """Put back what is not so any more; returns what that was."""
+
+    def serve(self, server: Serving | None) -> Sequence[AddedRoute]:
+        """From now on packs speak to this server, or to none; gives the routes that they have added."""
 
     def on_prompt(
         self, prompt: Mapping[str, Any], extra: Callable[[], Mapping[str, Any]]

@@ -7,8 +7,9 @@ from functools import partial
 
 from aiohttp import web
 
-from weft.engine.serving import files, listing, prompting, status
-from weft.engine.serving.guard import guarded
+from weft.engine.serving import files, joblist, listing, prompting, status, userdata
+from weft.engine.serving.guard import guarded, mark
+from weft.engine.serving.packs import add_routes
 from weft.engine.serving.server import MOST_UPLOADED, ServedRoute, Server
 
 SERVER = web.AppKey("server", Server)
@@ -24,6 +25,8 @@ def routes() -> Iterator[ServedRoute]:
     yield from prompting.ROUTES
     yield from listing.ROUTES
     yield from files.ROUTES
+    yield from userdata.ROUTES
+    yield from joblist.ROUTES
     yield from status.ROUTES
     yield ServedRoute("GET", "/ws", websocket)
 
@@ -36,6 +39,8 @@ def application(server: Server) -> web.Application:
         handler = partial(route.handler, server)
         for path in (route.path, f"/api{route.path}"):
             app.router.add_route(route.method, path, handler)
+    add_routes(app, server)
+    app.on_response_prepare.append(mark)
     app.on_startup.append(lambda _: server.start())
     app.on_shutdown.append(lambda _: server.close())
     return app

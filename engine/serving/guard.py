@@ -48,14 +48,18 @@ def guarded(server: Server) -> Any:
         if options.token and request.path not in _OPEN and not _has_token(request, options.token):
             raise web.HTTPUnauthorized(text="a token is needed", headers={"WWW-Authenticate": "Bearer"})
         response = await handler(request)
-        if not response.prepared:
-            response.headers.setdefault("X-Content-Type-Options", "nosniff")
-            response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
-            if options.token and "token" in request.query:  # a page's own requests have the cookie, not the address
-                response.set_cookie(COOKIE, options.token, httponly=True, samesite="Strict")
+        if options.token and "token" in request.query and not response.prepared:
+            # A page's own requests have the cookie, not the address.
+            response.set_cookie(COOKIE, options.token, httponly=True, samesite="Strict")
         return response
 
     return guard
+
+
+async def mark(request: web.Request, response: web.StreamResponse) -> None:
+    """Say to browsers what they may not make of any answer."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
 
 
 def _name(host: str) -> str:

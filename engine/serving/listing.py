@@ -153,7 +153,13 @@ def webs(server: Server) -> dict[str, Path]:
     return {pack.name: pack.web for pack in packs if pack.web is not None and pack.web.is_dir() and not pack.error}
 
 
+async def get_health(server: Server, request: web.Request) -> web.StreamResponse:
+    """Whether the server lives."""
+    return json_answer({"status": "ok", "queue_remaining": server.queue.remaining})
+
+
 ROUTES = (
+    ServedRoute("GET", "/health", get_health),
     ServedRoute("GET", "/object_info", get_object_info),
     ServedRoute("GET", "/object_info/{node_class}", get_object_info_of),
     ServedRoute("GET", "/features", get_features),

@@ -65,6 +65,11 @@ class Telling:
         self.served: set[str] = set()
         self._inside: dict[str, list[tuple[str, Mapping[str, Any], Mapping[str, Any]]]] = {}
 
+    @property
+    def takes_previews(self) -> bool:
+        """Whether somebody watches who would be shown a picture of the way."""
+        return bool(self._sockets.flags(self._client_id))
+
     # --- the run
 
     def begin(self) -> None:

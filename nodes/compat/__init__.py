@@ -28,7 +28,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weft.engine.custom_nodes.records import Host
+from weft.engine.custom_nodes.records import AddedRoute, Host, Serving
 from weft.nodes.compat.finder import install, uninstall
 from weft.nodes.compat.host import host
 from weft.nodes.compat.missing import MissingName, lacking
@@ -36,9 +36,18 @@ from weft.nodes.compat.replaced import loading, replaced
 from weft.nodes.compat.states import WATCHED, restore, state
 
 __all__ = [
-    "WATCHED", "Host", "MissingName", "host", "install", "lacking", "loading", "replaced", "restore", "state",
+    "WATCHED", "Host", "MissingName", "host", "install", "lacking", "loading", "replaced", "restore", "serve", "state",
     "uninstall",
 ]  # fmt: skip
+
+
+def serve(server: Serving | None) -> list[AddedRoute]:
+    """From now on packs speak to this server, or to none; gives the routes that they have added."""
+    module = sys.modules.get(f"{__name__}.modules.server")
+    if module is None:
+        return []
+    module.PromptServer.instance.serving = server
+    return list(module.PromptServer.instance.added())
 
 
 def on_prompt(prompt: Mapping[str, Any], extra: Callable[[], Mapping[str, Any]]) -> tuple[Any, list[str]] | None:

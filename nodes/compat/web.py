@@ -8,24 +8,18 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
-
-class Route(NamedTuple):
-    """A route that a pack added: method, path, what answers it."""
-
-    method: str
-    path: str
-    handler: Any
+from weft.engine.custom_nodes.records import AddedRoute
 
 
 class Routes:
     """Routes, as `aiohttp.web.RouteTableDef` and `UrlDispatcher` take them."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
-        self.found: list[Route] = []
+        self.found: list[AddedRoute] = []
 
-    def __iter__(self) -> Iterator[Route]:
+    def __iter__(self) -> Iterator[AddedRoute]:
         return iter(self.found)
 
     def __len__(self) -> int:
@@ -35,14 +29,14 @@ class Routes:
         """A decorator that records."""
 
         def record(handler: Any) -> Any:
-            self.found.append(Route(method, path, handler))
+            self.found.append(AddedRoute(method, path, handler))
             return handler
 
         return record
 
     def static(self, prefix: str, path: Any, **_: Any) -> None:
         """Record a folder."""
-        self.found.append(Route("STATIC", prefix, path))
+        self.found.append(AddedRoute("STATIC", prefix, path))
 
     add_static = static
 
@@ -52,7 +46,7 @@ class Routes:
 
     def add_route(self, method: str, path: str, handler: Any, **_: Any) -> None:
         """Record one."""
-        self.found.append(Route(method, path, handler))
+        self.found.append(AddedRoute(method, path, handler))
 
     def __getattr__(self, name: str) -> Any:
         # get, post, put, ... decorate; add_get, add_post, ... take the handler.
@@ -118,10 +112,10 @@ def _recorder() -> ModuleType:
         "Request": type("Request", (), {}),
         "json_response": json_response,
         "middleware": lambda function: function,
-        "static": lambda prefix, path, **more: Route("STATIC", prefix, path),
+        "static": lambda prefix, path, **more: AddedRoute("STATIC", prefix, path),
     }
     for verb in ("get", "post", "put", "patch", "delete", "head", "view"):
-        members[verb] = lambda path, handler, verb=verb, **more: Route(verb.upper(), path, handler)
+        members[verb] = lambda path, handler, verb=verb, **more: AddedRoute(verb.upper(), path, handler)
     for name, status in (
         ("HTTPBadRequest", 400), ("HTTPUnauthorized", 401), ("HTTPForbidden", 403), ("HTTPNotFound", 404),
         ("HTTPConflict", 409), ("HTTPInternalServerError", 500), ("HTTPFound", 302), ("HTTPOk", 200),
@@ -139,6 +133,25 @@ def _found() -> Any:
 
 
 web: Any = _found()
+
+
+def added_routes(table: Any, app: Any) -> Iterator[AddedRoute]:
+    """The routes in a table of packs, and those that they gave to an application."""
+    for each in table:
+        if hasattr(each, "prefix"):
+            yield AddedRoute("STATIC", each.prefix, each.path)
+        else:
+            yield AddedRoute(each.method, each.path, each.handler)
+    if isinstance(app, Application):
+        yield from app.router
+        return
+    for resource in app.router.resources():
+        found = resource.get_info()
+        if "directory" in found:
+            yield AddedRoute("STATIC", found["prefix"], found["directory"])
+            continue
+        for route in resource:
+            yield AddedRoute(route.method, resource.canonical, route.handler)
 
 
 def routes_of_packs() -> Any:

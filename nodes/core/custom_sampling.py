@@ -58,7 +58,7 @@ def SamplerCustom(
 
     start = noise.RandomNoise(noise_seed) if add_noise else noise.NoNoise(noise_seed)
     guider = guiders.Guider(model, CFG(positive, negative, cfg))
-    given: dict[str, Any] = {"callback": reporter(context), "steps": context.steps, "warn": context.warn}
+    given: dict[str, Any] = {"callback": reporter(context, model), "steps": context.steps, "warn": context.warn}
     with numbers_of(context.settings.numbers):
         return custom_sample(guider, sampler, sigmas, start, latent_image, **given)
 
@@ -77,7 +77,11 @@ def SamplerCustomAdvanced(
     """
     from weft.nodes.diffusion.sampling.custom import custom_sample
 
-    given: dict[str, Any] = {"callback": reporter(context), "steps": context.steps, "warn": context.warn}
+    given: dict[str, Any] = {
+        "callback": reporter(context, getattr(guider, "model", None)),
+        "steps": context.steps,
+        "warn": context.warn,
+    }
     with numbers_of(context.settings.numbers):
         return custom_sample(guider, sampler, sigmas, noise, latent_image, **given)
 

@@ -126,7 +126,7 @@ _PIXEL_SPACE = "pixel_space"
 _TAESD = {"taesd": 0.18215, "taesdxl": 0.13025}
 
 
-def _tiny_files(name: str, folders: Folders) -> dict[str, Path]:
+def tiny_files(name: str, folders: Folders) -> dict[str, Path]:
     """The two files of a TAESD. Raises MissingFile."""
     names = {half: f"{name}_{half}" for half in ("encoder", "decoder")}
     listed = folders.files("vae_approx")
@@ -140,7 +140,7 @@ def _check_taesd(seen: Seen) -> Iterator[tuple[str, str | MissingFile]]:
     name = seen.constants.get("vae_name")
     if name in _TAESD and seen.folders is not None:
         try:
-            _tiny_files(name, seen.folders)
+            tiny_files(name, seen.folders)
         except MissingFile as error:
             yield "vae_name", error
 
@@ -148,7 +148,7 @@ def _check_taesd(seen: Seen) -> Iterator[tuple[str, str | MissingFile]]:
 def _files_of_taesd(folders: Folders, constants: Mapping[str, Any]) -> list[Path]:
     """What the name of a TAESD does not show: its files, which join the cache key by their content."""
     name = constants.get("vae_name")
-    return list(_tiny_files(name, folders).values()) if name in _TAESD else []
+    return list(tiny_files(name, folders).values()) if name in _TAESD else []
 
 
 @node(display_name="Load VAE", category="loaders", check=_check_taesd, fingerprint=_files_of_taesd)
@@ -169,7 +169,7 @@ def VAELoader(
         return PixelVae()
     where = place(context)
     if vae_name in _TAESD:
-        files = _tiny_files(vae_name, context.folders)
+        files = tiny_files(vae_name, context.folders)
         return load_tiny_vae(files, _TAESD[vae_name], device=where.memory, dtype=where.vae)
     return load_vae(context.folders.find("vae", vae_name), device=where.memory, dtype=where.vae, warn=context.warn)
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Float
+from weft.nodes.core.previewing import previewer
 from weft.nodes.core.prompt_schedule import by_prompts
 from weft.nodes.core.trajectories import of_ksampler
 from weft.nodes.core.types import (
@@ -123,12 +124,15 @@ def sampled(
     stage = ksampler_stage(model.sampling, guidance, noise, **settings, mode=context.settings.sampling)
     said = {"warn": warner(context), "tell": context.warn}
     with numbers_of(context.settings.numbers):
-        return ksample(model, latent, stage, callback=reporter(context), **said, steps=context.steps)
+        return ksample(model, latent, stage, callback=reporter(context, model), **said, steps=context.steps)
 
 
-def reporter(context: RunContext) -> Callback:
-    """A sampler's callback that reports each finished step, and stops a cancelled run."""
-    return lambda step, total, x, denoised: context.progress(step + 1, total)
+def reporter(context: RunContext, model: Any = None) -> Callback:
+    """A sampler's callback that reports each finished step, drawn if somebody watches, and stops a cancelled run."""
+    draw = previewer(context, model)
+    if draw is None:
+        return lambda step, total, x, denoised: context.progress(step + 1, total)
+    return lambda step, total, x, denoised: context.progress(step + 1, total, draw(denoised))
 
 
 def warner(context: RunContext) -> Callable[[str], None]:

@@ -19,7 +19,9 @@ def sandbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(scope="module", params=[0, 100], ids=["classic", "lru"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(0, id="classic"), pytest.param(100, id="lru", marks=pytest.mark.slow)]
+)
 def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with served(tmp_path_factory.mktemp("served"), request.param) as found:
         yield found

@@ -132,6 +132,7 @@ class Client:
         return self._loop.run_until_complete(work)
 
     def close(self) -> None:
+        self._do(self._socket.close())
         self._do(self._session.close())
         self._loop.close()
 

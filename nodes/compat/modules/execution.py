@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from weft.engine.custom_nodes.records import Serving
 from weft.engine.values import ExecutionBlocker
 from weft.nodes.compat.host import host
 
@@ -30,43 +31,61 @@ class PromptExecutor:
 
 
 class PromptQueue:
-    """ComfyUI's queue: it is always empty."""
+    """ComfyUI's queue: that of the server that runs here; without one it is always empty."""
 
     def __init__(self, server: Any = None) -> None:
         self.server = server
-        self.currently_running: dict[int, Any] = {}
-        self.queue: list[Any] = []
-        self.history: dict[str, Any] = {}
         self.flags: dict[str, Any] = {}
+
+    @property
+    def _serving(self) -> Serving | None:
+        found: Serving | None = getattr(self.server, "serving", None)
+        return found
+
+    @property
+    def currently_running(self) -> dict[int, Any]:
+        """What runs, by a number."""
+        return dict(enumerate(self.get_current_queue()[0]))
+
+    @property
+    def queue(self) -> list[Any]:
+        """What waits."""
+        return self.get_current_queue()[1]
+
+    @property
+    def history(self) -> dict[str, Any]:
+        """What has been."""
+        return self.get_history()
 
     def put(self, item: Any) -> None:
         """Refused. Raises RuntimeError."""
-        raise RuntimeError("there is no queue here: weft.run(prompt) runs a workflow")
+        raise RuntimeError("packs cannot queue prompts here: POST /prompt does, and weft.run(prompt) runs one")
 
     def get_current_queue(self) -> tuple[list[Any], list[Any]]:
-        """Nothing runs that it knows of, nothing waits."""
-        return [], []
+        """What runs, and what waits."""
+        return self._serving.queue() if self._serving is not None else ([], [])
 
     get_current_queue_volatile = get_current_queue
 
     def get_tasks_remaining(self) -> int:
-        """None."""
-        return 0
+        """How many run and wait."""
+        return sum(map(len, self.get_current_queue()))
 
-    def get_history(self, *args: Any, **named: Any) -> dict[str, Any]:
-        """Nothing was done before."""
-        return {}
+    def get_history(self, prompt_id: str | None = None, *args: Any, **named: Any) -> dict[str, Any]:
+        """What has been, or one of it."""
+        return self._serving.history(prompt_id) if self._serving is not None else {}
 
     def set_flag(self, name: str, data: Any) -> None:
         """Take note; nobody reads it."""
         self.flags[name] = data
 
     def wipe_queue(self) -> None:
-        """It is empty."""
+        """Take back all that waits."""
+        self.delete_queue_item(lambda item: True)
 
     def delete_queue_item(self, function: Any) -> bool:
-        """There is none."""
-        return False
+        """Take back what the function says so of."""
+        return self._serving is not None and self._serving.take_back(function)
 
 
 async def validate_prompt(

@@ -9,7 +9,7 @@ from weft.engine.context import called
 
 
 class ExecutionContext(NamedTuple):
-    """The node that is called, and for which value of a list. Runs have no id here."""
+    """The node that is called, and for which value of a list; of a prompt that a server runs, its id."""
 
     prompt_id: str
     node_id: str
@@ -32,7 +32,11 @@ class CurrentNodeContext:
 def get_executing_context() -> ExecutionContext | None:
     """The node that is called in this thread or task; None outside of one."""
     context = called()
-    return None if context is None else ExecutionContext("", context.node_id, context.call[0])
+    if context is None:
+        return None
+    from weft.nodes.compat.modules.server import PromptServer
+
+    return ExecutionContext(PromptServer.instance.last_prompt_id, context.node_id, context.call[0])
 
 
 def is_class(object: Any) -> bool:

@@ -1,0 +1,120 @@
+"""`weft serve` as a process: how it begins, how it ends, and that a kill loses no job."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from weft.cli import main
+
+SRC = Path(__file__).resolve().parents[2] / "src"
+PACK = """
+import time
+
+
+class Waits:
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"seconds": ("FLOAT", {}), "name": ("STRING", {})}}
+
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+    FUNCTION = "wait"
+
+    def wait(self, seconds, name):
+        time.sleep(seconds)
+        return {"ui": {"name": [name]}}
+
+
+NODE_CLASS_MAPPINGS = {"Waits": Waits}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "packs").mkdir()
+    (tmp_path / "packs" / "waits.py").write_text(PACK)
+    return tmp_path
+
+
+@contextmanager
+def process(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "weft", "serve", "--port", "0", "--custom-nodes", "packs", *options]
+    environment = {**os.environ, "PYTHONPATH": str(SRC), "XDG_DATA_HOME": str(folder / "data")}
+    with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stderr is not None
+        try:
+            address = ""
+            while not address:
+                line = started.stderr.readline()
+                assert line, "it ended"
+                address = "".join(re.findall(r"listening at (\S+)", line))
+            yield started, address
+        finally:
+            started.kill()
+
+
+def ask(address: str, data: Any = None) -> Any:
+    body = None if data is None else json.dumps(data).encode()
+    with urllib.request.urlopen(urllib.request.Request(address, body), timeout=60) as answer:
+        return json.loads(answer.read())
+
+
+def waits(name: str, seconds: float = 0.0) -> dict[str, Any]:
+    return {"prompt": {"1": {"class_type": "Waits", "inputs": {"seconds": seconds, "name": name}}}, "prompt_id": name}
+
+
+def until_known(address: str, names: list[str]) -> dict[str, Any]:
+    while True:
+        found: dict[str, Any] = ask(f"{address}/history")
+        if found.keys() >= set(names):
+            return found
+
+
+@pytest.mark.slow
+def test_a_killed_server_comes_back_with_its_jobs_and_a_signal_ends_it(folder: Path) -> None:
+    with process(folder, "--state", "state") as (started, address):
+        ask(f"{address}/prompt", waits("done"))
+        until_known(address, ["done"])
+        for name in ("running", "next", "last"):
+            ask(f"{address}/prompt", waits(name, 30.0 if name == "running" else 0.0))
+        while not ask(f"{address}/queue")["queue_running"]:
+            pass
+        with pytest.raises(subprocess.CalledProcessError) as second:
+            subprocess.run(
+                [sys.executable, "-m", "weft", "serve", "--port", "0", "--state", "state"],
+                cwd=folder, env={**os.environ, "PYTHONPATH": str(SRC)}, capture_output=True, check=True,
+            )  # fmt: skip
+        assert second.value.returncode == 2
+        assert b"another server keeps its queue" in second.value.stderr
+        started.send_signal(signal.SIGKILL)
+    with process(folder, "--state", "state") as (started, address):
+        assert list(ask(f"{address}/history")) == ["done"]
+        while not ask(f"{address}/queue")["queue_running"]:
+            pass
+        queue = ask(f"{address}/queue")
+        assert [item[1] for item in queue["queue_running"] + queue["queue_pending"]] == ["running", "next", "last"]
+        started.send_signal(signal.SIGTERM)
+        assert started.wait(60) == 143
+
+
+def test_what_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--listen", "0.0.0.0"]) == 2
+    assert "no token is set (--token TEXT)" in capsys.readouterr().err
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert main(["serve", "--port", str(taken.getsockname()[1])]) == 2
+    assert "cannot listen at 127.0.0.1 port" in capsys.readouterr().err
