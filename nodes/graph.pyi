@@ -66,6 +66,7 @@ class VHS_BatchManager: ...
 class VHS_FILENAMES: ...
 class VHS_VIDEOINFO: ...
 class VIDEO: ...
+class WAN_CAMERA_EMBEDDING: ...
 class WEBCAM: ...
 class XY: ...
 
@@ -822,6 +823,17 @@ _image_gif_or_13_more = Literal[
     "video/nvenc_hevc-mp4",
     "video/nvenc_av1-mp4",
 ]
+_Static_or_8_more = Literal[
+    "Static",
+    "Pan Up",
+    "Pan Down",
+    "Pan Left",
+    "Pan Right",
+    "Zoom In",
+    "Zoom Out",
+    "Anti Clockwise (ACW)",
+    "ClockWise (CW)",
+]
 _add_noise_or_1_more = Literal[
     "add_noise",
     "return_with_leftover_noise",
@@ -1435,6 +1447,18 @@ class _image_frame_count_audio_video_info(GraphNode):
 
 class _filenames(SoleNode[VHS_FILENAMES]):
     filenames: GraphOutput[VHS_FILENAMES]
+
+class _camera_embedding_width_height_length(GraphNode):
+    camera_embedding: GraphOutput[WAN_CAMERA_EMBEDDING]
+    width: GraphOutput[INT]
+    height: GraphOutput[INT]
+    length: GraphOutput[INT]
+
+class _positive_negative_latent_trim_latent(GraphNode):
+    positive: GraphOutput[CONDITIONING]
+    negative: GraphOutput[CONDITIONING]
+    latent: GraphOutput[LATENT]
+    trim_latent: GraphOutput[INT]
 
 class _x_y(GraphNode):
     x: GraphOutput[XY]
@@ -6253,6 +6277,18 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> GraphNode:
         """Write a batch of pictures to the output folder as a WebM, with the workflow that made it."""
+    def ScaleROPE(
+        self,
+        model: GraphSource[MODEL],
+        scale_x: Annotated[float, "0.0 to 100.0"] | GraphSource[FLOAT] = 1.0,
+        shift_x: Annotated[float, "-256.0 to 256.0"] | GraphSource[FLOAT] = 0.0,
+        scale_y: Annotated[float, "0.0 to 100.0"] | GraphSource[FLOAT] = 1.0,
+        shift_y: Annotated[float, "-256.0 to 256.0"] | GraphSource[FLOAT] = 0.0,
+        scale_t: Annotated[float, "0.0 to 100.0"] | GraphSource[FLOAT] = 1.0,
+        shift_t: Annotated[float, "-256.0 to 256.0"] | GraphSource[FLOAT] = 0.0,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Scale and shift where a video model's attention finds the patches: at a scale of time of 7, seven frames apart."""
     def SeedNode(
         self,
         seed: Annotated[int, "0 to 9223372036854775807"] | GraphSource[INT] = 0,
@@ -6788,6 +6824,20 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Guide the frames in the middle of a video with the sampler's scale, and less towards both ends."""
+    def Wan22FunControlToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        ref_image: GraphSource[IMAGE] | None = None,
+        control_video: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent:
+        """Have a video follow another one, of edges, depths or poses: for the models of Wan 2.2 Fun control."""
     def Wan22ImageToVideoLatent(
         self,
         vae: GraphSource[VAE],
@@ -6799,6 +6849,35 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _latent:
         """Latents of a video for Wan 2.2 5B; with pictures, these are its first frames, and the rest is made."""
+    def WanCameraEmbedding(
+        self,
+        camera_pose: _Static_or_8_more | GraphSource[COMBO] = "Static",
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        speed: Annotated[float, "0.0 to 10.0"] | GraphSource[FLOAT] = 1.0,
+        fx: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.5,
+        fy: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.5,
+        cx: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.5,
+        cy: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.5,
+        **_about: Unpack[_About]
+    ) -> _camera_embedding_width_height_length:
+        """Say how the camera of a video moves, for WanCameraImageToVideo."""
+    def WanCameraImageToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        clip_vision_output: GraphSource[CLIP_VISION_OUTPUT] | None = None,
+        start_image: GraphSource[IMAGE] | None = None,
+        camera_conditions: GraphSource[WAN_CAMERA_EMBEDDING] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent:
+        """Begin a video with pictures and move the camera, for the models of Wan Fun camera."""
     def WanFirstLastFrameToVideo(
         self,
         positive: GraphSource[CONDITIONING],
@@ -6815,6 +6894,36 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _positive_negative_latent:
         """Begin and end a video of Wan with pictures, for its models of image-to-video."""
+    def WanFunControlToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        clip_vision_output: GraphSource[CLIP_VISION_OUTPUT] | None = None,
+        start_image: GraphSource[IMAGE] | None = None,
+        control_video: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent:
+        """Have a video follow another one, of edges, depths or poses: for the models of Wan 2.1 Fun control."""
+    def WanFunInpaintToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        clip_vision_output: GraphSource[CLIP_VISION_OUTPUT] | None = None,
+        start_image: GraphSource[IMAGE] | None = None,
+        end_image: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent:
+        """Begin and end a video with pictures, for the models of Wan Fun inpaint."""
     def WanImageToVideo(
         self,
         positive: GraphSource[CONDITIONING],
@@ -6829,6 +6938,22 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _positive_negative_latent:
         """Begin a video of Wan with pictures, for its models of image-to-video."""
+    def WanVaceToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        strength: Annotated[float, "0.0 to 1000.0"] | GraphSource[FLOAT] = 1.0,
+        control_video: GraphSource[IMAGE] | None = None,
+        control_masks: GraphSource[MASK] | None = None,
+        reference_image: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent_trim_latent:
+        """Have a video keep, change or follow another one, and show what pictures show: for the models of Wan VACE."""
     def WebcamCapture(
         self,
         image: GraphSource[WEBCAM],

@@ -144,9 +144,15 @@ _FILES = {
         "ModelSamplingSD3",
     ),
     "wan": (
+        "Wan22FunControlToVideo",
         "Wan22ImageToVideoLatent",
+        "WanCameraEmbedding",
+        "WanCameraImageToVideo",
         "WanFirstLastFrameToVideo",
+        "WanFunControlToVideo",
+        "WanFunInpaintToVideo",
         "WanImageToVideo",
+        "WanVaceToVideo",
     ),
     "qwen": (
         "TextEncodeQwenImageEdit",
@@ -337,6 +343,7 @@ _FILES = {
         "TorchCompileModel",
     ),
     "attention": (
+        "ScaleROPE",
         "CLIPAttentionMultiply",
         "T5TokenizerOptions",
         "UNetCrossAttentionMultiply",

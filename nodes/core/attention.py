@@ -8,7 +8,7 @@ from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Tooltip, node
 from weft.engine.schema.sockets import Float, Int
 from weft.nodes.core.conditioning import require
-from weft.nodes.core.types import Clip, Model
+from weft.nodes.core.types import NEWER, Clip, Model
 
 _MODULE = "comfy_extras.nodes_attention_multiply"
 _CATEGORY = "_for_testing/attention_experiments"
@@ -19,6 +19,8 @@ K = Annotated[float, Multiplier, Tooltip("What the keys are multiplied with.")]
 V = Annotated[float, Multiplier, Tooltip("What the values are multiplied with.")]
 Out = Annotated[float, Multiplier, Tooltip("What the output is multiplied with.")]
 Kind = Annotated[float, Multiplier]
+Scale = Annotated[float, Float(default=1.0, min=0.0, max=100.0, step=0.1)]
+Shift = Annotated[float, Float(default=0.0, min=-256.0, max=256.0, step=0.1)]
 
 
 @node(category=_CATEGORY, python_module=_MODULE, experimental=True)
@@ -35,6 +37,26 @@ def UNetCrossAttentionMultiply(*, model: Model, q: Q, k: K, v: V, out: Out) -> M
     from weft.nodes.diffusion.weights.scaling import of_attention, scaled_model
 
     return scaled_model(model, of_attention("attn2", q=q, k=k, v=v, out=out))
+
+
+@node(category="advanced/model_patches", python_module=NEWER, experimental=True)
+def ScaleROPE(
+    *, model: Model, scale_x: Scale, shift_x: Shift, scale_y: Scale, shift_y: Shift, scale_t: Scale, shift_t: Shift
+) -> Model:
+    """Scale and shift where a video model's attention finds the patches: at a scale of time of 7, seven frames apart.
+
+    Args:
+        model: A model of Wan.
+        scale_x: What columns are multiplied with.
+        shift_x: What is added to them.
+        scale_y: What rows are multiplied with.
+        shift_y: What is added to them.
+        scale_t: What frames are multiplied with.
+        shift_t: What is added to them.
+    """
+    clone = model.clone()
+    clone.set_model_rope_options(scale_x, shift_x, scale_y, shift_y, scale_t, shift_t)
+    return clone
 
 
 @node(category=_CATEGORY, python_module=_MODULE, experimental=True)

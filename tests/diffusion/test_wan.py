@@ -166,7 +166,7 @@ def test_the_name_of_a_file_says_what_stands_in_for_it() -> None:
     names = {
         "wan2.2_t2v_high_noise_14B": "wan",
         "wan2.2_i2v_low_noise_14B": "wan_i2v",
-        "wan2.1_flf2v_720p_14B": "wan_i2v",
+        "wan2.1_flf2v_720p_14B": "wan21_flf2v",
         "wan2.2_ti2v_5B": "wan_ti2v",
     }
     assert {name: release_meant(name) for name in names} == names
@@ -204,10 +204,10 @@ def test_bad_input_says_what_was_expected(high: ModelPatcher, clip: Clip, tmp_pa
         sampled(high, clip, empty(), positive=[[rows, {"concat_latent_image": torch.zeros(1, 16, 2, 4, 4)}]])
     with pytest.raises(DiffusionError, match="4 channels, the model takes 16"):
         sampled(high, clip, {"samples": torch.ones(1, 4, 2, 4, 4)})
-    vace = {**tensors("diffusion_models"), "vace_patch_embedding.weight": torch.zeros(1)}
-    save_file(vace, tmp_path / "vace.safetensors")
-    with pytest.raises(CheckpointError, match="this is Wan VACE, which is not supported"):
-        load_unet(tmp_path / "vace.safetensors", **ON_CPU)
+    animate = {**tensors("diffusion_models"), "face_adapter.fuser_blocks.0.linear1_kv.weight": torch.zeros(1)}
+    save_file(animate, tmp_path / "animate.safetensors")
+    with pytest.raises(CheckpointError, match="this is Wan Animate, which is not supported"):
+        load_unet(tmp_path / "animate.safetensors", **ON_CPU)
     bare = tensors("text_encoders")
     bare.pop("tokenizer_json")
     save_file(bare, tmp_path / "umt5.safetensors")

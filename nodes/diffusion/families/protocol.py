@@ -37,12 +37,14 @@ class Places(NamedTuple):
     """Where the functions of transformer_options may step into a network, by ComfyUI's names for it.
 
     patched: keys of "patches". replaced: keys of "patches_replace". channels: of its outermost feature maps, by which
-    some patches tell its levels apart; 0 for a network without levels.
+    some patches tell its levels apart; 0 for a network without levels. positions: whether "rope_options" scale and
+    shift where its attention has patches.
     """
 
     patched: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
     channels: int = 0
+    positions: bool = False
 
 
 class LoraPlace(NamedTuple):

@@ -84,6 +84,36 @@ class ModelOptions:
         place = (block_name, number) if transformer_index is None else (block_name, number, transformer_index)
         self._inner.setdefault("patches_replace", {}).setdefault(name, {})[place] = patch
 
+    def set_model_rope_options(
+        self,
+        scale_x: float,
+        shift_x: float,
+        scale_y: float,
+        shift_y: float,
+        scale_t: float,
+        shift_t: float,
+        **options: Any,
+    ) -> None:
+        """Have the network's attention find patches at their column, row and frame times a scale, and a shift.
+
+        Raises:
+            DiffusionError: a network whose positions cannot be changed, or another option.
+        """
+        if options:
+            raise DiffusionError(
+                f"unknown options of positions: {', '.join(options)}; there are scale and shift of x, y, t"
+            )
+        if not self.places.positions:
+            raise DiffusionError("this model's network has no positions that can be scaled; expected one of Wan")
+        self._inner["rope_options"] = {
+            "scale_x": scale_x,
+            "shift_x": shift_x,
+            "scale_y": scale_y,
+            "shift_y": shift_y,
+            "scale_t": scale_t,
+            "shift_t": shift_t,
+        }
+
     def set_model_attn1_patch(self, patch: Function) -> None:
         """See set_model_patch."""
         self.set_model_patch(patch, "attn1_patch")

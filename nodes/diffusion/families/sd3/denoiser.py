@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -10,17 +10,13 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.protocol import Fed
+from weft.nodes.diffusion.families.replaced import Args, Replacement, replaced_blocks
 from weft.nodes.diffusion.families.transformer import TransformerDenoiser
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import LatentRun
 
-# The key of "patches_replace" below which functions stand in the place of blocks, by ("double_block", number).
-DIT = "dit"
-BLOCK = "double_block"
-
 Options = Mapping[str, Any]
-Args = Mapping[str, Any]
 
 
 class SD3Denoiser(TransformerDenoiser):
@@ -54,15 +50,11 @@ class SD3Denoiser(TransformerDenoiser):
         self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor], options: Options
     ) -> Tensor:
         """See TransformerDenoiser."""
-        replaced = {name: found for name, found in options.get("patches_replace", {}).items() if found}
+        replaced = replaced_blocks(options)
         if not replaced:
             return self.output(x, timestep, context, added)
-        unknown = [name for name in replaced if name != DIT]
-        unknown += [str(place) for place in replaced.get(DIT, {}) if not _is_block(place)]
-        if unknown:
-            raise DiffusionError(f"a model patch steps in at {unknown[0]}; there is {DIT}, at ({BLOCK!r}, number)")
         self._check_size(x)
-        return _walk(self.network, x, timestep, context, added["pooled"], replaced[DIT])
+        return _walk(self.network, x, timestep, context, added["pooled"], replaced)
 
     def _check_size(self, x: Tensor) -> None:
         sides, most = [side // self.patch for side in x.shape[-2:]], self.config.pos_embed_max_size
@@ -74,23 +66,17 @@ class SD3Denoiser(TransformerDenoiser):
             )
 
 
-def _is_block(place: Any) -> bool:
-    # Of models whose last blocks have one stream there is a second name; here it names nothing.
-    return isinstance(place, tuple) and len(place) == 2 and place[0] in (BLOCK, "single_block")
-
-
 def _walk(
     network: Any,
     x: Tensor,
     timestep: Tensor,
     context: Tensor,
     pooled: Tensor,
-    replaced: Mapping[tuple[str, int], Callable[[Args, Args], Args]],
+    replaced: Mapping[int, Replacement],
 ) -> Tensor:
     """What the network gives, with a function in the place of some blocks.
 
-    A function gets {"img": [N,patches,C], "txt": [N,T,C], "vec": [N,C]} and {"original_block": the block, as such a
-    function of one argument}, and gives "img" and "txt".
+    A function gets {"img": [N,patches,C], "txt": [N,T,C], "vec": [N,C]}, and gives "img" and "txt".
     """
     embedding = network.time_text_embed(timestep, pooled)
     state: Args = {"img": network.pos_embed(x), "txt": network.context_embedder(context), "vec": embedding}
@@ -100,7 +86,7 @@ def _walk(
             text, picture = block(hidden_states=args["img"], encoder_hidden_states=args["txt"], temb=args["vec"])
             return {"img": picture, "txt": text}
 
-        function = replaced.get((BLOCK, number))
+        function = replaced.get(number)
         made = original(state) if function is None else function(state, {"original_block": original})
         state = {**state, "img": made["img"], "txt": made["txt"]}
     patches = network.proj_out(network.norm_out(state["img"], embedding))

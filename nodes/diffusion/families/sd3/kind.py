@@ -10,7 +10,8 @@ from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKi
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.lora_places import places
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
-from weft.nodes.diffusion.families.sd3.denoiser import DIT, SD3Denoiser
+from weft.nodes.diffusion.families.replaced import DIT
+from weft.nodes.diffusion.families.sd3.denoiser import SD3Denoiser
 from weft.nodes.diffusion.families.sd3.keymap import TABLE_OF_NETWORK, landings
 from weft.nodes.diffusion.families.sd3.text import BESIDE, IGNORED, clip_of, text_parts
 from weft.nodes.diffusion.families.transformer_family import PREFIX

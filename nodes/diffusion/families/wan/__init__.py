@@ -1,4 +1,4 @@
-"""Wan 2.1 and 2.2: text-to-video, image-to-video, and 2.2 5B. To be imported: Wan, without torch."""
+"""Wan 2.1 and 2.2: text-to-video, image-to-video, 2.2 5B, Fun, camera and VACE. To be imported: Wan, without torch."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.glance import TextSet
 from weft.nodes.diffusion.families.text_files import UMT5
 from weft.nodes.diffusion.families.transformer_family import TransformerFamily
+from weft.nodes.diffusion.families.wan.releases import RELEASES, release_meant
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -21,14 +22,12 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.landings import Shapes
 
-T2V, I2V, TI2V = "wan", "wan_i2v", "wan_ti2v"
-
 
 class Wan(TransformerFamily):
     """See Family."""
 
     title = "Wan 2.1 and 2.2"
-    releases: Mapping[str, str] = {T2V: "Wan", I2V: "Wan image-to-video", TI2V: "Wan 2.2 5B"}
+    releases: Mapping[str, str] = {name: release.title for name, release in RELEASES.items()}
     clip_types: Mapping[str, Sequence[TextSet]] = {"wan": (TextSet((UMT5,)),)}
     claimed = (known.model(known.WAN), f"a LoRA for {known.WAN_LORA}", known.WAN_VAE, known.UMT5)
 
@@ -72,12 +71,7 @@ class Wan(TransformerFamily):
 
     def release_meant(self, name: str) -> str:
         """See Family."""
-        if known.family_meant(name) != known.WAN:
-            return ""
-        name = name.lower()
-        if "ti2v" in name or "5b" in name or "wan2.2_vae" in name:
-            return TI2V
-        return I2V if "i2v" in name or "flf2v" in name or "fun" in name else T2V
+        return release_meant(name) if known.family_meant(name) == known.WAN else ""
 
     def small(self, kind: str, name: str, release: str) -> dict[str, Tensor] | None:
         """See TransformerFamily."""

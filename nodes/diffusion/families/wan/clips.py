@@ -27,6 +27,25 @@ class KnownFrames(NamedTuple):
     mask: Tensor
 
 
+def video_vae(vae: Vae) -> Vae:
+    """The VAE itself. Raises DiffusionError for one of pictures."""
+    if not vae.frames:
+        raise DiffusionError("this VAE is of pictures: Wan needs the VAE of Wan 2.1 (wan_2.1_vae.safetensors)")
+    return vae
+
+
+def empty(vae: Vae, width: int, height: int, length: int, batch: int, before: int = 0) -> Latent:
+    """Latents of clips, all zeros. before: elements in time that stand before the clip."""
+    cell = video_vae(vae).downscale
+    sizes = before + elements(length), height // cell, width // cell
+    return {"samples": torch.zeros(batch, vae.latent_channels, *sizes)}
+
+
+def followed(vae: Vae, width: int, height: int, length: int, video: Tensor) -> Tensor:
+    """The latent [1,C,t,h,w] of a video [n,H,W,C] that a clip follows."""
+    return video_vae(vae).encode(fitted(video[:length], width, height))
+
+
 def elements(length: int) -> int:
     """Elements of a latent in time, for so many frames."""
     return (length - 1) // FRAMES + 1
@@ -34,7 +53,7 @@ def elements(length: int) -> int:
 
 def begun(vae: Vae, width: int, height: int, length: int, start: Tensor) -> KnownFrames:
     """The first frames of a clip. start: [n,H,W,C]."""
-    shown = _fitted(start[:length], width, height)
+    shown = fitted(start[:length], width, height)
     image = _encoded(vae, shown, width, height, length, None)
     mask = torch.ones(1, 1, *image.shape[2:])
     mask[:, :, : elements(len(shown))] = 0.0
@@ -43,8 +62,8 @@ def begun(vae: Vae, width: int, height: int, length: int, start: Tensor) -> Know
 
 def framed(vae: Vae, width: int, height: int, length: int, start: Tensor | None, end: Tensor | None) -> KnownFrames:
     """The first frames of a clip and its last ones; the mask has a channel for each frame of an element."""
-    first = None if start is None else _fitted(start[:length], width, height)
-    last = None if end is None else _fitted(end[-length:], width, height)
+    first = None if start is None else fitted(start[:length], width, height)
+    last = None if end is None else fitted(end[-length:], width, height)
     image = _encoded(vae, first, width, height, length, last)
     mask = torch.ones(1, 1, image.shape[2] * FRAMES, *image.shape[3:])
     if first is not None:
@@ -59,7 +78,7 @@ def begun_latent(vae: Vae, width: int, height: int, length: int, start: Tensor, 
     cell, channels = vae.downscale, vae.latent_channels
     if channels not in statistics.OF_CHANNELS or channels == 16:
         raise DiffusionError(f"this VAE has {channels} channels: the latents are for Wan 2.2 5B, whose VAE has 48")
-    shown = vae.encode(_fitted(start[:length], width, height))
+    shown = vae.encode(fitted(start[:length], width, height))
     samples = torch.zeros(1, channels, elements(length), height // cell, width // cell)
     mask = torch.ones(1, 1, *samples.shape[2:])
     mask[:, :, : shown.shape[2]] = 0.0
@@ -69,7 +88,8 @@ def begun_latent(vae: Vae, width: int, height: int, length: int, start: Tensor, 
     return {"samples": samples.repeat(batch, 1, 1, 1, 1), "noise_mask": mask.repeat(batch, 1, 1, 1, 1)}
 
 
-def _fitted(images: Tensor, width: int, height: int) -> Tensor:
+def fitted(images: Tensor, width: int, height: int) -> Tensor:
+    """Pictures [n,H,W,3] at a size, cut to its aspect."""
     return scale_image(images[..., :3], width, height, "bilinear", "center")
 
 
@@ -79,6 +99,4 @@ def _encoded(vae: Vae, first: Tensor | None, width: int, height: int, length: in
         clip[: len(first)] = first
     if last is not None:
         clip[-len(last) :] = last
-    if not vae.frames:
-        raise DiffusionError("this VAE is of pictures: Wan needs the VAE of Wan 2.1 (wan_2.1_vae.safetensors)")
-    return vae.encode(clip)
+    return video_vae(vae).encode(clip)

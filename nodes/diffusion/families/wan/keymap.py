@@ -1,4 +1,4 @@
-"""The names of Wan's weights: the released files -> diffusers' WanTransformer3DModel."""
+"""The names of Wan's weights: the released files -> diffusers' classes and what stands beside them; and their sizes."""
 
 from __future__ import annotations
 
@@ -32,6 +32,8 @@ _PIECES = (
     (r"^condition_embedder\.image_embedder\.norm2\.", "img_emb.proj.4."),
     (r"^condition_embedder\.image_embedder\.pos_embed$", "img_emb.emb_pos"),
     (r"\.scale_shift_table$", ".modulation"),
+    (r"\.proj_in\.", ".before_proj."),
+    (r"\.proj_out\.", ".after_proj."),
     (r"\.attn1\.", ".self_attn."),
     (r"\.attn2\.", ".cross_attn."),
     (r"\.add_k_proj\.", ".k_img."),
@@ -82,20 +84,26 @@ def landings(names: Iterable[str]) -> dict[str, tuple[Landing, ...]]:
 
 def title_of(shapes: Shapes) -> str:
     """How people call the model of a file."""
-    channels = shapes.of("patch_embedding.weight", 5)[1]
-    if shapes.of("head.head.weight", 2)[0] == 4 * 48:
-        return "Wan 2.2 5B"
-    if "img_emb.proj.1.weight" in shapes:
-        return "Wan 2.1 image-to-video"
-    return "Wan image-to-video" if channels == 36 else "Wan text-to-video"
+    sizes = read_sizes(shapes)
+    read = reads(sizes) or ()
+    if "vace_layers" in sizes:
+        return "Wan VACE"
+    name = "Wan 2.2 5B" if sizes["out_channels"] == 48 else "Wan 2.1" if sizes["image_dim"] else "Wan"
+    if "camera_channels" in sizes:
+        return f"{name} Fun camera"
+    if CONTROL in read:
+        return f"{name} Fun control"
+    if sizes["out_channels"] == 48:
+        return f"{name} Fun inpaint" if read else name
+    return f"{name} image-to-video" if read else f"{name} text-to-video"
 
 
 def read_sizes(shapes: Shapes) -> dict[str, Any]:
-    """Keyword arguments of WanTransformer3DModel that a file's shapes say."""
+    """Keyword arguments of `network.wan_network` that a file's shapes say."""
     width = shapes.of(MARK, 3)[-1]
-    image = shapes.of("img_emb.proj.1.weight", 2)[1] if "img_emb.proj.1.weight" in shapes else None
-    positions = shapes.of("img_emb.emb_pos", 3)[1] if "img_emb.emb_pos" in shapes else None
-    return {
+    image = _of(shapes, "img_emb.proj.1.weight", 2, 1)
+    layers = len(shapes.indices(r"blocks\.(\d+)\."))
+    sizes: dict[str, Any] = {
         "patch_size": PATCH,
         "num_attention_heads": width // HEAD,
         "attention_head_dim": HEAD,
@@ -104,13 +112,40 @@ def read_sizes(shapes: Shapes) -> dict[str, Any]:
         "text_dim": shapes.of("text_embedding.0.weight", 2)[1],
         "freq_dim": shapes.of("time_embedding.0.weight", 2)[1],
         "ffn_dim": shapes.of("blocks.0.ffn.0.weight", 2)[0],
-        "num_layers": len(shapes.indices(r"blocks\.(\d+)\.")),
+        "num_layers": layers,
         "image_dim": image,
         "added_kv_proj_dim": None if image is None else width,
-        "pos_embed_seq_len": positions,
+        "pos_embed_seq_len": _of(shapes, "img_emb.emb_pos", 3, 1),
     }
+    if "ref_conv.weight" in shapes:
+        sizes["reference_channels"] = shapes.of("ref_conv.weight", 4)[1]
+    if "control_adapter.conv.weight" in shapes:
+        sizes["camera_channels"] = shapes.of("control_adapter.conv.weight", 4)[1]
+        sizes["camera_blocks"] = len(shapes.indices(r"control_adapter\.residual_blocks\.(\d+)\."))
+    controls = len(shapes.indices(r"vace_blocks\.(\d+)\."))
+    if controls:
+        # Every so many blocks, from the first on: 15 of 30 in the model of 1.3B, 8 of 40 in that of 14B.
+        sizes["vace_layers"] = list(range(0, layers, max(1, layers // controls)))[:controls]
+        sizes["vace_in_channels"] = shapes.of("vace_patch_embedding.weight", 5)[1]
+    return sizes
 
 
-def is_whole(sizes: Mapping[str, Any]) -> bool:
-    """Whether the network's inputs are those of a model that is known."""
-    return (sizes["in_channels"], sizes["out_channels"]) in ((16, 16), (36, 16), (48, 48))
+def _of(shapes: Shapes, name: str, dims: int, axis: int) -> int | None:
+    return shapes.of(name, dims)[axis] if name in shapes else None
+
+
+# What patches are made of behind the noisy latent, as conditionings say it.
+CONTROL, MASK, IMAGE = "control_latent", "concat_mask", "concat_latent_image"
+# Channels of a mask: one for each frame of an element.
+SUBFRAMES = 4
+# Wan and 2.1 Fun camera, image-to-video and Fun inpaint, 2.1 Fun control, 2.2 Fun control.
+_READ = ((), (IMAGE,), (MASK, IMAGE), (CONTROL, IMAGE), (CONTROL, MASK, IMAGE))
+
+
+def reads(sizes: Mapping[str, Any]) -> tuple[str, ...] | None:
+    """What its patches are made of behind the noisy latent, in this order; None where the channels fit nothing."""
+    given = sizes["out_channels"]
+    if given not in (16, 48):
+        return None
+    beside = sizes["in_channels"] - given
+    return next((read for read in _READ if sum(SUBFRAMES if name == MASK else given for name in read) == beside), None)

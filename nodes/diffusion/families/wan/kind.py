@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, cast
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.protocol import LoraPlace
+from weft.nodes.diffusion.families.protocol import LoraPlace, Places
+from weft.nodes.diffusion.families.replaced import DIT
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.families.wan import statistics
@@ -30,23 +29,32 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 SHIFT = 8.0
+# What models of one number of channels differ in, and the size that tells.
+_BESIDE = {
+    "vision": "image_dim",
+    "reference": "reference_channels",
+    "camera": "camera_channels",
+    "vace": "vace_layers",
+}
 
 
 @dataclass(frozen=True)
 class WanKind(TransformerKind):
-    """See Kind. sizes: keyword arguments of diffusers' WanTransformer3DModel. vae: beside it, if the file has one."""
+    """See Kind. sizes: keyword arguments of `wan_network`. vae: beside it, if the file has one."""
 
     sizes: Mapping[str, Any]
     title: str
     vae: VideoVaeKind | None = None
 
     unrounded = frozenset({"patch_embedding.weight", "patch_embedding.bias"})
+    places = Places(replaced=(DIT,), positions=True)
     ignored = IGNORED
 
     @property
     def name(self) -> str:
         """See Kind: models that read the same."""
-        return f"wan_{self.sizes['in_channels']}{'_vision' if self.sizes['image_dim'] else ''}"
+        parts = [part for part, size in _BESIDE.items() if self.sizes.get(size)]
+        return "_".join(["wan", str(self.sizes["in_channels"]), *parts])
 
     @property
     def latent_format(self) -> LatentFormat:
@@ -90,10 +98,6 @@ class WanKind(TransformerKind):
 
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:
-    from diffusers import WanTransformer3DModel
+    from weft.nodes.diffusion.families.wan.network import wan_network
 
-    module: Any = cast("Callable[..., nn.Module]", WanTransformer3DModel)(**sizes)
-    # Its tables of angles are in no file: computed, where all else has no memory yet.
-    with torch.device("cpu"):
-        module.rope = type(module.rope)(module.rope.attention_head_dim, module.rope.patch_size, module.rope.max_seq_len)
-    return cast("nn.Module", module)
+    return wan_network(sizes)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families.transformer_family import PREFIX
-from weft.nodes.diffusion.families.wan.keymap import MARK, is_whole, read_sizes, title_of
+from weft.nodes.diffusion.families.wan.keymap import MARK, read_sizes, reads, title_of
 from weft.nodes.diffusion.families.wan.kind import WanKind
 from weft.nodes.diffusion.families.wan.vae import recognise_vae
 from weft.nodes.diffusion.weights.landings import Shapes
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 # Layers of variants that are not here yet, and what these are.
 _VARIANTS = {
-    "vace_patch_embedding.weight": "Wan VACE",
-    "control_adapter.conv.weight": "Wan camera control",
-    "ref_conv.weight": "Wan Fun control",
     "face_adapter.fuser_blocks.0.linear1_kv.weight": "Wan Animate",
     "casual_audio_encoder.weights": "Wan S2V",
     "audio_proj.proj1.weight": "Wan with sound",
@@ -34,7 +31,9 @@ def recognise(shapes: FileShapes) -> WanKind | None:
         if key in found:
             raise CheckpointError(f"this is {what}, which is not supported")
     sizes = read_sizes(found)
-    if not is_whole(sizes):
+    if reads(sizes) is None:
         got = f"reads {sizes['in_channels']} channels and gives {sizes['out_channels']}"
-        raise CheckpointError(f"this is a model of Wan that {got}: expected 16 and 16, 36 and 16, or 48 and 48")
+        raise CheckpointError(
+            f"this is a model of Wan that {got}: expected 16, 32, 36, 48 or 52 and 16, or 48, 100 or 148 and 48"
+        )
     return WanKind(sizes, title_of(found), recognise_vae(shapes, "vae."))

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
 from weft.nodes.diffusion.families.text_tiny import t5
+from weft.nodes.diffusion.families.wan.camera import CHANNELS as CAMERA_CHANNELS
 from weft.nodes.diffusion.families.wan.keymap import HEAD, PATCH
 from weft.nodes.diffusion.families.wan.kind import WanKind
 from weft.nodes.diffusion.families.wan.vae import VideoVaeKind
 from weft.nodes.diffusion.values.clip_vision_files import small_clip_vision
 
 _TEXT_WIDTH = 32
-_CHANNELS = {"wan": (16, 16), "wan_i2v": (36, 16), "wan_ti2v": (48, 48)}
+# Of small_clip_vision: the width of a token, and how many a picture has.
+_VISION_WIDTH, _VISION_TOKENS = 64, 50
+_VISION = {"image_dim": _VISION_WIDTH, "added_kv_proj_dim": HEAD}
+_CAMERA = {"camera_channels": CAMERA_CHANNELS * 8 * 8, "camera_blocks": 1}
+# Release -> channels that it reads and gives, and what it has beside.
+_OF: Mapping[str, tuple[int, int, Mapping[str, Any]]] = {
+    "wan": (16, 16, {}),
+    "wan_i2v": (36, 16, {}),
+    "wan21_i2v": (36, 16, _VISION),
+    "wan21_flf2v": (36, 16, {**_VISION, "pos_embed_seq_len": 2 * _VISION_TOKENS}),
+    "wan21_control": (48, 16, _VISION),
+    "wan_control": (52, 16, {"reference_channels": 16}),
+    "wan21_camera": (32, 16, {**_VISION, **_CAMERA}),
+    "wan_camera": (36, 16, _CAMERA),
+    "wan_vace": (16, 16, {"vace_layers": [0], "vace_in_channels": 2 * 16 + 8 * 8}),
+    "wan_ti2v": (48, 48, {}),
+    "wan_ti2v_inpaint": (100, 48, {}),
+    "wan_ti2v_control": (148, 48, {"reference_channels": 48}),
+}
 
 
 def sizes(release: str) -> dict[str, Any]:
-    """Keyword arguments of a small WanTransformer3DModel."""
-    read, given = _CHANNELS[release]
+    """Keyword arguments of a small `wan_network`."""
+    read, given, beside = _OF[release]
     return {
         "patch_size": PATCH,
         "num_attention_heads": 1,
@@ -33,6 +53,7 @@ def sizes(release: str) -> dict[str, Any]:
         "image_dim": None,
         "added_kv_proj_dim": None,
         "pos_embed_seq_len": None,
+        **beside,
     }
 
 
@@ -65,7 +86,7 @@ def small_file(kind: str, name: str, release: str) -> dict[str, Tensor] | None:
 def vae(release: str) -> dict[str, Tensor]:
     """The VAE in a file of its own."""
     config: dict[str, Any] = {"base_dim": 4, "z_dim": 16, "is_residual": False, "scale_factor_spatial": 8}
-    if release == "wan_ti2v":
+    if release.startswith("wan_ti2v"):
         config |= {
             "z_dim": 48,
             "is_residual": True,
