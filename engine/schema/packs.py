@@ -6,13 +6,14 @@ pack brings, `module:attribute`, that is imported when it is first needed: findi
 
 from __future__ import annotations
 
+import os
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
-from importlib import import_module
+from functools import cached_property, lru_cache
+from importlib import import_module, metadata
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -311,11 +312,9 @@ class Packs:
         One that its own library has as a pack, under the same name, is passed over: a library may name its nodes there
         for versions that know no packs. That of another library is called after both.
         """
-        from importlib.metadata import entry_points
-
         names = {pack.name for pack in self}
         entries: list[tuple[EntryPoint, Callable[[EntryPoint, Any], Pack], str]] = []
-        for entry in entry_points(group=NODES):
+        for entry in _declared(NODES):
             if entry.name not in names:
                 entries.append((entry, _mapping, entry.name))
             elif _library(entry) not in {_library(each) for each in _entries() if each.name == entry.name}:
@@ -348,13 +347,29 @@ def resolve(place: str) -> Any:
 
 def _entries() -> Iterable[EntryPoint]:
     """The entry points of packs, those of Weft's own checkout too where its installation is older than they are."""
-    from importlib.metadata import entry_points
-
-    found = list(entry_points(group=PACKS))
+    found = _declared(PACKS)
     if not any(entry.name == "builtin" for entry in found) and CHECKOUT.is_file():
         declared = tomllib.loads(CHECKOUT.read_text(encoding="utf-8"))["project"]["entry-points"].get(PACKS, {})
         found = [*(EntryPoint(name, value, PACKS) for name, value in declared.items()), *found]
     return found
+
+
+def _declared(group: str) -> Sequence[EntryPoint]:
+    """The entry points of a group, for which every library is looked into: once, while none comes or goes."""
+    return _read(group, metadata.entry_points, tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+@lru_cache(maxsize=8)
+def _read(group: str, read: Callable[..., Iterable[EntryPoint]], folders: Any) -> Sequence[EntryPoint]:
+    return tuple(read(group=group))
+
+
+def _changed(folder: str) -> int:
+    """When a file of a folder came or went, in nanoseconds; 0 without such a folder."""
+    try:
+        return os.stat(folder or os.curdir).st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _library(entry: EntryPoint) -> str:

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from dataclasses import fields
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
@@ -106,6 +107,24 @@ def test_its_setting_is_an_argument_a_variable_and_a_key(
     monkeypatch.setenv("WEFT_GRAIN", "rough")
     with pytest.raises(weft.WeftError, match="WEFT_GRAIN in the environment: setting 'grain' is 'rough'"):
         shown()
+
+
+def test_libraries_are_looked_into_once_while_none_comes_or_goes(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked, read = [], metadata.entry_points
+    monkeypatch.setattr(metadata, "entry_points", lambda *, group: asked.append(group) or read(group=group))
+
+    def there() -> bool:
+        return "toy" in [pack.name for pack in Packs.installed()]
+
+    info, gone = toy / "weft_toy-1.0.dist-info", toy / "gone"
+    assert there() and there(), "the first time it is imported, which makes a folder of bytecode"
+    before = len(asked)
+    assert there()
+    assert len(asked) == before
+    info.rename(gone)
+    assert not there()
+    gone.rename(info)
+    assert there()
 
 
 def test_its_pass_runs_where_its_switch_is_on(toy: Path) -> None:
