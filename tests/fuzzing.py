@@ -174,6 +174,42 @@ def _weights() -> list[Sample]:
     ]
 
 
+def _gguf(data: Any) -> dict[str, bytes]:
+    def text(value: str) -> bytes:
+        return struct.pack("<Q", len(value.encode())) + value.encode()
+
+    numbers = {4: "I", 5: "i", 6: "f", 7: "?"}
+
+    def packed(kind: int, value: Any) -> bytes:
+        if kind == 9:
+            inner, items = value
+            return struct.pack("<IQ", inner, len(items)) + b"".join(packed(inner, item) for item in items)
+        return text(value) if kind == 8 else struct.pack(f"<{numbers[kind]}", value)
+
+    parts = [b"GGUF", struct.pack("<IQQ", data["version"], len(data["tensors"]), len(data["values"]))]
+    for name, (kind, value) in data["values"].items():
+        parts += [text(name), struct.pack("<I", kind), packed(kind, value)]
+    for name, axes, kind, start in data["tensors"]:
+        parts += [text(name), struct.pack(f"<I{len(axes)}QIQ", len(axes), *axes, kind, start)]
+    header = b"".join(parts)
+    return {"x.gguf": header + bytes(-len(header) % 32) + data["body"]}
+
+
+def _ggufs() -> list[Sample]:
+    blocks = bytes([0, 60, *range(32)]) * 4
+    values = {
+        "general.architecture": [8, "t5"],
+        "general.alignment": [4, 32],
+        "tokenizer.ggml.tokens": [9, [8, ["<pad>", "a"]]],
+        "tokenizer.ggml.scores": [9, [6, [0.0, -1.0]]],
+        "tokenizer.ggml.add_space_prefix": [7, True],
+        "comfy.gguf.orig_shape.enc.blk.0.attn_q.weight": [9, [5, [2, 2, 32]]],
+    }
+    tensors = [["enc.blk.0.attn_q.weight", [32, 4], 8, 0], ["token_embd.weight", [4, 2], 0, 160]]
+    data = {"version": 3, "values": values, "tensors": tensors, "body": blocks + bytes(24) + bytes(32)}
+    return [Sample(data, _gguf), Sample(_gguf(data)["x.gguf"], _as_it_is("x.gguf"))]
+
+
 def _embeddings() -> list[Sample]:
     import torch
     from safetensors.torch import save
@@ -535,6 +571,7 @@ def _read_latent(path: Path) -> None:
 
 TARGETS: Mapping[str, Target] = {
     "weights": Target(_weights, _read_weights),
+    "gguf": Target(_ggufs, _read_weights),
     "embedding": Target(_embeddings, _read_embedding),
     "latent": Target(_latents, _read_latent),
     "picture": Target(_pictures, _read_picture),

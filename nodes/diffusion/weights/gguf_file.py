@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.weights.gguf_blocks import WIDENED, Blocks
 from weft.nodes.diffusion.weights.gguf_header import GgufTensor, read_gguf
 from weft.nodes.diffusion.weights.packed import PackedTensor
@@ -30,7 +31,11 @@ def load_gguf(path: Path) -> dict[str, Tensor]:
     data = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
     tensors = {name: _opened(data, tensor) for name, tensor in header.tensors.items()}
     if header.architecture.startswith("t5") and "tokenizer.ggml.tokens" in header.values:
-        tensors[PIECES] = torch.frombuffer(bytearray(sentencepiece_model(header.values)), dtype=torch.uint8)
+        try:
+            model = sentencepiece_model(header.values)
+        except (ValueError, TypeError, AttributeError, struct.error, OverflowError) as error:
+            raise CheckpointError(f"{path.name}: its tokenizer is damaged: {error}") from error
+        tensors[PIECES] = torch.frombuffer(bytearray(model), dtype=torch.uint8)
     return tensors
 
 
@@ -49,7 +54,7 @@ def sentencepiece_model(values: Mapping[str, Any]) -> bytes:
     scores = values.get("tokenizer.ggml.scores", (0.0,) * len(tokens))
     kinds = values.get("tokenizer.ggml.token_type", (1,) * len(tokens))
     pieces = [
-        _field(1, _field(1, token.encode(errors="surrogateescape")) + _float(2, score) + _number(3, kind))
+        _field(1, _field(1, token.encode()) + _float(2, score) + _number(3, kind))
         for token, score, kind in zip(tokens, scores, kinds, strict=True)
     ]
     trained = [_number(3, _UNIGRAM), _number(4, len(tokens)), _number(35, int(6 in kinds))]

@@ -112,6 +112,8 @@ def read_gguf(path: Path) -> GgufHeader:
             if end > len(data):
                 raise CheckpointError(f"{path.name} is truncated: {len(data)} bytes of {end}; fetch it again")
             return header
+    except CheckpointError:
+        raise
     except (struct.error, ValueError, UnicodeDecodeError, OverflowError, MemoryError) as error:
         raise CheckpointError(f"{path.name}: its GGUF header is damaged: {error}") from error
 
@@ -133,7 +135,7 @@ class _Reader:
         if length > len(self._data) - self.place:
             raise ValueError("a text goes beyond the end of the file")
         begin, self.place = self.place, self.place + length
-        return self._data[begin : self.place].decode(errors="surrogateescape")
+        return self._data[begin : self.place].decode(errors="replace")
 
     def value(self) -> Any:
         kind = self.number("I")
@@ -166,8 +168,11 @@ def _header(reader: _Reader) -> GgufHeader:
     values = {reader.text(): reader.value() for _ in range(pairs)}
     found = [_tensor(reader) for _ in range(tensors)]
     alignment = values.get("general.alignment", 32)
-    if not isinstance(alignment, int) or alignment < 1:
-        raise ValueError(f"its alignment is {alignment!r}")
+    # Numbers stand where their kind may: a mapped one is read as it is.
+    if not isinstance(alignment, int) or alignment < 8 or alignment % 8:
+        raise ValueError(f"its alignment is {alignment!r:.80}")
+    if astray := next((name for name, tensor in found if tensor.start % alignment), None):
+        raise ValueError(f"{astray!r:.80} does not begin at a multiple of {alignment} bytes")
     begin = -(-reader.place // alignment) * alignment
     named = {
         name: tensor._replace(shape=_shape(name, tensor.shape, values), start=begin + tensor.start)
@@ -187,7 +192,9 @@ def _tensor(reader: _Reader) -> tuple[str, GgufTensor]:
     if kind not in QUANTISATIONS:
         what = _OTHERS.get(kind, f"number {kind}")
         known = ", ".join(each.name for each in QUANTISATIONS.values())
-        raise CheckpointError(f"tensor {name!r:.80} is quantised as {what}, which is not supported: {known} are")
+        raise CheckpointError(f"its tensor {name!r:.80} is quantised as {what}, which is not supported: {known} are")
+    if not all(shape):
+        raise ValueError(f"{name!r:.80} has the shape {list(shape)}")
     if shape and shape[-1] % QUANTISATIONS[kind].numbers:
         raise ValueError(
             f"a row of {name!r:.80} has {shape[-1]} numbers, no whole blocks of {QUANTISATIONS[kind].name}"
@@ -199,9 +206,10 @@ def _shape(name: str, stored: tuple[int, ...], values: Mapping[str, Any]) -> tup
     given = values.get(_SHAPE + name)
     if given is None:
         return stored
-    if not isinstance(given, tuple) or math.prod(given) != math.prod(stored):
+    sizes = isinstance(given, tuple) and all(type(size) is int and size > 0 for size in given)
+    if not sizes or math.prod(given) != math.prod(stored):
         raise ValueError(f"{name!r:.80} is {list(stored)}, and was {given!r:.80}")
-    return given
+    return tuple(given)
 
 
 _T5 = {
