@@ -31,4 +31,5 @@ PACK = Pack(
     checkup="weft.nodes.core.checkup:CHECKUP",
     templates="weft.nodes.templates:TEMPLATES",
     lint="weft.nodes.lint:RULES",
+    memory="weft.nodes.core.reckoning:reckoned",
 )

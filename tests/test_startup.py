@@ -80,6 +80,7 @@ COMMANDS = [
     ("lint", "w.json", "--fix"),
     ("lint", "--rules"),
     ("plan", "w.json"),
+    ("plan", "w.json", "--memory", "--vram", "8G"),
     ("plan", "w.json", "--json", "--prompt-schedule", "--set", "2.text=[a:b:0.5]"),
     ("plan", "schedule.json"),
     ("sweep", "w.json", "--grid", "4.seed=0..3", "--dry-run"),

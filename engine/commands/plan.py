@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -34,7 +34,8 @@ app = one_command()
 
 @app.command(
     epilog="Examples:\n\nweft plan portrait.json\n\n"
-    "weft plan portrait.json --prompt-schedule --json | jq '.steps[] | {node_id, title}'"
+    "weft plan portrait.json --prompt-schedule --json | jq '.steps[] | {node_id, title}'\n\n"
+    "weft plan wan.json --memory --vram 12G --no-cache"
 )
 @taking_settings("plan", before="targets", switches_before="ui")
 def plan(
@@ -54,6 +55,14 @@ def plan(
     ui: UiOption = False,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
+    memory: Annotated[
+        bool,
+        typer.Option(
+            "--memory",
+            help="Say which models are on the GPU at each step, and the peak that is to be expected, against --vram; "
+            "told from the headers of their files.",
+        ),
+    ] = False,
     as_json: JsonOption = False,
     *,
     settings: Mapping[str, Any],
@@ -86,8 +95,17 @@ def plan(
         notes = [*planned.lowered.source.notes, *planned.lowered.notes]
         for note in notes:
             answer.warn(str(note))
+        account = session.packs.reckoned(planned, session.settings) if memory else None
         if as_json:
-            answer.document({"status": "planned", **planned.to_json(), "notes": [note.to_json() for note in notes]})
-        else:
-            for line in itinerary(planned, session.registry):
+            taken = {} if account is None else {"memory": account.to_json()}
+            document = {"status": "planned", **planned.to_json(), **taken, "notes": [note.to_json() for note in notes]}
+            answer.document(document)
+            return
+        for line in itinerary(planned, session.registry):
+            answer.out.line(*line)
+        if account is not None:
+            from weft.engine.terminal.reckoning import memory_lines
+
+            answer.out.line("")
+            for line in memory_lines(account):
                 answer.out.line(*line)

@@ -24,6 +24,7 @@ from weft.engine.schema.node import NodeSchema, RunnableNode
 from weft.engine.settings import Setting, Settings
 
 if TYPE_CHECKING:
+    from weft.engine.reckoning import MemoryAccount, PlannedRun
     from weft.engine.templating import Template
 
 PACKS, NODES = "weft.packs", "weft.nodes"
@@ -116,7 +117,8 @@ class Pack:
     `weft doctor` asks (`weft.engine.checkup`), `templates` where the mapping is of the workflows that `weft new` begins
     with, by name (`weft.engine.templating`). `check` is where what raises UsageError is for settings that nothing can
     run with, such as a GPU that is not there.
-    `lint` is where its rules for `weft lint` are, a tuple of `weft.engine.linting.rules.LintRule`.
+    `lint` is where its rules for `weft lint` are, a tuple of `weft.engine.linting.rules.LintRule`; `memory` what says
+    how much of a GPU's memory a plan takes (`weft.engine.reckoning.Reckon`).
     `environment` says what computes, `codecs` by value type (`torch.Tensor`) how values of it are kept outside of the
     process: of a type that has none, they are not. `gatherer` evaluates together what several runs ask for at once; it
     is found without a library. `name` is its entry point's.
@@ -140,6 +142,7 @@ class Pack:
     check: str = ""
     templates: str = ""
     lint: str = ""
+    memory: str = ""
     environment: Computes | str = ""
     codecs: Mapping[str, Codec | str] = field(default_factory=dict)
     gatherer: Callable[[Meet], Gatherer] | str = ""
@@ -163,7 +166,7 @@ class Pack:
 _PARTS: Mapping[str, type] = {
     "nodes": Mapping, "titles": Mapping, "frontend": Frontend, "self_tests": SelfTests, "measures": Mapping,
     "instrument": str, "pictures": str, "imports": str, "borrowed": frozenset, "stand_ins": str, "codecs": Mapping,
-    "checkup": str, "check": str, "templates": str, "lint": str,
+    "checkup": str, "check": str, "templates": str, "lint": str, "memory": str,
 }  # fmt: skip
 _SEVERAL: Mapping[str, type] = {"settings": Setting, "passes": Pass, "versions": Version, "common": str}
 
@@ -246,6 +249,18 @@ class Packs:
                 raise DefinitionError(f"node pack {pack.name!r}: templates: expected a mapping, got {named!r:.200}")
             found = {**named, **found}
         return found
+
+    def reckoned(self, plan: PlannedRun, settings: Settings) -> MemoryAccount | None:
+        """How much memory a plan takes, as the first pack says that can. Raises DefinitionError naming the pack."""
+        pack = next((pack for pack in self if pack.memory), None)
+        if pack is None:
+            return None
+        try:
+            account: MemoryAccount = resolve(pack.memory)(plan, settings)
+        except Exception as error:  # a pack's own code: it may raise anything
+            message = error.message if isinstance(error, DefinitionError) else f"{type(error).__name__}: {error}"
+            raise DefinitionError(f"node pack {pack.name!r}: its account of memory: {message}") from error
+        return account
 
     @property
     def recorded(self) -> Mapping[str, Setting]:

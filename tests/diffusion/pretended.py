@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -37,13 +38,18 @@ class WaitsForTheDevice(AssertionError):
 
 
 class PretendedDevice(FakeTensorMode):
-    """See above. `waits` are the operations that read values back outside of step loops; there all is finite."""
+    """See above. `waits` are the operations that read values back outside of step loops; there all is finite.
+
+    `taken` and `peak` are the bytes of what was made on the device; weights that came to it do not count.
+    """
 
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
         self.in_loop = False
         self._inside = False
         self.waits: list[str] = []
+        self.taken = self.peak = 0
+        self._tensors: dict[int, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -61,6 +67,9 @@ class PretendedDevice(FakeTensorMode):
             made = super().__torch_dispatch__(func, types, args, kwargs)
         finally:
             self._inside = False
+        for each in tree_leaves(made):
+            if isinstance(each, FakeTensor) and each.device == DEVICE:
+                self._count(each)
         if isinstance(made, Tensor) and made.device.type == "cpu" and any(t.device == DEVICE for t in without_numbers):
             self._waits(func)
         return made
@@ -68,6 +77,26 @@ class PretendedDevice(FakeTensorMode):
     def _without_numbers(self, tensor: Tensor) -> Tensor:
         # A number in a tensor of its own may come to any device, and stays one.
         return tensor if isinstance(tensor, FakeTensor) or not tensor.dim() else self.from_tensor(tensor)
+
+    def _count(self, tensor: Tensor) -> None:
+        """Note the memory of a tensor that was made on the device, for as long as one lives that shares it."""
+        if hasattr(tensor, "_counted"):
+            return
+        tensor._counted = True  # type: ignore[attr-defined]
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if not self._tensors.get(key):
+            self._tensors[key] = 0
+            self.taken += size
+            self.peak = max(self.peak, self.taken)
+        self._tensors[key] += 1
+        weakref.finalize(tensor, self._forget, key, size)
+
+    def _forget(self, key: int, size: int) -> None:
+        self._tensors[key] -= 1
+        if not self._tensors[key]:
+            del self._tensors[key]
+            self.taken -= size
 
     def read_back(self, what: Any, tensor: Tensor) -> Any:
         """A number of the tensor: True, or 1."""

@@ -208,3 +208,20 @@ def test_a_models_folder_that_is_not_there(
     code, out, err = home.weft(*command)
     assert (code, out) == (2, "")
     assert "the models folder absent does not exist" in err
+
+
+def test_a_plan_with_its_memory(home: Home) -> None:
+    code, out, _ = home.weft("plan", "w.json", "--memory", "--vram", "8G", "--no-cache")
+    assert code == 0
+    lines = out[out.index("GPU memory") :].splitlines()
+    found = [[part.strip() for part in line.split("  ") if part.strip()] for line in lines[1:5]]
+    assert [words[1:3] for words in found] == [
+        ["2", "first"], ["3", "CLIP Text Encode (Prompt)"], ["5", "KSampler"], ["6", "VAE Decode"],
+    ]  # fmt: skip
+    assert lines[5].startswith("peak 65 MiB of 8.0 GiB; ")
+    code, out, _ = home.weft("plan", "w.json", "--memory", "--json", "--no-cache")
+    document = json.loads(out)
+    assert document["memory"]["budget"] is None
+    assert [step["node_id"] for step in document["memory"]["steps"]] == ["2", "3", "5", "6"]
+    code, _, err = home.weft("plan", "w.json", "--memory", "--vram", "8")
+    assert (code, "expected a size such as 8G or 512M, got '8'" in err) == (2, True)
