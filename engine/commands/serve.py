@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -119,6 +120,7 @@ def serve(
         except ImportError as error:
             raise UsageError(f"a server needs a package more: {error}", hint="pip install 'weft[serve]'") from error
         from weft.engine.serving.guard import is_loopback
+        from weft.engine.serving.process import listening
         from weft.engine.serving.process import serve as serve_forever
         from weft.engine.serving.rounds import RoundCache
         from weft.engine.serving.runner import ServingSession
@@ -127,33 +129,34 @@ def serve(
 
         if not is_loopback(listen) and not token:
             raise UsageError(f"{listen} can be reached from other machines, and no token is set", hint="--token TEXT")
-        session = ServingSession(
-            models=models or None,
-            input=input,
-            output=output,
-            device=device,
-            dtype=dtype,
-            **settings,
-            warn=answer.notice,
-        )
-        rounds = RoundCache(cache_lru, max_step_bytes=Budgets.of(session.settings).max_step_bytes)
-        folders = tuple(cache or session.settings.cache or ())
-        given = session.settings, session.packs
-        with opened(folders, *given, several=True, memory=rounds, warn=answer.notice) as session.cache:
+        # Who comes while packs are loaded waits, and a port that is taken is told at once.
+        with ExitStack() as stack:
+            place = stack.enter_context(listening(listen, port))
+            given: dict[str, Any] = {
+                "models": models or None,
+                "input": input,
+                "output": output,
+                "device": device,
+                "dtype": dtype,
+            }
+            session = ServingSession(**given, **settings, warn=answer.notice)
+            rounds = RoundCache(cache_lru, max_step_bytes=Budgets.of(session.settings).max_step_bytes)
+            folders = tuple(cache or session.settings.cache or ())
+            kept = opened(folders, session.settings, session.packs, several=True, memory=rounds, warn=answer.notice)
+            session.cache = stack.enter_context(kept)
             options = ServerOptions(
-                listen,
-                port,
-                token or "",
-                max_queue,
-                user_folder(state),
-                state,
-                front_end,
-                tuple(sys.argv),
-                _log(answer),
+                listen=listen,
+                port=place.getsockname()[1],
+                token=token or "",
+                max_queue=max_queue,
+                user=user_folder(state),
+                state=state,
+                front_end=front_end,
+                argv=tuple(sys.argv),
+                log=_log(answer),
             )
-            number = serve_forever(
-                Server(session, rounds, options), lambda address: answer.err.line(f"listening at {address}")
-            )
+            server = Server(session, rounds, options)
+            number = serve_forever(server, place, lambda address: answer.err.line(f"listening at {address}"))
         if number:
             answer.stop.number = number
             raise KeyboardInterrupt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable
 
 from aiohttp import web
@@ -16,15 +17,25 @@ SHUTDOWN = 2.0
 """Seconds that requests have to end, once the server does."""
 
 
-def serve(server: Server, ready: Callable[[str], None]) -> int:
-    """Serve until SIGINT or SIGTERM comes; gives its number. `ready` is told the address when clients may come.
+def listening(address: str, port: int) -> socket.socket:
+    """A socket that takes connections there; 0 is a port that is free. Who comes waits until there is a server.
 
     Raises UsageError where it cannot listen there.
     """
-    return asyncio.run(_serve(server, ready))
+    try:
+        family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(place[:2], family=family, backlog=128)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"cannot listen at {address} port {port}: {why}", hint="--port names another one") from error
 
 
-async def _serve(server: Server, ready: Callable[[str], None]) -> int:
+def serve(server: Server, place: socket.socket, ready: Callable[[str], None]) -> int:
+    """Serve at a socket until SIGINT or SIGTERM comes; gives its number. `ready` is told the address."""
+    return asyncio.run(_serve(server, place, ready))
+
+
+async def _serve(server: Server, place: socket.socket, ready: Callable[[str], None]) -> int:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -37,13 +48,7 @@ async def _serve(server: Server, ready: Callable[[str], None]) -> int:
     runner = web.AppRunner(application(server), access_log=None, shutdown_timeout=SHUTDOWN)
     await runner.setup()
     try:
-        options = server.options
-        site = web.TCPSite(runner, options.listen, options.port)
-        try:
-            await site.start()
-        except OSError as error:
-            where = f"{options.listen} port {options.port}"
-            raise UsageError(f"cannot listen at {where}: {error.strerror}", hint="--port names another one") from error
+        await web.SockSite(runner, place).start()
         ready(address_of(runner))
         return await ended
     finally:

@@ -162,8 +162,12 @@ class JobRunner:
         known = dict(all_nodes(planner, plan, job))
         addresses = {node_id: planner.address(each.schema, each.key) for node_id, each in known.items()}
         self._rounds.begin(set(addresses.values()), {name: node["class_type"] for name, node in job.prompt.items()})
-        hits = {node_id: planner.find(each.schema, each.key) for node_id, each in known.items()}
-        found = {node_id: hit for node_id, hit in hits.items() if hit is not None and planner.still_there(hit)}
+        found = {step.node_id: step.hit for step in plan.steps if step.hit is not None}
+        looked_at = {step.node_id for step in plan.steps}
+        for node_id, each in known.items():
+            hit = planner.find(each.schema, each.key) if node_id not in looked_at else None
+            if hit is not None and planner.still_there(hit):
+                found[node_id] = hit
         telling.cached([node_id for node_id in job.prompt if node_id in found])
 
         def finished(step: Any, entry: Any) -> None:
