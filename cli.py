@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Annotated, Any
 
 import typer
 
 from weft.engine.terminal.answer import Answer
+from weft.engine.terminal.completing import for_bash
 from weft.engine.terminal.groups import AllCommands
 from weft.engine.terminal.streams import stoppable
 
@@ -61,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked = {"as_json": "--json" in arguments, "as_events": "--events" in arguments}
     with stoppable() as stop:
         try:
-            app(args=None if argv is None else arguments, prog_name="weft", obj=stop)
+            with for_bash(os.environ) if os.environ.get("_WEFT_COMPLETE") == "complete_bash" else nullcontext():
+                app(args=None if argv is None else arguments, prog_name="weft", obj=stop)
         except SystemExit as end:
             code = end.code
             # typer leaves from where it told people what it could not read.

@@ -22,7 +22,7 @@ from weft.engine.building.nodes import RESERVED
 from weft.engine.documents import is_deeper
 from weft.engine.errors import InvalidWorkflow, Issue, WeftError, one_line
 from weft.engine.formats import making
-from weft.engine.formats.sources import STDIN, WorkflowSource
+from weft.engine.formats.sources import NAME_OF_STDIN, WorkflowSource, name_of
 from weft.engine.schema.node import NodeSchema
 from weft.engine.schema.sockets import Autogrow
 from weft.engine.session import Session
@@ -72,7 +72,7 @@ def program(
 ) -> tuple[str, Sequence[Issue]]:
     """What `weft convert --to python` writes, and what is lost on the way. Raises as Session.read and script_of."""
     prompt = session.read(workflow, ui=ui)
-    name = Path(workflow).name if isinstance(workflow, str | os.PathLike) and workflow != STDIN else "standard input"
+    name = Path(name_of(workflow)).name if isinstance(workflow, str | os.PathLike) else NAME_OF_STDIN
     said = os.fspath(object_info) if object_info is not None else ""
     text, issues = script_of(Graph.on(session, prompt), f"the graph of {name}", object_info=said)
     return text, [*prompt.notes, *issues, *making.forgotten(prompt, session.packs)]

@@ -57,10 +57,12 @@ def convert(
 ) -> None:
     """Turn a workflow into API format, as ComfyUI's editor does, or an API export into a workflow for the editor.
 
-    Or either into a Python program that builds the same graph. Seeds are never changed. What cannot be kept is warned
-    about on stderr.
+    Or either into a Python program that builds the same graph. Workflows come in the canonical form of `weft fmt`.
+    Seeds are never changed. What cannot be kept is warned about on stderr.
     """
     with answering(context.obj) as answer:
+        from weft.engine.formats.canonical import formatted
+        from weft.engine.formats.sources import name_of
         from weft.engine.session import FORMATS, Session
         from weft.engine.wholefiles import write_whole
 
@@ -74,13 +76,11 @@ def convert(
             text, notes = program(session, workflow, ui=ui, object_info=object_info)
         else:
             document, notes = session.convert(workflow, to, ui=ui, keep_unknown=keep_unknown)
-            text = json.dumps(document, indent=2) + "\n"
+            text = formatted(json.dumps(document), name_of(workflow), session.registry)
         for note in notes:
             answer.warn(str(note))
-        if file is None and to == PYTHON:
+        if file is None:
             answer.out.write(text)
-        elif file is None:
-            answer.document(document)
         else:
             try:
                 write_whole(file, text.encode())

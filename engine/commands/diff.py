@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weft.engine.errors import UnreadableWorkflow, UsageError, WeftError, one_line
-from weft.engine.formats.sources import STDIN, open_file
+from weft.engine.formats.sources import STDIN, name_of, open_file
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import JsonOption, ObjectInfoOption, UiOption, taking_settings
@@ -128,11 +128,12 @@ class Differ:
 
         if path in _NOWHERE:
             return DiffSide(name or path)
+        name = name or name_of(path)
         loaded = open_file(path, ui=self.ui).workflow
         try:
-            return DiffSide.of(name or path, loaded, self.registry, self.now)
+            return DiffSide.of(name, loaded, self.registry, self.now)
         except WeftError as error:
-            error.message = f"{path}: {error.message}"
+            error.message = f"{name}: {error.message}"
             raise
 
     def diff(self, before: DiffSide, now: DiffSide) -> WorkflowDiff:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weft.engine.errors import Spot, UnreadableWorkflow, UsageError
-from weft.engine.formats.sources import STDIN, SourceFile, open_file
+from weft.engine.formats.sources import NAME_OF_STDIN, STDIN, SourceFile, open_file
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.files import FileReport, look_at_all
 from weft.engine.terminal.groups import one_command
@@ -98,9 +98,6 @@ class Formatter:
             hint = "weft convert takes the workflow out of it"
             raise UnreadableWorkflow(f"{file.name} is no JSON file: what it carries is not written anew", hint=hint)
         return formatted(file.text, file.name, self.registry)
-
-
-NAME_OF_STDIN = "standard input"
 
 
 def _changes(file: SourceFile, text: str) -> Iterator[Line]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weft.engine.errors import UsageError, one_line
+from weft.engine.formats.sources import name_of
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.caches import folders_of, opened
 from weft.engine.terminal.groups import one_command
@@ -212,7 +213,7 @@ def sweep(
                     return
                 session.packs.check(session.settings)
                 _run(sweep, calls, answer)
-                title = Path(workflow).name if workflow != "-" else "standard input"
+                title = Path(name_of(workflow)).name
                 _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
 
 

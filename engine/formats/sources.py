@@ -20,6 +20,8 @@ from weft.engine.schema.registry import Registry
 from weft.engine.workflow.prompt import MAX_BYTES, Prompt, decoded, read_json
 
 STDIN = "-"
+NAME_OF_STDIN = "standard input"
+"""What it is called wherever a file's name would stand."""
 
 
 @runtime_checkable
@@ -79,11 +81,16 @@ def load(source: WorkflowSource, *, ui: bool = False) -> Prompt | Workflow:
     return open_file(source, ui=ui).workflow
 
 
+def name_of(source: str | os.PathLike[str]) -> str:
+    """What messages call a file that is given so."""
+    return NAME_OF_STDIN if source == STDIN else os.fspath(source)
+
+
 def open_file(source: str | os.PathLike[str], *, ui: bool = False) -> SourceFile:
     """The workflow in what a str or a path means to `load`. Raises UnreadableWorkflow as that does."""
     if isinstance(source, str) and (text := source.lstrip("\ufeff \t\r\n")).startswith("{"):
         return SourceFile("the text", _document(read_json(text, "the text"), ui), text)
-    name = "standard input" if source == STDIN else str(source)
+    name = name_of(source)
     text = ""
     try:
         content, found = _read(source, name)

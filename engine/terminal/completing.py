@@ -6,9 +6,11 @@ A completion that fails is none: nothing is raised, and nothing written.
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, MutableMapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,39 @@ DEVICES = ("auto", "cpu", "cuda", "cuda:0")
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 SEEDS = ("random", "increment", "decrement", "fixed")
 FORMATS = ("api", "ui")
+
+
+_ENDS = ("=", ":")
+"""Where bash ends a word that goes on: it completes what stands behind the last of them, and keeps what is before."""
+
+
+@contextlib.contextmanager
+def for_bash(environment: MutableMapping[str, str]) -> Iterator[None]:
+    """Put words together again that bash has divided, and say inside no more of them than stands behind the last end.
+
+    COMP_WORDS and COMP_CWORD are bash's words, and which of them is completed.
+    """
+    at = int(environment["COMP_CWORD"])
+    words = environment["COMP_WORDS"].split("\n")[: at + 1]
+    whole: list[str] = []
+    kept = ""
+    for place, word in enumerate(words):
+        divided = place > 1 and (word in _ENDS or words[place - 1] in _ENDS)
+        kept = whole[-1] + (word if word in _ENDS else "") if divided else ""
+        if divided:
+            whole[-1] += word
+        else:
+            whole.append(word)
+    last = len(whole) - (at < len(words))
+    environment.update({"COMP_WORDS": "\n".join(whole), "COMP_CWORD": str(last)})
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(said):
+            yield
+    finally:
+        # Of an option and its value in one word, what is completed is the value alone.
+        kept = kept.partition("=")[2] if kept.startswith("-") else kept
+        sys.stdout.write("".join(line.removeprefix(kept) for line in said.getvalue().splitlines(keepends=True)))
 
 
 def of(choices: Sequence[str]) -> Callable[[str], list[str]]:

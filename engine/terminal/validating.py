@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weft.engine.errors import InvalidWorkflow, Issue, Spot
-from weft.engine.formats.sources import SourceFile, open_file
+from weft.engine.formats.sources import SourceFile, name_of, open_file
 from weft.engine.terminal.files import FileReport, failed, is_several, look_at_all, note_line
 from weft.engine.terminal.linting import told
 
@@ -55,7 +55,7 @@ class Validator:
             answer.document(found.to_json())
         else:
             answer.out.line(
-                f"{names[0]}: ", ("valid", "green"), f", {found.nodes} node{'s' if found.nodes != 1 else ''}"
+                f"{name_of(names[0])}: ", ("valid", "green"), f", {found.nodes} node{'s' if found.nodes != 1 else ''}"
             )
 
     def look(self, file: SourceFile) -> FileReport:

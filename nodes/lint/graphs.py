@@ -18,18 +18,42 @@ def change_not_taken(view: LintView) -> Iterator[Remark]:
     for node in view.nodes.values():
         if node.runs or node.schema is None:
             continue
-        made = {str(output.io_type) for output in node.schema.outputs}
-        changed = [io_type for io_type in _STEERS if io_type in made and any(node.links(io_type))]
-        feeding = [found[0] for io_type in changed for name in node.links(io_type) if (found := node.source(name))]
-        used = any(node is taken for other in view.nodes.values() for taken in _links(other))
-        if changed and not used and any(each.runs for each in feeding):
+        changed = _changed(node)
+        if changed and any(each.runs for each in _sources(node)) and not _taken(view, node):
             yield Remark(
                 node, f"changes a {changed[0]}, and nothing takes it", None, "link what it gives, or remove it"
             )
 
 
-def _links(node: LintNode) -> Iterator[LintNode]:
+def _sources(node: LintNode) -> Iterator[LintNode]:
     return (found[0] for name in node.given if (found := node.source(name)) is not None)
+
+
+def _taken(view: LintView, node: LintNode) -> bool:
+    """Whether any node takes what a node gives, one that runs or not."""
+    if "taken" not in node.known:
+        for each in view.nodes.values():
+            each.known.setdefault("taken", False)
+            for source in _sources(each):
+                source.known["taken"] = True
+    return bool(node.known["taken"])
+
+
+@rule("G104", "feeds-nothing", Severity.INFO, "A node does work that nothing takes.")
+def feeds_nothing(view: LintView) -> Iterator[Remark]:
+    """It has inputs linked, makes something of them, and shows it to nobody. Loaders and values kept spare do not."""
+    for node in view.nodes.values():
+        if node.runs or node.schema is None or node.schema.output_node or not node.schema.outputs:
+            continue
+        fed = any(each.runs for each in _sources(node))
+        if fed and not _taken(view, node) and not _changed(node):
+            yield Remark(node, "nothing takes what it gives: it does not run", None, "link what it gives, or remove it")
+
+
+def _changed(node: LintNode) -> list[str]:
+    """The types among MODEL, CLIP and CONDITIONING that a node takes and gives."""
+    made = {str(output.io_type) for output in node.schema.outputs} if node.schema is not None else set()
+    return [io_type for io_type in _STEERS if io_type in made and any(node.links(io_type))]
 
 
 @rule("G102", "sampled-twice", Severity.WARNING, "Two samplers have the same inputs: they draw the same picture.")
@@ -59,4 +83,4 @@ def path_of_one_machine(view: LintView) -> Iterator[Remark]:
                 yield Remark(node, f"{shown!r} is a path of this machine", name, "a name below a folder of the run")
 
 
-RULES = (change_not_taken, sampled_twice, path_of_one_machine)
+RULES = (change_not_taken, sampled_twice, path_of_one_machine, feeds_nothing)

@@ -82,6 +82,21 @@ def test_the_value_of_an_input_is_completed_too(complete: Complete) -> None:
     assert f"{text}weft-tiny.safetensors" in complete("run", "w.json", "--set", text)
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("--set", "CheckpointLoaderSimple.ckpt_name", "=", "weft"), "weft-tiny.safetensors"),
+        (("--set", "CheckpointLoaderSimple.ckpt_name", "="), "weft-tiny.safetensors"),
+        (("--device", "cuda", ":"), "0"),
+        (("--seed", "=", "ran"), "random"),
+        (("--set", "CheckpointLoaderSimple.ckpt_name", "=", "a", "--seed", "ran"), "random"),
+    ],
+    ids=str,
+)
+def test_bash_divides_words_and_keeps_what_is_before(words: tuple[str, ...], expected: str, complete: Complete) -> None:
+    assert complete("run", "w.json", *words) == [expected]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_the_script_for_a_shell_is_shown(
     shell: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

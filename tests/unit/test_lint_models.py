@@ -51,7 +51,7 @@ def codes(root: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Document], l
     def found(document: Document) -> list[str]:
         settings = Settings.load({}, packs.settings.values())
         each = lint(Prompt.parse(document), registry(), settings, rules_of(packs), folders)
-        return [f"{finding.rule.code} {finding.issue.node_id}" for finding in each]
+        return [f"{found.rule.code} {found.issue.node_id}" for found in each if found.rule.code != "G104"]
 
     return found
 
