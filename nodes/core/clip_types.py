@@ -24,6 +24,7 @@ SINGLE: Final = (
     "omnigen2",
     "qwen_image",
     "hunyuan_image",
+    "flux2",
 )
 """The choices of CLIPLoader."""
 DUAL: Final = ("sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image")
@@ -44,7 +45,6 @@ _TITLES: Final[Mapping[str, str]] = {
     "hunyuan_image": "HunyuanImage",
     "hunyuan_video": "HunyuanVideo",
     "hunyuan_video_15": "HunyuanVideo 1.5",
-    "flux2": "FLUX.2",
     "kandinsky5": "Kandinsky 5",
     "kandinsky5_image": "Kandinsky 5",
     "longcat_image": "LongCat-Image",

@@ -22,6 +22,7 @@ from .ksampling import ksample
 # Release -> channels, frames, and what the network reads of a prompt: width of its rows and of a vector beside them.
 FAMILIES: dict[str, tuple[tuple[int, ...], int, int]] = {
     "flux": ((16,), 32, 32),
+    "flux2": ((128,), 24, 0),
     "wan": ((16, 2), 32, 0),
     "wan_ti2v": ((48, 2), 32, 0),
     "qwen_image": ((16, 1), 8, 0),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.flux import Flux
+from weft.nodes.diffusion.families.flux2 import Flux2
 from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
 from weft.nodes.diffusion.families.qwen import QwenImage
 from weft.nodes.diffusion.families.sd import StableDiffusion
@@ -41,7 +42,7 @@ __all__ = [
     "small_file",
 ]
 
-FAMILIES: tuple[Family, ...] = (Flux(), Wan(), QwenImage(), ZImage(), StableDiffusion3(), StableDiffusion())
+FAMILIES: tuple[Family, ...] = (Flux2(), Flux(), Wan(), QwenImage(), ZImage(), StableDiffusion3(), StableDiffusion())
 
 
 def release_meant(name: str, families: Sequence[Family] = FAMILIES) -> str:

@@ -38,6 +38,7 @@ def _known(title: str, *groups: str) -> KnownFile:
 
 # What families of Weft's own have in these tables, by the titles there.
 FLUX = "FLUX"
+FLUX2 = "FLUX.2"
 FLUX_LORA = "FLUX, Chroma or HunyuanVideo"
 SD3 = "Stable Diffusion 3"
 # Of attention over text and picture, in the names of diffusers, which all of these have.
@@ -57,7 +58,7 @@ OTHER_FAMILIES = (
     _known("HunyuanImage or HunyuanVideo 1.5", "byt5_in."),
     _known("HunyuanVideo", "txt_in.individual_token_refiner.", "context_embedder.token_refiner."),
     _known("HiDream", "double_stream_blocks."),
-    _known("FLUX.2", "double_stream_modulation_img."),
+    _known(FLUX2, "double_stream_modulation_img."),
     _known(FLUX, "double_blocks.", "single_transformer_blocks."),
     _known(SD3, "joint_blocks.", "transformer_blocks.0.attn.add_q_proj pos_embed.proj."),
     _known(QWEN, "txt_norm. transformer_blocks.", "transformer_blocks.0.img_mod."),
@@ -84,6 +85,7 @@ OTHER_FAMILIES = (
 _OTHER_NAMES = (
     # Before FLUX: its checkpoints say that a t5xxl is in them.
     (SD3, r"sd_?3|stable[-_. ]?diffusion[-_. ]?3"),
+    (FLUX2, r"flux[-_. ]?2(?!\d)|mistral_3_small"),
     (FLUX, r"flux|kontext|t5xxl|t5[-_]?xxl"),
     ("Chroma", r"chroma"),
     (WAN, r"(?<![a-z])wan(?![a-z])|wan_?2|umt5"),
@@ -185,7 +187,7 @@ _OTHERS = (
     _known("a transformer of another family", "transformer_blocks.", "blocks.0.attn.", "blocks.0.self_attn."),
 )
 # Those of OTHER_FAMILIES that Weft runs: such a file is not whole, or was given to a loader of something else.
-_RUN = (FLUX, SD3, WAN, QWEN, ZIMAGE)
+_RUN = (FLUX, FLUX2, SD3, WAN, QWEN, ZIMAGE)
 # Titles that are spoken with a vowel first.
 _VOWELS = (*"AEIOU", "LTX")
 

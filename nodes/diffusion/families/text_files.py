@@ -19,7 +19,8 @@ _LAYERS = ((CLIP_G, 31), (CLIP_H, 23), (CLIP_L, 0))
 # Of the released one, and of the small one that stands in for it, which has as few layers as the others.
 _WIDTHS_OF_G = (1280, 16)
 _TABLES = ("shared.weight", "encoder.embed_tokens.weight", "model.embed_tokens.weight")
-_NORMED = "layers.0.self_attn.q_norm.weight"
+_NORMED, _BIASED = "layers.0.self_attn.q_norm.weight", "layers.0.self_attn.k_proj.bias"
+_OTHER = "a language model that is no Qwen (Mistral, Llama, ...)"
 
 
 def text_in(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) -> TextFile:
@@ -29,7 +30,8 @@ def text_in(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) 
     if found in (known.T5, known.UMT5):
         return TextFile(T5 if found == known.T5 else UMT5, width)
     if found == known.LANGUAGE:
-        return TextFile(QWEN3 if f"model.{_NORMED}" in shapes else QWEN25, width)
+        normed, biased = (f"model.{key}" in shapes for key in (_NORMED, _BIASED))
+        return TextFile(QWEN3 if normed else QWEN25 if biased else _OTHER, width)
     from weft.nodes.diffusion.families.sd.sizes import stated_towers  # their family imports this
 
     end = next((end for end in known.TEXT if known.prefix_before(shapes, end) is not None), None)

@@ -53,12 +53,12 @@ def t5(width: int, *, umt5: bool = False) -> dict[str, Tensor]:
     return {**random_weights(shapes), TOKENIZER: small_tokenizer()}
 
 
-def qwen(width: int, *, normed: bool = False, sees: bool = False) -> dict[str, Tensor]:
+def qwen(width: int, *, normed: bool = False, sees: bool = False, layers: int = _LAYERS) -> dict[str, Tensor]:
     """A Qwen in a file of its own, of its whole vocabulary. normed: Qwen3. sees: with what sees pictures."""
     from weft.nodes.diffusion.text.qwen import HEAD
 
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (151_936, width), "model.norm.weight": (width,)}
-    for index in range(_LAYERS):
+    for index in range(layers):
         layer, attention = f"model.layers.{index}", f"model.layers.{index}.self_attn"
         shapes |= {f"{attention}.{name}_proj.weight": (HEAD, width) for name in "qkv"}
         shapes |= {f"{attention}.o_proj.weight": (width, HEAD)}

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
 from weft.nodes.diffusion.text.clip import Chunk, Token, vectors
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
-from weft.nodes.diffusion.text.qwen_tokenizer import NEWLINE, START, USER, encode
+from weft.nodes.diffusion.text.qwen_tokenizer import FIRST_MARK, NEWLINE, START, USER, encode
 from weft.nodes.diffusion.text.qwen_vision import PICTURE, SeenPicture, mixed, places, see
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
@@ -27,6 +27,8 @@ from weft.nodes.diffusion.weights.weightfile import Exported
 HEAD = 128
 THETA = 1_000_000.0
 OPENING = "<|im_start|>"
+# <|endoftext|>, which fills up.
+FILLER = FIRST_MARK
 PREFIX = "model."
 IGNORED: Mapping[str, str] = {
     r"visual\..*": "what sees pictures, which text does not need",
@@ -40,12 +42,15 @@ class QwenUse:
 
     template: what a prompt stands in, unless it begins such a chat itself. last: whether the last layer's states are
     read, behind its norm, or those that the last layer is given. without_system: whether what stands before the user's
-    words is left out.
+    words is left out. layers: after which the states are read that stand side by side, in the place of these. least:
+    so many tokens there are, filled up with marks that no word sees.
     """
 
     template: str
     last: bool
     without_system: bool
+    layers: tuple[int, ...] = ()
+    least: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,8 +110,14 @@ class QwenTextEncoder:
             beside = {"position_ids": places(ids, seen)[:, None].to(table.device)}
             beside["attention_mask"] = {"full_attention": None}
             embedded = _with_rows(embedded, ids, seen)
+        if len(ids) < self.use.least:
+            filler = module.embed_tokens(torch.full((1, self.use.least - len(ids)), FILLER, device=table.device))
+            beside["attention_mask"] = (torch.arange(self.use.least, device=table.device) < len(ids))[None].long()
+            embedded = torch.cat([embedded, filler], dim=1)
         output = module(inputs_embeds=embedded, output_hidden_states=not self.use.last, use_cache=False, **beside)
         states = output.last_hidden_state if self.use.last else output.hidden_states[-2]
+        if self.use.layers:
+            states = torch.cat([output.hidden_states[layer] for layer in self.use.layers], dim=-1)
         return states[:, self._beginning(tokens) :].float().cpu().clone(), None
 
     def _seen(self, tokens: list[Token], pictures: Sequence[Tensor]) -> list[SeenPicture]:

@@ -32,6 +32,7 @@ IGNORED: Mapping[str, str] = {
     r"(.*\.)?attn_mask": "a causal mask: computed",
     r"(alphas|betas|(sqrt_|log_)?(one_minus_)?alphas_cumprod(_prev)?|sqrt_recip(m1)?_alphas_cumprod)": "the schedule",
     r"posterior_(variance|log_variance_clipped|mean_coef[12])|lvlb_weights|logvar|denoiser\.sigmas": "the schedule",
+    r"(.*\.)?num_batches_tracked": "counts batches of training",
     r"model_ema\..*": "the running average of training beside the weights",
     r"(first_stage_model\.)?(loss|model_ema)\..*": "the loss that trained the VAE",
 }

@@ -1,0 +1,77 @@
+"""What a file of FLUX.2 turns out to be: see protocol.Kind."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from weft.nodes.diffusion.families.flux2.denoiser import Flux2Denoiser
+from weft.nodes.diffusion.families.flux2.keymap import landings, title_of
+from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.lora_places import places
+from weft.nodes.diffusion.families.protocol import LoraPlace
+from weft.nodes.diffusion.families.transformer_family import PREFIX
+from weft.nodes.diffusion.families.transformer_kind import TransformerKind
+from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.weights.landings import names_of
+from weft.nodes.diffusion.weights.networks import Part, build
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CHANNELS, PIXELS = 128, 16
+# mu of its schedule for 50 steps of a picture of 1024x1024, by Black Forest Labs' formula (sampling.flows.flux2).
+MU = 2.02
+TIMESTEPS = 10_000
+
+
+@dataclass(frozen=True)
+class Flux2Kind(TransformerKind):
+    """See Kind. sizes: keyword arguments of diffusers' Flux2Transformer2DModel. norm: as keymap.landings."""
+
+    sizes: Mapping[str, Any]
+    norm: str = "scale"
+
+    @property
+    def name(self) -> str:
+        """See Kind."""
+        return "flux2" if self.sizes["guidance_embeds"] else "flux2_klein"
+
+    @property
+    def title(self) -> str:
+        """See Kind."""
+        return title_of(self.sizes["guidance_embeds"])
+
+    @property
+    def latent_format(self) -> LatentFormat:
+        """See Kind: the VAE itself brings latents to the network's scale."""
+        return LatentFormat(CHANNELS, PIXELS)
+
+    def process(self) -> ModelSampling:
+        """See Kind."""
+        return ModelSampling.flow(shift=math.exp(MU), multiplier=1.0, timesteps=TIMESTEPS, exponential=True)
+
+    def model_part(self) -> Part:
+        """See Kind."""
+        module = build("FLUX.2 transformer", _transformer, self.sizes)
+        return Part("transformer", PREFIX, module, landings(self.sizes, self.norm), large=True)
+
+    def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> Flux2Denoiser:
+        """See Kind."""
+        return Flux2Denoiser(network, sampling, latent_format, self.title)
+
+    def names(self) -> dict[str, str]:
+        """See Kind."""
+        return names_of(landings(self.sizes, self.norm))
+
+    def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
+        """See Kind."""
+        return places(modules, landings(self.sizes, self.norm))
+
+
+def _transformer(sizes: Mapping[str, Any]) -> nn.Module:
+    from diffusers import Flux2Transformer2DModel
+
+    return cast("Callable[..., nn.Module]", Flux2Transformer2DModel)(**sizes)
