@@ -104,7 +104,7 @@ _none_or_2_more = Literal[
     "photo",
     "art_style",
 ]
-_stable_diffusion_or_15_more = Literal[
+_stable_diffusion_or_16_more = Literal[
     "stable_diffusion",
     "stable_cascade",
     "sd3",
@@ -121,6 +121,7 @@ _stable_diffusion_or_15_more = Literal[
     "omnigen2",
     "qwen_image",
     "hunyuan_image",
+    "flux2",
 ]
 _default_or_1_more = Literal[
     "default",
@@ -3660,7 +3661,7 @@ class Graph(_Graph):
     def CLIPLoader(
         self,
         clip_name: str | GraphSource[COMBO],
-        type: _stable_diffusion_or_15_more | GraphSource[COMBO] = "stable_diffusion",
+        type: _stable_diffusion_or_16_more | GraphSource[COMBO] = "stable_diffusion",
         device: _default_or_1_more | GraphSource[COMBO] = "default",
         **_about: Unpack[_About]
     ) -> _clip:
@@ -3668,7 +3669,7 @@ class Graph(_Graph):
     def CLIPLoaderGGUF(
         self,
         clip_name: str | GraphSource[COMBO],
-        type: _stable_diffusion_or_15_more | GraphSource[COMBO] = "stable_diffusion",
+        type: _stable_diffusion_or_16_more | GraphSource[COMBO] = "stable_diffusion",
         **_about: Unpack[_About]
     ) -> _clip:
         """Open a text encoder in a GGUF file, or in any other."""
