@@ -91,11 +91,11 @@ def ControlNetApplyAdvanced(
         control_net: The network that reads the picture.
         image: The picture, prepared as the network expects it: edges, depth, poses.
         strength: How much it steers; 0 leaves the conditionings as they are.
-        vae: Not used: the ControlNets of Stable Diffusion read pixels.
+        vae: The model's VAE, for ControlNets of transformers; those of Stable Diffusion 1.x to XL read pixels.
     """
     from weft.nodes.diffusion.sampling.control import with_control
 
-    changed = with_control([positive, negative], control_net, image, strength, start_percent, end_percent)
+    changed = with_control([positive, negative], control_net, image, strength, start_percent, end_percent, vae=vae)
     return changed[0], changed[1]
 
 
@@ -120,13 +120,13 @@ def ControlNetApplySD3(
 
     Args:
         control_net: The network that reads the picture.
-        vae: Not used: the ControlNets of Stable Diffusion read pixels.
+        vae: The model's VAE, for ControlNets of transformers; those of Stable Diffusion 1.x to XL read pixels.
         image: The picture, prepared as the network expects it: edges, depth, poses.
         strength: How much it steers; 0 leaves the conditionings as they are.
     """
     from weft.nodes.diffusion.sampling.control import with_control
 
-    changed = with_control([positive, negative], control_net, image, strength, start_percent, end_percent)
+    changed = with_control([positive, negative], control_net, image, strength, start_percent, end_percent, vae=vae)
     return changed[0], changed[1]
 
 
@@ -164,7 +164,7 @@ def ControlNetInpaintingAliMamaApply(
 
     Args:
         control_net: The network that reads the picture.
-        vae: Not used: the ControlNets of Stable Diffusion read pixels.
+        vae: The model's VAE, for ControlNets of transformers; those of Stable Diffusion 1.x to XL read pixels.
         image: The picture.
         mask: What is painted anew; ControlNets of Stable Diffusion do not read it.
         strength: How much it steers; 0 leaves the conditionings as they are.
@@ -172,7 +172,7 @@ def ControlNetInpaintingAliMamaApply(
     from weft.nodes.diffusion.sampling.control import with_control
 
     context.warn("this ControlNet reads no mask: it is steered by the picture alone")
-    changed = with_control([positive, negative], control_net, image, strength, start_percent, end_percent)
+    changed = with_control([positive, negative], control_net, image, strength, start_percent, end_percent, vae=vae)
     return changed[0], changed[1]
 
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import release_in
-from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
 from weft.nodes.diffusion.families.flux.tiny import small_file
 from weft.nodes.diffusion.families.patches import wrapped
 from weft.nodes.diffusion.text.clip import Clip
@@ -226,15 +225,6 @@ def test_bad_input_says_what_was_expected(model: ModelPatcher, clip: Clip, folde
     wide = written(folder / "wide.safetensors", "diffusion_models", **{"img_in.weight": torch.zeros(128, 80)})
     with pytest.raises(CheckpointError, match=r"of FLUX.1 reads 20 channels, which is not supported: 16, 32, 96 are"):
         load_unet(wide, **ON_CPU)
-
-
-def test_no_controlnet_is_on_its_prompts(model: ModelPatcher) -> None:
-    denoiser = model.kind.denoiser(model.network.module(), model.sampling, model.latent_format)
-    assert isinstance(denoiser, FluxDenoiser)
-    steering: Any = object()
-    x, context = torch.zeros(1, 16, 2, 2), torch.zeros(1, 4, 32)
-    with pytest.raises(DiffusionError, match="a ControlNet is on the prompt, and none here steers FLUX.1 dev"):
-        denoiser(x, torch.tensor(1.0), context, control=steering)
 
 
 def test_a_file_says_its_release_by_its_shapes() -> None:

@@ -41,6 +41,8 @@ FLUX = "FLUX"
 FLUX2 = "FLUX.2"
 FLUX_LORA = "FLUX, Chroma or HunyuanVideo"
 SD3 = "Stable Diffusion 3"
+# Of rows that are added to those of a transformer, in the names of diffusers.
+JOINT_CONTROL = "a ControlNet for FLUX, Stable Diffusion 3, Qwen-Image, ..."
 # Of attention over text and picture, in the names of diffusers, which all of these have.
 JOINT_LORA = "FLUX, Stable Diffusion 3 or Qwen-Image"
 WAN = "Wan"
@@ -102,8 +104,7 @@ _OTHER_NAMES = (
 )
 """Family -> what files of it have in their names, as people call them."""
 _OTHER_CONTROL = (
-    _known("a ControlNet of another family (FLUX, Stable Diffusion 3, Qwen-Image, ...)", "controlnet_blocks."),
-    _known("a ControlNet of another family (FLUX, Stable Diffusion 3, Qwen-Image, ...)", "controlnet_x_embedder."),
+    _known(JOINT_CONTROL, "controlnet_blocks.", "controlnet_x_embedder."),
     _known("a ControlNet-LLLite", "lllite_unet", "lllite_module"),
 )
 _OTHER_VAES = (

@@ -279,6 +279,10 @@ class ControlKind(Protocol):
         """It, told that it sees pictures of this kind. Raises DiffusionError for one that it does not know."""
 
     @property
+    def encoded(self) -> bool:
+        """Whether it reads the picture as the model's VAE encodes it."""
+
+    @property
     def hint_multiple(self) -> int:
         """The sides of the picture that it reads are multiples of this many pixels."""
 
@@ -301,7 +305,8 @@ class ControlKind(Protocol):
     def read(self, module: nn.Module, hint: Tensor) -> tuple[Tensor, ...]:
         """What the network sees in a picture [B,3,H,W] of 0..1, once for all steps: [B,...] each.
 
-        H, W: the latent's size in pixels, up to the next `hint_multiple`.
+        H, W: the latent's size in pixels, up to the next `hint_multiple`. Where it is `encoded`, a latent [B,C,h,w] as
+        the VAE gives it.
         """
 
     def run(

@@ -32,6 +32,8 @@ class TransformerDenoiser(ABC):
     context_repeats = 1
     patch = 2
     centred = False
+    # Whether ControlNets may steer it.
+    steerable = False
 
     def __init__(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat, title: str) -> None:
         parameter = next(network.parameters())
@@ -65,8 +67,24 @@ class TransformerDenoiser(ABC):
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """What the network gives for x, whose sides are whole patches, in its number format; timestep: [N] float32."""
 
+    def controlled(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor],
+        residuals: Sequence[Tensor | None],
+    ) -> Tensor:
+        """As `output`, with what ControlNets give for its blocks; of a family that is `steerable`."""
+        raise NotImplementedError
+
     def steered(
-        self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor], options: Mapping[str, Any]
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor],
+        options: Mapping[str, Any],
     ) -> Tensor:
         """As `output`, with what transformer_options put into the network, where a family has places for it."""
         return self.output(x, timestep, context, added)
@@ -84,13 +102,24 @@ class TransformerDenoiser(ABC):
     ) -> Tensor:
         """See Denoiser."""
         evaluated()
-        if control is not None:
+        if control is not None and not self.steerable:
             raise DiffusionError(f"a ControlNet is on the prompt, and none here steers {self.title}")
         height, width = x.shape[-2:]
         scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
         sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
         timestep = self._timestep(x, sigma)
-        output = self.steered(wrapped(sample, self.patch), timestep, context, added or {}, options or {})
+        patches, read = wrapped(sample, self.patch), added or {}
+        residuals: Sequence[Tensor | None] = ()
+        if control is not None:
+            residuals = control.residuals(wrapped(scaled, self.patch), timestep, context, added, sigma)
+        if residuals:
+            if (options or {}).get("patches_replace"):
+                raise DiffusionError("a ControlNet beside model patches that stand in for blocks is not built")
+            if references.ROWS in read:
+                raise DiffusionError("a ControlNet beside pictures to edit (ReferenceLatent) is not built")
+            output = self.controlled(patches, timestep, context, read, residuals)
+        else:
+            output = self.steered(patches, timestep, context, read, options or {})
         return self.sampling.denoised(x, output[..., :height, :width].float(), sigma)
 
     def _timestep(self, x: Tensor, sigma: Tensor) -> Tensor:
@@ -126,3 +155,9 @@ class TransformerDenoiser(ABC):
                 "encoder of another model family"
             )
         return context.to(device=self.device, dtype=self.dtype)
+
+
+def whole(residuals: Sequence[Tensor | None]) -> list[Tensor] | None:
+    """Residuals as diffusers' classes take them, zeros where nothing is added; None where nothing is at all."""
+    given = next((each for each in residuals if each is not None), None)
+    return None if given is None else [torch.zeros_like(given) if each is None else each for each in residuals]

@@ -27,6 +27,7 @@ from weft.nodes.diffusion.weights.weightfile import Weights, opened
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import ControlKind, Family, Fed, FileShapes, Kind, Steering
     from weft.nodes.diffusion.sampling.conditions import SamplingRun
+    from weft.nodes.diffusion.values.vae import Vae
     from weft.nodes.diffusion.weights.memory import DeviceMemory
 
 
@@ -59,7 +60,7 @@ class Control:
     """What a conditioning carries under "control": a ControlNet, its hint and how much it acts when.
 
     hint: [B,H,W,3] in 0..1. start_percent, end_percent: shares of the way from noise to image, both ends included.
-    previous: a control that acts as well.
+    previous: a control that acts as well. vae: what encodes the hint, for a ControlNet that reads latents.
     """
 
     net: ControlNet
@@ -68,6 +69,7 @@ class Control:
     start_percent: float = 0.0
     end_percent: float = 1.0
     previous: Control | None = None
+    vae: Vae | None = None
     # What the network read in the hint, by the latent's size: the same in every step and stage.
     _read: dict[Hashable, tuple[Tensor, ...]] = field(default_factory=dict, repr=False)
 
@@ -77,6 +79,10 @@ class Control:
         got = list(self.hint.shape) if isinstance(self.hint, Tensor) else type(self.hint).__name__
         if not isinstance(got, list) or len(got) != 4 or got[-1] != 3 or 0 in got:
             raise DiffusionError(f"a ControlNet's picture is [batch, height, width, 3], got {got}")
+        if self.net.kind.encoded and self.vae is None:
+            raise DiffusionError(
+                "this ControlNet reads its picture as a latent: give Apply ControlNet the VAE of the model, too"
+            )
 
     def copy(self) -> GivenControl:
         """One as packs change it, but for what acts before it."""
@@ -107,8 +113,14 @@ class Control:
         height, width = (-(-side // multiple) * multiple for side in (height, width))
         key = height, width, weight.device, weight.dtype
         if key not in self._read:
-            hint = resize(self.hint.movedim(-1, 1), width, height, "nearest-exact", "center").to(weight)
-            self._read[key] = self.net.kind.read(module, hint)
+            if self.vae is not None and self.net.kind.encoded:
+                hint = resize(self.hint.movedim(-1, 1), width, height, "bilinear", "center").movedim(1, -1)
+                # One by one: a VAE of videos takes a batch for one.
+                latents = torch.cat([self.vae.encode(each[None]) for each in hint])
+                hint = latents[:, :, 0] if latents.dim() == 5 else latents
+            else:
+                hint = resize(self.hint.movedim(-1, 1), width, height, "nearest-exact", "center")
+            self._read[key] = self.net.kind.read(module, hint.to(weight))
         return self._read[key]
 
 
@@ -218,6 +230,7 @@ def with_control(
     end_percent: float = 1.0,
     *,
     for_all: bool = False,
+    vae: Vae | None = None,
 ) -> list[list[Any]]:
     """Conditionings with one more control, behind those that they have; unchanged at strength 0.
 
@@ -226,6 +239,7 @@ def with_control(
     Args:
         image: the hint, [B,H,W,3].
         for_all: a sampler also puts it on its other conditionings that have none.
+        vae: the model's, for a ControlNet that reads latents.
     """
     if strength == 0:
         return [list(conditioning) for conditioning in conditionings]
@@ -235,7 +249,7 @@ def with_control(
         given = options.get("control")
         previous = given.control if isinstance(given, GivenControl) else given
         if previous not in made:
-            made[previous] = Control(net, image, strength, start_percent, end_percent, previous)
+            made[previous] = Control(net, image, strength, start_percent, end_percent, previous, vae)
         return {**options, "control": made[previous], "control_apply_to_uncond": for_all}
 
     return [[[cond, controlled(options)] for cond, options in conditioning] for conditioning in conditionings]

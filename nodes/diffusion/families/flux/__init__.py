@@ -14,6 +14,7 @@ from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from weft.nodes.diffusion.families.flux.controlnet import FluxControlKind
     from weft.nodes.diffusion.families.flux.kind import FluxKind
     from weft.nodes.diffusion.families.glance import ModelGlance, TextGlance
     from weft.nodes.diffusion.families.image_vae import ImageVaeKind
@@ -30,7 +31,13 @@ class Flux(TransformerFamily):
     title = "FLUX.1"
     releases: Mapping[str, str] = {RELEASE: "FLUX.1"}
     clip_types: Mapping[str, Sequence[TextSet]] = {"flux": (TextSet((CLIP_L, T5)),)}
-    claimed = (known.model(known.FLUX), f"a LoRA for {known.FLUX_LORA}", f"a LoRA for {known.JOINT_LORA}", known.T5)
+    claimed = (
+        known.model(known.FLUX),
+        f"a LoRA for {known.FLUX_LORA}",
+        f"a LoRA for {known.JOINT_LORA}",
+        known.T5,
+        known.JOINT_CONTROL,
+    )
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
         """See TransformerFamily."""
@@ -69,6 +76,12 @@ class Flux(TransformerFamily):
         from weft.nodes.diffusion.families.image_vae import recognise_vae
 
         return recognise_vae(shapes)
+
+    def recognise_controlnet(self, shapes: FileShapes) -> FluxControlKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.flux.controlnet import recognise_controlnet
+
+        return recognise_controlnet(shapes)
 
     def release_meant(self, name: str) -> str:
         """See Family."""

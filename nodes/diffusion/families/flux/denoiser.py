@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +15,7 @@ from weft.nodes.diffusion.families.flux.keymap import PLAIN
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.references import ACROSS, INDEX, OFFSET, PLACES, ROWS
-from weft.nodes.diffusion.families.transformer import TransformerDenoiser
+from weft.nodes.diffusion.families.transformer import TransformerDenoiser, whole
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import LatentRun
@@ -30,6 +30,8 @@ class FluxDenoiser(TransformerDenoiser):
     Reads of a conditioning pooled_output and guidance; reference_latents (Kontext), where it reads nothing beside the
     latent; concat_latent_image (Canny, Depth), and concat_mask with it (Fill).
     """
+
+    steerable = True
 
     @property
     def channels(self) -> int:
@@ -62,6 +64,17 @@ class FluxDenoiser(TransformerDenoiser):
 
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """See TransformerDenoiser."""
+        return self.controlled(x, timestep, context, added, ())
+
+    def controlled(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor],
+        residuals: Sequence[Tensor | None],
+    ) -> Tensor:
+        """See TransformerDenoiser."""
         height, width = x.shape[-2:]
         grid = references.PatchGrid(height // self.patch, width // self.patch)
         rows, places = packed(x), references.places(grid).to(x.device)
@@ -75,6 +88,8 @@ class FluxDenoiser(TransformerDenoiser):
             img_ids=places,
             txt_ids=torch.zeros(context.shape[1], 3, device=x.device),
             guidance=added.get("guidance"),
+            controlnet_block_samples=whole(residuals[: self.config.num_layers]),
+            controlnet_single_block_samples=whole(residuals[self.config.num_layers :]),
             return_dict=False,
         )[0]
         return unpacked(output[:, : grid.height * grid.width], height, width)

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from weft.nodes.diffusion.families.flux.controlnet import MODES, FluxControlKind
 from weft.nodes.diffusion.families.flux.keymap import AXES, HEAD, PAINTED, PATCH, PICTURE, PLAIN
 from weft.nodes.diffusion.families.flux.kind import FluxKind
 from weft.nodes.diffusion.families.flux.recognise import VAE
@@ -51,6 +52,12 @@ def sizes(*, guidance: bool, channels: int = PLAIN) -> dict[str, Any]:
     }
 
 
+def _controlnet(union: bool) -> FluxControlKind:
+    own = sizes(guidance=True)
+    del own["out_channels"]
+    return FluxControlKind({**own, "num_mode": MODES if union else None})
+
+
 def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
     """See Family."""
     name = name.lower()
@@ -74,6 +81,8 @@ def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
             return small_clip_vision(_CLIP_WIDTH)
         case "style_models":
             return small_style_model(SMALL_WIDTH, _T5_WIDTH)
+        case "controlnet":
+            return random_weights(shapes_of(_controlnet("union" in name).part(), ""), seed=2)
         case "loras":
             layers = {
                 f"lora_unet_{key.removesuffix('.weight').replace('.', '_')}": shape

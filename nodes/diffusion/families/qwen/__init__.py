@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from weft.nodes.diffusion.families.glance import ModelGlance
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
+    from weft.nodes.diffusion.families.qwen.controlnet import QwenControlKind
     from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.landings import Shapes
@@ -35,6 +36,7 @@ class QwenImage(TransformerFamily):
         f"a LoRA for {known.JOINT_LORA}",
         known.WAN_VAE,
         known.LANGUAGE,
+        known.JOINT_CONTROL,
     )
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
@@ -57,6 +59,12 @@ class QwenImage(TransformerFamily):
         from weft.nodes.diffusion.families.qwen.recognise import recognise
 
         return recognise(shapes)
+
+    def recognise_controlnet(self, shapes: FileShapes) -> QwenControlKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.qwen.controlnet import recognise_controlnet
+
+        return recognise_controlnet(shapes)
 
     def release_meant(self, name: str) -> str:
         """See Family."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +15,7 @@ from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.references import ACROSS, CLEAN, INDEX, OFFSET, PLACES, ROWS, STILL
-from weft.nodes.diffusion.families.transformer import TransformerDenoiser
+from weft.nodes.diffusion.families.transformer import TransformerDenoiser, whole
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class QwenImageDenoiser(TransformerDenoiser):
     """
 
     centred = True
+    steerable = True
 
     def __init__(
         self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat, title: str, method: str = INDEX
@@ -50,6 +51,17 @@ class QwenImageDenoiser(TransformerDenoiser):
 
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
         """See TransformerDenoiser."""
+        return self.controlled(x, timestep, context, added, ())
+
+    def controlled(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor],
+        residuals: Sequence[Tensor | None],
+    ) -> Tensor:
+        """See TransformerDenoiser."""
         height, width = x.shape[-2:]
         grid = references.PatchGrid(height // self.patch, width // self.patch)
         rows, places = packed(x[:, :, 0]), references.places(grid, centred=True).to(x.device)
@@ -61,7 +73,12 @@ class QwenImageDenoiser(TransformerDenoiser):
         else:
             # Its class hands the shapes to nothing but the angles, which are told places here (rope.py).
             output = self.network(
-                rows, encoder_hidden_states=context, timestep=timestep, img_shapes=places, return_dict=False
+                rows,
+                encoder_hidden_states=context,
+                timestep=timestep,
+                img_shapes=places,
+                controlnet_block_samples=whole(residuals),
+                return_dict=False,
             )[0]
         return unpacked(output[:, :count], height, width)[:, :, None]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from weft.nodes.diffusion.families.qwen.controlnet import QwenControlKind
 from weft.nodes.diffusion.families.qwen.keymap import AXES, HEAD
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
@@ -39,6 +40,8 @@ def small_file(kind: str) -> dict[str, Tensor] | None:
             return vae("wan")
         case "text_encoders":
             return qwen(_TEXT_WIDTH, sees=True)
+        case "controlnet":
+            return random_weights(shapes_of(QwenControlKind(sizes()).part(), ""), seed=2)
         case "loras":
             layers = {
                 f"transformer.{key.removesuffix('.weight')}": shape

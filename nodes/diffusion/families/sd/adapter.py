@@ -35,6 +35,11 @@ class T2IKind(SDControlKind):
     """See ControlKind. net: keyword arguments of diffusers' T2IAdapter."""
 
     @property
+    def encoded(self) -> bool:
+        """See ControlKind."""
+        return False
+
+    @property
     def hint_multiple(self) -> int:
         """See ControlKind."""
         return int(self.net["downscale_factor"])

@@ -51,6 +51,11 @@ class SDControlKind:
         raise DiffusionError(f"this ControlNet reads one kind of pictures, and cannot be told {name!r}")
 
     @property
+    def encoded(self) -> bool:
+        """See ControlKind."""
+        return False
+
+    @property
     def hint_multiple(self) -> int:
         """See ControlKind."""
         return 1

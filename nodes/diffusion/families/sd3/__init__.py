@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.families.glance import ModelGlance, TextGlance
     from weft.nodes.diffusion.families.image_vae import ImageVaeKind
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
+    from weft.nodes.diffusion.families.sd3.controlnet import SD3ControlKind
     from weft.nodes.diffusion.families.sd3.kind import SD3Kind
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.landings import Shapes
@@ -30,7 +31,13 @@ class StableDiffusion3(TransformerFamily):
     title = "Stable Diffusion 3 and 3.5"
     releases: Mapping[str, str] = {RELEASE: "Stable Diffusion 3"}
     clip_types: Mapping[str, Sequence[TextSet]] = {"sd3": (TextSet((CLIP_L, CLIP_G, T5), partly=True),)}
-    claimed = (known.model(known.SD3), f"a LoRA for {known.SD3}", f"a LoRA for {known.JOINT_LORA}", known.T5)
+    claimed = (
+        known.model(known.SD3),
+        f"a LoRA for {known.SD3}",
+        f"a LoRA for {known.JOINT_LORA}",
+        known.T5,
+        known.JOINT_CONTROL,
+    )
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
         """See TransformerFamily."""
@@ -71,6 +78,12 @@ class StableDiffusion3(TransformerFamily):
         from weft.nodes.diffusion.families.image_vae import recognise_vae
 
         return recognise_vae(shapes)
+
+    def recognise_controlnet(self, shapes: FileShapes) -> SD3ControlKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.sd3.controlnet import recognise_controlnet
+
+        return recognise_controlnet(shapes)
 
     def release_meant(self, name: str) -> str:
         """See Family."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.replaced import Args, Replacement, replaced_blocks
-from weft.nodes.diffusion.families.transformer import TransformerDenoiser
+from weft.nodes.diffusion.families.transformer import TransformerDenoiser, whole
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import LatentRun
@@ -34,7 +34,20 @@ class SD3Denoiser(TransformerDenoiser):
             )
         return Fed(context, {"pooled": pooled.reshape(-1, width).to(device=run.device, dtype=self.dtype)})
 
+    steerable = True
+
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
+        """See TransformerDenoiser."""
+        return self.controlled(x, timestep, context, added, ())
+
+    def controlled(
+        self,
+        x: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Mapping[str, Tensor],
+        residuals: Sequence[Tensor | None],
+    ) -> Tensor:
         """See TransformerDenoiser."""
         self._check_size(x)
         made: Tensor = self.network(
@@ -42,6 +55,7 @@ class SD3Denoiser(TransformerDenoiser):
             encoder_hidden_states=context,
             pooled_projections=added["pooled"],
             timestep=timestep,
+            block_controlnet_hidden_states=whole(residuals),
             return_dict=False,
         )[0]
         return made

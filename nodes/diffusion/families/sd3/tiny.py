@@ -10,6 +10,7 @@ from weft.nodes.diffusion.families.flux.tiny import vae as image_vae
 from weft.nodes.diffusion.families.image_vae import CHANNELS
 from weft.nodes.diffusion.families.sd.releases import XL_CLIP_G
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
+from weft.nodes.diffusion.families.sd3.controlnet import ALONE, SD3ControlKind
 from weft.nodes.diffusion.families.sd3.keymap import HEAD, PATCH
 from weft.nodes.diffusion.families.sd3.kind import SD3Kind
 from weft.nodes.diffusion.families.sd3.recognise import VAE
@@ -57,6 +58,8 @@ def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
             beside = {VAE: image_vae(), **towers}
             parts = {prefix + key: weight for prefix, weights in beside.items() for key, weight in weights.items()}
             return {**random_weights(shapes_of(model.model_part())), **parts}
+        case "controlnet":
+            return random_weights(shapes_of(_controlnet("3.5" in name).part(), ""), seed=2)
         case "loras":
             layers = {
                 f"lora_unet_{key.removesuffix('.weight').replace('.', '_')}": shape
@@ -68,6 +71,16 @@ def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
                 {**down, **{f"{layer}.lora_up.weight": (shape[0], 4) for layer, shape in layers.items()}}
             )
     return None
+
+
+def _controlnet(original: bool) -> SD3ControlKind:
+    """As Stability AI's of 3.5, or as one in diffusers' names."""
+    whole = sizes("")
+    shared = ("in_channels", "attention_head_dim", "num_attention_heads", "caption_projection_dim")
+    own = {name: whole[name] for name in (*shared, "pooled_projection_dim")} | {"num_layers": 1}
+    beside = ("joint_attention_dim", "pos_embed_max_size")
+    more = ALONE if original else {name: whole[name] for name in beside}
+    return SD3ControlKind({**own, **more}, original=original)
 
 
 def _text(name: str) -> dict[str, Tensor]:
