@@ -103,6 +103,7 @@ COMMANDS = [
     ("migrate", "w.json"),
     ("--help",),
     ("run", "--help"),
+    ("serve", "--help"),
     ("test", "--help"),
     ("test", "check", "--help"),
 ]

@@ -6,13 +6,13 @@ import os
 import sys
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from weft.engine.describing.entries import object_info
 from weft.engine.folders import Folders
+from weft.engine.serving.packs import webs
 from weft.engine.serving.server import ServedRoute, Server, json_answer
 
 COMFYUI = "0.3.64"
@@ -145,12 +145,6 @@ def scripts(server: Server) -> list[str]:
         for path in sorted(folder.rglob("*.js")):
             found.append(f"/extensions/{name}/{path.relative_to(folder).as_posix()}")
     return found
-
-
-def webs(server: Server) -> dict[str, Path]:
-    """The folders of what packs have for the editor, by the names of the packs."""
-    packs = server.session.custom_nodes
-    return {pack.name: pack.web for pack in packs if pack.web is not None and pack.web.is_dir() and not pack.error}
 
 
 async def get_health(server: Server, request: web.Request) -> web.StreamResponse:

@@ -70,10 +70,19 @@ class ServedPacks:
         return next(iter(self._server.sockets.flags(client_id)), {})
 
 
+def webs(server: Server) -> dict[str, Path]:
+    """The folders of what packs have for the editor, by the names of the packs."""
+    packs = server.session.custom_nodes
+    return {pack.name: pack.web for pack in packs if pack.web is not None and pack.web.is_dir() and not pack.error}
+
+
 def add_routes(app: web.Application, server: Server) -> None:
-    """Add the routes of packs; the server's own stand before them, and of two the first one's."""
+    """Add what packs have for the editor, and their routes; the server's own, and of two the first one's, go before."""
     if not server.session.custom_nodes:
         return
+    for name, folder in webs(server).items():
+        for above in ("", "/api"):
+            app.router.add_static(f"{above}/extensions/{name}", folder)
     from weft.engine.custom_nodes.joining import routes_for
 
     for route in routes_for(server.session.packs, server.packs):

@@ -280,7 +280,10 @@ def test_lists_are_comfyuis(alone: Client) -> None:
     stats = alone.get("/system_stats")
     assert {"comfyui_version", "ram_total", "ram_free", "argv"} <= set(stats["system"])
     assert stats["devices"][0]["type"] == "cpu"
-    assert alone.get("/extensions") == []
+    assert alone.get("/extensions") == ["/extensions/web-pack/x.js"]
+    script = alone.ask("GET", "/extensions/web-pack/x.js")
+    assert (script.body, "javascript" in script.headers["Content-Type"]) == (b"export const x = 1;\n", True)
+    assert alone.ask("GET", "/extensions/web-pack/..%2F__init__.py").status in (403, 404)
     assert alone.get("/health")["status"] == "ok"
     assert alone.get("/i18n") == {}
 
