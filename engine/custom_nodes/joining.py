@@ -122,6 +122,12 @@ def routes_for(packs: Packs, server: Serving | None) -> Sequence[AddedRoute]:
     return imports.serve(server) if imports is not None else ()
 
 
+def version_for(packs: Packs) -> str:
+    """The version of ComfyUI that packs are told; empty where nothing answers their imports."""
+    imports = _imports(packs, python_warning)
+    return imports.version if imports is not None else ""
+
+
 def handled(
     packs: Packs, prompt: Mapping[str, Any], extra: Callable[[], Mapping[str, Any]]
 ) -> tuple[Any, list[str]] | None:

@@ -119,6 +119,9 @@ class Imports(Protocol):
     WATCHED: Sequence[str]
     """Modules whose functions and classes a pack may not replace, beside Python's own."""
 
+    version: str
+    """The version of ComfyUI that packs are told."""
+
     def install(self, host: Host) -> None:
         """Answer from now on, for packs of this session."""
 

@@ -10,13 +10,11 @@ from typing import Any
 
 from aiohttp import web
 
+from weft.engine.custom_nodes.joining import version_for
 from weft.engine.describing.entries import object_info
 from weft.engine.folders import Folders
 from weft.engine.serving.packs import webs
 from weft.engine.serving.server import ServedRoute, Server, json_answer
-
-COMFYUI = "0.3.64"
-"""The version of ComfyUI whose API this is."""
 
 
 def described(server: Server, names: list[str]) -> dict[str, Any]:
@@ -89,7 +87,7 @@ async def get_system_stats(server: Server, request: web.Request) -> web.StreamRe
         "os": os.name,
         "ram_total": total,
         "ram_free": free,
-        "comfyui_version": COMFYUI,
+        "comfyui_version": version_for(server.session.packs),
         "weft_version": version("weft"),
         "python_version": sys.version,
         "pytorch_version": _version_of("torch"),

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from weft.engine import events
 from weft.engine.cache.protocol import Entry
 from weft.engine.errors import NodeError, WeftError
-from weft.engine.links import Link
 from weft.engine.planning.plan import Known, Step
 from weft.engine.serving.job import Job
 from weft.engine.serving.previews import send_preview
@@ -254,8 +253,8 @@ class Telling:
         described: Mapping[str, str] = error.inputs if isinstance(error, NodeError) else {}
         known = self.nodes.get(node_id)
         given = known.inputs if known is not None else {}
-        simple = {name: value for name, value in given.items() if type(value) in _SIMPLE and type(value) is not Link}
-        return {name: [simple.get(name, text)] for name, text in described.items()}
+        short = {name: value for name, value in given.items() if type(value) in _SIMPLE}
+        return {name: [short.get(name, text)] for name, text in described.items()}
 
     def _say(self, kind: str, data: Mapping[str, Any], *, keep: bool = False) -> None:
         """Tell the client whose job it is; nobody, where it has none."""

@@ -32,12 +32,13 @@ from weft.engine.custom_nodes.records import AddedRoute, Host, Serving
 from weft.nodes.compat.finder import install, uninstall
 from weft.nodes.compat.host import host
 from weft.nodes.compat.missing import MissingName, lacking
+from weft.nodes.compat.modules.comfyui_version import __version__ as version
 from weft.nodes.compat.replaced import loading, replaced
 from weft.nodes.compat.states import WATCHED, restore, state
 
 __all__ = [
     "WATCHED", "Host", "MissingName", "host", "install", "lacking", "loading", "replaced", "restore", "serve", "state",
-    "uninstall",
+    "uninstall", "version",
 ]  # fmt: skip
 
 
