@@ -89,11 +89,13 @@ def lint(
 
 
 def _remarks(rule: LintRule, view: LintView) -> Sequence[Remark]:
+    """What a rule says of a prompt, and of nodes that failed while it looked."""
     try:
-        return list(rule.check(view))
+        found = list(rule.check(view))
     except Exception as error:  # a pack's own code: it may raise anything
         why = f"{type(error).__name__}: {error}"
-        return [Remark(None, f"the rule {rule.name} failed, and has not looked: {why}")]
+        found = [Remark(None, f"the rule {rule.name} failed, and has not looked: {why}")]
+    return [*found, *(Remark(node, f"what it foretells counts as unknown: {why}") for node, why in view.untold())]
 
 
 def _placed(rule: LintRule, remark: Remark, prompt: Prompt) -> LintFinding:

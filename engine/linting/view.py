@@ -117,6 +117,7 @@ class LintView:
         self.folders = folders
         self.nodes = {node_id: LintNode(node_id, node, self) for node_id, node in prompt.nodes.items()}
         self._told: dict[str, Sequence[Any] | None] = {}
+        self._untold: list[tuple[LintNode, str]] = []
 
     @cached_property
     def needed(self) -> Collection[str]:
@@ -160,6 +161,11 @@ class LintView:
                 others[name] = value
         return ForetoldInputs(given, others)
 
+    def untold(self) -> list[tuple[LintNode, str]]:
+        """The nodes whose own foretelling has failed since this was last asked, and why: their outputs are unknown."""
+        found, self._untold = self._untold, []
+        return found
+
     def _slots(self, node_id: str) -> Sequence[Any] | None:
         """What a node foretells of its outputs."""
         if node_id not in self._told:
@@ -169,6 +175,6 @@ class LintView:
             if node is not None and found is not None and found.options.foretells is not None:
                 try:
                     self._told[node_id] = found.options.foretells(node.foretold, self.settings)
-                except Exception:  # the author's code, and inputs that nobody has looked at yet
-                    return None
+                except Exception as error:  # the author's code: it may raise anything
+                    self._untold.append((node, f"{type(error).__name__}: {error}"))
         return self._told[node_id]

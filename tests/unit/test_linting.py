@@ -6,12 +6,12 @@ import json
 from copy import deepcopy
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 import weft
-from tests.lints import Document, codes, registry, stage, two_stages, workflow
+from tests.lints import Document, codes, node, registry, stage, two_stages, workflow
 from weft.cli import main
 from weft.engine.errors import DefinitionError, UsageError
 from weft.engine.formats.sources import SourceFile, open_file
@@ -19,7 +19,9 @@ from weft.engine.linting.findings import rules_of
 from weft.engine.linting.fixing import mended
 from weft.engine.linting.rules import LintRule, Severity
 from weft.engine.linting.selection import LintSelection
+from weft.engine.schema.authoring import node as as_node
 from weft.engine.schema.packs import Pack, Packs
+from weft.engine.schema.sockets import Int
 from weft.engine.session import Session
 from weft.engine.workflow.prompt import Prompt
 
@@ -147,6 +149,22 @@ def test_a_rule_that_fails_says_so() -> None:
 
     (found,) = lint(Prompt.parse(GAP), registry(), Session().settings, BROKEN)
     assert str(found) == "X101 the rule broken failed, and has not looked: ValueError: no"
+
+
+def test_a_node_that_fails_to_foretell_is_named_once_and_its_outputs_are_unknown() -> None:
+    from weft.engine.linting.findings import lint
+
+    def fails(inputs: Any, settings: Any) -> list[Any]:
+        raise ZeroDivisionError("no steps")
+
+    @as_node(category="test", foretells=fails)
+    def Guess() -> Annotated[int, Int()]:
+        return 8
+
+    document = two_stages({"end_at_step": ["g", 0]}, {"start_at_step": ["g", 0]}, g=node("Guess"))
+    found = lint(Prompt.parse(document), registry().copy().add(Guess), Session().settings, rules_of(registry().packs))
+    (said,) = (each.issue for each in found if each.issue.node_id == "g")
+    assert said.message == "what it foretells counts as unknown: ZeroDivisionError: no steps"
 
 
 # What is mended.
