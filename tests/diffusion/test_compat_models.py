@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -272,7 +273,7 @@ def test_a_controlnet_is_put_on_by_a_pack(sd1: LoadedCheckpoint) -> None:
 
     from weft.nodes.diffusion.sampling.control import Control, ControlNet, with_control
 
-    net = ControlNet(sd1.model.network, None)  # type: ignore[arg-type]
+    net = ControlNet(sd1.model.network, SimpleNamespace(encoded=False))  # type: ignore[arg-type]
     image = torch.rand(1, 16, 24, 3)
     before = with_control([[[torch.zeros(1), {}]]], net, image, 0.5)[0][0][1]["control"]
     control = net.copy().set_cond_hint(image.movedim(-1, 1), 0.75, (0.1, 0.9))

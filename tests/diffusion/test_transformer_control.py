@@ -217,6 +217,11 @@ def test_two_add_up_and_act_when_they_should(flux: Run, tmp_path: Path) -> None:
     assert not torch.equal(whole, bare)
 
 
+def test_as_packs_give_it(flux: Run, tmp_path: Path) -> None:
+    control = Control(opened(flux_net().state_dict(), tmp_path), HINT, 0.7, vae=Eye())
+    assert torch.equal(flux(control.copy().control), flux(control))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

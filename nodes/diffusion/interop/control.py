@@ -27,6 +27,7 @@ class GivenControl:
         self.strength = 1.0
         self.timestep_percent_range = (0.0, 1.0)
         self.previous_controlnet: Any = None
+        self.vae: Any = None
         self._make = make
         self._made: tuple[tuple[Any, ...], Any] | None = None
 
@@ -35,6 +36,7 @@ class GivenControl:
         copied = GivenControl(self.net, self._make)
         copied.cond_hint_original = self.cond_hint_original
         copied.strength, copied.timestep_percent_range = self.strength, self.timestep_percent_range
+        copied.vae = self.vae
         return copied
 
     def set_cond_hint(
@@ -45,10 +47,10 @@ class GivenControl:
         vae: Any = None,
         extra_concat: Sequence[Any] = (),
     ) -> GivenControl:
-        """Steer by a picture, this much, from one share of the way to another."""
+        """Steer by a picture, this much, from one share of the way to another. vae: the VAE socket that encodes it."""
         if len(extra_concat):
             raise not_carried("a ControlNet's extra_concat")
-        self.cond_hint_original, self.strength = cond_hint, float(strength)
+        self.cond_hint_original, self.strength, self.vae = cond_hint, float(strength), vae
         start, end = timestep_percent_range
         self.timestep_percent_range = (float(start), float(end))
         return self
@@ -75,10 +77,10 @@ class GivenControl:
         if self.cond_hint_original is None:
             raise DiffusionError("this ControlNet has no picture: set_cond_hint gives it one")
         previous = getattr(self.previous_controlnet, "control", self.previous_controlnet)
-        told = (self.cond_hint_original, self.strength, *self.timestep_percent_range, previous)
+        told = (self.cond_hint_original, self.strength, *self.timestep_percent_range, previous, self.vae)
         if self._made is None or not all(map(_same, self._made[0], told)):
             hint = self.cond_hint_original.movedim(1, -1)
-            self._made = told, self._make(self.net, hint, self.strength, *self.timestep_percent_range, previous)
+            self._made = told, self._make(self.net, hint, *told[1:])
         return self._made[1]
 
     @property

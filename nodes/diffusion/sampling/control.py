@@ -87,7 +87,8 @@ class Control:
     def copy(self) -> GivenControl:
         """One as packs change it, but for what acts before it."""
         given = self.net.given()
-        return given.set_cond_hint(self.hint.movedim(-1, 1), self.strength, (self.start_percent, self.end_percent))
+        span = self.start_percent, self.end_percent
+        return given.set_cond_hint(self.hint.movedim(-1, 1), self.strength, span, self.vae)
 
     @property
     def chain(self) -> tuple[Control, ...]:
@@ -101,6 +102,8 @@ class Control:
             yield id(control.hint), control.hint.nbytes
             yield id(control._read), sum(part.nbytes for read in control._read.values() for part in read)
             yield from control.net.memory_parts
+            if control.vae is not None:
+                yield from control.vae.network.memory_parts
 
     def bind(self, run: SamplingRun) -> BoundControl:
         """It and those before it, for one run. Raises DiffusionError where one is made for another model."""
