@@ -78,4 +78,6 @@ def _colors(name: str) -> Iterator[str]:
     for state, (_, *shades) in STATES.items():
         yield _rule(f".is-{state}>.mark,.link.is-{state}", f"stroke:{shades[at]}")
         yield _rule(f"text.is-{state}", f"fill:{shades[at]}")
+        for paper, shade in zip(("dark", "light"), shades, strict=True):
+            yield _rule(f".on-{paper} text.is-{state}", f"fill:{shade}")
         yield _rule(f".swatch.is-{state}", f"fill:none;stroke:{shades[at]};stroke-width:3")

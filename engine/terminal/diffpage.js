@@ -3,7 +3,13 @@
 function start(graph) {
   const box = graph.viewBox.baseVal, whole = { x: box.x, y: box.y, width: box.width, height: box.height };
   let view = { ...whole }, from = null, travelled = 0;
-  const show = () => graph.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
+  function show() {
+    graph.setAttribute("viewBox", `${view.x} ${view.y} ${view.width} ${view.height}`);
+    // Seen from afar, marks stay wide enough to be seen.
+    graph.style.setProperty("--wide", Math.max(3, 2.4 / graph.getScreenCTM().a));
+  }
+  show();
+  addEventListener("resize", show);
   graph.addEventListener("wheel", event => {
     event.preventDefault();
     const factor = Math.exp(event.deltaY * (event.deltaMode === 1 ? 16 : 1) * (event.ctrlKey ? 0.01 : 0.0016));

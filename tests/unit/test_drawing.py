@@ -192,6 +192,12 @@ def test_a_subgraph_is_a_box_and_its_inside_is_drawn_once() -> None:
     assert len(by_class(root, "inset")) == 1 and len(by_class(root, "node")) == 4
 
 
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_a_changed_value_can_be_read_on_paper_of_any_colour(theme: str) -> None:
+    rules = dict(re.findall(r"(?m)^\.weft-graph (\S+ text\.is-changed)\{fill:(#\w+)\}$", stylesheet(theme)))
+    assert rules == {".on-dark text.is-changed": "#f5b93f", ".on-light text.is-changed": "#a86b00"}
+
+
 def test_marks_are_seen_with_a_legend() -> None:
     marks = {"5": Mark("changed", "cfg: 7 to 8"), ("5", "cfg"): Mark("changed", "7"), ("6", "samples"): Mark("added")}
     _, root = drawn(WORKFLOWS / "txt2img.api.json", marks=marks)
