@@ -197,7 +197,7 @@ def _working(models: tuple[ModelInFile, ...], kind: str, sizes: Latents, node: P
     for model in models:
         shapes, pixels = _header(model.path)[0], sizes.width * sizes.height
         if kind == "VAE":
-            return working.decoding(shapes, pixels * sizes.frames, numbers)
+            return working.decoding(shapes, pixels, sizes.frames, numbers)
         if model.part == "MODEL":
             sides = 1 if node.inputs.get("cfg") == 1.0 else 2
             elements = pixels // 64 * ((sizes.frames - 1) // 4 + 1)

@@ -218,7 +218,7 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendedDevice]:
             monkeypatch.setattr(module, "fill", fill)
     # Random numbers of the device are none: whose generator they come from is no matter.
     generator = torch.Generator
-    monkeypatch.setattr(torch, "Generator", lambda device="cpu": generator("cpu"))
+    monkeypatch.setattr(torch, "Generator", type("Generator", (), {"__new__": lambda cls, device="": generator("cpu")}))
     for name, method in _without_driver(mode):
         monkeypatch.setattr(Tensor, name, _for_fakes(method, getattr(Tensor, name)))
     with mode:

@@ -6,6 +6,7 @@ No test needs a GPU: a budget on the CPU stands for one, and what is not in it h
 from __future__ import annotations
 
 import gc
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from torch import nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from weft.nodes.diffusion.errors import DeviceError
+from weft.nodes.diffusion.families.working import RESERVE
+from weft.nodes.diffusion.sampling.sample import _working
+from weft.nodes.diffusion.values.vae import Vae
 from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device, resolve_dtype, tensors_of
 from weft.nodes.diffusion.weights.packed import AsStored, PackedTensor
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
@@ -358,3 +362,36 @@ def test_packed_weights_come_and_leave_as_they_are() -> None:
     assert net.weight is weight
     assert net.weight.packed.data_ptr() == kept.data_ptr(), "it is what it was before"
     assert torch.equal(net(x), expected)
+
+
+def test_a_vae_has_others_leave_for_what_decoding_takes() -> None:
+    class Plain(Vae):
+        numbers_of_pixel = 2
+
+        def _encoder(self) -> Any:
+            return lambda images: images[:, :1]
+
+        def _decoder(self) -> Any:
+            self.network.module()
+            return lambda latents: latents.expand(-1, 3, -1, -1)
+
+    memory = Accounting(2000)
+    other = memory.net(800)
+    vae = Plain(
+        PatchedNetwork(memory.put("vae", nn.Linear(4, 4).requires_grad_(False)), memory), latent_channels=1, downscale=1
+    )
+    memory.bring(other)
+    vae.decode(torch.zeros(1, 1, 8, 8))
+    assert memory.here(other) == [True]
+    vae.decode(torch.zeros(1, 1, 16, 16))
+    assert memory.here(other) == [False]
+    memory.bring(other)
+    vae.encode(torch.zeros(1, 16, 16, 3))
+    assert memory.here(other) == [False]
+
+
+def test_what_a_step_is_reckoned_to_take() -> None:
+    denoiser: Any = SimpleNamespace(network=nn.Conv2d(4, 320, 3).half(), dtype=torch.float16)
+    assert _working(denoiser, (2, 4, 64, 64)) == RESERVE + 2 * 2 * 64 * 64 * 320 * 2 * 26
+    denoiser = SimpleNamespace(network=nn.Linear(256, 3072).half(), dtype=torch.float16, patch=2)
+    assert _working(denoiser, (1, 16, 3, 64, 64)) == RESERVE + 2 * 3 * 32 * 32 * 3072 * 2 * 26

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from weft.nodes.diffusion.families import small_file
+from weft.nodes.diffusion.families import small_file, working
 from weft.nodes.diffusion.families.flux.text import _CLIP_L as FLUX_CLIP_L
 from weft.nodes.diffusion.families.sd.networks import vae_part
 from weft.nodes.diffusion.families.sd.releases import XL_CLIP_G
@@ -191,6 +191,30 @@ def test_no_sampler_waits_for_the_device(names: Sequence[str], process: str, mon
             else:
                 assert x_0.device == DEVICE
     assert waits == READS_BACK & {*names}
+
+
+# MiB that were counted for one step with both sides, and for the VAE's decoder, with networks whole.
+COUNTED = {
+    "sd1": (131, 768), "sdxl": (318, 3072), "flux": (889, 1536), "wan pair": (7800, 4048), "sd3": (511, 1536),
+    "qwen_image": (371, 3460), "z_image": (487, 1536),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FULL)
+def test_what_computing_is_reckoned_to_take_is_what_was_counted(name: str) -> None:
+    case, (sampling, decoding) = full(name), COUNTED[name]
+    *frames, height, width = case.shape[1:]
+    elements = height * width * (frames[0] if frames else 1)
+    found = working.denoising(case.model, elements, 2, 2)
+    # Where prompts are of several lengths, sides are evaluated one after the other: at most half is then taken.
+    assert found is not None
+    assert 0.95 <= found / 2**20 / sampling <= 2.2
+    # Stable Diffusion's own is in float32 here.
+    length = (frames[0] - 1) * 4 + 1 if frames else 1
+    found = working.decoding(case.vae or case.model, height * width * 64, length, 2 if case.vae else 4)
+    assert found is not None
+    assert 0.95 <= found / 2**20 / decoding <= 1.1
 
 
 @pytest.mark.slow

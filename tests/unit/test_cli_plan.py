@@ -218,7 +218,7 @@ def test_a_plan_with_its_memory(home: Home) -> None:
     assert [words[1:3] for words in found] == [
         ["2", "first"], ["3", "CLIP Text Encode (Prompt)"], ["5", "KSampler"], ["6", "VAE Decode"],
     ]  # fmt: skip
-    assert lines[5].startswith("peak 65 MiB of 8.0 GiB; ")
+    assert lines[5].startswith("peak 129 MiB of 8.0 GiB; ")
     code, out, _ = home.weft("plan", "w.json", "--memory", "--json", "--no-cache")
     document = json.loads(out)
     assert document["memory"]["budget"] is None

@@ -5,7 +5,8 @@ Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, python_warning
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.latent_format import FRAMES, PIXELS
 from weft.nodes.diffusion.interop.guider import GuidanceGuider
 from weft.nodes.diffusion.interop.process import shown
@@ -32,6 +34,7 @@ from weft.nodes.diffusion.values.latents import Latent, samples_of
 from weft.nodes.diffusion.values.masks import noise_mask_for
 
 if TYPE_CHECKING:
+    from weft.nodes.diffusion.families.protocol import Denoiser
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 # (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
@@ -133,7 +136,7 @@ def solve(
         call_back(model, CallbacksMP.ON_PRE_RUN)
         held.callback(call_back, model, CallbacksMP.ON_CLEANUP)
         if model.network.memory is not None:
-            held.enter_context(model.network.memory.on_device(network))
+            held.enter_context(model.network.memory.on_device(network, working=_working(denoiser, samples.shape)))
         start = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
         start_noise = noise.to(device)
         random = stage.mode.random(tuple(start.shape), stage.noise.seed, index)
@@ -197,6 +200,16 @@ def _solved(
             x = solve(x, span.sigmas, range(i, i + 1), source, state, watch)
             trail.passed(i, x, state)
     return x
+
+
+def _working(denoiser: Denoiser, shape: Sequence[int]) -> int:
+    """Bytes that a step is reckoned to take on the device beside the weights, both sides together."""
+    patch = getattr(denoiser, "patch", 1)
+    # What a network begins with is as wide as its rows are.
+    first = next(denoiser.network.parameters()).shape
+    width = max([*first[:1], *first[-1:]], default=1)
+    positions = math.prod(shape[2:]) // patch**2
+    return working.RESERVE + int(2 * shape[0] * positions * width * denoiser.dtype.itemsize * working.MOST)
 
 
 def _check_process(sampling: ModelSampling, stage: Stage) -> None:

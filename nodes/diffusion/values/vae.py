@@ -35,6 +35,9 @@ class Vae(VaeNames, ABC):
             pictures, to which every frame is one.
     """
 
+    # How many numbers are on the device at once for each pixel: six images of the widest layer's 128 channels.
+    numbers_of_pixel = 6 * 128
+
     def __init__(self, network: PatchedNetwork, *, latent_channels: int, downscale: int, frames: int = 0) -> None:
         self.network = network
         self.latent_channels = latent_channels
@@ -69,6 +72,7 @@ class Vae(VaeNames, ABC):
             DiffusionError: no image of this form, or one smaller than a cell; NaN or infinity (see finite).
         """
         cropped = self._cropped(pixels)
+        self._make_room(cropped.shape[-2] * cropped.shape[-1])
         encode = self._encoder()
         # Made outside inference_mode, so that nodes may write into it.
         height, width = (side // self.downscale for side in cropped.shape[-2:])
@@ -124,6 +128,7 @@ class Vae(VaeNames, ABC):
             DiffusionError: no latent of this form; NaN or infinity (see finite).
         """
         latents = self._latents(latent)
+        self._make_room(latents.shape[-2] * latents.shape[-1] * self.downscale**2)
         decode = self._decoder()
         height, width = (side * self.downscale for side in latents.shape[-2:])
         times = [(latents.shape[2] - 1) * self.frames + 1] if self.frames else []
@@ -166,6 +171,12 @@ class Vae(VaeNames, ABC):
         """Raise DiffusionError where the VAE cannot be written as a file of its own."""
         for half in ("encoder", "decoder"):
             self._half(half)
+
+    def _make_room(self, pixels: int) -> None:
+        """Have other networks leave the device, as far as pictures of so many pixels need the room."""
+        if self.network.memory is not None:
+            weights = next(self.network.base.parameters())
+            self.network.memory.make_room(pixels * self.numbers_of_pixel * weights.dtype.itemsize)
 
     def _half(self, name: str) -> Any:
         """The network, if it has this half. Raises DiffusionError for one from a file without it."""

@@ -125,6 +125,9 @@ def recognise_vae(shapes: FileShapes, prefix: str = "") -> VideoVaeKind | None:
 class VideoVae(Vae):
     """See Vae. network: diffusers' AutoencoderKLWan."""
 
+    # Of a video, whose frames of an element are decoded together.
+    numbers_of_pixel = 56 * 96
+
     def exported(self) -> Exported:
         """See Vae."""
         config: Any = self.network.base.config
