@@ -18,6 +18,7 @@ from weft.nodes.diffusion.families import release_in, small_file
 from weft.nodes.diffusion.families.flux.kind import SCALE, SHIFT
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.references import PatchGrid, laid, places
+from weft.nodes.diffusion.sampling.patches.layers import skip, skip_layers
 from weft.nodes.diffusion.weights.checkpoint import load_unet
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
@@ -185,3 +186,29 @@ def test_a_model_that_edits_nothing_says_so(models: dict[str, ModelPatcher]) -> 
     beside = {"concat_latent_image": torch.ones(1, 16, 4, 4), "reference_latents": [torch.ones(1, 16, 4, 4)]}
     with pytest.warns(DiffusionWarning, match=r"pictures to edit \(ReferenceLatent\), which this model does not read"):
         sampled(models["canny"], torch.zeros(1, 16, 4, 4), prompt(**beside), steps=1)
+
+
+def test_blocks_may_be_left_out(models: dict[str, ModelPatcher]) -> None:
+    model, x, context = models["kontext"], noise(1, 16, 4, 4), ROWS
+    network: Any = model.network.module()
+    denoiser = model.kind.denoiser(network, model.sampling, model.latent_format)
+    added = {"pooled": POOLED, "guidance": torch.tensor([3.5])}
+
+    def denoised(**replaced: Any) -> Tensor:
+        functions = {
+            ("double_block" if name == "double" else "single_block", 0): each for name, each in replaced.items()
+        }
+        with torch.inference_mode():
+            return denoiser(x, torch.tensor(0.5), context, added, {"patches_replace": {"dit": functions}})
+
+    plain = denoised()
+    assert torch.equal(denoised(double=lambda args, extra: extra["original_block"](args)), plain)
+    assert torch.equal(denoised(single=lambda args, extra: extra["original_block"](args)), plain)
+    without_double, without_single = denoised(double=skip), denoised(single=skip)
+    assert len({float(each.sum()) for each in (plain, without_double, without_single)}) == 3
+    assert len(network.transformer_blocks) == 1
+    with pytest.raises(DiffusionError, match=r"steps in at other; there is dit, at \('double_block', number\)"):
+        denoiser(x, torch.tensor(0.5), context, added, {"patches_replace": {"other": {1: skip}}})
+    steered = skip_layers(model, double="0", single="", scale=2.0, start_percent=0.0, end_percent=1.0)
+    given = prompt()
+    assert not torch.equal(sampled(steered, x, given)["samples"], sampled(model, x, given)["samples"])

@@ -25,6 +25,7 @@ from weft.nodes.diffusion.families import small_file
 from weft.nodes.diffusion.families.patches import unpacked
 from weft.nodes.diffusion.families.qwen.text import EDIT
 from weft.nodes.diffusion.families.text_tiny import qwen
+from weft.nodes.diffusion.sampling.patches.layers import skip
 from weft.nodes.diffusion.text import qwen_vision
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.text.qwen_tokenizer import FIRST_MARK, MARKS, NEWLINE, USER
@@ -240,3 +241,20 @@ def test_wrong_input_says_what_was_expected(clip: Clip, folder: Path) -> None:
     with pytest.raises(DiffusionError, match=r"this text encoder \(qwen3_4b\) sees no pictures: load Qwen2.5-VL"):
         save_file(qwen(8, normed=True), folder / "z.safetensors")
         load_clip([folder / "z.safetensors"], "lumina2", **ON_CPU).encode_shown(MARK, [PICTURE])
+
+
+@pytest.mark.parametrize("method", ["index", "index_timestep_zero"])
+def test_blocks_may_be_left_out(model: ModelPatcher, method: str) -> None:
+    x, network = noise(1, 16, 1, 4, 4), model.network.module()
+    denoiser = model.kind.denoiser(network, model.sampling, model.latent_format)
+    run: Any = SimpleNamespace(shape=x.shape, device=torch.device("cpu"))
+    options = {"reference_latents": [noise(1, 16, 1, 4, 4)], "reference_latents_method": method}
+    fed = denoiser.feed(noise(1, 6, 8), options, "positive", run)
+
+    def denoised(**replaced: Any) -> Tensor:
+        functions = {(f"{kind}_block", 0): function for kind, function in replaced.items()}
+        with torch.inference_mode():
+            return denoiser(x, torch.tensor(0.5), fed.context, fed.added, {"patches_replace": {"dit": functions}})
+
+    assert torch.equal(denoised(double=lambda args, extra: extra["original_block"](args)), denoised())
+    assert not torch.equal(denoised(double=skip), denoised())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from weft.nodes.diffusion.families import references
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.patches import wrapped
 from weft.nodes.diffusion.families.protocol import Fed
+from weft.nodes.diffusion.families.replaced import with_replaced
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.tally import evaluated
 
@@ -32,8 +34,10 @@ class TransformerDenoiser(ABC):
     context_repeats = 1
     patch = 2
     centred = False
-    # Whether ControlNets may steer it.
+    # Whether ControlNets may steer it, and whether functions may stand in the place of blocks, as replaced.with_replaced
+    # puts them into diffusers' networks over text and picture.
     steerable = False
+    replaceable = False
 
     def __init__(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat, title: str) -> None:
         parameter = next(network.parameters())
@@ -87,7 +91,11 @@ class TransformerDenoiser(ABC):
         options: Mapping[str, Any],
     ) -> Tensor:
         """As `output`, with what transformer_options put into the network, where a family has places for it."""
-        return self.output(x, timestep, context, added)
+        if not self.replaceable:
+            return self.output(x, timestep, context, added)
+        steered = copy.copy(self)
+        steered.network = with_replaced(self.network, options)
+        return steered.output(x, timestep, context, added)
 
     def __call__(
         self,

@@ -32,6 +32,7 @@ class FluxDenoiser(TransformerDenoiser):
     """
 
     steerable = True
+    replaceable = True
 
     @property
     def channels(self) -> int:

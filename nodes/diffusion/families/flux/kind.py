@@ -13,7 +13,8 @@ from weft.nodes.diffusion.families.flux.text import BESIDE, clip_of, text_parts
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.lora_places import places
-from weft.nodes.diffusion.families.protocol import LoraPlace
+from weft.nodes.diffusion.families.protocol import LoraPlace, Places
+from weft.nodes.diffusion.families.replaced import DIT
 from weft.nodes.diffusion.families.t5_files import T5_NAME
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.families.transformer_kind import TransformerKind
@@ -52,6 +53,7 @@ class FluxKind(TransformerKind):
     vae: ImageVaeKind | None = None
     text: bool = True
 
+    places = Places(replaced=(DIT,))
     # What it reads beside the latent differs, as of Stable Diffusion's inpainting models.
     may_differ = frozenset({"x_embedder.weight"})
     ignored = IGNORED

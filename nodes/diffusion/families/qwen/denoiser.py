@@ -15,6 +15,7 @@ from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.references import ACROSS, CLEAN, INDEX, OFFSET, PLACES, ROWS, STILL
+from weft.nodes.diffusion.families.replaced import ReplacedBlock
 from weft.nodes.diffusion.families.transformer import TransformerDenoiser, whole
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
@@ -30,6 +31,7 @@ class QwenImageDenoiser(TransformerDenoiser):
 
     centred = True
     steerable = True
+    replaceable = True
 
     def __init__(
         self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat, title: str, method: str = INDEX
@@ -93,9 +95,21 @@ def _walk(
     angles = network.pos_embed(places, max_txt_seq_len=text.shape[1])
     level = torch.cat([clean.new_zeros(len(rows), count), clean.expand(len(rows), -1)], dim=1)
     for each in network.transformer_blocks:
-        # A block is made for one way or the other; this one has the same weights.
-        block = copy.copy(each)
-        block.zero_cond_t = True
-        text, state = block(state, text, None, embedding, angles, modulate_index=level)
+        block = each.around(_told(each.block)) if isinstance(each, ReplacedBlock) else _told(each)
+        text, state = block(
+            hidden_states=state,
+            encoder_hidden_states=text,
+            encoder_hidden_states_mask=None,
+            temb=embedding,
+            image_rotary_emb=angles,
+            modulate_index=level,
+        )
     made: Tensor = network.proj_out(network.norm_out(state, embedding[: len(rows)]))
     return made
+
+
+def _told(block: nn.Module) -> nn.Module:
+    """A block, with the same weights, that is told which rows have no noise: it is made for one way or the other."""
+    told: Any = copy.copy(block)
+    told.zero_cond_t = True
+    return told  # type: ignore[no-any-return]

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import torch
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.protocol import LoraPlace
+from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.qwen.denoiser import QwenImageDenoiser
 from weft.nodes.diffusion.families.qwen.keymap import STILL_MARK
 from weft.nodes.diffusion.families.qwen.lora_names import LORA
 from weft.nodes.diffusion.families.qwen.rope import centred
 from weft.nodes.diffusion.families.references import INDEX
+from weft.nodes.diffusion.families.replaced import DIT
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.families.wan import statistics
@@ -47,6 +48,7 @@ class QwenImageKind(TransformerKind):
     title: str = "Qwen-Image"
     method: str = INDEX
 
+    places = Places(replaced=(DIT,))
     ignored: ClassVar[Mapping[str, str]] = {re.escape(PREFIX + STILL_MARK): "says that pictures to edit have no noise"}
 
     @property
