@@ -34,8 +34,7 @@ class TransformerDenoiser(ABC):
     context_repeats = 1
     patch = 2
     centred = False
-    # Whether ControlNets may steer it, and whether functions may stand in the place of blocks, as replaced.with_replaced
-    # puts them into diffusers' networks over text and picture.
+    # Whether ControlNets may steer it, and whether functions may stand in the place of its blocks (see with_replaced).
     steerable = False
     replaceable = False
 
