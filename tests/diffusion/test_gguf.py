@@ -115,8 +115,13 @@ def test_a_lora_on_blocks_is_merged_with_their_numbers(tmp_path: Path) -> None:
     patched, _, _ = apply_lora(model, None, lora, 1.0, 0.0)
     assert patched is not None
     name = "blocks.0.attn1.to_q.weight"
-    got = patched.network.module().get_parameter(name)
-    assert torch.equal(got, model.network.base.get_parameter(name) + up @ down)
+    got: Any = patched.network.module().get_parameter(name)
+    stored: Any = model.network.base.get_parameter(name)
+    assert torch.equal(got, stored + up @ down)
+    assert torch.equal(got[3:9], (stored + up @ down)[3:9])
+    # In its blocks still, which are the model's own; what is added are the numbers of the LoRA.
+    assert got.packed.data_ptr() == stored.packed.data_ptr()
+    assert patched.network.nbytes == 4 * (up.numel() + down.numel())
 
 
 def llama_cpp(name: str, table: Mapping[str, str], begin: str, blocks: str) -> str:

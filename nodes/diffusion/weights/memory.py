@@ -193,6 +193,11 @@ class DeviceMemory:
         with self._lock, torch.inference_mode(False), torch.no_grad():
             yield
 
+    def home_of(self, tensor: Tensor) -> Tensor:
+        """What a weight is when it is not on the device."""
+        home: Tensor = tensor.__dict__.get(_HOME, tensor)
+        return home
+
     def come(self, tensors: Iterable[Tensor]) -> list[Tensor]:
         """Move weights to the device; gives those that were not there."""
         with self._moving():

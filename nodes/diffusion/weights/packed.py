@@ -28,6 +28,10 @@ class WeightForm(Protocol):
     def exact(self) -> bool:
         """Whether a patched weight keeps its numbers; else it is packed `again`."""
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether some rows of a weight can be widened without the others."""
+
     def widened(self, weight: PackedTensor) -> Tensor:
         """The numbers that it stands for, of its shape, in any number format that holds them."""
 
@@ -42,6 +46,7 @@ class WidenedForm:
     """A WeightForm that computes with its numbers widened, and leaves patched ones as they are."""
 
     exact = True
+    by_rows = True
 
     def again(self, name: str, weight: Tensor) -> Tensor:
         """See WeightForm."""
@@ -94,10 +99,14 @@ class PackedTensor(Tensor):
         """The same weight, for a run in another number format."""
         return PackedTensor(self.form, self.packed, self.scale, tuple(self.shape), dtype)
 
+    def kept_by(self, form: WeightForm) -> PackedTensor:
+        """What is held, read in another way."""
+        return PackedTensor(form, self.packed, self.scale, tuple(self.shape), self.dtype)
+
     def rows(self, chosen: slice | Tensor) -> PackedTensor | None:
         """Some of its rows: a view where they are a slice; None where rows cannot be told apart in what is held."""
         count = self.shape[0]
-        if not count or self.packed.shape[0] % count:
+        if not self.form.by_rows or not count or self.packed.shape[0] % count:
             return None
         packed = self.packed.reshape(count, -1, *self.packed.shape[1:])[chosen]
         scale = self.scale

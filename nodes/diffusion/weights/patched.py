@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import PatchError, nearest
 from weft.nodes.diffusion.weights.landings import Landing, as_landed
-from weft.nodes.diffusion.weights.packed import PackedTensor, held_bytes
+from weft.nodes.diffusion.weights.packed import PackedTensor, WeightForm, WidenedForm, held_bytes
 from weft.nodes.diffusion.weights.parts import moves_only
 
 if TYPE_CHECKING:
@@ -199,9 +199,17 @@ class PatchedNetwork:
     def _bytes_of(self, name: str) -> int:
         """Of a parameter that is changed."""
         stored = self._parameters[name]
+        if self._is_merged_in_use(name):
+            return 0
         patched = any(other in self.patches for other in self._together(name))
         packed = isinstance(stored, PackedTensor) and (name in self._layers or not patched)
         return stored.nbytes if packed else stored.numel() * (self.form or stored.dtype).itemsize
+
+    def _is_merged_in_use(self, name: str) -> bool:
+        """Whether a patched parameter stays packed as it is. Not if a patch would bring other networks in each time."""
+        patches = self.patches.get(name, ())
+        packed = isinstance(self._parameters[name], PackedTensor) and name not in self._layers
+        return packed and bool(patches) and not any(patch.networks for patch, _ in patches)
 
     def _realise(self) -> nn.Module:
         memory = self.memory
@@ -223,6 +231,10 @@ class PatchedNetwork:
         stored, layer = self._parameters[name].detach(), self._layers.get(name)
         if not any(other in self.patches for other in self._together(name)):
             return {name: stored}
+        if self._is_merged_in_use(name):
+            parameter = self._parameters[name]
+            home = cast("PackedTensor", parameter if self.memory is None else self.memory.home_of(parameter))
+            return {name: home.kept_by(_Merged(home.form, name, self.patches[name]))}
         # Patches are multiplied out where the network computes: on a GPU that is much faster.
         device = stored.device if self.memory is None else self.memory.device
         if layer is None:
@@ -240,20 +252,39 @@ class PatchedNetwork:
 
     def weight(self, name: str, device: torch.device) -> Tensor:
         """One parameter with its patches, float32, before it is cast to the storage type; not to be written into."""
-        stored = self._parameters[name]
-        weight = stored.detach().to(device, torch.float32)
-        for patch, strength in self.patches.get(name, ()):
-            result = patch.apply(weight, strength)
-            if result.shape != stored.shape:
-                got, expected = tuple(result.shape), tuple(stored.shape)
-                raise PatchError(f"the patch {patch.identity!r} made {got} of {name!r}, which is {expected}")
-            weight = result
-        return weight
+        stored = self._parameters[name].detach().to(device, torch.float32)
+        return _merged(name, stored, self.patches.get(name, ()))
 
     def weight_identity(self, name: str) -> Hashable:
         """Equal for two parameters exactly if they hold the same numbers."""
         patches = tuple((patch.identity, strength) for patch, strength in self.patches.get(name, ()))
         return self.base, name, patches
+
+
+def _merged(name: str, weight: Tensor, patches: Sequence[tuple[Patch, float]]) -> Tensor:
+    """A weight, float32, with patches in their order."""
+    for patch, strength in patches:
+        result = patch.apply(weight, strength)
+        if result.shape != weight.shape:
+            got, expected = tuple(result.shape), tuple(weight.shape)
+            raise PatchError(f"the patch {patch.identity!r} made {got} of {name!r}, which is {expected}")
+        weight = result
+    return weight
+
+
+@dataclass(frozen=True, eq=False)
+class _Merged(WidenedForm):
+    """A weight in few bits whose patches are merged whenever it is used: see WeightForm."""
+
+    form: WeightForm
+    name: str
+    patches: tuple[tuple[Patch, float], ...]
+
+    by_rows = False
+
+    def widened(self, weight: PackedTensor) -> Tensor:
+        """See WeightForm."""
+        return _merged(self.name, self.form.widened(weight).float(), self.patches)
 
 
 @dataclass(frozen=True, eq=False)

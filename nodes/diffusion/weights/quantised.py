@@ -64,6 +64,11 @@ class ScaledInt8(NamedTuple):
         """See WeightForm."""
         return False
 
+    @property
+    def by_rows(self) -> bool:
+        """See WeightForm."""
+        return True
+
     def widened(self, weight: PackedTensor) -> Tensor:
         """See WeightForm."""
         assert weight.scale is not None
