@@ -52,7 +52,8 @@ def vision_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part | None
         "depth": depth,
         "hidden_size": width,
         "intermediate_size": found.of("blocks.0.mlp.gate_proj.weight", 2)[0],
-        "num_heads": width // _HEAD,
+        # A tower narrower than a head, as small files have, has one.
+        "num_heads": max(1, width // _HEAD),
         "patch_size": patch,
         "spatial_merge_size": MERGED,
         "temporal_patch_size": TIMES,
