@@ -28,7 +28,7 @@ EPILOG = (
     "Clients of ComfyUI speak to it as they are: docs/serve.md has what they may ask.\n\n"
     "Examples:\n\nweft serve --models ~/models\n\n"
     'weft serve --listen 0.0.0.0 --token "$(cat token)" --state ~/.local/state/weft\n\n'
-    "weft serve --custom-nodes ~/ComfyUI/custom_nodes --cache-lru 100"
+    "weft serve --front-end --custom-nodes ~/ComfyUI/custom_nodes --cache-lru 100"
 )
 
 ServedOutput = Annotated[
@@ -98,10 +98,17 @@ def serve(
         int, typer.Option("--max-queue", min=0, metavar="COUNT", help="Refuse prompts while so many wait. 0: never.")
     ] = 0,
     front_end: Annotated[
+        bool,
+        typer.Option(
+            "--front-end",
+            help="Serve ComfyUI's editor at /, of the package comfyui-frontend-package: pip install 'weft[editor]'.",
+        ),
+    ] = False,
+    front_end_root: Annotated[
         Path | None,
         typer.Option(
-            "--front-end", metavar="DIR", exists=True, file_okay=False,
-            help="The folder of an editor's files, served at /.",
+            "--front-end-root", metavar="DIR", exists=True, file_okay=False,
+            help="Serve the editor whose files are in this folder.",
             show_default="none",
         ),
     ] = None,
@@ -119,6 +126,7 @@ def serve(
             import aiohttp  # noqa: F401
         except ImportError as error:
             raise UsageError(f"a server needs a package more: {error}", hint="pip install 'weft[serve]'") from error
+        from weft.engine.serving.editor import editor_folder
         from weft.engine.serving.guard import is_loopback
         from weft.engine.serving.process import listening
         from weft.engine.serving.process import serve as serve_forever
@@ -129,6 +137,7 @@ def serve(
 
         if not is_loopback(listen) and not token:
             raise UsageError(f"{listen} can be reached from other machines, and no token is set", hint="--token TEXT")
+        editor = editor_folder(front_end_root) if front_end or front_end_root is not None else None
         # Who comes while packs are loaded waits, and a port that is taken is told at once.
         with ExitStack() as stack:
             place = stack.enter_context(listening(listen, port))
@@ -151,7 +160,7 @@ def serve(
                 max_queue=max_queue,
                 user=user_folder(state),
                 state=state,
-                front_end=front_end,
+                front_end=editor,
                 argv=tuple(sys.argv),
                 log=_log(answer),
             )

@@ -300,7 +300,12 @@ class DynamicCombo(Combo):
     name = "COMFY_DYNAMICCOMBO_V3"
 
     def __init__(self, **options: Any) -> None:
-        branches = {option["key"]: tuple(_declared(option.get("inputs") or {})) for option in options["options"]}
+        # The editor reads the inputs of every choice, also of one that has none.
+        whole = [
+            {**option, "inputs": {"required": {}, **(option.get("inputs") or {})}} for option in options["options"]
+        ]
+        options["options"] = whole
+        branches = {option["key"]: tuple(_declared(option["inputs"])) for option in whole}
         super().__init__(tuple(branches), **options)
         self.io_type = self.name
         self.branches = branches

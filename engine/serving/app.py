@@ -8,6 +8,7 @@ from functools import partial
 from aiohttp import web
 
 from weft.engine.serving import files, joblist, listing, prompting, status, userdata
+from weft.engine.serving.editor import serve_editor
 from weft.engine.serving.guard import guarded, mark
 from weft.engine.serving.packs import add_routes
 from weft.engine.serving.server import MOST_UPLOADED, ServedRoute, Server
@@ -41,6 +42,7 @@ def application(server: Server) -> web.Application:
             app.router.add_route(route.method, path, handler)
     add_routes(app, server)
     app.on_response_prepare.append(mark)
+    serve_editor(app, server.options.front_end)
     app.on_startup.append(lambda _: server.start())
     app.on_shutdown.append(lambda _: server.close())
     return app

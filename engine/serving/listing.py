@@ -68,6 +68,44 @@ async def get_models_of(server: Server, request: web.Request) -> web.StreamRespo
     return json_answer(list(await server.aside(lambda: folders.files(kind))))
 
 
+async def get_model_folders(server: Server, request: web.Request) -> web.StreamResponse:
+    """The kinds of models, each with its folders."""
+    folders = server.session.folders
+    return json_answer([{"name": kind, "folders": _places(folders, kind)} for kind in _kinds(folders)])
+
+
+async def get_model_files(server: Server, request: web.Request) -> web.StreamResponse:
+    """The models of a kind, with the size and the time of each file, and the place of its folder among the kind's."""
+    kind = request.match_info["folder"]
+    folders = server.session.folders
+    folders.refresh()
+    if kind not in _kinds(folders):
+        raise web.HTTPNotFound
+    return json_answer(await server.aside(lambda: _described(folders, kind)))
+
+
+def _described(folders: Folders, kind: str) -> list[dict[str, Any]]:
+    places, found = folders.folders(kind), []
+    for name in folders.files(kind):
+        for index, place in enumerate(places):
+            with suppress(OSError):
+                known = (place / name).stat()
+                times = {"modified": known.st_mtime, "created": known.st_ctime}
+                found.append({"name": name, "pathIndex": index, "size": known.st_size, **times})
+                break
+    return found
+
+
+async def get_folder_paths(server: Server, request: web.Request) -> web.StreamResponse:
+    """The folders of each kind of models, by its name."""
+    folders = server.session.folders
+    return json_answer({kind: _places(folders, kind) for kind in _kinds(folders)})
+
+
+def _places(folders: Folders, kind: str) -> list[str]:
+    return [str(place) for place in folders.folders(kind)]
+
+
 def _kinds(folders: Folders) -> dict[str, None]:
     return dict.fromkeys([*KINDS, *folders.kinds()])
 
@@ -158,6 +196,9 @@ ROUTES = (
     ServedRoute("GET", "/embeddings", get_embeddings),
     ServedRoute("GET", "/models", get_models),
     ServedRoute("GET", "/models/{folder}", get_models_of),
+    ServedRoute("GET", "/experiment/models", get_model_folders),
+    ServedRoute("GET", "/experiment/models/{folder}", get_model_files),
+    ServedRoute("GET", "/internal/folder_paths", get_folder_paths),
     ServedRoute("GET", "/system_stats", get_system_stats),
     ServedRoute("GET", "/extensions", get_extensions),
 )

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import struct
+import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +29,8 @@ SPARING = 8 << 20
 """Bytes that wait to be sent to a client, from which on it gets what it needs alone."""
 MOST_WAITING = 64 << 20
 """And those from which on it is cut off."""
+LOOKS_FOR = 10.0
+"""Seconds for which somebody without a connection is taken to look on."""
 MOST_SOCKETS = 256
 LONGEST_MESSAGE = 1 << 20
 """Bytes that a client may say at once."""
@@ -112,6 +116,7 @@ class Sockets:
         self._inbox: deque[tuple[Render, str | None, bool]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._due = False
+        self._looked = -math.inf
         self.returned: Callable[[str], None] = lambda client_id: None
         """Is told of a client that connects again."""
 
@@ -122,6 +127,14 @@ class Sockets:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    def looked_at(self) -> None:
+        """Somebody looks at what goes on, without a connection."""
+        self._looked = time.monotonic()
+
+    def watches(self, client_id: str | None) -> bool:
+        """Whether anybody sees pictures of what this client's job has so far."""
+        return bool(self.flags(client_id)) or time.monotonic() - self._looked < LOOKS_FOR
 
     def flags(self, client_id: str | None) -> list[Flags]:
         """What those can do who get what is said to this client; None: all."""

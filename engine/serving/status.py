@@ -55,6 +55,7 @@ def _part(kind: str) -> web.Response:
 
 async def get_state(server: Server, request: web.Request) -> web.StreamResponse:
     """What the status page shows: the running prompt node by node, what waits, what has ended, memory."""
+    server.sockets.looked_at()
     return json_answer(state_of(server))
 
 

@@ -67,7 +67,7 @@ class Telling:
     @property
     def takes_previews(self) -> bool:
         """Whether somebody watches who would be shown a picture of the way."""
-        return bool(self._sockets.flags(self._client_id))
+        return self._sockets.watches(self._client_id)
 
     # --- the run
 

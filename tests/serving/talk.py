@@ -46,8 +46,8 @@ def session_of(folder: Path, **settings: Any) -> ServingSession:
     for name in ("models", "input"):
         (folder / name).mkdir(exist_ok=True)
     places = {name: folder / name for name in ("input", "output", "temp")}
-    given = {"custom_nodes": [PACKS], "device": "cpu", **settings}
-    return ServingSession(models=(folder / "models",), **places, **given, warn=lambda message: None)
+    given = {"models": (folder / "models",), "custom_nodes": [PACKS], "device": "cpu", **places, **settings}
+    return ServingSession(**given, warn=lambda message: None)
 
 
 @contextmanager
