@@ -220,7 +220,7 @@ def WanCameraImageToVideo(
 @node(category="camera", python_module=_CAMERA_MODULE)
 def WanCameraEmbedding(
     *,
-    camera_pose: Annotated[str, Combo(_WAYS)],
+    camera_pose: Annotated[str, Combo(_WAYS, default="Static", multiselect=False)],
     width: Width,
     height: Height,
     length: Length,
