@@ -17,6 +17,7 @@ from weft.engine.documents import is_deeper
 from weft.engine.envelopes import is_workflow
 from weft.engine.errors import InvalidWorkflow, Issue, UnreadableWorkflow, WeftError
 from weft.engine.serving.job import SECRETS, Job
+from weft.engine.serving.paths import named_outside
 from weft.engine.session import Session
 from weft.engine.workflow.graph import PromptGraph
 from weft.engine.workflow.prompt import MAX_DEPTH, Prompt, unwrapped
@@ -82,16 +83,14 @@ def accept(session: Session, document: Mapping[str, Any], number: float) -> tupl
     prompt = _parsed(session, given)
     wanted = _wanted(session, prompt, document.get("partial_execution_targets"))
     whole = _converted(session, prompt, wanted)
+    node_errors: dict[str, Any] = {}
+    # Before any check of a class's own looks at what they name.
+    if outside := list(named_outside(whole, session.registry, session.folders)):
+        wanted = _left(whole, wanted, outside, node_errors)
     served = _served(whole, wanted, session, whole.to_json(), extra)
     lowered, issues = session.prepared(served)
-    node_errors: dict[str, Any] = {}
     if issues:
-        node_errors, sound = _judged(whole, wanted, issues)
-        if not sound:
-            own = [each for output in wanted if output in node_errors for each in node_errors[output]["errors"]]
-            details = "\n".join(f"{each['message']}: {each['details']}" for each in own)
-            raise Refusal("prompt_outputs_failed_validation", "Prompt outputs failed validation", details, node_errors)
-        wanted = sound
+        wanted = _left(whole, wanted, issues, node_errors)
         served = _served(whole, wanted, session, whole.to_json(), extra)
         lowered, issues = session.prepared(served)
         if issues:
@@ -205,6 +204,17 @@ def _as_served(prompt: Prompt, whole: dict[str, Any], extra: Mapping[str, Any]) 
     served = ServedPrompt(prompt.nodes, extra_pnginfo=info if isinstance(info, dict) else {})
     served.whole, served.notes = whole, prompt.notes
     return served
+
+
+def _left(prompt: Prompt, wanted: Sequence[str], issues: Sequence[Issue], node_errors: dict[str, Any]) -> list[str]:
+    """The outputs that nothing is wrong with; what is wrong joins `node_errors`. Raises Refusal for none."""
+    found, sound = _judged(prompt, wanted, issues)
+    node_errors.update(found)
+    if not sound:
+        own = [each for output in wanted if output in node_errors for each in node_errors[output]["errors"]]
+        details = "\n".join(f"{each['message']}: {each['details']}" for each in own)
+        raise Refusal("prompt_outputs_failed_validation", "Prompt outputs failed validation", details, node_errors)
+    return sound
 
 
 def _judged(prompt: Prompt, wanted: Sequence[str], issues: Sequence[Issue]) -> tuple[dict[str, Any], list[str]]:
