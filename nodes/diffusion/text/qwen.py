@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
+from weft.nodes.diffusion.text import qwen_vision
 from weft.nodes.diffusion.text.clip import Chunk, Token, vectors
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
 from weft.nodes.diffusion.text.qwen_tokenizer import FIRST_MARK, NEWLINE, START, USER, encode
@@ -22,7 +23,7 @@ from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.stored import stored
-from weft.nodes.diffusion.weights.weightfile import Exported
+from weft.nodes.diffusion.weights.weightfile import Exported, Stored
 
 HEAD = 128
 THETA = 1_000_000.0
@@ -133,9 +134,13 @@ class QwenTextEncoder:
 
     def exported(self) -> Exported:
         """See PromptEncoder."""
-        module = self.network.module()
-        landings = {name: (Landing(name),) for name, _ in module.named_parameters()}
-        return Exported(stored(PREFIX, landings, module), {"format": "pt"})
+        tensors: dict[str, Stored] = {}
+        for prefix, network in ((PREFIX, self.network), (qwen_vision.PREFIX, self.vision)):
+            if network is not None:
+                module = network.module()
+                names = (name for name, _ in module.named_parameters())
+                tensors |= stored(prefix, {name: (Landing(name),) for name in names}, module)
+        return Exported(tensors, {"format": "pt"})
 
     def _beginning(self, tokens: list[Token]) -> int:
         """The first token that is kept: the one after the user's mark, if what stands before is left out."""
