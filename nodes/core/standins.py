@@ -179,7 +179,8 @@ def _smaller(number: _Number, factor: float, cuts: Mapping[int, int]) -> Any:
     if role in ("length", "frames", "num_frames", "video_frames"):
         least, step = options.get("min", 0), options.get("step", 1)
         return min(value, least + max(0, math.ceil((FRAMES - least) / step)) * step)
-    if not _SIZES.fullmatch(role) or type(value) is not int or factor == 1:
+    # A size is a whole number of pixels: what takes fractions is a factor, as scale_x.
+    if not _SIZES.fullmatch(role) or type(value) is not int or isinstance(number.socket, Float) or factor == 1:
         return value
     multiple = _LATENT_SIDE if number.latent else _PIXELS
     least = multiple if re.search(r"width|height", role) and value else 0

@@ -41,7 +41,8 @@ def flux(*, guidance: bool) -> FluxKind:
     )
 
 
-def wan(width: int, layers: int, inner: int, read: int, given: int, *, vision: bool = False) -> WanKind:
+def wan(width: int, layers: int, inner: int, read: int, given: int, *, vision: bool = False, **beside: Any) -> WanKind:
+    """beside: sizes of what a variant has more."""
     sizes: dict[str, Any] = {
         "patch_size": PATCH,
         "num_attention_heads": width // HEAD,
@@ -55,6 +56,7 @@ def wan(width: int, layers: int, inner: int, read: int, given: int, *, vision: b
         "image_dim": 1280 if vision else None,
         "added_kv_proj_dim": width if vision else None,
         "pos_embed_seq_len": None,
+        **beside,
     }
     return WanKind(sizes, "")
 

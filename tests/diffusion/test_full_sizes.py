@@ -37,6 +37,12 @@ OF_FLUX: Shapes = {
     "final_layer.linear.weight": (64, 3072),
 }
 OF_WAN: Shapes = {"blocks.39.ffn.2.weight": (5120, 13824), "head.head.weight": (64, 5120)}
+OF_VACE: Shapes = {
+    "vace_patch_embedding.weight": (1536, 96, 1, 2, 2),
+    "vace_blocks.0.before_proj.weight": (1536, 1536),
+    "vace_blocks.14.after_proj.weight": (1536, 1536),
+    "vace_blocks.14.self_attn.q.weight": (1536, 1536),
+}
 RELEASED = {
     "flux dev": Released(
         flux(guidance=True), "FLUX.1 dev", 11.90, OF_FLUX | {"guidance_in.in_layer.weight": (3072, 256)}
@@ -57,6 +63,34 @@ RELEASED = {
         OF_WAN | {"blocks.39.cross_attn.k_img.weight": (5120, 5120), "img_emb.proj.3.weight": (5120, 1280)},
     ),
     "wan 2.2 5B": Released(wan(3072, 30, 14336, 48, 48), "Wan 2.2 5B", 5.00, {"head.head.weight": (192, 3072)}),
+    "wan vace 1.3B": Released(
+        wan(1536, 30, 8960, 16, 16, vace_layers=list(range(0, 30, 2)), vace_in_channels=96), "Wan VACE", 2.15, OF_VACE
+    ),
+    "wan vace 14B": Released(
+        wan(5120, 40, 13824, 16, 16, vace_layers=list(range(0, 40, 5)), vace_in_channels=96), "Wan VACE", 17.34, OF_WAN
+    ),
+    "wan 2.1 fun control 14B": Released(
+        wan(5120, 40, 13824, 48, 16, vision=True, reference_channels=16), "Wan 2.1 Fun control", 16.4, OF_WAN
+    ),
+    "wan 2.2 fun control 14B": Released(
+        wan(5120, 40, 13824, 52, 16, reference_channels=16),
+        "Wan Fun control",
+        14.29,
+        OF_WAN | {"ref_conv.weight": (5120, 16, 2, 2)},
+    ),
+    "wan 2.2 fun camera 14B": Released(
+        wan(5120, 40, 13824, 36, 16, camera_channels=1536, camera_blocks=1),
+        "Wan Fun camera",
+        14.79,
+        OF_WAN
+        | {
+            "control_adapter.conv.weight": (5120, 1536, 2, 2),
+            "control_adapter.residual_blocks.0.conv1.weight": (5120, 5120, 3, 3),
+        },
+    ),
+    "wan 2.2 fun control 5B": Released(
+        wan(3072, 30, 14336, 148, 48, reference_channels=48), "Wan 2.2 5B Fun control", 5.00, {}
+    ),
     "qwen image": Released(
         QWEN,
         "Qwen-Image",

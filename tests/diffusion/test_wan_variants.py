@@ -470,6 +470,7 @@ def test_a_file_says_what_it_is_by_its_shapes() -> None:
         ("wan2.1_fun_camera_v1.1_14B_bf16", "wan21_camera"),
         ("wan2.2_fun_camera_high_noise_14B_fp8_scaled", "wan_camera"),
         ("wan2.1_i2v_480p_14B_fp16", "wan21_i2v"),
+        ("chrono_edit_14B_fp16", "wan21_i2v"),
     ],
 )
 def test_what_stands_in_for_a_file(name: str, release: str) -> None:

@@ -85,6 +85,14 @@ def test_a_small_workflow_stays_as_it_is() -> None:
     assert STAND_INS.smaller(nodes(empty=latent(128, 128), a=stage(0, 2, steps=4))) == ({}, [])
 
 
+def test_a_factor_is_no_size() -> None:
+    factors = {f"{what}_{axis}": 1 for what in ("scale", "shift") for axis in "xyt"}
+    assert set(STAND_INS.smaller(nodes(empty=latent(1024, 1024), rope=("ScaleROPE", factors)))[0]) == {
+        ("empty", "width"),
+        ("empty", "height"),
+    }
+
+
 def graph(checkpoint: str, **more: Any) -> dict[str, Any]:
     """A checkpoint, a LoRA, an embedding, a ControlNet, a VAE, a picture, an upscaler: all that may be missing."""
     return {

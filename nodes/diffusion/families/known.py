@@ -90,7 +90,7 @@ _OTHER_NAMES = (
     (FLUX2, r"flux[-_. ]?2(?!\d)|mistral_3_small"),
     (FLUX, r"flux|kontext|t5xxl|t5[-_]?xxl"),
     ("Chroma", r"chroma"),
-    (WAN, r"(?<![a-z])wan(?![a-z])|wan_?2|umt5"),
+    (WAN, r"(?<![a-z])wan(?![a-z])|wan_?2|umt5|chrono[-_]?edit"),
     (QWEN, r"qwen"),
     (ZIMAGE, r"z[-_]?image|lumina|gemma"),
     ("Hunyuan", r"hunyuan|byt5"),
