@@ -93,7 +93,7 @@ def peer_of(clip: Clip) -> Any:
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]},
         },
         vision_config={
-            "depth": 1, "hidden_size": 80, "intermediate_size": 32, "num_heads": 1, "out_hidden_size": WIDTH,
+            "depth": 1, "hidden_size": 64, "intermediate_size": 32, "num_heads": 16, "out_hidden_size": WIDTH,
         },
         image_token_id=qwen_vision.PICTURE,
     )  # fmt: skip

@@ -72,7 +72,7 @@ def qwen(width: int, *, normed: bool = False, sees: bool = False, layers: int = 
     return random_weights(shapes | (_eyes(width) if sees else {}))
 
 
-def _eyes(width: int, inner: int = 80, feed_forward: int = 32) -> dict[str, tuple[int, ...]]:
+def _eyes(width: int, inner: int = 64, feed_forward: int = 32) -> dict[str, tuple[int, ...]]:
     """Of a vision tower of Qwen2.5-VL, of one block, before a language model of this width."""
     block, rows = "visual.blocks.0", 4 * inner
     shapes: dict[str, tuple[int, ...]] = {"visual.patch_embed.proj.weight": (inner, 3, 2, 14, 14)}

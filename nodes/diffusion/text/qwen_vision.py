@@ -27,7 +27,7 @@ PICTURE = 151655
 PATCH, MERGED, TIMES = 14, 2, 2
 # Pixels of all of a picture that it is shown, as published with Qwen2.5-VL-7B-Instruct.
 LEAST, MOST = 56 * 56, 12_845_056
-_HEAD, _WINDOW, _WHOLE = 80, 112, 8
+_HEADS, _WINDOW, _WHOLE = 16, 112, 8
 _MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 # Channels of half a head that turn with time, row and column.
 SECTIONS = (16, 24, 24)
@@ -42,7 +42,7 @@ class SeenPicture(NamedTuple):
 
 
 def vision_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part | None:
-    """The vision tower in the file of a text encoder; None where there is none."""
+    """The vision tower in the file of a text encoder; None where there is none, or not all of one."""
     found = Shapes(shapes, PREFIX)
     if "patch_embed.proj.weight" not in found:
         return None
@@ -52,8 +52,7 @@ def vision_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part | None
         "depth": depth,
         "hidden_size": width,
         "intermediate_size": found.of("blocks.0.mlp.gate_proj.weight", 2)[0],
-        # A tower narrower than a head, as small files have, has one.
-        "num_heads": max(1, width // _HEAD),
+        "num_heads": _HEADS,
         "patch_size": patch,
         "spatial_merge_size": MERGED,
         "temporal_patch_size": TIMES,
@@ -63,7 +62,8 @@ def vision_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part | None
         "fullatt_block_indexes": list(range(_WHOLE - 1, depth, _WHOLE)),
     }
     module = build(name, _tower, config)
-    return Part(name, PREFIX, module, {key: (Landing(key),) for key, _ in module.named_parameters()})
+    landings = {key: (Landing(key),) for key, _ in module.named_parameters()}
+    return Part(name, PREFIX, module, landings) if all(key in found for key in landings) else None
 
 
 def see(network: PatchedNetwork, picture: Tensor) -> SeenPicture:
