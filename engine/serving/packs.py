@@ -5,15 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from aiohttp import web
 
 from weft.engine.serving.previews import encoded, send_preview
+from weft.engine.serving.server import Server
 from weft.engine.serving.sockets import PREVIEW, PREVIEW_WITH_METADATA, TEXT, preview_frame
-
-if TYPE_CHECKING:
-    from weft.engine.serving.server import Server
 
 UNENCODED = 2
 """The kind of a picture that is still to be encoded: (format, PIL image, most pixels a side)."""
@@ -85,7 +83,7 @@ def add_routes(app: web.Application, server: Server) -> None:
             app.router.add_static(f"{above}/extensions/{name}", folder)
     from weft.engine.custom_nodes.joining import routes_for
 
-    for route in routes_for(server.session.packs, server.packs):
+    for route in routes_for(server.session.packs, ServedPacks(server)):
         for path in (route.path, f"/api{route.path}"):
             try:
                 if route.method == "STATIC":

@@ -16,7 +16,6 @@ from aiohttp import web
 
 from weft.engine.serving.job import Job
 from weft.engine.serving.keeping import Kept
-from weft.engine.serving.packs import ServedPacks
 from weft.engine.serving.queue import JobQueue
 from weft.engine.serving.rounds import RoundCache
 from weft.engine.serving.runner import JobRunner
@@ -65,7 +64,6 @@ class Server:
         self.queue = JobQueue(self._changed, most=options.max_queue, keeping=self.kept)
         self.runner = JobRunner(session, self.queue, self.sockets, rounds, self.log)
         self.rounds = rounds
-        self.packs = ServedPacks(self)
         self.loop: asyncio.AbstractEventLoop | None = None
         self._numbers = itertools.count()
         # One thread: prompts are looked at, and so numbered and queued, in the order in which they came.
