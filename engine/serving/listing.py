@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -130,9 +131,14 @@ async def get_system_stats(server: Server, request: web.Request) -> web.StreamRe
         "python_version": sys.version,
         "pytorch_version": _version_of("torch"),
         "embedded_python": False,
-        "argv": list(server.options.argv),
+        "argv": _shown(server.options.argv, server.options.token),
     }
     return json_answer({"system": system, "devices": await server.aside(lambda: devices(total, free))})
+
+
+def _shown(argv: Sequence[str], token: str) -> list[str]:
+    """How the server was called, without its token."""
+    return [each.replace(token, "***") if token else each for each in argv]
 
 
 def memory() -> tuple[int, int]:
