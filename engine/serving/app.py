@@ -7,7 +7,7 @@ from functools import partial
 
 from aiohttp import web
 
-from weft.engine.serving import files, joblist, listing, prompting, status, userdata
+from weft.engine.serving import files, joblist, listing, metrics, prompting, status, userdata
 from weft.engine.serving.editor import serve_editor
 from weft.engine.serving.guard import guarded, mark
 from weft.engine.serving.packs import add_routes
@@ -29,6 +29,7 @@ def routes() -> Iterator[ServedRoute]:
     yield from userdata.ROUTES
     yield from joblist.ROUTES
     yield from status.ROUTES
+    yield from metrics.ROUTES
     yield ServedRoute("GET", "/ws", websocket)
 
 
