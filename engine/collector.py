@@ -6,6 +6,9 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+# Counting what is frozen takes as long as there is of it: once somebody has frozen something, it is not asked again.
+_frozen_by_others = False
+
 
 @contextmanager
 def collector_paused() -> Iterator[None]:
@@ -15,6 +18,7 @@ def collector_paused() -> Iterator[None]:
     which made a node of 16,000 cost twice as much as one of 1,000. A run itself is collected as ever, since nodes may
     leave cycles that hold tensors.
     """
+    global _frozen_by_others
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -22,7 +26,8 @@ def collector_paused() -> Iterator[None]:
     finally:
         if was_on:
             # Frozen and thawed, objects are in the oldest generation. What a program froze itself stays frozen.
-            if not gc.get_freeze_count():
+            _frozen_by_others = _frozen_by_others or gc.get_freeze_count() > 0
+            if not _frozen_by_others:
                 gc.freeze()
                 gc.unfreeze()
             gc.enable()
