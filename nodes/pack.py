@@ -21,6 +21,7 @@ PACK = Pack(
     environment="weft.nodes.core.environment:environment",
     codecs={"torch.Tensor": "weft.nodes.core.codecs:TENSOR"},
     gatherer="weft.nodes.diffusion.sampling.gathering:Gathering",
+    measures={"LATENT": "weft.nodes.core.measuring:latent"},
     instrument="weft.nodes.diffusion.testing.measures",
     pictures="weft.nodes.diffusion.values.sheets",
     imports="weft.nodes.compat",

@@ -12,9 +12,7 @@ SPLIT_EXACTLY = frozenset(name for name, row in _ROWS.items() if row.split == "e
 OWN_STEPS = frozenset(name for name, row in _ROWS.items() if row.own_steps)
 """They choose their noise levels themselves."""
 
-FOR_EXPLODING = frozenset(
-    ("ddpm", "res_multistep_ancestral", "res_multistep_ancestral_cfg_pp", "dpmpp_2s_ancestral_cfg_pp")
-)
+FOR_EXPLODING = frozenset(name for name, row in _ROWS.items() if row.for_exploding)
 """They add noise to a flow as if it were another kind of model: docs/sampling.md."""
 
 DRAW_NOISE = frozenset(name for name, row in _ROWS.items() if not row.split) - OWN_STEPS

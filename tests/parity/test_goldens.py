@@ -97,16 +97,16 @@ DISTANCE = 2e-3
 @pytest.fixture
 def rounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Patched weights of text encoders are rounded to float16."""
-    from torch import nn
+    from torch import Tensor
 
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
     exact = PatchedNetwork._made
 
-    def patched(network: PatchedNetwork, name: str) -> nn.Parameter:
+    def patched(network: PatchedNetwork, name: str) -> dict[str, Tensor]:
         made = exact(network, name)
         of_text = type(network.base).__name__.startswith("CLIPText")
-        return nn.Parameter(made.half().float(), requires_grad=False) if of_text else made
+        return {part: weight.half().float() for part, weight in made.items()} if of_text else made
 
     monkeypatch.setattr(PatchedNetwork, "_made", patched)
 

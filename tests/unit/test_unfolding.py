@@ -352,7 +352,8 @@ def test_what_the_sockets_say() -> None:
     choice, row = socket_from("COMFY_DYNAMICCOMBO_V3", SIZES), socket_from(*grow("IMAGE", prefix="i", min=1, max=500))
     assert isinstance(choice, DynamicCombo)
     assert choice.choices == ("by side", "by factor", "none")
-    assert choice.to_object_info() == ["COMFY_DYNAMICCOMBO_V3", SIZES]
+    whole = [{**each, "inputs": {"required": {}, **each["inputs"]}} for each in SIZES["options"]]
+    assert choice.to_object_info() == ["COMFY_DYNAMICCOMBO_V3", {**SIZES, "options": whole}]
     assert isinstance(row, Autogrow)
     assert len(row.names) == 100
     assert isinstance(socket_from(*match()), MatchType)

@@ -35,7 +35,8 @@ _EXACT, _MEMORY = "exact", "memory"
 class _Row:
     """solver: file and function. options: given to it. noise: a function of noise.py. calls: None where nobody knows.
     split: what two stages of it are in comfy mode: _EXACT the single run but for rounding; _MEMORY not, for what it
-    forgets between them; empty for the noise that it adds anew. The rest: as Sampler's."""
+    forgets between them; empty for the noise that it adds anew. for_exploding: it adds noise to a flow as if it were
+    another kind of model. The rest: as Sampler's."""
 
     solver: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -46,6 +47,7 @@ class _Row:
     own_steps: bool = False
     looks_ahead: bool = False
     split: str = ""
+    for_exploding: bool = False
 
 
 def _sampler(name: str, row: _Row) -> Sampler:
@@ -83,7 +85,7 @@ SAMPLERS: Final[LazyTable[_Row, Sampler]] = LazyTable(
         "dpm_fast": _Row("dpm_solver.dpm_fast", own_steps=True, looks_ahead=True),
         "dpm_adaptive": _Row("dpm_solver.dpm_adaptive", own_steps=True, calls=None, looks_ahead=True),
         "dpmpp_2s_ancestral": _Row("dpmpp.dpmpp_2s_ancestral", calls=_TWO),
-        "dpmpp_2s_ancestral_cfg_pp": _Row("dpmpp.dpmpp_2s_ancestral_cfg_pp", calls=_TWO),
+        "dpmpp_2s_ancestral_cfg_pp": _Row("dpmpp.dpmpp_2s_ancestral_cfg_pp", calls=_TWO, for_exploding=True),
         "dpmpp_sde": _Row("dpmpp_sde.dpmpp_sde", noise=_CPU, calls=_TWO, looks_ahead=True),
         "dpmpp_sde_gpu": _Row("dpmpp_sde.dpmpp_sde", noise=_GPU, calls=_TWO, looks_ahead=True),
         "dpmpp_2m": _Row("dpmpp.dpmpp_2m", split=_MEMORY),
@@ -94,15 +96,15 @@ SAMPLERS: Final[LazyTable[_Row, Sampler]] = LazyTable(
         "dpmpp_2m_sde_heun_gpu": _Row("dpmpp_sde.dpmpp_2m_sde", _HEUN, noise=_GPU, looks_ahead=True),
         "dpmpp_3m_sde": _Row("dpmpp_sde.dpmpp_3m_sde", noise=_CPU, looks_ahead=True),
         "dpmpp_3m_sde_gpu": _Row("dpmpp_sde.dpmpp_3m_sde", noise=_GPU, looks_ahead=True),
-        "ddpm": _Row("ddpm.ddpm"),
+        "ddpm": _Row("ddpm.ddpm", for_exploding=True),
         "lcm": _Row("lcm.lcm"),
         "ipndm": _Row("ipndm.ipndm", split=_MEMORY),
         "ipndm_v": _Row("ipndm.ipndm_v", split=_MEMORY),
         "deis": _Row("deis.deis", split=_MEMORY),
         "res_multistep": _Row("res_multistep.res_multistep", split=_MEMORY),
         "res_multistep_cfg_pp": _Row("res_multistep.res_multistep_cfg_pp", split=_MEMORY),
-        "res_multistep_ancestral": _Row("res_multistep.res_multistep", {"eta": 1.0}),
-        "res_multistep_ancestral_cfg_pp": _Row("res_multistep.res_multistep_cfg_pp", {"eta": 1.0}),
+        "res_multistep_ancestral": _Row("res_multistep.res_multistep", {"eta": 1.0}, for_exploding=True),
+        "res_multistep_ancestral_cfg_pp": _Row("res_multistep.res_multistep_cfg_pp", {"eta": 1.0}, for_exploding=True),
         "gradient_estimation": _Row("gradient_estimation.gradient_estimation", split=_MEMORY),
         "gradient_estimation_cfg_pp": _Row("gradient_estimation.gradient_estimation_cfg_pp", split=_MEMORY),
         "er_sde": _Row("er_sde.er_sde"),
