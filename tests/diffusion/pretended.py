@@ -21,6 +21,7 @@ import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
 from weft.nodes.diffusion.sampling.samplers.interface import Sampler
@@ -154,6 +155,20 @@ def _for_fakes(method: Callable[..., Any], otherwise: Callable[..., Any]) -> Cal
     return called
 
 
+class _Operators(TorchFunctionMode):
+    """Calls these operators where a tensor has no numbers. Set on the class and taken back, they would leave a mark:
+    tensors of one number pass for sequences then."""
+
+    def __init__(self, methods: Mapping[str, Callable[..., Any]]) -> None:
+        super().__init__()
+        self._methods = {getattr(Tensor, name): method for name, method in methods.items()}
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        method = self._methods.get(func)
+        called = func if method is None else _for_fakes(method, func)
+        return called(*args, **(kwargs or {}))
+
+
 def _view(tensor: Tensor, key: Any) -> tuple[Tensor, list[Tensor | None]]:
     """The part that integers and slices choose, and what else indexes it."""
     keys = list(key) if isinstance(key, tuple) else [key]
@@ -219,9 +234,10 @@ def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendedDevice]:
     # Random numbers of the device are none: whose generator they come from is no matter.
     generator = torch.Generator
     monkeypatch.setattr(torch, "Generator", type("Generator", (), {"__new__": lambda cls, device="": generator("cpu")}))
-    for name, method in _without_driver(mode):
-        monkeypatch.setattr(Tensor, name, _for_fakes(method, getattr(Tensor, name)))
-    with mode:
+    methods = dict(_without_driver(mode))
+    for name in [name for name in methods if not name.startswith("__")]:
+        monkeypatch.setattr(Tensor, name, _for_fakes(methods.pop(name), getattr(Tensor, name)))
+    with _Operators(methods), mode:
         yield mode
 
 

@@ -66,9 +66,8 @@ def test_pictures_and_captions_as_lists(pictures: Path) -> None:
 
 def test_captions_are_prompts_and_join_the_cache_key(pictures: Path) -> None:
     folders = Folders(models=[], input=pictures, output=pictures, temp=pictures)
-    context: Any = SimpleNamespace(
-        folders=folders, settings=SimpleNamespace(max_pixels=99_999, numbers="0.33"), progress=lambda *given: None, warn=None
-    )
+    settings = SimpleNamespace(max_pixels=99_999, numbers="0.33")
+    context: Any = SimpleNamespace(folders=folders, settings=settings, progress=lambda *given: None, warn=None)
     clip: Any = SimpleNamespace(encode=lambda text, warn: [[text, {}]])
     call: Any = LoadImageTextSetFromFolderNode
     batch, prompts = call(folder="cats", clip=clip, resize_method="Stretch", width=6, height=-1, context=context)
