@@ -10,10 +10,7 @@ import typer
 from weft.engine.terminal.answer import answering
 from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
-    InputOption,
     JsonOption,
-    ModelsOption,
-    OutputOption,
     taking_settings,
 )
 
@@ -25,12 +22,9 @@ app = one_command()
     "weft doctor --devices --models ~/models\n\n"
     "weft doctor --json | jq -r '.facts[] | select(.wrong) | .value'"
 )
-@taking_settings("doctor", before="devices")
+@taking_settings("doctor", "models", "input", "output", before="devices")
 def doctor(
     context: typer.Context,
-    models: ModelsOption = None,
-    input: InputOption = None,
-    output: OutputOption = None,
     devices: Annotated[
         bool, typer.Option("--devices", help="Ask torch for the GPUs, too, in a process of its own: some seconds.")
     ] = False,
@@ -46,5 +40,4 @@ def doctor(
         from weft.engine.commands.daemon import asked
         from weft.engine.terminal.doctor import Doctor, tell
 
-        given = {"models": models or None, "input": input, "output": output, **settings}
-        tell(answer, Doctor(given, asked("status")).examine(devices=devices))
+        tell(answer, Doctor(settings, asked("status")).examine(devices=devices))

@@ -13,9 +13,7 @@ from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.linting import COLOURS, Linter
 from weft.engine.terminal.options import (
-    InputOption,
     JsonOption,
-    ModelsOption,
     ObjectInfoOption,
     SkipOthersOption,
     UiOption,
@@ -74,12 +72,10 @@ app = one_command()
 
 
 @app.command(epilog=EPILOG)
-@taking_settings("plan", before="select", switches_before="ui")
+@taking_settings("plan", "models", "input", before="select", switches_before="ui")
 def lint(
     context: typer.Context,
     files: LintFilesArgument = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
     select: SelectOption = None,
     ignore: IgnoreOption = None,
     ui: UiOption = False,
@@ -106,7 +102,7 @@ def lint(
 
         if sum((fix, diff, as_sarif)) > 1 or (as_json and as_sarif):
             raise UsageError("--fix, --diff and --sarif exclude each other, and --sarif excludes --json")
-        session = Session(models=models or None, input=input, object_info=object_info, **settings, warn=answer.notice)
+        session = Session(object_info=object_info, **settings, warn=answer.notice)
         every = rules_of(session.packs)
         if rules or explain is not None:
             _describe(answer, [rule for rule in every if explain is None or _is(rule, explain, every)], whole=not rules)

@@ -14,14 +14,7 @@ import typer
 from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import answering
 from weft.engine.terminal.groups import one_command
-from weft.engine.terminal.options import (
-    DeviceOption,
-    DtypeOption,
-    InputOption,
-    KeepAliveOption,
-    ModelsOption,
-    taking_settings,
-)
+from weft.engine.terminal.options import PLACES, KeepAliveOption, taking_settings
 
 EPILOG = (
     "A client starts it: docs/mcp.md has the configuration of common ones.\n\n"
@@ -34,7 +27,7 @@ app = one_command()
 
 
 @app.command(epilog=EPILOG)
-@taking_settings("mcp", before="device")
+@taking_settings("mcp", "models", "input", "device", "dtype", before="keep_alive")
 def mcp(
     context: typer.Context,
     root: Annotated[
@@ -46,10 +39,6 @@ def mcp(
             show_default="the current folder",
         ),
     ] = Path("."),
-    models: ModelsOption = None,
-    input: InputOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
     keep_alive: KeepAliveOption = None,
     *,
     settings: Mapping[str, Any],
@@ -70,7 +59,8 @@ def mcp(
         from weft.engine.mcp.server import serve
         from weft.engine.session import Session
 
-        known = Session(models=models or None, input=input, device=device, dtype=dtype, warn=answer.notice)
+        given = {name: value for name, value in settings.items() if name in PLACES}
+        known = Session(**given, warn=answer.notice)
         folders = [*known.folders.models, known.folders.input]
         place = Root(root, [*folders, Path(known.folders.folders("checkpoints")[-1]).parent])
         places = [*(f"--models={each}" for each in known.folders.models if each.is_dir())]
@@ -81,8 +71,7 @@ def mcp(
             for each in settings.get(name) or ()
         ]
         options = [*places, *code, f"--output={place.path('output')}"]
-        options += [f"--device={device}"] if device else []
-        options += [f"--dtype={dtype}"] if dtype else []
+        options += [f"--{name}={settings[name]}" for name in ("device", "dtype") if settings.get(name)]
         options += [f"--keep-alive={keep_alive}"] if keep_alive is not None else []
         environment = {**os.environ, "WEFT_TEMP": str(place.path("temp"))}
         # What a session of the client's own shell says of colours and widths is no affair of the tools.

@@ -12,15 +12,10 @@ from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
-    DeviceOption,
-    DtypeOption,
-    InputOption,
     JsonOption,
-    ModelsOption,
     MuteOption,
     NoCacheOption,
     OnlyOption,
-    OutputOption,
     SeedOption,
     SetOption,
     TargetOption,
@@ -37,17 +32,12 @@ app = one_command()
     "weft plan portrait.json --prompt-schedule --json | jq '.steps[] | {node_id, title}'\n\n"
     "weft plan wan.json --memory --vram 12G --no-cache"
 )
-@taking_settings("plan", before="targets", switches_before="ui")
+@taking_settings("plan", "models", "input", "output", "device", "dtype", before="targets", switches_before="ui")
 def plan(
     context: typer.Context,
     workflow: WorkflowArgument,
     changes: SetOption = None,
     seed: SeedOption = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
-    output: OutputOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
     targets: TargetOption = None,
     only: OnlyOption = None,
     bypass: BypassOption = None,
@@ -78,11 +68,6 @@ def plan(
         from weft.engine.terminal.itinerary import itinerary
 
         session = Session(
-            models=models or None,
-            input=input,
-            output=output,
-            device=device,
-            dtype=dtype,
             **settings,
             warn=answer.notice,
         )

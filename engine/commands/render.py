@@ -15,16 +15,11 @@ from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
-    DeviceOption,
-    DtypeOption,
-    InputOption,
     JsonOption,
-    ModelsOption,
     MuteOption,
     NoCacheOption,
     ObjectInfoOption,
     OnlyOption,
-    OutputOption,
     QuietOption,
     SeedOption,
     SetOption,
@@ -99,7 +94,7 @@ app = one_command()
 
 
 @app.command(epilog=EPILOG)
-@taking_settings("run", before="targets", switches_before="ui")
+@taking_settings("run", "models", "input", "output", "device", "dtype", before="targets", switches_before="ui")
 def render(
     context: typer.Context,
     workflow: WorkflowArgument,
@@ -113,11 +108,6 @@ def render(
     all_pictures: AllPicturesOption = False,
     changes: SetOption = None,
     seed: SeedOption = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
-    output: OutputOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
     targets: TargetOption = None,
     only: OnlyOption = None,
     bypass: BypassOption = None,
@@ -152,11 +142,6 @@ def render(
         if all_pictures and not run:
             raise UsageError("--all-pictures needs --run")
         session = Session(
-            models=models or None,
-            input=input,
-            output=output,
-            device=device,
-            dtype=dtype,
             object_info=object_info,
             **settings,
             warn=answer.notice,

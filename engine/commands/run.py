@@ -13,17 +13,12 @@ from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
-    DeviceOption,
-    DtypeOption,
     EventsOption,
-    InputOption,
     JsonOption,
     KeepAliveOption,
-    ModelsOption,
     MuteOption,
     NoCacheOption,
     OnlyOption,
-    OutputOption,
     QuietOption,
     SeedOption,
     SetOption,
@@ -44,17 +39,12 @@ app = one_command()
     "weft run portrait.json --only 9 --bypass 'Load LoRA'\n\n"
     "weft run portrait.json --json | jq -r '.files[]'"
 )
-@taking_settings("run", before="targets", switches_before="ui")
+@taking_settings("run", "models", "input", "output", "device", "dtype", before="targets", switches_before="ui")
 def run(
     context: typer.Context,
     workflows: WorkflowsArgument,
     changes: SetOption = None,
     seed: SeedOption = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
-    output: OutputOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
     targets: TargetOption = None,
     only: OnlyOption = None,
     bypass: BypassOption = None,
@@ -103,11 +93,6 @@ def run(
 
         targets_of(targets, only)  # refuses both
         session = Session(
-            models=models or None,
-            input=input,
-            output=output,
-            device=device,
-            dtype=dtype,
             keep_alive=keep_alive,
             **settings,
             warn=answer.notice,

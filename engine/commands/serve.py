@@ -16,10 +16,6 @@ from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
-    DeviceOption,
-    DtypeOption,
-    InputOption,
-    ModelsOption,
     QuietOption,
     taking_settings,
 )
@@ -47,7 +43,7 @@ app = one_command()
 
 
 @app.command(epilog=EPILOG)
-@taking_settings("run", before="device")
+@taking_settings("run", "models", "input", "device", "dtype", before="cache_lru")
 def serve(
     context: typer.Context,
     listen: Annotated[
@@ -64,11 +60,7 @@ def serve(
             show_default="none is needed",
         ),
     ] = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
     output: ServedOutput = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
     cache_lru: Annotated[
         int,
         typer.Option(
@@ -141,14 +133,7 @@ def serve(
         # Who comes while packs are loaded waits, and a port that is taken is told at once.
         with ExitStack() as stack:
             place = stack.enter_context(listening(listen, port))
-            given: dict[str, Any] = {
-                "models": models or None,
-                "input": input,
-                "output": output,
-                "device": device,
-                "dtype": dtype,
-            }
-            session = ServingSession(**given, **settings, warn=answer.notice)
+            session = ServingSession(output=output, **settings, warn=answer.notice)
             rounds = RoundCache(cache_lru, max_step_bytes=Budgets.of(session.settings).max_step_bytes)
             folders = tuple(cache or session.settings.cache or ())
             kept = opened(folders, session.settings, session.packs, several=True, memory=rounds, warn=answer.notice)

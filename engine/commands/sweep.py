@@ -18,12 +18,8 @@ from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
     CacheOption,
-    DeviceOption,
-    DtypeOption,
     EventsOption,
-    InputOption,
     JsonOption,
-    ModelsOption,
     MuteOption,
     NoCacheOption,
     OnlyOption,
@@ -138,7 +134,7 @@ app = one_command()
 
 
 @app.command(epilog=EPILOG)
-@taking_settings("run", before="targets", switches_before="ui")
+@taking_settings("run", "models", "input", "device", "dtype", before="targets", switches_before="ui")
 def sweep(
     context: typer.Context,
     workflow: WorkflowArgument,
@@ -149,11 +145,7 @@ def sweep(
     column: ColumnOption = None,
     changes: SetOption = None,
     seed: SeedOption = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
     output: FolderOption = None,
-    device: DeviceOption = None,
-    dtype: DtypeOption = None,
     targets: TargetOption = None,
     only: OnlyOption = None,
     bypass: BypassOption = None,
@@ -188,11 +180,7 @@ def sweep(
 
         wanted = targets_of(targets, only)
         session = Session(
-            models=models or None,
-            input=input,
             output=output or _own_folder(workflow),
-            device=device,
-            dtype=dtype,
             batch=batch,
             **settings,
             warn=answer.notice,

@@ -12,9 +12,7 @@ from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
     FilesArgument,
-    InputOption,
     JsonOption,
-    ModelsOption,
     MuteOption,
     ObjectInfoOption,
     OnlyOption,
@@ -33,13 +31,11 @@ app = one_command()
     "weft validate workflows/ --json | jq -r '.files[] | select(.issues) | .file'\n\n"
     "git ls-files '*.json' | xargs weft validate --skip-others"
 )
-@taking_settings("validate", before="targets", switches_before="ui")
+@taking_settings("validate", "models", "input", before="targets", switches_before="ui")
 def validate(
     context: typer.Context,
     files: FilesArgument,
     changes: SetOption = None,
-    models: ModelsOption = None,
-    input: InputOption = None,
     targets: TargetOption = None,
     only: OnlyOption = None,
     bypass: BypassOption = None,
@@ -60,7 +56,7 @@ def validate(
         from weft.engine.session import Session
         from weft.engine.terminal.validating import Validator
 
-        session = Session(models=models or None, input=input, object_info=object_info, **settings, warn=answer.notice)
+        session = Session(object_info=object_info, **settings, warn=answer.notice)
         part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
         wanted = targets_of(targets, only)
         validator = Validator(session, changes or (), part, wanted, answer, executable=object_info is None)

@@ -99,7 +99,9 @@ def accept(session: Session, document: Mapping[str, Any], number: float) -> tupl
 
 
 def converted(session: Session, document: dict[str, Any]) -> dict[str, Any]:
-    """The document, with its prompt in API format where it is the editor's save. Raises Refusal."""
+    """The document, with its prompt in API format where it is, or has, the editor's save. Raises Refusal."""
+    if is_workflow(document):
+        document = {"prompt": document}
     given = document.get("prompt", document.get("workflow"))
     if not isinstance(given, dict) or not is_workflow(given):
         return document

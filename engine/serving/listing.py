@@ -19,15 +19,18 @@ from weft.engine.serving.server import ServedRoute, Server, json_answer
 
 
 def described(server: Server, names: list[str]) -> dict[str, Any]:
-    """The object_info of classes; one that cannot be had is left out."""
+    """The object_info of classes; one that cannot be had is left out, and the log says why."""
     found: dict[str, Any] = {}
     folders = server.session.folders
     folders.refresh()
     for name in names:
-        with suppress(Exception):  # a pack's own code: it may raise anything
+        try:
             node = server.session.registry.find(name)
             if node is not None and not node.schema.internal:
                 found[name] = object_info(node.schema, folders)
+        except Exception as error:  # a pack's own code: it may raise anything
+            why = f"{type(error).__name__}: {error}"
+            server.options.log({"event": "class_left_out", "class_type": name, "why": why})
     return found
 
 

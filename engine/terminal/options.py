@@ -236,6 +236,15 @@ QuietOption = Annotated[
 ]
 
 
+PLACES: Mapping[str, Any] = {
+    "models": ModelsOption,
+    "input": InputOption,
+    "output": OutputOption,
+    "device": DeviceOption,
+    "dtype": DtypeOption,
+}
+"""The settings that say where a command's files are and what computes, and their options."""
+
 CODE: Mapping[str, Any] = {
     "custom_nodes": CustomNodesOption,
     "nodes": NodesOption,
@@ -245,14 +254,14 @@ CODE: Mapping[str, Any] = {
 
 
 def taking_settings(
-    command: str, *, before: str, switches_before: str = ""
+    command: str, *places: str, before: str, switches_before: str = ""
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command an option for each setting of a pack that has one for `command`; those given are its `settings`.
 
     They stand before the parameters of these names: those with a value, and the switches. Of an option that the command
-    has itself, its own is meant. With them go the options about custom nodes.
+    has itself, its own is meant. With them go those of PLACES that are named, and the options about custom nodes.
     """
-    return lambda function: _Taking(function, command, before, switches_before or before)
+    return lambda function: _Taking(function, command, places, before, switches_before or before)
 
 
 class _Taking:
@@ -261,14 +270,17 @@ class _Taking:
     what goes wrong there is answered, as whatever else goes wrong in a command.
     """
 
-    def __init__(self, function: Callable[..., None], command: str, before: str, switches_before: str) -> None:
+    def __init__(
+        self, function: Callable[..., None], command: str, places: Sequence[str], before: str, switches_before: str
+    ) -> None:
         update_wrapper(self, function, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         self._function = function
         self._command = command
+        self._engine = {**{name: PLACES[name] for name in places}, **CODE}
         self._places = ((True, switches_before), (False, before))
 
     def __call__(self, **given: Any) -> None:
-        names = [*(setting.name for setting in self._known), *CODE]
+        names = [*(setting.name for setting in self._known), *self._engine]
         said = {name: given.pop(name, None) for name in names}
         # Typer gives an empty list for what may be repeated and is not there.
         self._function(**given, settings={name: value for name, value in said.items() if value not in (None, [])})
@@ -288,7 +300,7 @@ class _Taking:
         parameters = list(self._own)
         for switches, place in self._places:
             at = next(at for at, parameter in enumerate(parameters) if parameter.name == place)
-            own = [_optional(name, kind) for name, kind in CODE.items() if (kind is TrustOption) is switches]
+            own = [_optional(name, kind) for name, kind in self._engine.items() if (kind is TrustOption) is switches]
             settings = [_parameter(setting) for setting in self._known if setting.is_switch is switches]
             parameters[at:at] = [*own, *settings]
         return inspect.Signature(parameters)

@@ -12,6 +12,8 @@ import aiohttp
 import pytest
 from PIL import Image
 
+from weft.engine.serving import listing
+
 from .talk import Client, Running, graph, image, served
 
 STEPS = {"steps": 400, "delay": 0.005}
@@ -323,6 +325,8 @@ def test_an_editors_save_runs_and_is_converted(alone: Client) -> None:
     converted = alone.ask("POST", "/workflow/convert", workflow).json
     assert converted["2"]["inputs"] == {"images": ["1", 0]}
     assert alone.run(workflow).entry["outputs"]["2"]["images"]
+    bare = alone.ask("POST", "/prompt", workflow)  # as it lies in its file
+    assert (bare.status, bare.json["node_errors"]) == (200, {})
     assert alone.ask("POST", "/workflow/convert", {"nodes": [{"id": 1, "type": "NoSuch"}], "links": []}).status == 400
 
 
@@ -396,3 +400,17 @@ def test_a_server_that_ended_comes_back_with_queue_and_history(tmp_path: Path) -
         _until(lambda: waiting in client.get("/history"))
         assert client.get(f"/history/{waiting}")[waiting]["status"]["status_str"] == "success"
         assert client.post(quick).json["number"] >= 3
+
+
+def test_a_class_that_cannot_be_described_is_left_out_and_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: Any) -> Any:
+        raise ZeroDivisionError("its choices")
+
+    monkeypatch.setattr(listing, "object_info", fail)
+    said: list[Any] = []
+    with served(tmp_path, log=said.append) as running, Client(running.address) as client:
+        assert client.get("/object_info/StubImage") == {}
+    expected = {"event": "class_left_out", "class_type": "StubImage", "why": "ZeroDivisionError: its choices"}
+    assert [each for each in said if each["event"] == "class_left_out"] == [expected]
