@@ -317,7 +317,8 @@ def device_memory(context: RunContext) -> DeviceMemory:
     def made() -> DeviceMemory:
         device = resolve_device(context.settings.device)
         # On the CPU nothing moves, whatever a GPU may hold.
-        return DeviceMemory(device, None if device.type == "cpu" else context.settings.vram)
+        budget = None if device.type == "cpu" else context.settings.vram
+        return DeviceMemory(device, budget, replays=context.settings.cuda_graphs)
 
     return context.shared("device memory", made)
 

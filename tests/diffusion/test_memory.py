@@ -395,3 +395,20 @@ def test_what_a_step_is_reckoned_to_take() -> None:
     assert _working(denoiser, (2, 4, 64, 64)) == RESERVE + 2 * 2 * 64 * 64 * 320 * 2 * 26
     denoiser = SimpleNamespace(network=nn.Linear(256, 3072).half(), dtype=torch.float16, patch=2)
     assert _working(denoiser, (1, 16, 3, 64, 64)) == RESERVE + 2 * 3 * 32 * 32 * 3072 * 2 * 26
+
+
+@pytest.mark.parametrize(
+    ("dtype", "shape", "expected"),
+    [
+        (torch.float16, (8, 8, 3, 3), True),
+        (torch.bfloat16, (8, 8, 3, 3), True),
+        (torch.float32, (8, 8, 3, 3), False),
+        (torch.float16, (8, 8, 1, 3, 3), False),
+    ],
+)
+def test_convolutions_in_half_precision_have_their_channels_side_by_side_on_a_device(dtype, shape, expected):
+    weight = nn.Parameter(torch.empty(shape, dtype=dtype, device="meta"))
+    home = DeviceMemory(torch.device("meta"))._come(weight)
+    assert home.is_contiguous()
+    assert weight.is_contiguous() is not expected
+    assert weight.shape == shape

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import DeviceError, nearest
 from weft.nodes.diffusion.weights.packed import PackedTensor, move, put
 from weft.nodes.diffusion.weights.parts import Parts
+from weft.nodes.diffusion.weights.replay import allow, forget
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -30,6 +31,7 @@ DTYPES: Mapping[str, torch.dtype] = {
 KINDS = ("unet", "text", "vae")
 # Left free for what is computed when networks move in; of a small budget a quarter.
 HEADROOM = 2 << 30
+_HALF = (torch.float16, torch.bfloat16)
 # The attribute of a weight on the device under which it carries what it was before.
 _HOME = "_home"
 
@@ -111,6 +113,7 @@ class DeviceMemory:
         budget: bytes of the device that may be taken; None for all that it has.
         headroom: bytes kept free for what is computed, where nobody says how many that takes.
         free: how many bytes can be allocated on the device now, whatever the budget.
+        replays: whether calls that repeat are recorded there as CUDA graphs.
     """
 
     def __init__(
@@ -119,8 +122,11 @@ class DeviceMemory:
         budget: int | None = None,
         headroom: int | None = None,
         free: Callable[[torch.device], int] | None = None,
+        *,
+        replays: bool = False,
     ) -> None:
         self.device = device
+        self._replays = replays and device.type == "cuda"
         self.budget = budget
         most = HEADROOM if budget is None else min(HEADROOM, budget // 4)
         self._headroom = most if headroom is None else headroom
@@ -153,6 +159,8 @@ class DeviceMemory:
         """
         if not self.moves:
             return
+        if self._replays:
+            allow(module)
         with self._moving():
             self._used[module] = next(self._clock)
             self._whole_again(module)
@@ -218,6 +226,14 @@ class DeviceMemory:
         """Move one weight, and keep the object, which other networks share; gives its home."""
         home = tensor.computed_in(tensor.dtype) if isinstance(tensor, PackedTensor) else tensor.data
         move(tensor, self.device)
+        if (
+            self.device.type != "cpu"
+            and tensor.dim() == 4
+            and tensor.dtype in _HALF
+            and not isinstance(tensor, PackedTensor)
+        ):
+            # Tensor cores convolve channels that lie beside each other; the feature maps follow their weights.
+            put(tensor, tensor.data.contiguous(memory_format=torch.channels_last))
         return home
 
     def _leave(self, tensor: Tensor, home: Tensor | None) -> None:
@@ -246,6 +262,7 @@ class DeviceMemory:
             leaving = [tensor for tensor in tensors_of(module) if id(tensor) not in kept and self._is_here(tensor)]
             if leaving and module not in self._pinned:
                 self._whole_again(module)
+                forget(module)
                 self.leave(leaving)
                 if self.device.type == "cuda" and self._free is _free_bytes:
                     torch.cuda.empty_cache()

@@ -16,6 +16,7 @@ from weft.nodes.diffusion.families.sd.feed import feed
 from weft.nodes.diffusion.families.sd.releases import EDIT, INPAINT, LATENT_CHANNELS, LATENT_PIXELS, PLAIN, SIZES
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.tally import evaluated
+from weft.nodes.diffusion.weights.replay import replayed
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import LatentRun, Steering
@@ -104,7 +105,7 @@ class UNetDenoiser:
         if unet.is_patched(options or {}) or "input_residuals" in steered:
             output = unet.forward(self.network, sample, timestep, options or {}, **given)
         else:
-            output = self.network(sample, timestep, return_dict=False, **given)[0]
+            output = replayed(self.network)(sample, timestep, return_dict=False, **given)[0]
         return self.sampling.denoised(x, output.float(), sigma)
 
     def _timestep(self, x: Tensor, sigma: Tensor) -> Tensor:
