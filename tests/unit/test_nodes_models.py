@@ -393,9 +393,23 @@ def test_a_model_of_another_family_is_refused_before_the_run(tmp_path: Path) -> 
     """By its header alone; names of parts are those of released files."""
     import weft
 
+    # Those that people's files ask for most, the most frequent first.
     families = {
         "LTX-Video": "patchify_proj.weight transformer_blocks.0.attn1.to_k.weight",
+        "HunyuanVideo": "txt_in.individual_token_refiner.blocks.0.norm1.weight double_blocks.0.img_attn.qkv.weight",
+        "HunyuanImage or HunyuanVideo 1.5": "byt5_in.fc1.weight double_blocks.0.img_attn.qkv.weight",
+        "Stable Cascade": "clip_txt_pooled_mapper.weight down_blocks.0.0.channelwise.0.weight",
         "HiDream": "double_stream_blocks.0.block.norm1_i.weight",
+        "ACE-Step": "genre_embedder.weight transformer_blocks.0.attn.to_q.weight",
+        "Hunyuan3D": "latent_in.weight cond_in.weight double_blocks.0.img_attn.qkv.weight",
+        "Stable Video Diffusion": "input_blocks.1.1.time_stack.0.attn1.to_k.weight",
+        "Stable Audio": "to_timestep_embed.0.weight to_cond_embed.0.weight",
+        "Chroma": "distilled_guidance_layer.in_proj.weight double_blocks.0.img_attn.qkv.weight",
+        "Kolors": "encoder_hid_proj.weight input_blocks.0.0.weight",
+        "Mochi": "t5_yproj.weight blocks.0.attn.qkv_x.weight",
+        "Kandinsky 5": "visual_transformer_blocks.0.self_attention.to_query.weight",
+        "Cosmos": "blocks.block0.blocks.0.block.attn.to_q.0.weight",
+        "OmniGen2": "time_caption_embed.timestep_embedder.linear_1.weight",
     }
     (tmp_path / "diffusion_models").mkdir()
     for name, keys in families.items():

@@ -58,6 +58,7 @@ OTHER_FAMILIES = (
     _known("Chroma Radiance", "distilled_guidance_layer. nerf_final_layer_conv."),
     _known("Chroma", "distilled_guidance_layer."),
     _known("HunyuanImage or HunyuanVideo 1.5", "byt5_in."),
+    _known("Hunyuan3D", "latent_in. cond_in."),
     _known("HunyuanVideo", "txt_in.individual_token_refiner.", "context_embedder.token_refiner."),
     _known("HiDream", "double_stream_blocks."),
     _known(FLUX2, "double_stream_modulation_img."),
@@ -81,7 +82,6 @@ OTHER_FAMILIES = (
     _known("Kandinsky 2", "encoder_hid_proj.image_embeds.", "add_embedding.image_proj.", "add_embedding.image_norm."),
     _known("Kolors", "encoder_hid_proj.weight"),
     _known("Stable Audio", "to_timestep_embed. to_cond_embed.", "rotary_pos_emb.inv_freq to_timestep_embed."),
-    _known("Hunyuan3D", "latent_in. cond_in."),
     _known("Stable Video Diffusion", "time_stack.", "temporal_transformer_blocks."),
 )
 _OTHER_NAMES = (
