@@ -102,9 +102,15 @@ def built() -> dict[str, float]:
 
     shapes: dict[str, Any] = {name: shapes_of(each.kind.model_part()) for name, each in RELEASED.items()}
     making: dict[str, Any] = dict.fromkeys(shapes, lambda file: recognise(file).model_part())
-    texts = {"umt5 xxl": (dict(t5_file(256384, each=True)), lambda file: t5_part("umt5", "", file))}
-    sizes = (3584, 18944, 28, (28, 4), 152064)
-    texts["qwen2.5 7B"] = (dict(qwen_file(*sizes, normed=False)), lambda file: qwen_part("qwen", file))
+    texts: dict[str, Any] = {
+        "t5 xxl": (dict(t5_file(32128, each=False)), lambda file: t5_part("t5", "", file)),
+        "umt5 xxl": (dict(t5_file(256384, each=True)), lambda file: t5_part("umt5", "", file)),
+    }
+    for name, sizes, normed in (
+        ("qwen2.5 7B", (3584, 18944, 28, (28, 4), 152064), False),
+        ("qwen3 4B", (2560, 9728, 36, (32, 8), 151936), True),
+    ):
+        texts[name] = (dict(qwen_file(*sizes, normed=normed)), lambda file, name=name: qwen_part(name, file))
     for name, (file, make) in texts.items():
         shapes[name], making[name] = file, make
         make(file)

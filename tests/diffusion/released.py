@@ -8,6 +8,10 @@ from typing import Any
 
 from weft.nodes.diffusion.families.flux.keymap import AXES as FLUX_AXES
 from weft.nodes.diffusion.families.flux.kind import FluxKind
+from weft.nodes.diffusion.families.flux2.keymap import AXES as FLUX2_AXES
+from weft.nodes.diffusion.families.flux2.keymap import THETA as FLUX2_THETA
+from weft.nodes.diffusion.families.flux2.kind import CHANNELS as FLUX2_CHANNELS
+from weft.nodes.diffusion.families.flux2.kind import Flux2Kind
 from weft.nodes.diffusion.families.qwen.keymap import AXES as QWEN_AXES
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
 from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
@@ -29,6 +33,7 @@ def flux(*, guidance: bool) -> FluxKind:
     return FluxKind(
         {
             "in_channels": 64,
+            "out_channels": 64,
             "num_layers": 19,
             "num_single_layers": 38,
             "attention_head_dim": HEAD,
@@ -118,6 +123,23 @@ def qwen_file(
             yield from ((f"{attention}.{name}_norm.weight", (HEAD,)) for name in "qk")
         else:
             yield from ((f"{attention}.{name}_proj.bias", (size,)) for name, size in rows.items())
+
+
+def flux2(layers: int, single_layers: int, heads: int, text: int, *, guidance: bool) -> Flux2Kind:
+    return Flux2Kind(
+        {
+            "in_channels": FLUX2_CHANNELS,
+            "num_layers": layers,
+            "num_single_layers": single_layers,
+            "attention_head_dim": HEAD,
+            "num_attention_heads": heads,
+            "joint_attention_dim": text,
+            "mlp_ratio": 3.0,
+            "guidance_embeds": guidance,
+            "axes_dims_rope": FLUX2_AXES,
+            "rope_theta": FLUX2_THETA,
+        }
+    )
 
 
 SD3_LARGE = SD3Kind(

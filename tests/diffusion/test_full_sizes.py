@@ -17,7 +17,7 @@ from weft.nodes.diffusion.text.qwen import qwen_part
 from weft.nodes.diffusion.text.t5 import t5_part
 from weft.nodes.diffusion.weights.networks import check
 
-from .released import QWEN, ZIMAGE, Shapes, flux, qwen_file, t5_file, wan
+from .released import QWEN, SD3_LARGE, ZIMAGE, Shapes, flux, flux2, qwen_file, t5_file, wan
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +48,24 @@ RELEASED = {
         flux(guidance=True), "FLUX.1 dev", 11.90, OF_FLUX | {"guidance_in.in_layer.weight": (3072, 256)}
     ),
     "flux schnell": Released(flux(guidance=False), "FLUX.1 schnell", 11.89, OF_FLUX),
+    "flux.2 dev": Released(
+        flux2(8, 48, 48, 15360, guidance=True),
+        "FLUX.2 dev",
+        32.22,
+        {"double_blocks.7.img_attn.qkv.weight": (18432, 6144), "single_blocks.47.linear1.weight": (55296, 6144)},
+    ),
+    "flux.2 klein 4B": Released(
+        flux2(5, 20, 24, 7680, guidance=False),
+        "FLUX.2 klein",
+        3.88,
+        {"double_blocks.4.img_attn.qkv.weight": (9216, 3072), "txt_in.weight": (3072, 7680)},
+    ),
+    "sd3.5 large": Released(
+        SD3_LARGE,
+        "Stable Diffusion 3.5 Large",
+        8.15,  # with the table of positions, which is in the file
+        {"joint_blocks.37.x_block.attn.qkv.weight": (7296, 2432), "context_embedder.weight": (2432, 4096)},
+    ),
     "wan 1.3B": Released(wan(1536, 30, 8960, 16, 16), "Wan text-to-video", 1.42, {}),
     "wan 14B": Released(wan(5120, 40, 13824, 16, 16), "Wan text-to-video", 14.29, OF_WAN),
     "wan 2.2 i2v 14B": Released(
