@@ -161,9 +161,9 @@ class RunContext:
         self.checkpoint()
         if self.observers:
             place, count = self.call
-            self.emit(Progress(self.node_id, place * total + value, count * total, self.display_id))
             if image is not None:
                 self.emit(Preview(self.node_id, image, self.display_id))
+            self.emit(Progress(self.node_id, place * total + value, count * total, self.display_id))
             self.checkpoint()
 
     @property

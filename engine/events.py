@@ -135,7 +135,7 @@ class NodeResumed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Preview(Event):
-    """A picture of the unfinished result; `image` is a PIL image."""
+    """A picture of the unfinished result, which the next Progress of the node is about; `image` is a PIL image."""
 
     node_id: str
     image: Any

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,12 +124,12 @@ def part_of(job: Job) -> ServedPrompt:
     return _as_served(prompt.reduced(needed), dict(job.prompt), job.extra_data)
 
 
-def number_of(document: Mapping[str, Any], next_number: int) -> float:
+def number_of(document: Mapping[str, Any], next_number: Callable[[], int]) -> float:
     """The number under which a prompt waits: the client's, or the next one, negative to go before all others."""
     said = document.get("number")
     if isinstance(said, int | float) and not isinstance(said, bool) and math.isfinite(said):
         return float(said) if isinstance(said, float) else said
-    return -next_number if document.get("front") else next_number
+    return -next_number() if document.get("front") else next_number()
 
 
 def _extra_data(document: Mapping[str, Any]) -> dict[str, Any]:

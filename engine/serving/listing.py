@@ -54,7 +54,7 @@ async def get_features(server: Server, request: web.Request) -> web.StreamRespon
 async def get_embeddings(server: Server, request: web.Request) -> web.StreamResponse:
     """The embeddings, without their suffixes."""
     found = await server.aside(server.session.folders.embeddings)
-    return json_answer([os.path.splitext(name)[0] for name in found])
+    return json_answer(list(dict.fromkeys(os.path.splitext(name)[0] for name in found)))
 
 
 async def get_models(server: Server, request: web.Request) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from weft.engine.serving.sockets import JPEG, PNG, Flags, Sockets, described_frame, preview_frame
@@ -14,17 +14,29 @@ METADATA = "supports_preview_metadata"
 """The feature flag of clients that want to know what a picture is of."""
 
 
-def send_preview(sockets: Sockets, client_id: str | None, image: Any, metadata: Mapping[str, Any]) -> None:
-    """Send a PIL image to a client, or to all; nothing is encoded where nobody watches."""
+def send_preview(
+    sockets: Sockets,
+    client_id: str | None,
+    image: Any,
+    metadata: Mapping[str, Any],
+    step: Callable[[], None] = lambda: None,
+) -> None:
+    """Send a PIL image to a client, or to all; nothing is encoded where nobody watches.
+
+    `step` tells of the step that it is of: as ComfyUI does, after the picture to clients that want to know what it is
+    of, before it to others.
+    """
     if not sockets.flags(client_id):
-        return
+        return step()
     content, form = encoded(image)
     plain, described = preview_frame(content, form), described_frame(content, form, metadata)
 
-    def render(flags: Flags) -> bytes:
-        return described if flags.get(METADATA) is True else plain
+    def wants(flags: Flags) -> bool:
+        return flags.get(METADATA) is True
 
-    sockets.tell(render, client_id, needed=False)
+    sockets.tell(lambda flags: described if wants(flags) else None, client_id, needed=False)
+    step()
+    sockets.tell(lambda flags: None if wants(flags) else plain, client_id, needed=False)
 
 
 def encoded(image: Any, side: int = SIDE) -> tuple[bytes, int]:

@@ -18,7 +18,7 @@ async def post_prompt(server: Server, request: web.Request) -> web.StreamRespons
     """Queue a prompt, in API format or as the editor saves it."""
     try:
         document = intake.read(await request.read())
-        number = intake.number_of(document, server.next_number())
+        number = intake.number_of(document, server.next_number)
         job_and_errors = await server.in_turn(lambda: _queued(server, document, number))
     except intake.Refusal as refusal:
         return json_answer(refusal.document, 400)

@@ -181,10 +181,10 @@ class JobRunner:
             session.execute(plan, [telling], watch=finished, cancel=job.token, state=state)
         finally:
             for node_id, hit in found.items():
-                if node_id not in telling.outputs and known[node_id].schema.output_node:
+                if node_id not in telling.served and known[node_id].schema.output_node:
                     entry = planner.cache.load(hit)
                     if entry is not None and entry.ui:
-                        telling.remember(node_id, entry.ui)
+                        telling.recall(node_id, known[node_id].key.digest, entry.ui)
 
 
 def all_nodes(planner: Planner, plan: Plan, job: Job) -> Iterator[tuple[str, Known]]:

@@ -57,6 +57,7 @@ class Telling:
         self.picture: Any = None
         """The newest preview, a PIL image, and how many there were."""
         self.pictures = 0
+        self._drawn: Any = None
         self._sockets = sockets
         self._client_id = job.client_id
         self.progress = ProgressState(job.prompt_id, self._client_id, sockets, self._related)
@@ -134,14 +135,11 @@ class Telling:
                 self.progress.set(node_id, "error")
             case events.NodeBlocked():
                 self._blocked(event)
-            case events.Progress(node_id=node_id, value=value, total=total):
-                self.progress.set(node_id, "running", value, total)
-                said = {"value": value, "max": total, "prompt_id": self.job.prompt_id, "node": node_id}
-                self._sockets.say("progress", said, self._client_id, needed=False)
-            case events.Preview(node_id=node_id, image=image):
+            case events.Progress():
+                self._steps(event)
+            case events.Preview(image=image):
                 self.picture, self.pictures = image, self.pictures + 1
-                about = {"node_id": node_id, "prompt_id": self.job.prompt_id, **self._related(node_id)}
-                send_preview(self._sockets, self._client_id, image, about)
+                self._drawn = image
 
     def finished(self, step: Step, entry: Entry) -> None:
         """A node has its outputs, from a call, from the cache, or from an equal node."""
@@ -164,6 +162,21 @@ class Telling:
         self.progress.set(node_id, "running", 0.0, 1.0)
         said = {"node": node_id, "display_node": display or node_id, "prompt_id": self.job.prompt_id}
         self._say("executing", said)
+
+    def _steps(self, event: events.Progress) -> None:
+        node_id, image = event.node_id, self._drawn
+        self._drawn = None
+        self.progress.set(node_id, "running", event.value, event.total)
+
+        def step() -> None:
+            said = {"value": event.value, "max": event.total, "prompt_id": self.job.prompt_id, "node": node_id}
+            self._sockets.say("progress", said, self._client_id, needed=False)
+
+        if image is None:
+            step()
+        else:
+            about = {"node_id": node_id, "prompt_id": self.job.prompt_id, **self._related(node_id)}
+            send_preview(self._sockets, self._client_id, image, about, step)
 
     def _shows(self, node_id: str, display: str, ui: Mapping[str, Any]) -> None:
         said = {
@@ -202,11 +215,7 @@ class Telling:
         ui: Mapping[str, Any] = entry.ui
         digest = step.key.digest
         if served and digest in self.shown:
-            known = self.shown[digest]
-            for name, shown, meta in known.inside:
-                if name.startswith(f"{step.node_id}."):
-                    self.remember(name, shown, meta)
-            return known.own
+            return self._again(step.node_id, self.shown[digest])
         if inside:
             counts: dict[str, int] = {}
             for _, shown, _ in inside:
@@ -218,6 +227,18 @@ class Telling:
             own = [(step.node_id, ui, self._meta(step.node_id, step.display_id))] if ui else []
             self._inside.setdefault(step.origin.parent, []).extend([*own, *inside])
         return ui
+
+    def recall(self, node_id: str, digest: bytes, ui: Mapping[str, Any]) -> None:
+        """Have the history show what a node shows that the cache has and this run did not ask for."""
+        known = self.shown.get(digest)
+        if own := ui if known is None else self._again(node_id, known):
+            self.remember(node_id, own)
+
+    def _again(self, node_id: str, known: NodeShown) -> Mapping[str, Any]:
+        for name, shown, meta in known.inside:
+            if name.startswith(f"{node_id}."):
+                self.remember(name, shown, meta)
+        return known.own
 
     def _related(self, node_id: str) -> dict[str, Any]:
         known = self.nodes.get(node_id)

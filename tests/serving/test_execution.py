@@ -317,6 +317,12 @@ def test_an_output_inside_runs_and_is_in_the_history(client: Client) -> None:
     }  # fmt: skip
     assert again.executed == []
     assert again.entry["outputs"] == first.entry["outputs"]
+    prompt["last"]["class_type"] = "TestPreviewsSilently"
+    silent, again = client.run(prompt), client.run(prompt)
+    assert "last" not in silent.entry["outputs"]
+    assert again.entry["outputs"] == silent.entry["outputs"]
+    part = client.run(prompt, partial_execution_targets=["out"])
+    assert part.entry["outputs"] == silent.entry["outputs"], "what the cache has is shown, asked for or not"
 
 
 def test_an_object_is_a_nodes_for_as_long_as_prompts_have_it(client: Client) -> None:

@@ -101,12 +101,16 @@ def test_flags_decide_what_pictures_and_progress_are(one: Running) -> None:
         assert Image.open(io.BytesIO(pictures[0]["image"])).size == (512, 256)
         last = [each["data"]["nodes"] for each in frames if each["type"] == "progress_state"][-1]
         assert set(last) == {"s", "out"}
+        kinds = [each["type"] for each in frames]
+        assert kinds[kinds.index("progress") :][:3] == ["progress", "binary 1", "progress_state"]
     with Client(one.address, flags={"supports_preview_metadata": True, "supports_progress_changes": True}) as able:
         assert able.next()["data"] == {"supports_preview_metadata": True, "max_upload_size": 104857600}
         frames = able.run(prompt).frames
         pictures = [each for each in frames if each["type"] == "binary 4"]
         assert [each["metadata"]["node_id"] for each in pictures] == ["s", "s"]
         assert pictures[0]["metadata"]["image_type"] == "image/jpeg"
+        kinds = [each["type"] for each in frames]
+        assert kinds[kinds.index("binary 4") :][:3] == ["binary 4", "progress", "progress_state"]
         assert all(len(each["data"]["nodes"]) == 1 for each in frames if each["type"] == "progress_state")
 
 
@@ -164,6 +168,14 @@ def _until(true: Any) -> None:
             return
         time.sleep(0.005)
     raise AssertionError("it never was so")
+
+
+def test_a_number_of_the_clients_own_takes_no_place(alone: Client) -> None:
+    prompt = graph(i=("StubInt", {"value": 1}), out=("TestLooks", {"value": "@i"}))
+    answers = [alone.post(prompt, **more).json for more in ({}, {"number": 7}, {})]
+    alone.frames(answers[2]["prompt_id"])
+    first, own, second = [each["number"] for each in answers]
+    assert (own, second) == (7, first + 1)
 
 
 def test_the_history_is_paged_and_forgotten(tmp_path: Path) -> None:

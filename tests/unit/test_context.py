@@ -93,7 +93,7 @@ def test_events_go_to_every_observer_in_order(make_context: Make) -> None:
     node.progress(1, 4)
     node.progress(2, 4, "picture")
     node.warn("hm")
-    expected: list[Event] = [Progress("5", 1, 4), Progress("5", 2, 4), Preview("5", "picture"), NodeWarning("5", "hm")]
+    expected: list[Event] = [Progress("5", 1, 4), Preview("5", "picture"), Progress("5", 2, 4), NodeWarning("5", "hm")]
     assert seen == [(name, event) for event in expected for name in "ab"]
 
 

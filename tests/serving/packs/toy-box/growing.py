@@ -204,6 +204,15 @@ class Previews:
         return {"ui": {"said": ["it grows"]}, "result": (passed.out(0),), "expand": builder.finalize()}
 
 
+class PreviewsSilently(Previews):
+    """Shows nothing itself."""
+
+    def go(self, image):
+        grown = super().go(image)
+        del grown["ui"]
+        return grown
+
+
 class FailsInside:
     """Expands into a node that fails."""
 
@@ -231,5 +240,6 @@ NODES = {
     "TestMixedExpansionReturns": Mixed,
     "TestDynamicDependencyCycle": Cycle,
     "TestPreviews": Previews,
+    "TestPreviewsSilently": PreviewsSilently,
     "TestFailsInside": FailsInside,
 }
