@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +20,12 @@ from weft.engine.terminal.options import (
     QuietOption,
     taking_settings,
 )
+
+if TYPE_CHECKING:
+    from weft.engine.serving.journal import Journal
+
+PATIENCE = 1.0
+"""Seconds in which the last lines may be written when the server ends."""
 
 EPILOG = (
     "Clients of ComfyUI speak to it as they are: docs/serve.md has what they may ask.\n\n"
@@ -120,6 +127,7 @@ def serve(
             raise UsageError(f"a server needs a package more: {error}", hint="pip install 'weft[serve]'") from error
         from weft.engine.serving.editor import editor_folder
         from weft.engine.serving.guard import is_loopback
+        from weft.engine.serving.journal import Journal
         from weft.engine.serving.process import listening
         from weft.engine.serving.process import serve as serve_forever
         from weft.engine.serving.rounds import RoundCache
@@ -133,7 +141,9 @@ def serve(
         # Who comes while packs are loaded waits, and a port that is taken is told at once.
         with ExitStack() as stack:
             place = stack.enter_context(listening(listen, port))
-            session = ServingSession(output=output, **settings, warn=answer.notice)
+            journal = Journal()
+            stack.callback(journal.close, PATIENCE)
+            session = ServingSession(output=output, **settings, warn=partial(journal.say, answer.notice))
             rounds = RoundCache(cache_lru, max_step_bytes=Budgets.of(session.settings).max_step_bytes)
             folders = tuple(cache or session.settings.cache or ())
             kept = opened(folders, session.settings, session.packs, several=True, memory=rounds, warn=answer.notice)
@@ -147,10 +157,12 @@ def serve(
                 state=state,
                 front_end=editor,
                 argv=tuple(sys.argv),
-                log=_log(answer),
+                log=_log(journal, answer),
             )
             server = Server(session, rounds, options)
-            number = serve_forever(server, place, lambda address: answer.err.line(f"listening at {address}"))
+            number = serve_forever(
+                server, place, lambda address: journal.say(answer.err.line, f"listening at {address}")
+            )
         if number:
             answer.stop.number = number
             raise KeyboardInterrupt
@@ -164,9 +176,9 @@ def user_folder(state: Path | None) -> Path:
     return Path(base) / "weft" / "user"
 
 
-def _log(answer: Answer) -> Any:
+def _log(journal: Journal, answer: Answer) -> Any:
     def log(record: Mapping[str, Any]) -> None:
         if not answer.quiet:
-            answer.err.line(json.dumps(record))
+            journal.say(answer.err.line, json.dumps(record))
 
     return log

@@ -83,16 +83,20 @@ class JobQueue:
         return self._running
 
     def finish(self, done: Done) -> None:
-        """The running job has ended, in whichever way."""
-        with self._lock:
-            if self._keeping is not None:
-                self._keeping.done(done)
-            self._running = None
-            self._history.pop(done.prompt_id, None)
-            self._history[done.prompt_id] = done
-            if len(self._history) > MOST_KEPT:
-                del self._history[next(iter(self._history))]
-        self._changed()
+        """The running job has ended, in whichever way: also where this raises, since it could not be kept."""
+        try:
+            with self._lock:
+                try:
+                    if self._keeping is not None:
+                        self._keeping.done(done)
+                finally:
+                    self._running = None
+                    self._history.pop(done.prompt_id, None)
+                    self._history[done.prompt_id] = done
+                    if len(self._history) > MOST_KEPT:
+                        del self._history[next(iter(self._history))]
+        finally:
+            self._changed()
 
     def interrupt(self, prompt_id: str | None = None) -> None:
         """Ask the running job to stop, if it is this one."""

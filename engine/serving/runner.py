@@ -78,7 +78,7 @@ class JobRunner:
         return telling.current or None if telling is not None else None
 
     def free(self, *, models: bool, memory: bool) -> None:
-        """Let go of what was kept, as soon as no job runs."""
+        """Let go of what was kept, before the next job."""
         if memory:
             self._freeing["memory"] = True
         if models:
@@ -91,12 +91,12 @@ class JobRunner:
     def _take_jobs(self) -> None:
         while True:
             job = self._queue.take(timeout=1.0)
+            if self._freeing:
+                self._free()
             if job is not None:
                 self._carry_out(job)
             elif self._queue.closed:
                 return
-            if self._freeing:
-                self._free()
 
     def _free(self) -> None:
         asked, self._freeing = self._freeing, {}
@@ -141,7 +141,10 @@ class JobRunner:
             },
             "meta": telling.meta,
         }
-        self._queue.finish(Done(entry, job.created, job.started or ended, ended))
+        try:
+            self._queue.finish(Done(entry, job.created, job.started or ended, ended))
+        except Exception as error:  # a disk that is full, say: the next job runs all the same
+            self._log("not_kept", job, why=f"{type(error).__name__}: {error}")
         self._log(status, job, seconds=round(ended - (job.started or ended), 3))
         if job.client_id is not None:
             self._sockets.say("executing", {"node": None, "prompt_id": job.prompt_id}, job.client_id)

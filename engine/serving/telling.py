@@ -7,6 +7,7 @@ cached output node is `executed` without `executing`.
 
 from __future__ import annotations
 
+import json
 import time
 import traceback
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,8 @@ from typing import Any, NamedTuple
 
 from weft.engine import events
 from weft.engine.cache.protocol import Entry
-from weft.engine.errors import NodeError, WeftError
+from weft.engine.documents import is_deeper
+from weft.engine.errors import NodeError, WeftError, one_line
 from weft.engine.planning.plan import Known, Step
 from weft.engine.serving.job import Job
 from weft.engine.serving.previews import send_preview
@@ -32,6 +34,9 @@ _CALLED = {
 """Errors of this engine that ComfyUI has too, under another name."""
 
 _SIMPLE = (bool, int, float, str, type(None))
+
+_DEEPEST = 200
+"""Levels of what a node shows; whoever writes it as JSON must not run out of stack."""
 
 
 class NodeShown(NamedTuple):
@@ -87,7 +92,7 @@ class Telling:
         self._say("execution_success", {"prompt_id": self.job.prompt_id, "timestamp": _now()}, keep=True)
 
     def interrupted(self) -> None:
-        """It was stopped; everybody is told."""
+        """It was stopped; where it is nobody's, everybody is told."""
         real = self.real(self.current)
         said = {
             "prompt_id": self.job.prompt_id,
@@ -97,7 +102,7 @@ class Telling:
             "timestamp": _now(),
         }
         self.messages.append(["execution_interrupted", said])
-        self._sockets.say("execution_interrupted", said)
+        self._sockets.say("execution_interrupted", said, self._client_id)
 
     def failed(self, error: BaseException) -> None:
         """It has failed: a node did, or what is around them."""
@@ -212,7 +217,7 @@ class Telling:
     def _own(self, step: Step, entry: Entry, *, served: bool) -> Mapping[str, Any]:
         """What a node shows itself: its entry has what the nodes inside of it show, too, behind that."""
         inside = self._inside.pop(step.node_id, [])
-        ui: Mapping[str, Any] = entry.ui
+        ui = as_data(entry.ui)
         digest = step.key.digest
         if served and digest in self.shown:
             return self._again(step.node_id, self.shown[digest])
@@ -231,7 +236,7 @@ class Telling:
     def recall(self, node_id: str, digest: bytes, ui: Mapping[str, Any]) -> None:
         """Have the history show what a node shows that the cache has and this run did not ask for."""
         known = self.shown.get(digest)
-        if own := ui if known is None else self._again(node_id, known):
+        if own := as_data(ui) if known is None else self._again(node_id, known):
             self.remember(node_id, own)
 
     def _again(self, node_id: str, known: NodeShown) -> Mapping[str, Any]:
@@ -283,6 +288,19 @@ class Telling:
             self.messages.append([kind, data])
         if self._client_id is not None:
             self._sockets.say(kind, data, self._client_id)
+
+
+def as_data(ui: Mapping[str, Any]) -> dict[str, Any]:
+    """What a node shows, as data that JSON has words for: any other value as text. Raises WeftError."""
+    if not ui:
+        return {}
+    try:
+        found: dict[str, Any] = json.loads(json.dumps(ui, default=str))
+    except Exception as error:  # a node's own value: to make text of it may raise anything
+        raise WeftError(f"what it shows (ui) cannot be told as JSON: {one_line(str(error))}") from error
+    if is_deeper(found, _DEEPEST):
+        raise WeftError(f"what it shows (ui) cannot be told: it is nested more than {_DEEPEST} levels deep")
+    return found
 
 
 def name_of(error: BaseException) -> str:

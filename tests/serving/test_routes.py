@@ -131,6 +131,16 @@ def test_nobody_hears_of_anothers_prompt(one: Running) -> None:
         assert ids == {ran.answer["prompt_id"]}
 
 
+def test_nobody_hears_that_anothers_prompt_is_stopped(one: Running) -> None:
+    with Client(one.address) as mine, Client(one.address) as other:
+        prompt_id = mine.post(graph(s=("TestSteps", STEPS), out=("TestLooks", {"value": "@s"}))).json["prompt_id"]
+        _until(lambda: mine.get("/queue")["queue_running"])
+        mine.ask("POST", "/interrupt", {"prompt_id": prompt_id})
+        assert "execution_interrupted" in [frame["type"] for frame in mine.frames(prompt_id)]
+        ran = other.run(graph(i=("StubInt", {"value": 46}), out=("TestLooks", {"value": "@i"})))
+    assert {each["data"]["prompt_id"] for each in ran.frames if each["type"] != "status"} == {ran.answer["prompt_id"]}
+
+
 def test_the_queue_is_seen_and_changed_and_what_runs_is_stopped(alone: Client) -> None:
     slow = graph(s=("TestSteps", STEPS), out=("TestLooks", {"value": "@s"}))
     quick = graph(i=("StubInt", {"value": 45}), out=("TestLooks", {"value": "@i"}))

@@ -64,7 +64,8 @@ def test_what_runs_and_waits_is_told_to_everybody(tmp_path: Path) -> None:
     with served(tmp_path) as running, Client(running.address) as client, Client(running.address) as other:
         first, second = (client.post(slow).json["prompt_id"] for _ in range(2))
         deadline = time.monotonic() + 30
-        while not ((state := other.get("/weft/state"))["running"] or {}).get("current") and time.monotonic() < deadline:
+        while "wait" not in ((state := other.get("/weft/state"))["running"] or {"nodes": ()})["nodes"]:
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         assert state["running"]["prompt_id"] == first
         assert state["running"]["total"] == 3

@@ -207,6 +207,27 @@ class Looks:
         return {"ui": {**shown, "shape": [list(getattr(value, "shape", [])) or value]}}
 
 
+class Shows:
+    """An output that shows what JSON may have no words for."""
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"what": (["text", "circle", "keys", "depth", "number"],)}}
+
+    RETURN_TYPES = ()
+    FUNCTION = "show"
+    CATEGORY = "toys"
+    OUTPUT_NODE = True
+
+    def show(self, what):
+        circle, deep = [], []
+        circle.append(circle)
+        for _ in range(500):
+            deep = [deep]
+        shown = {"text": [object], "circle": circle, "keys": [{("a", 1): 2}], "depth": deep, "number": [float("nan")]}
+        return {"ui": {"shown": shown[what]}}
+
+
 BOUNDS = {"min": 0.0, "max": 10.0}
 NODES = {
     "StubImage": StubImage,
@@ -225,4 +246,5 @@ NODES = {
     "TestCustomValidationLater": checked(later, "FLOAT", "FLOAT", BOUNDS),
     "TestKeeps": Keeps,
     "TestLooks": Looks,
+    "TestShows": Shows,
 }
