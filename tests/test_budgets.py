@@ -38,6 +38,22 @@ def test_a_node_costs_less_than_60_microseconds() -> None:
 
 
 @pytest.mark.slow
+def test_a_prompt_of_3000_nodes_sends_a_client_less_than_5_megabytes() -> None:
+    serving = benchmark("serving")
+    rows = list(serving.rows(serving.SIZE))
+    for row in rows:
+        print(row)
+    assert [row["form"] for row in rows] == ["changes", "changes", "classic", "classic"]
+    assert not [row for row in rows if row["bytes"] > 5e6]
+
+
+@pytest.mark.parametrize(("size", "seconds", "broken"), [(4.9e6, 2.9, 0), (5.1e6, 2.9, 1), (4.9e6, 3.1, 1)])
+def test_what_a_client_may_be_sent(size: float, seconds: float, broken: int) -> None:
+    row = {"form": "changes", "phase": "cold", "nodes": 3_000, "bytes": size, "seconds": seconds}
+    assert len(benchmark("serving").broken_bounds([row, {**row, "form": "classic", "bytes": 1e9}])) == broken
+
+
+@pytest.mark.slow
 def test_the_demo_draws_within_8_seconds(tmp_path: Path) -> None:
     """From the start of the process to the last picture: CPU time of one thread, so that other work does not count."""
     root = BENCHMARKS.parent
