@@ -89,7 +89,7 @@ class RunContext:
         self.folders = folders
         self.instances = instances if instances is not None else Instances()
         self.settings = settings
-        self.observers = tuple(observers)
+        self.observers = list(observers)
         self.token = token if token is not None else CancelToken()
         self._prompt = prompt
         self._executed = executed
@@ -133,6 +133,10 @@ class RunContext:
             yield
         finally:
             _CALLED.reset(token)
+
+    def watch(self, observer: Observer) -> None:
+        """Tell one observer more of what goes on from here to the end of the run."""
+        self.observers.append(observer)
 
     def emit(self, event: Event) -> None:
         """Tell every observer. What one raises is not the node's affair: that one is told nothing more, and the run

@@ -110,7 +110,6 @@ class _Run:
         self.spare = spare
         self.turns = turns
         self.spared = False
-        self.observed = bool(context.observers)
         self.grown = False
         self.asked: set[str] = set()
         self.code: dict[str, RunnableNode] = {}
@@ -124,6 +123,11 @@ class _Run:
         self.loading = 0.0
         self.cached: dict[str, None] = {}
         self.namesakes: dict[bytes, list[str]] = {}
+
+    @property
+    def observed(self) -> bool:
+        """Whether anybody is told of the run: a node may have somebody told from then on."""
+        return bool(self.context.observers)
 
     def execute(self, driver: Driver) -> RunResult:
         started = time.perf_counter()

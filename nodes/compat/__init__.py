@@ -31,6 +31,7 @@ from typing import Any
 from weft.engine.custom_nodes.records import AddedRoute, Host, Serving
 from weft.nodes.compat.finder import install, uninstall
 from weft.nodes.compat.host import host
+from weft.nodes.compat.host import serve as _serve
 from weft.nodes.compat.missing import MissingName, lacking
 from weft.nodes.compat.modules.comfyui_version import __version__ as version
 from weft.nodes.compat.replaced import loading, replaced
@@ -44,11 +45,9 @@ __all__ = [
 
 def serve(server: Serving | None) -> list[AddedRoute]:
     """From now on packs speak to this server, or to none; gives the routes that they have added."""
+    _serve(server)
     module = sys.modules.get(f"{__name__}.modules.server")
-    if module is None:
-        return []
-    module.PromptServer.instance.serving = server
-    return list(module.PromptServer.instance.added())
+    return list(module.PromptServer.instance.added()) if module is not None else []
 
 
 def on_prompt(prompt: Mapping[str, Any], extra: Callable[[], Mapping[str, Any]]) -> tuple[Any, list[str]] | None:

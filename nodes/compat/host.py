@@ -5,12 +5,14 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from weft.engine.context import RunContext, called
-from weft.engine.custom_nodes.records import Host
+from weft.engine.custom_nodes.records import Host, Serving
 from weft.engine.folders import Folders
 from weft.nodes.diffusion.eras import numbers_of
 
 _HOSTS: list[Host] = []
 """At most one: the modules that packs import are the process's, so the last session that loaded packs has them."""
+_SERVERS: list[Serving] = []
+"""At most one: that which runs prompts in this process."""
 
 
 def become(host: Host | None) -> None:
@@ -23,6 +25,16 @@ def host() -> Host:
     if not _HOSTS:
         raise RuntimeError("no packs are in use: nothing says which folders and node classes are meant")
     return _HOSTS[0]
+
+
+def serve(server: Serving | None) -> None:
+    """Make this the server that packs speak to; None leaves them without one."""
+    _SERVERS[:] = [] if server is None else [server]
+
+
+def serving() -> Serving | None:
+    """The server that packs speak to, if there is one."""
+    return _SERVERS[0] if _SERVERS else None
 
 
 def folders() -> Folders:

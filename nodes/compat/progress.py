@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from weft.engine.context import called
+from weft.engine.context import RunContext, called
 
 
-def report(value: float, total: float, preview: Any = None) -> None:
+def report(value: float, total: float, preview: Any = None, whose: RunContext | None = None) -> None:
     """Say that `value` of `total` is done. Raises Interrupted where the run is to stop.
 
     `preview` is ComfyUI's (format, PIL image, most pixels a side), a PIL image, or pixels [H,W,C] or [1,H,W,C] in 0..1.
-    Outside of a node, and in a thread that a node started by itself, nobody is told: nothing says whose it is.
+    Outside of a node, and in a thread that a node started by itself, it is of the node that `whose` is the context of,
+    if that is known; else nobody is told.
     """
-    context = called()
+    context = called() or whose
     if context is None:
         return
     done, whole = _counted(value, total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -248,6 +249,22 @@ def test_classes_that_a_pack_puts_into_the_mapping_are_the_session_s(place: Path
     nodes.NODE_CLASS_MAPPINGS["KSampler"] = object
     assert compat.host().registry["KSampler"].python_module == "nodes"
     del nodes.NODE_CLASS_MAPPINGS["KSampler"]
+
+
+def test_a_server_is_spoken_to_by_packs_that_import_its_module_later(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Serves:
+        client_id, prompt_id = "a client", "a prompt"
+
+    monkeypatch.delitem(sys.modules, "weft.nodes.compat.modules.server", raising=False)
+    compat.serve(Serves())  # type: ignore[arg-type]
+    try:
+        instance = module("server").PromptServer.instance
+        assert (instance.client_id, instance.last_prompt_id) == ("a client", "a prompt")
+    finally:
+        compat.serve(None)
+    assert (instance.client_id, instance.last_prompt_id) == ("weft", "")
 
 
 def test_routes_are_recorded_and_messages_go_nowhere(place: Path) -> None:

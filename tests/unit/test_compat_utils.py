@@ -18,7 +18,7 @@ from PIL import Image
 from weft.engine.cancel import CancelToken
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted
-from weft.engine.events import Event, Preview, Progress
+from weft.engine.events import Event, NodeFinished, NodeStarted, Preview, Progress
 from weft.nodes.compat.modules.comfy import utils
 from weft.nodes.compat.modules.comfy.comfy_types import IO
 from weft.nodes.compat.modules.comfy_api.latest import ComfyAPI, ComfyAPISync
@@ -168,13 +168,46 @@ def test_the_registry_tells_the_run_and_the_handlers(told: Any) -> None:
     assert not get_progress_state().handlers
 
 
-def test_a_thread_of_the_node_is_told_nothing_and_fails_not(told: Any) -> None:
+def test_a_handler_hears_of_every_node_of_the_run(told: Any) -> None:
+    context, _ = told
+    seen: list[Any] = []
+
+    class Mine(ProgressHandler):
+        def start_handler(self, node_id: str, *rest: Any) -> None:
+            seen.append(("start", node_id))
+
+        def update_handler(
+            self, node_id: str, value: float, most: float, state: Any, prompt_id: str, image: Any
+        ) -> None:
+            seen.append((node_id, value, most, image[1].size if image else None))
+
+        def finish_handler(self, node_id: str, *rest: Any) -> None:
+            seen.append(("finish", node_id))
+
+    with context.entered():
+        add_progress_handler(Mine("mine"))
+    context.emit(NodeStarted("8", "Other", "Other", "asked for"))
+    with context.for_node("8").entered():
+        utils.ProgressBar(2).update_absolute(1, preview=("JPEG", Image.new("RGB", (2, 2)), 512))
+        get_progress_state().update_progress("8", 2, 2)
+        get_progress_state().update_progress("9", 1, 3)
+    context.emit(NodeFinished("8", "Other", "Other", 0.1, ()))
+    assert seen == [("start", "8"), ("8", 1, 2, (2, 2)), ("8", 2, 2, None), ("9", 1, 3, None), ("finish", "8")]
+
+
+def test_a_bar_of_the_node_tells_the_run_from_another_thread(told: Any) -> None:
     context, events = told
     with context.entered():
-        thread = threading.Thread(target=utils.ProgressBar(2).update, args=(1,))
-        thread.start()
-        thread.join()
-    assert events == []
+        bar = utils.ProgressBar(2)
+    _in_a_thread(lambda: bar.update(1))
+    _in_a_thread(lambda: utils.ProgressBar(2).update(1))  # of one that is made there nothing says whose it is
+    assert steps(events) == [("7", 1, 2)]
+
+
+def _in_a_thread(work: Callable[[], None]) -> None:
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
 
 
 def test_an_update_stops_the_node_when_the_run_is_to_stop(make_context: MakeContext) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from weft.engine.context import called
 from weft.engine.custom_nodes.records import AddedRoute, Serving
+from weft.nodes.compat.host import serving
 from weft.nodes.compat.modules.execution import PromptQueue
 from weft.nodes.compat.web import added_routes, routes_of_packs, web
 
@@ -39,11 +40,15 @@ class PromptServer:
         self.supports = ["custom_nodes_from_web"]
         self.prompt_queue = PromptQueue(self)
         self.number = 0
-        self.serving: Serving | None = None
         self.sockets: dict[str, Any] = {}
         self.sockets_metadata: dict[str, Any] = {}
         self.on_prompt_handlers: list[Callable[[Any], Any]] = []
         self.user_manager = None
+
+    @property
+    def serving(self) -> Serving | None:
+        """The server that runs here, whenever a pack imports this module."""
+        return serving()
 
     @property
     def client_id(self) -> str | None:

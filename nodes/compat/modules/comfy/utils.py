@@ -9,9 +9,11 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weft.engine.context import RunContext, called
 from weft.nodes.compat.progress import report
 
 if TYPE_CHECKING:
@@ -25,10 +27,11 @@ PROGRESS_BAR_ENABLED = True
 
 
 def _told(value: float, total: float, preview: Any = None, node_id: str | None = None) -> None:
-    report(value, total, preview)
+    report(value, total, preview, _WHOSE.get())
 
 
 PROGRESS_BAR_HOOK: Hook | None = _told
+_WHOSE: ContextVar[RunContext | None] = ContextVar("the context of the node that made the bar", default=None)
 
 
 def set_progress_bar_enabled(enabled: bool) -> None:
@@ -44,9 +47,13 @@ def set_progress_bar_global_hook(function: Hook | None) -> None:
 
 
 class ProgressBar:
-    """Says how far the node that is called has come. Each update raises Interrupted where the run is to stop."""
+    """Says how far the node that is called has come: in a thread of its own, too, if the node made it.
+
+    Each update raises Interrupted where the run is to stop.
+    """
 
     def __init__(self, total: float, node_id: str | None = None) -> None:
+        self._whose = called()
         self.total = total
         self.current: float = 0
         self.hook = PROGRESS_BAR_HOOK
@@ -58,7 +65,11 @@ class ProgressBar:
             self.total = total
         self.current = min(value, self.total)
         if self.hook is not None:
-            self.hook(self.current, self.total, preview, node_id=self.node_id)
+            before = _WHOSE.set(self._whose)
+            try:
+                self.hook(self.current, self.total, preview, node_id=self.node_id)
+            finally:
+                _WHOSE.reset(before)
 
     def update(self, value: float) -> None:
         """So much more is done."""

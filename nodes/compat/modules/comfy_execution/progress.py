@@ -5,7 +5,10 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-from weft.engine.context import called
+from weft.engine import events
+from weft.engine.context import RunContext, called
+from weft.engine.running.dynprompt import NODES, DynamicPrompt
+from weft.nodes.compat.host import serving
 from weft.nodes.compat.progress import report
 
 
@@ -52,18 +55,41 @@ class ProgressHandler:
 
 
 class ProgressRegistry:
-    """How far the nodes are of which something was told here, and who is told."""
+    """How far the nodes are of which something was told here, and who is told.
 
-    def __init__(self, prompt_id: str = "", dynprompt: Any = None) -> None:
+    Once there is a handler, it is an observer of the run that `context` is of: handlers are told of every node.
+    """
+
+    def __init__(self, prompt_id: str = "", dynprompt: Any = None, context: RunContext | None = None) -> None:
         self.prompt_id = prompt_id
         self.dynprompt = dynprompt
         self.nodes: dict[str, dict[str, Any]] = {}
         self.handlers: dict[str, ProgressHandler] = {}
+        self._run = context
+        self._picture: Any = None
 
     def register_handler(self, handler: ProgressHandler) -> None:
         """Tell this one, too."""
         self.handlers[handler.name] = handler
         handler.set_registry(self)
+        if self._run is not None:
+            self._run.watch(self)
+            self._run = None
+
+    def __call__(self, event: events.Event) -> None:
+        """An event of the run."""
+        match event:
+            case events.NodeStarted(node_id=node_id):
+                self.start_progress(node_id)
+            case events.Preview(image=image):
+                self._picture = image
+            case events.Progress(node_id=node_id, value=value, total=total):
+                picture, self._picture = self._picture, None
+                self._tell(node_id, value, total, None if picture is None else ("JPEG", picture, None))
+            case events.NodeFinished(node_id=node_id):
+                self.finish_progress(node_id)
+            case events.NodeFailed(node_id=node_id):
+                self.ensure_entry(node_id)["state"] = NodeState.Error
 
     def unregister_handler(self, handler_name: str) -> None:
         """Tell it no more."""
@@ -81,10 +107,12 @@ class ProgressRegistry:
 
     def update_progress(self, node_id: str, value: float, max_value: float, image: Any = None) -> None:
         """A node has come so far. Raises Interrupted where the run is to stop."""
-        entry = self._set(node_id, NodeState.Running, value, max_value)
-        for handler in self._told():
-            handler.update_handler(node_id, value, max_value, entry, self.prompt_id, image)
-        report(value, max_value, image)
+        context = called()
+        if context is not None and context.node_id == node_id:
+            self._set(node_id, NodeState.Running, value, max_value)
+            report(value, max_value, image)  # which handlers hear of as observers
+        else:
+            self._tell(node_id, value, max_value, image)
 
     def finish_progress(self, node_id: str) -> None:
         """A node is done."""
@@ -97,6 +125,11 @@ class ProgressRegistry:
         """All begins anew."""
         for handler in self.handlers.values():
             handler.reset()
+
+    def _tell(self, node_id: str, value: float, most: float, image: Any) -> None:
+        entry = self._set(node_id, NodeState.Running, value, most)
+        for handler in self._told():
+            handler.update_handler(node_id, value, most, entry, self.prompt_id, image)
 
     def _set(self, node_id: str, state: NodeState, value: float, most: float) -> dict[str, Any]:
         entry = self.ensure_entry(node_id)
@@ -116,7 +149,13 @@ def get_progress_state() -> ProgressRegistry:
     context = called()
     if context is None:
         return _OUTSIDE
-    found: ProgressRegistry = context.shared("progress registry of packs", ProgressRegistry)
+
+    def registry() -> ProgressRegistry:
+        server = serving()
+        graph = DynamicPrompt(context, context.shared(NODES, dict))
+        return ProgressRegistry(server.prompt_id if server is not None else "", graph, context)
+
+    found: ProgressRegistry = context.shared("progress registry of packs", registry)
     return found
 
 
