@@ -8,6 +8,7 @@ from weft.engine.cache.protocol import Entry
 from weft.engine.loops import in_loop
 from weft.engine.running.call import Call, Outcome
 from weft.engine.running.work import Work
+from weft.engine.schema.v1 import without_gradients
 
 
 class AsyncDriver:
@@ -20,7 +21,9 @@ class AsyncDriver:
         self._first = first
 
     def drive(self, work: Work) -> None:
-        in_loop(self._drive(work))
+        # Around all of them: nodes that overlap would take it from each other.
+        with without_gradients():
+            in_loop(self._drive(work))
 
     async def _drive(self, work: Work) -> None:
         running: dict[asyncio.Task[Outcome], Call] = {}

@@ -209,7 +209,7 @@ def _caller(class_type: str, cls: Any, method: str, links: Collection[str], asyn
 
     def call(**inputs: Any) -> Any:
         function, entered = prepared(inputs)
-        with entered, _without_gradients():
+        with entered, without_gradients():
             return _noted(function(**inputs))
 
     async def awaited(**inputs: Any) -> Any:
@@ -220,7 +220,7 @@ def _caller(class_type: str, cls: Any, method: str, links: Collection[str], asyn
     return awaited if asynchronous else call
 
 
-def _without_gradients() -> AbstractContextManager[Any]:
+def without_gradients() -> AbstractContextManager[Any]:
     """As in ComfyUI, nothing is remembered for gradients of what a class computes, unless it asks for that itself.
 
     Not torch's inference mode: tensors that are made in it are good for nothing else outside.

@@ -78,8 +78,7 @@ def accept(session: Session, document: Mapping[str, Any], number: float) -> tupl
         raise Refusal("no_prompt", "No prompt provided", "No prompt provided")
     given = document["prompt"]
     extra = _extra_data(document)
-    prompt_id = document.get("prompt_id")
-    prompt_id = str(prompt_id) if prompt_id is not None else str(uuid.uuid4())
+    prompt_id = _prompt_id(document)
     prompt = _parsed(session, given)
     wanted = _wanted(session, prompt, document.get("partial_execution_targets"))
     whole = _converted(session, prompt, wanted)
@@ -132,6 +131,18 @@ def number_of(document: Mapping[str, Any], next_number: Callable[[], int]) -> fl
     return -next_number() if document.get("front") else next_number()
 
 
+def _prompt_id(document: Mapping[str, Any]) -> str:
+    """The id that the client gives its prompt, else a new one. Raises Refusal."""
+    found = document.get("prompt_id")
+    if found is None:
+        return str(uuid.uuid4())
+    try:
+        str(found).encode()
+    except UnicodeEncodeError as error:
+        raise Refusal("invalid_prompt", "The prompt_id is no text", str(error)) from error
+    return str(found)
+
+
 def _extra_data(document: Mapping[str, Any]) -> dict[str, Any]:
     found = document.get("extra_data")
     extra = {name: value for name, value in found.items() if name not in SECRETS} if isinstance(found, dict) else {}
@@ -151,9 +162,9 @@ def _parsed(session: Session, given: Any) -> Prompt:
                 "invalid_prompt", "Cannot execute because a node is missing the class_type property.", details
             )
         if session.registry.find(node["class_type"]) is None:
-            hint = session.registry.unknown(node["class_type"])[1]
+            why, hint = session.registry.unknown(node["class_type"])
             message = f"Cannot execute because node {node['class_type']} does not exist."
-            raise Refusal("invalid_prompt", message, details, extra_info={"hint": hint} if hint else {})
+            raise Refusal("invalid_prompt", message, details, extra_info={"hint": hint or why})
     if not given:
         raise Refusal("prompt_no_outputs", "Prompt has no outputs")
     try:

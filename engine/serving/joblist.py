@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -84,17 +85,22 @@ _SORTED: Mapping[str, Callable[[dict[str, Any]], Any]] = {
 
 
 async def get_jobs(server: Server, request: web.Request) -> web.StreamResponse:
-    """The jobs, the newest first: of some statuses, sorted, from a place on."""
+    """The jobs, the newest first: of some statuses, or of one workflow, sorted, from a place on."""
     query = request.query
     wanted = [each for each in query.get("status", "").split(",") if each]
     if any(each not in STATUSES for each in wanted):
-        raise web.HTTPBadRequest(text=f"status: expected some of {', '.join(STATUSES)}")
+        raise refused(f"status: expected some of {', '.join(STATUSES)}")
     key = _SORTED.get(query.get("sort_by", "created_at"))
     order = query.get("sort_order", "desc")
     if key is None or order not in ("asc", "desc"):
-        raise web.HTTPBadRequest(text=f"sort_by: {' or '.join(_SORTED)}; sort_order: asc or desc")
+        raise refused(f"sort_by: {' or '.join(_SORTED)}; sort_order: asc or desc")
     offset, limit = _whole(query, "offset", 0), _whole(query, "limit", MOST)
-    found = [job for job in all_jobs(server) if not wanted or job["status"] in wanted]
+    workflow = query.get("workflow_id")
+    found = [
+        job
+        for job in all_jobs(server)
+        if (not wanted or job["status"] in wanted) and workflow in (None, "", job["workflow_id"])
+    ]
     found.sort(key=key, reverse=order == "desc")
     page = found[offset : offset + min(limit, MOST)]
     more = offset + len(page) < len(found)
@@ -102,10 +108,15 @@ async def get_jobs(server: Server, request: web.Request) -> web.StreamResponse:
     return json_answer({"jobs": page, "pagination": pagination})
 
 
+def refused(why: str) -> web.HTTPBadRequest:
+    """An answer to what makes no sense, in JSON as clients of this list expect it."""
+    return web.HTTPBadRequest(text=json.dumps({"error": why}), content_type="application/json")
+
+
 def _whole(query: Mapping[str, str], name: str, default: int) -> int:
     text = query.get(name, str(default))
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise web.HTTPBadRequest(text=f"{name}: expected a whole number, got {text[:40]!r}")
+        raise refused(f"{name}: expected a whole number, got {text[:40]!r}")
     return int(text)
 
 
@@ -120,7 +131,7 @@ async def get_job(server: Server, request: web.Request) -> web.StreamResponse:
     known = [*server.queue.waiting, *([running] if running is not None else [])]
     job = next((each for each in known if each.prompt_id == prompt_id), None)
     if job is None:
-        raise web.HTTPNotFound(text="there is no such job")
+        return json_answer({"error": "Job not found"}, 404)
     status = "in_progress" if job is running else "pending"
     return json_answer({**of_job(job, status), "outputs": {}, "workflow": _workflow(job.item)})
 

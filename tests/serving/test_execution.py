@@ -260,6 +260,12 @@ def _finished(frame: Any, node: str) -> bool:
     return nodes.get(node, {}).get("state") == "finished"
 
 
+def test_nothing_is_remembered_for_gradients_of_nodes_that_wait(client: Client) -> None:
+    nodes = {name: ("TestLearns", {"value": name, "seconds": seconds}) for name, seconds in (("a", 0.03), ("b", 0.01))}
+    shown = client.run(graph(**nodes)).entry["outputs"]
+    assert shown == {name: {"learns": [False, False]} for name in nodes}
+
+
 def test_nodes_inside_an_expansion_wait_together(client: Client) -> None:
     given = {"image1": "@one", "image2": "@one", "image3": "@one", "sleep1": 0.05, "sleep2": 0.06, "sleep3": 0.07}
     ran = client.run(saved("parallel", one=image(height=23), last=("TestParallelSleep", given)))

@@ -14,7 +14,7 @@ from PIL import Image
 
 from weft.engine.serving import listing
 
-from .talk import Client, Running, graph, image, served
+from .talk import Client, Running, graph, image, served, session_of
 
 STEPS = {"steps": 400, "delay": 0.005}
 
@@ -170,6 +170,41 @@ def test_the_queue_is_seen_and_changed_and_what_runs_is_stopped(alone: Client) -
     assert entry["status"]["status_str"] == "error"
     assert entry["status"]["messages"][-1][0] == "execution_interrupted"
     assert alone.get(f"/jobs/{first['prompt_id']}")["status"] == "cancelled"
+
+
+def test_jobs_are_found_by_their_workflow_and_what_makes_no_sense_is_refused_in_json(alone: Client) -> None:
+    asked = {"extra_data": {"extra_pnginfo": {"workflow": {"id": "a workflow"}}}}
+    looks = graph(out=("TestLooks", {"value": 47}))
+    ids = [alone.run(looks, **more).answer["prompt_id"] for more in (asked, {}, asked)]
+    found = alone.get("/jobs?workflow_id=a%20workflow&sort_order=asc")
+    assert [job["id"] for job in found["jobs"]] == [ids[0], ids[2]]
+    assert found["pagination"]["total"] == 2
+    for query in ("status=some", "sort_by=name", "sort_order=up", "limit=x", "offset=-1"):
+        answer = alone.ask("GET", f"/jobs?{query}")
+        assert (answer.status, list(answer.json)) == (400, ["error"])
+    missing = alone.ask("GET", "/jobs/none")
+    assert (missing.status, missing.json) == (404, {"error": "Job not found"})
+
+
+def test_a_class_that_cannot_be_used_is_refused_with_why(tmp_path: Path) -> None:
+    pack = tmp_path / "packs" / "fails.py"
+    pack.parent.mkdir()
+    pack.write_text(
+        "class Fails:\n    @classmethod\n    def INPUT_TYPES(cls):\n        raise RuntimeError('not today')\n"
+        "NODE_CLASS_MAPPINGS = {'Fails': Fails}\n"
+    )
+    folder = tmp_path / "s"
+    folder.mkdir()
+    session = session_of(folder, custom_nodes=[pack.parent])
+    with served(folder, session=session) as found, Client(found.address) as client:
+        answer = client.post({"1": {"class_type": "Fails", "inputs": {}}})
+    assert answer.status == 400
+    assert "not today" in answer.json["error"]["extra_info"]["hint"]
+
+
+def test_a_prompt_id_is_text(alone: Client) -> None:
+    answer = alone.post(graph(out=("TestLooks", {"value": 48})), prompt_id="\ud800")
+    assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_prompt")
 
 
 def _until(true: Any) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 
+import torch
 from comfy.utils import ProgressBar
 from comfy_api.v0_0_2 import ComfyAPI, ComfyAPISync
 from comfy_execution.graph_utils import GraphBuilder
@@ -106,7 +107,20 @@ class Steps:
         return float("nan")
 
 
+class Learns(Sleep):
+    """An output that shows whether torch remembers what gradients would need, before and after it has waited."""
+
+    RETURN_TYPES = ()
+    OUTPUT_NODE = True
+
+    async def sleep(self, value, seconds, me):
+        before = torch.is_grad_enabled()
+        await asyncio.sleep(seconds)
+        return {"ui": {"learns": [before, torch.is_grad_enabled()]}}
+
+
 NODES = {
+    "TestLearns": Learns,
     "TestSleep": Sleep,
     "TestLimited": Limited,
     "TestParallelSleep": Parallel,
