@@ -27,6 +27,8 @@ _SHIPPED = {
 }
 """What stands in for files of SD 1.x, of which Weft has its own."""
 _DENOISERS = ("checkpoints", "diffusion_models")
+_UNSAID = "sd1"
+"""What `release_meant` gives for a name that says nothing."""
 _NOUNS = {
     "checkpoints": "a small checkpoint", "diffusion_models": "a small UNet", "vae": "a small VAE",
     "text_encoders": "a small text encoder", "loras": "a small LoRA", "controlnet": "a small ControlNet",
@@ -45,10 +47,11 @@ _END = 1000
 
 @dataclass(frozen=True)
 class SmallModels:
-    """See Maker: models of one release, and drawn pictures."""
+    """See Maker: models of one release, and drawn pictures. unsaid: that of a model whose name does not tell."""
 
     release: str
     full: bool
+    unsaid: str = _UNSAID
 
     def make(self, kind: str, name: str) -> StandIn | None:
         """See Maker."""
@@ -65,6 +68,8 @@ class SmallModels:
         if not release_meant(name):
             return None
         release = release_meant(name) if kind in _DENOISERS else self.release
+        if kind in _DENOISERS and release == _UNSAID:
+            release = self.unsaid
         if release == "sd1" and kind in _SHIPPED:
             return StandIn(*_SHIPPED[kind])
         from weft.nodes.diffusion.families import small_file
@@ -96,7 +101,12 @@ class BuiltinStandIns:
     def maker(self, named: Sequence[tuple[str, str]], folders: Folders, *, full: bool) -> SmallModels:
         """See StandIns: all models are of the release that the workflow's own are of, by what they are called."""
         releases = [release_meant(name) for kind, name in named if kind in _DENOISERS]
-        return SmallModels(next(filter(None, releases), "sd1"), full)
+        release = next(filter(None, releases), _UNSAID)
+        if {*releases} <= {"", _UNSAID}:
+            # Their encoders and VAEs may be called by their family where the models have names of their own.
+            beside = [release_meant(name) for kind, name in named if kind in ("text_encoders", "vae")]
+            release = next((each for each in beside if each not in ("", _UNSAID)), release)
+        return SmallModels(release, full, _UNSAID if {*releases} - {"", _UNSAID} else release)
 
     def smaller(self, nodes: Nodes) -> tuple[Mapping[tuple[str, str], Any], Sequence[str]]:
         """See StandIns: sizes by one factor, steps by a map that keeps their order, frames to a few."""

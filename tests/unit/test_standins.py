@@ -11,11 +11,12 @@ from PIL import Image
 import weft
 from weft import InvalidWorkflow
 from weft.engine.errors import UsageError
+from weft.engine.folders import Folders
 from weft.engine.links import Link
 from weft.engine.schema.registry import Registry
 from weft.engine.session import Session
 from weft.engine.standins import Nodes
-from weft.nodes.core.standins import STAND_INS
+from weft.nodes.core.standins import STAND_INS, BuiltinStandIns
 
 REGISTRY = Registry.discover()
 Inputs = dict[str, Any]
@@ -224,3 +225,20 @@ def test_full_size_is_that_of_stand_ins(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weft.toml").write_text("full = true\n", encoding="utf-8")
     assert Session().settings.full
+
+
+@pytest.mark.parametrize(
+    ("named", "release", "unsaid"),
+    [
+        ("FireRed-Image-Edit.safetensors qwen_2.5_vl_7b.safetensors", "qwen_image", "qwen_image"),
+        ("dreamshaper_8.safetensors clip_l.safetensors", "sd1", "sd1"),
+        ("sd_xl_base_1.0.safetensors t5xxl_fp16.safetensors", "sdxl", "sd1"),
+    ],
+)
+def test_a_model_without_a_telling_name_is_of_its_encoders_family(
+    named: str, release: str, unsaid: str, tmp_path: Path
+) -> None:
+    model, encoder = named.split()
+    folders = Folders(models=(), input=tmp_path, output=tmp_path, temp=tmp_path)
+    maker = BuiltinStandIns().maker([("diffusion_models", model), ("text_encoders", encoder)], folders, full=False)
+    assert (maker.release, maker.unsaid) == (release, unsaid)
