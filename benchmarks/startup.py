@@ -1,10 +1,14 @@
-"""What it costs to start: CPU seconds of `weft validate` on a workflow of 50 nodes, as a process of its own.
+"""What it costs to start: CPU seconds of processes of their own, from the interpreter's start to its end.
 
-    python benchmarks/startup.py [--json] [--runs N]
+    python benchmarks/startup.py [--json] [--runs N] [--beside CHECKOUT]
 
-User and system time of the whole process, from the interpreter's start to its end; the median of several runs. Below
-it, what an empty interpreter takes, and the imports that take longest. Exit code 1 where it takes more than 0.4 s of
-CPU, where the workflow is not valid, or where torch or another heavy library was loaded.
+1. `weft validate` on a workflow of 50 nodes, beside an empty interpreter, and the imports that take longest. It may
+   take 0.4 s.
+2. `weft run workflows/txt2img.json --set KSampler.steps=1` to its PNG, with nothing in the cache, beside `import torch`
+   and, with --beside, the same command of another checkout of Weft, in turns. It may take 3 times what torch takes.
+
+User and system time; medians. Exit code 1 where something takes more, where the workflow is not valid, or where
+`validate` loads torch or another heavy library.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 BOUND_SECONDS = 0.4
+BOUND_TORCHES = 3.0
 FORBIDDEN = ("torch", "diffusers", "transformers", "scipy", "numpy")
 
 
@@ -47,9 +52,10 @@ def workflow(nodes: int = 50) -> dict[str, Any]:
     return graph
 
 
-def cpu_seconds(command: list[str], folder: Path) -> float:
-    """User and system time of a command that must end well."""
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+def cpu_seconds(command: list[str], folder: Path, **changes: str) -> float:
+    """User and system time of a command that must end well. changes: of the environment."""
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **changes}
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert process.stdout is not None
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -95,12 +101,35 @@ def measure(runs: int) -> dict[str, Any]:
     }
 
 
+def pictures(runs: int, beside: Path | None) -> dict[str, Any]:
+    """CPU seconds to a picture of one step, of this checkout and another one, and of `import torch`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        commands = {"import torch": ([sys.executable, "-c", "import torch"], ROOT)}
+        for root in (ROOT, *([] if beside is None else [beside.resolve()])):
+            graph = str(root / "workflows" / "txt2img.json")
+            told = ["run", graph, "--set", "KSampler.steps=1", "--output", name, "--no-cache", "--quiet"]
+            commands[str(root)] = ([sys.executable, "-m", "weft.cli", *told], root)
+        taken: dict[str, list[float]] = {name: [] for name in commands}
+        for turn in range(runs + 1):
+            for name, (command, root) in commands.items():
+                seconds = cpu_seconds(command, folder, PYTHONPATH=str(root / "src"), OMP_NUM_THREADS="1")
+                if turn:  # the first writes the .pyc files
+                    taken[name].append(seconds)
+    torch = statistics.median(taken["import torch"])
+    ours = statistics.median(taken[str(ROOT)])
+    ratios = [mine / other for mine, other in zip(taken[str(ROOT)], taken[list(taken)[-1]], strict=True)]
+    return {"cpu_s_all": taken, "cpu_s": ours, "torches": ours / torch, "beside": statistics.median(ratios)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--beside", type=Path, metavar="CHECKOUT", help="another checkout of Weft, in turns")
     arguments = parser.parse_args()
     found = measure(arguments.runs)
+    picture = found["picture"] = pictures(arguments.runs, arguments.beside)
     if arguments.json:
         print(json.dumps(found, indent=2))
     else:
@@ -112,9 +141,15 @@ def main() -> int:
         print(f"{found['modules']} modules, of packages {', '.join(found['packages'])}")
         print("longest imports, ms of their own:")
         print("\n".join(f"  {own:6.1f}  {module}" for module, own in found["slowest_imports_ms"].items()))
+        for name, seconds in picture["cpu_s_all"].items():
+            print(f"{name}: {statistics.median(seconds):.2f} s of CPU ({min(seconds):.2f} to {max(seconds):.2f})")
+        print(f"a picture takes {picture['torches']:.2f} times what torch takes, at most {BOUND_TORCHES:.0f}")
+        if arguments.beside:
+            print(f"and {picture['beside']:.2f} times what it takes in {arguments.beside}")
         if found["forbidden"]:
             print(f"must not be loaded: {', '.join(found['forbidden'])}")
-    return 1 if found["forbidden"] or found["cpu_s"] > BOUND_SECONDS else 0
+    slow = found["cpu_s"] > BOUND_SECONDS or picture["torches"] > BOUND_TORCHES
+    return 1 if found["forbidden"] or slow else 0
 
 
 if __name__ == "__main__":

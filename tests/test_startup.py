@@ -226,6 +226,30 @@ def test_a_run_imports_only_the_files_it_uses(
     assert not {"diffusers", "transformers", "scipy"} & found
 
 
+PICTURE = """
+import json, sys
+import weft
+weft.run({graph!r}, overrides={{"KSampler.steps": 1}}, models={models!r}, device="cpu", output=".", targets=["7"])
+from weft.nodes.diffusion.deferred import DEFERRED, _is_waiting
+for name in [name for name in DEFERRED if _is_waiting(name)]:
+    del sys.modules[name]
+"""
+# Modules of each library that a picture of Stable Diffusion 1.5 takes, some more than it does: a library's next version
+# may have a few more, and a new way to all of them is hundreds.
+BUDGET = {"torch": 850, "transformers": 160, "diffusers": 90, "huggingface_hub": 60, "scipy": 15}
+
+
+def test_a_picture_of_stable_diffusion_takes_little_of_the_libraries(folder: Path) -> None:
+    workflows = ROOT / "workflows"
+    graph, models = str(workflows / "txt2img.api.json"), str(workflows / "models")
+    found = loaded(PICTURE.format(graph=graph, models=models), folder)
+    assert "diffusers.models.unets.unet_2d_condition" in found
+    never = {"torch._dynamo", "torch._inductor", "sympy", "mpmath", "jinja2", "scipy.stats", "scipy.integrate"}
+    assert not never & found
+    taken = {library: sum(name.split(".")[0] == library for name in found) for library in BUDGET}
+    assert {library: count for library, count in taken.items() if count > BUDGET[library]} == {}
+
+
 def test_this_test_would_notice(folder: Path) -> None:
     assert "sqlite3" in loaded("import sqlite3", folder)
     with pytest.raises(AssertionError):

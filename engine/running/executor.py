@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.engine.cache.protocol import Entry, Manifest, Warned, is_whole
+from weft.engine.collector import collector_paused
 from weft.engine.context import RunContext
 from weft.engine.errors import Interrupted, NodeError, WeftError
 from weft.engine.events import (
@@ -347,10 +348,11 @@ class _Run:
         if self.observed:
             self.context.emit(LibrariesLoading(modules))
         started = time.perf_counter()
-        for name in modules:
-            # Whoever cannot do without it says so better.
-            with suppress(Exception):
-                importlib.import_module(name)
+        with collector_paused():
+            for name in modules:
+                # Whoever cannot do without it says so better.
+                with suppress(Exception):
+                    importlib.import_module(name)
         seconds = time.perf_counter() - started
         self.loading += seconds
         if self.observed:

@@ -199,8 +199,8 @@ def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
 
 
 def _qwen2(config: Mapping[str, Any]) -> nn.Module:
-    from transformers import Qwen2Config, Qwen2Model
-    from transformers.models.qwen2.modeling_qwen2 import Qwen2RotaryEmbedding
+    from transformers.models.qwen2.configuration_qwen2 import Qwen2Config
+    from transformers.models.qwen2.modeling_qwen2 import Qwen2Model, Qwen2RotaryEmbedding
 
     class Turns(Qwen2RotaryEmbedding):
         """Takes places in three axes, too, [3,1,T]: Qwen2.5-VL's."""
@@ -216,7 +216,8 @@ def _qwen2(config: Mapping[str, Any]) -> nn.Module:
 
 
 def _qwen3(config: Mapping[str, Any]) -> nn.Module:
-    from transformers import Qwen3Config, Qwen3Model
+    from transformers.models.qwen3.configuration_qwen3 import Qwen3Config
+    from transformers.models.qwen3.modeling_qwen3 import Qwen3Model
 
     return _turning(Qwen3Model(Qwen3Config(**config)))
 

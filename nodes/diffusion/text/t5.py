@@ -177,12 +177,14 @@ def _landings(module: nn.Module, table: str) -> dict[str, tuple[Landing, ...]]:
 
 
 def _t5(config: Mapping[str, Any]) -> nn.Module:
-    from transformers import T5Config, T5EncoderModel
+    from transformers.models.t5.configuration_t5 import T5Config
+    from transformers.models.t5.modeling_t5 import T5EncoderModel
 
     return T5EncoderModel(T5Config(**config))
 
 
 def _umt5(config: Mapping[str, Any]) -> nn.Module:
-    from transformers import UMT5Config, UMT5EncoderModel
+    from transformers.models.umt5.configuration_umt5 import UMT5Config
+    from transformers.models.umt5.modeling_umt5 import UMT5EncoderModel
 
     return UMT5EncoderModel(UMT5Config(**config))

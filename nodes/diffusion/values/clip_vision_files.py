@@ -167,13 +167,15 @@ def _check_whole(part: Part, known: set[str], prefix: str) -> None:
 
 
 def _clip(config: Mapping[str, Any]) -> nn.Module:
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+    from transformers.models.clip.configuration_clip import CLIPVisionConfig
+    from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 
     return CLIPVisionModelWithProjection(CLIPVisionConfig(**config))
 
 
 def _siglip(config: Mapping[str, Any]) -> nn.Module:
-    from transformers import SiglipVisionConfig, SiglipVisionModel
+    from transformers.models.siglip.configuration_siglip import SiglipVisionConfig
+    from transformers.models.siglip.modeling_siglip import SiglipVisionModel
 
     return SiglipVisionModel(SiglipVisionConfig(**config))
 
@@ -202,7 +204,8 @@ def stored_clip_vision(vision: ClipVision) -> dict[str, Stored]:
 
 def small_clip_vision(projected: int) -> dict[str, torch.Tensor]:
     """The tensors of a small tower of random weights, in transformers' names, whose pooled output has this width."""
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+    from transformers.models.clip.configuration_clip import CLIPVisionConfig
+    from transformers.models.clip.modeling_clip import CLIPVisionModelWithProjection
 
     config = CLIPVisionConfig(
         hidden_size=SMALL_WIDTH, intermediate_size=128, num_hidden_layers=2, num_attention_heads=HEADS, patch_size=32,

@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from weft.nodes.diffusion.errors import CheckpointError, Warn, python_warning
 from weft.nodes.diffusion.weights.landings import Landing
@@ -53,10 +54,32 @@ class Part:
     large: bool = False
 
 
+_INITS = ("normal_", "uniform_", "kaiming_normal_", "kaiming_uniform_")
+
+
+class _Unfilled(TorchFunctionMode):
+    """Networks on the meta device without what torch computes there in Python: draws, and counting up, of no numbers.
+
+    That takes longer than building all else, and imports sympy.
+    """
+
+    _DRAW = (Tensor.normal_, Tensor.uniform_, *(getattr(nn.init, name) for name in _INITS))
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = kwargs or {}
+        if func in self._DRAW:
+            tensor = args[0] if args else given["tensor"]
+            if tensor.is_meta:
+                return tensor
+        if func is torch.arange and given.get("device") is None:
+            return func(*args, **{**given, "device": "cpu"}).to("meta")
+        return func(*args, **given)
+
+
 def build(title: str, make: Any, config: Any) -> nn.Module:
     """A network on the meta device; a configuration that it refuses is an error of the file."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _Unfilled():
             module: nn.Module = make(config)
     except (ValueError, TypeError, KeyError, RuntimeError, ZeroDivisionError) as error:
         raise CheckpointError(f"no {title} can be built from {config}: {error}") from error

@@ -77,6 +77,7 @@ def _autoencoder(config: Mapping[str, Any]) -> nn.Module:
 
 
 def _text_encoder(spec: TextEncoderSpec) -> Any:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+    from transformers.models.clip.configuration_clip import CLIPTextConfig
+    from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection
 
     return (CLIPTextModelWithProjection if spec.projected else CLIPTextModel)(CLIPTextConfig(**spec.config))
