@@ -190,7 +190,8 @@ def test_a_class_that_cannot_be_used_is_refused_with_why(tmp_path: Path) -> None
     pack = tmp_path / "packs" / "fails.py"
     pack.parent.mkdir()
     pack.write_text(
-        "class Fails:\n    @classmethod\n    def INPUT_TYPES(cls):\n        raise RuntimeError('not today')\n"
+        "class Fails:\n    RETURN_TYPES, FUNCTION = (), 'go'\n\n"
+        "    @classmethod\n    def INPUT_TYPES(cls):\n        raise RuntimeError('not today')\n"
         "NODE_CLASS_MAPPINGS = {'Fails': Fails}\n"
     )
     folder = tmp_path / "s"
