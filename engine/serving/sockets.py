@@ -15,6 +15,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,8 @@ SPARING = 8 << 20
 """Bytes that wait to be sent to a client, from which on it gets what it needs alone."""
 MOST_WAITING = 64 << 20
 """And those from which on it is cut off."""
+GOODBYE = 0.5
+"""Seconds in which a client that is to go may say goodbye."""
 LOOKS_FOR = 10.0
 """Seconds for which somebody without a connection is taken to look on."""
 MOST_SOCKETS = 256
@@ -102,6 +105,14 @@ class Connection:
                     await self.socket.send_bytes(frame)
 
 
+    async def end(self, code: int = 1000, message: bytes = b"") -> None:
+        """Say goodbye, and hang up on one who does not answer."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.socket.close(code=code, message=message), GOODBYE)
+        if self.transport is not None:
+            self.transport.abort()
+
+
 Render = Callable[[Flags], "str | bytes | None"]
 """What a client with these flags is sent; None for nothing."""
 
@@ -116,6 +127,7 @@ class Sockets:
         self._inbox: deque[tuple[Render, str | None, bool]] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._due = False
+        self._endings: set[asyncio.Task[None]] = set()
         self._looked = -math.inf
         self.returned: Callable[[str], None] = lambda client_id: None
         """Is told of a client that connects again."""
@@ -188,7 +200,7 @@ class Sockets:
         before = self._connections.pop(client_id, None)
         connection = self._connections[client_id] = Connection(socket, client_id, request.transport)
         if before is not None:
-            await before.socket.close()
+            self._goodbye(before)
         connection.give(dumped("status", {"status": self._greeting(), "sid": client_id}), needed=True)
         self.returned(client_id)
         sending = asyncio.create_task(connection.send())
@@ -218,7 +230,13 @@ class Sockets:
                 connection.flags.update(data)
             connection.give(dumped("feature_flags", self._features), needed=True)
 
+    def _goodbye(self, connection: Connection) -> None:
+        """End a connection; nobody waits for it."""
+        ending = asyncio.create_task(connection.end())
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+
     async def close(self) -> None:
         """End all connections."""
-        for connection in list(self._connections.values()):
-            await connection.socket.close(code=1001, message=b"the server ends")
+        ending = [each.end(1001, b"the server ends") for each in self._connections.values()]
+        await asyncio.gather(*ending, *self._endings, return_exceptions=True)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
+import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,11 @@ PACK = """
 import time
 
 
+def note(line):
+    with open("notes", "a") as stream:
+        print(line, file=stream)
+
+
 class Waits:
     @classmethod
     def INPUT_TYPES(cls):
@@ -34,6 +43,7 @@ class Waits:
     FUNCTION = "wait"
 
     def wait(self, seconds, name):
+        note(f"began {name}")
         time.sleep(seconds)
         return {"ui": {"name": [name]}}
 
@@ -108,6 +118,44 @@ def test_a_killed_server_comes_back_with_its_jobs_and_a_signal_ends_it(folder: P
         assert [item[1] for item in queue["queue_running"] + queue["queue_pending"]] == ["running", "next", "last"]
         started.send_signal(signal.SIGTERM)
         assert started.wait(60) == 143
+
+
+@pytest.mark.slow
+def test_50_kills_lose_no_job_and_repeat_none_but_the_one_that_ran(folder: Path) -> None:
+    chance = random.Random(50)
+    posted: list[str] = []
+    for boot in range(50):
+        with process(folder, "--state", "state") as (started, address):
+            killed = threading.Timer(chance.uniform(0.0, 0.3), started.kill)
+            killed.start()
+            with suppress(OSError, HTTPException):  # the one that was just posted may be there, and may not
+                for place in range(1000):
+                    name = f"{boot}-{place}"
+                    ask(f"{address}/prompt", waits(name, chance.choice((0.0, 0.01, 0.05))))
+                    posted.append(name)
+                    if place % 2:
+                        time.sleep(0.05)
+            killed.join()
+            started.wait(60)
+        with open(folder / "notes", "a") as stream:
+            print("killed", file=stream)
+    with process(folder, "--state", "state") as (started, address):
+        until_known(address, posted)
+        while ask(f"{address}/prompt")["exec_info"]["queue_remaining"]:
+            pass
+        history = until_known(address, posted)
+    for name in posted:
+        entry = history[name]
+        assert (entry["status"]["status_str"], entry["outputs"]) == ("success", {"1": {"name": [name]}})
+    assert len(posted) > 100
+    lives = [life.split("\n") for life in (folder / "notes").read_text().split("killed\n")]
+    began = [[line.removeprefix("began ") for line in life if line.startswith("began ")] for life in lives]
+    assert sum(map(bool, began)) > 25, "most kills hit a server at work"
+    for life, names in enumerate(began):
+        later = {name for others in began[life + 1 :] for name in others}
+        assert not later.intersection(names[:-1]), "only what ran when the server was killed runs again"
+    firsts = list(dict.fromkeys(name for names in began for name in names))
+    assert [name for name in firsts if name in posted] == posted, "in the order in which they were posted"
 
 
 def test_what_makes_no_sense_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
