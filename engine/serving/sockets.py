@@ -104,7 +104,6 @@ class Connection:
                 else:
                     await self.socket.send_bytes(frame)
 
-
     async def end(self, code: int = 1000, message: bytes = b"") -> None:
         """Say goodbye, and hang up on one who does not answer."""
         with suppress(asyncio.TimeoutError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import os
 import socket
 import threading
@@ -16,8 +17,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from weft.engine.serving import sockets
+from weft.engine.serving.job import Job
+from weft.engine.serving.progress import ProgressState
+from weft.engine.serving.telling import Telling
 
-from .talk import PATIENCE, Client, Running, graph, image, served
+from .talk import PACKS, PATIENCE, Client, Running, graph, image, served
+from .test_execution import saved
+from .test_process import process
 
 
 @contextmanager
@@ -90,6 +96,59 @@ def test_a_server_ends_with_clients_that_do_not_answer(tmp_path: Path) -> None:
         until(lambda: len(found.server.sockets) == 2)
         assert found.server.loop is not None
         asyncio.run_coroutine_threadsafe(found.server.sockets.close(), found.server.loop).result(PATIENCE / 4)
+
+
+def anything(number: int) -> dict[str, object]:
+    """Prompts that each take another way: pictures, expansions, errors, progress, many outputs."""
+    kinds = (
+        graph(i=image("NOISE", height=64 + number % 7), out=("PreviewImage", {"images": "@i"})),
+        saved(f"m{number % 3}", i=image("BLACK", width=8 + number % 500), last=("TestPreviews", {"image": "@i"})),
+        saved("fails", i=image(height=8 + number % 500), last=("TestFails", {"value": "@i"})),
+        steps(3, 0.0),
+        graph(**{f"o{place}": ("TestKeeps", {"value": number * 10 + place}) for place in range(5)}),
+    )
+    return kinds[number % len(kinds)]
+
+
+def forget(client: Client) -> None:
+    client.ask("POST", "/history", {"clear": True})
+    client.ask("POST", "/free", {"free_memory": True, "unload_models": True})
+
+
+def test_nothing_is_left_of_a_prompt_that_is_forgotten(tmp_path: Path) -> None:
+    def left() -> list[object]:
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, Job | Telling | ProgressState)]
+        names = [getattr(each, "client_id", getattr(each, "_client_id", "")) for each in kept]
+        return [each for each, name in zip(kept, names, strict=True) if name == client.client_id]
+
+    with served(tmp_path / "s") as found, Client(found.address) as client:
+        for number in range(15):
+            client.run(anything(number))
+        assert len(found.server.queue.history()) == 15
+        forget(client)
+        until(lambda: not left())
+
+
+@pytest.mark.slow
+def test_memory_is_what_it_was_after_1000_prompts(tmp_path: Path) -> None:
+    def resident() -> float:
+        forget(client)
+        time.sleep(1.5)  # it lets go between two jobs
+        lines = client.ask("GET", "/metrics").body.decode().splitlines()
+        [line] = [each for each in lines if each.startswith("weft_process_resident_memory_bytes ")]
+        return float(line.split()[1]) / 1e6
+
+    (tmp_path / "s").mkdir()
+    with process(tmp_path / "s", packs=PACKS) as (_, address), Client(address) as client:
+        for number in range(300):
+            client.run(anything(number))
+        before = resident()
+        for number in range(300, 1300):
+            client.run(anything(number))
+        after = resident()
+    print(f"{before:.0f} MB, after 1,000 prompts {after:.0f} MB")
+    assert after < before + 30
 
 
 class Neighbours:

@@ -60,20 +60,24 @@ def folder(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def process(folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    command = [sys.executable, "-m", "weft", "serve", "--port", "0", "--custom-nodes", "packs", *options]
+def process(folder: Path, *options: str, packs: Path = Path("packs")) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    command = [sys.executable, "-m", "weft", "serve", "--port", "0", "--custom-nodes", str(packs), *options]
     environment = {**os.environ, "PYTHONPATH": str(SRC), "XDG_DATA_HOME": str(folder / "data")}
     with subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True) as started:
         assert started.stderr is not None
+        reading = threading.Thread(target=started.stderr.read)
         try:
             address = ""
             while not address:
                 line = started.stderr.readline()
                 assert line, "it ended"
                 address = "".join(re.findall(r"listening at (\S+)", line))
+            reading.start()  # a full pipe would stop the server
             yield started, address
         finally:
             started.kill()
+            if reading.ident is not None:
+                reading.join()
 
 
 def ask(address: str, data: Any = None) -> Any:
