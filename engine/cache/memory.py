@@ -7,6 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Mapping
 from functools import cached_property
+from types import ModuleType
 from typing import Any, NamedTuple
 
 from weft.engine.cache.encoding import file_digest
@@ -134,6 +135,12 @@ class MemoryCache:
             gone = [self._drop(key) for key in keys if key in self._entries]
         del gone
 
+    def forget_models(self) -> None:
+        """Drop the entries that hold models; what was computed with them stays."""
+        with self._lock:
+            gone = [self._drop(key) for key, kept in list(self._entries.items()) if has_model(kept.entry.outputs)]
+        del gone
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -172,6 +179,26 @@ def parts_of(*values: Any) -> tuple[dict[Hashable, int], int]:
         elif isinstance(nbytes := getattr(item, "nbytes", None), int):
             parts[id(item)] = nbytes
     return parts, rest
+
+
+def has_model(value: Any) -> bool:
+    """Whether a value is, or holds, an object that shares memory with others (`memory_parts`): a guider holds one."""
+    seen: set[int] = set()
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, (*_PLAIN, *_TEXT, type, ModuleType)) or id(item) in seen:
+            continue
+        if hasattr(item, "memory_parts"):
+            return True
+        seen.add(id(item))
+        if isinstance(item, _CONTAINERS):
+            stack.extend(item)
+        elif isinstance(item, _MAPPINGS):
+            stack.extend(item.values())
+        elif not hasattr(item, "nbytes"):
+            stack.extend(getattr(item, "__dict__", {}).values())
+    return False
 
 
 def _half_of_memory() -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from contextlib import suppress
 
 from aiohttp import web
 
+from weft.engine.serving.heap import resident
 from weft.engine.serving.server import ServedRoute, Server
 
 ENDS = ("success", "error")
@@ -24,6 +23,8 @@ def metrics_of(server: Server) -> str:
         "queue_running": running,
         "sockets": len(server.sockets),
         "start_time_seconds": server.started,
+        "cache_entries": len(server.rounds),
+        "cache_bytes": server.rounds.used,
         "process_resident_memory_bytes": resident(),
     }
     for name, value in numbers.items():
@@ -31,15 +32,8 @@ def metrics_of(server: Server) -> str:
     return "\n".join(["# TYPE weft_history_prompts gauge", *lines, ""])
 
 
-def resident() -> int:
-    """Bytes of memory that the process has; 0 where the system does not say."""
-    with suppress(OSError, ValueError, IndexError), open("/proc/self/statm") as stream:
-        return int(stream.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0
-
-
 async def get_metrics(server: Server, request: web.Request) -> web.StreamResponse:
-    """Numbers for Prometheus: the queue, the history by status, sockets, memory."""
+    """Numbers for Prometheus: the queue, the history by status, sockets, the cache, memory."""
     return web.Response(text=metrics_of(server), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +12,7 @@ from weft.engine.errors import Interrupted, InvalidWorkflow
 from weft.engine.loops import one_loop
 from weft.engine.planning.plan import Known, Plan, Planner
 from weft.engine.running.state import RunState
+from weft.engine.serving.heap import give_back
 from weft.engine.serving.intake import ServedPrompt, part_of
 from weft.engine.serving.job import Done, Job
 from weft.engine.serving.queue import JobQueue
@@ -24,6 +23,8 @@ from weft.engine.session import Session
 from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import coerced
 
+IDLE = 1.0
+"""Seconds without a job after which memory that nobody uses is given back."""
 _MOST_SHOWN = 10_000
 """Nodes that expanded of which it is remembered what those inside showed."""
 
@@ -89,24 +90,27 @@ class JobRunner:
             self._take_jobs()
 
     def _take_jobs(self) -> None:
+        busy = False
         while True:
-            job = self._queue.take(timeout=1.0)
+            job = self._queue.take(timeout=IDLE)
             if self._freeing:
                 self._free()
             if job is not None:
                 self._carry_out(job)
             elif self._queue.closed:
                 return
+            elif busy:
+                give_back()
+            busy = job is not None
 
     def _free(self) -> None:
         asked, self._freeing = self._freeing, {}
         if asked.get("memory"):
             self._rounds.clear()
             self._shown.clear()
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
+        if asked.get("models"):
+            self._rounds.forget_models()
+        give_back()
 
     def _carry_out(self, job: Job) -> None:
         job.started = time.time()

@@ -14,3 +14,5 @@ def test_the_numbers_are_prometheus_text(alone: Client) -> None:
     assert found['weft_history_prompts{status="success"}'] >= 1
     assert (found["weft_queue_waiting"], found["weft_queue_running"], found["weft_sockets"]) == (0, 0, 1)
     assert found["weft_process_resident_memory_bytes"] > 1 << 20
+    assert found["weft_cache_entries"] == 2
+    assert 0 < found["weft_cache_bytes"] < 1 << 20

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from .talk import Client, served
+from .talk import PATIENCE, Client, served
 
 WORKFLOW = Path(__file__).resolve().parents[2] / "workflows" / "prompt_switch.api.json"
 
@@ -29,3 +31,27 @@ def test_a_sampler_shows_what_it_is_at(tmp_path: Path) -> None:
         assert json.loads(Image.open(io.BytesIO(content)).info["prompt"]) == prompt
         again = client.run(prompt)
         assert again.executed == []
+
+
+@pytest.mark.slow
+def test_models_are_let_go_and_what_they_computed_stays(tmp_path: Path) -> None:
+    def models() -> list[str]:
+        gc.collect()
+        return [type(each).__name__ for each in gc.get_objects() if type(each).__name__ == "PatchedNetwork"]
+
+    prompt = json.loads(WORKFLOW.read_text())
+    before = len(models())
+    with served(tmp_path / "s") as found, Client(found.address) as client:
+        client.run(prompt)
+        kept = found.server.rounds.used
+        assert len(models()) > before
+        client.ask("POST", "/free", {"unload_models": True})
+        end = time.monotonic() + PATIENCE
+        while len(models()) > before:
+            assert time.monotonic() < end
+        assert 0 < found.server.rounds.used < kept
+        assert client.run(prompt).executed == []
+        prompt["9"]["inputs"]["filename_prefix"] = "elsewhere"
+        assert client.run(prompt).executed == ["9"]
+        prompt["4"]["inputs"]["width"] = 64
+        assert "1" in client.run(prompt).executed

@@ -234,6 +234,30 @@ def test_sizes(value: Any, low: int, high: int) -> None:
     assert low <= sum(parts.values()) + rest <= high
 
 
+class Guides:
+    def __init__(self, model: Any) -> None:
+        self.model, self.me = model, self
+
+
+@pytest.mark.parametrize(
+    ("value", "dropped"),
+    [
+        (Model(a=10), True),
+        (Guides(Model(a=10)), True),
+        ([{"control": (1, Model(a=10))}], True),
+        (Guides(TENSOR), False),
+        (Model, False),
+        (("x", None, TENSOR, pytest), False),
+    ],
+)
+def test_entries_that_hold_models_are_dropped_and_no_others(value: Any, dropped: bool) -> None:
+    cache = MemoryCache()
+    cache.put(b"value", Entry((value,)))
+    cache.put(b"picture", Entry((TENSOR,)))
+    cache.forget_models()
+    assert cache.keys() == ([b"picture"] if dropped else [b"value", b"picture"])
+
+
 OPERATIONS = st.lists(
     st.tuples(st.sampled_from(["put", "get"]), st.sampled_from("abcd"), st.lists(st.integers(0, 9), max_size=3)),
     max_size=30,
