@@ -123,12 +123,12 @@ def ImageOnlyCheckpointLoader(
 # The VAE without weights, for models that work on pixels.
 _PIXEL_SPACE = "pixel_space"
 # The small VAEs for quick pictures, and the latent scale of their families.
-_TAESD = {"taesd": 0.18215, "taesdxl": 0.13025}
+_TAESD = ("taesd", "taesdxl", "taesd3", "taef1")
 
 
-def tiny_files(name: str, folders: Folders) -> dict[str, Path]:
-    """The two files of a TAESD. Raises MissingFile."""
-    names = {half: f"{name}_{half}" for half in ("encoder", "decoder")}
+def tiny_files(name: str, folders: Folders, halves: Sequence[str] = ("encoder", "decoder")) -> dict[str, Path]:
+    """The two files of a TAESD, or those of some halves. Raises MissingFile."""
+    names = {half: f"{name}_{half}" for half in halves}
     listed = folders.files("vae_approx")
     return {
         half: folders.find("vae_approx", next((file for file in listed if file.startswith(f"{stem}.")), stem))
@@ -158,10 +158,10 @@ def VAELoader(
     """Open a VAE that stands in a file of its own.
 
     Args:
-        vae_name: A file below the vae folders; taesd and taesdxl are small ones, whose files are in vae_approx;
-            pixel_space has no file: its latents are the pixels, three channels in -1..1.
+        vae_name: A file below the vae folders; taesd, taesdxl, taesd3 and taef1 are small ones, whose files are in
+            vae_approx; pixel_space has no file: its latents are the pixels, three channels in -1..1.
     """
-    from weft.nodes.diffusion.values.tiny_vae import load_tiny_vae
+    from weft.nodes.diffusion.values.tiny_vae import KINDS, load_tiny_vae
     from weft.nodes.diffusion.values.vae import PixelVae
     from weft.nodes.diffusion.weights.checkpoint import load_vae
 
@@ -170,7 +170,7 @@ def VAELoader(
     where = place(context)
     if vae_name in _TAESD:
         files = tiny_files(vae_name, context.folders)
-        return load_tiny_vae(files, _TAESD[vae_name], device=where.memory, dtype=where.vae)
+        return load_tiny_vae(files, KINDS[vae_name], device=where.memory, dtype=where.vae)
     return load_vae(context.folders.find("vae", vae_name), device=where.memory, dtype=where.vae, warn=context.warn)
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 import weft
 from weft.engine.errors import NodeError
 from weft.nodes.diffusion.errors import CheckpointError
-from weft.nodes.diffusion.values.tiny_vae import load_tiny_vae
+from weft.nodes.diffusion.values.tiny_vae import KINDS, load_tiny_vae
 
 CPU = torch.device("cpu")
 
@@ -64,10 +64,9 @@ def test_files_that_are_not_there_are_an_issue(models: Path) -> None:
 
 def test_another_file_is_refused(models: Path, tmp_path: Path) -> None:
     save_file({"x": torch.ones(1)}, tmp_path / "x.safetensors")
+    files = dict.fromkeys(("encoder", "decoder"), tmp_path / "x.safetensors")
     with pytest.raises(CheckpointError, match="no encoder of TAESD"):
-        load_tiny_vae(
-            dict.fromkeys(("encoder", "decoder"), tmp_path / "x.safetensors"), 1.0, device=CPU, dtype=torch.float32
-        )
+        load_tiny_vae(files, KINDS["taesd"], device=CPU, dtype=torch.float32)
 
 
 def test_other_files_of_the_name_are_another_vae(network: torch.nn.Module, models: Path, tmp_path: Path) -> None:

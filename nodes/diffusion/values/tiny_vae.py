@@ -1,7 +1,7 @@
 """TAESD: small autoencoders by Ollin Boer Bohan that stand in for the VAE, for quick pictures.
 
 Encoder and decoder are files of their own, `taesd_encoder.*` and `taesd_decoder.*`. Their latents are those that the
-UNet sees; a node's are divided by the scale of the family (and shifted, where it has a shift).
+network of the family sees; a node's are divided by the scale of the family, and shifted, where it has a shift.
 """
 
 from __future__ import annotations
@@ -31,17 +31,33 @@ class Half(NamedTuple):
     first: int
 
 
-_CHANNELS, _PIXELS = 4, 8
+class TinyKind(NamedTuple):
+    """The latents of a TAESD: network = (latent - shift) * scale."""
+
+    channels: int
+    scale: float
+    shift: float = 0.0
+
+
+KINDS: Mapping[str, TinyKind] = {
+    "taesd": TinyKind(4, 0.18215),
+    "taesdxl": TinyKind(4, 0.13025),
+    "taesd3": TinyKind(16, 1.5305, 0.0609),
+    "taef1": TinyKind(16, 0.3611, 0.1159),
+}
+"""By the names of their files: SD 1.x and 2.x, SDXL, SD3, FLUX.1."""
+
+_PIXELS = 8
 
 HALVES = (Half("encoder", 0), Half("decoder", 1))
 
 
 class TinyVae(Vae):
-    """As Vae. `scale` is the family's latent scale."""
+    """As Vae, of latents of a kind."""
 
-    def __init__(self, network: PatchedNetwork, scale: float) -> None:
-        super().__init__(network, latent_channels=_CHANNELS, downscale=_PIXELS)
-        self.scale = scale
+    def __init__(self, network: PatchedNetwork, kind: TinyKind) -> None:
+        super().__init__(network, latent_channels=kind.channels, downscale=_PIXELS)
+        self.kind = kind
 
     def check_whole(self) -> None:
         """A TAESD is two files, and no VAE."""
@@ -56,28 +72,31 @@ class TinyVae(Vae):
     @torch.inference_mode()
     def _encode(self, module: Any, images: Tensor) -> Tensor:
         latents: Tensor = module.encoder(on_network(images * 2.0 - 1.0, module))
-        return latents / self.scale
+        return latents / self.kind.scale + self.kind.shift
 
     @torch.inference_mode()
     def _decode(self, module: Any, latents: Tensor) -> Tensor:
-        pixels: Tensor = module.decoder(on_network(latents * self.scale, module))
+        pixels: Tensor = module.decoder(on_network((latents - self.kind.shift) * self.kind.scale, module))
         return pixels.float()
 
 
 def load_tiny_vae(
-    files: Mapping[str, Path], scale: float, *, device: torch.device | DeviceMemory, dtype: torch.dtype
+    files: Mapping[str, Path], kind: TinyKind, *, device: torch.device | DeviceMemory, dtype: torch.dtype
 ) -> TinyVae:
-    """Open the two halves of a TAESD.
+    """Open the two halves of a TAESD, or one of them.
 
     Args:
-        files: the file of `encoder` and that of `decoder`.
-        scale: the latent scale of its family: 0.18215 for SD 1.x and 2.x, 0.13025 for SDXL.
+        files: the file of `encoder` and that of `decoder`; without one of them the VAE cannot do its part.
+        kind: one of KINDS.
 
     Raises:
         CheckpointError: as load_checkpoint.
     """
-    network = build("TAESD", _network, {})
+    network = build("TAESD", _network, {"latent_channels": kind.channels})
     for half in HALVES:
+        if half.name not in files:
+            setattr(network, half.name, nn.Identity())
+            continue
         with in_file(files[half.name]) as tell:
             file = WeightFile(files[half.name])
             if "1.conv.0.weight" not in file.shapes and "3.conv.0.weight" not in file.shapes:
@@ -86,7 +105,7 @@ def load_tiny_vae(
             part = Part(half.name, "", module, {_stored(name, half.first): (Landing(name),) for name in _names(module)})
             check([part], file.shapes, tell)
             fill(file, [part], {half.name: dtype})
-    return TinyVae(PatchedNetwork(network, memory_of(device)), scale)
+    return TinyVae(PatchedNetwork(network, memory_of(device)), kind)
 
 
 def _network(config: Mapping[str, Any]) -> nn.Module:
