@@ -306,6 +306,8 @@ def _injected(kind: str, view: RunContext) -> Any:
             return view.prompt
         case "EXTRA_PNGINFO":
             return view.extra_pnginfo
+        case authoring.PNGINFO_IF_ANY:
+            return view.extra_pnginfo or None
         case "UNIQUE_ID":
             return view.node_id
         case "DYNPROMPT":

@@ -31,6 +31,8 @@ from weft.engine.schema.sockets import Autogrow, DynamicCombo, Socket
 
 CONTEXT = "CONTEXT"
 GRAPH = "GRAPH"
+PNGINFO_IF_ANY = "EXTRA_PNGINFO, or None"
+"""As classes of ComfyUI's form are given it: None where the client sent none."""
 _INJECTED: dict[Any, str] = {RunContext: CONTEXT, GraphBuilder: GRAPH}
 
 

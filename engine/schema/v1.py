@@ -15,7 +15,7 @@ from typing import Any
 from weft.engine.context import RunContext, called
 from weft.engine.errors import DefinitionError
 from weft.engine.links import LINK, LINK_FIRST, Link
-from weft.engine.schema.authoring import CONTEXT
+from weft.engine.schema.authoring import CONTEXT, PNGINFO_IF_ANY
 from weft.engine.schema.node import (
     FLAGS,
     NodeOptions,
@@ -52,7 +52,8 @@ def read_class(class_type: str, cls: type) -> RunnableNode:
     except Exception as error:  # the author's code: it may raise anything
         what = f"{type(error).__name__}: {error}"
         raise DefinitionError(f"{class_type}: INPUT_TYPES, RETURN_TYPES or FUNCTION cannot be read: {what}") from error
-    injected = {spec.name: type_name(spec.socket.io_type) for spec in inputs if spec.injected}
+    kinds = {spec.name: type_name(spec.socket.io_type) for spec in inputs if spec.injected}
+    injected = {name: PNGINFO_IF_ANY if kind == "EXTRA_PNGINFO" else kind for name, kind in kinds.items()}
     # ComfyUI runs the source of a raw link first, unless it is a lazy input too.
     links = {
         spec.name: LINK if spec.socket.options.get("lazy") else LINK_FIRST

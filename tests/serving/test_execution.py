@@ -352,4 +352,5 @@ def test_what_the_engine_gives_is_what_the_client_sent(client: Client) -> None:
     assert shown["info"] == [info]
     assert (shown["me"], shown["real"], shown["shape"]) == (["looks"], ["looks"], [7])
     assert ran.entry["prompt"][2]["i"]["inputs"]["value"] == 7
+    assert client.run(graph(looks=("TestLooks", {"value": 8}))).entry["outputs"]["looks"]["info"] == [None]
     assert ran.entry["prompt"][3] == {"client_id": client.client_id, "extra_pnginfo": info}

@@ -13,6 +13,7 @@ import pytest
 from weft.engine.context import RunContext, called
 from weft.engine.errors import DefinitionError
 from weft.engine.links import Link
+from weft.engine.schema.authoring import PNGINFO_IF_ANY
 from weft.engine.schema.node import OutputSpec, RunnableNode
 from weft.engine.schema.v1 import read_class, source_digest
 
@@ -113,7 +114,7 @@ def test_hidden_inputs_are_injected_by_type() -> None:
     assert runnable.injected == {
         "me": "UNIQUE_ID",
         "doc": "PROMPT",
-        "info": "EXTRA_PNGINFO",
+        "info": PNGINFO_IF_ANY,
         "token": "AUTH_TOKEN_COMFY_ORG",
         "weft context": "CONTEXT",
     }
