@@ -189,14 +189,14 @@ def has_model(value: Any) -> bool:
         item = stack.pop()
         if isinstance(item, (*_PLAIN, *_TEXT, type, ModuleType)) or id(item) in seen:
             continue
-        if hasattr(item, "memory_parts"):
+        if getattr(item, "memory_parts", None) is not None:
             return True
         seen.add(id(item))
         if isinstance(item, _CONTAINERS):
             stack.extend(item)
         elif isinstance(item, _MAPPINGS):
             stack.extend(item.values())
-        elif not hasattr(item, "nbytes"):
+        elif getattr(item, "nbytes", None) is None:
             stack.extend(getattr(item, "__dict__", {}).values())
     return False
 
