@@ -10,7 +10,7 @@ from aiohttp import web
 from weft.engine.serving import files, joblist, listing, metrics, prompting, status, userdata
 from weft.engine.serving.editor import serve_editor
 from weft.engine.serving.guard import guarded, mark
-from weft.engine.serving.packs import add_routes
+from weft.engine.serving.packs import add_routes, methods_of
 from weft.engine.serving.server import MOST_UPLOADED, ServedRoute, Server
 
 SERVER = web.AppKey("server", Server)
@@ -40,7 +40,8 @@ def application(server: Server) -> web.Application:
     for route in routes():
         handler = partial(route.handler, server)
         for path in (route.path, f"/api{route.path}"):
-            app.router.add_route(route.method, path, handler)
+            for method in methods_of(route.method):
+                app.router.add_route(method, path, handler)
     add_routes(app, server)
     app.on_response_prepare.append(mark)
     serve_editor(app, server.options.front_end)

@@ -74,6 +74,11 @@ def webs(server: Server) -> dict[str, Path]:
     return {pack.name: pack.web for pack in packs if pack.web is not None and pack.web.is_dir() and not pack.error}
 
 
+def methods_of(method: str) -> tuple[str, ...]:
+    """The methods that a route of this one answers: what may be got, its head may be asked for."""
+    return ("GET", "HEAD") if method == "GET" else (method,)
+
+
 def add_routes(app: web.Application, server: Server) -> None:
     """Add what packs have for the editor, and their routes; the server's own, and of two the first one's, go before."""
     if not server.session.custom_nodes:
@@ -90,7 +95,8 @@ def add_routes(app: web.Application, server: Server) -> None:
                     if Path(route.handler).is_dir():
                         app.router.add_static(path, route.handler)
                 else:
-                    app.router.add_route(route.method, path, _answering(route.handler))
+                    for method in methods_of(route.method):
+                        app.router.add_route(method, path, _answering(route.handler))
             except (ValueError, RuntimeError) as error:  # it is there already, or no path
                 server.options.log({"event": "route_left_out", "path": path, "why": str(error)})
 

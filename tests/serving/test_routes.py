@@ -203,6 +203,13 @@ def test_a_class_that_cannot_be_used_is_refused_with_why(tmp_path: Path) -> None
     assert "not today" in answer.json["error"]["extra_info"]["hint"]
 
 
+@pytest.mark.parametrize("path", ["/queue", "/api/queue", "/object_info/StubInt", "/history", "/routed/a"])
+def test_the_head_of_what_may_be_got_may_be_asked_for(alone: Client, path: str) -> None:
+    got, head = alone.ask("GET", path), alone.ask("HEAD", path)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Length"] == str(len(got.body))
+
+
 def test_a_prompt_id_is_text(alone: Client) -> None:
     answer = alone.post(graph(out=("TestLooks", {"value": 48})), prompt_id="\ud800")
     assert (answer.status, answer.json["error"]["type"]) == (400, "invalid_prompt")
