@@ -47,7 +47,13 @@ def guarded(server: Server) -> Any:
             raise web.HTTPForbidden(text="a page of another origin asks")
         if options.token and request.path not in _OPEN and not _has_token(request, options.token):
             raise web.HTTPUnauthorized(text="a token is needed", headers={"WWW-Authenticate": "Bearer"})
-        response = await handler(request)
+        try:
+            response = await handler(request)
+        except ConnectionError:
+            raise
+        except OSError as error:  # a disk that is full, a folder that is not ours: no path of it is told
+            why = error.strerror or type(error).__name__
+            raise web.HTTPInsufficientStorage(text=f"the server cannot read or write a file: {why}") from error
         if options.token and "token" in request.query and not response.prepared:
             # A page's own requests have the cookie, not the address.
             response.set_cookie(COOKIE, options.token, httponly=True, samesite="Strict")

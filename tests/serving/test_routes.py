@@ -203,6 +203,17 @@ def test_a_class_that_cannot_be_used_is_refused_with_why(tmp_path: Path) -> None
     assert "not today" in answer.json["error"]["extra_info"]["hint"]
 
 
+def test_a_folder_that_cannot_be_written_is_said_without_its_path(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    (folder / "user").write_text("no folder")
+    with served(folder) as found, Client(found.address) as client:
+        answer = client.ask("POST", "/settings", {"a": 1})
+        assert answer.status == 507
+        assert b"cannot" in answer.body and bytes(tmp_path) not in answer.body
+        assert client.get("/settings") == {}
+
+
 @pytest.mark.parametrize("path", ["/queue", "/api/queue", "/object_info/StubInt", "/history", "/routed/a"])
 def test_the_head_of_what_may_be_got_may_be_asked_for(alone: Client, path: str) -> None:
     got, head = alone.ask("GET", path), alone.ask("HEAD", path)
