@@ -157,16 +157,17 @@ class RunContext:
         if self._broken:
             raise self._broken[0][1]
 
-    def progress(self, value: int, total: int, image: Any = None) -> None:
+    def progress(self, value: int, total: int, image: Any = None, *, asked: bool = False) -> None:
         """Say that step `value` of `total` is done. Raises as `checkpoint` does, also for what observers did on it.
 
-        Of one of several calls: as many steps are taken to be in each.
+        `image` is a picture of it, `asked` whether it is drawn only because an observer takes previews. Of one of
+        several calls: as many steps are taken to be in each.
         """
         self.checkpoint()
         if self.observers:
             place, count = self.call
             if image is not None:
-                self.emit(Preview(self.node_id, image, self.display_id))
+                self.emit(Preview(self.node_id, image, self.display_id, asked))
             self.emit(Progress(self.node_id, place * total + value, count * total, self.display_id))
             self.checkpoint()
 

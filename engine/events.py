@@ -18,9 +18,13 @@ class Event:
     """The base of all events."""
 
     def to_json(self) -> dict[str, Any]:
-        """`{"event": NAME, ...fields}` with paths as text; a preview picture is left out."""
+        """`{"event": NAME, ...fields}` with paths as text; a preview's picture, and why it is drawn, are left out."""
         # Not asdict: it would copy the picture.
-        shown = {field.name: _plain(getattr(self, field.name)) for field in fields(self) if field.name != "image"}
+        shown = {
+            field.name: _plain(getattr(self, field.name))
+            for field in fields(self)
+            if field.name not in ("image", "asked")
+        }
         if not shown.get("display_id", True):
             del shown["display_id"]
         return {"event": type(self).__name__, **shown}
@@ -135,11 +139,15 @@ class NodeResumed(Event):
 
 @dataclass(frozen=True, slots=True)
 class Preview(Event):
-    """A picture of the unfinished result, which the next Progress of the node is about; `image` is a PIL image."""
+    """A picture of the unfinished result, which the next Progress of the node is about; `image` is a PIL image.
+
+    `asked`: it is drawn because an observer takes previews; others the node gives whoever looks on.
+    """
 
     node_id: str
     image: Any
     display_id: str = ""
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)

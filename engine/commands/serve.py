@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -96,6 +96,14 @@ def serve(
     max_queue: Annotated[
         int, typer.Option("--max-queue", min=0, metavar="COUNT", help="Refuse prompts while so many wait. 0: never.")
     ] = 0,
+    preview_method: Annotated[
+        Literal["auto", "none"] | None,
+        typer.Option(
+            "--preview-method", metavar="METHOD",
+            help="Who is sent pictures of what samplers are at: all clients (auto) or nobody (none).",
+            show_default="clients that know them from results, as the editor does",
+        ),
+    ] = None,
     front_end: Annotated[
         bool,
         typer.Option(
@@ -156,6 +164,7 @@ def serve(
                 user=user_folder(state),
                 state=state,
                 front_end=editor,
+                preview_method=preview_method or "",
                 argv=tuple(sys.argv),
                 log=_log(journal, answer),
             )

@@ -20,23 +20,30 @@ def send_preview(
     image: Any,
     metadata: Mapping[str, Any],
     step: Callable[[], None] = lambda: None,
+    *,
+    plain: bool = True,
 ) -> None:
     """Send a PIL image to a client, or to all; nothing is encoded where nobody watches.
+
+    `plain`: also to clients that do not ask what a picture is of.
 
     `step` tells of the step that it is of: as ComfyUI does, after the picture to clients that want to know what it is
     of, before it to others.
     """
-    if not sockets.flags(client_id):
+    flags = sockets.flags(client_id)
+    if not (flags if plain else any(map(knows_metadata, flags))):
         return step()
     content, form = encoded(image)
-    plain, described = preview_frame(content, form), described_frame(content, form, metadata)
-
-    def wants(flags: Flags) -> bool:
-        return flags.get(METADATA) is True
-
-    sockets.tell(lambda flags: described if wants(flags) else None, client_id, needed=False)
+    described, bare = described_frame(content, form, metadata), preview_frame(content, form)
+    sockets.tell(lambda flags: described if knows_metadata(flags) else None, client_id, needed=False)
     step()
-    sockets.tell(lambda flags: None if wants(flags) else plain, client_id, needed=False)
+    if plain:
+        sockets.tell(lambda flags: None if knows_metadata(flags) else bare, client_id, needed=False)
+
+
+def knows_metadata(flags: Flags) -> bool:
+    """Whether a client takes pictures with what they are of."""
+    return flags.get(METADATA) is True
 
 
 def encoded(image: Any, side: int = SIDE) -> tuple[bytes, int]:

@@ -42,12 +42,20 @@ class ServingSession(Session):
 class JobRunner:
     """Takes jobs from the queue and runs them, in a thread of its own. What a job raises ends that job alone.
 
-    `rounds` is the part of the session's cache that lives from prompt to prompt. `log` is told what goes on.
+    `rounds` is the part of the session's cache that lives from prompt to prompt. `log` is told what goes on,
+    `method` is that of previews.
     """
 
     def __init__(
-        self, session: Session, queue: JobQueue, sockets: Sockets, rounds: RoundCache, log: Callable[..., None]
+        self,
+        session: Session,
+        queue: JobQueue,
+        sockets: Sockets,
+        rounds: RoundCache,
+        log: Callable[..., None],
+        method: str = "",
     ) -> None:
+        self._method = method
         self._session = session
         self._queue = queue
         self._sockets = sockets
@@ -114,7 +122,7 @@ class JobRunner:
 
     def _carry_out(self, job: Job) -> None:
         job.started = time.time()
-        telling = self._telling = Telling(job, self._sockets)
+        telling = self._telling = Telling(job, self._sockets, self._method)
         telling.shown = self._shown
         status = "error"
         self._log("started", job)

@@ -36,7 +36,9 @@ PATIENCE = 10.0
 class ServerOptions:
     """What a server is told beside the settings of its runs.
 
-    `user` is the folder of what the editor keeps, `state` that of the queue; `front_end` that of the editor's files.
+    `preview_method` says who is sent the pictures that samplers draw of their way: `auto` all clients, `none` nobody,
+    else those that say that they know what pictures are of. `user` is the folder of what the editor keeps, `state` that
+    of the queue; `front_end` that of the editor's files.
     `log` is told what becomes of jobs, a record at a time.
     """
 
@@ -47,6 +49,7 @@ class ServerOptions:
     user: Path = Path("user")
     state: Path | None = None
     front_end: Path | None = None
+    preview_method: str = ""
     argv: tuple[str, ...] = ("weft", "serve")
     log: Callable[[Mapping[str, Any]], None] = lambda record: None
 
@@ -62,7 +65,7 @@ class Server:
         self.sockets = Sockets(self.features, self.exec_info)
         self.kept = Kept(options.state) if options.state is not None else None
         self.queue = JobQueue(self._changed, most=options.max_queue, keeping=self.kept)
-        self.runner = JobRunner(session, self.queue, self.sockets, rounds, self.log)
+        self.runner = JobRunner(session, self.queue, self.sockets, rounds, self.log, options.preview_method)
         self.rounds = rounds
         self.loop: asyncio.AbstractEventLoop | None = None
         self._numbers = itertools.count()

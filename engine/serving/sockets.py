@@ -143,9 +143,9 @@ class Sockets:
         """Somebody looks at what goes on, without a connection."""
         self._looked = time.monotonic()
 
-    def watches(self, client_id: str | None) -> bool:
-        """Whether anybody sees pictures of what this client's job has so far."""
-        return bool(self.flags(client_id)) or time.monotonic() - self._looked < LOOKS_FOR
+    def watches(self, client_id: str | None, wants: Callable[[Flags], bool]) -> bool:
+        """Whether anybody sees pictures of what this client's job has so far, of those who want such."""
+        return any(map(wants, self.flags(client_id))) or time.monotonic() - self._looked < LOOKS_FOR
 
     def flags(self, client_id: str | None) -> list[Flags]:
         """What those can do who get what is said to this client; None: all."""

@@ -20,7 +20,7 @@ from weft.engine.documents import is_deeper
 from weft.engine.errors import NodeError, WeftError, one_line
 from weft.engine.planning.plan import Known, Step
 from weft.engine.serving.job import Job
-from weft.engine.serving.previews import send_preview
+from weft.engine.serving.previews import knows_metadata, send_preview
 from weft.engine.serving.progress import ProgressState
 from weft.engine.serving.sockets import Sockets
 
@@ -47,10 +47,14 @@ class NodeShown(NamedTuple):
 
 
 class Telling:
-    """Tells of one job's run. `nodes` are those of the run, which grow; they are set when it is planned."""
+    """Tells of one job's run. `nodes` are those of the run, which grow; they are set when it is planned.
 
-    def __init__(self, job: Job, sockets: Sockets) -> None:
+    `method` is that of previews: see ServerOptions.
+    """
+
+    def __init__(self, job: Job, sockets: Sockets, method: str = "") -> None:
         self.job = job
+        self._method = method
         self.nodes: Mapping[str, Known] = {}
         self.current = ""
         """The node that was started last."""
@@ -62,7 +66,7 @@ class Telling:
         self.picture: Any = None
         """The newest preview, a PIL image, and how many there were."""
         self.pictures = 0
-        self._drawn: Any = None
+        self._drawn: events.Preview | None = None
         self._sockets = sockets
         self._client_id = job.client_id
         self.progress = ProgressState(job.prompt_id, self._client_id, sockets, self._related)
@@ -73,7 +77,9 @@ class Telling:
     @property
     def takes_previews(self) -> bool:
         """Whether somebody watches who would be shown a picture of the way."""
-        return self._sockets.watches(self._client_id)
+        return self._method != "none" and self._sockets.watches(
+            self._client_id, lambda flags: self._method == "auto" or knows_metadata(flags)
+        )
 
     # --- the run
 
@@ -142,9 +148,9 @@ class Telling:
                 self._blocked(event)
             case events.Progress():
                 self._steps(event)
-            case events.Preview(image=image):
-                self.picture, self.pictures = image, self.pictures + 1
-                self._drawn = image
+            case events.Preview():
+                self.picture, self.pictures = event.image, self.pictures + 1
+                self._drawn = event
 
     def finished(self, step: Step, entry: Entry) -> None:
         """A node has its outputs, from a call, from the cache, or from an equal node."""
@@ -169,7 +175,7 @@ class Telling:
         self._say("executing", said)
 
     def _steps(self, event: events.Progress) -> None:
-        node_id, image = event.node_id, self._drawn
+        node_id, drawn = event.node_id, self._drawn
         self._drawn = None
         self.progress.set(node_id, "running", event.value, event.total)
 
@@ -177,11 +183,12 @@ class Telling:
             said = {"value": event.value, "max": event.total, "prompt_id": self.job.prompt_id, "node": node_id}
             self._sockets.say("progress", said, self._client_id, needed=False)
 
-        if image is None:
+        if drawn is None:
             step()
         else:
             about = {"node_id": node_id, "prompt_id": self.job.prompt_id, **self._related(node_id)}
-            send_preview(self._sockets, self._client_id, image, about, step)
+            plain = not drawn.asked or self._method == "auto"
+            send_preview(self._sockets, self._client_id, drawn.image, about, step, plain=plain)
 
     def _shows(self, node_id: str, display: str, ui: Mapping[str, Any]) -> None:
         said = {

@@ -132,7 +132,7 @@ def reporter(context: RunContext, model: Any = None) -> Callback:
     draw = previewer(context, model)
     if draw is None:
         return lambda step, total, x, denoised: context.progress(step + 1, total)
-    return lambda step, total, x, denoised: context.progress(step + 1, total, draw(denoised))
+    return lambda step, total, x, denoised: context.progress(step + 1, total, draw(denoised), asked=True)
 
 
 def warner(context: RunContext) -> Callable[[str], None]:
