@@ -24,6 +24,8 @@ from weft.engine.terminal.options import (
 if TYPE_CHECKING:
     from weft.engine.serving.journal import Journal
 
+RATE = 600
+"""Posts of an address in a minute, on a server that others reach."""
 PATIENCE = 1.0
 """Seconds in which the last lines may be written when the server ends."""
 
@@ -104,6 +106,14 @@ def serve(
             show_default="clients that know them from results, as the editor does",
         ),
     ] = None,
+    rate: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="COUNT",
+            help="Refuse an address that posts more often in a minute. 0: never.",
+            show_default=f"{RATE}, and 0 on this machine alone",
+        ),
+    ] = None,
     front_end: Annotated[
         bool,
         typer.Option(
@@ -161,6 +171,7 @@ def serve(
                 port=place.getsockname()[1],
                 token=token or "",
                 max_queue=max_queue,
+                rate=rate if rate is not None else 0 if is_loopback(listen) else RATE,
                 user=user_folder(state),
                 state=state,
                 front_end=editor,

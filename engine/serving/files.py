@@ -26,6 +26,8 @@ _READ = frozenset({"application/json", "text/plain"})
 _TAKEN = 1000
 """As many files of one name are told apart by a number."""
 _LONGEST_FIELD = 1 << 20
+_LONGEST_NAME = 255
+"""Bytes of a name in a folder, on the file systems that people have."""
 
 
 class ServedPlace(NamedTuple):
@@ -48,6 +50,9 @@ def inside(root: Path, *parts: str) -> Path | None:
     if any("\0" in part for part in parts):
         return None
     try:
+        # Longer names are of no file, and asking for one is an error.
+        if any(len(os.fsencode(name)) > _LONGEST_NAME for part in parts for name in re.split(r"[/\\]", part)):
+            return None
         top = os.path.realpath(root)
         found = os.path.realpath(os.path.join(top, *(part.replace("\\", "/") for part in parts)))
     except (OSError, ValueError):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from weft.engine.errors import UsageError
-from weft.engine.serving.app import application
+from weft.engine.serving.app import HEADS, application
 from weft.engine.serving.server import Server
 
 SHUTDOWN = 2.0
@@ -49,10 +49,18 @@ async def _serve(server: Server, place: socket.socket, ready: Callable[[str], No
     await runner.setup()
     try:
         await web.SockSite(runner, place).start()
+        watch(runner)
         ready(address_of(runner))
         return await ended
     finally:
         await runner.cleanup()
+
+
+def watch(runner: web.AppRunner) -> None:
+    """Close connections that ask nothing, from now on."""
+    application, listener = runner.app, runner.server
+    assert listener is not None
+    application[HEADS].start(lambda: listener.connections)
 
 
 def address_of(runner: web.AppRunner) -> str:

@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from weft.engine.serving.app import application
-from weft.engine.serving.process import address_of
+from weft.engine.serving.process import address_of, watch
 from weft.engine.serving.rounds import RoundCache
 from weft.engine.serving.runner import ServingSession
 from weft.engine.serving.server import Server, ServerOptions
@@ -65,6 +65,7 @@ def served(folder: Path, lru: int = 0, session: ServingSession | None = None, **
         runner = web.AppRunner(application(server), access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
+        watch(runner)
         ended = asyncio.Event()
         found.extend((address_of(runner), asyncio.get_running_loop(), ended))
         ready.set()
