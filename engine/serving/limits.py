@@ -32,6 +32,10 @@ ADDRESSES = 10_000
 MINUTE = 60.0
 
 
+class BodyIsLate(Exception):
+    """What whoever reads a body gets that does not come."""
+
+
 class Rate:
     """How often each address may post: so many times a minute, saved up to as many at once."""
 
