@@ -107,9 +107,7 @@ def limited(server: Server, heads: Heads, rate: Rate, seconds: float = BODY_SECO
         late = loop().call_later(allowed, _end, request)
         try:
             return await handler(request)
-        except TimeoutError as error:
-            if request.content.is_eof():
-                raise
+        except BodyIsLate as error:
             raise web.HTTPRequestTimeout(text=f"the body did not come in {allowed:.0f} seconds") from error
         except (HttpProcessingError, web.RequestPayloadError) as error:
             raise web.HTTPBadRequest(text="the body cannot be read") from error
@@ -122,4 +120,4 @@ def limited(server: Server, heads: Heads, rate: Rate, seconds: float = BODY_SECO
 def _end(request: web.Request) -> None:
     """Whoever reads a body that has not come is told."""
     if not request.content.is_eof():
-        request.content.set_exception(TimeoutError())
+        request.content.set_exception(BodyIsLate())

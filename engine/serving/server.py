@@ -36,9 +36,10 @@ PATIENCE = 10.0
 class ServerOptions:
     """What a server is told beside the settings of its runs.
 
-    `rate` is how many posts an address may send a minute, 0 for any. `preview_method` says who is sent the pictures that
-    samplers draw of their way: `auto` all clients, `none` nobody, else those that say that they know what pictures are
-    of. `user` is the folder of what the editor keeps, `state` that of the queue; `front_end` that of the editor's files.
+    `rate` is how many posts an address may send a minute, 0 for any. `preview_method` says who is sent the pictures
+    that samplers draw of their way: `auto` all clients, `none` nobody, else those that say that they know what pictures
+    are of. `user` is the folder of what the editor keeps, `state` that of the queue; `front_end` that of the editor's
+    files.
     `log` is told what becomes of jobs, a record at a time.
     """
 
