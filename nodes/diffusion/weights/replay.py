@@ -10,7 +10,6 @@ Only of networks that are allowed to (`allow`). Invariants:
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
@@ -19,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from weft.nodes.diffusion.errors import python_warning
 from weft.nodes.diffusion.weights.packed import PackedTensor
 
-_log = logging.getLogger(__name__)
 Outputs = tuple[Tensor, ...]
 # Makes a record of a call: what runs it again, and where its outputs then stand.
 Record = Callable[[Callable[[], Outputs]], tuple[Callable[[], None], Outputs]]
@@ -100,7 +99,7 @@ class Replay:
     def _refuse(self, why: str) -> None:
         self.forget()
         self.refused = True
-        _log.warning("CUDA graphs are not used for %s: %s", type(self._network()).__name__, why)
+        python_warning(f"CUDA graphs are not used for {type(self._network()).__name__}: {why}")
 
 
 class _Recorded:
