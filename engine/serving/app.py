@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from aiohttp import web
 
-from weft.engine.serving import files, joblist, listing, metrics, prompting, status, userdata
+from weft.engine.serving import files, joblist, listing, metrics, prompting, status, templates, userdata
 from weft.engine.serving.editor import serve_editor
 from weft.engine.serving.guard import guarded, mark
 from weft.engine.serving.limits import Heads, Rate, limited
@@ -40,6 +40,7 @@ def routes() -> Iterator[ServedRoute]:
     yield from joblist.ROUTES
     yield from status.ROUTES
     yield from metrics.ROUTES
+    yield from templates.ROUTES
     yield ServedRoute("GET", "/ws", websocket)
     yield ServedRoute("GET", "/openapi.json", get_openapi)
 

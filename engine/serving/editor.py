@@ -10,8 +10,6 @@ from aiohttp import web
 from weft.engine.errors import UsageError
 
 PACKAGE = "comfyui_frontend_package"
-TEMPLATES = "comfyui_workflow_templates_json"
-"""The package of the workflows that the editor offers; without it, it offers none."""
 
 
 def editor_folder(named: Path | None = None) -> Path:
@@ -37,9 +35,6 @@ def serve_editor(app: web.Application, folder: Path | None) -> None:
         return web.FileResponse(folder / "index.html", headers={"Cache-Control": "no-cache"})
 
     app.router.add_get("/", index)
-    spec = find_spec(TEMPLATES)
-    if spec is not None and spec.origin is not None:
-        app.router.add_static("/templates", Path(spec.origin).parent / "templates")
     app.router.add_static("/", folder)
 
 

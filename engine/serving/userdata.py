@@ -189,7 +189,7 @@ async def _value(request: web.Request) -> Any:
 
 
 async def get_nothing(server: Server, request: web.Request) -> web.StreamResponse:
-    """What packs could add to the editor, and here none does: texts, templates, subgraphs."""
+    """What packs could add to the editor, and here none does: texts and subgraphs."""
     return json_answer({})
 
 
@@ -206,6 +206,5 @@ ROUTES = (
     ServedRoute("GET", "/settings/{id}", get_setting),
     ServedRoute("POST", "/settings/{id}", post_setting),
     ServedRoute("GET", "/i18n", get_nothing),
-    ServedRoute("GET", "/workflow_templates", get_nothing),
     ServedRoute("GET", "/global_subgraphs", get_nothing),
 )

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from weft.engine.serving import listing
+from weft.engine.serving import listing, templates
 
 from .talk import Client, Running, graph, image, served, session_of
 
@@ -476,6 +476,21 @@ def test_a_server_that_ended_comes_back_with_queue_and_history(tmp_path: Path) -
         _until(lambda: waiting in client.get("/history"))
         assert client.get(f"/history/{waiting}")[waiting]["status"]["status_str"] == "success"
         assert client.post(quick).json["number"] >= 3
+
+
+def test_example_workflows_of_packs_and_templates_are_offered(
+    alone: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert alone.get("/workflow_templates") == {"web-pack": ["two steps"]}
+    assert alone.get("/api/workflow_templates/web-pack/two%20steps.json")["version"] == 0.4
+    for path in ("web-pack/notes.py", "web-pack/none.json", "none/two%20steps.json", "web-pack/..%2F__init__.py"):
+        assert alone.ask("GET", f"/workflow_templates/{path}").status in (403, 404), path
+    (tmp_path / "index.json").write_text('[{"moduleName": "default"}]')
+    monkeypatch.setattr(templates, "packaged", lambda: tmp_path)
+    assert alone.get("/templates/index.json") == [{"moduleName": "default"}]
+    assert alone.ask("GET", "/templates/..%2Findex.json").status in (403, 404)
+    monkeypatch.setattr(templates, "packaged", lambda: None)
+    assert alone.ask("GET", "/templates/index.json").status == 404
 
 
 def test_a_class_that_cannot_be_described_is_left_out_and_logged(
