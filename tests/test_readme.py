@@ -31,7 +31,7 @@ from weft.cli import main
 from weft.engine.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = ("README.md", "docs/tutorial.md", "docs/python.md", "docs/sweeps.md")
+DOCUMENTS = ("README.md", "docs/running.md", "docs/tutorial.md", "docs/python.md", "docs/sweeps.md")
 COPIED = ("README.md", "LICENSE", "Makefile", "constraints.txt", "pyproject.toml", "cli.py")
 FOLDERS = ("engine", "nodes", "workflows", "docs", "src")
 STAMPS = (".installed", ".test")
