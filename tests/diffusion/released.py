@@ -74,6 +74,7 @@ QWEN = QwenImageKind(
         "num_attention_heads": 24,
         "joint_attention_dim": 3584,
         "axes_dims_rope": QWEN_AXES,
+        "use_additional_t_cond": False,
     }
 )
 ZIMAGE = ZImageKind(

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 from diffusers import QwenImageTransformer2DModel
-from diffusers.models.transformers.transformer_qwenimage import QwenEmbedRope
+from diffusers.models.transformers.transformer_qwenimage import QwenEmbedLayer3DRope, QwenEmbedRope
 from diffusers.pipelines.qwenimage.pipeline_qwenimage_edit_plus import QwenImageEditPlusPipeline, calculate_dimensions
+from diffusers.pipelines.qwenimage.pipeline_qwenimage_layered import QwenImageLayeredPipeline
 from safetensors.torch import save_file
 from torch import Tensor
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
@@ -24,14 +25,17 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families import small_file
 from weft.nodes.diffusion.families.patches import unpacked
 from weft.nodes.diffusion.families.qwen.text import EDIT
+from weft.nodes.diffusion.families.sd.tiny import shapes_of
 from weft.nodes.diffusion.families.text_tiny import qwen
+from weft.nodes.diffusion.families.wan.vae import VideoVaeKind
+from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.patches.layers import skip
 from weft.nodes.diffusion.text import qwen_vision
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.text.qwen_tokenizer import FIRST_MARK, MARKS, NEWLINE, USER
 from weft.nodes.diffusion.values.pixels import scale_image
 from weft.nodes.diffusion.values.trained_sizes import size_of_area
-from weft.nodes.diffusion.weights.checkpoint import load_clip, load_unet
+from weft.nodes.diffusion.weights.checkpoint import load_clip, load_unet, load_vae
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 from .ksampling import ksample
@@ -213,6 +217,65 @@ def test_a_file_says_that_its_pictures_have_no_noise(model: ModelPatcher, folder
     still = sampled(model, empty, prompt(**shown, reference_latents_method="index_timestep_zero"))["samples"]
     assert torch.equal(sampled(of_2511, empty, prompt(**shown))["samples"], still)
     assert not torch.equal(sampled(model, empty, prompt(**shown))["samples"], still)
+
+
+def layered_in(folder: Path) -> ModelPatcher:
+    tensors = small_file("diffusion_models", "qwen_image_layered_bf16", "qwen_image", Path())
+    assert tensors is not None
+    save_file(tensors, folder / "layered.safetensors")
+    return load_unet(folder / "layered.safetensors", **ON_CPU)
+
+
+def test_layers_are_drawn_as_diffusers_draws_them(folder: Path) -> None:
+    model = layered_in(folder)
+    assert model.kind.title == "Qwen-Image Layered"
+    network, shown, x = model.network.module(), noise(1, 16, 1, 8, 4), noise(1, 16, 3, 4, 8, seed=3)
+    denoiser: Any = model.kind.denoiser(network, model.sampling, model.latent_format)
+    run = SamplingRun(denoiser, tuple(x.shape), torch.device("cpu"))
+    fed = denoiser.feed(noise(1, 5, 8, seed=4), {"reference_latents": [shown]}, "positive", run)
+    sigma = torch.tensor(0.7)
+    with torch.device("meta"):
+        peer: Any = QwenImageTransformer2DModel(**model.kind.sizes, use_layer3d_rope=True).eval()  # type: ignore[attr-defined]
+    peer.load_state_dict(network.state_dict(), assign=True)
+    peer.pos_embed = QwenEmbedLayer3DRope(10_000, [16, 56, 56], scale_rope=True)
+    pack = QwenImageLayeredPipeline._pack_latents
+    rows = pack(x.movedim(1, 2), 1, 16, 4, 8, 3)
+    beside = pack(model.latent_format.to_network(shown).movedim(1, 2), 1, 16, 8, 4, 1)
+    shapes = [[(1, 2, 4)] * 3 + [(1, 4, 2)]]
+    with torch.inference_mode():
+        denoised = denoiser(x, sigma, fed.context, fed.added)
+        (made,) = peer(
+            torch.cat([rows, beside], dim=1),
+            encoder_hidden_states=fed.context,
+            timestep=sigma[None],
+            img_shapes=shapes,
+            additional_t_cond=torch.zeros(1, dtype=torch.long),
+            return_dict=False,
+        )
+    velocity = torch.stack([unpacked(each, 4, 8) for each in made[:, : rows.shape[1]].chunk(3, dim=1)], dim=2)
+    torch.testing.assert_close(denoised, x - 0.7 * velocity, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_are_of_the_model_that_draws_them_alone(model: ModelPatcher, folder: Path) -> None:
+    with pytest.raises(DiffusionError, match="3 frames, and Qwen-Image draws pictures: expected 1"):
+        sampled(model, torch.zeros(1, 16, 3, 4, 4), prompt())
+    given = prompt(reference_latents=[noise(1, 16, 1, 4, 4)], reference_latents_method="offset")
+    with pytest.raises(DiffusionError, match="is 'offset', Qwen-Image Layered reads pictures by negative_index"):
+        sampled(layered_in(folder), torch.zeros(1, 16, 3, 4, 4), given)
+
+
+def test_a_vae_with_an_alpha_channel_takes_pictures_without_one(folder: Path) -> None:
+    config = {"base_dim": 8, "z_dim": 16, "is_residual": False, "scale_factor_spatial": 8}
+    tensors = {}
+    for key, shape in shapes_of(
+        VideoVaeKind({**config, "in_channels": 4, "out_channels": 4}).part({}, print), ""
+    ).items():
+        tensors[key] = noise(*shape).half() * 0.1
+    save_file(tensors, folder / "rgba.safetensors")
+    vae = load_vae(folder / "rgba.safetensors", **ON_CPU)
+    latent = vae.encode(torch.rand(1, 32, 32, 3))
+    assert latent.shape[1] == 16
+    assert vae.decode(latent).shape[-1] == 4
 
 
 @pytest.mark.parametrize("method", ["index", "index_timestep_zero"])

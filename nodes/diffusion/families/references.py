@@ -7,6 +7,7 @@ the pictures begin, the conditioning's reference_latents_method says:
 - index: each in a layer of its own, behind each other (Qwen-Image-Edit-2509; FLUX.1 Kontext's only picture).
 - uxo: in layer 0, each beyond the lower right corner of all before it (Wu et al. 2025, "UNO").
 - index_timestep_zero: as index, and the network is told that they have no noise (Qwen-Image-Edit-2511).
+- negative_index: as index, before the latent: in layer -1, -2, ... (Qwen-Image-Layered).
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from weft.nodes.diffusion.values.pixels import to_batch
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.latent_format import LatentFormat
 
-OFFSET, INDEX, ACROSS, STILL = "offset", "index", "uxo", "index_timestep_zero"
+OFFSET, INDEX, ACROSS, STILL, BEFORE = "offset", "index", "uxo", "index_timestep_zero", "negative_index"
 
 # What a denoiser feeds of them, by these names: rows [b,n,C] of patches, places [1,n,3] of these, and [1,n] ones where
 # the network is told that they have no noise.
@@ -91,7 +92,7 @@ def laid(latents: Sequence[Tensor], method: str, sampled: tuple[int, int], patch
             grids.append(PatchGrid(height, width, 1, row, column))
             below, beside = max(below, row + height), max(beside, column + width)
         else:
-            grids.append(PatchGrid(height, width, number + 1))
+            grids.append(PatchGrid(height, width, -number - 1 if method == BEFORE else number + 1))
     return grids
 
 

@@ -37,6 +37,8 @@ class Vae(VaeNames, ABC):
 
     # How many numbers are on the device at once for each pixel: six images of the widest layer's 128 channels.
     numbers_of_pixel = 6 * 128
+    # Of a picture that it gives; 4 with an alpha channel. What it reads has 3.
+    pixel_channels = 3
 
     def __init__(self, network: PatchedNetwork, *, latent_channels: int, downscale: int, frames: int = 0) -> None:
         self.network = network
@@ -132,10 +134,10 @@ class Vae(VaeNames, ABC):
         decode = self._decoder()
         height, width = (side * self.downscale for side in latents.shape[-2:])
         times = [(latents.shape[2] - 1) * self.frames + 1] if self.frames else []
-        images = torch.empty(len(latents), *times, height, width, 3)
+        images = torch.empty(len(latents), *times, height, width, self.pixel_channels)
         for image, one in zip(images, latents, strict=True):
             image.copy_(_image(decode(one[None]))[0])
-        return images.reshape(-1, height, width, 3)
+        return images.reshape(-1, height, width, self.pixel_channels)
 
     def decode_tiled(
         self,

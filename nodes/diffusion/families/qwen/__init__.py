@@ -74,7 +74,7 @@ class QwenImage(TransformerFamily):
         """See TransformerFamily."""
         from weft.nodes.diffusion.families.qwen.tiny import small_file
 
-        return small_file(kind)
+        return small_file(kind, name)
 
     def load_clip(self, paths: Sequence[Path], clip_type: str, **more: Any) -> Clip:
         """See Family."""

@@ -14,7 +14,7 @@ from weft.nodes.diffusion.families import references
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
-from weft.nodes.diffusion.families.references import ACROSS, CLEAN, INDEX, OFFSET, PLACES, ROWS, STILL
+from weft.nodes.diffusion.families.references import ACROSS, BEFORE, CLEAN, INDEX, OFFSET, PLACES, ROWS, STILL
 from weft.nodes.diffusion.families.replaced import ReplacedBlock
 from weft.nodes.diffusion.families.transformer import TransformerDenoiser, whole
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
@@ -38,6 +38,9 @@ class QwenImageDenoiser(TransformerDenoiser):
     ) -> None:
         super().__init__(network, sampling, latent_format, title)
         self.methods = sorted((INDEX, OFFSET, ACROSS, STILL), key=lambda each: each != method)
+        self.layered = method == BEFORE
+        if self.layered:
+            self.methods = [BEFORE]
 
     @property
     def reads_references(self) -> bool:
@@ -46,7 +49,7 @@ class QwenImageDenoiser(TransformerDenoiser):
 
     def feed(self, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
         """See Denoiser."""
-        if run.shape[2] != 1:
+        if run.shape[2] != 1 and not self.layered:
             raise DiffusionError(f"the latent has {run.shape[2]} frames, and {self.title} draws pictures: expected 1")
         context = self.checked(context, self.config.joint_attention_dim, options)
         return Fed(context, self.edited(options, self.methods, run))
@@ -65,8 +68,10 @@ class QwenImageDenoiser(TransformerDenoiser):
     ) -> Tensor:
         """See TransformerDenoiser."""
         height, width = x.shape[-2:]
-        grid = references.PatchGrid(height // self.patch, width // self.patch)
-        rows, places = packed(x[:, :, 0]), references.places(grid, centred=True).to(x.device)
+        sides = height // self.patch, width // self.patch
+        grids = [references.PatchGrid(*sides, layer) for layer in range(x.shape[2])]
+        rows = torch.cat([packed(layer) for layer in x.unbind(2)], dim=1)
+        places = torch.cat([references.places(grid, centred=True) for grid in grids]).to(x.device)
         count = rows.shape[1]
         if ROWS in added:
             rows, places = torch.cat([rows, added[ROWS]], dim=1), torch.cat([places, added[PLACES][0]])
@@ -81,8 +86,15 @@ class QwenImageDenoiser(TransformerDenoiser):
                 img_shapes=places,
                 controlnet_block_samples=whole(residuals),
                 return_dict=False,
+                **self._beside(rows),
             )[0]
-        return unpacked(output[:, :count], height, width)[:, :, None]
+        layers = output[:, :count].chunk(len(grids), dim=1)
+        return torch.stack([unpacked(layer, height, width) for layer in layers], dim=2)
+
+    def _beside(self, rows: Tensor) -> dict[str, Tensor]:
+        # As diffusers' pipeline: none of the pictures is without its alpha channel.
+        none = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
+        return {"additional_t_cond": none} if self.layered else {}
 
 
 def _walk(

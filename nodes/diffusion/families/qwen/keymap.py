@@ -10,6 +10,8 @@ from weft.nodes.diffusion.weights.landings import Shapes
 MARK = "txt_norm.weight"
 # One of files that are told that pictures to edit have no noise (2511).
 STILL_MARK = "__index_timestep_zero__"
+# What tells a network that a picture has an alpha channel, of models that draw layers.
+LAYERED_MARK = "time_text_embed.addition_t_embedding.weight"
 HEAD = 128
 AXES = (16, 56, 56)
 
@@ -24,4 +26,5 @@ def read_sizes(shapes: Shapes) -> dict[str, Any]:
         "num_attention_heads": width // HEAD,
         "joint_attention_dim": shapes.of(MARK, 1)[0],
         "axes_dims_rope": AXES,
+        "use_additional_t_cond": LAYERED_MARK in shapes,
     }

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CHANNELS, PIXELS = 16, 8
+LAYERED = "Qwen-Image Layered"
 # mu of its schedule.
 MU = 1.15
 TIMESTEPS = 10_000
@@ -86,5 +87,5 @@ def _transformer(sizes: Mapping[str, Any]) -> nn.Module:
     module: Any = cast("Callable[..., nn.Module]", QwenImageTransformer2DModel)(**sizes)
     # Its tables of angles are in no file: computed, where all else has no memory yet.
     with torch.device("cpu"):
-        module.pos_embed = centred(sizes["axes_dims_rope"])
+        module.pos_embed = centred(sizes["axes_dims_rope"], layered=sizes.get("use_additional_t_cond", False))
     return cast("nn.Module", module)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.qwen.keymap import MARK, STILL_MARK, read_sizes
-from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
-from weft.nodes.diffusion.families.references import INDEX, STILL
+from weft.nodes.diffusion.families.qwen.kind import LAYERED, QwenImageKind
+from weft.nodes.diffusion.families.references import BEFORE, INDEX, STILL
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.weights.landings import Shapes
 
@@ -24,6 +24,6 @@ def recognise(shapes: FileShapes) -> QwenImageKind | None:
     sizes = read_sizes(found)
     if sizes["in_channels"] != 4 * 16:
         raise CheckpointError(f"this model of Qwen-Image reads {sizes['in_channels']} numbers a patch: expected 64")
-    if "time_text_embed.addition_t_embedding.weight" in found:
-        raise CheckpointError("this is Qwen-Image Layered, which is not supported")
+    if sizes["use_additional_t_cond"]:
+        return QwenImageKind(sizes, title=LAYERED, method=BEFORE)
     return QwenImageKind(sizes, method=STILL if STILL_MARK in found else INDEX)

@@ -14,8 +14,11 @@ from torch import Tensor, nn
 THETA = 10_000.0
 
 
-def centred(axes: Sequence[int]) -> nn.Module:
-    """In the place of diffusers' QwenEmbedRope. axes: channels for layers, rows and columns."""
+def centred(axes: Sequence[int], *, layered: bool = False) -> nn.Module:
+    """In the place of diffusers' QwenEmbedRope. axes: channels for layers, rows and columns.
+
+    layered: words follow behind all layers, too, as of a model that draws several.
+    """
 
     class CentredRope(nn.Module):
         def __init__(self) -> None:
@@ -28,6 +31,8 @@ def centred(axes: Sequence[int]) -> nn.Module:
             """The angles of pictures' patches and of words. places: as references.places', in the place of shapes."""
             # The farthest row or column above or left of a middle is half of a picture's.
             begin = -places[:, 1:].amin()
+            if layered:
+                begin = torch.maximum(begin, places[:, 0].amax() + 1)
             words = begin + torch.arange(int(max_txt_seq_len), device=places.device)
             of_pictures = [_angles(places[:, axis], size) for axis, size in enumerate(self.axes)]
             of_words = [_angles(words, size) for size in self.axes]

@@ -16,7 +16,7 @@ from weft.nodes.diffusion.families.wan.tiny import vae
 _TEXT_WIDTH = 8
 
 
-def sizes() -> dict[str, Any]:
+def sizes(*, layered: bool = False) -> dict[str, Any]:
     """Keyword arguments of a small QwenImageTransformer2DModel."""
     return {
         "in_channels": 64,
@@ -25,12 +25,13 @@ def sizes() -> dict[str, Any]:
         "num_attention_heads": 1,
         "joint_attention_dim": _TEXT_WIDTH,
         "axes_dims_rope": AXES,
+        "use_additional_t_cond": layered,
     }
 
 
-def small_file(kind: str) -> dict[str, Tensor] | None:
+def small_file(kind: str, name: str = "") -> dict[str, Tensor] | None:
     """See Family."""
-    part = QwenImageKind(sizes()).model_part()
+    part = QwenImageKind(sizes(layered="layered" in name.lower())).model_part()
     match kind:
         case "diffusion_models":
             return random_weights(shapes_of(part, ""))

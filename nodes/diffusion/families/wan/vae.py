@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 # A key that the second alone has.
+_LAST = "decoder.head.2.weight"
 OF_22 = "decoder.upsamples.0.upsamples.0.residual.2.weight"
 LEVELS, LAYERS = 4, 2
 
@@ -91,12 +92,14 @@ class VideoVaeKind:
 
     def open(self, network: PatchedNetwork) -> VideoVae:
         """See VaeKind."""
-        return VideoVae(
+        vae = VideoVae(
             network,
             latent_channels=self.config["z_dim"],
             downscale=self.config["scale_factor_spatial"],
             frames=FRAMES,
         )
+        vae.pixel_channels = self.config.get("out_channels", 3) // self.config.get("patch_size", 1) ** 2
+        return vae
 
 
 def recognise_vae(shapes: FileShapes, prefix: str = "") -> VideoVaeKind | None:
@@ -110,6 +113,9 @@ def recognise_vae(shapes: FileShapes, prefix: str = "") -> VideoVaeKind | None:
         "z_dim": found.of("conv2.weight", 5)[0],
         "is_residual": residual,
         "scale_factor_spatial": 8,
+        # 4 of pictures with an alpha channel.
+        "in_channels": found.of("encoder.conv1.weight", 5)[1],
+        "out_channels": found.of(_LAST, 5)[0],
     }
     if residual:
         config |= {
@@ -143,7 +149,9 @@ class VideoVae(Vae):
 
 @torch.inference_mode()
 def _encode(module: Any, frames: Tensor) -> Tensor:
-    """[b,3,F,H,W] in 0..1 -> [b,C,T,h,w]: the mode of the posterior."""
+    """[b,3,F,H,W] in 0..1 -> [b,C,T,h,w]: the mode of the posterior. Where it reads an alpha channel, all is opaque."""
+    if module.config.in_channels == 4 and frames.shape[1] == 3:
+        frames = torch.cat([frames, torch.ones_like(frames[:, :1])], dim=1)
     latents: Tensor = module.encode(on_network(frames * 2.0 - 1.0, module)).latent_dist.mode()
     return latents
 
