@@ -160,3 +160,13 @@ def test_another_number_format_keeps_them_packed(tmp_path: Path) -> None:
     weight: Any = network.in_format(torch.bfloat16).module().get_parameter("blocks.0.attn1.to_q.weight")
     assert (type(weight), weight.dtype, weight.packed.dtype) == (PackedTensor, torch.bfloat16, torch.float8_e4m3fn)
     assert isinstance(weight.form, AsStored)
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_parts_of_a_weight_are_taken_while_a_run_computes(mode):
+    table = torch.arange(24.0).reshape(1, 6, 4).half()
+    network = nn.Module()
+    network.table = nn.Parameter(kept_as(table, torch.float32, packs=True), requires_grad=False)
+    with mode():
+        for part in (lambda t: t[:, :3], lambda t: t[..., 1:], lambda t: t[0], lambda t: t[:], lambda t: t[None]):
+            assert torch.equal(torch.zeros(()) + part(network.table), part(table.float()))

@@ -155,15 +155,15 @@ class PackedTensor(Tensor):
         cls, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        kept = _KEEPING.get(func)
-        if kept is not None and isinstance(args[0], PackedTensor):
-            result = kept(*args, **kwargs)
-            if result is not None:
-                return result
         if func._schema.is_mutable and isinstance(args[0], PackedTensor):
             raise RuntimeError(f"{func} would write into a weight that is kept as its file has it")
         # Of what inference_mode makes, torch takes no view for a tensor from outside of it.
         with torch.inference_mode(torch.is_inference_mode_enabled() and not func.is_view):
+            kept = _KEEPING.get(func)
+            if kept is not None and isinstance(args[0], PackedTensor):
+                result = kept(*args, **kwargs)
+                if result is not None:
+                    return result
             args, kwargs = tree_map_only(PackedTensor, PackedTensor.widened, (args, kwargs))
             return func(*args, **kwargs)
 
