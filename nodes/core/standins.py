@@ -143,7 +143,10 @@ class _Number:
 
 
 def _numbers(nodes: Nodes) -> Iterator[_Number]:
-    """The numbers of all widgets; that of a node which does nothing but give one is what the input is that takes it."""
+    """The numbers of all widgets; that of a node which does nothing but give one is what the input is that takes it.
+
+    Sides are also found where they are computed of one number.
+    """
     for node_id, (schema, inputs) in nodes.items():
         latent = any(out.io_type == "LATENT" for out in schema.outputs) and not any(
             type(value) is Link for value in inputs.values()
@@ -154,13 +157,27 @@ def _numbers(nodes: Nodes) -> Iterator[_Number]:
                 continue
             place = (node_id, name)
             if type(value) is Link:
-                source = nodes.get(value.node_id)
-                held = _held(*source) if source is not None else None
-                if held is None:
+                found = _given(nodes, value, 4 if _SIZES.fullmatch(name.rpartition(".")[2]) else 0)
+                if found is None:
                     continue
-                place, value = (value.node_id, held), source[1][held] if source is not None else None
+                place, value = found, nodes[found[0]][1][found[1]]
             if type(value) in (int, float):
                 yield _Number(place, name.rpartition(".")[2], value, socket, latent)
+
+
+def _given(nodes: Nodes, link: Link, through: int) -> tuple[str, str] | None:
+    """The node and input where a number is given that a link brings, also through so many nodes that compute one of
+    another: half a side that is made smaller is half of it still."""
+    source = nodes.get(link.node_id)
+    if source is None:
+        return None
+    schema, inputs = source
+    held = _held(schema, inputs)
+    if held is not None:
+        return link.node_id, held
+    links = [value for value in inputs.values() if type(value) is Link]
+    computes = all(out.io_type in ("INT", "FLOAT", "BOOLEAN") for out in schema.outputs)
+    return _given(nodes, links[0], through - 1) if through and computes and len(links) == 1 else None
 
 
 def _held(schema: NodeSchema, inputs: Mapping[str, Any]) -> str | None:

@@ -81,6 +81,22 @@ def test_a_number_that_another_node_gives_is_what_takes_it() -> None:
     assert STAND_INS.smaller(graph)[0]["number", "value"] == 2
 
 
+def test_a_side_that_is_computed_of_a_number_is_made_smaller_where_that_is_given() -> None:
+    graph = nodes(
+        number=("PrimitiveInt", {"value": 1024}),
+        handed=("PrimitiveInt", {"value": Link("number", 0)}),
+        whole=("ComfyMathExpression", {"expression": "a // 16 * 16", "values.a": Link("handed", 0)}),
+        two=(
+            "ComfyMathExpression",
+            {"expression": "a + b", "values.a": Link("number", 0), "values.b": Link("other", 0)},
+        ),
+        other=("PrimitiveInt", {"value": 7}),
+        a=("EmptyLatentImage", {"width": Link("whole", 1), "height": Link("two", 1), "batch_size": 1}),
+        b=("EmptyHunyuanLatentVideo", {"length": Link("whole", 1)}),
+    )
+    assert STAND_INS.smaller(graph)[0] == {("number", "value"): 128}
+
+
 def test_a_small_workflow_stays_as_it_is() -> None:
     assert STAND_INS.smaller(nodes(scale=("ImageScale", {"width": 0, "height": 0, "crop": "disabled"}))) == ({}, [])
     assert STAND_INS.smaller(nodes(empty=latent(128, 128), a=stage(0, 2, steps=4))) == ({}, [])
