@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from weft.nodes.diffusion.errors import CheckpointError, Warn, python_warning
+from weft.nodes.diffusion.weights.convolution import fast
 from weft.nodes.diffusion.weights.landings import Landing
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.packed import kept_as
@@ -83,7 +84,7 @@ def build(title: str, make: Any, config: Any) -> nn.Module:
             module: nn.Module = make(config)
     except (ValueError, TypeError, KeyError, RuntimeError, ZeroDivisionError) as error:
         raise CheckpointError(f"no {title} can be built from {config}: {error}") from error
-    return module.eval().requires_grad_(False)
+    return fast(module.eval().requires_grad_(False))
 
 
 def check(
