@@ -26,6 +26,7 @@ _READ = frozenset({"application/json", "text/plain"})
 _TAKEN = 1000
 """As many files of one name are told apart by a number."""
 _LONGEST_FIELD = 1 << 20
+_MOST_PARTS = 100
 _LONGEST_NAME = 255
 """Bytes of a name in a folder, on the file systems that people have."""
 
@@ -86,13 +87,15 @@ async def get_view(server: Server, request: web.Request) -> web.StreamResponse:
     preview, channel = request.query.get("preview"), request.query.get("channel", "rgba")
     if preview is not None or channel in ("rgb", "a"):
         form, _, quality = (preview or "png").partition(";")
-        content = await server.aside(
-            lambda: pictures_of(server).shown(place.file, channel, form, int(quality) if quality.isdigit() else 90)
-        )
+        content = await server.aside(lambda: pictures_of(server).shown(place.file, channel, form, _quality(quality)))
         if content is not None:
             kind, body = content
             return web.Response(body=body, content_type=kind, headers={"Content-Disposition": _called(name)})
     return shown(place.file)
+
+
+def _quality(text: str) -> int:
+    return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else 90
 
 
 def shown(file: Path) -> web.StreamResponse:
@@ -126,7 +129,7 @@ class Upload(NamedTuple):
 
 
 async def read_upload(request: web.Request) -> Upload:
-    """The form that a client sent. Answers 400 for one without a file, 413 for one that is too large."""
+    """The form that a client sent. Answers 400 for one without a file, 413 for one with too much in it."""
     if not request.content_type.startswith("multipart/"):
         raise web.HTTPBadRequest(text="expected a form with a file `image`")
     fields: dict[str, str] = {}
@@ -145,7 +148,11 @@ async def read_upload(request: web.Request) -> Upload:
 
 
 async def _parts(request: web.Request) -> AsyncIterator[BodyPartReader]:
+    count = 0
     async for part in await request.multipart():
+        count += 1
+        if count > _MOST_PARTS:
+            raise web.HTTPRequestEntityTooLarge(_MOST_PARTS, count, text=f"the form has more than {_MOST_PARTS} parts")
         if isinstance(part, BodyPartReader):
             yield part
 

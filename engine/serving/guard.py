@@ -63,9 +63,10 @@ def guarded(server: Server) -> Any:
 
 
 async def mark(request: web.Request, response: web.StreamResponse) -> None:
-    """Say to browsers what they may not make of any answer."""
+    """Say to browsers what they may not make of any answer, nor show it in a page of somebody else's."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    response.headers.setdefault("Content-Security-Policy", "frame-ancestors 'self'")
 
 
 def _name(host: str) -> str:

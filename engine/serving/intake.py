@@ -16,7 +16,7 @@ from typing import Any
 from weft.engine.documents import is_deeper
 from weft.engine.envelopes import is_workflow
 from weft.engine.errors import InvalidWorkflow, Issue, UnreadableWorkflow, WeftError
-from weft.engine.serving.job import SECRETS, Job
+from weft.engine.serving.job import Job, without_secrets
 from weft.engine.serving.paths import named_outside
 from weft.engine.session import Session
 from weft.engine.workflow.graph import PromptGraph
@@ -29,6 +29,8 @@ _CONVERTED = ("INT", "FLOAT", "STRING", "BOOLEAN")
 _PLAIN = (str, int, float, bool, dict)
 
 _EVERYWHERE = 3 * MAX_DEPTH
+_MOST_COMMAS = 500_000
+"""Between values: what is wrong with each of millions would be more than memory holds."""
 
 
 class ServedPrompt(Prompt):
@@ -61,6 +63,8 @@ class Refusal(Exception):
 
 def read(body: bytes) -> dict[str, Any]:
     """What a client posted, a JSON object. Raises Refusal."""
+    if body.count(b",") > _MOST_COMMAS:
+        raise Refusal("invalid_json", f"The body has more than {_MOST_COMMAS} values")
     try:
         document = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -145,7 +149,7 @@ def _prompt_id(document: Mapping[str, Any]) -> str:
 
 def _extra_data(document: Mapping[str, Any]) -> dict[str, Any]:
     found = document.get("extra_data")
-    extra = {name: value for name, value in found.items() if name not in SECRETS} if isinstance(found, dict) else {}
+    extra: dict[str, Any] = without_secrets(found) if isinstance(found, dict) else {}
     if isinstance(document.get("client_id"), str):
         extra["client_id"] = document["client_id"]
     return extra

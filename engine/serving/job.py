@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +13,25 @@ from weft.engine.cancel import CancelToken
 if TYPE_CHECKING:
     from weft.engine.planning.lowering import Lowered
 
-SECRETS = frozenset({"auth_token_comfy_org", "api_key_comfy_org"})
-"""What of `extra_data` is for nobody to read again: it is in no queue, no history and no file."""
+_SECRET = re.compile(
+    r"(?:^|[_\W])(?:api_?key|access_?key|auth|authorization|token|secret|password|passwd|cookie|credentials?)(?:$|[_\W])"
+)
+
+
+def is_secret(name: str) -> bool:
+    """Whether what `extra_data` has under this name is for nobody to read again, in a queue, a history or a file."""
+    return bool(_SECRET.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()))
+
+
+def without_secrets(value: Any) -> Any:
+    """The same, but for what has the name of a secret, at any depth; workflows stay as they are."""
+    if isinstance(value, Mapping):
+        return {
+            name: each if name == "extra_pnginfo" else without_secrets(each)
+            for name, each in value.items()
+            if not is_secret(str(name))
+        }
+    return [without_secrets(each) for each in value] if isinstance(value, list) else value
 
 
 @dataclass(eq=False)

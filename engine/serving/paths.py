@@ -1,8 +1,9 @@
 """What a prompt from the network may name: nothing outside of the folders of inputs, outputs and models.
 
 An input that says by its name that it is a path (`filename_prefix`, `directory`) takes names below a folder alone. Any
-other text is refused only where it is the path of what is there, or of a file that could be written, outside of the
-folders: so `/`, `and/or` and `~100 birds` stay texts. What nodes put together while they run is not seen here.
+other text is refused where it reads as a path to outside of the folders: from a folder of the system, from somebody's
+home, or upwards; whether something is there makes no difference, so that nobody learns it. `/`, `and/or`, `/imagine a
+cat` and `~100 birds` stay texts. What nodes put together while they run is not seen here.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _PATHS = re.compile(
     r"(?:^|[_\W])(?:file_?)?(?:path|paths|dir|dirs|directory|directories|folder|folders|file|files|filename)"
     r"(?:$|[_\W\d])"
 )
-_WEB = re.compile(r"(?:https?|data):", re.IGNORECASE)
+_WEB = re.compile(r"(?:https?://|data:)(?!.*(?:^|[/\\])\.\.(?:[/\\]|$))", re.IGNORECASE)
+_HOME = re.compile(r"~(?:[a-z_][\w.-]*(?:/.*)?|/.*\w.*)", re.IGNORECASE)
+_UP = re.compile(r"(?:.*[/\\])?\.\.[/\\]+[^\s/\\].*")
 _LONGEST = 4096
 """Characters of a text that can be a path."""
 
@@ -52,7 +55,7 @@ def named_outside(prompt: Prompt, registry: Registry, folders: Folders) -> Itera
 def leads_out(text: str, folders: Folders, *, is_path: bool = False) -> str:
     """Why a text may not come from the network; the empty string where it may."""
     said = text.strip().strip("\"'").strip()
-    if not said or len(said) > _LONGEST or "\n" in said or _WEB.match(said):
+    if not said or (not is_path and (len(said) > _LONGEST or "\n" in said or _WEB.match(said))):
         return ""
     said = re.sub(r"^file:(?://)?(?=[/~])", "", said, flags=re.IGNORECASE)
     windows = PureWindowsPath(said)
@@ -64,7 +67,7 @@ def leads_out(text: str, folders: Folders, *, is_path: bool = False) -> str:
         return "leaves its folder" if _climbs(windows) else ""
     if not (said.startswith(("/", "~")) or ".." in windows.parts) or "\0" in said:
         return ""
-    return "lies outside of the folders" if _is_there(said, folders) else ""
+    return "lies outside of the folders" if _reads_as_outside(said, folders) or _is_there(said, folders) else ""
 
 
 def _is_chosen(socket: Any, value: Any) -> bool:
@@ -82,6 +85,24 @@ def _climbs(path: PureWindowsPath) -> bool:
         if depth < 0:
             return True
     return False
+
+
+def _reads_as_outside(said: str, folders: Folders) -> bool:
+    """Whether a text reads as a path out of the folders, by its form and the names in the root folder alone."""
+    if said.startswith("/"):
+        plain = os.path.normpath("/" + said.lstrip("/"))
+        first = plain.split("/")[1]
+        if not first or not os.path.lexists(f"/{first}"):
+            return False
+    elif said.startswith("~"):
+        if not _HOME.fullmatch(said):
+            return False
+        plain = os.path.expanduser(said)
+    else:
+        if not (_UP.fullmatch(said) and _climbs(PureWindowsPath(said))):
+            return False
+        plain = os.path.abspath(said.replace("\\", "/"))
+    return not any(Path(plain).is_relative_to(os.path.abspath(each)) for each in _reachable(folders))
 
 
 def _is_there(said: str, folders: Folders) -> bool:

@@ -207,7 +207,8 @@ class Sockets:
             first = True
             async for message in socket:
                 if message.type == WSMsgType.TEXT:
-                    self._heard(connection, message.data, first)
+                    if first:  # whatever else is said means nothing, and is not read
+                        self._greeted(connection, message.data)
                     first = False
                 if sending.done():
                     break
@@ -218,12 +219,12 @@ class Sockets:
                 del self._connections[client_id]
         return socket
 
-    def _heard(self, connection: Connection, text: str, first: bool) -> None:
+    def _greeted(self, connection: Connection, text: str) -> None:
         try:
             message = json.loads(text)
         except (ValueError, RecursionError):
             return
-        if first and isinstance(message, dict) and message.get("type") == "feature_flags":
+        if isinstance(message, dict) and message.get("type") == "feature_flags":
             data = message.get("data")
             if isinstance(data, dict):
                 connection.flags.update(data)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 from collections.abc import Iterator
@@ -42,7 +41,7 @@ async def get_userdata(server: Server, request: web.Request) -> web.StreamRespon
     if not folder.is_dir():
         raise web.HTTPNotFound(text=f"there is no folder {name!r}")
     deep = request.query.get("recurse", "").lower() == "true"
-    found = [_described(folder, file) for file in _files(folder, deep=deep)]
+    found = [_described(folder, file) for file in _files(folder, deep=deep) if inside(server.options.user, str(file))]
     if request.query.get("full_info", "").lower() == "true":
         return json_answer(found)
     names = [each["path"] for each in found]
@@ -62,7 +61,7 @@ async def get_tree(server: Server, request: web.Request) -> web.StreamResponse:
     entries = [
         {"name": each.name, "path": each.relative_to(root).as_posix(), "type": "directory" if each.is_dir() else "file"}
         for each in sorted(folder.iterdir())
-        if not each.name.startswith(".")
+        if not each.name.startswith(".") and inside(root, str(each))
     ]
     return json_answer(entries)
 
@@ -121,8 +120,12 @@ def _said(server: Server, request: web.Request, file: Path) -> Any:
 
 
 def _files(folder: Path, *, deep: bool) -> Iterator[Path]:
-    pattern = os.path.join(glob.escape(str(folder)), "**" if deep else "", "*")
-    yield from (Path(each) for each in sorted(glob.glob(pattern, recursive=deep)) if os.path.isfile(each))
+    """The files in a folder, those of a dot left out; folders that links lead to are not entered."""
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [each for each in folders if deep and not each.startswith(".")]
+        found += [Path(place, name) for name in names if not name.startswith(".")]
+    yield from (each for each in sorted(found) if each.is_file())
 
 
 def _described(root: Path, file: Path) -> dict[str, Any]:

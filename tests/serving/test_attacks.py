@@ -10,6 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from weft.engine.serving.job import without_secrets
+
 from .talk import Client, Running, served
 
 FOREIGN = {"Origin": "http://evil.example", "Content-Type": "text/plain"}
@@ -60,3 +62,48 @@ def test_the_token_is_shown_nowhere(tmp_path: Path) -> None:
 
         for path in ("/system_stats", "/weft/state", "/history", "/nowhere"):
             assert b"s3cret" not in asyncio.run(ask(path)), path
+
+
+@pytest.mark.parametrize("quality", ["²", "9" * 5000, "-1", "1e5"])
+def test_a_quality_that_is_no_number_is_none(alone: Client, one: Running, quality: str) -> None:
+    (one.server.session.folders.input / "no.png").write_bytes(b"")
+    assert alone.ask("GET", f"/view?filename=no.png&type=input&preview=webp;{quality}").status == 200
+
+
+def test_a_form_of_many_parts_and_a_body_of_many_values_are_refused(alone: Client) -> None:
+    parts = b"".join(b'--x\r\nContent-Disposition: form-data; name="f%d"\r\n\r\n\r\n' % each for each in range(200))
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+
+    async def ask(path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bool]:
+        async with alone._session.post(alone.address + path, data=body, headers=headers) as response:
+            return response.status, b"more than" in await response.read()
+
+    assert alone._do(ask("/upload/image", parts + b"--x--\r\n", kind)) == (413, True)
+    for path in ("/prompt", "/workflow/convert"):
+        assert alone._do(ask(path, b'{"links": [], "nodes": [' + b"0," * 510_000 + b"0]}", {})) == (400, True)
+
+
+def test_keys_in_extra_data_are_shown_nowhere() -> None:
+    said = {"auth": "x", "apiKey": "x", "mine": [{"access_token": "x", "a": 1}], "my_password": "x", "author": "me"}
+    info = {"workflow": {"token": "a widget"}}
+    assert without_secrets({**said, "extra_pnginfo": info}) == {
+        "mine": [{"a": 1}], "author": "me", "extra_pnginfo": info
+    }  # fmt: skip
+
+
+def test_no_page_of_somebody_elses_shows_one_of_ours(alone: Client) -> None:
+    for path in ("/weft", "/queue", "/nowhere", "/"):
+        assert "frame-ancestors" in alone.ask("GET", path).headers["Content-Security-Policy"], path
+
+
+def test_links_in_the_users_folder_lead_nowhere(alone: Client, one: Running, tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text("{}")
+    folder = one.server.options.user / "workflows"
+    folder.mkdir(parents=True)
+    (folder / "mine.json").write_text("{}")
+    (folder / "out").symlink_to(tmp_path)
+    (folder / "loop").symlink_to(folder)
+    (folder / "out.json").symlink_to(tmp_path / "secret.json")
+    assert alone.get("/userdata?dir=workflows&recurse=true") == ["mine.json"]
+    assert {each["name"] for each in alone.get("/v2/userdata?path=workflows")} == {"mine.json", "loop"}
+    assert alone.ask("GET", "/userdata/workflows%2Fout.json").status == 403

@@ -60,6 +60,27 @@ def test_a_text_that_leads_out_to_what_is_there_is_a_path(folders: Folders, tmp_
     assert leads_out(os.path.relpath(tmp_path / "secret", Path.cwd()), folders) or Path.cwd() == tmp_path
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/etc/none-such",
+        "/etc/a b/none",
+        "//etc/none",
+        "/x/../etc/none",
+        "~/none such",
+        "~nobody-such/x",
+        "../none/such",
+    ],
+)
+def test_whether_an_outside_path_is_there_is_not_told(folders: Folders, text: str) -> None:
+    assert leads_out(text, folders) == "lies outside of the folders"
+
+
+@pytest.mark.parametrize("name", ["../a\nb", "../" + "./" * 3000 + "x", "https:/../../x", "data:/../../../x"])
+def test_no_form_of_a_path_hides_where_it_leads(folders: Folders, name: str) -> None:
+    assert leads_out(name, folders, is_path=True)
+
+
 def errors(answer: Any, node: str) -> dict[str, Any]:
     assert answer.status == 400, answer
     [found] = answer.json["node_errors"][node]["errors"]
