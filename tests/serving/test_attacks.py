@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from weft.engine.serving.job import without_secrets
 
-from .talk import Client, Running, served
+from .talk import Client, Running, graph, served
 
 FOREIGN = {"Origin": "http://evil.example", "Content-Type": "text/plain"}
 
@@ -39,12 +40,18 @@ def test_a_deep_body_and_a_long_number_are_refused(alone: Client, body: bytes) -
         assert alone._do(ask()) == 400
 
 
-def test_a_small_file_that_claims_to_be_a_huge_picture_is_not_unpacked(alone: Client, one: Running) -> None:
+def bomb_of() -> bytes:
+    """A picture file of some bytes that says it has 60,000 by 60,000 pixels."""
+
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 6, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def test_a_small_file_that_claims_to_be_a_huge_picture_is_not_unpacked(alone: Client, one: Running) -> None:
+    bomb = bomb_of()
     (one.server.session.folders.input / "bomb.png").write_bytes(bomb)
     for asked in ("preview=webp;90", "channel=rgb", "channel=a"):
         answer = alone.ask("GET", f"/view?filename=bomb.png&type=input&{asked}")
@@ -107,3 +114,43 @@ def test_links_in_the_users_folder_lead_nowhere(alone: Client, one: Running, tmp
     assert alone.get("/userdata?dir=workflows&recurse=true") == ["mine.json"]
     assert {each["name"] for each in alone.get("/v2/userdata?path=workflows")} == {"mine.json", "loop"}
     assert alone.ask("GET", "/userdata/workflows%2Fout.json").status == 403
+
+
+def test_a_mask_that_claims_to_be_huge_is_not_unpacked(alone: Client, one: Running) -> None:
+    (one.server.session.folders.input / "bombed.png").write_bytes(bomb_of())
+    form = aiohttp.FormData()
+    form.add_field("original_ref", '{"filename": "bombed.png", "type": "input"}')
+    form.add_field("image", bomb_of(), filename="mask.png")
+
+    async def ask() -> int:
+        async with alone._session.post(f"{alone.address}/upload/mask", data=form) as response:
+            return response.status
+
+    assert alone._do(ask()) == 400
+    assert not (one.server.session.folders.input / "mask.png").exists()
+
+
+def test_what_is_no_file_is_not_opened(alone: Client, one: Running) -> None:
+    place = one.server.session.folders.input
+    os.mkfifo(place / "pipe.png")
+    (place / "zero.png").symlink_to("/dev/zero")
+    found = [alone.ask("GET", f"/view?filename={name}.png&type=input&preview=png").status for name in ("pipe", "zero")]
+    assert found == [404, 403]
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.svg", "a.svgz", "a.js", "a.xhtml", "a.xml", 'a"\r\nX-Evil: y.html'])
+def test_what_a_browser_would_run_it_saves(alone: Client, one: Running, name: str) -> None:
+    (one.server.session.folders.input / name).write_bytes(b"<script>")
+    answer = alone.ask("GET", "/view", params={"filename": name, "type": "input"})
+    assert answer.status == 200 and answer.headers["Content-Type"] == "application/octet-stream"
+    assert answer.headers["Content-Disposition"].startswith("attachment;")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff" and "X-Evil" not in answer.headers
+
+
+def test_a_title_is_no_markup_in_a_drawing(alone: Client) -> None:
+    prompt = graph(s=("StubInt", {"value": 1}), o=("TestLooks", {"value": "@s"}))
+    prompt["s"]["_meta"] = {"title": "<script>alert(1)</script>"}
+    ran = alone.run(prompt)
+    answer = alone.ask("GET", f"/weft/drawing/{ran.answer['prompt_id']}")
+    assert answer.status == 200 and b"<script" not in answer.body
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
