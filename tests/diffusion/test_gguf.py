@@ -13,6 +13,7 @@ import pytest
 import sentencepiece
 import torch
 from gguf import GGMLQuantizationType as Type
+from safetensors.torch import save_file
 from torch import Tensor
 
 import weft
@@ -30,6 +31,8 @@ from weft.nodes.diffusion.weights.lora import apply_lora, lora_of
 from weft.nodes.diffusion.weights.networks import check
 from weft.nodes.diffusion.weights.packed import PackedTensor
 from weft.nodes.diffusion.weights.weightfile import WeightFile
+
+from .ksampling import ksample
 
 CPU = torch.device("cpu")
 
@@ -103,6 +106,25 @@ def test_a_model_stays_in_blocks(kind: Type, tmp_path: Path) -> None:
     found = described(path)
     assert found is not None
     assert release_in(found[1]) == "Wan text-to-video"
+
+
+@pytest.mark.parametrize("kind", [Type.Q4_0, Type.Q8_0, Type.Q5_1], ids=str)
+def test_what_blocks_draw_is_what_their_numbers_draw(kind: Type, tmp_path: Path) -> None:
+    tensors = wan(tmp_path / "wan.gguf", kind)
+    reader = gguf.GGUFReader(tmp_path / "wan.gguf")
+    numbers = {each.name: gguf.quants.dequantize(each.data, each.tensor_type) for each in reader.tensors}
+    plain = {key: torch.from_numpy(numbers[key].reshape(tensor.shape).copy()) for key, tensor in tensors.items()}
+    save_file(plain, tmp_path / "wan.safetensors")
+    settings: dict[str, Any] = {
+        "seed": 3, "cfg": 2.0, "steps": 3, "sampler": "dpmpp_2m", "scheduler": "simple",
+        "positive": [[torch.ones(1, 6, 32), {}]], "negative": [[torch.zeros(1, 6, 32), {}]],
+    }  # fmt: skip
+    drawn = []
+    for name in ("wan.gguf", "wan.safetensors"):
+        model = load_unet(tmp_path / name, device=CPU, dtype=torch.float32)
+        drawn.append(ksample(model, {"samples": torch.zeros(1, 16, 2, 4, 4)}, **settings)["samples"])
+    assert torch.equal(*drawn)
+    assert float(drawn[0].std()) > 0.1
 
 
 def test_a_lora_on_blocks_is_merged_with_their_numbers(tmp_path: Path) -> None:
