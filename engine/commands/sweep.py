@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weft.engine.errors import UsageError, one_line
+from weft.engine.events import CellStarted
 from weft.engine.formats.sources import name_of
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.caches import folders_of, opened
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     from weft.engine.planning.forecast import ModelCalls
     from weft.engine.session import Session
     from weft.engine.sweeping.axes import SweepAxis
+    from weft.engine.sweeping.cells import SweepCell
+    from weft.engine.sweeping.index import CellRecord
     from weft.engine.sweeping.overview import Animation
+    from weft.engine.sweeping.running import Elsewhere, Runner
     from weft.engine.sweeping.survey import Surveyed
     from weft.engine.sweeping.sweep import Sweep
     from weft.engine.workflow.prompt import Prompt
@@ -108,6 +112,18 @@ BatchOption = Annotated[
         "may differ a little from those of cells run alone.",
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Run cells on a cluster of Ray, one at a time on each of its GPUs (or CPUs); `local` starts one here. All "
+        "machines see the folders of models, output and cache.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", metavar="N", min=1, help="With --ray: at most so many at once.")
+]
 KeepGoingOption = Annotated[
     bool,
     typer.Option("--keep-going", help="Where a cell cannot run or fails, run the others; the exit code is then 1."),
@@ -155,6 +171,8 @@ def sweep(
     fps: FpsOption = 6.0,
     ui: UiOption = False,
     batch: BatchOption = 1,
+    ray: RayOption = None,
+    workers: WorkersOption = None,
     keep_going: KeepGoingOption = False,
     dry_run: DryRunOption = False,
     cache: CacheOption = None,
@@ -173,6 +191,10 @@ def sweep(
     with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
         if as_json and as_events:
             raise UsageError("--json and --events exclude each other")
+        if ray is None and workers is not None:
+            raise UsageError("--workers is for --ray")
+        if ray is not None and batch > 1:
+            raise UsageError("--ray and --batch exclude each other")
         from weft.engine.arguments import targets_of
         from weft.engine.session import Session
         from weft.engine.sweeping.overview import Animation
@@ -200,7 +222,9 @@ def sweep(
                     _tell_cells(sweep, calls, answer)
                     return
                 session.packs.check(session.settings)
-                _run(sweep, calls, answer)
+                with ExitStack() as stack:
+                    far = None if ray is None else _far(stack, sweep, calls, answer, ray, workers, folders)
+                    _run(sweep, calls, answer, far)
                 title = Path(name_of(workflow)).name
                 _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
 
@@ -247,7 +271,46 @@ _REST = 1.0
 """What a cell has to do beside evaluating networks, in evaluations: a guess, for the time that is left."""
 
 
-def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
+def _far(
+    stack: ExitStack,
+    sweep: Sweep,
+    calls: Mapping[int, ModelCalls],
+    answer: Answer,
+    address: str,
+    workers: int | None,
+    cache: Sequence[Path],
+) -> Elsewhere:
+    """What runs the cells of a sweep on a cluster, until the stack is left."""
+    from weft.engine.spreading.rays import ray_pool
+    from weft.engine.spreading.schedule import Job, Schedule
+    from weft.engine.spreading.spread import spread
+    from weft.engine.spreading.worker import plan_of
+
+    # No more workers than cells, and none where nothing waits.
+    most = min(workers or len(sweep.cells), max(1, len(sweep.waiting)))
+    plan = plan_of(sweep.session, cache, sweep.targets)
+    pool = stack.enter_context(ray_pool(address, plan, most)) if sweep.waiting else None
+    models = sweep.models()
+
+    def run(runner: Runner, cells: Sequence[SweepCell], keys: Mapping[int, str]) -> Iterator[CellRecord]:
+        def started(cell: SweepCell) -> None:
+            for observer in runner.observers:
+                observer(CellStarted(cell.number, dict(cell.parameters)))
+
+        jobs = [Job(cell.number, models[cell.number], calls[cell.number].calls + _REST) for cell in cells]
+        by_number = {cell.number: cell for cell in cells}
+        if pool is not None:
+            schedule, warn = Schedule(jobs, _LOAD), answer.notice
+            yield from spread(pool, schedule, by_number, keys, runner.token, started=started, warn=warn)
+
+    return run
+
+
+_LOAD = 10.0
+"""What loading its models takes a worker, in evaluations: a guess."""
+
+
+def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer, far: Elsewhere | None = None) -> None:
     from weft.engine.sweeping.running import Runner
 
     if not (answer.quiet or answer.as_events):
@@ -256,7 +319,7 @@ def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer) -> None:
     refused = {one.cell.number: 0.0 for one in sweep.order if one.error is not None}
     work = refused | {number: told.calls + _REST for number, told in calls.items()}
     with answer.watching(partial(SweepNarrator, work=work)) as observers:
-        for _ in sweep.run(Runner(sweep.session, sweep.targets, observers, answer.token)):
+        for _ in sweep.run(Runner(sweep.session, sweep.targets, observers, answer.token, far)):
             # A live bar has the terminal's last line: files are listed when it is gone.
             if answer.err.console is None and not (answer.as_json or answer.as_events):
                 answer.list_files()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from weft.engine.events import CellResumed, CellStarted, Observer
 from weft.engine.running.result import RunResult
 from weft.engine.session import Session
 from weft.engine.sweeping.cells import SweepCell
+from weft.engine.sweeping.index import CellRecord
 
 
 class CellOutcome(NamedTuple):
@@ -24,6 +25,10 @@ class CellOutcome(NamedTuple):
     error: Exception | None = None
 
 
+# Runs cells somewhere else: given them in their order, and each one's digest by number, their records as they end.
+Elsewhere = Callable[["Runner", Sequence[SweepCell], Mapping[int, str]], Iterator[CellRecord]]
+
+
 class Runner(NamedTuple):
     """What running cells takes: where, which nodes beside the outputs, who watches, who may stop it."""
 
@@ -31,6 +36,7 @@ class Runner(NamedTuple):
     targets: Sequence[str]
     observers: Sequence[Observer]
     token: CancelToken
+    elsewhere: Elsewhere | None = None
 
 
 def run_cells(runner: Runner, cells: Sequence[SweepCell]) -> Iterator[CellOutcome]:

@@ -104,6 +104,14 @@ class Sweep:
         plans = (self.session.plan(cell.prompt, self.targets) for cell in waiting)
         return {cell.number: calls for cell, calls in zip(waiting, self.session.model_calls(plans), strict=True)}
 
+    def models(self) -> dict[int, frozenset[str]]:
+        """The files that the nodes of each cell that waits read, its models among them, by its number."""
+        found = {}
+        for cell in self.waiting:
+            plan = self.session.plan(cell.prompt, self.targets)
+            found[cell.number] = frozenset(name for node in plan.nodes.values() for name in node.files)
+        return found
+
     def run(self, runner: Runner) -> Iterator[CellRecord]:
         """Run what waits, and give each record when it is in the index. No other sweep may be in the folder: `alone`.
 
@@ -114,12 +122,22 @@ class Sweep:
         for one in self.order:
             if one.error is not None:
                 yield self._noted(_failed(one.cell, one.error), runner)
-        for outcome in run_cells(runner, self.waiting):
-            yield self._noted(self._record(outcome), runner)
-            if outcome.error is not None and not self.keep_going:
-                raise outcome.error
+        for record, error in self._ran(runner):
+            yield self._noted(record, runner)
+            if not record.is_done and not self.keep_going:
+                raise error or WeftError(f"{self._cell(record).where}: {record.error}")
         with _writing(self.folder):
             self.index.replace(self._known())
+
+    def _ran(self, runner: Runner) -> Iterator[tuple[CellRecord, Exception | None]]:
+        if runner.elsewhere is not None:
+            yield from ((record, None) for record in runner.elsewhere(runner, self.waiting, self._keys))
+            return
+        for outcome in run_cells(runner, self.waiting):
+            yield record_of(self.session, outcome, self._keys[outcome.cell.number]), outcome.error
+
+    def _cell(self, record: CellRecord) -> SweepCell:
+        return next(cell for cell in self.cells if cell.number == record.cell)
 
     def _known(self) -> list[CellRecord]:
         return [self.records[number] for number in sorted(self.records)]
@@ -132,32 +150,9 @@ class Sweep:
             observer(CellFinished(record.to_json()))
         return record
 
-    def _record(self, outcome: CellOutcome) -> CellRecord:
-        cell, result = outcome.cell, outcome.result
-        if result is None:
-            assert outcome.error is not None
-            return replace(_failed(cell, outcome.error), seconds=round(outcome.seconds, 3))
-        outputs = {step.node_id for step in result.plan.steps if step.schema.output_node}
-        return CellRecord(
-            cell.number,
-            cell.parameters,
-            seeds=self.session.seeds(result.plan.lowered.source),
-            files=tuple(self._relative(file) for file in result.files),
-            previews=tuple(self._relative(file) for file in result.previews),
-            seconds=round(outcome.seconds, 3),
-            cached=not result.timings.keys() - outputs,
-            place=cell.place,
-            key=self._keys[cell.number],
-            batched=self.session.batch > 1,
-            contents=tuple(self.session.digests.of(file).hex() for file in (*result.files, *result.previews)),
-        )
-
     def paths(self, record: CellRecord) -> list[Path]:
         """The files of a record, those that only show something last."""
         return [self.folder / name for name in (*record.files, *record.previews)]
-
-    def _relative(self, file: Path) -> str:
-        return file.relative_to(self.folder).as_posix() if file.is_relative_to(self.folder) else str(file)
 
     def _is_whole(self, record: CellRecord) -> bool:
         files = self.paths(record)
@@ -166,6 +161,37 @@ class Sweep:
         except OSError:
             return False
         return digests == list(record.contents)
+
+
+def record_of(session: Session, outcome: CellOutcome, key: str) -> CellRecord:
+    """The line of the index for what came of a cell, in the folder that the session writes to."""
+    cell, result, folder = outcome.cell, outcome.result, session.folders.output
+    if result is None:
+        assert outcome.error is not None
+        return replace(_failed(cell, outcome.error), seconds=round(outcome.seconds, 3))
+    outputs = {step.node_id for step in result.plan.steps if step.schema.output_node}
+    return CellRecord(
+        cell.number,
+        cell.parameters,
+        seeds=session.seeds(result.plan.lowered.source),
+        files=tuple(_relative(file, folder) for file in result.files),
+        previews=tuple(_relative(file, folder) for file in result.previews),
+        seconds=round(outcome.seconds, 3),
+        cached=not result.timings.keys() - outputs,
+        place=cell.place,
+        key=key,
+        batched=session.batch > 1,
+        contents=tuple(session.digests.of(file).hex() for file in (*result.files, *result.previews)),
+    )
+
+
+def failed_record(cell: SweepCell, message: str) -> CellRecord:
+    """That of a cell of which nothing came."""
+    return CellRecord(cell.number, cell.parameters, status="failed", error=message, place=cell.place)
+
+
+def _relative(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
 
 
 class _writing:
@@ -184,7 +210,7 @@ class _writing:
 
 def _failed(cell: SweepCell, error: BaseException) -> CellRecord:
     message = str(error) if isinstance(error, WeftError) else of_machine(error) or f"{type(error).__name__}: {error}"
-    return CellRecord(cell.number, cell.parameters, status="failed", error=message, place=cell.place)
+    return failed_record(cell, message)
 
 
 def _refusal(wrong: Sequence[Surveyed], count: int) -> WeftError:
