@@ -3,8 +3,8 @@
     python benchmarks/scale.py [--cells N] [--workers N] [--models N ...] [--json]
 
 What is simulated is time alone. A cell takes what 8 steps of SD 1.5 took here, times a factor that is spread as the
-durations of people's cells are (log-normal, sigma 0.5). A model that a worker has not takes 20 seconds to load, which is
-7 GB from a shared folder. Workers die, each once in 2,000 cells on average, and take a minute to come back. Who runs
+durations of people's cells are (log-normal, sigma 0.5). A model that a worker has not takes 20 seconds to load, which
+is 7 GB from a shared folder. Workers die, each once in 2,000 cells on average, and take a minute to come back. Who runs
 which cell is decided by `weft.engine.spreading.schedule`, as in a sweep on Ray; it knows the mean of a cell alone.
 
 The lower bound is the time that all cells and one load for each worker or model, whichever are more, take, divided by
