@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from weft.engine.spreading.schedule import Job, Schedule  # noqa: E402
+from weft.engine.spreading.schedule import Task, Schedule  # noqa: E402
 
 CELL, SPREAD, LOAD, COMES_BACK, LIVES = 16.0, 0.5, 20.0, 60.0, 2_000
 BOUND = 0.9
@@ -33,7 +33,7 @@ BOUND = 0.9
 def simulated(cells: int, workers: int, models: int, seed: int = 0) -> dict[str, Any]:
     """The figures of one sweep: seconds, and their shares."""
     chance = random.Random(seed)
-    jobs = [Job(number, number * models // cells, CELL) for number in range(cells)]
+    jobs = [Task(number, number * models // cells, CELL) for number in range(cells)]
     takes = [CELL * chance.lognormvariate(-(SPREAD**2) / 2, SPREAD) for _ in jobs]
     schedule = Schedule(jobs, LOAD)
     loaded: dict[str, Any] = {}

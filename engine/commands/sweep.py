@@ -282,7 +282,7 @@ def _far(
 ) -> Elsewhere:
     """What runs the cells of a sweep on a cluster, until the stack is left."""
     from weft.engine.spreading.rays import ray_pool
-    from weft.engine.spreading.schedule import Job, Schedule
+    from weft.engine.spreading.schedule import Task, Schedule
     from weft.engine.spreading.spread import spread
     from weft.engine.spreading.worker import plan_of
 
@@ -297,7 +297,7 @@ def _far(
             for observer in runner.observers:
                 observer(CellStarted(cell.number, dict(cell.parameters)))
 
-        jobs = [Job(cell.number, models[cell.number], calls[cell.number].calls + _REST) for cell in cells]
+        jobs = [Task(cell.number, models[cell.number], calls[cell.number].calls + _REST) for cell in cells]
         by_number = {cell.number: cell for cell in cells}
         if pool is not None:
             schedule, warn = Schedule(jobs, _LOAD), answer.notice

@@ -22,7 +22,7 @@ LIVES = 3
 
 
 @dataclass(frozen=True)
-class Job:
+class Task:
     """What is to be done once: its number, the models that it needs, and what it is reckoned to take."""
 
     number: int
@@ -33,7 +33,7 @@ class Job:
 @dataclass(eq=False)
 class _Stretch:
     affinity: Hashable
-    jobs: deque[Job]
+    jobs: deque[Task]
 
     @property
     def cost(self) -> float:
@@ -44,19 +44,19 @@ class _Stretch:
 class _Worker:
     stretch: _Stretch | None = None
     warm: Hashable = None
-    running: Job | None = None
+    running: Task | None = None
     known: bool = field(default=False)
 
 
 class Schedule:
     """See above. load: what loading a job's models is reckoned to take, in the unit of costs."""
 
-    def __init__(self, jobs: Iterable[Job], load: float = 0.0) -> None:
+    def __init__(self, jobs: Iterable[Task], load: float = 0.0) -> None:
         self._load = load
         self._free = [
             _Stretch(affinity, deque(group)) for affinity, group in groupby(jobs, key=lambda job: job.affinity)
         ]
-        self._again: deque[Job] = deque()
+        self._again: deque[Task] = deque()
         self._workers: dict[str, _Worker] = {}
         self._losses: Counter[int] = Counter()
         self._left = sum(len(stretch.jobs) for stretch in self._free)
@@ -66,7 +66,7 @@ class Schedule:
         """How many jobs wait or run."""
         return self._left
 
-    def take(self, name: str) -> Job | None:
+    def take(self, name: str) -> Task | None:
         """The next job of a worker, which has none; None where nothing waits that is worth its while."""
         worker = self._workers.setdefault(name, _Worker())
         if worker.running is not None:
@@ -76,7 +76,7 @@ class Schedule:
             worker.running, worker.warm, worker.known = job, job.affinity, True
         return job
 
-    def done(self, name: str) -> Job:
+    def done(self, name: str) -> Task:
         """A worker's job has ended."""
         worker = self._workers[name]
         job, worker.running = worker.running, None
@@ -85,7 +85,7 @@ class Schedule:
         self._left -= 1
         return job
 
-    def lost(self, name: str) -> Job | None:
+    def lost(self, name: str) -> Task | None:
         """A worker is gone, and whoever has its name now knows nothing; gives the job that is given up, if one is."""
         worker = self._workers.pop(name, _Worker())
         if worker.stretch is not None and worker.stretch.jobs:
@@ -100,7 +100,7 @@ class Schedule:
         self._left -= 1
         return job
 
-    def _next(self, worker: _Worker) -> Job | None:
+    def _next(self, worker: _Worker) -> Task | None:
         if worker.stretch is None or not worker.stretch.jobs:
             worker.stretch = self._found(worker)
         return worker.stretch.jobs.popleft() if worker.stretch is not None else None
@@ -121,7 +121,7 @@ class Schedule:
         return bool(stretch.jobs) and (stretch.cost / 2 > needed or (not needed and len(stretch.jobs) > 0))
 
     def _half(self, stretch: _Stretch) -> _Stretch:
-        later: deque[Job] = deque()
+        later: deque[Task] = deque()
         half = stretch.cost / 2
         while stretch.jobs and (not later or sum(job.cost for job in later) + stretch.jobs[-1].cost <= half):
             later.appendleft(stretch.jobs.pop())

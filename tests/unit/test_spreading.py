@@ -19,7 +19,7 @@ from weft.engine.cancel import CancelToken
 from weft.engine.errors import Interrupted, UsageError
 from weft.engine.session import Session
 from weft.engine.spreading.rays import ray_pool
-from weft.engine.spreading.schedule import LIVES, Job, Schedule
+from weft.engine.spreading.schedule import LIVES, Task, Schedule
 from weft.engine.spreading.spread import Ended, spread
 from weft.engine.spreading.worker import WorkerPlan, plan_of
 from weft.engine.sweeping.index import CellRecord
@@ -62,7 +62,7 @@ def ran(pool: Pretended, count: int, **more: Any) -> list[CellRecord]:
         number: SimpleNamespace(number=number, where=f"cell {number}", parameters={}, place="")
         for number in range(1, count + 1)
     }
-    schedule = Schedule([Job(number) for number in cells])
+    schedule = Schedule([Task(number) for number in cells])
     keys = {number: f"key {number}" for number in cells}
     return list(spread(pool, schedule, cells, keys, more.pop("token", CancelToken()), **more))
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import pytest
 
-from weft.engine.spreading.schedule import LIVES, Job, Schedule
+from weft.engine.spreading.schedule import LIVES, Task, Schedule
 
 
-def jobs(*stretches: tuple[str, int], cost: float = 1.0) -> list[Job]:
+def jobs(*stretches: tuple[str, int], cost: float = 1.0) -> list[Task]:
     """So many jobs of each affinity, numbered from 1."""
-    found: list[Job] = []
+    found: list[Task] = []
     for affinity, count in stretches:
-        found += [Job(len(found) + each, affinity, cost) for each in range(1, count + 1)]
+        found += [Task(len(found) + each, affinity, cost) for each in range(1, count + 1)]
     return found
 
 
@@ -78,7 +78,7 @@ def test_a_worker_has_one_job_at_a_time() -> None:
 def test_every_job_is_done_once_whatever_happens(seed: int) -> None:
     chance = random.Random(seed)
     count = chance.randrange(1, 60)
-    given = [Job(number, chance.choice("abc"), chance.random()) for number in range(count)]
+    given = [Task(number, chance.choice("abc"), chance.random()) for number in range(count)]
     schedule = Schedule(sorted(given, key=lambda job: str(job.affinity)), load=chance.choice([0.0, 0.5, 3.0]))
     workers, running, ended = ["x", "y", "z"], dict[str, int](), list[int]()
     while schedule.unfinished:
