@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
-from weft.engine.spreading.schedule import Task, Schedule  # noqa: E402
+from weft.engine.spreading.schedule import Schedule, Task  # noqa: E402
 
 CELL, SPREAD, LOAD, COMES_BACK, LIVES = 16.0, 0.5, 20.0, 60.0, 2_000
 BOUND = 0.9

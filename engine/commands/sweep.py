@@ -282,7 +282,7 @@ def _far(
 ) -> Elsewhere:
     """What runs the cells of a sweep on a cluster, until the stack is left."""
     from weft.engine.spreading.rays import ray_pool
-    from weft.engine.spreading.schedule import Task, Schedule
+    from weft.engine.spreading.schedule import Schedule, Task
     from weft.engine.spreading.spread import spread
     from weft.engine.spreading.worker import plan_of
 

@@ -19,7 +19,7 @@ from weft.engine.cancel import CancelToken
 from weft.engine.errors import Interrupted, UsageError
 from weft.engine.session import Session
 from weft.engine.spreading.rays import ray_pool
-from weft.engine.spreading.schedule import LIVES, Task, Schedule
+from weft.engine.spreading.schedule import LIVES, Schedule, Task
 from weft.engine.spreading.spread import Ended, spread
 from weft.engine.spreading.worker import WorkerPlan, plan_of
 from weft.engine.sweeping.index import CellRecord

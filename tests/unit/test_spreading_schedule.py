@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from weft.engine.spreading.schedule import LIVES, Task, Schedule
+from weft.engine.spreading.schedule import LIVES, Schedule, Task
 
 
 def jobs(*stretches: tuple[str, int], cost: float = 1.0) -> list[Task]:
