@@ -12,9 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from weft.engine.errors import UsageError
+from weft.engine.spreading.schedule import LIVES
 from weft.engine.spreading.spread import Ended
 from weft.engine.spreading.worker import CellWorker, WorkerPlan
 from weft.engine.sweeping.cells import SweepCell
+from weft.engine.sweeping.sweep import failed_record
 
 LOCAL = "local"
 """The address of a cluster that is started here, and ended with the sweep."""
@@ -69,51 +71,70 @@ class RayPool:
         self._actor = ray.remote(CellWorker).options(max_concurrency=2, max_restarts=0, **takes)
         self._names = itertools.count(1)
         self._actors: dict[str, Any] = {}
-        self._calls: dict[Any, str] = {}
+        self._calls: dict[Any, tuple[str, SweepCell]] = {}
+        # Those that have not begun: a cluster may have no room for all of them yet.
+        self._beginning: dict[Any, tuple[str, Any]] = {}
+        self._stillborn = 0
         for _ in range(max(1, min(gpus or cpus, most))):
             self._add()
-        for refused in ray.get([actor.refused.remote() for actor in self._actors.values()]):
-            if refused:
-                raise UsageError(f"a worker cannot begin: {refused}")
 
     @property
     def workers(self) -> Iterable[str]:
-        """See Pool."""
+        """See Pool: those that have begun."""
         return tuple(self._actors)
 
     def submit(self, worker: str, cell: SweepCell, key: str) -> None:
         """See Pool."""
-        self._calls[self._actors[worker].run.remote(cell, key)] = worker
+        self._calls[self._actors[worker].run.remote(cell, key)] = worker, cell
 
     def wait(self, seconds: float) -> Iterable[Ended]:
-        """See Pool."""
-        ended, _ = self._ray.wait(list(self._calls), timeout=seconds) if self._calls else ([], [])
+        """See Pool. Raises UsageError where a worker cannot begin."""
+        waiting = [*self._calls, *self._beginning]
+        ended, _ = self._ray.wait(waiting, timeout=seconds) if waiting else ([], [])
         for call in ended:
-            worker = self._calls.pop(call)
-            try:
-                record, warnings = self._ray.get(call)
-            except self._ray.exceptions.RayActorError:
-                del self._actors[worker]
-                self._add()
-                yield Ended(worker, None)
+            if call in self._beginning:
+                self._begun(call)
             else:
-                yield Ended(worker, record, warnings)
+                yield self._ended(call, *self._calls.pop(call))
 
-    def pids(self) -> dict[str, int]:
-        """The processes of the workers."""
-        return {name: self._ray.get(actor.pid.remote()) for name, actor in self._actors.items()}
+    def _begun(self, call: Any) -> None:
+        name, actor = self._beginning.pop(call)
+        try:
+            refused = self._ray.get(call)
+        except self._ray.exceptions.RayActorError as error:
+            self._stillborn += 1
+            refused = str(error).strip().splitlines()[-1] if self._stillborn >= LIVES else ""
+            if not refused:
+                self._add()
+                return
+        if refused:
+            raise UsageError(f"a worker cannot begin: {refused}")
+        self._actors[name] = actor
+
+    def _ended(self, call: Any, worker: str, cell: SweepCell) -> Ended:
+        try:
+            record, warnings = self._ray.get(call)
+        except self._ray.exceptions.RayActorError:
+            # It may only be out of reach: it must not go on beside the one that takes its place.
+            self._ray.kill(self._actors.pop(worker))
+            self._add()
+            return Ended(worker, None)
+        except Exception as error:
+            cause = getattr(error, "cause", None) or error
+            return Ended(worker, failed_record(cell, f"{type(cause).__name__}: {cause}"))
+        return Ended(worker, record, warnings)
 
     def close(self) -> None:
         """Stop what runs, and end the workers."""
-        for call, worker in self._calls.items():
+        for worker, _ in self._calls.values():
             with suppress(Exception):
                 self._actors[worker].cancel.remote()
-            del call
         with suppress(Exception):
             self._ray.wait(list(self._calls), num_returns=max(1, len(self._calls)), timeout=PATIENCE)
-        for actor in self._actors.values():
+        for actor in (*self._actors.values(), *(actor for _, actor in self._beginning.values())):
             with suppress(Exception):
                 self._ray.kill(actor)
 
     def _add(self) -> None:
-        self._actors[f"{next(self._names)}"] = self._actor.remote(self._plan)
+        actor = self._actor.remote(self._plan)
+        self._beginning[actor.refused.remote()] = str(next(self._names)), actor

@@ -71,6 +71,8 @@ class CellWorker:
             self._session.cache = self._stack.enter_context(kept)
         except WeftError as error:
             self._refused = str(error)
+        except Exception as error:
+            self._refused = f"{type(error).__name__}: {error}"
 
     def refused(self) -> str:
         """Why it cannot run anything; empty if it can."""
@@ -89,7 +91,3 @@ class CellWorker:
     def cancel(self) -> None:
         """Have the running cell stop, from another thread."""
         self._token.cancel()
-
-    def pid(self) -> int:
-        """The process that it runs in."""
-        return os.getpid()
