@@ -5,7 +5,7 @@ in which nothing is computed. `install` puts a finder in front of Python's for t
 the library's own module: nothing is left out, it only runs later. Invariants:
 
 1. A deferred module is one object from its import on; its code runs in it, once, when a name is asked of it that the
-   table does not have. Then it holds what it always holds.
+   table does not have. Then it holds what it always holds; a thread that asks while another one runs it waits.
 2. A name of the table is given before that: a submodule's own (a module's name stands there), a `Late` object that
    becomes what it stands for at its first use, or what a function makes that says the same.
 3. Where a library was imported before, or a module has another version, Python's own rules hold: nothing is replaced.
@@ -27,6 +27,9 @@ from typing import Any, Union
 
 LATE = "*"
 """In the place of a name: every name. In the place of where it is: what is imported is a Late object."""
+
+PATIENCE = 30.0
+"""Seconds that a thread waits for another that runs a module: two that import each other's would wait for ever."""
 
 Names = Mapping[str, "str | Callable[[], Any]"]
 
@@ -227,8 +230,11 @@ class DeferredModule(types.ModuleType):
         if not given["_ran"]:
             where = given["_names"].get(name, None if name.startswith("__") else given["_names"].get(LATE))
             if where is not None:
-                found = given[name] = self._before(name, where)
-                return found
+                found = self._before(name, where)
+                with self._lock:
+                    if not given["_ran"]:
+                        return given.setdefault(name, found)
+                return self._after(name)
             inner = f"{self.__name__}.{name}"
             if _is_loose(inner) and "__path__" in given and PathFinder.find_spec(inner, given["__path__"]) is not None:
                 return importlib.import_module(inner)
@@ -240,6 +246,11 @@ class DeferredModule(types.ModuleType):
         return getattr(importlib.import_module(where), name) if isinstance(where, str) else where()
 
     def _after(self, name: str) -> Any:
+        # Another thread may be running the module: what it has not got yet it may have then.
+        if self._lock.acquire(timeout=PATIENCE):
+            self._lock.release()
+        if name in self.__dict__:
+            return self.__dict__[name]
         # Some modules put another in their place.
         now = sys.modules.get(self.__name__, self)
         if now is self:

@@ -157,6 +157,44 @@ def test_a_module_runs_when_a_name_is_used_that_the_table_has_not(tmp_path: Path
     }
 
 
+THREADS = """
+import json, sys, threading
+sys.path.insert(0, {folder!r})
+from weft.nodes.diffusion import deferred
+deferred.DEFERRED = {{"slow_to_run": {{"named": deferred.LATE}}}}
+deferred.install()
+import slow_to_run
+
+begun = threading.Event()
+sys.modules["begun"] = begun
+found = []
+first = threading.Thread(target=lambda: found.append(slow_to_run.first))
+first.start()
+assert begun.wait(60)
+# The module's code runs now, in the other thread, and goes on when this one asks.
+for name in ("last", "named", "missing"):
+    try:
+        found.append(getattr(slow_to_run, name))
+    except AttributeError:
+        found.append("missing")
+first.join()
+print(json.dumps(sorted(found)))
+"""
+SLOW_TO_RUN = """
+import sys, time
+first = "first"
+sys.modules["begun"].set()
+time.sleep(0.1)
+named = "named"
+last = "last"
+"""
+
+
+def test_a_thread_waits_for_a_module_that_another_one_runs(tmp_path: Path) -> None:
+    (tmp_path / "slow_to_run.py").write_text(SLOW_TO_RUN)
+    assert told(THREADS.format(folder=str(tmp_path)), tmp_path) == ["first", "last", "missing", "named"]
+
+
 def test_only_modules_of_the_libraries_are_deferred() -> None:
     assert {name.partition(".")[0] for name in DEFERRED} == {
         "diffusers", "huggingface_hub", "requests", "scipy", "torch", "transformers",
