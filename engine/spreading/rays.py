@@ -40,12 +40,8 @@ def ray_pool(address: str, plan: WorkerPlan, most: int) -> Iterator[RayPool]:
     ray = _ray()
     own: dict[str, Any] = {"object_store_memory": STORE, "include_dashboard": False} if address == LOCAL else {}
     try:
-        ray.init(
-            address=None if address == LOCAL else address,
-            log_to_driver=False,
-            configure_logging=False,
-            **own,
-        )
+        # Always an address: without one Ray joins whatever cluster this machine or RAY_ADDRESS knows.
+        ray.init(address=address, log_to_driver=False, configure_logging=False, **own)
     except (ConnectionError, ValueError, OSError, RuntimeError) as error:
         raise UsageError(f"no cluster of Ray at {address}: {error}", hint="--ray local starts one here") from error
     pool = None
@@ -74,6 +70,7 @@ class RayPool:
         self._calls: dict[Any, tuple[str, SweepCell]] = {}
         # Those that have not begun: a cluster may have no room for all of them yet.
         self._beginning: dict[Any, tuple[str, Any]] = {}
+        # In a row: over a long sweep machines come and go.
         self._stillborn = 0
         for _ in range(max(1, min(gpus or cpus, most))):
             self._add()
@@ -109,7 +106,7 @@ class RayPool:
                 return
         if refused:
             raise UsageError(f"a worker cannot begin: {refused}")
-        self._actors[name] = actor
+        self._actors[name], self._stillborn = actor, 0
 
     def _ended(self, call: Any, worker: str, cell: SweepCell) -> Ended:
         try:

@@ -122,7 +122,9 @@ class Schedule:
 
     def _half(self, stretch: _Stretch) -> _Stretch:
         later: deque[Task] = deque()
-        half = stretch.cost / 2
-        while stretch.jobs and (not later or sum(job.cost for job in later) + stretch.jobs[-1].cost <= half):
-            later.appendleft(stretch.jobs.pop())
+        half, taken = stretch.cost / 2, 0.0
+        while stretch.jobs and (not later or taken + stretch.jobs[-1].cost <= half):
+            job = stretch.jobs.pop()
+            later.appendleft(job)
+            taken += job.cost
         return _Stretch(stretch.affinity, later)

@@ -265,3 +265,30 @@ def test_a_worker_that_cannot_begin_ends_the_sweep(why: Any) -> None:
     with pytest.raises(UsageError, match="a worker cannot begin: no (models|room)"):
         for _ in range(LIVES):
             assert list(pool.wait(0.0)) == []
+
+
+def test_workers_that_die_while_they_begin_are_counted_in_a_row() -> None:
+    gone = FakeRay.exceptions.RayActorError("the machine was taken back")
+    ran = [gone for _ in range(LIVES)]
+    pool = RayPool(FakeRay([gone, ""] * LIVES + [""], ran), WorkerPlan({}), 1)
+    for _ in range(LIVES):
+        while not list(pool.workers):
+            assert list(pool.wait(0.0)) == []
+        (worker,) = pool.workers
+        pool.submit(worker, cell(1), "key")
+        assert list(pool.wait(0.0)) == [Ended(worker, None)]
+    assert list(pool.wait(0.0)) == []
+    assert list(pool.workers)
+
+
+def test_a_local_cluster_is_one_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[dict[str, Any]] = []
+    ray = FakeRay()
+    ray.init, ray.shutdown = lambda **options: told.append(options), lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setattr("weft.engine.spreading.rays._ray", lambda: ray)
+    for address in ("local", "10.0.0.1:6379"):
+        with ray_pool(address, WorkerPlan({}), 1):
+            pass
+    # Without an address Ray joins whatever cluster this machine or RAY_ADDRESS knows.
+    assert [each["address"] for each in told] == ["local", "10.0.0.1:6379"]
+    assert ["object_store_memory" in each for each in told] == [True, False]

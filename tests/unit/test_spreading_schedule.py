@@ -99,3 +99,18 @@ def test_every_job_is_done_once_whatever_happens(seed: int) -> None:
             assert schedule.done(worker).number == running[worker]
             ended.append(running.pop(worker))
     assert sorted(ended) == list(range(count))
+
+
+def test_what_a_half_takes_grows_with_its_jobs() -> None:
+    reads = 0
+
+    class Counted(Task):
+        def __getattribute__(self, name: str) -> object:
+            nonlocal reads
+            reads += name == "cost"
+            return super().__getattribute__(name)
+
+    schedule = Schedule([Counted(number) for number in range(500)])
+    assert schedule.take("x") is not None
+    assert schedule.take("y") is not None
+    assert reads < 20 * 500
