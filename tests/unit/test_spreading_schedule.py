@@ -67,10 +67,10 @@ def test_the_job_of_a_worker_that_died_runs_again_first_and_is_given_up_after_so
 def test_a_worker_has_one_job_at_a_time() -> None:
     schedule = Schedule(jobs(("a", 2)))
     schedule.take("x")
-    with pytest.raises(ValueError, match="worker x has job 1"):
+    with pytest.raises(ValueError, match="worker x has task 1"):
         schedule.take("x")
     schedule.done("x")
-    with pytest.raises(ValueError, match="worker x has no job"):
+    with pytest.raises(ValueError, match="worker x has no task"):
         schedule.done("x")
 
 
