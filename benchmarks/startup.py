@@ -83,7 +83,7 @@ def measure(runs: int) -> dict[str, Any]:
         checkpoint.parent.mkdir(parents=True)
         checkpoint.write_bytes(b"")
         (folder / "workflow.json").write_text(json.dumps(workflow()))
-        command = [sys.executable, "-m", "weft.cli", "validate", "workflow.json"]
+        command = [sys.executable, "-m", "weft", "validate", "workflow.json"]
         cpu_seconds(command, folder)  # writes the .pyc files
         taken = sorted(cpu_seconds(command, folder) for _ in range(runs))
         empty = statistics.median(cpu_seconds([sys.executable, "-c", ""], folder) for _ in range(runs))
@@ -109,7 +109,7 @@ def pictures(runs: int, beside: Path | None) -> dict[str, Any]:
         for root in (ROOT, *([] if beside is None else [beside.resolve()])):
             graph = str(root / "workflows" / "txt2img.json")
             told = ["run", graph, "--set", "KSampler.steps=1", "--output", name, "--no-cache", "--quiet"]
-            commands[str(root)] = ([sys.executable, "-m", "weft.cli", *told], root)
+            commands[str(root)] = ([sys.executable, "-m", "weft", *told], root)
         taken: dict[str, list[float]] = {name: [] for name in commands}
         for turn in range(runs + 1):
             for name, (command, root) in commands.items():

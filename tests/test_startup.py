@@ -244,10 +244,16 @@ def test_a_picture_of_stable_diffusion_takes_little_of_the_libraries(folder: Pat
     graph, models = str(workflows / "txt2img.api.json"), str(workflows / "models")
     found = loaded(PICTURE.format(graph=graph, models=models), folder)
     assert "diffusers.models.unets.unet_2d_condition" in found
-    never = {"torch._dynamo", "torch._inductor", "sympy", "mpmath", "jinja2", "scipy.stats", "scipy.integrate"}
+    never = {"torch._dynamo", "torch._inductor", "sympy", "mpmath", "jinja2", "scipy"}
     assert not never & found
     taken = {library: sum(name.split(".")[0] == library for name in found) for library in BUDGET}
     assert {library: count for library, count in taken.items() if count > BUDGET[library]} == {}
+
+
+def test_the_end_of_a_process_looks_through_nothing(folder: Path) -> None:
+    end = "import gc\nassert not gc.get_objects()"
+    code = f"import sys\nfrom weft.__main__ import main\nsys.argv = ['weft', 'nodes']\nassert main() == 0\n{end}"
+    assert "weft.cli" in loaded(code, folder)
 
 
 def test_this_test_would_notice(folder: Path) -> None:

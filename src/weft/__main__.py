@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 
@@ -15,7 +16,10 @@ def main() -> int:
             return code
     from weft.cli import main as run
 
-    return run()
+    code = run()
+    # Else the interpreter, as it ends, looks through all that libraries hold for cycles, several times: 0.4 s.
+    gc.freeze()
+    return code
 
 
 def work() -> None:
