@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
 import struct
 import zlib
@@ -38,6 +39,47 @@ def test_a_deep_body_and_a_long_number_are_refused(alone: Client, body: bytes) -
                 return response.status
 
         assert alone._do(ask()) == 400
+
+
+WAYS_OUT = [
+    f"{step * times}{target}"
+    for step in ("../", "%2e%2e/", "..%2f", "%2e%2e%2f", "..\\", "..%5c", "%252e%252e%252f", "x/../../")
+    for times in (1, 2, 12)
+    for target in ("secret", "__init__.py", "etc/passwd")
+] + [
+    "/etc/passwd",
+    "//etc/passwd",
+    "%2fetc%2fpasswd",
+    "file:///etc/passwd",
+    "link",
+    "link%00.js",
+    "linked/secret",
+    "~/secret",
+]
+
+
+@pytest.mark.parametrize("place", ["", "/extensions/web-pack", "/api/extensions/web-pack", "/templates",
+                                   "/workflow_templates/web-pack"])  # fmt: skip
+def test_no_folder_that_is_served_has_a_way_out(tmp_path: Path, place: str) -> None:
+    editor = tmp_path / "editor"
+    (tmp_path / "linked").mkdir()
+    editor.mkdir()
+    (editor / "index.html").write_text("an editor")
+    for file in ("secret", "linked/secret", "__init__.py"):
+        (tmp_path / file).write_text("a secret")
+    (editor / "link").symlink_to(tmp_path / "secret")
+    (editor / "linked").symlink_to(tmp_path / "linked")
+    with served(tmp_path / "server", front_end=editor) as running:
+        connection = http.client.HTTPConnection(running.address.removeprefix("http://"), timeout=30)
+        for way in WAYS_OUT:
+            # As it stands: other clients take what leads up out of an address before they ask.
+            connection.putrequest("GET", f"{place}/{way}", skip_accept_encoding=True)
+            connection.endheaders()
+            answer = connection.getresponse()
+            body = answer.read()
+            assert 400 <= answer.status < 500, way
+            assert not any(told in body for told in (b"a secret", b"root:", b"import ")), way
+        connection.close()
 
 
 def bomb_of() -> bytes:
