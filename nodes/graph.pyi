@@ -5867,6 +5867,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _clip:
         """Open the four text encoders of HiDream: CLIP L, bigG, T5 and Llama. Weft does not run HiDream yet, and says so."""
+    def QuadrupleCLIPLoaderGGUF(
+        self,
+        clip_name1: str | GraphSource[COMBO],
+        clip_name2: str | GraphSource[COMBO],
+        clip_name3: str | GraphSource[COMBO],
+        clip_name4: str | GraphSource[COMBO],
+        **_about: Unpack[_About]
+    ) -> _clip:
+        """Open the four text encoders of HiDream, in GGUF files or others. Weft does not run HiDream yet, and says so."""
     def RandomNoise(
         self,
         noise_seed: Annotated[int, "0 to 18446744073709551615"] | GraphSource[INT] = 0,

@@ -33,6 +33,8 @@ class LintNode:
         """The inputs as they stand in the prompt: values and Links."""
         found = view.registry.find(node.class_type)
         self.schema: NodeSchema | None = found.schema if found is not None else None
+        self.module: str = getattr(found, "module", "")
+        """Where its code is; empty where there is none."""
         self.known: dict[str, Any] = {}
         """What rules have found out about it, by what they call it: each is found out once."""
         self._view = view

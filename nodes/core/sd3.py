@@ -15,6 +15,8 @@ __all__ = ["LIBRARIES", "CLIPTextEncodeSD3", "QuadrupleCLIPLoader", "TripleCLIPL
 
 _SD3 = "comfy_extras.nodes_sd3"
 
+HIDREAM = "these are text encoders for HiDream, which Weft does not run yet"
+
 ClipFile = Annotated[str, weights("text_encoders", multiselect=False)]
 
 
@@ -44,7 +46,7 @@ def QuadrupleCLIPLoader(
     """
     from weft.nodes.diffusion.errors import DiffusionError
 
-    raise DiffusionError("these are text encoders for HiDream, which Weft does not run yet")
+    raise DiffusionError(HIDREAM)
 
 
 @node(category="advanced/conditioning", python_module=_SD3, **prompts("clip_l", "clip_g", "t5xxl"))

@@ -16,9 +16,9 @@ from weft.nodes.diffusion.families.glance import ModelGlance, TextGlance, VaeGla
 Found = TypeVar("Found")
 
 _OF_MODELS = ("checkpoints", "diffusion_models")
-_TYPES = {"TripleCLIPLoader": "sd3"}
+_TYPES = {"TripleCLIPLoader": "sd3", "TripleCLIPLoaderGGUF": "sd3"}
 """Of loaders of text encoders without an input that says for what they are."""
-_PACKS = "custom_nodes"
+_PACKS, _OWN = "custom_nodes", "weft.nodes."
 _ENDINGS = (".safetensors", ".sft", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -71,8 +71,12 @@ def loader_of(node: LintNode, io_type: str) -> Loader | None:
 
 
 def is_own(node: LintNode) -> bool:
-    """Whether what a node does is known: not one of a pack for ComfyUI, and not of an unknown class."""
-    return node.schema is not None and not node.schema.python_module.startswith(_PACKS)
+    """Whether what a node does is known: not one of a pack for ComfyUI, and not of an unknown class.
+
+    What Weft has in the place of a pack's class is its own.
+    """
+    of_pack = node.schema is None or node.schema.python_module.startswith(_PACKS)
+    return not of_pack or node.module.startswith(_OWN)
 
 
 def _loader(node: LintNode, io_type: str) -> Loader | None:

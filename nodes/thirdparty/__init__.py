@@ -58,6 +58,7 @@ _NAMED = {
     "gguf": {
         "CLIPLoaderGGUF": "CLIPLoaderGGUF",
         "DualCLIPLoaderGGUF": "DualCLIPLoaderGGUF",
+        "QuadrupleCLIPLoaderGGUF": "QuadrupleCLIPLoaderGGUF",
         "TripleCLIPLoaderGGUF": "TripleCLIPLoaderGGUF",
         "UnetLoaderGGUF": "UnetLoaderGGUF",
         "UnetLoaderGGUFAdvanced": "UnetLoaderGGUFAdvanced",

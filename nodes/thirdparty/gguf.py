@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from weft.engine.folders import MODEL_SUFFIXES
 from weft.engine.schema.sockets import Boolean, Combo
 from weft.nodes.core import clip_types
 from weft.nodes.core.loaders import LIBRARIES, open_text_encoders, place
+from weft.nodes.core.sd3 import HIDREAM
 from weft.nodes.core.types import Clip, Model, another_family, weights
 from weft.nodes.thirdparty.face import marker
 
@@ -17,6 +19,7 @@ __all__ = [
     "LIBRARIES",
     "CLIPLoaderGGUF",
     "DualCLIPLoaderGGUF",
+    "QuadrupleCLIPLoaderGGUF",
     "TripleCLIPLoaderGGUF",
     "UnetLoaderGGUF",
     "UnetLoaderGGUFAdvanced",
@@ -27,7 +30,7 @@ node = marker("comfyui-gguf", "bootleg")
 _SUFFIX = ".gguf"
 
 
-def _refused(path: Path) -> str:
+def _unusable(path: Path) -> str:
     """Why a file cannot be used, by its header: damaged, quantised in a way that is not read, of another family."""
     from weft.nodes.diffusion.errors import CheckpointError
     from weft.nodes.diffusion.weights.header import described
@@ -39,8 +42,30 @@ def _refused(path: Path) -> str:
     return another_family(path)
 
 
-UnetFile = Annotated[str, weights("diffusion_models", suffixes=(_SUFFIX,), refuses=_refused)]
-ClipFile = Annotated[str, weights("text_encoders", suffixes=(*MODEL_SUFFIXES, _SUFFIX), refuses=_refused)]
+def _no_model(path: Path) -> str:
+    """As _unusable, of diffusion models: a text encoder is none, nor is what has the keys of nothing that is known."""
+    return _unusable(path) or _of_no_model(path, path.stat().st_mtime_ns, path.stat().st_size)
+
+
+@lru_cache(maxsize=64)
+def _of_no_model(path: Path, mtime_ns: int, size: int) -> str:
+    from weft.nodes.diffusion.families.known import recognised
+    from weft.nodes.diffusion.weights.gguf_header import is_text, read_gguf
+
+    header = read_gguf(path)
+    architecture = header.architecture or "not said"
+    if is_text(architecture):
+        return f"it is a text encoder ({architecture}), and no diffusion model: CLIPLoaderGGUF opens it"
+    if recognised(header.tensors):
+        return ""
+    names = ", ".join(map(repr, list(header.tensors)[:3]))
+    return (
+        f"its architecture is {architecture:.80}, and its tensors are those of no model that Weft knows: {names}, ..."
+    )
+
+
+UnetFile = Annotated[str, weights("diffusion_models", suffixes=(_SUFFIX,), refuses=_no_model)]
+ClipFile = Annotated[str, weights("text_encoders", suffixes=(*MODEL_SUFFIXES, _SUFFIX), refuses=_unusable)]
 _FORMATS = ("default", "target", "float32", "float16", "bfloat16")
 
 
@@ -127,3 +152,20 @@ def TripleCLIPLoaderGGUF(
         clip_name3: The third.
     """
     return open_text_encoders([clip_name1, clip_name2, clip_name3], "sd3", "default", context)
+
+
+@node(display_name="QuadrupleCLIPLoader (GGUF)")
+def QuadrupleCLIPLoaderGGUF(
+    *, clip_name1: ClipFile, clip_name2: ClipFile, clip_name3: ClipFile, clip_name4: ClipFile
+) -> Clip:
+    """Open the four text encoders of HiDream, in GGUF files or others. Weft does not run HiDream yet, and says so.
+
+    Args:
+        clip_name1: A file below the text_encoders or clip folders.
+        clip_name2: The second; the order does not matter.
+        clip_name3: The third.
+        clip_name4: The fourth.
+    """
+    from weft.nodes.diffusion.errors import DiffusionError
+
+    raise DiffusionError(HIDREAM)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,33 +30,10 @@ from weft.nodes.diffusion.weights.networks import check
 from weft.nodes.diffusion.weights.packed import PackedTensor
 from weft.nodes.diffusion.weights.weightfile import WeightFile
 
+from .ggufs import matrices, pieces, qwen_name, t5_name, vocabulary, write
 from .ksampling import ksample
 
 CPU = torch.device("cpu")
-
-
-def write(
-    path: Path, architecture: str, tensors: Mapping[str, Tensor], kinds: Mapping[str, Type], **values: Any
-) -> Path:
-    """A GGUF file by the package's own writer. kinds: how a tensor is quantised; float32 where nothing is said."""
-    writer = gguf.GGUFWriter(path, architecture)
-    for key, value in values.items():
-        name = key.replace("__", ".")
-        if isinstance(value, list):
-            writer.add_array(name, value)
-        elif isinstance(value, bool):
-            writer.add_bool(name, value)
-        else:
-            writer.add_uint32(name, value)
-    for name, tensor in tensors.items():
-        numbers = tensor.float().numpy()
-        kind = kinds.get(name, Type.F32)
-        writer.add_tensor(name, gguf.quants.quantize(numbers, kind), raw_dtype=kind)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return path
 
 
 def test_the_sizes_of_blocks_are_ggmls() -> None:
@@ -84,8 +59,7 @@ def wan(path: Path, kind: Type) -> dict[str, Tensor]:
     """Writes a small Wan, its matrices quantised; gives its numbers."""
     tensors = small_file("diffusion_models", "wan", "wan")
     assert tensors is not None
-    kinds = {key: kind for key, tensor in tensors.items() if tensor.dim() == 2 and tensor.shape[1] % 32 == 0}
-    write(path, "wan", tensors, kinds)
+    write(path, "wan", tensors, matrices(tensors, kind))
     return tensors
 
 
@@ -146,79 +120,14 @@ def test_a_lora_on_blocks_is_merged_with_their_numbers(tmp_path: Path) -> None:
     assert patched.network.nbytes == 4 * (up.numel() + down.numel())
 
 
-def llama_cpp(name: str, table: Mapping[str, str], begin: str, blocks: str) -> str:
-    """The name that llama.cpp has for one of transformers'."""
-    for new, old in table.items():
-        if name.startswith(f"{old}.") and not name.startswith(begin):
-            return name.replace(old, new, 1)
-    _, index, rest = name.removeprefix(begin).partition(".")[0], *name.removeprefix(f"{begin}.").split(".", 1)
-    layer, _, leaf = rest.rpartition(".")
-    return f"{blocks}.{index}.{next(new for new, old in table.items() if old == layer)}.{leaf}"
-
-
-OF_T5 = {
-    "token_embd": "shared",
-    "enc.output_norm": "encoder.final_layer_norm",
-    **{f"attn_{name}": f"layer.0.SelfAttention.{name}" for name in "qkvo"},
-    "attn_rel_b": "layer.0.SelfAttention.relative_attention_bias",
-    "attn_norm": "layer.0.layer_norm",
-    "ffn_gate": "layer.1.DenseReluDense.wi_0",
-    "ffn_up": "layer.1.DenseReluDense.wi_1",
-    "ffn_down": "layer.1.DenseReluDense.wo",
-    "ffn_norm": "layer.1.layer_norm",
-}
-OF_QWEN = {
-    "token_embd": "model.embed_tokens",
-    "output_norm": "model.norm",
-    **{f"attn_{name}": f"self_attn.{name}_proj" for name in "qkv"},
-    "attn_output": "self_attn.o_proj",
-    "attn_q_norm": "self_attn.q_norm",
-    "attn_k_norm": "self_attn.k_norm",
-    "attn_norm": "input_layernorm",
-    **{f"ffn_{name}": f"mlp.{name}_proj" for name in ("gate", "up", "down")},
-    "ffn_norm": "post_attention_layernorm",
-}
-
-
-def pieces() -> tuple[list[str], bytes]:
-    """A small tokenizer by sentencepiece, and its pieces."""
-    model = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter(["a cat sits on a red mat", "the ﬁne cat in the hat", "two dogs ran home"] * 4),
-        model_writer=model,
-        vocab_size=60,
-        hard_vocab_limit=False,
-        pad_id=0,
-        eos_id=1,
-        unk_id=2,
-        bos_id=-1,
-        minloglevel=2,
-    )
-    return ["a cat on the mat", "A ﬁne  Ünknown  thing", " home"], model.getvalue()
-
-
 def test_umt5_in_gguf_writes_what_it_does_in_safetensors(tmp_path: Path) -> None:
     """Rows of a prompt, by the tokenizer that the file has; the table of tokens is looked up in its blocks."""
-    texts, model = pieces()
+    texts, model = ["a cat on the mat", "A ﬁne  Ünknown  thing", " home"], pieces()
     processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    table = [processor.id_to_piece(i) for i in range(len(processor))]
-    kinds = [2 if processor.is_unknown(i) else 3 if processor.is_control(i) else 1 for i in range(len(processor))]
     tensors = {key: each for key, each in t5(32, umt5=True).items() if each.is_floating_point()}
-    named = {llama_cpp(key, OF_T5, "encoder.block", "enc.blk"): each for key, each in tensors.items()}
-    path = write(
-        tmp_path / "umt5.gguf",
-        "t5encoder",
-        named,
-        {"token_embd.weight": Type.Q8_0},
-        tokenizer__ggml__tokens=table,
-        tokenizer__ggml__scores=[processor.get_score(i) for i in range(len(processor))],
-        tokenizer__ggml__token_type=kinds,
-        tokenizer__ggml__unknown_token_id=2,
-        tokenizer__ggml__eos_token_id=1,
-        tokenizer__ggml__padding_token_id=0,
-        tokenizer__ggml__add_space_prefix=True,
-        tokenizer__ggml__remove_extra_whitespaces=True,
-    )
+    named = {t5_name(key): each for key, each in tensors.items()}
+    kinds = {"token_embd.weight": Type.Q8_0}
+    path = write(tmp_path / "umt5.gguf", "t5encoder", named, kinds, **vocabulary(model))
     clip = load_clip([path], "wan", device=CPU, dtype=torch.float32)
     encoder: Any = clip.encoders[0]
     assert isinstance(encoder.network.base.get_parameter("shared.weight"), PackedTensor)
@@ -232,7 +141,7 @@ def test_umt5_in_gguf_writes_what_it_does_in_safetensors(tmp_path: Path) -> None
 
 def test_qwen_in_gguf_lands_whole(tmp_path: Path) -> None:
     small = {key: each[:64] if "embed" in key else each for key, each in qwen(32, normed=True).items()}
-    named = {llama_cpp(key, OF_QWEN, "model.layers", "blk"): each for key, each in small.items()}
+    named = {qwen_name(key): each for key, each in small.items()}
     file = WeightFile(write(tmp_path / "qwen.gguf", "qwen3", named, {"blk.0.attn_q.weight": Type.Q4_1}))
     assert {key: tuple(each.shape) for key, each in small.items()} == dict(file.shapes)
     check([qwen_part("qwen", file.shapes)], file.shapes)

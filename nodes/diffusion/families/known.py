@@ -212,7 +212,16 @@ def describe(names: Iterable[str]) -> str:
     names = list(names)
     if not names:
         return "a file without tensors"
-    return foreign(names) or lora(names) or _match(_OTHERS, _pieces(names)) or _unknown(names)
+    return _told(names) or _unknown(names)
+
+
+def recognised(names: Iterable[str]) -> bool:
+    """Whether a file with these keys is of any kind that `describe` has words for."""
+    return bool(_told(list(names)))
+
+
+def _told(names: list[str]) -> str:
+    return foreign(names) or lora(names) or _match(_OTHERS, _pieces(names))
 
 
 def not_a(noun: str, names: Iterable[str]) -> str:

@@ -178,6 +178,7 @@ def _header(reader: _Reader) -> GgufHeader:
         name: tensor._replace(shape=_shape(name, tensor.shape, values), start=begin + tensor.start)
         for name, tensor in found
     }
+    _check_architecture(str(values.get("general.architecture", "")), named)
     new = _new_names(str(values.get("general.architecture", "")), named)
     return GgufHeader(values, {new[name]: tensor for name, tensor in named.items()})
 
@@ -241,13 +242,43 @@ _OUTSIDE = {
     "t5": {"token_embd": "shared", "enc.output_norm": "encoder.final_layer_norm"},
     "qwen": {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"},
 }
+# Of llama.cpp, by the architecture: what people have it for, where Weft does not run it.
+_OTHER_MODELS = {
+    "llama": "Llama or Mistral",
+    "mistral3": "Mistral",
+    "gemma2": "Gemma 2",
+    "gemma3": "Gemma 3",
+    "chatglm": "ChatGLM",
+}
+_T5_NAMES, _QWEN_NAMES = re.compile(r"t5(encoder)?"), re.compile(r"qwen[23](vl)?")
+
+
+def is_text(architecture: str) -> bool:
+    """Whether files of this architecture are text encoders, whose names are llama.cpp's."""
+    return bool(_T5_NAMES.fullmatch(architecture) or _QWEN_NAMES.fullmatch(architecture))
+
+
+def _check_architecture(architecture: str, names: Mapping[str, Any]) -> None:
+    """Raise CheckpointError for a language model in llama.cpp's names that is none of those that are read here."""
+    of_eyes = architecture == "clip" and any(name.startswith("v.blk.") for name in names)
+    if of_eyes:
+        raise CheckpointError(
+            "it is what sees pictures for a language model (mmproj), and no model by itself: choose the text encoder"
+        )
+    if is_text(architecture) or not any(re.match(r"(enc\.|dec\.)?blk\.\d+\.", name) for name in names):
+        return
+    title = _OTHER_MODELS.get(architecture)
+    what = f"{architecture!r} ({title})" if title else repr(architecture)
+    raise CheckpointError(
+        f"its architecture is {what:.80}: of language models in GGUF files, T5, umT5, Qwen2, Qwen2.5 and Qwen3 are read"
+    )
 
 
 def _new_names(architecture: str, names: Mapping[str, Any]) -> dict[str, str]:
     """The name of each tensor in the other files of its encoder; its own for those of diffusion models."""
-    if re.fullmatch(r"t5(encoder)?", architecture):
+    if _T5_NAMES.fullmatch(architecture):
         outside, blocks, inside = _OUTSIDE["t5"], (r"enc\.blk\.(\d+)\.(\w+)", "encoder.block"), _T5
-    elif re.fullmatch(r"qwen[23](vl)?", architecture):
+    elif _QWEN_NAMES.fullmatch(architecture):
         outside, blocks, inside = _OUTSIDE["qwen"], (r"blk\.(\d+)\.(\w+)", "model.layers"), _QWEN
     else:
         return {name: name for name in names}
