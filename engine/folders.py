@@ -399,6 +399,7 @@ _NOUNS = {
     "controlnet": "ControlNet",
     "gligen": "GLIGEN model",
     "hypernetworks": "hypernetwork",
+    "model_patches": "model patch",
 }
 
 

@@ -49,6 +49,7 @@ class LORA_STACK: ...
 class LOSS_MAP: ...
 class MASK: ...
 class MODEL: ...
+class MODEL_PATCH: ...
 class NOISE: ...
 class RESOLUTION_PREVIEW: ...
 class RGTHREE_CONTEXT: ...
@@ -1350,6 +1351,9 @@ class _model_clip(GraphNode):
 class _int_float(GraphNode):
     int: GraphOutput[INT]
     float: GraphOutput[FLOAT]
+
+class _model_patch(SoleNode[MODEL_PATCH]):
+    model_patch: GraphOutput[MODEL_PATCH]
 
 class _sdxl_tuple(SoleNode[SDXL_TUPLE]):
     sdxl_tuple: GraphOutput[SDXL_TUPLE]
@@ -5591,6 +5595,12 @@ class Graph(_Graph):
         **_more: Any
     ) -> _model:
         """Mix two diffusion models of Wan, with a share for each block of the network. The model of 1.3B has 30 blocks, that of 14B 40; those of image-to-video have img_emb, too."""
+    def ModelPatchLoader(
+        self,
+        name: str | GraphSource[COMBO],
+        **_about: Unpack[_About]
+    ) -> _model_patch:
+        """Open a model patch: a network that steps into a model, such as a DiffSynth ControlNet."""
     def ModelSamplingAuraFlow(
         self,
         model: GraphSource[MODEL],
@@ -5876,6 +5886,17 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _clip:
         """Open the four text encoders of HiDream, in GGUF files or others. Weft does not run HiDream yet, and says so."""
+    def QwenImageDiffsynthControlnet(
+        self,
+        model: GraphSource[MODEL],
+        model_patch: GraphSource[MODEL_PATCH],
+        vae: GraphSource[VAE],
+        image: GraphSource[IMAGE],
+        strength: Annotated[float, "-10.0 to 10.0"] | GraphSource[FLOAT] = 1.0,
+        mask: GraphSource[MASK] | None = None,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Steer a model with a picture through a model patch: a ControlNet for Qwen-Image or Z-Image."""
     def RandomNoise(
         self,
         noise_seed: Annotated[int, "0 to 18446744073709551615"] | GraphSource[INT] = 0,

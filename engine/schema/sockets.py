@@ -384,7 +384,7 @@ LINKED_TYPES = frozenset(
     {
         *("AUDIO", "CLIP", "CLIP_VISION", "CLIP_VISION_OUTPUT", "CONDITIONING", "CONTROL_NET", "GLIGEN", "GUIDER"),
         *("IMAGE", "LATENT", "MASK", "MODEL", "NOISE", "SAMPLER", "SIGMAS", "STYLE_MODEL", "UPSCALE_MODEL", "VAE"),
-        *("VIDEO", "WEBCAM"),
+        *("MODEL_PATCH", "VIDEO", "WEBCAM"),
     }
 )
 """ComfyUI's types of which no value can be written in a workflow."""

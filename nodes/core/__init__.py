@@ -79,6 +79,10 @@ _FILES = {
         "DiffControlNetLoader",
         "SetUnionControlNetType",
     ),
+    "model_patches": (
+        "ModelPatchLoader",
+        "QwenImageDiffsynthControlnet",
+    ),
     "sampling": (
         "KSampler",
         "KSamplerAdvanced",

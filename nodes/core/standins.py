@@ -33,7 +33,7 @@ _NOUNS = {
     "checkpoints": "a small checkpoint", "diffusion_models": "a small UNet", "vae": "a small VAE",
     "text_encoders": "a small text encoder", "loras": "a small LoRA", "controlnet": "a small ControlNet",
     "embeddings": "an embedding", "clip_vision": "a small vision model",
-    "style_models": "a small style model",
+    "style_models": "a small style model", "model_patches": "a small model patch",
 }  # fmt: skip
 
 SIDE, FULL_SIDE, STEPS, FRAMES = 128, 512, 4, 5

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.sampling.control import ControlNet as LoadedControlNet
     from weft.nodes.diffusion.sampling.gligen import Gligen as BoxModel
     from weft.nodes.diffusion.sampling.guiders import Guider as BoundGuider
+    from weft.nodes.diffusion.sampling.model_patch import ModelPatch as LoadedPatch
     from weft.nodes.diffusion.sampling.noise import Noise as NoiseMaker
     from weft.nodes.diffusion.sampling.samplers.interface import Sampler as Solver
     from weft.nodes.diffusion.text.clip import Clip as TextEncoders
@@ -38,7 +39,7 @@ else:
     # They are torch's and below it. When a node is read its sockets count alone, and when it is called nothing does.
     Tensor = LoadedControlNet = BoundGuider = NoiseMaker = Solver = TextEncoders = Prompts = LatentValue = Any
     Upscaler = Autoencoder = ModelPatcher = VisionTower = VisionOutput = Styler = Any
-    Sound = VideoInput = BoxModel = Any
+    Sound = VideoInput = BoxModel = LoadedPatch = Any
 
 # What the inputs of samplers are, for all nodes that have them. A docstring says it where a node means more by one.
 MODEL = Tooltip("The diffusion model.")
@@ -76,6 +77,9 @@ Vae = Annotated[Autoencoder, Socket("VAE")]
 
 ControlNet = Annotated[LoadedControlNet, Socket("CONTROL_NET")]
 """A network that steers another one by a picture."""
+
+ModelPatch = Annotated[LoadedPatch, Socket("MODEL_PATCH")]
+"""A network that steps into a model."""
 
 Gligen = Annotated[BoxModel, Socket("GLIGEN")]
 """A network that has a model draw what boxes say."""

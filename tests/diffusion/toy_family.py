@@ -265,6 +265,12 @@ class ToyFamily:
     def recognise_controlnet(self, shapes: FileShapes) -> None:
         """See Family: there are none."""
 
+    def recognise_patch(self, shapes: FileShapes) -> None:
+        """See Family: there are none."""
+
+    def glance_patch(self, shapes: FileShapes) -> None:
+        """See Family: there are none."""
+
     def load_clip(self, paths: Sequence[Path], clip_type: str, **more: Any) -> Clip:
         """See Family."""
         raise DiffusionError("a toy's letters stand in its checkpoint alone")

@@ -13,6 +13,7 @@ from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.flux import Flux
 from weft.nodes.diffusion.families.flux2 import Flux2
+from weft.nodes.diffusion.families.model_patches import PatchKind
 from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
 from weft.nodes.diffusion.families.qwen import QwenImage
 from weft.nodes.diffusion.families.sd import StableDiffusion
@@ -32,6 +33,7 @@ __all__ = [
     "foreign",
     "recognise",
     "recognise_controlnet",
+    "recognise_patch",
     "recognise_vae",
     "release_in",
     "release_meant",
@@ -137,3 +139,12 @@ def recognise_controlnet(shapes: FileShapes, *, families: Sequence[Family] = FAM
         if kind is not None:
             return kind
     raise CheckpointError(known.not_a("ControlNet", shapes))
+
+
+def recognise_patch(shapes: FileShapes, *, families: Sequence[Family] = FAMILIES) -> PatchKind:
+    """As `recognise`, for the model patch of a file."""
+    for family in families:
+        kind = family.recognise_patch(shapes)
+        if kind is not None:
+            return kind
+    raise CheckpointError(f"not a model patch that Weft runs, but {known.describe(shapes)}")

@@ -100,6 +100,16 @@ class VaeGlance(NamedTuple):
     latents: LatentGlance
 
 
+class PatchGlance(NamedTuple):
+    """A model patch as the header of its file has it. title: what it is called. family: the title of the Family whose
+    models it is for. masks: whether it reads a mask: False for none, True for always, None for either.
+    """
+
+    title: str
+    family: str
+    masks: bool | None = False
+
+
 @dataclass(frozen=True)
 class LoraGlance:
     """A LoRA file as its header has it.

@@ -10,7 +10,15 @@ from typing import NamedTuple, TypeVar
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families import FAMILIES
-from weft.nodes.diffusion.families.glance import LoraGlance, ModelGlance, Shapes, TextFile, TextGlance, VaeGlance
+from weft.nodes.diffusion.families.glance import (
+    LoraGlance,
+    ModelGlance,
+    PatchGlance,
+    Shapes,
+    TextFile,
+    TextGlance,
+    VaeGlance,
+)
 from weft.nodes.diffusion.families.known import lora, prefix_before
 from weft.nodes.diffusion.families.protocol import Family
 from weft.nodes.diffusion.families.text_files import check_set, text_in
@@ -40,6 +48,11 @@ def model_glance(path: Path) -> ModelGlance | None:
 def vae_glance(path: Path) -> VaeGlance | None:
     """What a VAE in a file of its own is; None for another file."""
     return _first(path, lambda family, shapes: family.glance_vae(shapes))
+
+
+def patch_glance(path: Path) -> PatchGlance | None:
+    """What a model patch is; None for another file."""
+    return _first(path, lambda family, shapes: family.glance_patch(shapes))
 
 
 def text_glance(paths: Sequence[Path], clip_type: str) -> TextGlance | None:

@@ -43,6 +43,10 @@ FLUX_LORA = "FLUX, Chroma or HunyuanVideo"
 SD3 = "Stable Diffusion 3"
 # Of rows that are added to those of a transformer, in the names of diffusers.
 JOINT_CONTROL = "a ControlNet for FLUX, Stable Diffusion 3, Qwen-Image, ..."
+# Model patches: see families.model_patches.
+DIFFSYNTH = "a DiffSynth ControlNet for Qwen-Image (put it in model_patches/)"
+ZIMAGE_FUN = "a Fun ControlNet for Z-Image (put it in model_patches/)"
+USO = "the projector of USO, a model patch for FLUX"
 # Of attention over text and picture, in the names of diffusers, which all of these have.
 JOINT_LORA = "FLUX, Stable Diffusion 3 or Qwen-Image"
 WAN = "Wan"
@@ -104,6 +108,11 @@ _OTHER_NAMES = (
 )
 """Family -> what files of it have in their names, as people call them."""
 _OTHER_CONTROL = (
+    _known(DIFFSYNTH, "controlnet_blocks.0.y_rms."),
+    _known(ZIMAGE_FUN, "control_all_x_embedder."),
+    _known(USO, "feature_embedder.mid_layer_norm."),
+    _known("InfiniteTalk's or MultiTalk's model patch for Wan", "audio_proj.proj1. blocks.0.audio_cross_attn."),
+    _known("a ControlNet-LLLite for Anima", "lllite_dit"),
     _known(JOINT_CONTROL, "controlnet_blocks.", "controlnet_x_embedder."),
     _known("a ControlNet-LLLite", "lllite_unet", "lllite_module"),
 )

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from weft.nodes.diffusion.errors import Warn
-    from weft.nodes.diffusion.families.glance import ModelGlance, TextFile, TextGlance, TextSet, VaeGlance
+    from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance, TextFile, TextGlance, TextSet, VaeGlance
     from weft.nodes.diffusion.families.latent_format import LatentFormat
+    from weft.nodes.diffusion.families.model_patches import PatchKind
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
@@ -389,6 +390,12 @@ class Family(Protocol):
 
     def recognise_controlnet(self, shapes: FileShapes) -> ControlKind | None:
         """As `recognise`, of a ControlNet."""
+
+    def recognise_patch(self, shapes: FileShapes) -> PatchKind | None:
+        """As `recognise`, of a model patch."""
+
+    def glance_patch(self, shapes: FileShapes) -> PatchGlance | None:
+        """As `glance`, of a model patch; None, too, for one that is not supported or not whole."""
 
     def release_meant(self, name: str) -> str:
         """The release that a file is of by its name, as people call their files; empty for one of another family."""

@@ -63,16 +63,32 @@ def with_replaced(network: nn.Module, options: Mapping[str, Any]) -> nn.Module:
     return view
 
 
-class ReplacedBlock(nn.Module):
+class Around(nn.Module):
+    """What stands around a block, and is called as that is."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def around(self, block: nn.Module) -> Around:
+        """The same around another block."""
+        raise NotImplementedError
+
+
+def within(block: nn.Module, change: Callable[[nn.Module], nn.Module]) -> nn.Module:
+    """A block as a function makes it, with what stands around it."""
+    return block.around(within(block.block, change)) if isinstance(block, Around) else change(block)
+
+
+class ReplacedBlock(Around):
     """A function in the place of a block, called as that is."""
 
     def __init__(self, block: nn.Module, function: Replacement) -> None:
-        super().__init__()
-        self.block = block
+        super().__init__(block)
         self.function = function
 
     def around(self, block: nn.Module) -> ReplacedBlock:
-        """The same function in the place of another block."""
+        """See Around."""
         return ReplacedBlock(block, self.function)
 
     def forward(self, hidden_states: Tensor, encoder_hidden_states: Tensor, **more: Any) -> tuple[Tensor, Tensor]:

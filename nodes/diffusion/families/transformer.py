@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families import references
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.model_patches import NETWORK
 from weft.nodes.diffusion.families.patches import wrapped
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.replaced import with_replaced
@@ -89,7 +90,7 @@ class TransformerDenoiser(ABC):
         added: Mapping[str, Tensor],
         options: Mapping[str, Any],
     ) -> Tensor:
-        """As `output`, with what transformer_options put into the network, where a family has places for it."""
+        """As `output`, with what transformer_options put in the place of blocks, where a family has places for it."""
         if not self.replaceable:
             return self.output(x, timestep, context, added)
         steered = copy.copy(self)
@@ -115,7 +116,7 @@ class TransformerDenoiser(ABC):
         scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
         sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
         timestep = self._timestep(x, sigma)
-        patches, read = wrapped(sample, self.patch), added or {}
+        patches, read, patched = wrapped(sample, self.patch), added or {}, self._patched(x, options or {})
         residuals: Sequence[Tensor | None] = ()
         if control is not None:
             residuals = control.residuals(wrapped(scaled, self.patch), timestep, context, added, sigma)
@@ -124,10 +125,21 @@ class TransformerDenoiser(ABC):
                 raise DiffusionError("a ControlNet beside model patches that stand in for blocks is not built")
             if references.ROWS in read:
                 raise DiffusionError("a ControlNet beside pictures to edit (ReferenceLatent) is not built")
-            output = self.controlled(patches, timestep, context, read, residuals)
+            output = patched.controlled(patches, timestep, context, read, residuals)
         else:
-            output = self.steered(patches, timestep, context, read, options or {})
+            output = patched.steered(patches, timestep, context, read, options or {})
         return self.sampling.denoised(x, output[..., :height, :width].float(), sigma)
+
+    def _patched(self, x: Tensor, options: Mapping[str, Any]) -> Self:
+        """It with the model patches inside its network that stand in transformer_options."""
+        network = self.network
+        for patch in options.get("patches", {}).get(NETWORK, ()):
+            network = patch(network, x, options)
+        if network is self.network:
+            return self
+        patched = copy.copy(self)
+        patched.network = network
+        return patched
 
     def _timestep(self, x: Tensor, sigma: Tensor) -> Tensor:
         timestep = self.sampling.timestep(sigma)

@@ -12,7 +12,8 @@ from weft.nodes.diffusion.families import known
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from weft.nodes.diffusion.families.glance import ModelGlance, TextFile, TextGlance, TextSet, VaeGlance
+    from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance, TextFile, TextGlance, TextSet, VaeGlance
+    from weft.nodes.diffusion.families.model_patches import PatchKind
     from weft.nodes.diffusion.families.protocol import ControlKind, FileShapes, Kind, Read, VaeKind
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.landings import Shapes
@@ -106,6 +107,14 @@ class TransformerFamily(ABC):
         return file
 
     def recognise_controlnet(self, shapes: FileShapes) -> ControlKind | None:
+        """See Family."""
+        return None
+
+    def recognise_patch(self, shapes: FileShapes) -> PatchKind | None:
+        """See Family."""
+        return None
+
+    def glance_patch(self, shapes: FileShapes) -> PatchGlance | None:
         """See Family."""
         return None
 

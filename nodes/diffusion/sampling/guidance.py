@@ -28,6 +28,7 @@ from weft.nodes.diffusion.sampling.conditions import (
 )
 from weft.nodes.diffusion.sampling.control import PromptedControl
 from weft.nodes.diffusion.sampling.gathering import NetworkCall, evaluate
+from weft.nodes.diffusion.sampling.model_patch import hold_patches
 from weft.nodes.diffusion.sampling.noise import PatchRandom
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser
 from weft.nodes.diffusion.values.pixels import to_batch
@@ -100,6 +101,7 @@ class GuidedNetwork(BaseModel):
 
     def __init__(self, run: SamplingRun) -> None:
         check_obeyed(run.options)
+        hold_patches(run)
         self.run = run
         self.denoiser = run.denoiser
         self.sampling = run.denoiser.sampling

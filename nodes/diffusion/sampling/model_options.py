@@ -4,7 +4,8 @@ Nodes here and third-party packs put their functions into `model_options` of a c
 them there and changes nothing, so equal models realise to one network whatever functions they carry.
 
 model_options:
-    transformer_options: inside the network, at the places that its family has; a UNet's: families/sd/unet.py
+    transformer_options: inside the network, at the places that its family has; a UNet's: families/sd/unet.py. Model
+        patches stand there in "patches", at NETWORK
     model_function_wrapper: around each network call, see Predictor in nodes/diffusion/sampling/guidance.py
     sampler_pre_cfg_function, sampler_cfg_function, sampler_post_cfg_function, sampler_calc_cond_batch_function,
         disable_cfg1_optimization: around guidance, see Evaluation there
@@ -14,10 +15,11 @@ model_options:
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from weft.nodes.diffusion.errors import DiffusionError, nearest
+from weft.nodes.diffusion.families.model_patches import NETWORK, NetworkPatch
 from weft.nodes.diffusion.families.protocol import Places
 
 Function = Callable[..., Any]
@@ -176,3 +178,25 @@ def copied(value: Any) -> Any:
     if isinstance(value, list):
         return [copied(item) for item in value]
     return value
+
+
+@runtime_checkable
+class KeepsMemory(Protocol):
+    """What says how much memory it keeps: a model patch."""
+
+    @property
+    def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
+        """Bytes, by what others may share."""
+
+
+def model_patches(options: Mapping[str, Any]) -> Sequence[NetworkPatch]:
+    """The model patches in model_options."""
+    found: Sequence[NetworkPatch] = options.get("transformer_options", {}).get("patches", {}).get(NETWORK, ())
+    return found
+
+
+def kept_by_patches(options: Mapping[str, Any]) -> Iterator[tuple[Hashable, int]]:
+    """What the model patches in model_options keep in memory."""
+    for patch in model_patches(options):
+        if isinstance(patch, KeepsMemory):
+            yield from patch.memory_parts

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.interop.model import ModelNames
 from weft.nodes.diffusion.interop.weights import MODEL_PREFIX, keys_of, patched
-from weft.nodes.diffusion.sampling.model_options import copied
+from weft.nodes.diffusion.sampling.model_options import copied, kept_by_patches
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ class ModelPatcher(ModelNames):
 
     @property
     def memory_parts(self) -> Iterator[tuple[Hashable, int]]:
-        """As PatchedNetwork.memory_parts."""
-        return self.network.memory_parts
+        """As PatchedNetwork.memory_parts, and of the model patches on it."""
+        yield from self.network.memory_parts
+        yield from kept_by_patches(self.model_options)
 
     @property
     def nbytes(self) -> int:

@@ -14,9 +14,10 @@ from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from weft.nodes.diffusion.families.glance import ModelGlance
+    from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.families.qwen.controlnet import QwenControlKind
+    from weft.nodes.diffusion.families.qwen.diffsynth import BlockwiseKind
     from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.landings import Shapes
@@ -37,6 +38,7 @@ class QwenImage(TransformerFamily):
         known.WAN_VAE,
         known.LANGUAGE,
         known.JOINT_CONTROL,
+        known.DIFFSYNTH,
     )
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
@@ -65,6 +67,18 @@ class QwenImage(TransformerFamily):
         from weft.nodes.diffusion.families.qwen.controlnet import recognise_controlnet
 
         return recognise_controlnet(shapes)
+
+    def recognise_patch(self, shapes: FileShapes) -> BlockwiseKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.qwen.diffsynth import recognise_patch
+
+        return recognise_patch(shapes)
+
+    def glance_patch(self, shapes: FileShapes) -> PatchGlance | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.qwen.glance import glance_patch
+
+        return glance_patch(shapes)
 
     def release_meant(self, name: str) -> str:
         """See Family."""

@@ -15,7 +15,7 @@ from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.references import ACROSS, BEFORE, CLEAN, INDEX, OFFSET, PLACES, ROWS, STILL
-from weft.nodes.diffusion.families.replaced import ReplacedBlock
+from weft.nodes.diffusion.families.replaced import within
 from weft.nodes.diffusion.families.transformer import TransformerDenoiser, whole
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 
@@ -107,7 +107,7 @@ def _walk(
     angles = network.pos_embed(places, max_txt_seq_len=text.shape[1])
     level = torch.cat([clean.new_zeros(len(rows), count), clean.expand(len(rows), -1)], dim=1)
     for each in network.transformer_blocks:
-        block = each.around(_told(each.block)) if isinstance(each, ReplacedBlock) else _told(each)
+        block: Any = within(each, _told)
         text, state = block(
             hidden_states=state,
             encoder_hidden_states=text,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import torch
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
+from weft.nodes.diffusion.families.model_patches import NETWORK
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.qwen.denoiser import QwenImageDenoiser
 from weft.nodes.diffusion.families.qwen.keymap import STILL_MARK
@@ -49,7 +50,7 @@ class QwenImageKind(TransformerKind):
     title: str = "Qwen-Image"
     method: str = INDEX
 
-    places = Places(replaced=(DIT,))
+    places = Places(patched=(NETWORK,), replaced=(DIT,))
     ignored: ClassVar[Mapping[str, str]] = {re.escape(PREFIX + STILL_MARK): "says that pictures to edit have no noise"}
 
     @property

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from weft.nodes.diffusion.families.qwen.controlnet import QwenControlKind
+from weft.nodes.diffusion.families.qwen.diffsynth import MASKED, PLAIN, BlockwiseKind
 from weft.nodes.diffusion.families.qwen.keymap import AXES, HEAD
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
@@ -43,6 +44,10 @@ def small_file(kind: str, name: str = "") -> dict[str, Tensor] | None:
             return qwen(_TEXT_WIDTH, sees=True)
         case "controlnet":
             return random_weights(shapes_of(QwenControlKind(sizes()).part(), ""), seed=2)
+        case "model_patches":
+            read = MASKED if "inpaint" in name.lower() else PLAIN
+            patch = BlockwiseKind({"width": HEAD, "blocks": sizes()["num_layers"], "patched": read})
+            return random_weights(shapes_of(patch.part(), ""), seed=3)
         case "loras":
             layers = {
                 f"transformer.{key.removesuffix('.weight')}": shape

@@ -111,6 +111,12 @@ class StableDiffusion:
 
         return recognise_controlnet(shapes)
 
+    def recognise_patch(self, shapes: FileShapes) -> None:
+        """See Family: there are none."""
+
+    def glance_patch(self, shapes: FileShapes) -> None:
+        """See Family: there are none."""
+
     def release_meant(self, name: str) -> str:
         """See Family."""
         if known.family_meant(name):

@@ -1,0 +1,47 @@
+"""Model patches: networks that step into a model, opened and put on it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from weft.engine.context import RunContext
+from weft.engine.schema.authoring import node
+from weft.engine.schema.sockets import Float
+from weft.nodes.core.conditioning import require
+from weft.nodes.core.loaders import place
+from weft.nodes.core.types import Image, Mask, Model, ModelPatch, Vae, weights
+
+_MODULE = "comfy_extras.nodes_model_patch"
+PatchStrength = Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)]
+
+
+@node(category="advanced/loaders", python_module=_MODULE, experimental=True)
+def ModelPatchLoader(*, name: Annotated[str, weights("model_patches")], context: RunContext) -> ModelPatch:
+    """Open a model patch: a network that steps into a model, such as a DiffSynth ControlNet.
+
+    Args:
+        name: A file below the model_patches folders.
+    """
+    from weft.nodes.diffusion.sampling.model_patch import load_model_patch
+
+    where = place(context)
+    path = context.folders.find("model_patches", name)
+    return load_model_patch(path, device=where.memory, dtype=where.unet, warn=context.warn)
+
+
+@node(category="advanced/loaders/qwen", python_module=_MODULE, experimental=True)
+def QwenImageDiffsynthControlnet(
+    *, model: Model, model_patch: ModelPatch, vae: Vae, image: Image, strength: PatchStrength, mask: Mask | None = None
+) -> Model:
+    """Steer a model with a picture through a model patch: a ControlNet for Qwen-Image or Z-Image.
+
+    Args:
+        model_patch: The ControlNet, as ModelPatchLoader opens it.
+        vae: The model's VAE, through which the picture is seen.
+        image: The picture, prepared as the ControlNet expects it: edges, depth, or what is to be painted in.
+        strength: How much it steers; 0 leaves the model as it is.
+        mask: Where to paint, for a ControlNet that reads it.
+    """
+    from weft.nodes.diffusion.sampling.model_patch import with_sight
+
+    return with_sight(model, model_patch, require(vae, "VAE"), strength, picture=image, mask=mask)
