@@ -296,9 +296,15 @@ def test_patches_know_what_they_hold() -> None:
 
 def test_every_role_is_some_formats() -> None:
     used = {role for each in FORMATS.values() for spelling in each.spellings for role in spelling}
-    assert set(ENDINGS.values()) == used | {"alpha", "dora_scale", "magnitude"}
+    assert {*ENDINGS.values(), "set"} == used | {"alpha", "dora_scale", "magnitude"}
     assert all(split_key(f"layer{ending}") == ("layer", role) for ending, role in ENDINGS.items())
     assert split_key("layer.weight") is None
+    assert split_key("double_blocks.0.img_attn.norm.key_norm.scale") == (
+        "double_blocks.0.img_attn.norm.key_norm",
+        "set",
+    )
+    for bias in ("lora_B.bias", "lora_B.default.bias"):
+        assert split_key(f"layer.{bias}") == ("layer", "diff_b")
     # peft's names, with and without the adapter's and `weight`.
     for end in ("", ".weight", ".default", ".default.weight", ".default_0.weight", ".my lora.weight"):
         for name, role in (("lora_A", "down"), ("lora_B", "up"), ("lora_magnitude_vector", "magnitude")):

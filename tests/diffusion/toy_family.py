@@ -185,6 +185,9 @@ class ToyKind:
         """See Kind."""
         return self
 
+    def wider(self, parameter: str, columns: int) -> None:
+        """See Kind."""
+
     def model_part(self) -> Part:
         """See Kind."""
         return _part("toy", PREFIX, Network)

@@ -131,6 +131,7 @@ FILES: dict[str, dict[str, Shapes]] = {
     "clip_vision": {"h": vision(1280), "l": vision(1024)},
     "loras": {
         "flux": lora("transformer.single_transformer_blocks.0.attn.to_q"),
+        "depth": lora("img_in", "double_blocks.0.txt_attn.proj"),
         "wan": lora("diffusion_model.blocks.0.cross_attn.k"),
         "wan_diffusers": lora("transformer.blocks.0.attn1.to_q"),
         "qwen": lora("transformer_blocks.0.img_mod.1", out=768),
@@ -280,6 +281,7 @@ FITS: list[tuple[str, Document]] = [
     ("Wan 2.1 from a picture", begun("wan_21_i2v", sees="h")),
     ("Wan text-to-video without a picture", begun("wan", picture=False)),
     ("a LoRA of FLUX", with_lora("flux", "flux", FLUX_TEXT, "sixteen")),
+    ("a LoRA of FLUX for depths", with_lora("depth", "flux", FLUX_TEXT, "sixteen")),
     ("a LoRA of Wan", with_lora("wan", "wan", WAN_TEXT, "wan")),
     ("a LoRA of Wan, by diffusers' names", with_lora("wan_diffusers", "wan", WAN_TEXT, "wan")),
     ("a LoRA of Qwen-Image", with_lora("qwen", "qwen", QWEN_TEXT, "wan")),

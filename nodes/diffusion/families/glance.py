@@ -74,7 +74,8 @@ class ModelGlance:
     title: what its family is called. text: what it reads. latents: what it draws. side: pixels of the pictures that it
     learnt from; 0 for what is too small to be a release, or learnt from many sizes. vision: width of what it reads of
     CLIP vision, 0 for nothing. beside: channels that it reads beside the latent. named: `layers`, when asked for.
-    family: the title of the Family that it is of. flow: whether it is a rectified flow.
+    family: the title of the Family that it is of. flow: whether it is a rectified flow. wider: by the (outputs, inputs)
+    of the layer that reads the latent, those that a LoRA may give it, see Kind.wider.
     """
 
     title: str
@@ -86,6 +87,7 @@ class ModelGlance:
     beside: int = 0
     family: str = ""
     flow: bool = True
+    wider: Mapping[tuple[int, int], frozenset[tuple[int, int]]] = field(default_factory=dict)
 
     @cached_property
     def layers(self) -> Shapes:
@@ -126,7 +128,7 @@ class LoraGlance:
 
     def fitting(self, model: ModelGlance) -> int:
         """How many of the layers have a place in a model, and its form."""
-        return sum(_fits(form, model.layers.get(canonical(layer))) for layer, form in self.layers.items())
+        return sum(_fits(form, model.layers.get(canonical(layer)), model) for layer, form in self.layers.items())
 
     def is_for(self, model: ModelGlance) -> bool:
         """Whether it can be made for a model: of the layers that read the prompt, else of all, some fit.
@@ -142,8 +144,11 @@ class LoraGlance:
 _READS = re.compile(r"attn2[._](?:processor[._])?to_(?:k|v)\b|cross_attn[._][kv]$")
 
 
-def _fits(form: tuple[int, int] | None, weight: tuple[int, ...] | None) -> bool:
-    return weight is not None and (form is None or len(weight) < 2 or form == (weight[0], weight[1]))
+def _fits(form: tuple[int, int] | None, weight: tuple[int, ...] | None, model: ModelGlance) -> bool:
+    if weight is None or form is None or len(weight) < 2:
+        return weight is not None
+    own = weight[0], weight[1]
+    return form == own or form in model.wider.get(own, ())
 
 
 class PlaceInFile(Protocol):

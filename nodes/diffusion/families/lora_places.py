@@ -6,7 +6,7 @@ diffusers and peft (`transformer.`), OneTrainer (`lora_transformer_`), LyCORIS; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from weft.nodes.diffusion.families.protocol import LoraPlace
 from weft.nodes.diffusion.weights.landings import Landing
@@ -18,8 +18,10 @@ _DIFFUSERS = ("transformer.", "", "lora_transformer_", "lycoris_", "base_model.m
 _ORIGINAL = ("diffusion_model.", "lora_unet_", "model.diffusion_model.")
 
 
-def places(modules: Iterable[str], landings: Mapping[str, tuple[Landing, ...]]) -> Iterator[LoraPlace]:
-    """See Kind.lora_names. landings: of the file's keys."""
+def places(
+    modules: Iterable[str], landings: Mapping[str, tuple[Landing, ...]], original: Sequence[str] = ()
+) -> Iterator[LoraPlace]:
+    """See Kind.lora_names. landings: of the file's keys. original: what more than usual stands before their names."""
     for module in modules:
         for name in prefixed(_DIFFUSERS, module):
             yield LoraPlace(name, module)
@@ -29,5 +31,5 @@ def places(modules: Iterable[str], landings: Mapping[str, tuple[Landing, ...]]) 
             continue
         for index, landing in enumerate(targets):
             form = targets if len(targets) > 1 or not landing.is_plain else ()
-            for name in prefixed(_ORIGINAL, layer):
+            for name in prefixed((*_ORIGINAL, *original), layer):
                 yield LoraPlace(name, landing.target.rpartition(".")[0], form, index)

@@ -232,6 +232,12 @@ class Kind(Protocol):
     def may_differ(self) -> Collection[str]:
         """Parameters whose shapes differ between models of one name: a merge leaves those of the first as they are."""
 
+    def wider(self, parameter: str, columns: int) -> Kind | None:
+        """It where a LoRA has a parameter, the weight of a linear layer, read more: so many numbers in all.
+
+        None where its files differ in no such way. Raises PatchError where they do, and none reads so many.
+        """
+
     @property
     def unrounded(self) -> Collection[str]:
         """Parameters that UNETLoader's weight_dtype leaves as they are."""

@@ -37,6 +37,10 @@ class TransformerKind:
     # Where in a checkpoint the text encoders stand, by their names, and "vae".
     beside: ClassVar[Mapping[str, str]] = {}
 
+    def wider(self, parameter: str, columns: int) -> Kind | None:
+        """See Kind."""
+        return None
+
     def alone(self) -> Self:
         """See Kind."""
         return self

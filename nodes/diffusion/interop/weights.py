@@ -142,7 +142,7 @@ def _patch(
     elif strength_patch == 0.0:  # it is not looked at: packs write (None,) to scale the weight alone
         patch = _Nothing()
     else:
-        patch = _made(name, value, network.base.get_parameter(name).shape)
+        patch = _made(name, value, network.shape_of(name))
     return (strength_patch, patch) if strength_model == 1.0 else _shared(patch, strength_patch, strength_model)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from weft.nodes.diffusion.errors import PatchError
 from weft.nodes.diffusion.weights.lora import apply_lora
 from weft.nodes.diffusion.weights.merge import difference_of_clips, difference_of_models
 
@@ -43,6 +44,11 @@ class LoraChange:
         """See WeightChange."""
         changed, _, report = apply_lora(model, None, self.lora, strength, 0.0)
         assert changed is not None
+        if changed.kind != model.kind:
+            raise PatchError(
+                f"{self.lora.path.name!r} makes {model.kind.title} another model, {changed.kind.title}, which no hook "
+                "can do: put it on the model (LoraLoaderModelOnly)"
+            )
         for message in report.said(self.lora.path.name):
             warn(message)
         return changed

@@ -8,7 +8,7 @@ lookup joins the two. The names stand in lora_names; what a layer's tensors mean
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,14 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, PatchError
-from weft.nodes.diffusion.weights.lora_formats import OF_BIAS, SCALARS, Inert, build_patch
+from weft.nodes.diffusion.weights.lora_formats import OF_BIAS, SCALARS, Inert, build_patch, made_shape
 from weft.nodes.diffusion.weights.lora_names import canonical, is_of_text, split_key, text_names
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.landings import Landing
     from weft.nodes.diffusion.weights.lora_formats import LoraPatch
-    from weft.nodes.diffusion.weights.patched import Patch
+    from weft.nodes.diffusion.weights.patched import Patch, PatchedNetwork
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 UNET = "unet"
@@ -139,14 +139,21 @@ def apply_lora(
 ) -> tuple[ModelPatcher | None, Clip | None, LoraReport]:
     """Put a LoRA on a model, on its text encoders or on both, behind the patches they have.
 
-    The arguments are not changed; a strength of 0 patches nothing. A layer that does not fit is left out and reported.
+    The arguments are not changed; a strength of 0 patches nothing. A layer that does not fit is left out and reported;
+    one that has the model read more than it did (Kind.wider) makes it one that does.
 
     Raises:
-        PatchError: none of its layers for what was given fits.
+        PatchError: none of its layers for what was given fits, or the model cannot read what one of them reads.
     """
     targets: dict[str, list[tuple[str, Target]]] = {}
     for name, network, target in _targets(model, clip):
         targets.setdefault(name, []).append((network, target))
+    given = model
+    if model is not None:
+        model = model.clone()
+        _widen(model, lora, targets)
+    networks = {encoder.name: encoder.network for encoder in (clip.encoders if clip is not None else ())}
+    networks |= {} if model is None else {UNET: model.network}
     patches: dict[str, dict[str, Patch]] = {}
     matched: dict[str, str] = {}
     misfits: dict[str, str] = {}
@@ -165,7 +172,7 @@ def apply_lora(
             for network, target in found:
                 name = f"{target.path}.{leaf}"
                 try:
-                    patch = target.patch(layer, leaf, part, lora.source)
+                    patch = target.patch(layer, leaf, part, lora.source, networks[network])
                 except PatchError as error:
                     (inert if isinstance(error, Inert) else misfits)[layer] = str(error)
                     continue
@@ -174,12 +181,30 @@ def apply_lora(
     report = LoraReport(matched, tuple(unmatched), misfits, inert, tuple(left_out))
     if not matched and not inert and len(left_out) < len(lora.layers):
         raise PatchError(_nothing_fits(lora, report))
-    if model is not None:
-        model = model.clone()
-        model.add_patches(patches.pop(UNET, {}), strength_model)
+    of_model = patches.pop(UNET, {})
+    if model is not None and strength_model:
+        model.add_patches(of_model, strength_model)
+    elif given is not None:
+        model = given.clone()
     if clip is not None:
         clip = clip.with_patches(patches, strength_clip)
     return model, clip, report
+
+
+def _widen(model: ModelPatcher, lora: Lora, targets: Mapping[str, Sequence[tuple[str, Target]]]) -> None:
+    """Have a model read what layers of a LoRA read beside what it does, where there are such models."""
+    for layer, tensors in lora.layers.items():
+        for network, target in targets.get(canonical(layer), ()):
+            name = f"{target.path}.weight"
+            if network != UNET or target.pieces:
+                continue
+            shape = model.network.shape_of(name)
+            made = made_shape(_by_parameter(tensors).get("weight", {}), shape)
+            if made is None or len(made) != 2 or made[0] != shape[0] or made[1] <= shape[1]:
+                continue
+            kind = model.kind.wider(name, made[1])
+            if kind is not None:
+                model.kind, model.network = kind, model.network.wider(name, made[1])
 
 
 def _nothing_fits(lora: Lora, report: LoraReport) -> str:
@@ -212,10 +237,16 @@ class Target(NamedTuple):
     pieces: tuple[tuple[Landing, nn.Module], ...] = ()
     at: int = 0
 
-    def patch(self, layer: str, leaf: str, tensors: Mapping[str, Tensor], source: Hashable) -> Patch:
-        """The patch that a layer's tensors spell for the weight or the bias. Raises PatchError."""
+    def patch(
+        self, layer: str, leaf: str, tensors: Mapping[str, Tensor], source: Hashable, network: PatchedNetwork
+    ) -> Patch:
+        """The patch that a layer's tensors spell for the weight or the bias, on a network. Raises PatchError."""
         if not self.pieces:
-            return build_patch(layer, tensors, (source, layer, leaf), getattr(self.owner, leaf).shape)
+            identity, loaded = (source, layer, leaf), getattr(self.owner, leaf).shape
+            shape = network.shape_of(f"{self.path}.{leaf}")
+            if shape != loaded and made_shape(tensors, loaded) == loaded:
+                return FirstColumns(build_patch(layer, tensors, identity, loaded), loaded[1])
+            return build_patch(layer, tensors, identity, shape)
         shapes = [tuple(getattr(module, leaf).shape) for _, module in self.pieces]
         stored = torch.cat(
             [
@@ -263,6 +294,34 @@ class PiecePatch:
         pieces = [weight if place == self.at else weight.new_zeros(shape) for place, shape in enumerate(self.shapes)]
         stored = torch.cat([landing.back(piece) for landing, piece in zip(self.landings, pieces, strict=True)])
         return self.landings[self.at].change(self.whole.apply(stored, strength))
+
+
+@dataclass(frozen=True, eq=False)
+class FirstColumns:
+    """A patch that is made for the first columns of a weight."""
+
+    patch: Patch
+    columns: int
+
+    @property
+    def identity(self) -> Hashable:
+        """See Patch."""
+        return "first", self.columns, self.patch.identity
+
+    @property
+    def nbytes(self) -> int:
+        """See Patch."""
+        return self.patch.nbytes
+
+    @property
+    def networks(self) -> tuple[PatchedNetwork, ...]:
+        """See Patch."""
+        return self.patch.networks
+
+    def apply(self, weight: Tensor, strength: float) -> Tensor:
+        """See Patch."""
+        first = self.patch.apply(weight[:, : self.columns], strength)
+        return torch.cat([first, weight[:, self.columns :]], dim=1)
 
 
 def _targets(model: ModelPatcher | None, clip: Clip | None) -> Iterator[tuple[str, str, Target]]:

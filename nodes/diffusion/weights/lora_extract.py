@@ -70,7 +70,7 @@ def _stored(
     network: PatchedNetwork, parameter: str, name: str, rank: int, full: bool, biases: bool
 ) -> dict[str, Stored]:
     layer, _, leaf = name.rpartition(".")
-    shape = tuple(network.base.get_parameter(parameter).shape)
+    shape = tuple(network.shape_of(parameter))
 
     @cache
     def difference() -> Tensor:

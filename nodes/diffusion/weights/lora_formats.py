@@ -165,6 +165,10 @@ def _difference(f: Factors, use: Use) -> Tensor:
     return difference
 
 
+def _instead(f: Factors, use: Use) -> Tensor:
+    return f["set"] - use.weight
+
+
 def _roles(*names: str) -> frozenset[str]:
     return frozenset(names)
 
@@ -181,6 +185,8 @@ FORMATS: Mapping[str, LoraFormat] = {
     "glora": LoraFormat((_roles("a1", "a2", "b1", "b2"),), _glora, _glora_rank),
     "oft": LoraFormat((_roles("oft_blocks"), _roles("oft_blocks", "rescale")), _oft),
     "diff": LoraFormat(tuple(_roles(role) for role in ("diff", "diff_b", "w_norm", "b_norm")), _difference),
+    # A weight instead of the one that is there, at any strength (the norms of FLUX.1's Depth and Canny LoRAs).
+    "set": LoraFormat((_roles("set"),), _instead),
 }
 # Spelled as OFT, with one dimension of the blocks more: the stages.
 _BOFT = LoraFormat(FORMATS["oft"].spellings, _boft)
@@ -217,6 +223,8 @@ class LoraPatch:
     def apply(self, weight: Tensor, strength: float) -> Tensor:
         """The patched weight, float32, in the shape of `weight`, which is not changed."""
         factors = {role: tensor.to(weight.device, torch.float32) for role, tensor in self.factors.items()}
+        if self.format is FORMATS["set"]:
+            return factors["set"]
         # A decomposed weight is interpolated as a whole.
         made_for = strength if self.dora is None else 1.0
         change = self.format.change(factors, Use(weight, made_for, self.alpha)).reshape(weight.shape)
@@ -283,12 +291,27 @@ def _check_shape(layer: str, format_: LoraFormat, factors: Factors, shape: torch
     """Let the format make its change on the meta device, where only shapes are computed."""
     got = ", ".join(f"{role} {tuple(tensor.shape)}" for role, tensor in factors.items())
     try:
-        on_meta = {role: torch.empty(tensor.shape, device="meta") for role, tensor in factors.items()}
-        with torch.device("meta"):
-            made = format_.change(on_meta, Use(torch.empty(shape), 1.0, 0.0)).shape
+        made = _shape(format_, factors, shape)
     except (RuntimeError, IndexError) as error:
         raise PatchError(f"layer {layer!r}: its factors {got} do not fit each other, or {tuple(shape)}") from error
     # As in ComfyUI: a product of factors is read in the weight's shape whatever its own, a difference is not.
-    if made == shape or (format_ is not FORMATS["diff"] and made.numel() == shape.numel()):
+    as_it_is = format_ in (FORMATS["diff"], FORMATS["set"])
+    if made == shape or (not as_it_is and made.numel() == shape.numel()):
         return
     raise PatchError(f"layer {layer!r}: its factors {got} make {tuple(made)}, expected {tuple(shape)}")
+
+
+def made_shape(tensors: Factors, shape: torch.Size) -> torch.Size | None:
+    """The shape of the change that a layer's tensors spell for a weight of this shape; None where they spell none."""
+    roles = frozenset(tensors) - {*SCALARS}
+    format_ = next((each for each in FORMATS.values() if roles in each.spellings), None)
+    try:
+        return None if format_ is None else _shape(format_, {role: tensors[role] for role in roles}, shape)
+    except (RuntimeError, IndexError):
+        return None
+
+
+def _shape(format_: LoraFormat, factors: Factors, shape: torch.Size) -> torch.Size:
+    on_meta = {role: torch.empty(tensor.shape, device="meta") for role, tensor in factors.items()}
+    with torch.device("meta"):
+        return format_.change(on_meta, Use(torch.empty(shape), 1.0, 0.0)).shape

@@ -52,11 +52,18 @@ ENDINGS = {
 }
 # peft may write the name of the adapter and `weight` behind its own names.
 _PEFT = re.compile(r"(\.lora_(?:A|B|magnitude_vector))(?:\.[^.]+)?(?:\.weight)?")
+# What the second factor adds to every output is the layer's bias.
+_PEFT_BIAS = re.compile(r"\.lora_B(?:\.[^.]+)?\.bias$")
+# The weight of a norm itself, in the names of Black Forest Labs.
+_NORM = re.compile(r"(.+\.(?:query|key)_norm)\.scale")
 
 
 def split_key(key: str) -> tuple[str, str] | None:
     """The layer that a key of a file belongs to, and its role there; None for an ending that no format has."""
-    key = _PEFT.sub(r"\1", key)
+    norm = _NORM.fullmatch(key)
+    if norm is not None:
+        return norm[1], "set"
+    key = _PEFT.sub(r"\1", _PEFT_BIAS.sub(".diff_b", key))
     for ending, role in ENDINGS.items():
         if key.endswith(ending):
             return key.removesuffix(ending), role

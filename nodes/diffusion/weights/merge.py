@@ -120,7 +120,7 @@ def _patches(
 ) -> tuple[dict[str, MergePatch], list[str]]:
     """A patch for each parameter that the merge changes, and the parameters that keep to the first network's."""
     shapes, others = (
-        {name: tuple(weight.shape) for name, weight in network.base.named_parameters()} for network in (first, second)
+        {name: tuple(network.shape_of(name)) for name in network.parameter_names} for network in (first, second)
     )
     odd = sorted(shapes.keys() ^ others.keys())
     if odd:

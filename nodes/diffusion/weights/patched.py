@@ -25,6 +25,7 @@ from weft.nodes.diffusion.errors import PatchError, nearest
 from weft.nodes.diffusion.weights.landings import Landing, as_landed
 from weft.nodes.diffusion.weights.packed import PackedTensor, WeightForm, WidenedForm, held_bytes
 from weft.nodes.diffusion.weights.parts import moves_only
+from weft.nodes.diffusion.weights.wider import WiderPatch
 
 if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.memory import DeviceMemory
@@ -98,6 +99,7 @@ class PatchedNetwork:
             for landing in targets
             if _is_packed_again(self._parameters.get(landing.target))
         }
+        self._wider: Mapping[str, int] = MappingProxyType({})
         self._realised = _Realised()
         self._module: nn.Module | None = None
 
@@ -109,6 +111,20 @@ class PatchedNetwork:
     def parameter_names(self) -> tuple[str, ...]:
         """The names that patches may use, as `base.named_parameters()` gives them."""
         return tuple(self._parameters)
+
+    def shape_of(self, name: str) -> torch.Size:
+        """Of a parameter with its patches."""
+        stored = self._parameters[name].shape
+        return torch.Size([stored[0], self._wider[name]]) if name in self._wider else stored
+
+    def wider(self, name: str, columns: int) -> PatchedNetwork:
+        """This network whose parameter, the weight of a linear layer, reads so many numbers: zeros for those added.
+
+        Patches that it gets from now on are made for this shape, or for the one that it was loaded with.
+        """
+        derived = self.with_patches({name: WiderPatch(columns)}, 1.0)
+        derived._wider = MappingProxyType({**self._wider, name: columns})
+        return derived
 
     def with_patches(self, patches: Mapping[str, Patch], strength: float) -> PatchedNetwork:
         """This network with one more patch on each named parameter, behind those it has; itself at strength 0.
@@ -203,12 +219,14 @@ class PatchedNetwork:
             return 0
         patched = any(other in self.patches for other in self._together(name))
         packed = isinstance(stored, PackedTensor) and (name in self._layers or not patched)
-        return stored.nbytes if packed else stored.numel() * (self.form or stored.dtype).itemsize
+        dense = self.shape_of(name).numel() * (self.form or stored.dtype).itemsize
+        return stored.nbytes if packed and name not in self._wider else dense
 
     def _is_merged_in_use(self, name: str) -> bool:
         """Whether a patched parameter stays packed as it is. Not if a patch would bring other networks in each time."""
         patches = self.patches.get(name, ())
         packed = isinstance(self._parameters[name], PackedTensor) and name not in self._layers
+        packed = packed and name not in self._wider
         return packed and bool(patches) and not any(patch.networks for patch, _ in patches)
 
     def _realise(self) -> nn.Module:
@@ -223,7 +241,10 @@ class PatchedNetwork:
         twin = _twin(self.base, {})
         for name, parameter in changed.items():
             path, _, leaf = name.rpartition(".")
-            twin.get_submodule(path)._parameters[leaf] = parameter
+            owner: Any = twin.get_submodule(path)
+            owner._parameters[leaf] = parameter
+            if name in self._wider:
+                owner.in_features = self._wider[name]
         return twin
 
     def _made(self, name: str) -> dict[str, Tensor]:
@@ -265,7 +286,7 @@ def _merged(name: str, weight: Tensor, patches: Sequence[tuple[Patch, float]]) -
     """A weight, float32, with patches in their order."""
     for patch, strength in patches:
         result = patch.apply(weight, strength)
-        if result.shape != weight.shape:
+        if result.shape != weight.shape and not isinstance(patch, WiderPatch):
             got, expected = tuple(result.shape), tuple(weight.shape)
             raise PatchError(f"the patch {patch.identity!r} made {got} of {name!r}, which is {expected}")
         weight = result

@@ -32,7 +32,12 @@ class FedFlux(Protocol):
 
 
 def _nothing(denoiser: FedFlux, options: Mapping[str, Any], run: LatentRun) -> None:
-    return None
+    # With a mask it is meant for any model: the noise mask keeps what is not painted.
+    if options.get("concat_latent_image") is not None and options.get("concat_mask") is None:
+        run.warn(
+            f"a prompt carries a picture beside the latent (InstructPixToPixConditioning), which {denoiser.title} does "
+            "not read: left out"
+        )
 
 
 def _picture(denoiser: FedFlux, options: Mapping[str, Any], run: LatentRun) -> Tensor:

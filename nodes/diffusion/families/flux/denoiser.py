@@ -11,7 +11,7 @@ from torch import Tensor
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families import references
 from weft.nodes.diffusion.families.flux.beside import CONCATENATED
-from weft.nodes.diffusion.families.flux.keymap import PLAIN
+from weft.nodes.diffusion.families.flux.keymap import EMBEDDER, PLAIN
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.references import ACROSS, INDEX, OFFSET, PLACES, ROWS
@@ -37,7 +37,8 @@ class FluxDenoiser(TransformerDenoiser):
     @property
     def channels(self) -> int:
         """Of the latent and of what stands behind it."""
-        return int(self.config.in_channels) // self.patch**2
+        # Not as its configuration says: a LoRA may have it read more.
+        return self.network.get_parameter(EMBEDDER).shape[1] // self.patch**2
 
     @property
     def reads_references(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from weft.nodes.diffusion.families.flux.keymap import PATCH, landings, read_sizes, title_of
+from weft.nodes.diffusion.families.flux.keymap import INPUTS, ORIGINAL, PATCH, landings, read_sizes, title_of
 from weft.nodes.diffusion.families.glance import LatentGlance, ModelGlance, Shapes, TextGlance, layers_of
 from weft.nodes.diffusion.families.lora_places import places
 from weft.nodes.diffusion.weights.landings import Shapes as Stored
@@ -21,6 +21,9 @@ def glance(shapes: Stored) -> ModelGlance:
 
     def named() -> Shapes:
         lands = landings(sizes)
-        return layers_of(shapes, lands, partial(places, landings=lands))
+        return layers_of(shapes, lands, partial(places, landings=lands, original=ORIGINAL))
 
-    return ModelGlance(title, text, LATENTS, named, beside=channels - LATENTS.channels)
+    rows, own = shapes.of("img_in.weight", 2)
+    wider = frozenset((rows, PATCH**2 * more) for more in INPUTS if channels == INPUTS[0] and more != channels)
+    beside = channels - LATENTS.channels
+    return ModelGlance(title, text, LATENTS, named, beside=beside, wider={(rows, own): wider})

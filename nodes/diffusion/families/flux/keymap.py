@@ -11,6 +11,8 @@ from weft.nodes.diffusion.weights.landings import Landing, Shapes, fused, halves
 MARKS = ("double_blocks.0.img_attn.norm.key_norm.scale", "double_blocks.0.img_attn.norm.key_norm.weight")
 # A key that a model with guidance as an input has.
 GUIDANCE = "guidance_in.in_layer.weight"
+# The weight of the layer that reads patches.
+EMBEDDER = "x_embedder.weight"
 HEAD = 128
 AXES = (16, 56, 56)
 PATCH = 2
@@ -34,6 +36,10 @@ _STREAMS = {
 PLAIN, PICTURE, PAINTED = 16, 16 + 16, 16 + 16 + 64
 _TITLES = {PICTURE: "FLUX.1 Canny or Depth", PAINTED: "FLUX.1 Fill"}
 INPUTS = (PLAIN, *_TITLES)
+
+
+# Before the file's names in a LoRA: its makers' own have nothing there.
+ORIGINAL = ("", "base_model.model.")
 
 
 def title_of(guidance: bool, channels: int = PLAIN) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from weft.nodes.diffusion.errors import PatchError
 from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
-from weft.nodes.diffusion.families.flux.keymap import PATCH, landings, title_of
+from weft.nodes.diffusion.families.flux.keymap import EMBEDDER, INPUTS, ORIGINAL, PATCH, landings, title_of
 from weft.nodes.diffusion.families.flux.text import BESIDE, clip_of, text_parts
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
@@ -55,7 +56,7 @@ class FluxKind(TransformerKind):
 
     places = Places(replaced=(DIT,))
     # What it reads beside the latent differs, as of Stable Diffusion's inpainting models.
-    may_differ = frozenset({"x_embedder.weight"})
+    may_differ = frozenset({EMBEDDER})
     ignored = IGNORED
     beside = BESIDE
 
@@ -78,6 +79,18 @@ class FluxKind(TransformerKind):
     def latent_format(self) -> LatentFormat:
         """See Kind."""
         return LatentFormat(CHANNELS, PIXELS, SCALE, (SHIFT,) * CHANNELS, (1.0,) * CHANNELS)
+
+    def wider(self, parameter: str, columns: int) -> FluxKind | None:
+        """See Kind: Canny, Depth and Fill are published as LoRAs, too."""
+        if parameter != EMBEDDER:
+            return None
+        reads, known = self.sizes["in_channels"], [PATCH**2 * channels for channels in INPUTS]
+        if reads != known[0] or columns not in known:
+            raise PatchError(
+                f"the LoRA has {self.title} read {columns} numbers a patch where it reads {reads}: expected a model "
+                f"that reads {known[0]}, and a LoRA for {', '.join(map(str, known[1:]))}"
+            )
+        return replace(self, sizes={**self.sizes, "in_channels": columns})
 
     def process(self) -> ModelSampling:
         """See Kind."""
@@ -119,7 +132,7 @@ class FluxKind(TransformerKind):
 
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
-        return places(modules, landings(self.sizes, self.scale))
+        return places(modules, landings(self.sizes, self.scale), ORIGINAL)
 
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:

@@ -22,6 +22,7 @@ from weft.nodes.diffusion.values.style_models import small_style_model
 _CLIP_WIDTH, _T5_WIDTH = 32, 32
 # What is in the names of those that read more than the latent.
 _READ = ((r"fill|onereward", PAINTED), (r"canny|depth", PICTURE))
+_INPUT = "img_in.weight"
 _VAE: Mapping[str, Any] = {
     "in_channels": 3,
     "out_channels": 3,
@@ -61,7 +62,7 @@ def _controlnet(union: bool) -> FluxControlKind:
 def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
     """See Family."""
     name = name.lower()
-    channels = next((found for pattern, found in _READ if kind != "loras" and re.search(pattern, name)), PLAIN)
+    channels = next((found for pattern, found in _READ if re.search(pattern, name)), PLAIN)
     model = FluxKind(sizes(guidance="schnell" not in name, channels=channels))
     match kind:
         case "diffusion_models":
@@ -87,7 +88,7 @@ def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
             layers = {
                 f"lora_unet_{key.removesuffix('.weight').replace('.', '_')}": shape
                 for key, shape in shapes_of(model.model_part(), "").items()
-                if "_attn.qkv.weight" in key or "_attn.proj.weight" in key
+                if "_attn.qkv.weight" in key or "_attn.proj.weight" in key or (key == _INPUT and channels != PLAIN)
             }
             down = {f"{layer}.lora_down.weight": (4, shape[1]) for layer, shape in layers.items()}
             return random_weights(

@@ -136,6 +136,9 @@ class SDKind:
         """See Kind."""
         return self.names()
 
+    def wider(self, parameter: str, columns: int) -> None:
+        """See Kind: what reads its latents is a convolution."""
+
     @property
     def may_differ(self) -> frozenset[str]:
         """See Kind: an inpainting UNet reads more channels."""
