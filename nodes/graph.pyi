@@ -763,6 +763,10 @@ _true_or_1_more = Literal[
     "true",
     "false",
 ]
+_on_or_1_more = Literal[
+    "on",
+    "off",
+]
 _random_or_4_more = Literal[
     "random",
     "random strict",
@@ -1421,6 +1425,10 @@ class _string_string_2_string_3_string_4(GraphNode):
     string_2: GraphOutput[STRING]
     string_3: GraphOutput[STRING]
     string_4: GraphOutput[STRING]
+
+class _generated_text_thinking(GraphNode):
+    generated_text: GraphOutput[STRING]
+    thinking: GraphOutput[STRING]
 
 class _model_with_lora_lora_loss_steps(GraphNode):
     model_with_lora: GraphOutput[MODEL]
@@ -6597,6 +6605,22 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _conditioning:
         """Encode what Qwen-Image Edit 2509 or 2511 is to do with pictures, which the prompt calls Picture 1 to 3."""
+    def TextGenerate(
+        self,
+        clip: GraphSource[CLIP],
+        prompt: str | GraphSource[STRING] = "",
+        max_length: Annotated[int, "1 to 32768"] | GraphSource[INT] = 512,
+        sampling_mode: _on_or_1_more | Mapping[str, Any] | GraphSource[COMFY_DYNAMICCOMBO_V3] = "on",
+        image: GraphSource[IMAGE] | None = None,
+        video: GraphSource[IMAGE] | None = None,
+        audio: GraphSource[AUDIO] | None = None,
+        system_prompt: GraphSource[STRING] | None = None,
+        thinking: bool | GraphSource[BOOLEAN] = False,
+        use_default_template: bool | GraphSource[BOOLEAN] = True,
+        mtp: str | GraphSource[STRING] = "auto",
+        **_more: Any
+    ) -> _generated_text_thinking:
+        """Let a language model answer a prompt, about pictures if it sees any. The same seed gives the same text."""
     def ThresholdMask(
         self,
         mask: GraphSource[MASK],

@@ -162,6 +162,7 @@ _FILES = {
         "TextEncodeQwenImageEdit",
         "TextEncodeQwenImageEditPlus",
     ),
+    "writing": ("TextGenerate",),
     "sd3": (
         "CLIPTextEncodeSD3",
         "QuadrupleCLIPLoader",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,9 +22,11 @@ from weft.nodes.diffusion.text.qwen_tokenizer import FIRST_MARK, NEWLINE, START,
 from weft.nodes.diffusion.text.qwen_vision import PICTURE, SeenPicture, mixed, places, see
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
+from weft.nodes.diffusion.weights.packed import PackedTensor
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.quantised import widened
 from weft.nodes.diffusion.weights.stored import stored
-from weft.nodes.diffusion.weights.weightfile import Exported, Stored
+from weft.nodes.diffusion.weights.weightfile import Exported, Stored, WeightFile
 
 HEAD = 128
 THETA = 1_000_000.0
@@ -31,6 +34,7 @@ OPENING = "<|im_start|>"
 # <|endoftext|>, which fills up.
 FILLER = FIRST_MARK
 PREFIX = "model."
+HEAD_KEY = "lm_head.weight"
 IGNORED: Mapping[str, str] = {
     r"visual\..*": "what sees pictures, which text does not need",
     r"lm_head\.weight": "what writes text",
@@ -56,12 +60,16 @@ class QwenUse:
 
 @dataclass(frozen=True)
 class QwenTextEncoder:
-    """See PromptEncoder: transformers' Qwen2Model or Qwen3Model. vision: what sees pictures, where its file has it."""
+    """See PromptEncoder: transformers' Qwen2Model or Qwen3Model.
+
+    vision: what sees pictures, where its file has it. file: where it is from.
+    """
 
     name: str
     network: PatchedNetwork
     use: QwenUse
     vision: PatchedNetwork | None = None
+    file: Path | None = None
 
     @property
     def width(self) -> int:
@@ -97,29 +105,50 @@ class QwenTextEncoder:
             DiffusionError: the file has nothing that sees, or the prompt has another number of marks.
         """
         tokens = [token for each in chunks for token in each]
-        seen = self._seen(tokens, pictures) if pictures else []
         module = _of(self.network.module())
-        table = module.embed_tokens.weight
-        ids = [token if isinstance(token, int) else 0 for token, _ in tokens]
-        embedded = module.embed_tokens(torch.tensor([ids], device=table.device))
-        for place, (token, _) in enumerate(tokens):
-            if not isinstance(token, int):
-                embedded[0, place] = token.to(embedded)
-        beside: dict[str, Any] = {}
-        if seen:
-            # Places that jump would be read as several texts in one: the mask is said to be the plain causal one.
-            beside = {"position_ids": places(ids, seen)[:, None].to(table.device)}
-            beside["attention_mask"] = {"full_attention": None}
-            embedded = _with_rows(embedded, ids, seen)
-        if len(ids) < self.use.least:
-            filler = module.embed_tokens(torch.full((1, self.use.least - len(ids)), FILLER, device=table.device))
-            beside["attention_mask"] = (torch.arange(self.use.least, device=table.device) < len(ids))[None].long()
+        embedded, beside = self.embedded(tokens, pictures)
+        if len(tokens) < self.use.least:
+            device = embedded.device
+            filler = module.embed_tokens(torch.full((1, self.use.least - len(tokens)), FILLER, device=device))
+            beside["attention_mask"] = (torch.arange(self.use.least, device=device) < len(tokens))[None].long()
             embedded = torch.cat([embedded, filler], dim=1)
         output = module(inputs_embeds=embedded, output_hidden_states=not self.use.last, use_cache=False, **beside)
         states = output.last_hidden_state if self.use.last else output.hidden_states[-2]
         if self.use.layers:
             states = torch.cat([output.hidden_states[layer] for layer in self.use.layers], dim=-1)
         return states[:, self._beginning(tokens) :].float().cpu().clone(), None
+
+    def embedded(self, tokens: list[Token], pictures: Sequence[Tensor]) -> tuple[Tensor, dict[str, Any]]:
+        """What the network reads for tokens and pictures [1,T,C], and where it stands, if that is not a row.
+
+        Raises:
+            DiffusionError: as `encode_shown`.
+        """
+        seen = self._seen(tokens, pictures) if pictures else []
+        module = _of(self.network.module())
+        device = module.embed_tokens.weight.device
+        ids = [token if isinstance(token, int) else 0 for token, _ in tokens]
+        embedded = module.embed_tokens(torch.tensor([ids], device=device))
+        for place, (token, _) in enumerate(tokens):
+            if not isinstance(token, int):
+                embedded[0, place] = token.to(embedded)
+        if not seen:
+            return embedded, {}
+        # Places that jump would be read as several texts in one: the mask is said to be the plain causal one.
+        beside = {"position_ids": places(ids, seen)[:, None].to(device), "attention_mask": {"full_attention": None}}
+        return _with_rows(embedded, ids, seen), beside
+
+    def words(self) -> Tensor:
+        """What makes a state a weight for each word [vocabulary, C]: the file's own, or the table that it reads by."""
+        table: Tensor = _of(self.network.module()).embed_tokens.weight
+        file = None if self.file is None else widened(WeightFile(self.file))
+        found = file.tensor(HEAD_KEY) if file is not None and HEAD_KEY in file.shapes else table
+        return (found.widened() if isinstance(found, PackedTensor) else found).to(table.device, table.dtype)
+
+    @property
+    def is_qwen3(self) -> bool:
+        """Whether it is a Qwen3, not a 2 or 2.5."""
+        return hasattr(_of(self.network.base).layers[0].self_attn, "q_norm")
 
     def _seen(self, tokens: list[Token], pictures: Sequence[Tensor]) -> list[SeenPicture]:
         marks = sum(isinstance(token, int) and token == PICTURE for token, _ in tokens)

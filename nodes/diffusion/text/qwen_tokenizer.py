@@ -72,7 +72,7 @@ def read_ranks(path: Path) -> dict[bytes, int]:
 
 def build(ranks: Mapping[bytes, int]) -> Tokenizer:
     """A tokenizer over these ranks."""
-    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     alphabet = byte_alphabet()
     letters = _letters(alphabet)
@@ -83,6 +83,7 @@ def build(ranks: Mapping[bytes, int]) -> Tokenizer:
     ]
     result = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     result.normalizer = normalizers.NFC()
+    result.decoder = decoders.ByteLevel()
     result.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(WORDS), behavior="isolated"),

@@ -97,4 +97,4 @@ def open_qwen(
         check(parts, file.shapes, tell, IGNORED)
         fill(file, parts, {each.name: dtype for each in parts})
     vision = None if eyes is None else PatchedNetwork(eyes.module, memory)
-    return QwenTextEncoder(name, PatchedNetwork(part.module, memory), use, vision)
+    return QwenTextEncoder(name, PatchedNetwork(part.module, memory), use, vision, path)
