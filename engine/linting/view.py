@@ -174,9 +174,9 @@ class LintView:
             self._told[node_id] = None  # what waits for itself tells nothing
             node = self.nodes.get(node_id)
             found = self.registry.find(node.class_type) if node is not None else None
-            if node is not None and found is not None and found.options.foretells is not None:
+            if node is not None and found is not None and found.foretells:
                 try:
-                    self._told[node_id] = found.options.foretells(node.foretold, self.settings)
+                    self._told[node_id] = found.foretold(node.foretold, self.settings)
                 except Exception as error:  # the author's code: it may raise anything
                     self._untold.append((node, f"{type(error).__name__}: {error}"))
         return self._told[node_id]

@@ -136,10 +136,9 @@ def _given(
         source = nodes[value.node_id]
         given[name] = source.key.digest + b":%d" % value.slot
         runnable = registry.find(source.schema.class_type)
-        foretells = runnable.options.foretells if runnable is not None else None
-        if foretells is None:
+        if runnable is None or not runnable.foretells:
             continue
-        slots = foretells(_given(source.inputs, settings, nodes, registry), settings)
+        slots = runnable.foretold(_given(source.inputs, settings, nodes, registry), settings)
         said = slots[value.slot] if slots is not None else None
         if type(said) in (bool, int, float, str):
             given[name] = said

@@ -16,7 +16,8 @@ from weft.engine.errors import DefinitionError, MissingFile
 from weft.engine.folders import Folders
 from weft.engine.links import Link
 from weft.engine.schema.sockets import Autogrow, DynamicCombo, DynamicSlot, IoType, Socket, socket_from, type_name
-from weft.engine.trajectory import Foretell, Tell
+from weft.engine.settings import Settings
+from weft.engine.trajectory import Foretell, ForetoldInputs, Tell
 
 HIDDEN_TYPES = ("PROMPT", "DYNPROMPT", "EXTRA_PNGINFO", "UNIQUE_ID", "AUTH_TOKEN_COMFY_ORG", "API_KEY_COMFY_ORG")
 """The values that the engine, not the workflow, gives to an input of the hidden section."""
@@ -159,7 +160,11 @@ class NodeOptions:
 
     foretells: Foretell | None = None
     """`foretells(inputs, settings)` says what is known of the outputs before the node runs, for the trajectories of
-    those that take from it."""
+    those that take from it, and for checks."""
+
+    computes: bool = False
+    """Whether it makes numbers and texts of numbers and texts, at once and of nothing else: where all its inputs are
+    known before a run, it is called for what it `foretells`."""
 
     def claimed(self, name: str) -> Mapping[str, Any] | None:
         """The options of an undeclared input that the class claims; None for one that it does not."""
@@ -367,6 +372,24 @@ class RunnableNode:
         """Whether the node's id joins its cache key."""
         return self.options.by_node_id or "UNIQUE_ID" in self.injected.values()
 
+    @property
+    def foretells(self) -> bool:
+        """Whether it may know something of its outputs before it runs."""
+        return self.options.computes or self.options.foretells is not None
+
+    def foretold(self, given: ForetoldInputs, settings: Settings) -> Sequence[Any] | None:
+        """What is known of its outputs before it runs: see Foretell. Raises what `foretells` raises."""
+        if self.options.foretells is not None:
+            return self.options.foretells(given, settings)
+        if not self.options.computes or given.foretold or any(type(value) is bytes for value in given.values()):
+            return None
+        try:
+            returned = self.call(**given)
+        except Exception:  # when it runs, it says why
+            return None
+        slots = returned["result"] if isinstance(returned, dict) else returned
+        return [value if type(value) in (bool, int, float, str) else None for value in slots]
+
     def lazy(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         """The inputs, of a node that is given these, whose source runs only when the node asks for its value."""
         if self.wants is None:
@@ -387,6 +410,14 @@ class DescribedNode(NamedTuple):
     def options(self) -> NodeOptions:
         """No more than the defaults: what its author says of it stands in its code."""
         return _NO_OPTIONS
+
+    @property
+    def foretells(self) -> bool:
+        """See RunnableNode."""
+        return False
+
+    def foretold(self, given: ForetoldInputs, settings: Settings) -> None:
+        """See RunnableNode: nothing."""
 
 
 _NO_OPTIONS = NodeOptions()

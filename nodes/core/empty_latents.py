@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, Tooltip, node
 from weft.engine.schema.sockets import Int
+from weft.nodes.core.cells import SIZED
 from weft.nodes.core.types import Latent
 
 BatchSize = Annotated[int, Int(default=1, min=1, max=4096), Tooltip("How many of them.")]
@@ -27,25 +29,40 @@ def _zeros(batch: int, channels: int, *sides: int, pixels: int, frames: int = 0)
     return latent
 
 
-def _frames(length: int, frames: int) -> int:
-    """Elements in time for so many frames, of which the first stands alone and others by `frames`."""
-    return (length - 1) // frames + 1
+def _empty(
+    class_type: str, context: RunContext, batch: int, channels: int, width: int, height: int, length: int | None = None
+) -> Latent:
+    """The empty latent of a class of SIZED; a length makes it a video. What is cut is warned about."""
+    cell = SIZED[class_type]
+    cell.tell(context.warn, width, height, length or 1)
+    # The first frame stands alone, others by as many as an element has.
+    time = [] if length is None else [(length - 1) // cell.frames + 1]
+    sides = (*time, height // cell.pixels, width // cell.pixels)
+    return _zeros(batch, channels, *sides, pixels=cell.pixels, frames=cell.frames)
 
 
 @node(category="latent/sd3", python_module="comfy_extras.nodes_sd3")
 def EmptySD3LatentImage(
-    *, width: Annotated[Side, WIDTH], height: Annotated[Side, HEIGHT], batch_size: BatchSize
+    *,
+    width: Annotated[Side, WIDTH],
+    height: Annotated[Side, HEIGHT],
+    batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents of 16 channels: for Stable Diffusion 3, FLUX, Qwen-Image, Z-Image and others."""
-    return _zeros(batch_size, 16, height // 8, width // 8, pixels=8)
+    return _empty("EmptySD3LatentImage", context, batch_size, 16, width, height)
 
 
 @node(category="latent", display_name="Empty Flux 2 Latent", python_module="comfy_extras.nodes_flux")
 def EmptyFlux2LatentImage(
-    *, width: Annotated[Side, WIDTH], height: Annotated[Side, HEIGHT], batch_size: BatchSize
+    *,
+    width: Annotated[Side, WIDTH],
+    height: Annotated[Side, HEIGHT],
+    batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents of 128 channels, each element of 16 pixels: for FLUX.2."""
-    return _zeros(batch_size, 128, height // 16, width // 16, pixels=16)
+    return _empty("EmptyFlux2LatentImage", context, batch_size, 128, width, height)
 
 
 @node(category="latent", python_module="comfy_extras.nodes_hunyuan")
@@ -54,9 +71,10 @@ def EmptyHunyuanImageLatent(
     width: Annotated[int, Int(default=2048, min=64, max=16384, step=32), WIDTH],
     height: Annotated[int, Int(default=2048, min=64, max=16384, step=32), HEIGHT],
     batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents of 64 channels, each element of 32 pixels: for HunyuanImage 2.1."""
-    return _zeros(batch_size, 64, height // 32, width // 32, pixels=32)
+    return _empty("EmptyHunyuanImageLatent", context, batch_size, 64, width, height)
 
 
 @node(category="latent/chroma_radiance", python_module="comfy_extras.nodes_chroma_radiance")
@@ -74,12 +92,14 @@ def EmptyQwenImageLayeredLatentImage(
     height: Annotated[int, Int(default=640, min=16, max=16384, step=16), HEIGHT],
     layers: Annotated[int, Int(default=3, min=0, max=16384, step=1)],
     batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents for Qwen-Image Layered: one for the whole picture and one for each of its layers.
 
     Args:
         layers: Into how many layers the picture is taken apart.
     """
+    SIZED["EmptyQwenImageLayeredLatentImage"].tell(context.warn, width, height)
     return _zeros(batch_size, 16, layers + 1, height // 8, width // 8, pixels=8)
 
 
@@ -107,9 +127,10 @@ def EmptyHunyuanLatentVideo(
     height: Annotated[int, Int(default=480, min=16, max=16384, step=16), HEIGHT],
     length: Annotated[int, Int(default=25, min=1, max=16384, step=4), FRAMES],
     batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents of a video, 16 channels, four frames an element: for HunyuanVideo and Wan 2.1."""
-    return _zeros(batch_size, 16, _frames(length, 4), height // 8, width // 8, pixels=8, frames=4)
+    return _empty("EmptyHunyuanLatentVideo", context, batch_size, 16, width, height, length)
 
 
 @node(category=_VIDEO, display_name="Empty HunyuanVideo 1.5 Latent", python_module="comfy_extras.nodes_hunyuan")
@@ -119,9 +140,10 @@ def EmptyHunyuanVideo15Latent(
     height: Annotated[int, Int(default=480, min=16, max=16384, step=16), HEIGHT],
     length: Annotated[int, Int(default=25, min=1, max=16384, step=4), FRAMES],
     batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents of a video, 32 channels, four frames and 16 pixels an element: for HunyuanVideo 1.5."""
-    return _zeros(batch_size, 32, _frames(length, 4), height // 16, width // 16, pixels=16, frames=4)
+    return _empty("EmptyHunyuanVideo15Latent", context, batch_size, 32, width, height, length)
 
 
 @node(category="latent/video/ltxv", python_module="comfy_extras.nodes_lt")
@@ -131,9 +153,10 @@ def EmptyLTXVLatentVideo(
     height: Annotated[int, Int(default=512, min=64, max=16384, step=32), HEIGHT],
     length: Annotated[int, Int(default=97, min=1, max=16384, step=8), FRAMES],
     batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents of a video, 128 channels, eight frames and 32 pixels an element: for LTX-Video."""
-    return _zeros(batch_size, 128, _frames(length, 8), height // 32, width // 32, pixels=32, frames=8)
+    return _empty("EmptyLTXVLatentVideo", context, batch_size, 128, width, height, length)
 
 
 @node(category=_VIDEO, python_module="comfy_extras.nodes_mochi")
@@ -143,9 +166,10 @@ def EmptyMochiLatentVideo(
     height: Annotated[int, Int(default=480, min=16, max=16384, step=16), HEIGHT],
     length: Annotated[int, Int(default=25, min=7, max=16384, step=6), FRAMES],
     batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents of a video, 12 channels, six frames an element: for Mochi."""
-    return _zeros(batch_size, 12, _frames(length, 6), height // 8, width // 8, pixels=8, frames=6)
+    return _empty("EmptyMochiLatentVideo", context, batch_size, 12, width, height, length)
 
 
 @node(category=_VIDEO, python_module="comfy_extras.nodes_cosmos")
@@ -155,6 +179,7 @@ def EmptyCosmosLatentVideo(
     height: Annotated[int, Int(default=704, min=16, max=16384, step=16), HEIGHT],
     length: Annotated[int, Int(default=121, min=1, max=16384, step=8), FRAMES],
     batch_size: BatchSize,
+    context: RunContext,
 ) -> Latent:
     """Empty latents of a video, 16 channels, eight frames an element: for Cosmos."""
-    return _zeros(batch_size, 16, _frames(length, 8), height // 8, width // 8, pixels=8, frames=8)
+    return _empty("EmptyCosmosLatentVideo", context, batch_size, 16, width, height, length)

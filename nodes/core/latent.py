@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import UI, ExtraPnginfo, PromptJson, node
 from weft.engine.schema.sockets import Combo, Files, Float, Int, String
+from weft.nodes.core.cells import SIZED
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.types import Crop, Image, Latent, Vae
 
@@ -28,6 +29,7 @@ def EmptyLatentImage(
     width: Annotated[int, Int(default=512, min=16, max=16384, step=8)],
     height: Annotated[int, Int(default=512, min=16, max=16384, step=8)],
     batch_size: Annotated[int, Int(default=1, min=1, max=4096)],
+    context: RunContext,
 ) -> Latent:
     """A batch of empty latents, to be filled by sampling.
 
@@ -38,6 +40,7 @@ def EmptyLatentImage(
     """
     import torch
 
+    SIZED["EmptyLatentImage"].tell(context.warn, width, height)
     return {"samples": torch.zeros([batch_size, 4, height // 8, width // 8]), "downscale_ratio_spacial": 8}
 
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from weft.engine.schema.authoring import UI, Lazy, Output, node
 from weft.engine.schema.sockets import MATCH_TYPE, Boolean, Float, Int, MatchType, Socket, String
-from weft.engine.trajectory import its_values
+from weft.engine.settings import Settings
+from weft.engine.trajectory import ForetoldInputs, its_values
 from weft.nodes.core.types import NEWER, Anything
 
 LIBRARIES: tuple[str, ...] = ()
@@ -138,7 +139,13 @@ def _chosen(inputs: Mapping[str, Any]) -> list[str]:
     return [name] if name in inputs else []
 
 
-@node(display_name="Switch", category="logic", python_module=NEWER, lazy=_chosen)
+def _foretold(given: ForetoldInputs, settings: Settings) -> list[Any]:
+    """What the chosen value is, where it is known and is a number or a text."""
+    found = given.get("on_true" if given.get("switch") else "on_false")
+    return [found if type(given.get("switch")) is bool and type(found) is not bytes else None]
+
+
+@node(display_name="Switch", category="logic", python_module=NEWER, lazy=_chosen, foretells=_foretold)
 def ComfySwitchNode(
     *, switch: Annotated[bool, Boolean(default=False)], on_false: Branch = None, on_true: Branch = None
 ) -> Annotated[Any, Socket(MATCH_TYPE), Output("output")]:

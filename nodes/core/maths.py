@@ -48,7 +48,7 @@ def _functions() -> dict[str, Callable[..., Any]]:
     return {each.__name__: each for each in (*ours, *theirs)} | {"pow": power}
 
 
-@node(display_name="Math Expression", category="math", python_module=NEWER)
+@node(display_name="Math Expression", category="math", python_module=NEWER, computes=True)
 def ComfyMathExpression(
     *, expression: Annotated[str, String(default="a + b", multiline=True)], values: Values
 ) -> tuple[FloatOut, IntOut, Annotated[bool, Boolean(), Output("BOOL")]]:
@@ -68,7 +68,7 @@ def ComfyMathExpression(
     return _finite(result, shown), int(result), bool(result)
 
 
-@node(display_name="Convert Number", category="math", python_module=NEWER)
+@node(display_name="Convert Number", category="math", python_module=NEWER, computes=True)
 def ComfyNumberConvert(*, value: Annotated[Any, Socket("INT,FLOAT,STRING,BOOLEAN")]) -> tuple[FloatOut, IntOut]:
     """Make a number of a text, or of true and false; whole numbers are cut, not rounded.
 
@@ -103,7 +103,7 @@ def _finite(number: int | float, shown: str) -> float:
     return result
 
 
-@node(display_name="Resolution Selector", category="utils", python_module=NEWER)
+@node(display_name="Resolution Selector", category="utils", python_module=NEWER, computes=True)
 def ResolutionSelector(
     *,
     aspect_ratio: Annotated[str, Combo(tuple(RATIOS), default="1:1 (Square)")],
@@ -125,7 +125,7 @@ def ResolutionSelector(
     return width, height
 
 
-@node(display_name="Custom Combo", category="utils", python_module=NEWER, experimental=True)
+@node(display_name="Custom Combo", category="utils", python_module=NEWER, experimental=True, computes=True)
 def CustomCombo(
     *, choice: Annotated[str, Combo(None, options=[])], index: Annotated[int, Int(default=0)] = 0
 ) -> tuple[Annotated[str, String()], Annotated[int, Int(), Output("INDEX")]]:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, Tooltip, node
 from weft.engine.schema.sockets import Combo, Float, Int, Socket
+from weft.engine.settings import Settings
+from weft.engine.trajectory import ForetoldInputs
+from weft.nodes.core.cells import LatentCell
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.empty_latents import FRAMES, HEIGHT, WIDTH, BatchSize
 from weft.nodes.core.types import ClipVisionOutput, Conditioning, Image, Latent, Mask, Negative, Positive, Vae
@@ -217,7 +220,13 @@ def WanCameraImageToVideo(
     return _told(positive, negative, clip, told)
 
 
-@node(category="camera", python_module=_CAMERA_MODULE)
+def _sizes(given: ForetoldInputs, settings: Settings) -> list[Any]:
+    """What is known of the outputs of WanCameraEmbedding: the numbers that it passes on."""
+    known = (given.get(name) for name in ("width", "height", "length"))
+    return [None, *(value if type(value) is int else None for value in known)]
+
+
+@node(category="camera", python_module=_CAMERA_MODULE, foretells=_sizes)
 def WanCameraEmbedding(
     *,
     camera_pose: Annotated[str, Combo(_WAYS, default="Static", multiselect=False)],
@@ -308,21 +317,11 @@ class _Clip:
     """
 
     def __init__(self, vae: Vae, width: int, height: int, length: int, batch: int, context: RunContext) -> None:
-        from weft.nodes.diffusion.families.wan.clips import elements, video_vae
+        from weft.nodes.diffusion.families.wan.clips import video_vae
 
-        self._vae, self._sizes, self._batch, self._warn = (
-            require(vae, "VAE"),
-            (width, height, length),
-            batch,
-            context.warn,
-        )
-        cell, every = video_vae(vae).downscale, vae.frames
-        made = (elements(length) - 1) * every + 1
-        if made != length:
-            self._warn(f"length is {length}: the video has {made} frames, a multiple of {every} and one")
-        for name, side in (("width", width), ("height", height)):
-            if side % cell:
-                self._warn(f"{name} is {side}: the video has {side // cell * cell}, a multiple of {cell}")
+        self._vae, self._sizes, self._batch = require(vae, "VAE"), (width, height, length), batch
+        self._warn = context.warn
+        LatentCell(video_vae(vae).downscale, vae.frames).tell(self._warn, width, height, length)
 
     def compare(self, name: str, frames: Tensor) -> None:
         """Warn of a video that is shorter than the clip."""

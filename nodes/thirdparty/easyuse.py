@@ -19,25 +19,25 @@ LIBRARIES: tuple[str, ...] = ()
 easy = marker("comfyui-easy-use", "EasyUse")
 
 
-@easy(class_type="easy int", display_name="Int")
+@easy(class_type="easy int", display_name="Int", computes=True)
 def EasyInt(*, value: Whole) -> Annotated[int, Int(), Output("int")]:
     """A whole number."""
     return value
 
 
-@easy(class_type="easy float", display_name="Float")
+@easy(class_type="easy float", display_name="Float", computes=True)
 def EasyFloat(*, value: Real) -> Annotated[float, Float(), Output("float")]:
     """A number."""
     return value
 
 
-@easy(class_type="easy string", display_name="String")
+@easy(class_type="easy string", display_name="String", computes=True)
 def EasyString(*, value: Line) -> Annotated[str, String(), Output("string")]:
     """A text."""
     return value
 
 
-@easy(class_type="easy boolean", display_name="Boolean")
+@easy(class_type="easy boolean", display_name="Boolean", computes=True)
 def EasyBoolean(
     *, value: Annotated[bool, Boolean(default=False), Tooltip("Which of them.")]
 ) -> Annotated[bool, Boolean(), Output("boolean")]:
@@ -45,7 +45,7 @@ def EasyBoolean(
     return value
 
 
-@easy(class_type="easy positive", display_name="Positive")
+@easy(class_type="easy positive", display_name="Positive", computes=True)
 def EasyPositive(*, positive: Lines) -> Annotated[str, String(), Output("positive")]:
     """A prompt of what should be in the picture.
 
@@ -55,7 +55,7 @@ def EasyPositive(*, positive: Lines) -> Annotated[str, String(), Output("positiv
     return positive
 
 
-@easy(class_type="easy negative", display_name="Negative")
+@easy(class_type="easy negative", display_name="Negative", computes=True)
 def EasyNegative(*, negative: Lines) -> Annotated[str, String(), Output("negative")]:
     """A prompt of what should not be in the picture.
 
@@ -107,7 +107,7 @@ _WHOLE: Mapping[str, Callable[[int, int], int | float]] = {
 }
 
 
-@easy(class_type="easy mathInt", display_name="Math Int")
+@easy(class_type="easy mathInt", display_name="Math Int", computes=True)
 def EasyMathInt(
     *, a: Whole, b: Whole, operation: Annotated[str, Combo(tuple(_WHOLE))]
 ) -> Annotated[int, Int(), Output("int")]:

@@ -114,7 +114,7 @@ def MaskPreviewPlus(*, mask: Mask, context: RunContext) -> UI:
 Operand = Annotated[Any, Socket("INT,FLOAT")]
 
 
-@node(class_type="SimpleMath+", display_name="Simple Math")
+@node(class_type="SimpleMath+", display_name="Simple Math", computes=True)
 def SimpleMathPlus(
     *,
     value: Annotated[str, String(multiline=False, default="")],

@@ -43,13 +43,13 @@ OutAny = Annotated[Any, Socket("*")]
 Help = Annotated[str, String(), Output("show_help")]
 
 
-@comfyroll(class_type="CR Integer To String", display_name="CR Integer To String")
+@comfyroll(class_type="CR Integer To String", display_name="CR Integer To String", computes=True)
 def CrIntegerToString(*, int_: Annotated[int, Int(forceInput=True), _NUMBER]) -> tuple[OutString, Help]:
     """A whole number as text."""
     return str(int_), _HELP
 
 
-@comfyroll(class_type="CR Float To String", display_name="CR Float To String")
+@comfyroll(class_type="CR Float To String", display_name="CR Float To String", computes=True)
 def CrFloatToString(*, float_: Annotated[float, Float(forceInput=True), _NUMBER]) -> tuple[OutString, Help]:
     """A number as text."""
     return str(float_), _HELP
@@ -59,7 +59,7 @@ _HELP = ""
 """The pack gives the address of its documentation here."""
 
 
-@comfyroll(class_type="CR Prompt Text", display_name="CR Prompt Text")
+@comfyroll(class_type="CR Prompt Text", display_name="CR Prompt Text", computes=True)
 def CrPromptText(
     *, prompt: Annotated[str, String(default="prompt", multiline=True), _TEXT]
 ) -> tuple[Annotated[str, String(), Output("prompt")], Help]:
@@ -67,13 +67,13 @@ def CrPromptText(
     return prompt, _HELP
 
 
-@comfyroll(class_type="CR Text", display_name="CR Text")
+@comfyroll(class_type="CR Text", display_name="CR Text", computes=True)
 def CrText(*, text: Lines) -> tuple[Annotated[Any, Socket("*"), Output("text")], Help]:
     """A text of several lines."""
     return text, _HELP
 
 
-@comfyroll(class_type="CR Seed", display_name="CR Seed")
+@comfyroll(class_type="CR Seed", display_name="CR Seed", computes=True)
 def CrSeed(
     *, seed: Annotated[int, Int(default=0, min=0, max=2**64 - 1), _NUMBER]
 ) -> tuple[Annotated[int, Int(), Output("seed")], Help]:
@@ -81,7 +81,7 @@ def CrSeed(
     return seed, _HELP
 
 
-@comfyroll(class_type="CR Current Frame", display_name="CR Current Frame")
+@comfyroll(class_type="CR Current Frame", display_name="CR Current Frame", computes=True)
 def CrCurrentFrame(
     *,
     index: Annotated[int, Int(default=1, min=-10000, max=10000, forceInput=True)],
@@ -96,25 +96,25 @@ def CrCurrentFrame(
     return index, _HELP
 
 
-@kj(class_type="INTConstant", display_name="INT Constant")
+@kj(class_type="INTConstant", display_name="INT Constant", computes=True)
 def IntConstant(*, value: Whole) -> OutValue:
     """A whole number."""
     return value
 
 
-@kj(class_type="FloatConstant", display_name="Float Constant")
+@kj(class_type="FloatConstant", display_name="Float Constant", computes=True)
 def FloatConstant(*, value: Real) -> Annotated[float, Float(), Output("value")]:
     """A number."""
     return value
 
 
-@kj(class_type="StringConstant", display_name="String Constant")
+@kj(class_type="StringConstant", display_name="String Constant", computes=True)
 def StringConstant(*, string: Line) -> OutString:
     """A line of text."""
     return string
 
 
-@kj(class_type="StringConstantMultiline", display_name="String Constant Multiline")
+@kj(class_type="StringConstantMultiline", display_name="String Constant Multiline", computes=True)
 def StringConstantMultiline(*, string: Lines, strip_newlines: Annotated[bool, Boolean(default=True)]) -> OutString:
     """A text of several lines.
 
@@ -126,7 +126,7 @@ def StringConstantMultiline(*, string: Lines, strip_newlines: Annotated[bool, Bo
     return "\n".join(line.strip() for line in string.splitlines() if line.strip())
 
 
-@kj(class_type="JoinStrings", display_name="Join Strings")
+@kj(class_type="JoinStrings", display_name="Join Strings", computes=True)
 def JoinStrings(
     *,
     delimiter: Annotated[str, String(default=" ", multiline=False), Tooltip("What stands between them.")],
@@ -211,25 +211,25 @@ def GetImageSizeAndCount(
     return passed_on(UI(text=[f"{count}x{width}x{height}"]), image, width, height, count)
 
 
-@various(class_type="JWInteger", display_name="Integer")
+@various(class_type="JWInteger", display_name="Integer", computes=True)
 def JwInteger(*, value: Whole) -> OutInt:
     """A whole number."""
     return value
 
 
-@various(class_type="JWFloat", display_name="Float")
+@various(class_type="JWFloat", display_name="Float", computes=True)
 def JwFloat(*, value: Real) -> OutFloat:
     """A number."""
     return value
 
 
-@various(class_type="JWString", display_name="String")
+@various(class_type="JWString", display_name="String", computes=True)
 def JwString(*, text: Line) -> OutString:
     """A line of text."""
     return text
 
 
-@various(class_type="JWStringMultiline", display_name="String (Multiline)")
+@various(class_type="JWStringMultiline", display_name="String (Multiline)", computes=True)
 def JwStringMultiline(*, text: Lines) -> OutString:
     """A text of several lines."""
     return text
@@ -244,13 +244,13 @@ MxReal = Annotated[
 MxKind = Annotated[int, Int(default=0, min=0, max=1), Tooltip("Whether it has a fraction.")]
 
 
-@mx(class_type="mxSlider", display_name="Slider")
+@mx(class_type="mxSlider", display_name="Slider", computes=True)
 def MxSlider(*, Xi: MxWhole, Xf: MxReal, isfloatX: MxKind) -> Annotated[Any, Socket("*"), Output("X")]:
     """A number that the editor has a slider for."""
     return Xf if isfloatX else Xi
 
 
-@mx(class_type="mxSlider2D", display_name="Slider 2D")
+@mx(class_type="mxSlider2D", display_name="Slider 2D", computes=True)
 def MxSlider2D(
     *, Xi: MxWhole, Xf: MxReal, Yi: MxWhole, Yf: MxReal, isfloatX: MxKind, isfloatY: MxKind
 ) -> tuple[Annotated[Any, Socket("*"), Output("X")], Annotated[Any, Socket("*"), Output("Y")]]:
@@ -258,13 +258,13 @@ def MxSlider2D(
     return (Xf if isfloatX else Xi), (Yf if isfloatY else Yi)
 
 
-@comfymath(class_type="CM_FloatToInt", display_name="FloatToInt")
+@comfymath(class_type="CM_FloatToInt", display_name="FloatToInt", computes=True)
 def CmFloatToInt(*, a: Annotated[float, Float(default=0.0), _NUMBER]) -> OutInt:
     """A number without its fraction."""
     return int(a)
 
 
-@comfymath(class_type="CM_IntToFloat", display_name="IntToFloat")
+@comfymath(class_type="CM_IntToFloat", display_name="IntToFloat", computes=True)
 def CmIntToFloat(*, a: Annotated[int, Int(default=0), _NUMBER]) -> OutFloat:
     """A whole number as a number."""
     return float(a)
@@ -283,7 +283,7 @@ _ARITHMETIC: Mapping[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@comfymath(class_type="CM_FloatBinaryOperation", display_name="FloatBinaryOperation")
+@comfymath(class_type="CM_FloatBinaryOperation", display_name="FloatBinaryOperation", computes=True)
 def CmFloatBinaryOperation(
     *,
     op: Annotated[str, Combo(tuple(_ARITHMETIC)), Tooltip("What is done to them.")],
@@ -294,7 +294,7 @@ def CmFloatBinaryOperation(
     return float(done(op, _ARITHMETIC[op], a, b))
 
 
-@comfymath(class_type="CM_IntBinaryOperation", display_name="IntBinaryOperation")
+@comfymath(class_type="CM_IntBinaryOperation", display_name="IntBinaryOperation", computes=True)
 def CmIntBinaryOperation(
     *,
     op: Annotated[str, Combo(tuple(_ARITHMETIC)), Tooltip("What is done to them.")],
@@ -305,7 +305,7 @@ def CmIntBinaryOperation(
     return int(done(op, _ARITHMETIC[op], a, b))
 
 
-@was(class_type="Text Multiline", display_name="Text Multiline")
+@was(class_type="Text Multiline", display_name="Text Multiline", computes=True)
 def TextMultiline(*, text: Lines) -> OutString:
     """A text of several lines; those that begin with # are left out."""
     return "\n".join(line for line in text.split("\n") if not line.strip().startswith("#"))
@@ -326,7 +326,7 @@ def TextToConditioning(*, clip: Clip, text: Line) -> Annotated[Conditioning, Out
     raise AssertionError("it is lowered")
 
 
-@was(class_type="Text String", display_name="Text String")
+@was(class_type="Text String", display_name="Text String", computes=True)
 def TextString(
     *, text: Line = "", text_b: Line = "", text_c: Line = "", text_d: Line = ""
 ) -> tuple[OutString, OutString, OutString, OutString]:
@@ -334,7 +334,7 @@ def TextString(
     return text, text_b, text_c, text_d
 
 
-@was(class_type="Text Concatenate", display_name="Text Concatenate")
+@was(class_type="Text Concatenate", display_name="Text Concatenate", computes=True)
 def TextConcatenate(
     *,
     delimiter: Annotated[str, String(default=", "), Tooltip("What stands between them; \\n is the end of a line.")],
@@ -357,13 +357,13 @@ def TextToConsole(
     return passed_on(UI(text=[text]), text)
 
 
-@quality(class_type="Text _O", display_name="Text _O")
+@quality(class_type="Text _O", display_name="Text _O", computes=True)
 def TextO(*, text: Lines) -> OutString:
     """A text of several lines."""
     return text
 
 
-@quality(class_type="Concat Text _O", display_name="Concat Text _O")
+@quality(class_type="Concat Text _O", display_name="Concat Text _O", computes=True)
 def ConcatTextO(
     *, text1: TextIn, text2: TextIn, separator: Annotated[str, String(default=","), Tooltip("What stands between.")]
 ) -> OutString:
@@ -371,13 +371,13 @@ def ConcatTextO(
     return f"{text1}{separator}{text2}"
 
 
-@literals(class_type="Int", display_name="Int")
+@literals(class_type="Int", display_name="Int", computes=True)
 def LiteralInt(*, Number: Annotated[str, String(default="0"), _NUMBER]) -> OutInt:
     """A whole number, typed as text."""
     return int(_number(Number))
 
 
-@literals(class_type="Float", display_name="Float")
+@literals(class_type="Float", display_name="Float", computes=True)
 def LiteralFloat(*, Number: Annotated[str, String(default="0"), _NUMBER]) -> OutFloat:
     """A number, typed as text."""
     return float(_number(Number))

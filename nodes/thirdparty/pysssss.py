@@ -38,7 +38,7 @@ Operand = Annotated[Any, Socket("INT,FLOAT,IMAGE,LATENT")]
 _SIDES = re.compile(r"\b([abc])\.(width|height)\b")
 
 
-@node(class_type="MathExpression|pysssss", display_name="Math Expression", output_node=True)
+@node(class_type="MathExpression|pysssss", display_name="Math Expression", output_node=True, computes=True)
 def MathExpression(
     *,
     expression: Annotated[str, String(multiline=True, dynamicPrompts=False)],

@@ -180,6 +180,7 @@ def SdxlEmptyLatentImage(
     dimensions: Annotated[str, Combo(None, default="1024 x 1024  (square)")],
     clip_scale: Annotated[float, Float(default=2.0, min=1.0, max=10.0, step=0.5)],
     batch_size: Annotated[int, Int(default=1, min=1, max=64)],
+    context: RunContext,
 ) -> tuple[
     Annotated[Latent, Output("LATENT")],
     Annotated[int, Int(), Output("CLIP_WIDTH")],
@@ -196,7 +197,7 @@ def SdxlEmptyLatentImage(
     if found is None or not all(int(side) >= 16 for side in found.groups()):
         raise WeftError(f"dimensions is {dimensions!r:.40}: expected a width and a height, such as '832 x 1216'")
     width, height = map(int, found.groups())
-    latent = EmptyLatentImage(width=width, height=height, batch_size=batch_size)
+    latent = EmptyLatentImage(width=width, height=height, batch_size=batch_size, context=context)
     return latent, int(width * clip_scale), int(height * clip_scale)
 
 

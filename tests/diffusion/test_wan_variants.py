@@ -535,8 +535,8 @@ def test_what_cannot_be_as_it_was_asked_for_is_said() -> None:
     heard = Heard()
     told(nodes.WanVaceToVideo, heard, length=8, width=35, strength=1.0, control_video=pixels(5, 32, 32, 3))
     assert heard.said == [
-        "length is 8: the video has 5 frames, a multiple of 4 and one",
-        "width is 35: the video has 32, a multiple of 8",
+        "width 35 becomes 32: it is no multiple of 8",
+        "length 8 becomes 5 frames: expected 1 and a multiple of 4",
         "control_video has 5 frames, the video 8: the others follow nothing",
     ]
     heard = Heard()

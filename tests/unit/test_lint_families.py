@@ -232,6 +232,23 @@ def sized(class_type: str = "EmptySD3LatentImage", **sides: int) -> Document:
     return made(model, text, vae, n4=node(class_type, **given))
 
 
+def linked(class_type: str, **inputs: Any) -> Document:
+    """A video whose length comes over a link: from a node, of 80 or of what that is given."""
+    document = sized("EmptyHunyuanLatentVideo", length=81)
+    document["4"]["inputs"]["length"] = ["31", 0]
+    document["30"] = node("INTConstant", value=20)
+    return document | {"31": node(class_type, **inputs)}
+
+
+def through_a_camera() -> Document:
+    """A video as long as the way of its camera."""
+    document = begun("wan_i2v")
+    document["20"]["inputs"] |= {"length": ["30", 3], "width": ["30", 1]}
+    sides = {"width": ["31", 0], "height": 64, "length": ["31", 0]}
+    camera = node("WanCameraEmbedding", camera_pose="Static", **sides)
+    return document | {"30": camera, "31": node("PrimitiveInt", value=68)}
+
+
 REFUSED: list[tuple[str, Document, str]] = [
     ("M101 12", with_lora("wan", "flux", FLUX_TEXT, "sixteen"), "none of its 1 layers"),
     ("M101 12", with_lora("flux", "wan", WAN_TEXT, "wan"), "none of its 1 layers"),
@@ -268,6 +285,19 @@ TOLD: list[tuple[str, Document, str]] = [
     ("L103 20", begun("wan_i2v", height=100), "height 100 becomes 96"),
     ("L104 4", sized("EmptyHunyuanLatentVideo", length=80), "length 80 becomes 77 frames"),
     ("L104 20", begun("wan_i2v", length=6), "length 6 becomes 5 frames"),
+    ("L104 4", linked("PrimitiveInt", value=80), "length 80 becomes 77 frames"),
+    ("L104 4", linked("INTConstant", value=80), "length 80 becomes 77 frames"),
+    ("L104 4", linked("JWInteger", value=80), "length 80 becomes 77 frames"),
+    ("L104 4", linked("Int", Number="80"), "length 80 becomes 77 frames"),
+    ("L104 4", linked("easy int", value=80), "length 80 becomes 77 frames"),
+    ("L104 4", linked("mxSlider", Xi=80, Xf=1.5, isfloatX=0), "length 80 becomes 77 frames"),
+    ("L104 4", linked("easy mathInt", a=["30", 0], b=4, operation="multiply"), "length 80 becomes 77 frames"),
+    ("L104 4", linked("CM_IntBinaryOperation", op="Mul", a=["30", 0], b=4), "length 80 becomes 77 frames"),
+    ("L104 4", linked("MathExpression|pysssss", expression="a * 4", a=["30", 0]), "length 80 becomes 77 frames"),
+    ("L104 4", linked("SimpleMath+", value="a * 4", a=["30", 0]), "length 80 becomes 77 frames"),
+    ("L104 4", linked("ComfySwitchNode", switch=True, on_false=["4", 0], on_true=["30", 0]), "length 20 becomes 17"),
+    ("L104 20", through_a_camera(), "length 68 becomes 65 frames"),
+    ("L103 20", through_a_camera(), "width 68 becomes 64"),
 ]  # fmt: skip
 FITS: list[tuple[str, Document]] = [
     ("FLUX", made("flux", FLUX_TEXT, "sixteen")),
@@ -287,6 +317,9 @@ FITS: list[tuple[str, Document]] = [
     ("a LoRA of Qwen-Image", with_lora("qwen", "qwen", QWEN_TEXT, "wan")),
     ("a LoRA of Z-Image", with_lora("z", "z", Z_TEXT, "sixteen")),
     ("81 frames", sized("EmptyHunyuanLatentVideo", length=81)),
+    ("81 frames over a link", linked("MathExpression|pysssss", expression="a * 4 + 1", a=["30", 0])),
+    ("a number that is not known before the run", linked("MathExpression|pysssss", expression="a.width", a=["7", 0])),
+    ("a formula that fails", linked("SimpleMath+", value="a / 0", a=["30", 0])),
     ("a file that is not there", made("flux", encoders("none", "t5", kind="flux"), "sixteen")),
 ]
 

@@ -6,12 +6,15 @@ Schedules after ModelSampling nodes are ComfyUI's numbers, to the rounding of fl
 from __future__ import annotations
 
 import math
+from inspect import signature
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
 from weft.nodes.core import empty_latents, family_conditioning, flows
+from weft.nodes.core.cells import SIZED
 from weft.nodes.core.model import TorchCompileModel
 from weft.nodes.core.sigmas import BasicScheduler, ManualSigmas
 from weft.nodes.diffusion.errors import DiffusionError
@@ -120,16 +123,37 @@ EMPTY = {
 }
 
 
+def made(class_type: str, **inputs: Any) -> tuple[Any, list[str]]:
+    """What a class gives, and what it warns of."""
+    said: list[str] = []
+    latent = getattr(empty_latents, class_type)
+    given = {"context": SimpleNamespace(warn=said.append)} if "context" in signature(latent).parameters else {}
+    return latent(**inputs, **given), said
+
+
 @pytest.mark.parametrize("class_type", EMPTY)
 def test_empty_latents(class_type: str) -> None:
     length = {"length": 25} if len(EMPTY[class_type]) == 4 else {}
-    latent = getattr(empty_latents, class_type)(width=96, height=64, batch_size=2, **length)
+    latent, said = made(class_type, width=96, height=64, batch_size=2, **length)
     assert latent["samples"].shape == (2, *EMPTY[class_type])
     assert not latent["samples"].any()
+    assert said == []
+
+
+@pytest.mark.parametrize("class_type", sorted(SIZED.keys() & vars(empty_latents).keys()))
+def test_what_is_cut_is_said_by_the_node(class_type: str) -> None:
+    """Where the numbers come over links, nothing else can."""
+    cell = SIZED[class_type]
+    more = {"layers": 1} if "Layered" in class_type else {"length": 80} if cell.frames else {}
+    latent, said = made(class_type, width=100, height=130, batch_size=1, **more)
+    assert latent["samples"].shape[-2:] == (130 // cell.pixels, 100 // cell.pixels)
+    times = [f"length 80 becomes {80 - 79 % cell.frames} frames"] if cell.frames else []
+    sides = [f"{name} {side} becomes {side - side % cell.pixels}" for name, side in (("width", 100), ("height", 130))]
+    assert [each.partition(":")[0] for each in said] == [*sides, *times]
 
 
 def test_empty_latents_of_several_pictures() -> None:
-    layered = empty_latents.EmptyQwenImageLayeredLatentImage(width=96, height=64, layers=2, batch_size=1)
+    layered, _ = made("EmptyQwenImageLayeredLatentImage", width=96, height=64, layers=2, batch_size=1)
     assert layered["samples"].shape == (1, 16, 3, 8, 12)
     c, b = empty_latents.StableCascade_EmptyLatentImage(width=1024, height=512, compression=42, batch_size=1)
     assert (c["samples"].shape, b["samples"].shape) == ((1, 16, 12, 24), (1, 4, 128, 256))

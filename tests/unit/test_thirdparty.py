@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -27,7 +28,9 @@ def run(prompt: Any, *targets: str, **options: Any) -> Any:
 
 def call(class_type: str, **inputs: Any) -> tuple[Any, ...]:
     """What a class gives for these inputs, without a run."""
-    result = REGISTRY.runnable(class_type).call(**inputs)
+    node = REGISTRY.runnable(class_type)
+    injected = {name: SimpleNamespace(warn=pytest.fail) for name in node.injected}
+    result = node.call(**{**injected, **inputs})
     return tuple(result["result"]) if isinstance(result, dict) else tuple(result)
 
 
