@@ -25,8 +25,9 @@ class Event:
             for field in fields(self)
             if field.name not in ("image", "asked")
         }
-        if not shown.get("display_id", True):
-            del shown["display_id"]
+        for name in ("display_id", "worker"):
+            if not shown.get(name, True):
+                del shown[name]
         return {"event": type(self).__name__, **shown}
 
 
@@ -217,10 +218,14 @@ class RunFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class CellStarted(Event):
-    """A cell of a sweep is about to run; the events of its run follow. `parameters` are its values by column."""
+    """A cell of a sweep is about to run; the events of its run follow. `parameters` are its values by column.
+
+    `worker` is who runs it, where there are several.
+    """
 
     cell: int
     parameters: Mapping[str, Any]
+    worker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +240,14 @@ class CellFinished(Event):
     """A cell of a sweep has ended, whether well or not; `record` is its line in the index."""
 
     record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSaid(Event):
+    """What a worker printed: a line that a node or a library of it wrote."""
+
+    worker: str
+    line: str
 
 
 Observer = Callable[[Event], None]

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from weft.engine.running.result import RunResult
     from weft.engine.running.state import RunState
     from weft.engine.running.turns import Turns
+    from weft.engine.running.work import Driver
     from weft.engine.standins import Supply
 
 Done = TypeVar("Done")
@@ -325,10 +326,11 @@ class Session:
         spare: Spare | None = None,
         cancel: CancelToken | None = None,
         state: RunState | None = None,
+        driver: Driver | None = None,
     ) -> RunResult:
         """Run a plan; `watch` sees every node's outputs, `spare` says which failures of end nodes do not stop it.
 
-        `state` is where the run begins, and changes; default: nothing has run.
+        `state` is where the run begins, and changes; default: nothing has run. `driver` calls the nodes.
         """
         from weft.engine.running.executor import Executor
         from weft.engine.running.state import RunState as _RunState
@@ -355,7 +357,9 @@ class Session:
             )
             for note in (*lowered.source.notes, *lowered.notes):
                 context.for_node(note.node_id or "").warn(note.text)
-            result = Executor(planner, watch=watch, spare=spare, turns=self._turns).run(plan, context, state)
+            result = Executor(planner, watch=watch, spare=spare, driver=driver, turns=self._turns).run(
+                plan, context, state
+            )
         return replace(result, outputs=lowered.with_outputs(result.outputs)) if lowered.parts else result
 
     def together(self, jobs: Iterable[Callable[[], Done]], cancel: CancelToken | None = None) -> Iterator[Done]:

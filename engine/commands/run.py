@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from weft.engine.errors import UsageError
-from weft.engine.terminal.answer import answering
+from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
@@ -20,13 +22,19 @@ from weft.engine.terminal.options import (
     NoCacheOption,
     OnlyOption,
     QuietOption,
+    RayOption,
     SeedOption,
     SetOption,
     TargetOption,
     UiOption,
+    WorkersOption,
     WorkflowsArgument,
     taking_settings,
 )
+
+if TYPE_CHECKING:
+    from weft.engine.session import Session
+    from weft.engine.terminal.batches import Elsewhere
 
 app = one_command()
 
@@ -36,6 +44,7 @@ app = one_command()
     "weft run portrait.json\n\n"
     "weft run portrait.json --set 5.seed=7 --set 'KSampler (Advanced)#2.end_at_step=8' --output /tmp/out\n\n"
     "weft run day.json night.json --keep-going\n\n"
+    "weft run shots/*.json --ray local\n\n"
     "weft run portrait.json --only 9 --bypass 'Load LoRA'\n\n"
     "weft run portrait.json --json | jq -r '.files[]'"
 )
@@ -71,6 +80,8 @@ def run(
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
     keep_alive: KeepAliveOption = None,
+    ray: RayOption = None,
+    workers: WorkersOption = None,
     as_json: JsonOption = False,
     as_events: EventsOption = False,
     quiet: QuietOption = False,
@@ -85,6 +96,7 @@ def run(
     with answering(context.obj, as_json=as_json, as_events=as_events, quiet=quiet) as answer:
         if as_json and as_events:
             raise UsageError("--json and --events exclude each other", hint="--events ends with what --json would say")
+        _check_ray(ray, workers, count, keep_alive, no_cache)
         from weft.engine.arguments import targets_of
         from weft.engine.session import Session
         from weft.engine.terminal.batches import run_all
@@ -98,7 +110,8 @@ def run(
             warn=answer.notice,
         )
         folders = folders_of(session.settings, cache, no_cache=no_cache)
-        stay(session.settings.keep_alive, answer.notice)
+        if ray is None:
+            stay(session.settings.keep_alive, answer.notice)
         several = count > 1 or len(workflows) > 1
         memory = None if no_cache else shared_memory()
         given = session.settings, session.packs
@@ -114,5 +127,33 @@ def run(
                 only=only or (),
                 count=count,
                 keep_going=keep_going,
+                elsewhere=_elsewhere(session, answer, ray, workers, folders, keep_going) if ray is not None else None,
             )
         answer.done()
+
+
+def _check_ray(ray: str | None, workers: int | None, count: int, keep_alive: float | None, no_cache: bool) -> None:
+    """Raise UsageError for what cannot be said together."""
+    if ray is None:
+        if workers is not None:
+            raise UsageError("--workers is for --ray")
+        return
+    if count > 1:
+        raise UsageError("--ray and -n exclude each other", hint="weft sweep --grid NODE.seed=1..N --ray does that")
+    if keep_alive:
+        raise UsageError("--ray and --keep-alive exclude each other", hint="its workers stay as long as the command")
+    if no_cache:
+        raise UsageError("--ray and --no-cache exclude each other: workers hand on what they compute in the cache")
+
+
+def _elsewhere(
+    session: Session,
+    answer: Answer,
+    address: str,
+    workers: int | None,
+    cache: Sequence[Path],
+    keep_going: bool,
+) -> Elsewhere:
+    from weft.engine.spreading.files import files_on_cluster
+
+    return partial(files_on_cluster, session, answer, address, workers, cache, keep_going)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from weft.engine.errors import UsageError, one_line
-from weft.engine.events import CellStarted
 from weft.engine.formats.sources import name_of
 from weft.engine.terminal.answer import Answer, answering
 from weft.engine.terminal.caches import folders_of, opened
@@ -25,9 +24,11 @@ from weft.engine.terminal.options import (
     NoCacheOption,
     OnlyOption,
     QuietOption,
+    RayOption,
     SetOption,
     TargetOption,
     UiOption,
+    WorkersOption,
     WorkflowArgument,
     taking_settings,
 )
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
     from weft.engine.planning.forecast import ModelCalls
     from weft.engine.session import Session
     from weft.engine.sweeping.axes import SweepAxis
-    from weft.engine.sweeping.cells import SweepCell
-    from weft.engine.sweeping.index import CellRecord
     from weft.engine.sweeping.overview import Animation
-    from weft.engine.sweeping.running import Elsewhere, Runner
+    from weft.engine.sweeping.running import Elsewhere
     from weft.engine.sweeping.survey import Surveyed
     from weft.engine.sweeping.sweep import Sweep
     from weft.engine.workflow.prompt import Prompt
@@ -111,18 +110,6 @@ BatchOption = Annotated[
         help="Run N cells at once and evaluate their networks in one call: quicker, in N times the memory; pictures "
         "may differ a little from those of cells run alone.",
     ),
-]
-RayOption = Annotated[
-    str | None,
-    typer.Option(
-        "--ray",
-        metavar="ADDRESS",
-        help="Run cells on a cluster of Ray, one at a time on each of its GPUs (or CPUs); `local` starts one here. All "
-        "machines see the folders of models, output and cache.",
-    ),
-]
-WorkersOption = Annotated[
-    int | None, typer.Option("--workers", metavar="N", min=1, help="With --ray: at most so many at once.")
 ]
 KeepGoingOption = Annotated[
     bool,
@@ -221,9 +208,14 @@ def sweep(
                 if dry_run:
                     _tell_cells(sweep, calls, answer)
                     return
-                session.packs.check(session.settings)
                 with ExitStack() as stack:
-                    far = None if ray is None else _far(stack, sweep, calls, answer, ray, workers, folders)
+                    far = None
+                    if ray is None:
+                        session.packs.check(session.settings)
+                    else:
+                        from weft.engine.spreading.sweeps import on_cluster
+
+                        far = on_cluster(stack, sweep, calls, answer, ray, workers, folders)
                     _run(sweep, calls, answer, far)
                 title = Path(name_of(workflow)).name
                 _tell_end(sweep, answer, _draw(sweep, answer, title, moving))
@@ -269,45 +261,6 @@ def _axes(
 
 _REST = 1.0
 """What a cell has to do beside evaluating networks, in evaluations: a guess, for the time that is left."""
-
-
-def _far(
-    stack: ExitStack,
-    sweep: Sweep,
-    calls: Mapping[int, ModelCalls],
-    answer: Answer,
-    address: str,
-    workers: int | None,
-    cache: Sequence[Path],
-) -> Elsewhere:
-    """What runs the cells of a sweep on a cluster, until the stack is left."""
-    from weft.engine.spreading.rays import ray_pool
-    from weft.engine.spreading.schedule import Schedule, Task
-    from weft.engine.spreading.spread import spread
-    from weft.engine.spreading.worker import plan_of
-
-    # No more workers than cells, and none where nothing waits.
-    most = min(workers or len(sweep.cells), max(1, len(sweep.waiting)))
-    plan = plan_of(sweep.session, cache, sweep.targets)
-    pool = stack.enter_context(ray_pool(address, plan, most)) if sweep.waiting else None
-    models = sweep.models()
-
-    def run(runner: Runner, cells: Sequence[SweepCell], keys: Mapping[int, str]) -> Iterator[CellRecord]:
-        def started(cell: SweepCell) -> None:
-            for observer in runner.observers:
-                observer(CellStarted(cell.number, dict(cell.parameters)))
-
-        jobs = [Task(cell.number, models[cell.number], calls[cell.number].calls + _REST) for cell in cells]
-        by_number = {cell.number: cell for cell in cells}
-        if pool is not None:
-            schedule, warn = Schedule(jobs, _LOAD), answer.notice
-            yield from spread(pool, schedule, by_number, keys, runner.token, started=started, warn=warn)
-
-    return run
-
-
-_LOAD = 10.0
-"""What loading its models takes a worker, in evaluations: a guess."""
 
 
 def _run(sweep: Sweep, calls: Mapping[int, ModelCalls], answer: Answer, far: Elsewhere | None = None) -> None:

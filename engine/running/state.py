@@ -205,6 +205,11 @@ class RunState:
         self._add(growth.plan.steps)
         self._block(node_id, growth.parents)
 
+    def leave(self, node_ids: Iterable[str]) -> None:
+        """Take back steps that have not started and that nothing takes from: somebody else is to do them."""
+        for node_id in node_ids:
+            self.release(self._withdraw(node_id))
+
     def retry(self, node_id: str, growth: Growth) -> None:
         """A running step is done in another way: by the steps of a plan of its own, of which it is the last."""
         self.computes.update(growth.computes)

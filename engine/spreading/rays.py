@@ -1,29 +1,30 @@
 """Workers on a cluster of Ray: an actor a GPU, or where there is none a CPU, each with its models loaded.
 
-What cells make goes through the folders of the output and the cache, which all machines see, never through Ray's object
-store: what is sent are cells and lines of the index.
+What they make goes through the folders of the output and the cache, which all machines see, never through Ray's object
+store: what is sent are prompts, events, and lines of the index.
 """
 
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 from weft.engine.errors import UsageError
+from weft.engine.spreading.errands import Errand
 from weft.engine.spreading.schedule import LIVES
-from weft.engine.spreading.spread import Ended
-from weft.engine.spreading.worker import CellWorker, WorkerPlan
-from weft.engine.sweeping.cells import SweepCell
-from weft.engine.sweeping.sweep import failed_record
+from weft.engine.spreading.spread import Ended, Heard, events_of
+from weft.engine.spreading.worker import ClusterWorker, Finished, WorkerPlan
 
 LOCAL = "local"
-"""The address of a cluster that is started here, and ended with the sweep."""
+"""The address of a cluster that is started here, and ended with the command."""
 STORE = 80 << 20
 """Bytes of such a cluster's object store: the least that Ray takes."""
 PATIENCE = 5.0
-"""Seconds in which cells that are cancelled may stop."""
+"""Seconds in which what is cancelled may stop."""
 
 
 def _ray() -> Any:
@@ -54,6 +55,15 @@ def ray_pool(address: str, plan: WorkerPlan, most: int) -> Iterator[RayPool]:
         ray.shutdown()
 
 
+@dataclass
+class _Running:
+    """What a worker does, and whether it said that it has begun."""
+
+    worker: str
+    errand: Errand
+    begun: bool = False
+
+
 class RayPool:
     """See Pool. Each worker takes a GPU; without any, a CPU."""
 
@@ -63,11 +73,11 @@ class RayPool:
         there = ray.cluster_resources()
         gpus, cpus = int(there.get("GPU", 0)), int(there.get("CPU", 1))
         takes = {"num_gpus": 1, "num_cpus": 0} if gpus else {"num_cpus": 1}
-        # Two calls at once: a cell, and what stops it.
-        self._actor = ray.remote(CellWorker).options(max_concurrency=2, max_restarts=0, **takes)
+        # Two calls at once: work, and what stops it.
+        self._actor = ray.remote(ClusterWorker).options(max_concurrency=2, max_restarts=0, **takes)
         self._names = itertools.count(1)
         self._actors: dict[str, Any] = {}
-        self._calls: dict[Any, tuple[str, SweepCell]] = {}
+        self._streams: dict[Any, _Running] = {}
         # Those that have not begun: a cluster may have no room for all of them yet.
         self._beginning: dict[Any, tuple[str, Any]] = {}
         # In a row: over a long sweep machines come and go.
@@ -80,54 +90,73 @@ class RayPool:
         """See Pool: those that have begun."""
         return tuple(self._actors)
 
-    def submit(self, worker: str, cell: SweepCell, key: str) -> None:
+    def submit(self, worker: str, errand: Errand) -> None:
         """See Pool."""
-        self._calls[self._actors[worker].run.remote(cell, key)] = worker, cell
+        stream = self._actors[worker].run.options(num_returns="streaming").remote(errand)
+        self._streams[stream] = _Running(worker, errand)
 
-    def wait(self, seconds: float) -> Iterable[Ended]:
+    def wait(self, seconds: float) -> Iterable[Heard | Ended]:
         """See Pool. Raises UsageError where a worker cannot begin."""
-        waiting = [*self._calls, *self._beginning]
-        ended, _ = self._ray.wait(waiting, timeout=seconds) if waiting else ([], [])
-        for call in ended:
-            if call in self._beginning:
-                self._begun(call)
+        waiting = [*self._streams, *self._beginning]
+        ready, _ = self._ray.wait(waiting, timeout=seconds) if waiting else ([], [])
+        for each in ready:
+            if each in self._beginning:
+                self._begin(each)
             else:
-                yield self._ended(call, *self._calls.pop(call))
+                yield self._told(each, self._streams[each])
 
-    def _begun(self, call: Any) -> None:
+    def _begin(self, call: Any) -> None:
         name, actor = self._beginning.pop(call)
         try:
             refused = self._ray.get(call)
         except self._ray.exceptions.RayActorError as error:
-            self._stillborn += 1
-            refused = str(error).strip().splitlines()[-1] if self._stillborn >= LIVES else ""
+            refused = self._hopeless(error)
             if not refused:
                 self._add()
                 return
         if refused:
             raise UsageError(f"a worker cannot begin: {refused}")
-        self._actors[name], self._stillborn = actor, 0
+        self._actors[name] = actor
 
-    def _ended(self, call: Any, worker: str, cell: SweepCell) -> Ended:
+    def _hopeless(self, error: Exception) -> str:
+        """Why there is no use in workers that die before they do anything, once it is so many in a row."""
+        self._stillborn += 1
+        return str(error).strip().splitlines()[-1] if self._stillborn >= LIVES else ""
+
+    def _told(self, stream: Any, running: _Running) -> Heard | Ended:
         try:
-            record, warnings = self._ray.get(call)
-        except self._ray.exceptions.RayActorError:
-            # It may only be out of reach: it must not go on beside the one that takes its place.
-            self._ray.kill(self._actors.pop(worker))
-            self._add()
-            return Ended(worker, None)
+            said = self._ray.get(next(stream))
+        except self._ray.exceptions.RayActorError as error:
+            del self._streams[stream]
+            return self._died(running, error)
         except Exception as error:
+            del self._streams[stream]
             cause = getattr(error, "cause", None) or error
-            return Ended(worker, failed_record(cell, f"{type(cause).__name__}: {cause}"))
-        return Ended(worker, record, warnings)
+            return Ended(running.worker, running.errand.failed(f"{type(cause).__name__}: {cause}"))
+        running.begun, self._stillborn = True, 0
+        if isinstance(said, Finished):
+            del self._streams[stream]
+            return Ended(running.worker, said.gives, said.warnings, events=events_of(running.worker, said.told))
+        return Heard(running.worker, events_of(running.worker, said))
+
+    def _died(self, running: _Running, error: Exception) -> Ended:
+        # It may only be out of reach: it must not go on beside the one that takes its place.
+        self._ray.kill(self._actors.pop(running.worker))
+        if not running.begun and (refused := self._hopeless(error)):
+            raise UsageError(f"workers die before they begin: {refused}")
+        self._add()
+        return Ended(running.worker, begun=running.begun)
 
     def close(self) -> None:
         """Stop what runs, and end the workers."""
-        for worker, _ in self._calls.values():
+        for running in self._streams.values():
             with suppress(Exception):
-                self._actors[worker].cancel.remote()
+                self._actors[running.worker].cancel.remote()
+        until = time.monotonic() + PATIENCE
         with suppress(Exception):
-            self._ray.wait(list(self._calls), num_returns=max(1, len(self._calls)), timeout=PATIENCE)
+            while self._streams and time.monotonic() < until:
+                for _ in self.wait(until - time.monotonic()):
+                    pass
         for actor in (*self._actors.values(), *(actor for _, actor in self._beginning.values())):
             with suppress(Exception):
                 self._ray.kill(actor)

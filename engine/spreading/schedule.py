@@ -8,13 +8,13 @@ Invariants:
    affinity.
 3. A worker without a stretch takes one that nobody has: of its own affinity, else the dearest. Where all are taken, it
    takes the later half of the dearest one, if that is worth the models it has to load.
-4. A task that was with workers that died is given up after `LIVES` of them.
+4. A task that had begun on workers that died is given up after `LIVES` of them; one that had not begun counts nothing.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -66,6 +66,20 @@ class Schedule:
         """How many tasks wait or run."""
         return self._left
 
+    def add(self, task: Task) -> None:
+        """A task more, which goes before all others."""
+        self._again.append(task)
+        self._left += 1
+
+    def drop(self, numbers: Collection[int]) -> None:
+        """Forget those of these tasks that wait."""
+        for tasks in (self._again, *(stretch.tasks for stretch in self._stretches())):
+            stay = [task for task in tasks if task.number not in numbers]
+            self._left -= len(tasks) - len(stay)
+            tasks.clear()
+            tasks.extend(stay)
+        self._free = [stretch for stretch in self._free if stretch.tasks]
+
     def take(self, name: str) -> Task | None:
         """The next task of a worker, which has none; None where nothing waits that is worth its while."""
         worker = self._workers.setdefault(name, _Worker())
@@ -85,13 +99,19 @@ class Schedule:
         self._left -= 1
         return task
 
-    def lost(self, name: str) -> Task | None:
-        """A worker is gone, and whoever has its name now knows nothing; gives the task that is given up, if one is."""
+    def lost(self, name: str, *, begun: bool = True) -> Task | None:
+        """A worker is gone, and whoever has its name now knows nothing; gives the task that is given up, if one is.
+
+        One that had not `begun` there is not charged with it.
+        """
         worker = self._workers.pop(name, _Worker())
         if worker.stretch is not None and worker.stretch.tasks:
             self._free.insert(0, worker.stretch)
         task = worker.running
         if task is None:
+            return None
+        if not begun:
+            self._again.appendleft(task)
             return None
         self._losses[task.number] += 1
         if self._losses[task.number] < LIVES:
@@ -99,6 +119,10 @@ class Schedule:
             return None
         self._left -= 1
         return task
+
+    def _stretches(self) -> Iterator[_Stretch]:
+        yield from self._free
+        yield from (worker.stretch for worker in self._workers.values() if worker.stretch is not None)
 
     def _next(self, worker: _Worker) -> Task | None:
         if worker.stretch is None or not worker.stretch.tasks:

@@ -231,6 +231,18 @@ TrustOption = Annotated[
         show_default="no-trust-custom-nodes",
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Run on a cluster of Ray, one thing at a time on each of its GPUs (or CPUs); `local` starts one here. All "
+        "machines see the folders of models, input, output and cache.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", metavar="N", min=1, help="With --ray: at most so many at once.")
+]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Nothing but errors on stderr; stdout is as it would be.")
 ]

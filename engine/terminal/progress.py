@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-class _Pace:
+class Pace:
     """The steps of the running node and how fast they come; the time before the first one is not the steps'."""
 
     def __init__(self) -> None:
@@ -40,12 +40,13 @@ class _Pace:
         return f"{rate:.2f} it/s" if rate >= 1 else f"{1 / rate:.2f} s/it"
 
 
-class _Live:
+class Live:
     """A context in which a bar is shown, where `err` is a terminal that can show one."""
 
-    def __init__(self, err: Stream) -> None:
+    def __init__(self, err: Stream, *, live: bool = True) -> None:
         self.err = err
-        self.bar = _bar(err.console) if err.console is not None and not err.console.is_dumb_terminal else None
+        able = live and err.console is not None and not err.console.is_dumb_terminal
+        self.bar = _bar(err.console) if able and err.console is not None else None
 
     def __enter__(self) -> Self:
         if self.bar is not None:
@@ -57,7 +58,51 @@ class _Live:
             self.bar.stop()
 
 
-class Narrator(_Live):
+class Lanes:
+    """The lines of what goes on, in a bar of rich's; nothing where there is none."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._tasks: dict[int, Any] = {}
+        self._paces: dict[int, Pace] = {}
+        self._labels: dict[int, str] = {}
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._labels
+
+    def begin(self, key: int, label: str) -> None:
+        """Something begins, and is called so."""
+        self.end(key)
+        self._labels[key], self._paces[key] = one_line(label), Pace()
+        if self._bar is not None:
+            self._tasks[key] = self._bar.add_task(self._labels[key], total=None, pace="")
+
+    def hear(self, key: int, event: events.Event) -> None:
+        """What it tells of itself."""
+        match event:
+            case events.NodeStarted():
+                self._paces[key] = Pace()
+                self._show(key, one_line(event.title))
+            case events.LibrariesLoading():
+                self._show(key, "loading libraries")
+            case events.Progress():
+                pace = self._paces[key]
+                pace.step(event.value, event.total)
+                if self._bar is not None:
+                    told = f"{pace.value}/{pace.total}  {pace.rate}"
+                    self._bar.update(self._tasks[key], completed=pace.value, total=pace.total, pace=told)
+
+    def end(self, key: int) -> None:
+        """It has ended, or is gone."""
+        if self._labels.pop(key, None) is not None and self._bar is not None:
+            self._bar.remove_task(self._tasks.pop(key))
+
+    def _show(self, key: int, doing: str) -> None:
+        if self._bar is not None:
+            self._bar.reset(self._tasks[key], description=f"{self._labels[key]}: {doing}", total=None, pace="")
+
+
+class Narrator(Live):
     """Tells a person how a run goes: an observer with a live bar on a terminal, with lines elsewhere.
 
     A node that is done becomes a line; on a terminal only if it took its time, since the bar showed it.
@@ -66,9 +111,9 @@ class Narrator(_Live):
     SILENCE = 10.0
     """After so many seconds without a line, a step is reported: a log shows that the run is alive."""
 
-    def __init__(self, err: Stream) -> None:
-        super().__init__(err)
-        self.pace = _Pace()
+    def __init__(self, err: Stream, *, live: bool = True) -> None:
+        super().__init__(err, live=live)
+        self.pace = Pace()
         self.resumed = 0
         self.done = 0
         self.reused = 0
@@ -87,7 +132,7 @@ class Narrator(_Live):
                 self._say(f"loading libraries: {seconds_text(event.seconds)}")
             case events.NodeStarted():
                 self.titles[event.node_id] = event.title
-                self.running, self.pace, self.resumed = f"{self._place} {self._where(event)}", _Pace(), 0
+                self.running, self.pace, self.resumed = f"{self._place} {self._where(event)}", Pace(), 0
                 if self.bar is not None:
                     self.bar.reset(self.bar.task_ids[0], description=self.running, total=None, pace="")
             case events.NodeResumed():
@@ -153,8 +198,21 @@ class Narrator(_Live):
         self.err.line(line)
 
 
-class SweepNarrator(_Live):
+class Retold(Narrator):
+    """Tells a person how a run went that is over: its steps have no pace any more."""
+
+    def __init__(self, err: Stream) -> None:
+        super().__init__(err, live=False)
+
+    def __call__(self, event: events.Event) -> None:
+        if not isinstance(event, events.Progress | events.NodeResumed):
+            super().__call__(event)
+
+
+class SweepNarrator(Live):
     """Tells a person how a sweep goes: a line a cell, on a terminal with a live bar over all of them.
+
+    Of cells that other workers run, each has a line of the bar while it runs, and what workers print is a line, too.
 
     The time that is left is guessed from `work`, what each cell has to do, in any unit.
     """
@@ -163,29 +221,42 @@ class SweepNarrator(_Live):
         super().__init__(err)
         self.work = work
         self.started = time.perf_counter()
-        self.pace = _Pace()
+        self.pace = Pace()
         self.ended = 0
         self.worked = 0.0
         self.running = ""
+        self.cell = 0
+        self.lanes = Lanes(self.bar)
 
     def __call__(self, event: events.Event) -> None:
         match event:
+            case events.WorkerSaid():
+                self.err.line(f"worker {event.worker}: {event.line}")
+            case events.CellStarted():
+                self.cell = event.cell
+                if event.worker:
+                    self.lanes.begin(event.cell, f"worker {event.worker}: cell {event.cell}")
+            case events.CellResumed():
+                self.cell = event.cell
+            case events.CellFinished():
+                self.lanes.end(event.record["cell"])
+                self.ended += 1
+                self.worked += self.work.get(event.record["cell"], 0.0)
+                self.err.line(*self._told(event.record))
+                self._show()
+            case _ if self.cell in self.lanes:
+                self.lanes.hear(self.cell, event)
             case events.NodeStarted():
-                self.running, self.pace = event.title, _Pace()
+                self.running, self.pace = event.title, Pace()
                 self._show()
             case events.Progress():
                 self.pace.step(event.value, event.total)
                 self._show()
             case events.LibrariesLoading():
-                self.running, self.pace = "loading libraries", _Pace()
+                self.running, self.pace = "loading libraries", Pace()
                 self._show()
             case events.LibrariesLoaded():
                 self.started += event.seconds
-            case events.CellFinished():
-                self.ended += 1
-                self.worked += self.work.get(event.record["cell"], 0.0)
-                self.err.line(*self._told(event.record))
-                self._show()
 
     def _told(self, record: Mapping[str, Any]) -> Line:
         count = len(self.work)
@@ -212,6 +283,28 @@ class SweepNarrator(_Live):
         told = f"{self.ended} of {len(self.work)} cells{self._left}"
         now = {"description": f"{one_line(self.running)}{steps}", "completed": self.ended, "total": len(self.work)}
         self.bar.update(self.bar.task_ids[0], pace=told, **now)
+
+
+class FilesView(Live):
+    """Shows on a terminal which of so many workflows run where, and how far each is."""
+
+    def __init__(self, err: Stream, count: int, *, shown: bool = True) -> None:
+        super().__init__(err, live=shown)
+        self.count = count
+        self.ended = 0
+        self.lanes = Lanes(self.bar)
+        self._show()
+
+    def end(self, key: int) -> None:
+        """One has ended."""
+        self.lanes.end(key)
+        self.ended += 1
+        self._show()
+
+    def _show(self) -> None:
+        if self.bar is not None:
+            told = f"{self.ended} of {self.count} workflows"
+            self.bar.update(self.bar.task_ids[0], description="", completed=self.ended, total=self.count, pace=told)
 
 
 def _cut(text: str) -> str:

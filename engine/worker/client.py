@@ -156,6 +156,9 @@ def _minutes(arguments: Sequence[str]) -> float | None:
     What counts in the end is what the run makes of it (`weft.engine.worker.resident`).
     """
     said: Any = None
+    # A cluster has workers of its own.
+    if any(argument.partition("=")[0] == "--ray" for argument in arguments):
+        return None
     for argument, following in zip(arguments, (*arguments[1:], ""), strict=True):
         if argument == "--keep-alive":
             said = following

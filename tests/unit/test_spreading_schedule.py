@@ -64,6 +64,24 @@ def test_the_job_of_a_worker_that_died_runs_again_first_and_is_given_up_after_so
     assert schedule.lost("nobody") is None
 
 
+def test_a_job_that_had_not_begun_runs_again_first_and_is_never_given_up() -> None:
+    schedule = Schedule(jobs(("a", 3)))
+    for life in range(2 * LIVES):
+        assert schedule.take(f"w{life}").number == 1  # type: ignore[union-attr]
+        assert schedule.lost(f"w{life}", begun=False) is None
+    assert numbers(schedule, "x") == {"x": [1, 2, 3]}
+
+
+def test_jobs_are_added_in_front_and_dropped_wherever_they_wait() -> None:
+    schedule = Schedule(jobs(("a", 4), ("b", 3)))
+    assert schedule.take("x").number == 1  # type: ignore[union-attr]
+    schedule.add(Task(9, "b"))
+    schedule.drop([1, 3, 4, 6])
+    assert schedule.unfinished == 5
+    schedule.done("x")
+    assert numbers(schedule, "x") == {"x": [9, 2, 5, 7]}
+
+
 def test_a_worker_has_one_job_at_a_time() -> None:
     schedule = Schedule(jobs(("a", 2)))
     schedule.take("x")
