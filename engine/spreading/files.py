@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from weft.engine.errors import Interrupted, NodeError, UsageError
+from weft.engine.errors import Interrupted, NodeError, UsageError, WeftError
 from weft.engine.events import Event, WorkerSaid
 from weft.engine.planning.plan import Plan
 from weft.engine.running.call import Call
@@ -99,7 +99,7 @@ class FileErrand:
         return FileOutcome({name: getattr(result, name) for name in _SENT}, None, session.seeds(plan.lowered.source))
 
     def failed(self, message: str) -> FileOutcome:
-        return FileOutcome({}, SentError.of(UsageError(message)))
+        return FileOutcome({}, SentError.of(WeftError(message)))
 
 
 class _NotKept(Exception):
