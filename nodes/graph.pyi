@@ -7018,6 +7018,18 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _image:
         """Refused: it takes a picture with the webcam of the editor's browser."""
+    def ZImageFunControlnet(
+        self,
+        model: GraphSource[MODEL],
+        model_patch: GraphSource[MODEL_PATCH],
+        vae: GraphSource[VAE],
+        strength: Annotated[float, "-10.0 to 10.0"] | GraphSource[FLOAT] = 1.0,
+        image: GraphSource[IMAGE] | None = None,
+        inpaint_image: GraphSource[IMAGE] | None = None,
+        mask: GraphSource[MASK] | None = None,
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Steer Z-Image with a picture, and have it paint into another one, through a Fun ControlNet."""
     def mxSlider(
         self,
         Xi: Annotated[int, "-4294967296 to 4294967296"] | GraphSource[INT] = 20,

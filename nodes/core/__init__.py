@@ -82,6 +82,7 @@ _FILES = {
     "model_patches": (
         "ModelPatchLoader",
         "QwenImageDiffsynthControlnet",
+        "ZImageFunControlnet",
     ),
     "sampling": (
         "KSampler",

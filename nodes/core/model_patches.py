@@ -45,3 +45,30 @@ def QwenImageDiffsynthControlnet(
     from weft.nodes.diffusion.sampling.model_patch import with_sight
 
     return with_sight(model, model_patch, require(vae, "VAE"), strength, picture=image, mask=mask)
+
+
+@node(category="advanced/loaders", python_module=_MODULE, experimental=True)
+def ZImageFunControlnet(
+    *,
+    model: Model,
+    model_patch: ModelPatch,
+    vae: Vae,
+    strength: PatchStrength,
+    image: Image | None = None,
+    inpaint_image: Image | None = None,
+    mask: Mask | None = None,
+) -> Model:
+    """Steer Z-Image with a picture, and have it paint into another one, through a Fun ControlNet.
+
+    Args:
+        model_patch: The ControlNet, as ModelPatchLoader opens it.
+        vae: The model's VAE, through which the pictures are seen.
+        strength: How much it steers; 0 leaves the model as it is.
+        image: The picture, prepared as the ControlNet expects it: edges, depth, poses.
+        inpaint_image: The picture to paint in, for a ControlNet of version 2.
+        mask: Where to paint, for a ControlNet of version 2.
+    """
+    from weft.nodes.diffusion.sampling.model_patch import with_sight
+
+    pictures = {"picture": image, "mask": mask, "painted": inpaint_image}
+    return with_sight(model, model_patch, require(vae, "VAE"), strength, **pictures)

@@ -17,6 +17,7 @@ from torch import Tensor
 from weft.nodes.core import wan as nodes
 from weft.nodes.core.attention import ScaleROPE
 from weft.nodes.diffusion.families import small_file
+from weft.nodes.diffusion.sampling.model_patch import load_model_patch, with_sight
 from weft.nodes.diffusion.sampling.patches.layers import skip_layers
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.schedulers import SCHEDULERS
@@ -24,6 +25,7 @@ from weft.nodes.diffusion.weights.checkpoint import load_unet
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 from .ksampling import ksample
+from .test_transformer_control import Eye, VideoEye
 from .test_wan_variants import Heard, options, pixels, told, vae
 
 Options = Mapping[str, Any]
@@ -63,6 +65,21 @@ def rope(model: ModelPatcher) -> ModelPatcher:
 
 def one_layer_less(model: ModelPatcher) -> ModelPatcher:
     return skip_layers(model, double="1", single="", scale=3.0, start_percent=0.0, end_percent=0.6)
+
+
+def seeing(release: str, vae: Any, name: str = "x") -> Callable[[ModelPatcher], ModelPatcher]:
+    """With a ControlNet that stands on the model."""
+
+    def put(model: ModelPatcher) -> ModelPatcher:
+        tensors = small_file("model_patches", name, release, Path())
+        assert tensors is not None
+        with TemporaryDirectory() as folder:
+            path = Path(folder) / "patch.safetensors"
+            save_file({key: value.contiguous() for key, value in tensors.items()}, path)
+            patch = load_model_patch(path, device=torch.device("cpu"), dtype=torch.float32)
+        return with_sight(model, patch, vae, 1.0, picture=pixels(1, 32, 32, 3))
+
+    return put
 
 
 PICTURE, VIDEO = pixels(1, 32, 32, 3), pixels(5, 32, 32, 3)
@@ -139,6 +156,8 @@ VARIANTS = {
     ),
     "Wan 2.2 5B from a picture": Variant("wan_ti2v", **FIVE, masked=True),
     "Wan with ScaleROPE": Variant("wan", **WAN, patched=rope),
+    "Qwen-Image with a DiffSynth ControlNet": Variant(**QWEN, patched=seeing("qwen_image", VideoEye())),
+    "Z-Image with a Fun ControlNet": Variant("z_image", (16,), 8, patched=seeing("z_image", Eye(), "union-2.1")),
     "Wan with skipped layers": Variant("wan", **WAN, patched=one_layer_less),
 }
 USUAL = ("euler", "euler_ancestral", "uni_pc", "dpmpp_2m", "dpmpp_2m_sde", "res_multistep", "lcm")

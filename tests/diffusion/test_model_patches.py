@@ -21,13 +21,16 @@ from weft.nodes.diffusion.families.patches import packed
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
 from weft.nodes.diffusion.families.qwen.tiny import sizes
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
+from weft.nodes.diffusion.families.zimage.keymap import landings
+from weft.nodes.diffusion.families.zimage.kind import ZImageKind
+from weft.nodes.diffusion.families.zimage.tiny import sizes as zimage_sizes
 from weft.nodes.diffusion.sampling.model_patch import ModelPatch, load_model_patch, with_sight
 from weft.nodes.diffusion.weights.checkpoint import load_unet
 from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 from .ksampling import ksample
-from .test_transformer_control import Eye, VideoEye
+from .test_transformer_control import Eye, VideoEye, random
 
 PLACE: dict[str, Any] = {"device": torch.device("cpu"), "dtype": torch.float32}
 HINT = torch.rand(1, 32, 48, 3, generator=torch.Generator().manual_seed(0))
@@ -243,3 +246,167 @@ def test_its_header_says_what_it_is(tmp_path: Path) -> None:
     assert patch_glance(plain) == ("a DiffSynth ControlNet", "Qwen-Image", False)
     assert patch_glance(masked) == ("a DiffSynth ControlNet", "Qwen-Image", True)
     assert patch_glance(small("diffusion_models", "qwen_image", tmp_path)) is None
+
+
+ZIMAGE = {**zimage_sizes(), "dim": HEAD, "n_heads": 1, "n_kv_heads": 1, "n_layers": 4, "n_refiner_layers": 2}
+WIDTH = ZIMAGE["dim"]
+
+
+def fun_net(form: str) -> Any:
+    """diffusers' class, which holds the weights; form: "1.0", "2.0" or "2.1"."""
+    from diffusers import ZImageControlNetModel
+
+    make: Any = ZImageControlNetModel
+    blocks = 15 if form == "2.0" else 2
+    net = make(
+        control_layers_places=list(range(blocks)), control_refiner_layers_places=[0, 1], n_refiner_layers=2,
+        control_in_dim=16 if form == "1.0" else 33, dim=WIDTH, n_heads=WIDTH // HEAD, n_kv_heads=WIDTH // HEAD,
+        add_control_noise_refiner={"1.0": None, "2.0": "control_layers", "2.1": "control_noise_refiner"}[form],
+    )  # fmt: skip
+    return random(net)
+
+
+class FunRun:
+    """Z-Image of some blocks, and one evaluation of it."""
+
+    def __init__(self, folder: Path, layers: int) -> None:
+        part = ZImageKind({**ZIMAGE, "n_layers": layers}).model_part()
+        self.model = load_unet(written(random_weights(shapes_of(part, "")), folder / "z.safetensors"), **PLACE)
+        self.network: Any = self.model.network.module()
+        self.x = numbers(2, 16, 4, 6, seed=2)
+        self.context, self.times = numbers(2, 5, 8, seed=3), torch.full((2,), 0.4)
+
+    def __call__(self, model: ModelPatcher) -> Tensor:
+        denoiser = model.kind.denoiser(self.network, model.sampling, model.latent_format)
+        options = {**model.model_options["transformer_options"], "cond_or_uncond": [0, 1]}
+        with torch.inference_mode():
+            return denoiser(self.x, torch.tensor(0.6), self.context, None, options)
+
+    def called(self, **more: Any) -> Tensor:
+        """The same, by its class alone."""
+        with torch.inference_mode():
+            found = self.network(list(self.x[:, :, None]), self.times, list(self.context), return_dict=False, **more)
+        return self.x + 0.6 * torch.stack(found[0])[:, :, 0]
+
+
+def zimage_latent(picture: Tensor) -> Tensor:
+    return (Eye().encode(picture) - 0.1159) * 0.3611
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_fun_controlnet(tmp_path: Path, fused: bool) -> None:
+    """1.0: what diffusers gives, whose names its file has; or the model's files' own."""
+    run, net = FunRun(tmp_path, 4), fun_net("1.0")
+    tensors = net.state_dict()
+    if fused:
+        stored = landings(tensors, WIDTH)
+        tensors = {key: torch.cat([net.state_dict()[to.target] for to in each]) for key, each in stored.items()}
+    patch = load_model_patch(written(tensors, tmp_path / "p.safetensors"), **PLACE)
+    put = with_sight(run.model, patch, SeeingVae(), 0.7, picture=HINT)  # type: ignore[arg-type]
+    net.control_layers_places = [0, 2]
+    net.from_transformer(net, run.network)
+    with torch.inference_mode():
+        hints = net(
+            list(run.x[:, :, None]), run.times, list(run.context), [zimage_latent(HINT)[0][:, None]] * 2, 0.7
+        )  # fmt: skip
+    expected = run.called(controlnet_block_samples=hints)
+    torch.testing.assert_close(run(put), expected, rtol=1e-4, atol=1e-5)
+    assert not torch.allclose(expected, run(run.model), atol=1e-3)
+
+
+class FunReference:
+    """VideoX-Fun's walk of versions 2, as hooks on the model's network: all hints are made before the first block."""
+
+    def __init__(self, net: Any, form: str, control: Tensor, network: Any, strength: float) -> None:
+        self.net, self.network, self.strength = net, network, strength
+        self.refiners = net.control_layers if form == "2.0" else net.control_noise_refiner
+        cut = control.unfold(2, 2, 2).unfold(3, 2, 2).permute(0, 2, 3, 4, 5, 1).flatten(3).flatten(1, 2)
+        self.state = net.control_all_x_embedder["2-1"](cut).expand(2, -1, -1)
+        self.hooks: list[Any] = []
+
+    def walked(self, blocks: Any, state: Tensor, rows: Tensor, told: Any) -> list[Tensor]:
+        for block in blocks:
+            state = block(state, rows, *told[:3])
+        return list(state)
+
+    def refine(self, _: Any, given: Any) -> None:
+        rows, *told = given
+        padding = self.network.x_pad_token.expand(2, rows.shape[1] - self.state.shape[1], -1)
+        *self.behind, self.state = self.walked(self.refiners, torch.cat([self.state, padding], 1), rows, told)
+
+    def unify(self, _: Any, given: Any) -> None:
+        rows, *told = given
+        state = torch.cat([self.state, rows[:, self.state.shape[1] :]], dim=1)
+        *self.hints, _ = self.walked(self.net.control_layers, state, rows, told)
+
+    def __enter__(self) -> None:
+        network, count = self.network, len(self.net.control_layers)
+        self.hooks = [network.noise_refiner[0].register_forward_pre_hook(self.refine)]
+        self.hooks += [network.layers[0].register_forward_pre_hook(self.unify)]
+        step = len(network.layers) // count
+        for i, block in enumerate(network.noise_refiner):
+            self.hooks += [block.register_forward_hook(lambda _, __, made, i=i: made + self.strength * self.behind[i])]
+        for i in range(count):
+            add = lambda _, __, made, i=i: made + self.strength * self.hints[i]  # noqa: E731
+            self.hooks += [network.layers[i * step].register_forward_hook(add)]
+
+    def __exit__(self, *_: Any) -> None:
+        for hook in self.hooks:
+            hook.remove()
+
+
+@pytest.mark.parametrize("form", ["2.0", "2.0 with refiners", "2.1", "2.1 painting"])
+def test_a_fun_controlnet_of_version_2(tmp_path: Path, form: str) -> None:
+    number, _, more = form.partition(" ")
+    run, net = FunRun(tmp_path, 15 if number == "2.0" else 4), fun_net(number)
+    tensors = net.state_dict()
+    if more == "with refiners":
+        untrained = {key: value for key, value in fun_net("2.1").state_dict().items() if "noise_refiner" in key}
+        zero = "control_noise_refiner.0.before_proj.weight"
+        tensors = {**tensors, **untrained, zero: torch.zeros(WIDTH, WIDTH)}
+    told: list[str] = []
+    patch = load_model_patch(written(tensors, tmp_path / "p.safetensors"), **PLACE, warn=told.append)
+    shown: dict[str, Any] = {"picture": HINT}
+    control = torch.cat([zimage_latent(HINT), torch.zeros(1, 17, 4, 6)], dim=1)
+    if more == "painting":
+        shown = {"mask": MASK, "painted": HINT}
+        grey = torch.where(MASK[..., None] < 0.5, HINT, 0.5)
+        control = torch.cat([torch.zeros(1, 16, 4, 6), 1 - MASK[:, None, ::8, ::8], zimage_latent(grey)], dim=1)
+    vae: Any = SeeingVae()
+    put = with_sight(run.model, patch, vae, 0.7, **shown)
+    with torch.inference_mode(), FunReference(net, number, control, run.network, 0.7):
+        expected = run.called()
+    torch.testing.assert_close(run(put), expected, rtol=1e-4, atol=1e-5)
+    assert told == [] and not torch.allclose(expected, run(run.model), atol=1e-3)
+
+
+def test_what_a_fun_controlnet_cannot_see(tmp_path: Path) -> None:
+    model = load_unet(small("diffusion_models", "z_image", tmp_path), **PLACE)
+    old, new = (
+        load_model_patch(small("model_patches", "z_image", tmp_path, name), **PLACE) for name in ("union", "union-2.1")
+    )
+    vae: Any = SeeingVae()
+    with pytest.raises(DiffusionError, match="a Fun ControlNet for Z-Image .1.0. that reads no mask"):
+        with_sight(model, old, vae, 1.0, picture=HINT, mask=MASK)
+    with pytest.raises(DiffusionError, match="a picture to paint in is read with a mask"):
+        with_sight(model, new, vae, 1.0, painted=HINT)
+    with pytest.raises(DiffusionError, match="needs a picture to see: connect an image"):
+        with_sight(model, new, vae, 1.0, mask=MASK)
+    assert with_sight(model, new, vae, 0.0, picture=HINT, mask=MASK) is model
+    with pytest.raises(DiffusionError, match="128 wide, of 15 blocks; this model is 256 wide, of 1"):
+        large = load_model_patch(written(fun_net("2.0").state_dict(), tmp_path / "p.safetensors"), **PLACE)
+        with_sight(model, large, vae, 1.0, picture=HINT)
+    assert patch_glance(tmp_path / "z_image_model_patches_union.safetensors") == ("a Fun ControlNet", "Z-Image", False)
+    assert patch_glance(tmp_path / "z_image_model_patches_union-2.1.safetensors") == (
+        "a Fun ControlNet", "Z-Image", None
+    )  # fmt: skip
+
+
+def test_two_patches_add_up(tmp_path: Path) -> None:
+    """All that they give is made of the rows before the model's first block."""
+    run = FunRun(tmp_path, 4)
+    patch = load_model_patch(written(fun_net("1.0").state_dict(), tmp_path / "p.safetensors"), **PLACE)
+    vae: Any = SeeingVae()
+    whole = with_sight(run.model, patch, vae, 0.6, picture=HINT)
+    twice = with_sight(with_sight(run.model, patch, vae, 0.2, picture=HINT), patch, vae, 0.4, picture=HINT)
+    torch.testing.assert_close(run(twice), run(whole), rtol=1e-4, atol=1e-5)

@@ -268,7 +268,7 @@ class ToyFamily:
     def recognise_controlnet(self, shapes: FileShapes) -> None:
         """See Family: there are none."""
 
-    def recognise_patch(self, shapes: FileShapes) -> None:
+    def recognise_patch(self, shapes: FileShapes, read: Any = None) -> None:
         """See Family: there are none."""
 
     def glance_patch(self, shapes: FileShapes) -> None:

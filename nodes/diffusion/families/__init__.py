@@ -141,10 +141,12 @@ def recognise_controlnet(shapes: FileShapes, *, families: Sequence[Family] = FAM
     raise CheckpointError(known.not_a("ControlNet", shapes))
 
 
-def recognise_patch(shapes: FileShapes, *, families: Sequence[Family] = FAMILIES) -> PatchKind:
+def recognise_patch(
+    shapes: FileShapes, read: Read | None = None, *, families: Sequence[Family] = FAMILIES
+) -> PatchKind:
     """As `recognise`, for the model patch of a file."""
     for family in families:
-        kind = family.recognise_patch(shapes)
+        kind = family.recognise_patch(shapes, read)
         if kind is not None:
             return kind
     raise CheckpointError(f"not a model patch that Weft runs, but {known.describe(shapes)}")

@@ -51,6 +51,10 @@ class PatchKind(Protocol):
     def applied_by(self) -> str:
         """The class of the node that puts it on a model."""
 
+    @property
+    def ignored(self) -> Mapping[str, str]:
+        """As Kind.ignored."""
+
     def part(self) -> Part:
         """Its network."""
 

@@ -397,7 +397,7 @@ class Family(Protocol):
     def recognise_controlnet(self, shapes: FileShapes) -> ControlKind | None:
         """As `recognise`, of a ControlNet."""
 
-    def recognise_patch(self, shapes: FileShapes) -> PatchKind | None:
+    def recognise_patch(self, shapes: FileShapes, read: Read | None = None) -> PatchKind | None:
         """As `recognise`, of a model patch."""
 
     def glance_patch(self, shapes: FileShapes) -> PatchGlance | None:

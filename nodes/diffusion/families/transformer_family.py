@@ -110,7 +110,7 @@ class TransformerFamily(ABC):
         """See Family."""
         return None
 
-    def recognise_patch(self, shapes: FileShapes) -> PatchKind | None:
+    def recognise_patch(self, shapes: FileShapes, read: Read | None = None) -> PatchKind | None:
         """See Family."""
         return None
 

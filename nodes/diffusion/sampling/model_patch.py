@@ -18,6 +18,7 @@ from weft.nodes.diffusion.values.masks import as_masks
 from weft.nodes.diffusion.values.pixels import check_images, resize, to_batch
 from weft.nodes.diffusion.weights.networks import check, fill, in_file, memory_of
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
+from weft.nodes.diffusion.weights.quantised import widened
 from weft.nodes.diffusion.weights.weightfile import Weights, opened
 
 if TYPE_CHECKING:
@@ -61,10 +62,10 @@ def load_model_patch(
         CheckpointError: none of a known kind, or one that is not whole.
     """
     with in_file(path, warn) as tell:
-        file = opened(path)
-        kind = recognise_patch(file.shapes, families=families)
+        file = widened(opened(path))
+        kind = recognise_patch(file.shapes, file.tensor, families=families)
         part = kind.part()
-        check([part], file.shapes, tell)
+        check([part], file.shapes, tell, kind.ignored)
         fill(file, [part], {part.name: dtype})
     return ModelPatch(PatchedNetwork(part.module, memory_of(device)), kind)
 

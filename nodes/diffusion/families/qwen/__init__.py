@@ -68,7 +68,7 @@ class QwenImage(TransformerFamily):
 
         return recognise_controlnet(shapes)
 
-    def recognise_patch(self, shapes: FileShapes) -> BlockwiseKind | None:
+    def recognise_patch(self, shapes: FileShapes, read: Read | None = None) -> BlockwiseKind | None:
         """See Family."""
         from weft.nodes.diffusion.families.qwen.diffsynth import recognise_patch
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -68,6 +68,7 @@ class BlockwiseKind:
     name = "qwen_image"
     title = "a DiffSynth ControlNet for Qwen-Image"
     applied_by = "QwenImageDiffsynthControlnet"
+    ignored: ClassVar[Mapping[str, str]] = {}
 
     def part(self) -> Part:
         """See PatchKind."""

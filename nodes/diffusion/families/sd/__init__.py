@@ -111,7 +111,7 @@ class StableDiffusion:
 
         return recognise_controlnet(shapes)
 
-    def recognise_patch(self, shapes: FileShapes) -> None:
+    def recognise_patch(self, shapes: FileShapes, read: Read | None = None) -> None:
         """See Family: there are none."""
 
     def glance_patch(self, shapes: FileShapes) -> None:

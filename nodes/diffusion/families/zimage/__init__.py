@@ -15,8 +15,9 @@ from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from weft.nodes.diffusion.families.glance import ModelGlance
+    from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
+    from weft.nodes.diffusion.families.zimage.fun import FunKind
     from weft.nodes.diffusion.families.zimage.kind import ZImageKind
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.weights.landings import Shapes
@@ -30,7 +31,7 @@ class ZImage(TransformerFamily):
     title = "Z-Image"
     releases: Mapping[str, str] = {RELEASE: "Z-Image"}
     clip_types: Mapping[str, Sequence[TextSet]] = {"lumina2": (TextSet((QWEN3,)),)}
-    claimed = (known.model(known.ZIMAGE), f"a LoRA for {known.ZIMAGE}", known.LANGUAGE)
+    claimed = (known.model(known.ZIMAGE), f"a LoRA for {known.ZIMAGE}", known.LANGUAGE, known.ZIMAGE_FUN)
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
         """See TransformerFamily."""
@@ -53,6 +54,18 @@ class ZImage(TransformerFamily):
 
         return recognise(shapes)
 
+    def recognise_patch(self, shapes: FileShapes, read: Read | None = None) -> FunKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.zimage.fun import recognise_patch
+
+        return recognise_patch(shapes, read)
+
+    def glance_patch(self, shapes: FileShapes) -> PatchGlance | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.zimage.glance import glance_patch
+
+        return glance_patch(shapes)
+
     def release_meant(self, name: str) -> str:
         """See Family. Lumina Image 2 and Gemma, whose names are like it, are others'."""
         return RELEASE if re.search(r"z[-_]?image|qwen_?3", name.lower()) else ""
@@ -61,7 +74,7 @@ class ZImage(TransformerFamily):
         """See TransformerFamily."""
         from weft.nodes.diffusion.families.zimage.tiny import small_file
 
-        return small_file(kind)
+        return small_file(kind, name)
 
     def load_clip(self, paths: Sequence[Path], clip_type: str, **more: Any) -> Clip:
         """See Family."""

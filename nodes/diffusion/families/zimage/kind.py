@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.protocol import LoraPlace
+from weft.nodes.diffusion.families.model_patches import NETWORK
+from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.transformer_family import PREFIX
 from weft.nodes.diffusion.families.transformer_kind import TransformerKind
 from weft.nodes.diffusion.families.zimage.denoiser import ZImageDenoiser
@@ -33,6 +34,7 @@ class ZImageKind(TransformerKind):
     name: str = "z_image"
     title: str = "Z-Image"
 
+    places = Places(patched=(NETWORK,))
     ignored: ClassVar[Mapping[str, str]] = {r"(.*\.)?norm_final\.weight": "a norm that nothing reads"}
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from torch import Tensor
@@ -9,8 +10,9 @@ from torch import Tensor
 from weft.nodes.diffusion.families.flux.tiny import vae
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
 from weft.nodes.diffusion.families.text_tiny import qwen
+from weft.nodes.diffusion.families.zimage.fun import MASKED, FunKind
 from weft.nodes.diffusion.families.zimage.keymap import AXES, HEAD, LENGTHS
-from weft.nodes.diffusion.families.zimage.kind import ZImageKind
+from weft.nodes.diffusion.families.zimage.kind import CHANNELS, ZImageKind
 
 _TEXT_WIDTH = 8
 
@@ -30,7 +32,7 @@ def sizes() -> dict[str, Any]:
     }
 
 
-def small_file(kind: str) -> dict[str, Tensor] | None:
+def small_file(kind: str, name: str = "") -> dict[str, Tensor] | None:
     """See Family."""
     part = ZImageKind(sizes()).model_part()
     match kind:
@@ -42,6 +44,11 @@ def small_file(kind: str) -> dict[str, Tensor] | None:
             return vae()
         case "text_encoders":
             return qwen(_TEXT_WIDTH, normed=True)
+        case "model_patches":
+            newer = re.search(r"2[-_.]?[01]", name) is not None
+            of_patch = {"width": 2 * HEAD, "channels": MASKED if newer else CHANNELS, "blocks": 1, "refiners": 1}
+            patch = FunKind(of_patch, "control_noise_refiner" if newer else None)
+            return random_weights(shapes_of(patch.part(), ""), seed=3)
         case "loras":
             layers = {
                 f"diffusion_model.{key.removesuffix('.weight')}": shape
