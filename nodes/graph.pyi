@@ -5471,6 +5471,11 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> GraphNode:
         """Draw the losses of a training, and write the picture to the output folder."""
+    def LotusConditioning(
+        self,
+        **_about: Unpack[_About]
+    ) -> _conditioning:
+        """The prompt that every model of Lotus reads: an empty one, as SD 2.x's text encoder writes it. ComfyUI has its numbers in its code; here the encoder's file computes them: one that holds CLIP-H in the text_encoders folders, else an SD 2.x checkpoint."""
     def Mahiro(
         self,
         model: GraphSource[MODEL],

@@ -159,6 +159,7 @@ _FILES = {
         "WanImageToVideo",
         "WanVaceToVideo",
     ),
+    "lotus": ("LotusConditioning",),
     "qwen": (
         "TextEncodeQwenImageEdit",
         "TextEncodeQwenImageEditPlus",

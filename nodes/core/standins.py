@@ -29,6 +29,10 @@ _SHIPPED = {
 _DENOISERS = ("checkpoints", "diffusion_models")
 _UNSAID = "sd1"
 """What `release_meant` gives for a name that says nothing."""
+_LOTUS = "lotus"
+"""The release of models that look at a picture for another one of the same workflow."""
+_SD_VAE = re.compile(r"vae[-_]ft[-_]|kl[-_]?f8", re.IGNORECASE)
+"""In the names of VAEs of Stable Diffusion, whatever else a workflow has."""
 _NOUNS = {
     "checkpoints": "a small checkpoint", "diffusion_models": "a small UNet", "vae": "a small VAE",
     "text_encoders": "a small text encoder", "loras": "a small LoRA", "controlnet": "a small ControlNet",
@@ -67,9 +71,7 @@ class SmallModels:
             return StandIn(save(small_upscaler(scale)), f"an upscaler that repeats pixels, x{scale},")
         if not release_meant(name):
             return None
-        release = release_meant(name) if kind in _DENOISERS else self.release
-        if kind in _DENOISERS and release == _UNSAID:
-            release = self.unsaid
+        release = self._release(kind, name)
         if release == "sd1" and kind in _SHIPPED:
             return StandIn(*_SHIPPED[kind])
         from weft.nodes.diffusion.families import small_file
@@ -81,6 +83,15 @@ class SmallModels:
 
         plain = {key: value.contiguous() for key, value in tensors.items()}
         return StandIn(save(plain), f"{_NOUNS[kind]} for {release_title(release)}")
+
+    def _release(self, kind: str, name: str) -> str:
+        """What a stand-in is of: what its name says of a model, and otherwise what the models are of."""
+        meant = release_meant(name)
+        if meant == _LOTUS:
+            return meant
+        if kind not in _DENOISERS:
+            return _UNSAID if kind == "vae" and _SD_VAE.search(name) else self.release
+        return self.unsaid if meant == _UNSAID else meant
 
     def _input(self, name: str) -> StandIn | None:
         side, ending = FULL_SIDE if self.full else SIDE, name.lower().rpartition(".")[2]
@@ -101,6 +112,8 @@ class BuiltinStandIns:
     def maker(self, named: Sequence[tuple[str, str]], folders: Folders, *, full: bool) -> SmallModels:
         """See StandIns: all models are of the release that the workflow's own are of, by what they are called."""
         releases = [release_meant(name) for kind, name in named if kind in _DENOISERS]
+        # Beside others Lotus is their helper.
+        releases = [each for each in releases if each != _LOTUS] or releases
         release = next(filter(None, releases), _UNSAID)
         if {*releases} <= {"", _UNSAID}:
             # Their encoders and VAEs may be called by their family where the models have names of their own.

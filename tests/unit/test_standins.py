@@ -16,7 +16,8 @@ from weft.engine.links import Link
 from weft.engine.schema.registry import Registry
 from weft.engine.session import Session
 from weft.engine.standins import Nodes
-from weft.nodes.core.standins import STAND_INS, BuiltinStandIns
+from weft.nodes.core.standins import BASE, STAND_INS, BuiltinStandIns
+from weft.nodes.diffusion.families import release_title, small_file
 
 REGISTRY = Registry.discover()
 Inputs = dict[str, Any]
@@ -258,3 +259,27 @@ def test_a_model_without_a_telling_name_is_of_its_encoders_family(
     folders = Folders(models=(), input=tmp_path, output=tmp_path, temp=tmp_path)
     maker = BuiltinStandIns().maker([("diffusion_models", model), ("text_encoders", encoder)], folders, full=False)
     assert (maker.release, maker.unsaid) == (release, unsaid)
+
+
+@pytest.mark.parametrize(
+    ("name", "release"),
+    [
+        ("ae.safetensors", "flux"),
+        ("vae-ft-mse-840000-ema-pruned.safetensors", "sd1"),
+        ("lotus_clip_h.safetensors", "lotus"),
+    ],
+)
+def test_what_helps_a_model_of_another_family_is_of_its_own(name: str, release: str, tmp_path: Path) -> None:
+    """Lotus looks at the picture for FLUX, with a VAE of Stable Diffusion."""
+    folders = Folders(models=(), input=tmp_path, output=tmp_path, temp=tmp_path)
+    models = ["lotus-depth-d-v1-1.safetensors", "flux1-dev.safetensors"]
+    maker = BuiltinStandIns().maker([("diffusion_models", each) for each in models], folders, full=False)
+    kind = "vae" if release != "lotus" else "text_encoders"
+    said = maker.make(kind, name)
+    assert said is not None
+    assert said.what.endswith(release_title(release))
+
+
+def test_every_family_with_controlnets_has_a_small_one() -> None:
+    for release in ("flux", "qwen_image", "sd3", "sd1", "sdxl"):
+        assert small_file("controlnet", "canny.safetensors", release, BASE)

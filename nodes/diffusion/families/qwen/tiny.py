@@ -15,19 +15,20 @@ from weft.nodes.diffusion.families.text_tiny import qwen
 from weft.nodes.diffusion.families.wan.tiny import vae
 
 _TEXT_WIDTH = 8
+# What a transformer and a ControlNet of it have in common.
+_SIZES = {
+    "in_channels": 64,
+    "num_layers": 1,
+    "attention_head_dim": HEAD,
+    "num_attention_heads": 1,
+    "joint_attention_dim": _TEXT_WIDTH,
+    "axes_dims_rope": AXES,
+}
 
 
 def sizes(*, layered: bool = False) -> dict[str, Any]:
     """Keyword arguments of a small QwenImageTransformer2DModel."""
-    return {
-        "in_channels": 64,
-        "num_layers": 1,
-        "attention_head_dim": HEAD,
-        "num_attention_heads": 1,
-        "joint_attention_dim": _TEXT_WIDTH,
-        "axes_dims_rope": AXES,
-        "use_additional_t_cond": layered,
-    }
+    return {**_SIZES, "use_additional_t_cond": layered}
 
 
 def small_file(kind: str, name: str = "") -> dict[str, Tensor] | None:
@@ -43,7 +44,7 @@ def small_file(kind: str, name: str = "") -> dict[str, Tensor] | None:
         case "text_encoders":
             return qwen(_TEXT_WIDTH, sees=True)
         case "controlnet":
-            return random_weights(shapes_of(QwenControlKind(sizes()).part(), ""), seed=2)
+            return random_weights(shapes_of(QwenControlKind(_SIZES).part(), ""), seed=2)
         case "model_patches":
             read = MASKED if "inpaint" in name.lower() else PLAIN
             patch = BlockwiseKind({"width": HEAD, "blocks": sizes()["num_layers"], "patched": read})

@@ -1,4 +1,4 @@
-"""Stable Diffusion 1.x, 2.x, XL and the XL refiner. To be imported: StableDiffusion, without torch."""
+"""Stable Diffusion 1.x, 2.x, XL, the XL refiner, Lotus (of 2.x). To be imported: StableDiffusion, without torch."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.weights.weightfile import Weights
 
 _NAMES = (
+    ("lotus", r"lotus"),
     ("sdxl_refiner", r"refiner"),
     ("sdxl", r"(?<![a-z])(sd)?xl|xl(?![a-z])|pony|illustrious|noob|animagine"),
     ("sd2", r"(?<![a-z])(v|sd)[-_. ]?2[-_. ]?[01]|768-v|stable-diffusion-2"),
@@ -37,6 +38,7 @@ class StableDiffusion:
         "sd2": "SD 2.x",
         "sdxl": "SDXL",
         "sdxl_refiner": "the SDXL refiner",
+        "lotus": "Lotus",
     }
     clip_types: Mapping[str, Sequence[TextSet]] = {
         "stable_diffusion": (TextSet((CLIP_L,)), TextSet((CLIP_H,)), TextSet((CLIP_G,))),

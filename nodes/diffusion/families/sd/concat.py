@@ -1,8 +1,9 @@
-"""What inpainting and editing UNets read beside the latent: channels that are concatenated to it.
+"""What inpainting, editing and estimating UNets read beside the latent: channels that are concatenated to it.
 
 An inpainting UNet (Rombach et al. 2022, section 4.5) reads a mask, 1 where to paint, and the latent of an image;
 instruct-pix2pix (Brooks et al. 2023) the latent of the image to edit, which it was trained on without the scale that
-latents have otherwise. Defaults where the conditioning says nothing are ComfyUI's.
+latents have otherwise; Lotus-G (He et al. 2024) that of the picture to look at, scaled. Defaults where the conditioning
+says nothing are ComfyUI's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError
-from weft.nodes.diffusion.families.sd.releases import EDIT, INPAINT, PLAIN
+from weft.nodes.diffusion.families.sd.releases import EDIT, ESTIMATE, INPAINT, PLAIN
 from weft.nodes.diffusion.values.pixels import resize
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class FedUNet(Protocol):
     context_width: int
     pooled_width: int | None
     picture_width: int | None
+    told_task: bool
     latent_format: LatentFormat
     dtype: torch.dtype
 
@@ -75,11 +77,24 @@ def _image(denoiser: FedUNet, options: Mapping[str, Any], run: LatentRun) -> Ten
     return _ready(_fitted(_checked(image, "concat_latent_image", denoiser), run), denoiser, run)
 
 
+def _seen(denoiser: FedUNet, options: Mapping[str, Any], run: LatentRun) -> Tensor:
+    """[B,4,h,w]: the latent of the picture to look at."""
+    image = options.get("concat_latent_image")
+    if image is None:
+        raise DiffusionError(
+            "Lotus-G looks at a picture, and there is none; give it with InstructPixToPixConditioning "
+            "(Lotus-D takes the latent of the picture in the place of an empty one)"
+        )
+    seen = denoiser.latent_format.to_network(_checked(image, "concat_latent_image", denoiser))
+    return _ready(_fitted(seen, run), denoiser, run)
+
+
 # By what the UNet reads beside the latent: (denoiser, options of a conditioning, run) -> [B,c,h,w] or None.
 CONCATENATIONS: Mapping[str, Callable[[FedUNet, Mapping[str, Any], LatentRun], Tensor | None]] = {
     PLAIN: _nothing,
     INPAINT: _mask_and_image,
     EDIT: _image,
+    ESTIMATE: _seen,
 }
 
 

@@ -13,7 +13,16 @@ from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.protocol import Fed
 from weft.nodes.diffusion.families.sd import unet
 from weft.nodes.diffusion.families.sd.feed import feed
-from weft.nodes.diffusion.families.sd.releases import EDIT, INPAINT, LATENT_CHANNELS, LATENT_PIXELS, PLAIN, SIZES
+from weft.nodes.diffusion.families.sd.releases import (
+    EDIT,
+    ESTIMATE,
+    INPAINT,
+    LATENT_CHANNELS,
+    LATENT_PIXELS,
+    PLAIN,
+    SIZES,
+    TASK_WIDTH,
+)
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.sampling.tally import evaluated
 from weft.nodes.diffusion.weights.replay import replayed
@@ -21,8 +30,8 @@ from weft.nodes.diffusion.weights.replay import replayed
 if TYPE_CHECKING:
     from weft.nodes.diffusion.families.protocol import LatentRun, Steering
 
-# Channels that a UNet reads behind those of the latent: a mask and an image, or an image.
-CONCATENATED = {PLAIN: 0, INPAINT: 5, EDIT: 4}
+# Channels that a UNet reads beside those of the latent: a mask and an image, or an image.
+CONCATENATED = {PLAIN: 0, INPAINT: 5, EDIT: 4, ESTIMATE: 4}
 UNSCALED = LatentFormat(LATENT_CHANNELS, LATENT_PIXELS)
 
 
@@ -33,6 +42,7 @@ class UNetDenoiser:
     inputs: what it reads beside the latent, a key of CONCATENATED. sizes: the numbers in its vector, see SDKind.
     latent_format: how it takes latents. channels: of the latent. context_width: C of its cross attention.
     pooled_width: P of SDXL's pooled text, None where it takes none. picture_width: of unCLIP's vector of a picture.
+    told_task: whether its vector is of a task, as Lotus'.
     """
 
     # In softmax attention repeating all tokens changes nothing.
@@ -64,8 +74,11 @@ class UNetDenoiser:
         self._needs_two = getattr(config, "norm_num_groups", 0) in getattr(config, "block_out_channels", ())[:1]
         self.pooled_width: int | None = None
         self.picture_width: int | None = None
+        self.told_task = False
         if getattr(config, "class_embed_type", None) == "projection":
-            self.picture_width = config.projection_class_embeddings_input_dim // 2
+            width = config.projection_class_embeddings_input_dim
+            self.told_task = width == TASK_WIDTH
+            self.picture_width = None if self.told_task else width // 2
         if config.addition_embed_type == "text_time":
             embedded = len(self.sizes) * config.addition_time_embed_dim
             self.pooled_width = config.projection_class_embeddings_input_dim - embedded
@@ -88,8 +101,8 @@ class UNetDenoiser:
         """Denoise x [N,C,h,w] (float32) at noise level sigma (CPU; 0-dim, or [N]: one for each item).
 
         context: [N,T,C] in the network's dtype. added: SDXL's {"text_embeds": [N,P], "time_ids": [N,S]}, or
-        unCLIP's {"picture": [N,2P]}.
-        options: the transformer_options of this call. concat: [N,c,h,w] behind the latent's channels, not scaled.
+        unCLIP's and Lotus' {"class_labels": [N,V]}, as diffusers calls it.
+        options: the transformer_options of this call. concat: [N,c,h,w] beside the latent's channels, not scaled.
         control: what steers the network's inner layers. Returns [N,C,h,w] float32 on x's device.
         """
         evaluated()
@@ -98,10 +111,12 @@ class UNetDenoiser:
         timestep = self._timestep(x, sigma)
         scaled = self.sampling.scale_input(x, sigma).to(self.dtype)
         steered = {} if control is None else self._steering(control.residuals(scaled, timestep, context, added, sigma))
-        sample = scaled if concat is None else torch.cat([scaled, concat], dim=1)
+        sample = scaled
+        if concat is not None:
+            sample = torch.cat([concat, scaled] if self.inputs == ESTIMATE else [scaled, concat], dim=1)
         given = {"encoder_hidden_states": context, "added_cond_kwargs": added, **steered}
-        if self.picture_width is not None and added is not None:
-            given["class_labels"] = added["picture"]
+        if added and "class_labels" in added:
+            given["class_labels"] = added["class_labels"]
         if unet.is_patched(options or {}) or "input_residuals" in steered:
             output = unet.forward(self.network, sample, timestep, options or {}, **given)
         else:

@@ -119,7 +119,8 @@ def _stated(
 
 
 def _spec(kind: Built, title: str) -> dict[str, str]:
-    spec = {"modelspec.predict_key": _PREDICTIONS[kind.prediction]}
+    told = _PREDICTIONS.get(kind.prediction)
+    spec = {} if told is None else {"modelspec.predict_key": told}
     architectures = _EDIT_ARCHITECTURES if kind.inputs == EDIT else _ARCHITECTURES
     if kind.name in architectures:
         spec |= {**SPEC, "modelspec.architecture": architectures[kind.name], "modelspec.title": title}

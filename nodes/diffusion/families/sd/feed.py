@@ -6,6 +6,7 @@ target_height, aesthetic_score (XL); concat_latent_image, concat_mask (inpaintin
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 # How much people liked a picture, as the SDXL refiner was told in training: what is assumed of each side (Podell 2023).
 AESTHETIC_SCORES = {"negative": 2.5, "middle": 2.5, "empty": 2.5}
 AESTHETIC_SCORE = 6.0
+# What Lotus is told (He et al. 2024, "task switcher"): to see what the model was trained for, and not to draw the
+# picture again, [0, 1].
+TASK = (1.0, 0.0)
 
 
 def feed(denoiser: FedUNet, context: Tensor, options: Mapping[str, Any], side: str, run: LatentRun) -> Fed:
@@ -53,13 +57,13 @@ def _added(denoiser: FedUNet, options: Mapping[str, Any], side: str, run: Latent
     pooled_width, pictures = denoiser.pooled_width, options.get(unclip.KEY)
     if denoiser.picture_width is not None:
         shown = unclip.with_level(pictures or (), denoiser.picture_width, run.seed)
-        return {"picture": shown.to(device=run.device, dtype=denoiser.dtype)}
+        return {"class_labels": shown.to(device=run.device, dtype=denoiser.dtype)}
     if pooled_width is None:
         if pictures:
             raise DiffusionError(
-                "it carries a picture (unCLIPConditioning), and this model reads no vector beside text"
+                "it carries a picture (unCLIPConditioning), and this model reads no vector of one beside text"
             )
-        return {}
+        return {"class_labels": _task(run.device, denoiser.dtype)} if denoiser.told_task else {}
     pooled = unclip.vector(pictures, pooled_width, run.seed) if pictures else options.get("pooled_output")
     if pooled is None:
         raise DiffusionError(
@@ -87,3 +91,9 @@ def _added(denoiser: FedUNet, options: Mapping[str, Any], side: str, run: Latent
         "text_embeds": pooled.reshape(-1, pooled_width).to(device=run.device, dtype=denoiser.dtype),
         "time_ids": torch.tensor([sizes], dtype=torch.float32, device=run.device),
     }
+
+
+def _task(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """[1,4]: what Lotus is to do."""
+    told = [*map(math.sin, TASK), *map(math.cos, TASK)]
+    return torch.tensor([told], dtype=dtype, device=device)

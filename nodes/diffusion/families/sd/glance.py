@@ -7,7 +7,7 @@ from weft.nodes.diffusion.families.known import VAE, foreign, prefix_before
 from weft.nodes.diffusion.families.sd.keymaps import read_vae
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX, unet_keymap
 from weft.nodes.diffusion.families.sd.lora_names import unet_names
-from weft.nodes.diffusion.families.sd.releases import LATENT_CHANNELS
+from weft.nodes.diffusion.families.sd.releases import LATENT_CHANNELS, OF_PICTURE
 from weft.nodes.diffusion.families.sd.sizes import read_sizes
 from weft.nodes.diffusion.weights.landings import Shapes as Stored
 
@@ -37,7 +37,7 @@ def glance(shapes: Shapes) -> ModelGlance | None:
     side = _SIDES.get(release.name, 0) if unet["block_out_channels"][0] >= _WIDE else 0
     language = " + ".join(tower.name for tower in release.text_encoders)
     text = TextGlance(language, release.title, unet["cross_attention_dim"])
-    picture = unet["projection_class_embeddings_input_dim"] // 2 if release.picture else 0
+    picture = unet["projection_class_embeddings_input_dim"] // 2 if release.vector == OF_PICTURE else 0
     latents = LatentGlance(LATENT_CHANNELS, space=f"sd {release.latent_scale}")
     beside = unet["in_channels"] - LATENT_CHANNELS
     return ModelGlance(release.title, text, latents, named, side, picture, beside, flow=False)

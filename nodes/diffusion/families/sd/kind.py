@@ -58,9 +58,9 @@ class SDKind:
     unet, vae: keyword arguments of diffusers' UNet2DConditionModel and AutoencoderKL; no vae and no text_encoders
     where the file has none.
     latent_scale: what an encoded image is multiplied with before the UNet sees it.
-    prediction: "eps" or "v".
+    prediction: "eps" or "v"; of Lotus "img_to_img" or "x0".
     zero_snr: whether its schedule ends in pure noise (Lin et al. 2023).
-    inputs: what the UNet reads beside the latent: PLAIN, INPAINT or EDIT.
+    inputs: what the UNet reads beside the latent: PLAIN, INPAINT, EDIT or ESTIMATE.
     sizes: the numbers beside the pooled text in its vector; empty where it takes none.
     """
 

@@ -105,7 +105,7 @@ def _prediction(release: Release, channels: int, shapes: Iterable[str], read: Re
         return "v"
     # The inpainting model of SD 2 predicts noise.
     if release.v_sign is None or channels != LATENT_CHANNELS or read is None:
-        return "eps"
+        return release.predictions.get(release.inputs[channels], "eps")
     name, bound = release.v_sign
     if UNET + name not in shapes:
         return "eps"

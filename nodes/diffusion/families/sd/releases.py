@@ -2,6 +2,8 @@
 
 Released weights: Rombach et al. 2022 (1.x, 2.x), Podell et al. 2023 (XL and its refiner); their inpainting variants
 take a mask and the masked image beside the latent, those of Brooks et al. 2023 (instruct-pix2pix) the image to edit.
+Lotus (He et al. 2024) draws depth or normals of a picture in one step: Lotus-D begins with its latent, Lotus-G with
+noise and reads the latent before it.
 """
 
 from __future__ import annotations
@@ -11,9 +13,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 # What a UNet reads beside the noised latent, by the number of its input channels.
-PLAIN, INPAINT, EDIT = "plain", "inpaint", "edit"
+PLAIN, INPAINT, EDIT, ESTIMATE = "plain", "inpaint", "edit", "estimate"
 _INPAINTABLE = {4: PLAIN, 9: INPAINT}
 _EDITABLE = {**_INPAINTABLE, 8: EDIT}
+# What the vector is of that a UNet takes beside the text.
+OF_SIZES, OF_PICTURE, OF_TASK = "sizes", "picture", "task"
+# Numbers in that of a task: the sine and the cosine of two.
+TASK_WIDTH = 4
 
 LATENT_CHANNELS = 4
 LATENT_PIXELS = 8  # of an image, along one side of a latent's element
@@ -101,7 +107,8 @@ class Release:
     heads: heads of an attention, from its level's channels and those of the first.
     inputs: what its variants read beside the latent, by their input channels.
     v_sign: a tensor of the UNet whose standard deviation is above a bound where it predicts v.
-    picture: whether its vector is one of a picture and of the noise in it (unCLIP), and of no sizes.
+    vector: what its vector is of: pooled text and sizes, a picture and the noise in it (unCLIP), or a task (Lotus).
+    predictions: what its variants give, where that is no noise, by what they read.
     """
 
     name: str
@@ -114,7 +121,8 @@ class Release:
     text_encoders: tuple[TextEncoderSpec, ...]
     inputs: Mapping[int, str]
     v_sign: tuple[str, float] | None = None
-    picture: bool = False
+    vector: str = ""
+    predictions: Mapping[str, str] = field(default_factory=dict)
 
 
 def _eight(channels: int, first: int) -> int:
@@ -151,9 +159,34 @@ RELEASES = (
         text_encoders=(CLIP_H,),
         inputs={4: PLAIN},
         v_sign=("output_blocks.11.1.transformer_blocks.0.norm1.bias", 0.09),
-        picture=True,
+        vector=OF_PICTURE,
     ),
-    Release("sdxl", "Stable Diffusion XL", True, SIZES, 3, _wide_64, 0.13025, (XL_CLIP_L, XL_CLIP_G), _EDITABLE),
+    Release(
+        name="lotus",
+        title="Lotus",
+        linear=True,
+        sizes=(),
+        levels=None,
+        heads=_wide_64,
+        latent_scale=0.18215,
+        text_encoders=(CLIP_H,),
+        inputs={4: PLAIN, 8: ESTIMATE},
+        vector=OF_TASK,
+        # Lotus-D takes a latent as it is, Lotus-G one with noise; both give what they see.
+        predictions={PLAIN: "img_to_img", ESTIMATE: "x0"},
+    ),
+    Release(
+        name="sdxl",
+        title="Stable Diffusion XL",
+        linear=True,
+        sizes=SIZES,
+        levels=3,
+        heads=_wide_64,
+        latent_scale=0.13025,
+        text_encoders=(XL_CLIP_L, XL_CLIP_G),
+        inputs=_EDITABLE,
+        vector=OF_SIZES,
+    ),
     Release(
         name="sdxl_refiner",
         title="Stable Diffusion XL refiner",
@@ -164,6 +197,7 @@ RELEASES = (
         latent_scale=0.13025,
         text_encoders=(REFINER_CLIP_G,),
         inputs={4: PLAIN},
+        vector=OF_SIZES,
     ),
 )
 
@@ -180,22 +214,21 @@ def release_of(unet: Mapping[str, Any]) -> Release | None:
         unet: keyword arguments as keymaps.unet.read_unet gives them.
     """
     levels = len(unet["block_out_channels"])
-    linear, vector = unet["use_linear_projection"], unet.get("projection_class_embeddings_input_dim")
-    found = linear, _of_picture(unet), vector is not None
-    rows = (
-        release
-        for release in RELEASES
-        if (release.linear, release.picture, release.picture or bool(release.sizes)) == found
-    )
+    found = unet["use_linear_projection"], _vector_of(unet)
+    rows = (release for release in RELEASES if (release.linear, release.vector) == found)
     return next((release for release in rows if release.levels in (None, levels)), None)
 
 
-def _of_picture(unet: Mapping[str, Any]) -> bool:
-    """Whether the vector of a UNet is of a picture: it has not the width of the refiner's, which its text has too."""
+def _vector_of(unet: Mapping[str, Any]) -> str:
+    """What the vector of a UNet is of; empty where it takes none."""
     width = unet.get("projection_class_embeddings_input_dim")
-    if width is None or len(unet["block_out_channels"]) != 4:
-        return False
-    return bool(width - 256 * len(REFINER_SIZES) != unet["cross_attention_dim"])
+    if width is None:
+        return ""
+    if width == TASK_WIDTH:
+        return OF_TASK
+    # The refiner's has the width of its text, beside the sizes.
+    refines = width - 256 * len(REFINER_SIZES) == unet["cross_attention_dim"]
+    return OF_PICTURE if len(unet["block_out_channels"]) == 4 and not refines else OF_SIZES
 
 
 def completed(unet: Mapping[str, Any], release: Release) -> dict[str, Any]:
@@ -206,6 +239,6 @@ def completed(unet: Mapping[str, Any], release: Release) -> dict[str, Any]:
     vector: dict[str, Any] = {}
     if release.sizes:
         vector = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256}
-    elif release.picture:
+    elif release.vector:
         vector = {"class_embed_type": "projection"}
     return {**unet, "attention_head_dim": heads, **vector}

@@ -23,6 +23,7 @@ from weft.nodes.diffusion.families.sd.keymaps import read_clip, read_unet, read_
 from weft.nodes.diffusion.families.sd.keymaps.unet import PREFIX as UNET
 from weft.nodes.diffusion.families.sd.keymaps.vae import PREFIX as VAE
 from weft.nodes.diffusion.families.sd.releases import (
+    CLIP_H,
     LATENT_CHANNELS,
     RELEASES,
     Release,
@@ -47,6 +48,7 @@ _INPUTS = {
 # Marks of fine-tunes: keys that stand for a schedule, not for weights.
 _UNSUPPORTED_MARKS = {"edm_vpred.sigma_max": "EDM v-prediction", "edm_mean": "EDM"}
 PREDICTIONS = ("eps", "v")
+_LAYERS_OF_H = 24
 
 
 class Sizes(NamedTuple):
@@ -119,7 +121,10 @@ def read_tower(
     heads = width // 64 if width >= 512 else max(4, width // 16)
     config |= {"num_attention_heads": heads, "hidden_act": tower.activation}
     stated = stated_in(metadata or {}).get("text_encoders", {}).get(tower.name, {})
-    return replace(tower, prefixes=(prefix,), config=merged(config, stated, tower.name), projected=projected)
+    config = merged(config, stated, tower.name)
+    # diffusers stores SD 2.x's without the last of its 24 layers, which it does not use.
+    layer = -1 if tower.name == CLIP_H.name and config["num_hidden_layers"] == _LAYERS_OF_H - 1 else tower.layer
+    return replace(tower, prefixes=(prefix,), config=config, projected=projected, layer=layer)
 
 
 def stated_towers(metadata: Mapping[str, str]) -> list[str]:

@@ -20,7 +20,7 @@ from weft.nodes.diffusion.families.sd.controlnet import SDControlKind
 from weft.nodes.diffusion.families.sd.keymaps import unet_keymap
 from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
 from weft.nodes.diffusion.families.sd.recognise import recognise
-from weft.nodes.diffusion.families.sd.releases import RELEASES, completed
+from weft.nodes.diffusion.families.sd.releases import RELEASES, TASK_WIDTH, completed
 from weft.nodes.diffusion.values.clip_vision_files import small_clip_vision
 from weft.nodes.diffusion.weights.landings import as_landed
 from weft.nodes.diffusion.weights.networks import Part
@@ -42,6 +42,12 @@ _UNETS: Mapping[str, Mapping[str, Any]] = {
         "use_linear_projection": True,
         "projection_class_embeddings_input_dim": 2 * 20,
     },
+    "lotus": {
+        **_FOUR_LEVELS,
+        "cross_attention_dim": 80,
+        "use_linear_projection": True,
+        "projection_class_embeddings_input_dim": TASK_WIDTH,
+    },
     "sdxl": {
         "block_out_channels": (32, 64, 64),
         "down_block_types": ("DownBlock2D", *["CrossAttnDownBlock2D"] * 2),
@@ -59,6 +65,8 @@ _UNETS: Mapping[str, Mapping[str, Any]] = {
         "projection_class_embeddings_input_dim": 80 + 5 * 256,
     },
 }
+# As its files are called: lotus-depth-g-v1-0, lotus-depth-g-v2-1-disparity.
+_LOTUS_G = re.compile(r"lotus.*[-_]g(?![a-z])")
 _TOWERS = {"clip_l": 64, "clip_g": 80, "clip_h": 80}
 _VAE = {
     "in_channels": 3,
@@ -96,9 +104,9 @@ def checkpoint_shapes(release_name: str, in_channels: int = 4) -> Shapes:
             "num_attention_heads": max(4, width // 16),
             "hidden_act": tower.activation,
         }
-        if tower.projected is not False:
+        if tower.projected:
             config["projection_dim"] = width
-        parts.append(text_part(replace(tower, config=config, projected=tower.projected is not False)))
+        parts.append(text_part(replace(tower, config=config, projected=bool(tower.projected))))
     return {key: shape for part in parts for key, shape in shapes_of(part).items()}
 
 
@@ -148,7 +156,7 @@ def random_weights(shapes: Mapping[str, tuple[int, ...]], *, seed: int = 0) -> d
 
 def small_file(kind: str, name: str, release: str, base: Path) -> dict[str, Tensor] | None:
     """See Family."""
-    checkpoint = _small_checkpoint(release, base)
+    checkpoint = _small_checkpoint(release, base, 8 if _LOTUS_G.search(name.lower()) else 4)
     match kind:
         case "checkpoints":
             return checkpoint
@@ -171,12 +179,12 @@ def small_file(kind: str, name: str, release: str, base: Path) -> dict[str, Tens
     return None
 
 
-def _small_checkpoint(release: str, base: Path) -> dict[str, Tensor]:
+def _small_checkpoint(release: str, base: Path, channels: int) -> dict[str, Tensor]:
     tensors = read_tensors(base)
     kind = recognise(_sizes(tensors))
     if kind is not None and kind.name == release:
         return tensors
-    return random_weights(checkpoint_shapes(release))
+    return random_weights(checkpoint_shapes(release, channels))
 
 
 def _sizes(tensors: Mapping[str, Tensor]) -> Shapes:
