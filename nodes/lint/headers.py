@@ -11,7 +11,7 @@ from weft.engine.linting.view import LintNode, LintView
 from weft.engine.schema.sockets import Files
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import glances
-from weft.nodes.diffusion.families.glance import ModelGlance, TextGlance, VaeGlance
+from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance, TextGlance, VaeGlance
 
 Found = TypeVar("Found")
 
@@ -165,6 +165,19 @@ def vision_of(view: LintView, node: LintNode) -> glances.VisionGlance | None:
     loader = _loader(node, "CLIP_VISION")
     file = file_of(view, loader.node, "clip_vision") if loader is not None else None
     return glances.vision_glance(file) if file is not None else None
+
+
+def patch_of(view: LintView, node: LintNode) -> PatchGlance | None:
+    """The model patch that a node puts on its MODEL."""
+    loader = _loader(node, "MODEL_PATCH")
+    if loader is None:
+        return None
+
+    def look() -> PatchGlance | None:
+        file = file_of(view, loader.node, "model_patches")
+        return glances.patch_glance(file) if file is not None else None
+
+    return _once(loader.node, "patch", look)
 
 
 def _once(node: LintNode, what: str, look: Callable[[], Found]) -> Found:

@@ -131,6 +131,14 @@ def vae_of_another_model(view: LintView) -> Iterator[Remark]:
                 message = f"its VAE is {vae.title}, {wrong}, and {stage.name} samples with {model.title}"
                 refused = sure and vae.latents.channels != model.latents.channels and is_sure(node, "VAE")
                 yield Remark(node, message, "vae", f"the VAE of {model.title}", refused=refused and is_own(node))
+    for node in view.running():
+        model = model_of(view, node) if any(node.links("MODEL_PATCH")) else None
+        vae = vae_of(view, node) if model is not None else None
+        wrong = _unlike(vae.latents, model.latents) if vae is not None and model is not None else ""
+        if vae is not None and model is not None and wrong:
+            message = f"its VAE is {vae.title}, {wrong}, and its model is {model.title}"
+            refused = vae.latents.channels != model.latents.channels and is_sure(node, "MODEL") and is_sure(node, "VAE")
+            yield Remark(node, message, "vae", f"the VAE of {model.title}", refused=refused and is_own(node))
 
 
 def _coders(view: LintView, stage: SamplerStage) -> list[LintNode]:

@@ -117,6 +117,14 @@ def lora(*layers: str, width: int = 128, out: int = 128) -> Shapes:
             (("lora_A.weight", (4, width)), ("lora_B.weight", (out, 4)))}  # fmt: skip
 
 
+def blockwise(patched: int) -> Shapes:
+    return {"controlnet_blocks.0.y_rms.weight": (128,), "img_in.weight": (128, patched)}
+
+
+def fun(channels: int) -> Shapes:
+    return {"control_all_x_embedder.2-1.weight": (128, 4 * channels), "control_layers.0.after_proj.weight": (128, 128)}
+
+
 FILES: dict[str, dict[str, Shapes]] = {
     "diffusion_models": {
         "flux": FLUX, "sd3": SD3, "qwen": QWEN_IMAGE, "z": ZIMAGE, "wan": wan(16), "wan_i2v": wan(36),
@@ -128,6 +136,7 @@ FILES: dict[str, dict[str, Shapes]] = {
         "qwen3": qwen(56, "q_norm.weight"), "wide_qwen": qwen(56, "k_proj.bias"),
     },
     "vae": {"four": kl_vae(4), "sixteen": kl_vae(16), "wan": wan_vae(16), "wan_5b": wan_vae(48)},
+    "model_patches": {"diffsynth": blockwise(64), "inpaint": blockwise(68), "fun": fun(16), "fun2": fun(33)},
     "clip_vision": {"h": vision(1280), "l": vision(1024)},
     "loras": {
         "flux": lora("transformer.single_transformer_blocks.0.attn.to_q"),
@@ -189,6 +198,20 @@ QWEN_TEXT, Z_TEXT = encoders("qwen25", kind="qwen_image"), encoders("qwen3", kin
 def with_lora(name: str, model: str, text: Document, vae: str) -> Document:
     loader = node("LoraLoaderModelOnly", model=["1", 0], lora_name=f"{name}.safetensors", strength_model=1.0)
     return made(model, text, vae, n12=loader, n6=plain("4", model=["12", 0]))
+
+
+def steered(model: str, text: Document, vae: str, patch: str, *, masked: bool = False, sees: str = "11") -> Document:
+    """A model with a model patch that sees a picture, through the VAE of a node."""
+    given = {"model": ["1", 0], "model_patch": ["13", 0], "vae": [sees, 0], "image": ["21", 0], "strength": 1.0}
+    given |= {"mask": ["21", 1]} if masked else {}
+    more = {
+        "n13": node("ModelPatchLoader", name=f"{patch}.safetensors"),
+        "n14": node("VAELoader", vae_name="four.safetensors"),
+        "n12": node("QwenImageDiffsynthControlnet", **given),
+        "n21": node("LoadImage", image="x.png"),
+        "n6": plain("4", model=["12", 0]),
+    }
+    return made(model, text, vae, **more)
 
 
 def begun(model: str, *, sees: str = "", vae: str = "wan", picture: bool = True, **sides: int) -> Document:
@@ -273,6 +296,11 @@ REFUSED: list[tuple[str, Document, str]] = [
     ("M109 10", made("z", encoders("qwen25", kind="lumina2"), "sixteen"), "are qwen3_4b, got qwen25_7b"),
     ("M109 10", made("qwen", encoders("qwen3", kind="qwen_image"), "wan"), "are qwen25_7b, got qwen3_4b"),
     ("M109 10", made("sd3", encoders("umt5", kind="sd3"), "sixteen"), "clip_l + clip_g + t5xxl, or some of them"),
+    ("M105 12", steered("z", Z_TEXT, "sixteen", "fun", sees="14"), "latents of 4 channels: expected 16"),
+    ("M112 12", steered("z", Z_TEXT, "sixteen", "diffsynth"), "for Qwen-Image, and the model is Z-Image"),
+    ("M112 12", steered("flux", FLUX_TEXT, "sixteen", "fun"), "a Fun ControlNet, for Z-Image, and the model is FLUX"),
+    ("M112 12", steered("qwen", QWEN_TEXT, "wan", "diffsynth", masked=True), "that reads no mask: expected none"),
+    ("M112 12", steered("qwen", QWEN_TEXT, "wan", "inpaint"), "that reads a mask: connect that of what to paint"),
     ("M110 20", begun("wan_21_i2v", sees="l"), "is 1024 wide: Wan 2.1 image-to-video reads 1280"),
 ]  # fmt: skip
 TOLD: list[tuple[str, Document, str]] = [
@@ -316,6 +344,10 @@ FITS: list[tuple[str, Document]] = [
     ("a LoRA of Wan, by diffusers' names", with_lora("wan_diffusers", "wan", WAN_TEXT, "wan")),
     ("a LoRA of Qwen-Image", with_lora("qwen", "qwen", QWEN_TEXT, "wan")),
     ("a LoRA of Z-Image", with_lora("z", "z", Z_TEXT, "sixteen")),
+    ("a DiffSynth ControlNet", steered("qwen", QWEN_TEXT, "wan", "diffsynth")),
+    ("a DiffSynth ControlNet that paints", steered("qwen", QWEN_TEXT, "wan", "inpaint", masked=True)),
+    ("a Fun ControlNet", steered("z", Z_TEXT, "sixteen", "fun2")),
+    ("a Fun ControlNet with a mask", steered("z", Z_TEXT, "sixteen", "fun2", masked=True)),
     ("81 frames", sized("EmptyHunyuanLatentVideo", length=81)),
     ("81 frames over a link", linked("MathExpression|pysssss", expression="a * 4 + 1", a=["30", 0])),
     ("a number that is not known before the run", linked("MathExpression|pysssss", expression="a.width", a=["7", 0])),
