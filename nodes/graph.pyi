@@ -4512,6 +4512,12 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _conditioning:
         """Say how strongly FLUX and its like follow the prompt: it stands in the place of the sampler's cfg."""
+    def FluxKVCache(
+        self,
+        model: GraphSource[MODEL],
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Have FLUX.2 klein KV read its reference pictures once a run, not once a step: for models that are trained so."""
     def FluxKontextImageScale(
         self,
         image: GraphSource[IMAGE],

@@ -80,6 +80,7 @@ _FILES = {
         "SetUnionControlNetType",
     ),
     "model_patches": (
+        "FluxKVCache",
         "ModelPatchLoader",
         "QwenImageDiffsynthControlnet",
         "ZImageFunControlnet",

@@ -1,4 +1,4 @@
-"""Model patches: networks that step into a model, opened and put on it."""
+"""Model patches: networks that step into a model, opened and put on it; and other ways for it to read its prompts."""
 
 from __future__ import annotations
 
@@ -72,3 +72,15 @@ def ZImageFunControlnet(
 
     pictures = {"picture": image, "mask": mask, "painted": inpaint_image}
     return with_sight(model, model_patch, require(vae, "VAE"), strength, **pictures)
+
+
+@node(category="model_patches/flux", python_module="comfy_extras.nodes_flux", experimental=True)
+def FluxKVCache(*, model: Model) -> Model:
+    """Have FLUX.2 klein KV read its reference pictures once a run, not once a step: for models that are trained so.
+
+    Args:
+        model: A FLUX.2 klein KV model. Others draw with it, too, and follow their references less.
+    """
+    from weft.nodes.diffusion.sampling.patches.references import keep_references
+
+    return keep_references(model)

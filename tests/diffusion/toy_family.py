@@ -185,6 +185,9 @@ class ToyKind:
         """See Kind."""
         return self
 
+    def keeping_references(self) -> None:
+        """See Kind."""
+
     def wider(self, parameter: str, columns: int) -> None:
         """See Kind."""
 

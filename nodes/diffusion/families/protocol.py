@@ -238,6 +238,12 @@ class Kind(Protocol):
         None where its files differ in no such way. Raises PatchError where they do, and none reads so many.
         """
 
+    def keeping_references(self) -> Kind | None:
+        """It as a model whose pictures to edit see nothing but themselves: what is read of them is kept over the steps.
+
+        None where no model of its family was trained so.
+        """
+
     @property
     def unrounded(self) -> Collection[str]:
         """Parameters that UNETLoader's weight_dtype leaves as they are."""

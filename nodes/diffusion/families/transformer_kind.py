@@ -41,6 +41,10 @@ class TransformerKind:
         """See Kind."""
         return None
 
+    def keeping_references(self) -> Kind | None:
+        """See Kind."""
+        return None
+
     def alone(self) -> Self:
         """See Kind."""
         return self

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
-from weft.nodes.diffusion.families.flux2.denoiser import Flux2Denoiser
+from weft.nodes.diffusion.families.flux2.denoiser import Flux2Denoiser, Flux2KVDenoiser
 from weft.nodes.diffusion.families.flux2.keymap import landings, title_of
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.lora_places import places
@@ -29,10 +29,14 @@ TIMESTEPS = 10_000
 
 @dataclass(frozen=True)
 class Flux2Kind(TransformerKind):
-    """See Kind. sizes: keyword arguments of diffusers' Flux2Transformer2DModel. norm: as keymap.landings."""
+    """See Kind. sizes: keyword arguments of diffusers' Flux2Transformer2DModel. norm: as keymap.landings.
+
+    apart: whether pictures to edit see nothing but themselves, as klein KV is trained.
+    """
 
     sizes: Mapping[str, Any]
     norm: str = "scale"
+    apart: bool = False
 
     @property
     def name(self) -> str:
@@ -60,7 +64,12 @@ class Flux2Kind(TransformerKind):
 
     def denoiser(self, network: nn.Module, sampling: ModelSampling, latent_format: LatentFormat) -> Flux2Denoiser:
         """See Kind."""
-        return Flux2Denoiser(network, sampling, latent_format, self.title)
+        made = Flux2KVDenoiser if self.apart else Flux2Denoiser
+        return made(network, sampling, latent_format, self.title)
+
+    def keeping_references(self) -> Flux2Kind:
+        """See Kind."""
+        return replace(self, apart=True)
 
     def names(self) -> dict[str, str]:
         """See Kind."""
@@ -73,5 +82,12 @@ class Flux2Kind(TransformerKind):
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:
     from diffusers import Flux2Transformer2DModel
+    from diffusers.models.transformers.transformer_flux2 import Flux2KVAttnProcessor, Flux2KVParallelSelfAttnProcessor
 
-    return cast("Callable[..., nn.Module]", Flux2Transformer2DModel)(**sizes)
+    processors: tuple[Callable[[], Any], ...] = (Flux2KVAttnProcessor, Flux2KVParallelSelfAttnProcessor)
+    module: Any = cast("Callable[..., nn.Module]", Flux2Transformer2DModel)(**sizes)
+    # Which do what the usual ones do, and keep keys and values where they are told to.
+    for blocks, make in zip((module.transformer_blocks, module.single_transformer_blocks), processors, strict=True):
+        for block in blocks:
+            block.attn.set_processor(make())
+    return cast("nn.Module", module)

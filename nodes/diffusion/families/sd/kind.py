@@ -139,6 +139,9 @@ class SDKind:
     def wider(self, parameter: str, columns: int) -> None:
         """See Kind: what reads its latents is a convolution."""
 
+    def keeping_references(self) -> None:
+        """See Kind: it reads no pictures to edit."""
+
     @property
     def may_differ(self) -> frozenset[str]:
         """See Kind: an inpainting UNet reads more channels."""
