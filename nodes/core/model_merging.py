@@ -229,7 +229,9 @@ def CheckpointSave(
     metadata = _metadata(prompt, extra_pnginfo, context)
     _write(
         filename_prefix,
-        lambda stream, path: save_model(stream, model, text, autoencoder, title=_title(path), metadata=metadata),
+        lambda stream, path: save_model(
+            stream, model, text, autoencoder, title=_title(path), metadata=metadata, warn=context.warn
+        ),
         context,
     )
 
@@ -258,7 +260,14 @@ def ImageOnlyCheckpointSave(
     _write(
         filename_prefix,
         lambda stream, path: save_model(
-            stream, model, None, require(vae, "VAE"), clip_vision, title=_title(path), metadata=metadata
+            stream,
+            model,
+            None,
+            require(vae, "VAE"),
+            clip_vision,
+            title=_title(path),
+            metadata=metadata,
+            warn=context.warn,
         ),
         context,
     )
@@ -283,7 +292,9 @@ def ModelSave(
     metadata = _metadata(prompt, extra_pnginfo, context)
     _write(
         filename_prefix,
-        lambda stream, path: save_model(stream, model, None, None, title=_title(path), metadata=metadata),
+        lambda stream, path: save_model(
+            stream, model, None, None, title=_title(path), metadata=metadata, warn=context.warn
+        ),
         context,
     )
 
@@ -306,7 +317,7 @@ def CLIPSave(
     metadata = _metadata(prompt, extra_pnginfo, context)
     for encoder in require(clip, "text encoder").encoders:
         context.checkpoint()
-        _write(f"{filename_prefix}_{encoder.name}", _saver(encoder, metadata), context)
+        _write(f"{filename_prefix}_{encoder.name}", _saver(encoder, metadata, context), context)
 
 
 @node(category=_CATEGORY, python_module=_MODULE, output_node=True)
@@ -369,10 +380,10 @@ def LoraSave(
     )
 
 
-def _saver(encoder: TextEncoder, metadata: dict[str, str]) -> Callable[[IO[bytes], Path], None]:
+def _saver(encoder: TextEncoder, metadata: dict[str, str], context: RunContext) -> Callable[[IO[bytes], Path], None]:
     from weft.nodes.diffusion.weights.export import save_clip
 
-    return lambda stream, path: save_clip(stream, encoder, metadata)
+    return lambda stream, path: save_clip(stream, encoder, metadata, context.warn)
 
 
 def _write(prefix: str, save: Callable[[IO[bytes], Path], None], context: RunContext) -> None:

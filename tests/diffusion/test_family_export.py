@@ -84,23 +84,6 @@ def test_a_checkpoint_is_what_its_file_was(release: str, tmp_path: Path) -> None
     assert_same(got, tensors)
 
 
-def test_a_quantised_model_is_written_wide(tmp_path: Path) -> None:
-    tensors, path = small("diffusion_models", "wan", "wan", tmp_path)
-    key = "blocks.0.self_attn.q.weight"
-    tensors[key] = (tensors[key].float() / 0.5).to(torch.float8_e4m3fn)
-    save_file(
-        {
-            **tensors,
-            "blocks.0.self_attn.q.scale_weight": torch.tensor(0.5),
-            "scaled_fp8": torch.zeros(2).to(torch.float8_e4m3fn),
-        },
-        path,
-    )
-    model = load_unet(path, **PLACE)
-    got = written(lambda stream: save_model(stream, model, None, None, title="x", metadata={}))
-    assert torch.equal(got[PREFIX + key], tensors[key].float() * 0.5)
-
-
 def test_a_checkpoint_without_a_place_for_its_parts(tmp_path: Path) -> None:
     _, path = small("diffusion_models", "wan", "wan", tmp_path)
     _, text = small("text_encoders", "umt5_xxl", "wan", tmp_path)

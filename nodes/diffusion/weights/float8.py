@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -34,13 +35,13 @@ FORMATS: Mapping[str, Float8] = {
 }
 
 
+@dataclass(frozen=True)
 class RoundedFloat8(WidenedForm):
     """Weights that a run rounds to a format: see WeightForm."""
 
-    exact = False
+    format: Float8
 
-    def __init__(self, format: Float8) -> None:
-        self.format = format
+    exact: ClassVar[bool] = False
 
     def widened(self, weight: PackedTensor) -> Tensor:
         """See WeightForm."""
@@ -54,6 +55,10 @@ class RoundedFloat8(WidenedForm):
         """See WeightForm: rounded at random by the name."""
         rounded = seeded(name, weight, self.format).to(self.format.dtype)
         return PackedTensor(self, rounded, None, tuple(weight.shape), weight.dtype)
+
+    def beside(self, scale: Tensor | None) -> Mapping[str, Tensor]:
+        """See WeightForm."""
+        return {}
 
 
 def nearest(name: str, weight: Tensor, form: Float8) -> Tensor:

@@ -10,8 +10,9 @@ Invariants: what is held is never written into, so that copies share it. `nbytes
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol, Self, cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -41,12 +42,15 @@ class WeightForm(Protocol):
     def linear(self, x: Tensor, weight: PackedTensor, bias: Tensor | None) -> Tensor:
         """What a linear layer of this weight gives for x."""
 
+    def beside(self, scale: Tensor | None) -> Mapping[str, Tensor] | None:
+        """What a file has beside what is held, by what follows the layer's name; None where none can be written so."""
+
 
 class WidenedForm:
-    """A WeightForm that computes with its numbers widened, and leaves patched ones as they are."""
+    """A WeightForm that computes with its numbers widened, leaves patched ones as they are, and is written wide."""
 
-    exact = True
-    by_rows = True
+    exact: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def again(self, name: str, weight: Tensor) -> Tensor:
         """See WeightForm."""
@@ -56,13 +60,22 @@ class WidenedForm:
         """See WeightForm."""
         return functional.linear(x, weight.widened(), bias)
 
+    def beside(self, scale: Tensor | None) -> Mapping[str, Tensor] | None:
+        """See WeightForm."""
+        return None
 
+
+@dataclass(frozen=True)
 class AsStored(WidenedForm):
     """Floating-point numbers of fewer bits than those that are computed with."""
 
     def widened(self, weight: PackedTensor) -> Tensor:
         """See WeightForm."""
         return weight.packed
+
+    def beside(self, scale: Tensor | None) -> Mapping[str, Tensor]:
+        """See WeightForm."""
+        return {}
 
 
 class PackedTensor(Tensor):
@@ -220,6 +233,13 @@ def _copied(weight: PackedTensor, **how: Any) -> PackedTensor | None:
     return weight.moved(weight.device if device is None else device)
 
 
+def _chosen(weight: PackedTensor, places: Sequence[Tensor | None]) -> PackedTensor | None:
+    """Rows by their numbers."""
+    first = places[0] if len(places) == 1 else None
+    plain = first is not None and first.dim() == 1 and first.dtype is torch.int64
+    return weight.rows(first) if plain and first is not None else None
+
+
 def _looked_up(weight: PackedTensor, places: Tensor, *_: Any, **__: Any) -> Tensor | None:
     found = weight.rows(places.flatten())
     return None if found is None else found.widened().reshape(*places.shape, *weight.shape[1:])
@@ -232,6 +252,7 @@ _KEEPING: dict[Any, Callable[..., Tensor | None]] = {
     _aten.slice.Tensor: _slice,
     _aten._to_copy.default: _copied,
     _aten.embedding.default: _looked_up,
+    _aten.index.Tensor: _chosen,
 }
 # What torch has for plain tensors alone.
 _PLAIN_ALONE = (Tensor.numpy, Tensor.tolist)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,15 +28,19 @@ METADATA = "_quantization_metadata"
 SCALES = (".scale_weight", ".weight_scale")
 DESCRIPTION = ".comfy_quant"
 BESIDE = (*SCALES, DESCRIPTION, ".scale_input", ".input_scale")
+_FLOAT8, _INT8 = "float8_e4m3fn", "int8_tensorwise"
 # What its numbers are until the run's number format is known.
 _READ = torch.float32
 
 
+@dataclass(frozen=True)
 class ScaledFloat8(WidenedForm):
-    """float8_e4m3fn times one scale."""
+    """float8_e4m3fn times one scale. marked: whether its file says so by `scaled_fp8`, and not layer by layer."""
 
-    exact = False
-    format = float8.FORMATS["fp8_e4m3fn"]
+    marked: bool = False
+
+    exact: ClassVar[bool] = False
+    format: ClassVar[float8.Float8] = float8.FORMATS["fp8_e4m3fn"]
 
     def widened(self, weight: PackedTensor) -> Tensor:
         """See WeightForm."""
@@ -49,6 +54,11 @@ class ScaledFloat8(WidenedForm):
             return weight
         packed = float8.seeded(name, weight * (1.0 / scale), self.format).to(self.format.dtype)
         return PackedTensor(self, packed, scale, tuple(weight.shape), weight.dtype)
+
+    def beside(self, scale: Tensor | None) -> Mapping[str, Tensor]:
+        """See WeightForm."""
+        assert scale is not None
+        return {SCALES[0]: scale} if self.marked else {SCALES[1]: scale, DESCRIPTION: _said(format=_FLOAT8)}
 
 
 class ScaledInt8(NamedTuple):
@@ -90,6 +100,12 @@ class ScaledInt8(NamedTuple):
         product = _multiplied(rounded, weight.packed).float() * scale * weight.scale.reshape(1, -1)
         result = product if bias is None else product + bias.float()
         return result.to(x.dtype).reshape(*x.shape[:-1], -1)
+
+    def beside(self, scale: Tensor | None) -> Mapping[str, Tensor]:
+        """See WeightForm."""
+        assert scale is not None
+        rotated = {"convrot": True, "convrot_groupsize": self.rotated} if self.rotated else {}
+        return {SCALES[1]: scale, DESCRIPTION: _said(format=_INT8, **rotated)}
 
     def _turned(self, weight: Tensor) -> Tensor:
         """The rotation is its own inverse."""
@@ -180,20 +196,25 @@ def _forms(file: Weights) -> Iterator[tuple[str, WeightForm]]:
         yield from ((f"{layer}.weight", _form(layer, how)) for layer, how in layers.items())
     if any(key == MARK or key.endswith(f".{MARK}") for key in file.shapes):
         of_old = (key.removesuffix(SCALES[0]) for key in file.shapes if key.endswith(SCALES[0]))
-        yield from ((f"{layer}.weight", ScaledFloat8()) for layer in of_old)
+        yield from ((f"{layer}.weight", ScaledFloat8(marked=True)) for layer in of_old)
     elif stray := next((key for key in file.shapes if key.endswith(SCALES) and not described and stated is None), None):
         raise CheckpointError(f"key {stray!r} says that the file is quantised, and nothing in it says how")
 
 
 def _form(layer: str, how: Any) -> WeightForm:
     name = how.get("format") if isinstance(how, dict) else None
-    if name == "float8_e4m3fn":
+    if name == _FLOAT8:
         return ScaledFloat8()
-    if name == "int8_tensorwise":
+    if name == _INT8:
         return ScaledInt8(int(how.get("convrot_groupsize", 0)) if how.get("convrot") else 0)
     raise CheckpointError(
-        f"layer {layer!r} is quantised as {name!r}, which is not supported: float8_e4m3fn and int8_tensorwise are"
+        f"layer {layer!r} is quantised as {name!r}, which is not supported: {_FLOAT8} and {_INT8} are"
     )
+
+
+def _said(**how: Any) -> Tensor:
+    """What is told of a layer, as a tensor."""
+    return torch.tensor(list(json.dumps(how).encode()), dtype=torch.uint8)
 
 
 def _json(text: str | bytes, where: str) -> Any:

@@ -35,7 +35,10 @@ _DEEPEST = 64
 # Tensors may share memory (tied weights); more often than this, a small file would be a lot of numbers.
 _MOST_SHARED = 4
 # The number formats that weights have, by safetensors' names for them.
-_DTYPES = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.uint8: "U8"}
+_DTYPES = {
+    torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
+    torch.float8_e4m3fn: "F8_E4M3", torch.float8_e5m2: "F8_E5M2", torch.int8: "I8", torch.uint8: "U8",
+}  # fmt: skip
 # A mapping is opened anew after so many bytes, so that a file being converted does not fill memory beside the result.
 _WINDOW = 256 << 20
 _TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
@@ -207,11 +210,15 @@ class Renamed:
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """A tensor to be written: its form, and what makes it when its turn comes."""
+    """A tensor to be written: its form, and what makes it when its turn comes.
+
+    widened: whether it has fewer bits in memory, and no file that is written here has it so.
+    """
 
     shape: tuple[int, ...]
     dtype: torch.dtype
     make: Callable[[], Tensor]
+    widened: bool = False
 
 
 class Exported(NamedTuple):
