@@ -44,6 +44,7 @@ class IMAGE: ...
 class INT: ...
 class LATENT: ...
 class LATENT_OPERATION: ...
+class LOAD3D_CAMERA: ...
 class LORA_MODEL: ...
 class LORA_STACK: ...
 class LOSS_MAP: ...
@@ -1076,6 +1077,10 @@ class _seed_show_help(GraphNode):
 class _text_show_help(GraphNode):
     text: GraphOutput[Any]
     show_help: GraphOutput[STRING]
+
+class _camera_info_prompt(GraphNode):
+    camera_info: GraphOutput[LOAD3D_CAMERA]
+    prompt: GraphOutput[STRING]
 
 class _string(SoleNode[STRING]):
     string: GraphOutput[STRING]
@@ -3824,6 +3829,15 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _float:
         """A whole number as a number."""
+    def CameraAngle(
+        self,
+        horizontal_angle: Annotated[int, "0 to 360"] | GraphSource[INT] = 0,
+        vertical_angle: Annotated[int, "-30 to 60"] | GraphSource[INT] = 0,
+        zoom: Annotated[float, "0.0 to 10.0"] | GraphSource[FLOAT] = 5.0,
+        image: GraphSource[IMAGE] | None = None,
+        **_about: Unpack[_About]
+    ) -> _camera_info_prompt:
+        """Say from where a subject is seen, as LoRAs of angles read it: "front view eye-level shot medium shot"."""
     def Canny(
         self,
         image: GraphSource[IMAGE],
@@ -7004,6 +7018,24 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _positive_negative_latent:
         """Begin a video of Wan with pictures, for its models of image-to-video."""
+    def WanTrackToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        tracks: str | GraphSource[STRING] = "[]",
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        temperature: Annotated[float, "1.0 to 1000.0"] | GraphSource[FLOAT] = 220.0,
+        topk: Annotated[int, "1 to 10"] | GraphSource[INT] = 2,
+        *,
+        start_image: GraphSource[IMAGE],
+        clip_vision_output: GraphSource[CLIP_VISION_OUTPUT] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent:
+        """Lead points of a picture along tracks through a video, for the model of Wan ATI."""
     def WanVaceToVideo(
         self,
         positive: GraphSource[CONDITIONING],

@@ -161,6 +161,8 @@ _FILES = {
         "WanVaceToVideo",
     ),
     "lotus": ("LotusConditioning",),
+    "camera_angle": ("CameraAngle",),
+    "wan_tracks": ("WanTrackToVideo",),
     "qwen": (
         "TextEncodeQwenImageEdit",
         "TextEncodeQwenImageEditPlus",

@@ -53,7 +53,7 @@ def _fingerprint_of(inputs: Sequence[str]) -> Callable[[Folders, Mapping[str, An
     return found
 
 
-def _text_of(seen: Seen, name: str) -> str:
+def known_text(seen: Seen, name: str) -> str:
     """The text of an input, as far as it is known: typed, or given by a node that has nothing else to give."""
     if name in seen.constants:
         return str(seen.constants[name])
@@ -67,7 +67,7 @@ def _check_of(inputs: Sequence[str]) -> Callable[[Seen], Iterator[tuple[str, Mis
         if seen.folders is None:
             return
         for name in inputs:
-            text = _text_of(seen, name)
+            text = known_text(seen, name)
             if "prompt_schedule" in seen.passes and "[" in text:
                 continue  # what its brackets become is checked
             for mention in missing_in(text, seen.folders.embedding):

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 else:
     Tensor = Any
 
-_CATEGORY = "conditioning/video_models"
-_MODULE = "comfy_extras.nodes_wan"
+CATEGORY = "conditioning/video_models"
+MODULE = "comfy_extras.nodes_wan"
 _CAMERA_MODULE = "comfy_extras.nodes_camera_trajectory"
 
 Width = Annotated[int, Int(default=832, min=16, max=16384, step=16), WIDTH]
@@ -42,7 +42,7 @@ Begun = tuple[
 ]
 
 
-@node(category=_CATEGORY, python_module=_MODULE)
+@node(category=CATEGORY, python_module=MODULE)
 def WanImageToVideo(
     *,
     positive: Positive,
@@ -61,11 +61,11 @@ def WanImageToVideo(
     Args:
         start_image: The first frames: one picture, or several.
     """
-    clip = _Clip(vae, width, height, length, batch_size, context)
-    return _told(positive, negative, clip, {**clip.begun(start_image), _VISION: clip_vision_output})
+    clip = VideoClip(vae, width, height, length, batch_size, context)
+    return both_told(positive, negative, clip, {**clip.begun(start_image), VISION: clip_vision_output})
 
 
-@node(category=_CATEGORY, python_module=_MODULE)
+@node(category=CATEGORY, python_module=MODULE)
 def WanFirstLastFrameToVideo(
     *,
     positive: Positive,
@@ -89,12 +89,12 @@ def WanFirstLastFrameToVideo(
         start_image: The first frames: one picture, or several.
         end_image: The last frames.
     """
-    clip = _Clip(vae, width, height, length, batch_size, context)
+    clip = VideoClip(vae, width, height, length, batch_size, context)
     seen = [each for each in (clip_vision_start_image, clip_vision_end_image) if each is not None]
-    return _told(positive, negative, clip, {**clip.framed(start_image, end_image), _VISION: _joined(seen)})
+    return both_told(positive, negative, clip, {**clip.framed(start_image, end_image), VISION: _joined(seen)})
 
 
-@node(category="conditioning/inpaint", python_module=_MODULE)
+@node(category="conditioning/inpaint", python_module=MODULE)
 def Wan22ImageToVideoLatent(
     *,
     vae: VideoVae,
@@ -112,13 +112,13 @@ def Wan22ImageToVideoLatent(
     """
     from weft.nodes.diffusion.families.wan.clips import begun_latent
 
-    clip = _Clip(vae, width, height, length, batch_size, context)
+    clip = VideoClip(vae, width, height, length, batch_size, context)
     return (
         begun_latent(vae, width, height, length, start_image, batch_size) if start_image is not None else clip.empty()
     )
 
 
-@node(category=_CATEGORY, python_module=_MODULE)
+@node(category=CATEGORY, python_module=MODULE)
 def WanFunInpaintToVideo(
     *,
     positive: Positive,
@@ -139,12 +139,12 @@ def WanFunInpaintToVideo(
         start_image: The first frames: one picture, or several.
         end_image: The last frames.
     """
-    clip = _Clip(vae, width, height, length, batch_size, context)
+    clip = VideoClip(vae, width, height, length, batch_size, context)
     known = {} if start_image is None and end_image is None else clip.framed(start_image, end_image)
-    return _told(positive, negative, clip, {**known, _VISION: clip_vision_output})
+    return both_told(positive, negative, clip, {**known, VISION: clip_vision_output})
 
 
-@node(category=_CATEGORY, python_module=_MODULE)
+@node(category=CATEGORY, python_module=MODULE)
 def WanFunControlToVideo(
     *,
     positive: Positive,
@@ -165,12 +165,12 @@ def WanFunControlToVideo(
         start_image: The first frames: one picture, or several.
         control_video: The frames to follow.
     """
-    clip = _Clip(vae, width, height, length, batch_size, context)
-    told = {**clip.begun(start_image), **clip.followed(control_video), _VISION: clip_vision_output}
-    return _told(positive, negative, clip, told)
+    clip = VideoClip(vae, width, height, length, batch_size, context)
+    told = {**clip.begun(start_image), **clip.followed(control_video), VISION: clip_vision_output}
+    return both_told(positive, negative, clip, told)
 
 
-@node(category=_CATEGORY, python_module=_MODULE)
+@node(category=CATEGORY, python_module=MODULE)
 def Wan22FunControlToVideo(
     *,
     positive: Positive,
@@ -190,11 +190,11 @@ def Wan22FunControlToVideo(
         ref_image: A picture of what the video shows; of a batch the first.
         control_video: The frames to follow.
     """
-    clip = _Clip(vae, width, height, length, batch_size, context)
-    return _told(positive, negative, clip, {**clip.followed(control_video), **clip.shown(ref_image)})
+    clip = VideoClip(vae, width, height, length, batch_size, context)
+    return both_told(positive, negative, clip, {**clip.followed(control_video), **clip.shown(ref_image)})
 
 
-@node(category=_CATEGORY, python_module=_MODULE)
+@node(category=CATEGORY, python_module=MODULE)
 def WanCameraImageToVideo(
     *,
     positive: Positive,
@@ -215,9 +215,9 @@ def WanCameraImageToVideo(
         start_image: The first frames: one picture, or several.
         camera_conditions: The way of the camera, of the same size and length.
     """
-    clip = _Clip(vae, width, height, length, batch_size, context)
-    told = {**clip.begun(start_image), _VISION: clip_vision_output, "camera_conditions": camera_conditions}
-    return _told(positive, negative, clip, told)
+    clip = VideoClip(vae, width, height, length, batch_size, context)
+    told = {**clip.begun(start_image), VISION: clip_vision_output, "camera_conditions": camera_conditions}
+    return both_told(positive, negative, clip, told)
 
 
 def _sizes(given: ForetoldInputs, settings: Settings) -> list[Any]:
@@ -262,7 +262,7 @@ def WanCameraEmbedding(
     return embedding(camera_pose, width, height, length, speed, (fx, fy, cx, cy)), width, height, length
 
 
-@node(category=_CATEGORY, python_module=_MODULE)
+@node(category=CATEGORY, python_module=MODULE)
 def WanVaceToVideo(
     *,
     positive: Positive,
@@ -293,7 +293,7 @@ def WanVaceToVideo(
     """
     from weft.nodes.diffusion.families.wan.vace import control
 
-    clip = _Clip(vae, width, height, length, batch_size, context)
+    clip = VideoClip(vae, width, height, length, batch_size, context)
     if control_video is not None:
         clip.compare("control_video", control_video)
     if control_masks is not None and len(control_masks) > 1:
@@ -307,10 +307,10 @@ def WanVaceToVideo(
     return sides[0], sides[1], clip.empty(before), before
 
 
-_VISION = "clip_vision_output"
+VISION = "clip_vision_output"
 
 
-class _Clip:
+class VideoClip:
     """The clip that is to be made; each method gives options of its conditionings.
 
     What cannot be as it was asked for is warned about: a length that no latent has, a side that is cut.
@@ -319,33 +319,33 @@ class _Clip:
     def __init__(self, vae: Vae, width: int, height: int, length: int, batch: int, context: RunContext) -> None:
         from weft.nodes.diffusion.families.wan.clips import video_vae
 
-        self._vae, self._sizes, self._batch = require(vae, "VAE"), (width, height, length), batch
-        self._warn = context.warn
-        LatentCell(video_vae(vae).downscale, vae.frames).tell(self._warn, width, height, length)
+        self.vae, self.sizes, self._batch = require(vae, "VAE"), (width, height, length), batch
+        self.warn = context.warn
+        LatentCell(video_vae(vae).downscale, vae.frames).tell(self.warn, width, height, length)
 
     def compare(self, name: str, frames: Tensor) -> None:
         """Warn of a video that is shorter than the clip."""
-        length = self._sizes[2]
+        length = self.sizes[2]
         if len(frames) < length:
-            self._warn(f"{name} has {len(frames)} frames, the video {length}: the others follow nothing")
+            self.warn(f"{name} has {len(frames)} frames, the video {length}: the others follow nothing")
 
     def empty(self, before: int = 0) -> Latent:
         """Its latent, all zeros."""
         from weft.nodes.diffusion.families.wan.clips import empty
 
-        return empty(self._vae, *self._sizes, self._batch, before)
+        return empty(self.vae, *self.sizes, self._batch, before)
 
     def begun(self, start: Image | None) -> dict[str, Any]:
         """With its first frames."""
         from weft.nodes.diffusion.families.wan.clips import begun
 
-        return {} if start is None else _known(begun(self._vae, *self._sizes, start))
+        return {} if start is None else known_frames(begun(self.vae, *self.sizes, start))
 
     def framed(self, start: Image | None, end: Image | None) -> dict[str, Any]:
         """With its first frames and its last ones."""
         from weft.nodes.diffusion.families.wan.clips import framed
 
-        return _known(framed(self._vae, *self._sizes, start, end))
+        return known_frames(framed(self.vae, *self.sizes, start, end))
 
     def followed(self, video: Image | None) -> dict[str, Any]:
         """With a video that it follows."""
@@ -354,7 +354,7 @@ class _Clip:
         if video is None:
             return {}
         self.compare("control_video", video)
-        return {"control_latent": followed(self._vae, *self._sizes, video)}
+        return {"control_latent": followed(self.vae, *self.sizes, video)}
 
     def shown(self, picture: Image | None) -> dict[str, Any]:
         """With a picture of what it shows."""
@@ -363,15 +363,15 @@ class _Clip:
         if picture is None:
             return {}
         if len(picture) > 1:
-            self._warn(f"ref_image has {len(picture)} pictures; the first alone is shown")
-        return {"reference_latents": [followed(self._vae, *self._sizes, picture[:1])]}
+            self.warn(f"ref_image has {len(picture)} pictures; the first alone is shown")
+        return {"reference_latents": [followed(self.vae, *self.sizes, picture[:1])]}
 
 
-def _known(frames: Any) -> dict[str, Any]:
+def known_frames(frames: Any) -> dict[str, Any]:
     return {"concat_latent_image": frames.image, "concat_mask": frames.mask}
 
 
-def _told(positive: Conditioning, negative: Conditioning, clip: _Clip, told: dict[str, Any]) -> Begun:
+def both_told(positive: Conditioning, negative: Conditioning, clip: VideoClip, told: dict[str, Any]) -> Begun:
     from weft.nodes.diffusion.text.prompt_mix import with_options
 
     given = {name: value for name, value in told.items() if value is not None}
