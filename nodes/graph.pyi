@@ -6773,6 +6773,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _model:
         """Multiply what attention adds, within frames and across them."""
+    def USOStyleReference(
+        self,
+        model: GraphSource[MODEL],
+        model_patch: GraphSource[MODEL_PATCH],
+        clip_vision_output: GraphSource[CLIP_VISION_OUTPUT],
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Have FLUX.1 dev draw in the style of pictures, through USO's projector and beside USO's LoRA."""
     def UnetLoaderGGUF(
         self,
         unet_name: str | GraphSource[COMBO],

@@ -83,6 +83,7 @@ _FILES = {
         "FluxKVCache",
         "ModelPatchLoader",
         "QwenImageDiffsynthControlnet",
+        "USOStyleReference",
         "ZImageFunControlnet",
     ),
     "sampling": (

@@ -9,7 +9,7 @@ from weft.engine.schema.authoring import node
 from weft.engine.schema.sockets import Float
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.loaders import place
-from weft.nodes.core.types import Image, Mask, Model, ModelPatch, Vae, weights
+from weft.nodes.core.types import ClipVisionOutput, Image, Mask, Model, ModelPatch, Vae, weights
 
 _MODULE = "comfy_extras.nodes_model_patch"
 PatchStrength = Annotated[float, Float(default=1.0, min=-10.0, max=10.0, step=0.01)]
@@ -72,6 +72,19 @@ def ZImageFunControlnet(
 
     pictures = {"picture": image, "mask": mask, "painted": inpaint_image}
     return with_sight(model, model_patch, require(vae, "VAE"), strength, **pictures)
+
+
+@node(category="advanced/model_patches/flux", python_module=_MODULE, experimental=True)
+def USOStyleReference(*, model: Model, model_patch: ModelPatch, clip_vision_output: ClipVisionOutput) -> Model:
+    """Have FLUX.1 dev draw in the style of pictures, through USO's projector and beside USO's LoRA.
+
+    Args:
+        model_patch: USO's projector, as ModelPatchLoader opens it.
+        clip_vision_output: What SigLIP (sigclip_vision_patch14_384) made of the pictures, by CLIPVisionEncode.
+    """
+    from weft.nodes.diffusion.sampling.style_patch import with_style_reference
+
+    return with_style_reference(model, model_patch, clip_vision_output)
 
 
 @node(category="model_patches/flux", python_module="comfy_extras.nodes_flux", experimental=True)

@@ -84,8 +84,8 @@ def test_every_layout_gives_what_transformers_gives(file: Path, clip: Any, monke
     assert found.image_embeds.shape == (3, 20)
 
 
-def test_siglip(tmp_path: Path) -> None:
-    """Its last hidden state is normalised; its own head is left out."""
+def test_siglip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its last hidden state is normalised; its own head is left out. Layers further in are there for those that ask."""
     torch.manual_seed(2)
     config = SiglipVisionConfig(**SIZES, hidden_act="gelu_pytorch_tanh")
     model = SiglipVisionModel(config).eval().requires_grad_(False)
@@ -95,8 +95,15 @@ def test_siglip(tmp_path: Path) -> None:
     save_file(state, tmp_path / "siglip.safetensors")
     opened = load_clip_vision(tmp_path / "siglip.safetensors", **CPU)
     pictures = image(1, 9, 9, 3)
-    expected = model(prepared(pictures, 12, (0.5,) * 3, (0.5,) * 3, crop=False)).last_hidden_state
-    torch.testing.assert_close(opened.encode_image(pictures, crop=False).last_hidden_state, expected)
+    expected = model(prepared(pictures, 12, (0.5,) * 3, (0.5,) * 3, crop=False), output_hidden_states=True)
+    found = opened.encode_image(pictures, crop=False)
+    torch.testing.assert_close(found.last_hidden_state, expected.last_hidden_state)
+    assert found.deeper == {}
+    monkeypatch.setattr(clip_vision, "DEEPER", (-3, -4, -5))
+    deeper = opened.encode_image(pictures, crop=False).deeper
+    assert list(deeper) == [-3, -4]
+    for place, state in deeper.items():
+        torch.testing.assert_close(state, expected.hidden_states[place])
 
 
 def test_how_pictures_are_prepared() -> None:

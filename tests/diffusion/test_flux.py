@@ -190,6 +190,32 @@ def test_one_layer_has_many_names(model: ModelPatcher, tmp_path: Path, original:
     assert any(not torch.equal(weight, model.network.base.get_parameter(name)) for name, weight in one.items())
 
 
+def test_the_names_of_xlabs_say_which_stream_a_layer_is_of(model: ModelPatcher, tmp_path: Path) -> None:
+    for theirs, makers, rows, columns in (
+        ("double_blocks.0.processor.qkv_lora1", "double_blocks.0.img_attn.qkv", 384, 128),
+        ("double_blocks.0.processor.proj_lora2", "double_blocks.0.txt_attn.proj", 128, 128),
+        ("single_blocks.0.processor.proj_lora", "single_blocks.0.linear2", 128, 640),
+    ):
+        factors = layer(makers, rows, columns, seed=5)
+        named = {f"{theirs}.{key.split('lora_')[-1]}": factor for key, factor in factors.items()}
+        one, other = (
+            patched(model, tmp_path / "a.safetensors", named),
+            patched(model, tmp_path / "b.safetensors", factors),
+        )
+        assert all(torch.equal(weight, other[name]) for name, weight in one.items()), theirs
+        assert any(not torch.equal(weight, model.network.base.get_parameter(name)) for name, weight in one.items())
+    # Of a fused layer the rows of the attention alone.
+    fused = layer("single_blocks.0.processor.qkv_lora", 384, 128, seed=6)
+    changed = patched(
+        model, tmp_path / "c.safetensors", {key.replace("lora_", ""): each for key, each in fused.items()}
+    )
+    (down, up) = (fused[f"single_blocks.0.processor.qkv_lora.lora_{way}.weight"] for way in ("down", "up"))
+    name = "single_transformer_blocks.0."
+    base = model.network.base.get_parameter(f"{name}attn.to_v.weight")
+    torch.testing.assert_close(changed[f"{name}attn.to_v.weight"], base + 0.5 * (up @ down)[256:])
+    assert torch.equal(changed[f"{name}proj_mlp.weight"], model.network.base.get_parameter(f"{name}proj_mlp.weight"))
+
+
 def test_the_last_modulation_has_its_halves_in_the_other_order(model: ModelPatcher, tmp_path: Path) -> None:
     of_file = layer("diffusion_model.final_layer.adaLN_modulation.1", 256, 128, seed=3)
     of_diffusers = layer("transformer.norm_out.linear", 256, 128, seed=3)

@@ -224,7 +224,7 @@ def test_what_does_not_fit(qwen: tuple[ModelPatcher, ModelPatch], tmp_path: Path
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        (("feature_embedder.mid_layer_norm.bias",), "but the projector of USO, a model patch for FLUX"),
+        (("feature_embedder.mid_layer_norm.bias",), "but the projector of USO for FLUX"),
         (("audio_proj.proj1.weight", "blocks.0.audio_cross_attn.proj.weight"), "but InfiniteTalk's or MultiTalk's"),
         (("lllite_dit_blocks_0.down.weight",), "but a ControlNet-LLLite for Anima"),
         (("double_blocks.0.x.weight",), "not a model patch that Weft runs, but a FLUX model"),

@@ -46,7 +46,7 @@ JOINT_CONTROL = "a ControlNet for FLUX, Stable Diffusion 3, Qwen-Image, ..."
 # Model patches: see families.model_patches.
 DIFFSYNTH = "a DiffSynth ControlNet for Qwen-Image (put it in model_patches/)"
 ZIMAGE_FUN = "a Fun ControlNet for Z-Image (put it in model_patches/)"
-USO = "the projector of USO, a model patch for FLUX"
+USO = "the projector of USO for FLUX (put it in model_patches/)"
 # Of attention over text and picture, in the names of diffusers, which all of these have.
 JOINT_LORA = "FLUX, Stable Diffusion 3 or Qwen-Image"
 WAN = "Wan"
@@ -133,8 +133,8 @@ _OTHER_TEXT = (
     ),
 )
 _LORA = (
-    "lora_up.", "lora_down.", ".lora_A", ".lora_B", "lora.up.", "lora.down.", "lora_linear_layer.", "hada_w1",
-    "lokr_w", ".oft_", ".dora_scale",
+    "lora_up.", "lora_down.", ".lora_A", ".lora_B", "lora.up.", "lora.down.", "lora_linear_layer.", "_lora1.down.",
+    "hada_w1", "lokr_w", ".oft_", ".dora_scale",
 )  # fmt: skip
 # Pieces of the names of LoRA layers, with dots for underscores: of Stable Diffusion, and of others, in this order.
 _OWN_LAYERS = (

@@ -1,8 +1,8 @@
 """Model patches: networks of their own that step into another one, and stand on the MODEL, not on its prompts.
 
 A family says what the file of one is (Family.recognise_patch), a PatchKind: without weights, as a ControlKind. What it
-is told beside the model is its own: a SightKind sees pictures. A new kind is one that a family recognises, and a node
-that puts it on a model (sampling.model_patch). Without torch.
+is told beside the model is its own: a SightKind sees pictures, a StyleKind what a vision tower made of some. A new kind
+is one that a family recognises, and a node that puts it on a model (sampling.model_patch). Without torch.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from weft.nodes.diffusion.values.clip_vision import VisionOutput
     from weft.nodes.diffusion.weights.networks import Part
 
 NETWORK = "network"
@@ -74,3 +75,17 @@ class SightKind(PatchKind, Protocol):
 
     def joined(self, module: nn.Module, network: nn.Module, seen: Tensor, strength: float) -> nn.Module:
         """The network with it inside, for one call: it shares the weights of both. seen: [N,...], of `seen`."""
+
+
+@runtime_checkable
+class StyleKind(PatchKind, Protocol):
+    """A patch that puts what a vision tower made of pictures beside the prompt."""
+
+    def check_seen(self, seen: VisionOutput) -> None:
+        """Raise DiffusionError where another tower is needed."""
+
+    def rows(self, module: nn.Module, seen: VisionOutput) -> Tensor:
+        """What the network reads of the pictures, one behind the other: [1,n,C], as the patch's own weights are."""
+
+    def styled(self, network: nn.Module, rows: Tensor) -> nn.Module:
+        """The network that reads these rows, for one call: it shares its weights. rows: of `rows`."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +17,8 @@ from weft.nodes.diffusion.weights.patched import PatchedNetwork
 
 CLIP_MEAN, CLIP_DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 SIGLIP_MEAN = SIGLIP_DEVIATION = (0.5, 0.5, 0.5)
+DEEPER = (-11, -20)
+"""The layers of SigLIP that USO reads beside the one before the last."""
 BATCH = 16  # pictures read at once: bounds the memory of a long video
 
 
@@ -26,11 +28,13 @@ class VisionOutput:
 
     last_hidden_state: [B,T,C] of the last layer. penultimate_hidden_states: [B,T,C] of the layer before it.
     image_embeds: [B,P], the picture as one vector beside those of texts; of SigLIP [B,T,C], the last hidden state.
+    deeper: of SigLIP, [B,T,C] of layers further in, by their places from the end: the last is -1.
     """
 
     last_hidden_state: Tensor
     image_embeds: Tensor
     penultimate_hidden_states: Tensor
+    deeper: Mapping[int, Tensor] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Any:
         return getattr(self, name)
@@ -64,30 +68,37 @@ class ClipVision(VisionNames):
             DiffusionError: no pictures, or NaN or infinity.
         """
         pixels = prepared(image, self.side, self.mean, self.deviation, crop)
-        parts = [self.read(batch) for batch in torch.split(pixels, BATCH)]
-        made = VisionOutput(*(torch.cat(each) for each in zip(*parts, strict=True)))
+        module = self.network.module()
+        places = DEEPER if self.normalised else ()
+        parts = [self._read(module, batch, places) for batch in torch.split(pixels, BATCH)]
+        last, vector, before, *deeper = (torch.cat(each) for each in zip(*parts, strict=True))
+        made = VisionOutput(last, vector, before, dict(zip(places, deeper, strict=False)))
         if not (made.last_hidden_state.isfinite().all() and made.image_embeds.isfinite().all()):
             raise DiffusionError("the vision model gave NaN or infinity; its file is probably damaged")
         return made
 
     def read(self, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See VisionNames."""
-        return self._read(self.network.module(), pixels)
+        last, vector, before = self._read(self.network.module(), pixels)
+        return last, vector, before
 
     @torch.inference_mode()
-    def _read(self, module: Any, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _read(self, module: Any, pixels: Tensor, places: Sequence[int] = ()) -> list[Tensor]:
+        """What `read` gives, and behind it the states at these places, as far as there are so many layers."""
         tower, weight = getattr(module, "vision_model", module), next(module.parameters())
         state = tower.embeddings(pixels.to(weight))
         if hasattr(tower, "pre_layrnorm"):
             state = tower.pre_layrnorm(state)
+        states = [state]
         for layer in tower.encoder.layers:
-            before, state = state, layer(state, None)
+            states.append(layer(states[-1], None))
+        *_, before, state = states
+        deeper = [states[place] for place in places if -place <= len(states)]
         if self.normalised:
             state = vector = tower.post_layernorm(state)
         else:
             vector = module.visual_projection(tower.post_layernorm(state[:, 0]))
-        last, embeds, penultimate = (each.float().cpu().clone() for each in (state, vector, before))
-        return last, embeds, penultimate
+        return [each.float().cpu().clone() for each in (state, vector, before, *deeper)]
 
 
 def prepared(

@@ -42,6 +42,8 @@ _IGNORED = {
 # The towers that were released all have 16 heads; of OpenAI's the largest has 24 layers.
 # Of the small tower.
 SMALL_WIDTH = 64
+# Of the pictures that the small SigLIP reads: 4 patches.
+SMALL_SIDE = 64
 HEADS = 16
 LAYERS_OF_OPENAI = 24
 
@@ -200,6 +202,25 @@ def stored_clip_vision(vision: ClipVision) -> dict[str, Stored]:
         )
 
     return {_IN_CHECKPOINT + key: stored(places) for key, places in _of_open_clip(layers)}
+
+
+def small_siglip(layers: int = 20) -> dict[str, torch.Tensor]:
+    """As small_clip_vision, of a SigLIP: so many layers, of which some models read ones far in."""
+    from transformers.models.siglip.configuration_siglip import SiglipVisionConfig
+    from transformers.models.siglip.modeling_siglip import SiglipVisionModel
+
+    config = SiglipVisionConfig(
+        hidden_size=SMALL_WIDTH, intermediate_size=32, num_hidden_layers=layers, num_attention_heads=HEADS,
+        image_size=SMALL_SIDE, patch_size=32, hidden_act="gelu_pytorch_tanh", vision_use_head=False,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = SiglipVisionModel(config)
+    return {
+        f"vision_model.{name.removeprefix('vision_model.')}": value
+        for name, value in network.state_dict().items()
+        if not name.endswith("position_ids")
+    }
 
 
 def small_clip_vision(projected: int) -> dict[str, torch.Tensor]:

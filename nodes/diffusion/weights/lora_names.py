@@ -44,6 +44,9 @@ ENDINGS = {
     ".lora_linear_layer.up.weight": "up",
     ".lora_linear_layer.down.weight": "down",
     ".lora_magnitude_vector": "magnitude",
+    # XLabs
+    ".up.weight": "up",
+    ".down.weight": "down",
     **{f".{role}": role for role in ("alpha", "dora_scale", "diff", "diff_b", "w_norm", "b_norm")},
     **{f".hada_{role}": f"hada_{role}" for role in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")},
     **{f".lokr_{role}": f"lokr_{role}" for role in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")},

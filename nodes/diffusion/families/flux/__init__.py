@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from weft.nodes.diffusion.families.flux.controlnet import FluxControlKind
     from weft.nodes.diffusion.families.flux.kind import FluxKind
-    from weft.nodes.diffusion.families.glance import ModelGlance, TextGlance
+    from weft.nodes.diffusion.families.flux.uso import UsoKind
+    from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance, TextGlance
     from weft.nodes.diffusion.families.image_vae import ImageVaeKind
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.text.clip import Clip
@@ -37,6 +38,7 @@ class Flux(TransformerFamily):
         f"a LoRA for {known.JOINT_LORA}",
         known.T5,
         known.JOINT_CONTROL,
+        known.USO,
     )
 
     def prefix_in(self, shapes: FileShapes) -> str | None:
@@ -82,6 +84,18 @@ class Flux(TransformerFamily):
         from weft.nodes.diffusion.families.flux.controlnet import recognise_controlnet
 
         return recognise_controlnet(shapes)
+
+    def recognise_patch(self, shapes: FileShapes, read: Read | None = None) -> UsoKind | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.flux.uso import recognise_patch
+
+        return recognise_patch(shapes)
+
+    def glance_patch(self, shapes: FileShapes) -> PatchGlance | None:
+        """See Family."""
+        from weft.nodes.diffusion.families.flux.glance import glance_patch
+
+        return glance_patch(shapes)
 
     def release_meant(self, name: str) -> str:
         """See Family."""

@@ -38,10 +38,6 @@ _TITLES = {PICTURE: "FLUX.1 Canny or Depth", PAINTED: "FLUX.1 Fill"}
 INPUTS = (PLAIN, *_TITLES)
 
 
-# Before the file's names in a LoRA: its makers' own have nothing there.
-ORIGINAL = ("", "base_model.model.")
-
-
 def title_of(guidance: bool, channels: int = PLAIN) -> str:
     """How people call the model that takes guidance as an input, or not, and reads so many channels."""
     return _TITLES.get(channels, "FLUX.1 dev" if guidance else "FLUX.1 schnell")

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from weft.nodes.diffusion.errors import PatchError
 from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
-from weft.nodes.diffusion.families.flux.keymap import EMBEDDER, INPUTS, ORIGINAL, PATCH, landings, title_of
+from weft.nodes.diffusion.families.flux.keymap import EMBEDDER, INPUTS, PATCH, landings, title_of
+from weft.nodes.diffusion.families.flux.lora_names import lora_places
 from weft.nodes.diffusion.families.flux.text import BESIDE, clip_of, text_parts
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
-from weft.nodes.diffusion.families.lora_places import places
+from weft.nodes.diffusion.families.model_patches import NETWORK
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.replaced import DIT
 from weft.nodes.diffusion.families.t5_files import T5_NAME
@@ -54,7 +55,7 @@ class FluxKind(TransformerKind):
     vae: ImageVaeKind | None = None
     text: bool = True
 
-    places = Places(replaced=(DIT,))
+    places = Places(patched=(NETWORK,), replaced=(DIT,))
     # What it reads beside the latent differs, as of Stable Diffusion's inpainting models.
     may_differ = frozenset({EMBEDDER})
     ignored = IGNORED
@@ -132,7 +133,8 @@ class FluxKind(TransformerKind):
 
     def lora_names(self, modules: Iterable[str]) -> Iterator[LoraPlace]:
         """See Kind."""
-        return places(modules, landings(self.sizes, self.scale), ORIGINAL)
+        hidden = self.sizes["num_attention_heads"] * self.sizes["attention_head_dim"]
+        return lora_places(modules, landings(self.sizes, self.scale), hidden)
 
 
 def _transformer(sizes: Mapping[str, Any]) -> nn.Module:

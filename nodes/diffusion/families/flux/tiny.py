@@ -12,11 +12,12 @@ from weft.nodes.diffusion.families.flux.controlnet import MODES, FluxControlKind
 from weft.nodes.diffusion.families.flux.keymap import AXES, HEAD, PAINTED, PATCH, PICTURE, PLAIN
 from weft.nodes.diffusion.families.flux.kind import FluxKind
 from weft.nodes.diffusion.families.flux.recognise import VAE
+from weft.nodes.diffusion.families.flux.uso import UsoKind
 from weft.nodes.diffusion.families.image_vae import CHANNELS
 from weft.nodes.diffusion.families.sd.networks import vae_part
 from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
 from weft.nodes.diffusion.families.text_tiny import clip_l, t5
-from weft.nodes.diffusion.values.clip_vision_files import SMALL_WIDTH, small_clip_vision
+from weft.nodes.diffusion.values.clip_vision_files import SMALL_WIDTH, small_siglip
 from weft.nodes.diffusion.values.style_models import small_style_model
 
 _CLIP_WIDTH, _T5_WIDTH = 32, 32
@@ -79,7 +80,10 @@ def small_file(kind: str, name: str) -> dict[str, Tensor] | None:
             beside = {VAE + key: weight for key, weight in vae().items()}
             return {**random_weights(shapes_of(model.model_part())), **text, **beside}
         case "clip_vision":
-            return small_clip_vision(_CLIP_WIDTH)
+            return small_siglip()
+        case "model_patches":
+            patch = UsoKind({"tokens": 4, "seen": SMALL_WIDTH, "rows": 2, "width": HEAD})
+            return random_weights(shapes_of(patch.part(), ""), seed=3)
         case "style_models":
             return small_style_model(SMALL_WIDTH, _T5_WIDTH)
         case "controlnet":
