@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
-from weft.nodes.diffusion.families import small_file
+from weft.nodes.diffusion.families import foreign, small_file
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.qwen.rope import centred
 from weft.nodes.diffusion.families.references import PatchGrid, places
@@ -125,6 +126,68 @@ def test_flux(flux: Run, tmp_path: Path, union: bool) -> None:
     torch.testing.assert_close(got, flux.denoised(unpacked(rows, 4, 6)), rtol=1e-4, atol=1e-5)
 
 
+def xlabs_name(name: str) -> str:
+    """What XLabs' files call a parameter of diffusers' class, where they do not keep the rows of three together."""
+    hint = re.match(r"input_hint_block\.(conv_in|blocks\.(\d)|conv_out)", name)
+    if hint:
+        place = 0 if hint[1] == "conv_in" else 7 if hint[1] == "conv_out" else int(hint[2]) + 1
+        return name.replace(hint[0], f"input_hint_block.{2 * place}")
+    for old, new in (
+        ("controlnet_x_embedder", "pos_embed_input"), ("context_embedder", "txt_in"), ("x_embedder", "img_in"),
+        ("time_text_embed.timestep_embedder", "time_in"), ("time_text_embed.guidance_embedder", "guidance_in"),
+        ("time_text_embed.text_embedder", "vector_in"), ("linear_1", "in_layer"), ("linear_2", "out_layer"),
+        ("transformer_blocks.0.norm1.linear", "double_blocks.0.img_mod.lin"),
+        ("transformer_blocks.0.norm1_context.linear", "double_blocks.0.txt_mod.lin"),
+        ("transformer_blocks.0.attn.norm_added_q.weight", "double_blocks.0.txt_attn.norm.query_norm.scale"),
+        ("transformer_blocks.0.attn.norm_added_k.weight", "double_blocks.0.txt_attn.norm.key_norm.scale"),
+        ("transformer_blocks.0.attn.norm_q.weight", "double_blocks.0.img_attn.norm.query_norm.scale"),
+        ("transformer_blocks.0.attn.norm_k.weight", "double_blocks.0.img_attn.norm.key_norm.scale"),
+        ("transformer_blocks.0.attn.to_out.0", "double_blocks.0.img_attn.proj"),
+        ("transformer_blocks.0.attn.to_add_out", "double_blocks.0.txt_attn.proj"),
+        ("transformer_blocks.0.ff.net.0.proj", "double_blocks.0.img_mlp.0"),
+        ("transformer_blocks.0.ff.net.2", "double_blocks.0.img_mlp.2"),
+        ("transformer_blocks.0.ff_context.net.0.proj", "double_blocks.0.txt_mlp.0"),
+        ("transformer_blocks.0.ff_context.net.2", "double_blocks.0.txt_mlp.2"),
+    ):  # fmt: skip
+        name = name.replace(old, new)
+    return name
+
+
+def in_xlabs_names(net: nn.Module) -> dict[str, Tensor]:
+    state, block = net.state_dict(), "transformer_blocks.0.attn"
+    parts = {"img": [f"{block}.to_{each}" for each in "qkv"], "txt": [f"{block}.add_{each}_proj" for each in "qkv"]}
+    fused = {
+        f"double_blocks.0.{stream}_attn.qkv.{leaf}": torch.cat([state.pop(f"{part}.{leaf}") for part in names])
+        for stream, names in parts.items()
+        for leaf in ("weight", "bias")
+    }
+    return {xlabs_name(key): tensor for key, tensor in state.items()} | fused
+
+
+@pytest.mark.parametrize("original", [True, False])
+def test_flux_by_xlabs(flux: Run, tmp_path: Path, original: bool) -> None:
+    """It reads pixels, and adds its rows behind all blocks of two streams."""
+    net = flux_net(num_single_layers=0, conditioning_embedding_channels=16, patch_size=2, guidance_embeds=True)
+    control = opened(in_xlabs_names(net) if original else net.state_dict(), tmp_path)
+    flux.added["guidance"] = torch.full((2,), 3.0)
+    got = flux(Control(control, HINT, 0.7))
+    shared = {
+        "encoder_hidden_states": flux.context, "pooled_projections": flux.added["pooled"],
+        "img_ids": places(PatchGrid(2, 3)), "txt_ids": torch.zeros(5, 3), "timestep": torch.full((2,), float(SIGMA)),
+        "return_dict": False, "guidance": flux.added["guidance"],
+    }  # fmt: skip
+    pixels = HINT.movedim(-1, 1) * 2 - 1
+    with torch.inference_mode():
+        doubles, _ = net(
+            hidden_states=packed(flux.x), controlnet_cond=pixels.expand(2, -1, -1, -1), conditioning_scale=0.7, **shared
+        )
+        rows = flux.network(packed(flux.x), controlnet_block_samples=doubles, controlnet_blocks_repeat=True, **shared)[
+            0
+        ]
+    torch.testing.assert_close(got, flux.denoised(unpacked(rows, 4, 6)), rtol=1e-4, atol=1e-5)
+    assert [each.item() for each in control.kind.behind([torch.tensor(0), torch.tensor(1)], 5)] == [0, 1, 0, 1, 0]
+
+
 def test_a_union_that_is_told_nothing(flux: Run, tmp_path: Path) -> None:
     net = opened(flux_net(num_mode=7).state_dict(), tmp_path)
     told, untold = flux(Control(net.for_task("tile"), HINT, vae=Eye())), flux(Control(net, HINT, vae=Eye()))
@@ -226,7 +289,6 @@ def test_as_packs_give_it(flux: Run, tmp_path: Path) -> None:
     ("make", "message"),
     [
         (lambda: qwen_net(extra_condition_channels=4), "a ControlNet for Qwen-Image for inpainting .68 numbers"),
-        (lambda: flux_net(conditioning_embedding_channels=16), "reads pixels .XLabs., which Weft does not run"),
     ],
 )
 def test_what_is_not_run_is_refused(make: Callable[[], nn.Module], message: str, tmp_path: Path) -> None:
@@ -248,3 +310,8 @@ def test_what_does_not_fit(flux: Run, tmp_path: Path) -> None:
         flux(Control(opened(qwen_net().state_dict(), tmp_path), HINT, vae=VideoEye()))
     with pytest.raises(DiffusionError, match="is for a FLUX.1 model 256 wide; this model is 128 wide"):
         flux(Control(opened(flux_net(num_attention_heads=2).state_dict(), tmp_path), HINT, vae=Eye()))
+
+
+def test_an_ip_adapter_of_xlabs_is_named() -> None:
+    keys = ["ip_adapter_proj_model.norm.weight", "double_blocks.0.processor.ip_adapter_double_stream_k_proj.weight"]
+    assert foreign(keys) == "an IP-Adapter for FLUX (XLabs), which Weft does not run yet"

@@ -115,6 +115,7 @@ _OTHER_CONTROL = (
     _known("a ControlNet-LLLite for Anima", "lllite_dit"),
     _known(JOINT_CONTROL, "controlnet_blocks.", "controlnet_x_embedder."),
     _known("a ControlNet-LLLite", "lllite_unet", "lllite_module"),
+    _known("an IP-Adapter for FLUX (XLabs), which Weft does not run yet", "ip_adapter_proj_model."),
 )
 _OTHER_VAES = (
     _known(WAN_VAE, "decoder.middle.0.residual."),

@@ -45,12 +45,19 @@ def title_of(guidance: bool, channels: int = PLAIN) -> str:
 
 def read_sizes(shapes: Shapes) -> dict[str, Any]:
     """Keyword arguments of FluxTransformer2DModel that a file's shapes say."""
+    return {
+        **trunk_sizes(shapes),
+        "out_channels": shapes.of("final_layer.linear.weight", 2)[0],
+        "num_single_layers": len(shapes.indices(r"single_blocks\.(\d+)\.")),
+    }
+
+
+def trunk_sizes(shapes: Shapes) -> dict[str, Any]:
+    """Those that a ControlNet has, too: of what is read, and of the blocks of two streams."""
     hidden, patched = shapes.of("img_in.weight", 2)
     return {
         "in_channels": patched,
-        "out_channels": shapes.of("final_layer.linear.weight", 2)[0],
         "num_layers": len(shapes.indices(r"double_blocks\.(\d+)\.")),
-        "num_single_layers": len(shapes.indices(r"single_blocks\.(\d+)\.")),
         "attention_head_dim": HEAD,
         "num_attention_heads": hidden // HEAD,
         "joint_attention_dim": shapes.of("txt_in.weight", 2)[1],
