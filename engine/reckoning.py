@@ -109,7 +109,8 @@ class MemoryAccount(NamedTuple):
     """The steps of a plan that compute with models, in their order.
 
     budget: what may be taken; None for no bound, when nothing leaves. whole: the least budget in which every model is
-    there as a whole when it computes; least: in which each computes, if in parts. notes: what is not known.
+    there as a whole when it computes; least: in which each computes, if in parts. Both with what a run leaves free.
+    notes: what is not known. of: whose memory it is.
     """
 
     steps: tuple[StepMemory, ...]
@@ -117,6 +118,7 @@ class MemoryAccount(NamedTuple):
     whole: int
     least: int
     notes: tuple[str, ...] = ()
+    of: str = "GPU"
 
     @property
     def peak(self) -> int:
@@ -136,7 +138,7 @@ class MemoryAccount(NamedTuple):
             }
             for step in self.steps
         ]
-        sizes = {"budget": self.budget, "peak": self.peak, "whole": self.whole, "least": self.least}
+        sizes = {"of": self.of, "budget": self.budget, "peak": self.peak, "whole": self.whole, "least": self.least}
         return {**sizes, "steps": steps, "notes": list(self.notes)}
 
 

@@ -1,52 +1,28 @@
-"""What `weft plan --memory` says of a plan: which models are on the GPU when, told from the headers of their files.
+"""What `weft plan --memory` says of a plan: which models are in memory when, told from the headers of their files.
 
-It goes through the plan as a run goes, with the rules of DeviceMemory: the least recently used leave, and what does not
-fit is there in parts. No torch, and of a file no more than its header.
+It goes through the plan as a run goes, with the rules of DeviceMemory: what no later node needs is gone, the least
+recently used leave, and what does not fit is there in parts. No torch, and of a file no more than its header.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from math import prod
-from pathlib import Path
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from weft.engine.links import Link
 from weft.engine.reckoning import MemoryAccount, ModelHere, PlannedNode, PlannedRun, StepMemory
 from weft.engine.settings import Settings
-from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.core.weighing import VISION, ModelInFile, Weighed, in_file, weighed
 from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.weights.bytesize import said
-from weft.nodes.diffusion.weights.header import first_bytes, is_safetensors, read_header
 
-# Where the parts of a checkpoint begin, by the socket that gives them.
-_PARTS = {
-    "MODEL": ("model.diffusion_model.",),
-    "CLIP": ("cond_stage_model.", "conditioner.", "text_encoders."),
-    "VAE": ("first_stage_model.", "vae."),
-}
 # What is followed from a socket to the files of its model.
 _WAYS = {"MODEL": {"MODEL", "GUIDER"}, "CONTROL_NET": {"CONDITIONING", "CONTROL_NET"}}
 _PATCHES = ("loras",)
 _MANY = 1024
-
-
-class Weighed(NamedTuple):
-    """Bytes of a network: as a whole, and what is there of it when it computes block by block."""
-
-    size: int
-    least: int
-
-
-class ModelInFile(NamedTuple):
-    """A model in a file, with the files of what changes it."""
-
-    path: Path
-    part: str
-    patches: tuple[str, ...]
+_BESIDE_GPU = f"CUDA and its libraries take about {said(working.RESERVE)} beside"
+_BESIDE_CPU = "Python, torch and its libraries take about 600 MiB beside; pages of mapped files can be given up"
 
 
 class Latents(NamedTuple):
@@ -59,166 +35,276 @@ class Latents(NamedTuple):
     known: bool = False
 
 
+class Needs(NamedTuple):
+    """Bytes for computing: reckoned, and what a run leaves free.
+
+    reserved: when the models come. before: what is made free before they come, of what can leave.
+    """
+
+    working: int
+    reserved: int
+    before: int = 0
+
+
+class ModelUse(NamedTuple):
+    """A node's computing with models that are there together. socket: by which it got them."""
+
+    node_id: str
+    title: str
+    models: tuple[ModelInFile, ...]
+    socket: str
+
+
 def reckoned(plan: PlannedRun, settings: Settings) -> MemoryAccount:
     """See engine.reckoning."""
-    numbers = 4 if settings.dtype == "float32" or (settings.device == "cpu" and settings.dtype == "auto") else 2
-    budget = None if settings.device == "cpu" else getattr(settings, "vram", None)
-    memory = _Memory(budget, numbers)
+    on_cpu = settings.device == "cpu"
+    numbers = 4 if settings.dtype == "float32" or (on_cpu and settings.dtype == "auto") else 2
+    budget = None if on_cpu else getattr(settings, "vram", None)
+    graph = _Graph(plan, on_cpu=on_cpu)
+    uses = list(graph.uses())
+    memory = _Process(numbers, graph.lives()) if on_cpu else _Device(budget, numbers, graph.lives())
     steps: list[StepMemory] = []
     notes: list[str] = []
-    for step in (step for step in plan.steps if step.runs):
-        node, said_of = plan.nodes[step.node_id], f"node {step.node_id} {step.title!r}"
-        for models, kind in _uses(node, plan):
-            sizes = _sizes(node, plan)
-            taken = _working(models, kind, sizes, node, numbers)
-            if taken is None:
-                notes.append(f"{said_of}: what it takes to compute is not known")
-            if not sizes.known and kind != "CLIP":
-                notes.append(f"{said_of}: its size is not in the workflow, and reckoned as 1024x1024")
-            residents, problem = memory.use(models, taken or 0)
-            steps.append(StepMemory(step.node_id, step.title, residents, taken or 0, problem))
-    return MemoryAccount(tuple(steps), budget, memory.whole, memory.least, tuple(dict.fromkeys(notes)))
+    for place, use in uses:
+        needs, unsure = _needs(use, graph, numbers, budget)
+        # What has few bits is widened a matrix at a time.
+        widened = max(weighed(model.path, model.part, numbers).widened for model in use.models)
+        needs = needs._replace(working=needs.working + widened)
+        residents, problem = memory.use(place, use.models, needs)
+        steps.append(StepMemory(use.node_id, use.title, residents, needs.working, problem))
+        notes += [f"node {use.node_id} {use.title!r}: {each}" for each in unsure]
+    notes.append(_BESIDE_CPU if on_cpu else _BESIDE_GPU)
+    where = "process" if on_cpu else "GPU"
+    return MemoryAccount(tuple(steps), budget, memory.whole, memory.least, tuple(dict.fromkeys(notes)), where)
+
+
+class Life(NamedTuple):
+    """From the step that opens a model's file to the last one that takes it, or something that holds it."""
+
+    opened: int
+    end: int
+
+
+class _Graph:
+    """The running steps of a plan: which of them compute with which models, and of what size."""
+
+    def __init__(self, plan: PlannedRun, *, on_cpu: bool) -> None:
+        self.nodes = plan.nodes
+        self._on_cpu = on_cpu
+        self._running = [step for step in plan.steps if step.runs]
+        self._place = {step.node_id: place for place, step in enumerate(self._running)}
+        self._last = dict(self._place)
+        for step in self._running:
+            for link in self.nodes[step.node_id].takes:
+                self._last[link.node_id] = max(self._last.get(link.node_id, 0), self._place[step.node_id])
+        self._holders: dict[ModelInFile, set[str]] = defaultdict(set)
+
+    def uses(self) -> Iterator[tuple[int, ModelUse]]:
+        """In the order of the run, with the places of their steps."""
+        for place, step in enumerate(self._running):
+            for models, socket in self._uses_of(self.nodes[step.node_id]):
+                if models:
+                    yield place, ModelUse(step.node_id, step.title, models, socket)
+
+    def lives(self) -> dict[ModelInFile, Life]:
+        """Of the models that `uses` found."""
+        return {
+            model: Life(min(self._place.get(each, 0) for each in holders), max(map(self._last.__getitem__, holders)))
+            for model, holders in self._holders.items()
+        }
+
+    def _uses_of(self, node: PlannedNode) -> Iterator[tuple[tuple[ModelInFile, ...], str]]:
+        """Which models a node computes with, one after the other, and by which socket it got them."""
+        given = self._by_type(node)
+        made = {str(output.io_type) for output in node.schema.outputs}
+        if given["CLIP"] and "CONDITIONING" in made:
+            # Each reads the prompt by itself, once what sees has seen.
+            pictures = given["IMAGE"]
+            for model in self._held(given["CLIP"], "CLIP"):
+                seeing = model._replace(part=VISION)
+                if pictures and weighed(seeing.path, VISION, 2).size:
+                    self._holders[seeing] = self._holders[model]
+                    yield (seeing,), "CLIP"
+                yield (model,), "CLIP"
+        if given["VAE"] and "LATENT" in made and given["IMAGE"]:
+            yield self._held(given["VAE"], "VAE"), "VAE"
+        if (given["MODEL"] or given["GUIDER"]) and "LATENT" in made:
+            nets = [link for link in given["CONDITIONING"] if self._held([link], "CONTROL_NET")]
+            models = self._held([*given["MODEL"], *given["GUIDER"]], "MODEL")
+            yield (*models, *self._held(nets, "CONTROL_NET")), "MODEL"
+        if given["VAE"] and made & {"IMAGE", "VIDEO"}:
+            yield self._held(given["VAE"], "VAE"), "VAE"
+
+    def _by_type(self, node: PlannedNode) -> dict[str, list[Link]]:
+        given: dict[str, list[Link]] = defaultdict(list)
+        for value in node.inputs.values():
+            if type(value) is Link:
+                given[self._type_of(value)].append(value)
+        return given
+
+    def _type_of(self, link: Link) -> str:
+        outputs = self.nodes[link.node_id].schema.outputs
+        return str(outputs[link.slot].io_type) if link.slot < len(outputs) else "*"
+
+    def _held(self, links: list[Link], part: str) -> tuple[ModelInFile, ...]:
+        """The models that links of one type lead to."""
+        found: dict[ModelInFile, None] = {}
+        way = _WAYS.get(part, {part})
+        folder = "controlnet" if part == "CONTROL_NET" else ""
+        stack: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [(link.node_id, (), ()) for link in links]
+        seen: set[tuple[str, tuple[str, ...]]] = set()
+        while stack:
+            node_id, patches, after = stack.pop()
+            if (node_id, patches) in seen:
+                continue
+            seen.add((node_id, patches))
+            known = self.nodes[node_id]
+            named = {name: sighting.path for name, sighting in known.files.items()}
+            changes = tuple(path.name for name, path in named.items() if name.startswith(_PATCHES))
+            before = [link for link in known.takes if self._type_of(link) in way]
+            # A loader may keep its text encoders off the GPU.
+            if (folder or not before) and (self._on_cpu or known.inputs.get("device") != "cpu"):
+                files = [path for name, path in named.items() if not name.startswith(_PATCHES)]
+                of_kind = [path for name, path in named.items() if name.startswith(folder)] if folder else files
+                for path in of_kind:
+                    model = ModelInFile(path, part, tuple(sorted(patches)))
+                    found[model] = None
+                    self._holders[model].update((node_id, *after))
+            stack += [(link.node_id, (*patches, *changes), (*after, node_id)) for link in before]
+        return tuple(found)
+
+    def latents(self, node_id: str) -> Latents:
+        """Those of the nearest node before this one that has a width and a height."""
+        queue, seen = [self.nodes[node_id]], set[str]()
+        while queue:
+            known = queue.pop(0)
+            width, height = known.inputs.get("width"), known.inputs.get("height")
+            if type(width) is int and type(height) is int:
+                frames, batch = (_number(known, name) for name in ("length", "batch_size"))
+                return Latents(width, height, frames, batch, True)
+            for link in known.takes:
+                if link.node_id not in seen and self._type_of(link) in ("LATENT", "IMAGE", "CONDITIONING"):
+                    seen.add(link.node_id)
+                    queue.append(self.nodes[link.node_id])
+        return Latents()
+
+    def sides(self, node_id: str) -> list[Link]:
+        """The conditionings of the sides that a sampler evaluates."""
+        given = self._by_type(self.nodes[node_id])
+        steered = self.nodes[given["GUIDER"][0].node_id] if given["GUIDER"] else self.nodes[node_id]
+        sides = self._by_type(steered)["CONDITIONING"]
+        sampler = [self.nodes[link.node_id] for link in given["SAMPLER"]] or [self.nodes[node_id]]
+        name = sampler[0].inputs.get("sampler_name")
+        return sides[: working.sides(steered.inputs.get("cfg"), name)] if len(sides) == 2 else sides
+
+    def prompt(self, side: Link) -> EncodedText | None:
+        """The prompt at the beginning of a conditioning; None for one that is made in another way."""
+        node = self.nodes[side.node_id]
+        while not (given := self._by_type(node))["CLIP"]:
+            if not given["CONDITIONING"]:
+                return None
+            node = self.nodes[given["CONDITIONING"][0].node_id]
+        texts = tuple(node.inputs.get(name) for name in ("text", "prompt") if name in node.inputs)
+        if len(texts) != 1 or not (isinstance(texts[0], str) or type(texts[0]) is Link):
+            return None
+        others = {name: value for name, value in node.inputs.items() if name not in ("text", "prompt")}
+        return EncodedText(texts[0], node.schema, others)
+
+
+class EncodedText(NamedTuple):
+    """A text that is encoded, by which class of node, and what else it is given."""
+
+    text: str | Link
+    schema: object
+    others: Mapping[str, object]
 
 
 class _Memory:
-    """The models on a device, the least recently used first; whole, least: as MemoryAccount's."""
+    """The models in memory, the least recently used first; whole, least: as MemoryAccount's."""
 
-    def __init__(self, budget: int | None, numbers: int) -> None:
-        self._budget = budget
+    def __init__(self, numbers: int, lives: Mapping[ModelInFile, Life]) -> None:
         self._numbers = numbers
-        self._here: dict[ModelInFile, None] = {}
+        self._lives = lives
         self.whole = self.least = 0
 
-    def use(self, models: tuple[ModelInFile, ...], taken: int) -> tuple[tuple[ModelHere, ...], str]:
-        """Have these computed with; gives what is on the device then, and what is wrong with it."""
-        weighed = {model: self._weighed(model) for model in models}
-        self.whole = max(self.whole, taken + sum(each.size for each in weighed.values()))
-        least = taken + sum(each.least for each in weighed.values())
+    def use(self, place: int, models: tuple[ModelInFile, ...], needs: Needs) -> tuple[tuple[ModelHere, ...], str]:
+        """Have these computed with; gives what is in memory then, and what is wrong with it."""
+        raise NotImplementedError
+
+    def _weighed(self, model: ModelInFile) -> Weighed:
+        return weighed(model.path, model.part, self._numbers)
+
+
+class _Process(_Memory):
+    """A CPU: networks are there from when they are opened, as far as they are no views into their file."""
+
+    def __init__(self, numbers: int, lives: Mapping[ModelInFile, Life]) -> None:
+        super().__init__(numbers, lives)
+        self._read: set[ModelInFile] = set()
+
+    def use(self, place: int, models: tuple[ModelInFile, ...], needs: Needs) -> tuple[tuple[ModelHere, ...], str]:
+        """See _Memory."""
+        self._read.update(models)
+        residents = []
+        for model, life in self._lives.items():
+            each = self._weighed(model)
+            here = each.size - (0 if model in self._read else each.mapped)
+            if life.opened <= place <= life.end and here:
+                residents.append(ModelHere(model.name, each.size, here))
+        taken = needs.working + sum(each.here for each in residents)
+        self.whole, self.least = max(self.whole, taken), max(self.least, taken)
+        return tuple(residents), ""
+
+
+class _Device(_Memory):
+    """A GPU, see DeviceMemory. budget: what may be taken of it, None for no bound."""
+
+    def __init__(self, budget: int | None, numbers: int, lives: Mapping[ModelInFile, Life]) -> None:
+        super().__init__(numbers, lives)
+        self._budget = budget
+        self._here: dict[ModelInFile, None] = {}
+
+    def use(self, place: int, models: tuple[ModelInFile, ...], needs: Needs) -> tuple[tuple[ModelHere, ...], str]:
+        """See _Memory."""
+        sizes = {model: self._weighed(model) for model in models}
+        taken = max(needs.working, needs.reserved)
+        self.whole = max(self.whole, taken + sum(each.size for each in sizes.values()))
+        least = max(needs.reserved, needs.before and needs.working) + sum(each.least for each in sizes.values())
         self.least = max(self.least, least)
+        self._here = {model: None for model in self._here if self._lives[model].end >= place}
+        if needs.before:
+            self._make_room(needs.before, ())
         for model in models:
             self._here.pop(model, None)
         self._here |= dict.fromkeys(models)
-        if self._budget is None:
-            return tuple(self._residents({})), ""
-        for other in [each for each in self._here if each not in weighed]:
-            if self._taken() + taken > self._budget:
-                del self._here[other]
-        over = self._taken() + taken - self._budget
-        if over <= 0:
-            return tuple(self._residents({})), ""
+        self._make_room(needs.reserved, sizes)
+        over = 0 if self._budget is None else self._taken() + needs.reserved - self._budget
         parts: dict[ModelInFile, int] = {}
-        for model, each in sorted(weighed.items(), key=lambda pair: pair[1].least - pair[1].size):
-            parts[model] = max(each.least, each.size - max(over, 0))
-            over -= each.size - parts[model]
+        if over > 0:
+            for model, each in sorted(sizes.items(), key=lambda pair: pair[1].least - pair[1].size):
+                parts[model] = max(each.least, each.size - max(over, 0))
+                over -= each.size - parts[model]
         residents = tuple(self._residents(parts))
         # What is in parts is away afterwards as far as others need the room.
         for model in parts:
             self._here.pop(model)
-        short = f"needs {said(least)} block by block, and may take {said(self._budget)}" if over > 0 else ""
-        return residents, short
+        if self._budget is None or (over <= 0 and least <= self._budget):
+            return residents, ""
+        return residents, f"needs {said(least)} block by block, and may take {said(self._budget)}"
+
+    def _make_room(self, needed: int, kept: Iterable[ModelInFile]) -> None:
+        """The least recently used leave, until so many bytes are free."""
+        for other in [each for each in self._here if each not in kept]:
+            if self._budget is not None and self._taken() + needed > self._budget:
+                del self._here[other]
 
     def _residents(self, parts: Mapping[ModelInFile, int]) -> Iterator[ModelHere]:
         for model in self._here:
             size = self._weighed(model).size
-            yield ModelHere(_named(model), size, parts.get(model, size))
+            yield ModelHere(model.name, size, parts.get(model, size))
 
     def _taken(self) -> int:
         return sum(self._weighed(model).size for model in self._here)
-
-    def _weighed(self, model: ModelInFile) -> Weighed:
-        return _weighed(model.path, model.part, self._numbers)
-
-
-def _named(model: ModelInFile) -> str:
-    changed = f" with {', '.join(model.patches)}" if model.patches else ""
-    part = {"CLIP": " (text encoders)", "VAE": " (VAE)"}.get(model.part, "") if _is_checkpoint(model.path) else ""
-    return f"{model.path.name}{part}{changed}"
-
-
-def _is_checkpoint(path: Path) -> bool:
-    keys = _header(path)[0]
-    return any(key.startswith(_PARTS["MODEL"]) for key in keys) and any(
-        key.startswith((*_PARTS["VAE"], *_PARTS["CLIP"])) for key in keys
-    )
-
-
-def _uses(node: PlannedNode, plan: PlannedRun) -> Iterator[tuple[tuple[ModelInFile, ...], str]]:
-    """Which models a node computes with, one after the other, and by which socket it got them."""
-    given: dict[str, list[Link]] = defaultdict(list)
-    for value in node.inputs.values():
-        if type(value) is Link:
-            given[_type_of(value, plan)].append(value)
-    made = {str(output.io_type) for output in node.schema.outputs}
-    if given["CLIP"] and "CONDITIONING" in made:
-        yield _held(given["CLIP"], "CLIP", plan), "CLIP"
-    if given["VAE"] and "LATENT" in made and given["IMAGE"]:
-        yield _held(given["VAE"], "VAE", plan), "VAE"
-    if (given["MODEL"] or given["GUIDER"]) and "LATENT" in made:
-        nets = [link for link in given["CONDITIONING"] if _held([link], "CONTROL_NET", plan)]
-        models = _held([*given["MODEL"], *given["GUIDER"]], "MODEL", plan)
-        yield (*models, *_held(nets, "CONTROL_NET", plan)), "MODEL"
-    if given["VAE"] and made & {"IMAGE", "VIDEO"}:
-        yield _held(given["VAE"], "VAE", plan), "VAE"
-
-
-def _type_of(link: Link, plan: PlannedRun) -> str:
-    outputs = plan.nodes[link.node_id].schema.outputs
-    return str(outputs[link.slot].io_type) if link.slot < len(outputs) else "*"
-
-
-def _held(links: list[Link], part: str, plan: PlannedRun) -> tuple[ModelInFile, ...]:
-    """The models that links of one type lead to."""
-    found: dict[ModelInFile, None] = {}
-    way = _WAYS.get(part, {part})
-    folder = "controlnet" if part == "CONTROL_NET" else ""
-    stack: list[tuple[str, tuple[str, ...]]] = [(link.node_id, ()) for link in links]
-    seen: set[tuple[str, tuple[str, ...]]] = set()
-    while stack:
-        node_id, patches = stack.pop()
-        if (node_id, patches) in seen:
-            continue
-        seen.add((node_id, patches))
-        known = plan.nodes[node_id]
-        named = {name: seen_.path for name, seen_ in known.files.items()}
-        changes = tuple(path.name for name, path in named.items() if name.startswith(_PATCHES))
-        before = [link for link in known.takes if _type_of(link, plan) in way]
-        if folder or not before:
-            files = [path for name, path in named.items() if not name.startswith(_PATCHES)]
-            of_kind = [path for name, path in named.items() if name.startswith(folder)] if folder else files
-            found |= {ModelInFile(path, part, tuple(sorted(patches))): None for path in of_kind}
-        stack += [(link.node_id, (*patches, *changes)) for link in before]
-    return tuple(found)
-
-
-def _working(models: tuple[ModelInFile, ...], kind: str, sizes: Latents, node: PlannedNode, numbers: int) -> int | None:
-    if kind == "CLIP":
-        return working.TEXT
-    taken = None
-    for model in models:
-        shapes, pixels = _header(model.path)[0], sizes.width * sizes.height
-        if kind == "VAE":
-            return working.decoding(shapes, pixels, sizes.frames, numbers)
-        if model.part == "MODEL":
-            sides = 1 if node.inputs.get("cfg") == 1.0 else 2
-            elements = pixels // 64 * ((sizes.frames - 1) // 4 + 1)
-            taken = working.denoising(shapes, elements, sides * sizes.batch, numbers)
-    return taken
-
-
-def _sizes(node: PlannedNode, plan: PlannedRun) -> Latents:
-    """Those of the nearest node before this one that has a width and a height."""
-    queue, seen = [node], set[str]()
-    while queue:
-        known = queue.pop(0)
-        width, height = known.inputs.get("width"), known.inputs.get("height")
-        if type(width) is int and type(height) is int:
-            frames, batch = (_number(known, name) for name in ("length", "batch_size"))
-            return Latents(width, height, frames, batch, True)
-        for link in known.takes:
-            if link.node_id not in seen and _type_of(link, plan) in ("LATENT", "IMAGE", "CONDITIONING"):
-                seen.add(link.node_id)
-                queue.append(plan.nodes[link.node_id])
-    return Latents()
 
 
 def _number(known: PlannedNode, name: str) -> int:
@@ -226,30 +312,60 @@ def _number(known: PlannedNode, name: str) -> int:
     return value if type(value) is int and value > 0 else 1
 
 
-@lru_cache(maxsize=64)
-def _header(path: Path) -> tuple[dict[str, tuple[int, ...]], dict[str, int]]:
-    """Shapes and sizes of a file's tensors; of one that is no safetensors, its size alone."""
-    try:
-        start, size = first_bytes(path)
-        if is_safetensors(start):
-            _, shapes, sizes = read_header(path, size)
-            return shapes, sizes
-    except CheckpointError:
-        return {}, {}
-    return {}, {"": size}
+def _needs(use: ModelUse, graph: _Graph, numbers: int, budget: int | None) -> tuple[Needs, list[str]]:
+    """What a node takes to compute, and what is not known of that."""
+    sizes, unsure = graph.latents(use.node_id), list[str]()
+    if use.socket != "CLIP" and not sizes.known:
+        unsure.append("its size is not in the workflow, and reckoned as 1024x1024")
+    if use.socket == "CLIP":
+        return Needs(working.TEXT, working.READING), []
+    pixels = sizes.width * sizes.height
+    if use.socket == "VAE":
+        shapes = in_file(use.models[0].path).shapes
+        taken = working.decoding(shapes, pixels, sizes.frames, numbers)
+        before = (taken or 0) + working.headroom(budget)
+        needs = Needs(taken or 0, working.RESERVE, before)
+    else:
+        model = next((each for each in use.models if each.part == "MODEL"), use.models[0])
+        layout = working.denoiser_in(in_file(model.path).shapes)
+        taken = None
+        if layout is not None:
+            together, doubt = _together(graph.sides(use.node_id), graph, apart=layout.rule.as_long)
+            unsure += doubt
+            elements = pixels // layout.rule.pixels**2 * ((sizes.frames - 1) // 4 + 1)
+            taken = layout.rule.taken(elements, layout.width, together * sizes.batch, numbers)
+        needs = Needs(taken or 0, (taken or 0) + working.RESERVE)
+    if taken is None:
+        unsure.append("what it takes to compute is not known")
+    return needs, unsure
 
 
-@lru_cache(maxsize=256)
-def _weighed(path: Path, part: str, numbers: int) -> Weighed:
-    """A network of a file, as it is on the device: in the run's number format, or as the file has it in fewer bits."""
-    shapes, sizes = _header(path)
-    prefixes = _PARTS.get(part, ())
-    keys = [key for key in sizes if key.startswith(prefixes)] or list(sizes)
-    blocks: dict[str, int] = defaultdict(int)
-    for key in keys:
-        many = len(shapes.get(key, ())) > 1
-        full = prod(shapes[key]) * numbers if key in shapes else sizes[key]
-        found = re.match(r".*?\.\d+\.", key)
-        blocks[found[0] if found else ""] += min(full, sizes[key]) if many and part != "VAE" else full
-    fixed = blocks.pop("", 0)
-    return Weighed(fixed + sum(blocks.values()), fixed + max(blocks.values(), default=0))
+def _together(sides: list[Link], graph: _Graph, *, apart: bool) -> tuple[int, list[str]]:
+    """How many sides of the guidance go into one call, and what is not known of it.
+
+    apart: whether prompts of two lengths go into calls of their own.
+    """
+    if not apart or len(sides) < 2:
+        return max(len(sides), 1), []
+    prompts = [graph.prompt(side) for side in sides]
+    given = [each for each in prompts if each is not None]
+    if len(given) < len(sides) or any(type(each.text) is Link for each in given):
+        if len(given) == len(sides) and all(each == given[0] for each in given):
+            return len(sides), []
+        return len(sides), ["its prompts are not all in the workflow; of two lengths, it takes half of this to compute"]
+    return max(Counter(_lengths(given)).values()), []
+
+
+def _lengths(prompts: Iterable[EncodedText]) -> Iterator[object]:
+    """What tells prompts of one length from others: their tokens, counted only where texts differ."""
+    prompts = list(prompts)
+    differ = len({each.text for each in prompts}) > 1
+    for each in prompts:
+        # Of other classes, or with other pictures: of another length as far as one can tell.
+        yield _tokens(str(each.text)) if differ else 0, id(each.schema), repr(sorted(each.others.items()))
+
+
+def _tokens(text: str) -> int:
+    from weft.nodes.diffusion.text.qwen_tokenizer import encode
+
+    return len(encode(text))

@@ -15,7 +15,9 @@ from torch import nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from weft.nodes.diffusion.errors import DeviceError
-from weft.nodes.diffusion.families.working import RESERVE
+from weft.nodes.diffusion.families import working
+from weft.nodes.diffusion.sampling.guidance import CFG
+from weft.nodes.diffusion.sampling.guiders import DualCFG
 from weft.nodes.diffusion.sampling.sample import _working
 from weft.nodes.diffusion.values.vae import Vae
 from weft.nodes.diffusion.weights.memory import DeviceMemory, resolve_device, resolve_dtype, tensors_of
@@ -391,10 +393,22 @@ def test_a_vae_has_others_leave_for_what_decoding_takes() -> None:
 
 
 def test_what_a_step_is_reckoned_to_take() -> None:
-    denoiser: Any = SimpleNamespace(network=nn.Conv2d(4, 320, 3).half(), dtype=torch.float16)
-    assert _working(denoiser, (2, 4, 64, 64)) == RESERVE + 2 * 2 * 64 * 64 * 320 * 2 * 26
-    denoiser = SimpleNamespace(network=nn.Linear(256, 3072).half(), dtype=torch.float16, patch=2)
-    assert _working(denoiser, (1, 16, 3, 64, 64)) == RESERVE + 2 * 3 * 32 * 32 * 3072 * 2 * 26
+    def reserved(first: nn.Module, rule: working.WorkingRule, shape: tuple[int, ...], guidance: Any) -> int:
+        model: Any = SimpleNamespace(network=SimpleNamespace(base=first.half()), kind=SimpleNamespace(computing=rule))
+        stage: Any = SimpleNamespace(guidance=guidance, sampler=SimpleNamespace(name="euler"))
+        return _working(model, stage, shape) - working.RESERVE
+
+    short, long = ([[torch.zeros(1, rows, 8), {}]] for rows in (5, 7))
+    element, patch = 320 * 2 * 26, 3072 * 2 * 22
+    assert reserved(nn.Conv2d(4, 320, 3), working.SD, (2, 4, 64, 64), CFG(short, long, 7.0)) == 4 * 64 * 64 * element
+    assert reserved(nn.Conv2d(4, 320, 3), working.SD, (2, 4, 64, 64), CFG(short, long, 1.0)) == 2 * 64 * 64 * element
+    linear, shape = nn.Linear(256, 3072), (1, 16, 3, 64, 64)
+    assert reserved(linear, working.FLUX, shape, CFG(short, long, 3.0)) == 2 * 3 * 32 * 32 * patch
+    # Rows that are as many as the tokens: prompts of two lengths have a call each.
+    rule = working.FLUX._replace(as_long=True)
+    assert reserved(linear, rule, shape, CFG(short, long, 3.0)) == 3 * 32 * 32 * patch
+    assert reserved(linear, rule, shape, CFG(short, short, 3.0)) == 2 * 3 * 32 * 32 * patch
+    assert reserved(linear, rule, shape, DualCFG(short, long, short, 3.0, 2.0)) == 2 * 3 * 32 * 32 * patch
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def network() -> Network:
 @pytest.fixture
 def sampled(network: Network) -> Callable[..., dict[str, Any]]:
     model = SimpleNamespace(
-        network=SimpleNamespace(module=lambda: network, memory=None),
+        network=SimpleNamespace(module=lambda working: network, memory=None),
         kind=SimpleNamespace(denoiser=UNetDenoiser),
         pre_run=lambda: None,
         cleanup=lambda: None,

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from weft.nodes.diffusion.errors import DiffusionError, Warn
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.protocol import Fed, FileShapes, LoraPlace, Places, Read
+from weft.nodes.diffusion.families.working import UNKNOWN
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
@@ -158,6 +159,7 @@ class ToyKind:
 
     may_differ = frozenset[str]()
     unrounded = frozenset[str]()
+    computing = UNKNOWN
 
     @property
     def ignored(self) -> Mapping[str, str]:

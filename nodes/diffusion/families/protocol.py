@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance, TextFile, TextGlance, TextSet, VaeGlance
     from weft.nodes.diffusion.families.latent_format import LatentFormat
     from weft.nodes.diffusion.families.model_patches import PatchKind
+    from weft.nodes.diffusion.families.working import WorkingRule
     from weft.nodes.diffusion.sampling.denoiser import ModelSampling
     from weft.nodes.diffusion.text.clip import Clip
     from weft.nodes.diffusion.text.mentions import EmbeddingLookup
@@ -192,6 +193,10 @@ class Kind(Protocol):
     @property
     def places(self) -> Places:
         """Where model patches may step into the network."""
+
+    @property
+    def computing(self) -> WorkingRule:
+        """What computing with the network takes beside its weights."""
 
     def process(self) -> ModelSampling:
         """The noise levels that it was trained at, and what its output stands for."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.protocol import Places
+from weft.nodes.diffusion.families.working import UNKNOWN, WorkingRule
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,6 +35,7 @@ class TransformerKind:
     may_differ: ClassVar[Collection[str]] = ()
     unrounded: ClassVar[Collection[str]] = ()
     places: ClassVar[Places] = Places()
+    computing: ClassVar[WorkingRule] = UNKNOWN
     # Where in a checkpoint the text encoders stand, by their names, and "vae".
     beside: ClassVar[Mapping[str, str]] = {}
 

@@ -168,8 +168,8 @@ class GuidedNetwork(BaseModel):
         # A predictor keeps its conditions, so that their ids stay theirs.
         key = tuple(tuple(id(condition) for condition in side) for side in sides)
         if key not in self._predictors:
-            self._predictors[key] = Predictor(self, sides)
-        return self._predictors[key](x, sigma, options)
+            self._predictors[key] = Predictor(self.run, sides)
+        return self._predictors[key](self, x, sigma, options)
 
     def evaluation(self, x: Tensor, sigma: Tensor, options: Mapping[str, Any] | None = None) -> Evaluation:
         """What belongs to one evaluation of the guided model. options: in place of the run's model_options."""
@@ -262,16 +262,18 @@ class Evaluation:
 
 
 class Predictor:
-    """The weighted mean prediction of each of several lists of conditions, in as few network calls as possible."""
+    """The weighted mean prediction of each of several lists of conditions, in as few network calls as possible.
 
-    def __init__(self, network: GuidedNetwork, sides: Sequence[Sequence[Condition]]) -> None:
-        self._network = network
-        self._run = network.run
+    The network that keeps it is told with every call: the two holding each other, weights would outlive their run.
+    """
+
+    def __init__(self, run: SamplingRun, sides: Sequence[Sequence[Condition]]) -> None:
+        self._run = run
         self._conditions = [(side, condition) for side, conditions in enumerate(sides) for condition in conditions]
         self._sides = len(sides)
         self._plans: dict[tuple[Any, ...], _Plan] = {}
 
-    def __call__(self, x: Tensor, sigma: Tensor, options: Mapping[str, Any]) -> list[Tensor]:
+    def __call__(self, network: GuidedNetwork, x: Tensor, sigma: Tensor, options: Mapping[str, Any]) -> list[Tensor]:
         """Denoised predictions [B,C,h,w], one a side; 0 where no condition of the side acts. options: model_options."""
         level = float(sigma)
         active = tuple(condition.active(level) for _, condition in self._conditions)
@@ -283,13 +285,15 @@ class Predictor:
         sums = [torch.zeros_like(x) for _ in range(self._sides)]
         for call in plan.calls:
             crops = [_crop(x, box) for box in call.boxes]
-            predicted = self._denoise(torch.cat(crops), sigma, call, options)
+            predicted = self._denoise(network, torch.cat(crops), sigma, call, options)
             parts = zip(call.sides, call.boxes, call.weights, predicted.chunk(len(crops)), strict=True)
             for side, (h, w, top, left), weight, part in parts:
                 sums[side][..., top : top + h, left : left + w] += part * weight
         return [total / count for total, count in zip(sums, plan.counts, strict=True)]
 
-    def _denoise(self, x: Tensor, sigma: Tensor, call: _Call, options: Mapping[str, Any]) -> Tensor:
+    def _denoise(
+        self, network: GuidedNetwork, x: Tensor, sigma: Tensor, call: _Call, options: Mapping[str, Any]
+    ) -> Tensor:
         denoiser, added = self._run.network(call.hooks, float(sigma)), call.added or None
         inner = {
             **options.get("transformer_options", {}),
@@ -303,10 +307,10 @@ class Predictor:
         around = wrappers_in(inner, WrappersMP.APPLY_MODEL)
         if wrapper is None and not around:
             return evaluate(NetworkCall(denoiser, x, sigma, call.context, added, inner, call.concat, call.control))
-        self._network.denoiser = denoiser
-        apply_model: Callable[..., Tensor] = self._network.apply_model
+        network.denoiser = denoiser
+        apply_model: Callable[..., Tensor] = network.apply_model
         if around:
-            apply_model = WrapperExecutor(apply_model, self._network, around).execute
+            apply_model = WrapperExecutor(apply_model, network, around).execute
         timestep = torch.full((x.shape[0],), float(sigma), device=x.device)
         # Each tensor by a name of its own: a wrapper that takes the batch apart finds all that has one.
         c: dict[str, Any] = {"c_crossattn": call.context, **call.added, "transformer_options": inner}

@@ -6,11 +6,12 @@ Semantics: parity/facts.md sections 3, 4 and 9; numbers: goldens ks_*, kv_*, adv
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from weft.nodes.diffusion.sampling import continuous
 from weft.nodes.diffusion.sampling.conditions import SamplingRun
 from weft.nodes.diffusion.sampling.continuous import Leftover
 from weft.nodes.diffusion.sampling.denoiser import EXPLODING, ModelSampling
+from weft.nodes.diffusion.sampling.guidance import CFG
 from weft.nodes.diffusion.sampling.hooked import HookedModel
 from weft.nodes.diffusion.sampling.noise import SEED_MAX, NoiseSource, prepare_noise
 from weft.nodes.diffusion.sampling.samplers.interface import GuidedDenoiser, State
@@ -34,7 +36,6 @@ from weft.nodes.diffusion.values.latents import Latent, samples_of
 from weft.nodes.diffusion.values.masks import noise_mask_for
 
 if TYPE_CHECKING:
-    from weft.nodes.diffusion.families.protocol import Denoiser
     from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
 # (step, total, x, denoised): x at the start of the step and the prediction from it, both in the scaled latent space.
@@ -128,7 +129,8 @@ def solve(
     sigmas, span = stage.sigmas, stage.span(before)
     _check_process(model.sampling, stage)
     # Realised outside inference_mode: patched weights outlive this run.
-    network = model.network.module()
+    reserved = None if model.network.memory is None else _working(model, stage, samples.shape)
+    network = model.network.module(reserved)
     denoiser = model.kind.denoiser(network, model.sampling, model.latent_format)
     samples, noise = (denoiser.latent_format.shaped(each) for each in (samples, noise))
     device = denoiser.device
@@ -136,7 +138,7 @@ def solve(
         call_back(model, CallbacksMP.ON_PRE_RUN)
         held.callback(call_back, model, CallbacksMP.ON_CLEANUP)
         if model.network.memory is not None:
-            held.enter_context(model.network.memory.on_device(network, working=_working(denoiser, samples.shape)))
+            held.enter_context(model.network.memory.on_device(network, working=reserved))
         start = model.process_latent_in(samples.to(device=device, dtype=torch.float32))
         start_noise = noise.to(device)
         random = stage.mode.random(tuple(start.shape), stage.noise.seed, index)
@@ -202,14 +204,33 @@ def _solved(
     return x
 
 
-def _working(denoiser: Denoiser, shape: Sequence[int]) -> int:
-    """Bytes that a step is reckoned to take on the device beside the weights, both sides together."""
-    patch = getattr(denoiser, "patch", 1)
+def _working(model: ModelPatcher, stage: Stage, shape: Sequence[int]) -> int:
+    """Bytes that a step is reckoned to take on the device beside the weights, of so many latents as go into a call."""
+    rule, first = model.kind.computing, next(model.network.base.parameters())
     # What a network begins with is as wide as its rows are.
-    first = next(denoiser.network.parameters()).shape
-    width = max([*first[:1], *first[-1:]], default=1)
-    positions = math.prod(shape[2:]) // patch**2
-    return working.RESERVE + int(2 * shape[0] * positions * width * denoiser.dtype.itemsize * working.MOST)
+    width = max([*first.shape[:1], *first.shape[-1:]], default=1)
+    items = shape[0] * _together(stage, apart=rule.as_long)
+    return working.RESERVE + rule.taken(math.prod(shape[2:]), width, items, first.dtype.itemsize)
+
+
+def _together(stage: Stage, *, apart: bool) -> int:
+    """How many sides go into one call. apart: whether prompts of two lengths do not."""
+    guidance = stage.guidance
+    if isinstance(guidance, CFG):
+        both = working.sides(guidance.scale, stage.sampler.name) == 2
+        sides = [guidance.positive, *([guidance.negative] if both else [])]
+    else:
+        sides = [value for value in vars(guidance).values() if isinstance(value, list | tuple)]
+    return max(Counter(_rows(side) if apart else 0 for side in sides).values(), default=1)
+
+
+def _rows(side: Any) -> int:
+    """Of the first context of a conditioning; 0 for what is none, which is said where it is read."""
+    match side:
+        case [[Tensor() as context, *_], *_] if context.dim() > 1:
+            return context.shape[1]
+        case _:
+            return 0
 
 
 def _check_process(sampling: ModelSampling, stage: Stage) -> None:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn, nearest, python_warning
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.interop.clip import ClipNames
 from weft.nodes.diffusion.text.embeddings import load_embedding
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
@@ -380,7 +381,7 @@ def _run(
     encoder: TextEncoder, chunks: list[Chunk], layer: int | None, *, projected: bool = True
 ) -> tuple[Tensor, Tensor]:
     """Hidden states [chunks, 77, C] and the first chunk's pooled output [1, P], float32 on the CPU."""
-    module = encoder.network.module()
+    module = encoder.network.module(working.READING)
     states, pooled = [], []
     for start in range(0, len(chunks), BATCH):
         hidden, last = _forward(module, chunks[start : start + BATCH], encoder.spec, layer, projected)

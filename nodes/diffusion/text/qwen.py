@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError, Warn, python_warning
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.text import qwen_vision
 from weft.nodes.diffusion.text.clip import Chunk, Token, vectors
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
@@ -105,7 +106,7 @@ class QwenTextEncoder:
             DiffusionError: the file has nothing that sees, or the prompt has another number of marks.
         """
         tokens = [token for each in chunks for token in each]
-        module = _of(self.network.module())
+        module = _of(self.network.module(working.READING))
         embedded, beside = self.embedded(tokens, pictures)
         if len(tokens) < self.use.least:
             device = embedded.device
@@ -125,7 +126,7 @@ class QwenTextEncoder:
             DiffusionError: as `encode_shown`.
         """
         seen = self._seen(tokens, pictures) if pictures else []
-        module = _of(self.network.module())
+        module = _of(self.network.module(working.READING))
         device = module.embed_tokens.weight.device
         ids = [token if isinstance(token, int) else 0 for token, _ in tokens]
         embedded = module.embed_tokens(torch.tensor([ids], device=device))
@@ -140,7 +141,7 @@ class QwenTextEncoder:
 
     def words(self) -> Tensor:
         """What makes a state a weight for each word [vocabulary, C]: the file's own, or the table that it reads by."""
-        table: Tensor = _of(self.network.module()).embed_tokens.weight
+        table: Tensor = _of(self.network.module(working.READING)).embed_tokens.weight
         file = None if self.file is None else widened(WeightFile(self.file))
         found = file.tensor(HEAD_KEY) if file is not None and HEAD_KEY in file.shapes else table
         return (found.widened() if isinstance(found, PackedTensor) else found).to(table.device, table.dtype)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, Warn, python_warning
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.text.clip import Chunk, Token, read_groups
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup
 from weft.nodes.diffusion.weights.landings import Landing, Shapes, as_stored
@@ -93,7 +94,7 @@ class T5TextEncoder:
 
     def exported(self) -> Exported:
         """See PromptEncoder."""
-        module = self.network.module()
+        module = self.network.module(working.READING)
         tensors = stored("", _landings(module, TABLES[0]), module)
         for key, tensor in self.kept.items():
             tensors[key] = Stored(tuple(tensor.shape), tensor.dtype, partial(as_stored, tensor))
@@ -107,7 +108,7 @@ class T5TextEncoder:
 
     def _states(self, tokens: Chunk, layer: int | None) -> Tensor:
         """[T,C] float32 on the CPU: the last layer's, or another one's, behind the final norm."""
-        module = _of(self.network.module())
+        module = _of(self.network.module(working.READING))
         table = module.shared.weight
         ids = [token if isinstance(token, int) else PADDING for token, _ in tokens]
         embedded = module.shared(torch.tensor([ids], device=table.device))

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.values.vae import Vae, on_network
 from weft.nodes.diffusion.weights.landings import Landing
@@ -64,10 +65,10 @@ class TinyVae(Vae):
         raise DiffusionError("a TAESD is no VAE that can be saved: copy its two files")
 
     def _encoder(self) -> Callable[[Tensor], Tensor]:
-        return finite(self.network.module(), self._encode, "TAESD's encoder")
+        return finite(self.network.module(working.RESERVE), self._encode, "TAESD's encoder")
 
     def _decoder(self) -> Callable[[Tensor], Tensor]:
-        return finite(self.network.module(), self._decode, "TAESD's decoder")
+        return finite(self.network.module(working.RESERVE), self._decode, "TAESD's decoder")
 
     @torch.inference_mode()
     def _encode(self, module: Any, images: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.finite import finite
 from weft.nodes.diffusion.interop.vae import VaeNames
 from weft.nodes.diffusion.values.pixels import as_pictures
@@ -184,7 +185,7 @@ class Vae(VaeNames, ABC):
         """The network, if it has this half. Raises DiffusionError for one from a file without it."""
         if getattr(self.network.base, name, name) is None:
             raise DiffusionError(f"this VAE has no {name}: its file holds the other half alone")
-        return self.network.module()
+        return self.network.module(working.RESERVE)
 
     def _cropped(self, pixels: Tensor) -> Tensor:
         """Images [B,3,H,W], cut to whole cells around their middle, or one video [1,3,F,H,W], to whole elements.

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from weft.nodes.diffusion.errors import DeviceError, nearest
+from weft.nodes.diffusion.families.working import headroom as left_free
 from weft.nodes.diffusion.weights.packed import PackedTensor, move, put
 from weft.nodes.diffusion.weights.parts import Parts
 from weft.nodes.diffusion.weights.replay import allow, forget
@@ -29,8 +30,6 @@ DTYPES: Mapping[str, torch.dtype] = {
     "bfloat16": torch.bfloat16,
 }
 KINDS = ("unet", "text", "vae")
-# Left free for what is computed when networks move in; of a small budget a quarter.
-HEADROOM = 2 << 30
 _HALF = (torch.float16, torch.bfloat16)
 # The attribute of a weight on the device under which it carries what it was before.
 _HOME = "_home"
@@ -128,8 +127,7 @@ class DeviceMemory:
         self.device = device
         self._replays = replays and device.type == "cuda"
         self.budget = budget
-        most = HEADROOM if budget is None else min(HEADROOM, budget // 4)
-        self._headroom = most if headroom is None else headroom
+        self._headroom = left_free(budget) if headroom is None else headroom
         self._free = free if free is not None or device.type != "cuda" else _free_bytes
         self._lock = threading.RLock()
         self._clock = itertools.count()

@@ -174,14 +174,14 @@ class PatchedNetwork:
         layer = self._layers.get(name)
         return (name,) if layer is None else tuple(landing.target for landing in layer.landings)
 
-    def module(self) -> nn.Module:
+    def module(self, working: int | None = None) -> nn.Module:
         """The network to compute with: the base itself, or a twin that shares every parameter no patch changes.
 
         Realised once for equal patches, and kept as long as a PatchedNetwork with these patches lives. Its weights are
-        on the compute device. Do not write into them: they are shared.
+        on the compute device. Do not write into them: they are shared. working: as DeviceMemory.bring's.
         """
         if not self._changed:
-            return self._brought(self.base)
+            return self._brought(self.base, working)
         if self._module is None:
             with self._realised.lock:
                 module = self._realised.modules.get(self.identity)
@@ -189,11 +189,11 @@ class PatchedNetwork:
                     module = self._realise()
                     self._realised.modules[self.identity] = module
                 self._module = module
-        return self._brought(self._module)
+        return self._brought(self._module, working)
 
-    def _brought(self, module: nn.Module) -> nn.Module:
+    def _brought(self, module: nn.Module, working: int | None) -> nn.Module:
         if self.memory is not None:
-            self.memory.bring(module)
+            self.memory.bring(module, working)
         return module
 
     @property

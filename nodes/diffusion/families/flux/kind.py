@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from weft.nodes.diffusion.errors import PatchError
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.flux.denoiser import FluxDenoiser
 from weft.nodes.diffusion.families.flux.keymap import EMBEDDER, INPUTS, PATCH, landings, title_of
 from weft.nodes.diffusion.families.flux.lora_names import lora_places
@@ -56,6 +57,7 @@ class FluxKind(TransformerKind):
     text: bool = True
 
     places = Places(patched=(NETWORK,), replaced=(DIT,))
+    computing = working.FLUX
     # What it reads beside the latent differs, as of Stable Diffusion's inpainting models.
     may_differ = frozenset({EMBEDDER})
     ignored = IGNORED

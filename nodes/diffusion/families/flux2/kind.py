@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.flux2.denoiser import Flux2Denoiser, Flux2KVDenoiser
 from weft.nodes.diffusion.families.flux2.keymap import landings, title_of
 from weft.nodes.diffusion.families.latent_format import LatentFormat
@@ -37,6 +38,8 @@ class Flux2Kind(TransformerKind):
     sizes: Mapping[str, Any]
     norm: str = "scale"
     apart: bool = False
+
+    computing = working.FLUX2
 
     @property
     def name(self) -> str:

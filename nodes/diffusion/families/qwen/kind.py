@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import torch
 
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.model_patches import NETWORK
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
@@ -51,6 +52,7 @@ class QwenImageKind(TransformerKind):
     method: str = INDEX
 
     places = Places(patched=(NETWORK,), replaced=(DIT,))
+    computing = working.QWEN
     ignored: ClassVar[Mapping[str, str]] = {re.escape(PREFIX + STILL_MARK): "says that pictures to edit have no noise"}
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.sd.denoiser import UNetDenoiser
@@ -95,6 +96,11 @@ class SDKind:
     def places(self) -> Places:
         """See Kind."""
         return PLACES._replace(channels=self.unet["block_out_channels"][0])
+
+    @property
+    def computing(self) -> working.WorkingRule:
+        """See Kind."""
+        return working.SD if self.unet["down_block_types"][:1] == ("CrossAttnDownBlock2D",) else working.SDXL
 
     def process(self) -> ModelSampling:
         """See Kind."""

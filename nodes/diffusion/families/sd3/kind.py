@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.image_vae import CHANNELS, PIXELS, ImageVaeKind
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.lora_places import places
@@ -51,6 +52,7 @@ class SD3Kind(TransformerKind):
     name = "sd3"
     may_differ = frozenset({TABLE_OF_NETWORK})
     places = Places(replaced=(DIT,))
+    computing = working.SD3
     ignored = IGNORED
     beside = BESIDE
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
 from weft.nodes.diffusion.families.replaced import DIT
@@ -48,6 +49,7 @@ class WanKind(TransformerKind):
 
     unrounded = frozenset({"patch_embedding.weight", "patch_embedding.bias"})
     places = Places(replaced=(DIT,), positions=True)
+    computing = working.WAN
     ignored = IGNORED
 
     @property

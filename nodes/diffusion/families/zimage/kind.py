@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
+from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.latent_format import LatentFormat
 from weft.nodes.diffusion.families.model_patches import NETWORK
 from weft.nodes.diffusion.families.protocol import LoraPlace, Places
@@ -35,6 +36,7 @@ class ZImageKind(TransformerKind):
     title: str = "Z-Image"
 
     places = Places(patched=(NETWORK,))
+    computing = working.Z_IMAGE
     ignored: ClassVar[Mapping[str, str]] = {r"(.*\.)?norm_final\.weight": "a norm that nothing reads"}
 
     @property
