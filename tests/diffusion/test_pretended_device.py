@@ -5,7 +5,7 @@ No tensor of another device comes into an operation, and no step loop waits for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from weft.nodes.diffusion.families.sd.releases import XL_CLIP_G
 from weft.nodes.diffusion.families.sd.tiny import checkpoint_shapes, shapes_of
 from weft.nodes.diffusion.sampling import sample
 from weft.nodes.diffusion.sampling.denoiser import ModelSampling
+from weft.nodes.diffusion.sampling.model_patch import load_model_patch, with_sight
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.schedules import schedule
 from weft.nodes.diffusion.text.clip import Clip
@@ -122,9 +123,15 @@ def opened(case: Case, folder: Path, memory: DeviceMemory) -> tuple[list[ModelPa
     return models, clip, vae
 
 
-def run(case: Case, folder: Path, mode: PretendedDevice, sampler: str = "euler") -> Tensor:
+Put = Callable[[ModelPatcher, Vae, DeviceMemory], ModelPatcher]
+
+
+def run(
+    case: Case, folder: Path, mode: PretendedDevice, sampler: str = "euler", put: Put = lambda model, *_: model
+) -> Tensor:
     memory = PretendedMemory()
     models, clip, vae = opened(case, folder, memory)
+    models = [put(model, vae, memory) for model in models]
     sides = [clip.encode(text) for text in (PROMPT, "")]
     latent: dict[str, Any] = {"samples": torch.zeros(1, *case.shape)}
     for place, (start, end) in enumerate(((0, 1), (1, 2))):
@@ -141,6 +148,29 @@ def run(case: Case, folder: Path, mode: PretendedDevice, sampler: str = "euler")
 def test_the_whole_path_of_small_models(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pretended(monkeypatch) as mode:
         image = run(small(name), tmp_path, mode, sampler="dpmpp_2m")
+    assert image.shape[-1] == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("release", "name", "clip_type", "shape"),
+    [("qwen_image", "inpaint", "qwen_image", (16, 1, 8, 8)), ("z_image", "union-2.1", "lumina2", (16, 8, 8))],
+)
+def test_model_patches(
+    release: str, name: str, clip_type: str, shape: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = ("diffusion_models", "text_encoders", "vae", "model_patches")
+    found = [small_file(kind, name, release, Path()) or {} for kind in kinds]
+    model, encoder, vae_file, patch = ({key: tuple(value.shape) for key, value in each.items()} for each in found)
+    case = Case(torch.bfloat16, shape, model, clip_type, (encoder,), vae_file)
+
+    def put(model: ModelPatcher, vae: Vae, memory: DeviceMemory) -> ModelPatcher:
+        path = write_without_numbers(tmp_path / "patch.safetensors", patch, case.dtype)
+        loaded = load_model_patch(path, device=memory, dtype=case.dtype, warn=pytest.fail)
+        return with_sight(model, loaded, vae, 0.7, picture=torch.rand(1, 64, 64, 3), mask=torch.ones(1, 64, 64))
+
+    with pretended(monkeypatch) as mode:
+        image = run(case, tmp_path, mode, put=put)
     assert image.shape[-1] == 3
 
 
