@@ -62,6 +62,7 @@ class STRING: ...
 class STYLE_MODEL: ...
 class SVG: ...
 class TIMESTEPS_RANGE: ...
+class TRACKS: ...
 class UPSCALE_MODEL: ...
 class VAE: ...
 class VHS_BatchManager: ...
@@ -229,6 +230,13 @@ _offset_or_3_more = Literal[
     "index",
     "uxo/uno",
     "index_timestep_zero",
+]
+_linear_or_4_more = Literal[
+    "linear",
+    "ease_in",
+    "ease_out",
+    "ease_in_out",
+    "constant",
 ]
 _latent_or_2_more = Literal[
     "latent",
@@ -1226,6 +1234,10 @@ class _basic_pipe_model_clip_vae_and_2_more(GraphNode):
 class _gligen(SoleNode[GLIGEN]):
     gligen: GraphOutput[GLIGEN]
 
+class _tracks_track_length(GraphNode):
+    tracks: GraphOutput[TRACKS]
+    track_length: GraphOutput[INT]
+
 class _width_height_batch_size(GraphNode):
     width: GraphOutput[INT]
     height: GraphOutput[INT]
@@ -1471,6 +1483,9 @@ class _camera_embedding_width_height_length(GraphNode):
     width: GraphOutput[INT]
     height: GraphOutput[INT]
     length: GraphOutput[INT]
+
+class _tracks(SoleNode[TRACKS]):
+    tracks: GraphOutput[TRACKS]
 
 class _positive_negative_latent_trim_latent(GraphNode):
     positive: GraphOutput[CONDITIONING]
@@ -4613,6 +4628,25 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _conditioning:
         """Say what stands in a box of the picture; several in a row say several."""
+    def GenerateTracks(
+        self,
+        width: Annotated[int, "16 to 4096"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 4096"] | GraphSource[INT] = 480,
+        start_x: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.0,
+        start_y: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.0,
+        end_x: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 1.0,
+        end_y: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 1.0,
+        num_frames: Annotated[int, "1 to 1024"] | GraphSource[INT] = 81,
+        num_tracks: Annotated[int, "1 to 100"] | GraphSource[INT] = 5,
+        track_spread: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.025,
+        bezier: bool | GraphSource[BOOLEAN] = False,
+        mid_x: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.5,
+        mid_y: Annotated[float, "0.0 to 1.0"] | GraphSource[FLOAT] = 0.5,
+        interpolation: _linear_or_4_more | GraphSource[COMBO] = "linear",
+        track_mask: GraphSource[MASK] | None = None,
+        **_about: Unpack[_About]
+    ) -> _tracks_track_length:
+        """Make tracks beside each other from one point of a video to another."""
     def GetImageSize(
         self,
         image: GraphSource[IMAGE],
@@ -7026,6 +7060,37 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _positive_negative_latent:
         """Begin a video of Wan with pictures, for its models of image-to-video."""
+    def WanMoveConcatTrack(
+        self,
+        tracks_1: GraphSource[TRACKS],
+        tracks_2: GraphSource[TRACKS] | None = None,
+        **_about: Unpack[_About]
+    ) -> _tracks:
+        """Put tracks beside others of the same frames."""
+    def WanMoveTrackToVideo(
+        self,
+        positive: GraphSource[CONDITIONING],
+        negative: GraphSource[CONDITIONING],
+        vae: GraphSource[VAE],
+        strength: Annotated[float, "0.0 to 100.0"] | GraphSource[FLOAT] = 1.0,
+        width: Annotated[int, "16 to 16384"] | GraphSource[INT] = 832,
+        height: Annotated[int, "16 to 16384"] | GraphSource[INT] = 480,
+        length: Annotated[int, "1 to 16384"] | GraphSource[INT] = 81,
+        batch_size: Annotated[int, "1 to 4096"] | GraphSource[INT] = 1,
+        *,
+        start_image: GraphSource[IMAGE],
+        tracks: GraphSource[TRACKS] | None = None,
+        clip_vision_output: GraphSource[CLIP_VISION_OUTPUT] | None = None,
+        **_about: Unpack[_About]
+    ) -> _positive_negative_latent:
+        """Move what a picture shows along tracks through a video, for the model of Wan-Move. The negative side is shown the picture alone, so that cfg tells how much the tracks count."""
+    def WanMoveTracksFromCoords(
+        self,
+        track_coords: GraphSource[STRING],
+        track_mask: GraphSource[MASK] | None = None,
+        **_about: Unpack[_About]
+    ) -> _tracks_track_length:
+        """Tracks of points that were drawn."""
     def WanTrackToVideo(
         self,
         positive: GraphSource[CONDITIONING],

@@ -164,6 +164,12 @@ _FILES = {
     "lotus": ("LotusConditioning",),
     "camera_angle": ("CameraAngle",),
     "wan_tracks": ("WanTrackToVideo",),
+    "wan_move": (
+        "GenerateTracks",
+        "WanMoveConcatTrack",
+        "WanMoveTrackToVideo",
+        "WanMoveTracksFromCoords",
+    ),
     "qwen": (
         "TextEncodeQwenImageEdit",
         "TextEncodeQwenImageEditPlus",

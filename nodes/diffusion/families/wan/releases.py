@@ -26,7 +26,7 @@ RELEASES: Mapping[str, WanRelease] = {
     "wan21_control": WanRelease("Wan 2.1 Fun control", (_OF_21, "fun", "control")),
     "wan_control": WanRelease("Wan Fun control", ("fun", "control")),
     "wan21_flf2v": WanRelease("Wan 2.1 first-last-frame", (_OF_21, "flf2v")),
-    "wan21_i2v": WanRelease("Wan 2.1 image-to-video", (rf"{_OF_21}|chrono", "i2v|fun|chrono")),
+    "wan21_i2v": WanRelease("Wan 2.1 image-to-video", (rf"{_OF_21}|chrono|wan-?move", "i2v|fun|chrono|move")),
     "wan_i2v": WanRelease("Wan image-to-video", ("i2v|flf2v|fun",)),
     "wan": WanRelease("Wan"),
 }

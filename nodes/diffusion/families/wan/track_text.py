@@ -1,4 +1,6 @@
-"""Tracks of points in a video, as text: without torch, so that a check before a run can read them."""
+"""Tracks of points in a video, as text, and by which names they pass between nodes: without torch, for checks before a
+run.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weft.nodes.diffusion.errors import DiffusionError
+
+Ways = Mapping[str, Any]
+"""{"track_path": float32 [F,N,2], x and y in pixels, "track_visibility": bool [F,N]}, of F frames and N tracks."""
+PATH, VISIBILITY = "track_path", "track_visibility"
+PACES = ("linear", "ease_in", "ease_out", "ease_in_out", "constant")
+"""How a point goes from one end of a way to the other."""
 
 FEWEST = 2
 """Points of a track: where it begins, and one more."""
