@@ -3704,7 +3704,7 @@ class Graph(_Graph):
         type: _stable_diffusion_or_16_more | GraphSource[COMBO] = "stable_diffusion",
         **_about: Unpack[_About]
     ) -> _clip:
-        """Open a text encoder in a GGUF file, or in any other."""
+        """Open a text encoder in a GGUF file, or in any other. A Qwen2.5-VL sees pictures by the mmproj file beside it."""
     def CLIPMergeAdd(
         self,
         clip1: GraphSource[CLIP],

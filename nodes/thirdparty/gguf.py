@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from weft.engine.context import RunContext
-from weft.engine.folders import MODEL_SUFFIXES
+from weft.engine.folders import MODEL_SUFFIXES, Folders
 from weft.engine.schema.sockets import Boolean, Combo
 from weft.nodes.core import clip_types
 from weft.nodes.core.loaders import LIBRARIES, open_text_encoders, place
@@ -28,6 +29,7 @@ __all__ = [
 node = marker("comfyui-gguf", "bootleg")
 
 _SUFFIX = ".gguf"
+_ENDINGS = (*MODEL_SUFFIXES, _SUFFIX)
 
 
 def _unusable(path: Path) -> str:
@@ -59,13 +61,23 @@ def _of_no_model(path: Path, mtime_ns: int, size: int) -> str:
     if recognised(header.tensors):
         return ""
     names = ", ".join(map(repr, list(header.tensors)[:3]))
-    return (
-        f"its architecture is {architecture:.80}, and its tensors are those of no model that Weft knows: {names}, ..."
-    )
+    what = f"its architecture is {architecture:.80}, and its tensors are those of no model that Weft knows"
+    return f"{what}: {names:.200}, ..."
 
 
 UnetFile = Annotated[str, weights("diffusion_models", suffixes=(_SUFFIX,), refuses=_no_model)]
-ClipFile = Annotated[str, weights("text_encoders", suffixes=(*MODEL_SUFFIXES, _SUFFIX), refuses=_unusable)]
+ClipFile = Annotated[str, weights("text_encoders", suffixes=_ENDINGS, refuses=_unusable)]
+
+
+def _eyes(folders: Folders, constants: Mapping[str, Any]) -> list[Path]:
+    """What lies beside the text encoders, and is read with them."""
+    from weft.nodes.diffusion.weights.gguf_header import eyes_beside
+
+    names = [name for key, name in constants.items() if key.startswith("clip_name")]
+    found = [eyes_beside(folders.find("text_encoders", name, _ENDINGS)) for name in names]
+    return [path for path in found if path is not None]
+
+
 _FORMATS = ("default", "target", "float32", "float16", "bfloat16")
 
 
@@ -106,14 +118,14 @@ def UnetLoaderGGUFAdvanced(
     return UnetLoaderGGUF(unet_name=unet_name, context=context)
 
 
-@node(display_name="CLIPLoader (GGUF)")
+@node(display_name="CLIPLoader (GGUF)", fingerprint=_eyes)
 def CLIPLoaderGGUF(
     *,
     clip_name: ClipFile,
     type: Annotated[str, Combo(clip_types.SINGLE, unsupported=clip_types.unsupported(clip_types.SINGLE))],
     context: RunContext,
 ) -> Clip:
-    """Open a text encoder in a GGUF file, or in any other.
+    """Open a text encoder in a GGUF file, or in any other. A Qwen2.5-VL sees pictures by the mmproj file beside it.
 
     Args:
         clip_name: A file below the text_encoders or clip folders.
@@ -122,7 +134,7 @@ def CLIPLoaderGGUF(
     return open_text_encoders([clip_name], type, "default", context)
 
 
-@node(display_name="DualCLIPLoader (GGUF)")
+@node(display_name="DualCLIPLoader (GGUF)", fingerprint=_eyes)
 def DualCLIPLoaderGGUF(
     *,
     clip_name1: ClipFile,

@@ -101,6 +101,38 @@ def qwen_name(name: str) -> str:
     return llama_cpp(name, OF_QWEN, "model.layers", "blk")
 
 
+OF_EYES = {
+    "visual.merger.mlp.": "mm.",
+    "visual.merger.ln_q.": "v.post_ln.",
+    "visual.patch_embed.proj.": "v.patch_embd.",
+    "visual.blocks.": "v.blk.",
+    ".attn.proj.": ".attn_out.",
+    ".mlp.gate_proj.": ".ffn_gate.",
+    ".mlp.up_proj.": ".ffn_up.",
+    ".mlp.down_proj.": ".ffn_down.",
+    ".norm1.": ".ln1.",
+    ".norm2.": ".ln2.",
+}
+
+
+def eyes(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """What sees pictures in a file of its own, as llama.cpp's converter writes it: q, k and v apart, two patches."""
+    found: dict[str, Tensor] = {}
+    for key, tensor in tensors.items():
+        name = key
+        for old, new in OF_EYES.items():
+            name = name.replace(old, new)
+        if ".attn.qkv." in name:
+            found |= {
+                name.replace(".attn.qkv.", f".attn_{q}."): part for q, part in zip("qkv", tensor.chunk(3), strict=True)
+            }
+        elif tensor.dim() == 5:
+            found |= {name: tensor[:, :, 0].contiguous(), f"{name}.1": tensor[:, :, 1].contiguous()}
+        else:
+            found[name] = tensor
+    return found
+
+
 def pieces() -> bytes:
     """A small model of sentencepiece."""
     model = io.BytesIO()

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 import weft
-from weft.nodes.diffusion.errors import CheckpointError
+from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import release_in
 from weft.nodes.diffusion.families.text_tiny import qwen, t5
 from weft.nodes.diffusion.families.wan.tiny import small_file
@@ -23,14 +23,14 @@ from weft.nodes.diffusion.text.qwen import qwen_part
 from weft.nodes.diffusion.text.t5 import t5_part
 from weft.nodes.diffusion.weights.checkpoint import load_clip, load_unet
 from weft.nodes.diffusion.weights.gguf_blocks import WIDENED
-from weft.nodes.diffusion.weights.gguf_header import QUANTISATIONS, read_gguf
+from weft.nodes.diffusion.weights.gguf_header import QUANTISATIONS, eyes_beside, read_gguf
 from weft.nodes.diffusion.weights.header import described
 from weft.nodes.diffusion.weights.lora import apply_lora, lora_of
 from weft.nodes.diffusion.weights.networks import check
 from weft.nodes.diffusion.weights.packed import PackedTensor
 from weft.nodes.diffusion.weights.weightfile import WeightFile
 
-from .ggufs import matrices, pieces, qwen_name, t5_name, vocabulary, write
+from .ggufs import eyes, matrices, pieces, qwen_name, t5_name, vocabulary, write
 from .ksampling import ksample
 
 CPU = torch.device("cpu")
@@ -145,6 +145,30 @@ def test_qwen_in_gguf_lands_whole(tmp_path: Path) -> None:
     file = WeightFile(write(tmp_path / "qwen.gguf", "qwen3", named, {"blk.0.attn_q.weight": Type.Q4_1}))
     assert {key: tuple(each.shape) for key, each in small.items()} == dict(file.shapes)
     check([qwen_part("qwen", file.shapes)], file.shapes)
+
+
+def test_what_sees_pictures_lies_beside(tmp_path: Path) -> None:
+    """As ComfyUI-GGUF has it: `mmproj` in the name, and the text encoder's own without its quantisation."""
+    whole = qwen(32, sees=True)
+    sees = {key: each for key, each in whole.items() if key.startswith("visual.")}
+    text = {qwen_name(key): each for key, each in whole.items() if key not in sees}
+    path = write(tmp_path / "Qwen2.5-VL-7B-Q4_K_M.gguf", "qwen2vl", text, {})
+    save_file(whole, tmp_path / "whole.safetensors")
+    plain = load_clip([tmp_path / "whole.safetensors"], "qwen_image", device=CPU, dtype=torch.float32)
+    picture = torch.rand(1, 56, 56, 3, generator=torch.Generator().manual_seed(0))
+    chat = "a cat <|image_pad|>"
+    assert eyes_beside(path) is None
+    blind = load_clip([path], "qwen_image", device=CPU, dtype=torch.float32)
+    with pytest.raises(DiffusionError, match="has nothing that sees pictures .* beside one in GGUF lies its mmproj"):
+        blind.encode_shown(chat, [picture])
+    write(tmp_path / "other-mmproj.gguf", "clip", eyes(sees), {})
+    beside = write(tmp_path / "qwen2.5-vl-7b-mmproj-F16.gguf", "clip", eyes(sees), {})
+    assert (eyes_beside(path), eyes_beside(tmp_path / "whole.safetensors")) == (beside, None)
+    seen = load_clip([path], "qwen_image", device=CPU, dtype=torch.float32).encode_shown(chat, [picture])[0][0]
+    assert torch.equal(seen, plain.encode_shown(chat, [picture])[0][0])
+    write(beside, "clip", {key: each for key, each in eyes(sees).items() if "attn_k" not in key}, {})
+    with pytest.raises(CheckpointError, match="attn.qkv.weight' is not whole: q, v of q, k and v"):
+        load_clip([path], "qwen_image", device=CPU, dtype=torch.float32)
 
 
 def test_a_tensor_has_the_shape_that_it_had(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 import weft
 from weft.cli import main
+from weft.engine.session import Session
 from weft.nodes.diffusion.families.flux import tiny as flux
 from weft.nodes.diffusion.families.qwen import tiny as qwen
 from weft.nodes.diffusion.families.text_tiny import clip_l, t5
@@ -204,3 +205,17 @@ def test_what_does_not_fit_is_refused_before_the_run(
     said = capsys.readouterr().err
     assert told in said
     assert "1 problem" in said
+
+
+def test_what_lies_beside_a_text_encoder_is_in_its_cache_key(tmp_path: Path) -> None:
+    session = Session(models=[tmp_path])
+    fingerprint = session.registry.find("DualCLIPLoaderGGUF").options.fingerprint  # type: ignore[union-attr]
+    assert fingerprint is not None
+    for name in ("qwen-Q8_0.gguf", "clip_l.safetensors"):
+        (tmp_path / "text_encoders").mkdir(exist_ok=True)
+        (tmp_path / "text_encoders" / name).write_bytes(b"x")
+    names = {"clip_name1": "qwen-Q8_0.gguf", "clip_name2": "clip_l.safetensors", "type": "flux"}
+    assert fingerprint(session.folders, names) == []
+    beside = tmp_path / "text_encoders" / "qwen-mmproj.gguf"
+    beside.write_bytes(b"x")
+    assert fingerprint(session.folders, names) == [beside]

@@ -158,7 +158,8 @@ class QwenTextEncoder:
         if self.vision is None:
             raise DiffusionError(
                 f"the file of the text encoder {self.name!r} has nothing that sees pictures (visual.*): take a whole "
-                "Qwen2.5-VL, such as qwen_2.5_vl_7b_fp8_scaled.safetensors"
+                "Qwen2.5-VL, such as qwen_2.5_vl_7b_fp8_scaled.safetensors; beside one in GGUF lies its mmproj file, "
+                "with its name"
             )
         return [see(self.vision, picture) for picture in pictures]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.weights.gguf_blocks import WIDENED, Blocks
-from weft.nodes.diffusion.weights.gguf_header import GgufTensor, read_gguf
+from weft.nodes.diffusion.weights.gguf_header import GgufHeader, GgufTensor, read_gguf
 from weft.nodes.diffusion.weights.packed import PackedTensor
 
 # Beside the weights of a T5: its tokenizer, by the name that umT5's other files have for it.
@@ -28,8 +29,7 @@ def load_gguf(path: Path) -> dict[str, Tensor]:
         CheckpointError: as read_gguf.
     """
     header = read_gguf(path)
-    data = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
-    tensors = {name: _opened(data, tensor) for name, tensor in header.tensors.items()}
+    tensors = _tensors(path, header)
     if header.architecture.startswith("t5") and "tokenizer.ggml.tokens" in header.values:
         try:
             model = sentencepiece_model(header.values)
@@ -37,6 +37,55 @@ def load_gguf(path: Path) -> dict[str, Tensor]:
             raise CheckpointError(f"{path.name}: its tokenizer is damaged: {error}") from error
         tensors[PIECES] = torch.frombuffer(bytearray(model), dtype=torch.uint8)
     return tensors
+
+
+def load_eyes(path: Path) -> dict[str, Tensor]:
+    """What sees pictures for a Qwen2.5-VL, from a file of its own (`mmproj`), as the whole model's file has it.
+
+    Raises:
+        CheckpointError: as read_gguf, or a part of a layer is not there.
+    """
+    found: dict[str, Tensor] = {}
+    parts: dict[str, dict[str, Tensor]] = {}
+    for name, tensor in _tensors(path, read_gguf(path, eyes=True)).items():
+        for old, new in _SEEING.items():
+            name = name.replace(old, new)
+        if match := re.fullmatch(r"(.*\.)attn_([qkv])(\..*)", name):
+            parts.setdefault(f"{match[1]}attn.qkv{match[3]}", {})[match[2]] = tensor
+        else:
+            found[name] = tensor
+    for name, each in parts.items():
+        if len(each) < len("qkv"):
+            raise CheckpointError(f"{path.name}: {name!r:.80} is not whole: {', '.join(sorted(each))} of q, k and v")
+        found[name] = torch.cat([each[letter] for letter in "qkv"])
+    # A picture is shown to it twice, one behind the other: a weight for each.
+    first, second = found.get(_PATCHES), found.pop(f"{_PATCHES}.1", None)
+    if first is not None and second is not None:
+        found[_PATCHES] = torch.stack([first, second], dim=2)
+    return found
+
+
+_PATCHES = "visual.patch_embed.proj.weight"
+# llama.cpp's pieces of names -> those of the whole model's file, one after the other.
+_SEEING = {
+    "mm.": "visual.merger.mlp.",
+    "v.post_ln.": "visual.merger.ln_q.",
+    "v.patch_embd": "visual.patch_embed.proj",
+    "v.blk.": "visual.blocks.",
+    ".attn_qkv.": ".attn.qkv.",
+    ".attn_out.": ".attn.proj.",
+    ".ffn_gate.": ".mlp.gate_proj.",
+    ".ffn_up.": ".mlp.up_proj.",
+    ".ffn_down.": ".mlp.down_proj.",
+    ".ln1.": ".norm1.",
+    ".ln2.": ".norm2.",
+}
+
+
+def _tensors(path: Path, header: GgufHeader) -> dict[str, Tensor]:
+    """Its tensors, in the mapped file."""
+    data = torch.from_file(str(path), shared=False, size=path.stat().st_size, dtype=torch.uint8)
+    return {name: _opened(data, tensor) for name, tensor in header.tensors.items()}
 
 
 def _opened(data: Tensor, tensor: GgufTensor) -> Tensor:

@@ -70,6 +70,9 @@ _OTHERS: Mapping[int, str] = {
 # The forms of values, as struct has them, by their numbers; beside them texts and lists.
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _LIST = 8, 9
+_ENDING, _EYES = ".gguf", "mmproj"
+# Behind a model's name in that of its file.
+_QUANTISED = re.compile(r"[-_.]?(ud[-_])?(i?q\d[a-z0-9_]*|f16|f32|bf16)$")
 # Before a tensor's name: its sizes where those of the tensor itself are others.
 _SHAPE = "comfy.gguf.orig_shape."
 
@@ -99,12 +102,28 @@ class GgufHeader(NamedTuple):
         return str(self.values.get("general.architecture", ""))
 
 
-def read_gguf(path: Path) -> GgufHeader:
-    """The header of a GGUF file.
+def read_gguf(path: Path, *, eyes: bool = False) -> GgufHeader:
+    """The header of a GGUF file. eyes: of one that has what sees pictures for a language model, and only of such.
 
     Raises:
-        CheckpointError: it is damaged or cut short, or keeps a tensor in a way that is not read here.
+        CheckpointError: it is damaged, cut short or of another kind, or keeps a tensor in a way that is not read here.
     """
+    header = _read(path)
+    _check_architecture(header, eyes=eyes)
+    return header
+
+
+def eyes_beside(path: Path) -> Path | None:
+    """The file that has what sees pictures for a language model in a GGUF file (`mmproj`): it lies beside it, and its
+    name has that file's in it, but for how that one is quantised. None where there is none."""
+    if path.suffix.lower() != _ENDING:
+        return None
+    name = _QUANTISED.sub("", path.stem.lower())
+    found = [each for each in path.parent.iterdir() if each.suffix.lower() == _ENDING and each != path]
+    return min((each for each in found if _EYES in each.stem.lower() and name in each.stem.lower()), default=None)
+
+
+def _read(path: Path) -> GgufHeader:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             header = _header(_Reader(data))
@@ -178,7 +197,6 @@ def _header(reader: _Reader) -> GgufHeader:
         name: tensor._replace(shape=_shape(name, tensor.shape, values), start=begin + tensor.start)
         for name, tensor in found
     }
-    _check_architecture(str(values.get("general.architecture", "")), named)
     new = _new_names(str(values.get("general.architecture", "")), named)
     return GgufHeader(values, {new[name]: tensor for name, tensor in named.items()})
 
@@ -250,6 +268,7 @@ _OTHER_MODELS = {
     "gemma3": "Gemma 3",
     "chatglm": "ChatGLM",
 }
+_BLOCK = re.compile(r"(enc\.|dec\.)?blk\.\d+\.")
 _T5_NAMES, _QWEN_NAMES = re.compile(r"t5(encoder)?"), re.compile(r"qwen[23](vl)?")
 
 
@@ -258,14 +277,14 @@ def is_text(architecture: str) -> bool:
     return bool(_T5_NAMES.fullmatch(architecture) or _QWEN_NAMES.fullmatch(architecture))
 
 
-def _check_architecture(architecture: str, names: Mapping[str, Any]) -> None:
+def _check_architecture(header: GgufHeader, *, eyes: bool) -> None:
     """Raise CheckpointError for a language model in llama.cpp's names that is none of those that are read here."""
-    of_eyes = architecture == "clip" and any(name.startswith("v.blk.") for name in names)
-    if of_eyes:
-        raise CheckpointError(
-            "it is what sees pictures for a language model (mmproj), and no model by itself: choose the text encoder"
-        )
-    if is_text(architecture) or not any(re.match(r"(enc\.|dec\.)?blk\.\d+\.", name) for name in names):
+    architecture, names = header.architecture, header.tensors
+    sees = architecture == "clip" and any(name.startswith("v.blk.") for name in names)
+    if sees != eyes:
+        what = "it is what sees pictures for a language model (mmproj), and no model by itself: choose the text encoder"
+        raise CheckpointError(what if sees else f"its architecture is {architecture!r:.80}, expected 'clip'")
+    if is_text(architecture) or not any(_BLOCK.match(name) for name in names):
         return
     title = _OTHER_MODELS.get(architecture)
     what = f"{architecture!r} ({title})" if title else repr(architecture)

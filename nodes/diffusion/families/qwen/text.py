@@ -12,11 +12,13 @@ from weft.nodes.diffusion.errors import Warn, python_warning
 from weft.nodes.diffusion.text.clip import Clip, Conditioning
 from weft.nodes.diffusion.text.qwen import IGNORED, OPENING, QwenTextEncoder, QwenUse, qwen_part
 from weft.nodes.diffusion.text.qwen_vision import vision_part
+from weft.nodes.diffusion.weights.gguf_file import load_eyes
+from weft.nodes.diffusion.weights.gguf_header import eyes_beside
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import check, fill, in_file
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.quantised import widened
-from weft.nodes.diffusion.weights.weightfile import WeightFile
+from weft.nodes.diffusion.weights.weightfile import HeldWeights, WeightFile, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,10 +93,17 @@ def open_qwen(
     """The text encoder in a file of its own. sees: with what sees pictures, if the file has it."""
     (path,) = paths
     with in_file(path, warn) as tell:
-        file = widened(WeightFile(path))
+        file = widened(_with_eyes(path) if sees else WeightFile(path))
         part, eyes = qwen_part(name, file.shapes), vision_part(f"{name}_visual", file.shapes) if sees else None
         parts = [part] if eyes is None else [part, eyes]
         check(parts, file.shapes, tell, IGNORED)
         fill(file, parts, {each.name: dtype for each in parts})
     vision = None if eyes is None else PatchedNetwork(eyes.module, memory)
     return QwenTextEncoder(name, PatchedNetwork(part.module, memory), use, vision, path)
+
+
+def _with_eyes(path: Path) -> Weights:
+    """The file; of one in GGUF, what lies beside it and sees pictures is in it."""
+    file = WeightFile(path)
+    beside = eyes_beside(path)
+    return file if beside is None else HeldWeights({**dict(file.tensors()), **load_eyes(beside)}, file.metadata)
