@@ -23,6 +23,7 @@ from weft.nodes.diffusion.families.working import headroom as left_free
 from weft.nodes.diffusion.weights.packed import PackedTensor, move, put
 from weft.nodes.diffusion.weights.parts import Parts
 from weft.nodes.diffusion.weights.replay import allow, forget
+from weft.nodes.diffusion.weights.transfers import Transfers
 
 DTYPES: Mapping[str, torch.dtype] = {
     "float32": torch.float32,
@@ -129,6 +130,7 @@ class DeviceMemory:
         self.budget = budget
         self._headroom = left_free(budget) if headroom is None else headroom
         self._free = free if free is not None or device.type != "cuda" else _free_bytes
+        self._transfers = Transfers(device)
         self._lock = threading.RLock()
         self._clock = itertools.count()
         self._used: weakref.WeakKeyDictionary[nn.Module, int] = weakref.WeakKeyDictionary()
@@ -223,7 +225,8 @@ class DeviceMemory:
     def _come(self, tensor: Tensor) -> Tensor:
         """Move one weight, and keep the object, which other networks share; gives its home."""
         home = tensor.computed_in(tensor.dtype) if isinstance(tensor, PackedTensor) else tensor.data
-        move(tensor, self.device)
+        send = self._transfers.sent
+        put(tensor, tensor.moved_by(send) if isinstance(tensor, PackedTensor) else send(home))
         if (
             self.device.type != "cpu"
             and tensor.dim() == 4

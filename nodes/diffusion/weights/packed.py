@@ -129,8 +129,12 @@ class PackedTensor(Tensor):
 
     def moved(self, device: torch.device) -> PackedTensor:
         """It on a device."""
-        scale = None if self.scale is None else self.scale.to(device)
-        return PackedTensor(self.form, self.packed.to(device), scale, tuple(self.shape), self.dtype)
+        return self.moved_by(lambda tensor: tensor.to(device))
+
+    def moved_by(self, send: Callable[[Tensor], Tensor]) -> PackedTensor:
+        """It where `send` brings what it holds."""
+        scale = None if self.scale is None else send(self.scale)
+        return PackedTensor(self.form, send(self.packed), scale, tuple(self.shape), self.dtype)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Another tensor over what is held."""
