@@ -20,7 +20,7 @@ SIZE, COUNT = 32 << 20, 8
 _LEAST = 1 << 20
 
 
-class Mark(Protocol):
+class CopyMark(Protocol):
     """A place in what a device has to do; torch.cuda.Event is one."""
 
     def synchronize(self) -> None:
@@ -32,7 +32,7 @@ class _Buffer:
 
     def __init__(self, content: Tensor) -> None:
         self.content = content
-        self.busy: Mark | None = None
+        self.busy: CopyMark | None = None
 
     def filled(self, source: Tensor) -> Tensor:
         """It with some bytes in it, once nothing is copied from it any more."""
@@ -58,7 +58,7 @@ class Transfers:
         self,
         device: torch.device,
         pinned: Callable[[int], Tensor] | None = None,
-        mark: Callable[[torch.device], Mark] | None = None,
+        mark: Callable[[torch.device], CopyMark] | None = None,
     ) -> None:
         self._device = device
         self._pinned = pinned or _pinned
@@ -95,6 +95,6 @@ def _pinned(size: int) -> Tensor:
     return torch.empty(size, dtype=torch.uint8, pin_memory=True)
 
 
-def _mark(device: torch.device) -> Mark:
-    event: Mark = torch.cuda.current_stream(device).record_event()
+def _mark(device: torch.device) -> CopyMark:
+    event: CopyMark = torch.cuda.current_stream(device).record_event()
     return event
