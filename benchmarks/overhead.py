@@ -2,6 +2,7 @@
 
     python benchmarks/overhead.py [--json] [--quick]
     python benchmarks/overhead.py --http [--json]
+    python benchmarks/overhead.py --ray [--json]
 
 Each figure is the whole of `weft.run` on a dict: parse, validate, plan, execute. Cold: an empty cache; cached: the
 same prompt again; changed: the last node's input differs. Exit code 1 where a bound is broken:
@@ -14,7 +15,8 @@ same prompt again; changed: the last node's input differs. Exit code 1 where a b
   processor's caches and Python's garbage collector are what grows);
 * a list is as linear: its values count as nodes; they are made by one, given to another one by one, to a third at once.
 
-With --http the fan-out of 3,000 nodes goes through `weft serve` to a client: see serving.py.
+With --http the fan-out of 3,000 nodes goes through `weft serve` to a client: see serving.py. With --ray
+cells of a sweep go to a worker of Ray: see spreading.py.
 """
 
 from __future__ import annotations
@@ -226,7 +228,12 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--quick", action="store_true", help="up to 1,000 nodes only")
     parser.add_argument("--http", action="store_true", help="what weft serve sends a client, and how soon")
+    parser.add_argument("--ray", action="store_true", help="what Ray costs a cell of a sweep")
     arguments = parser.parse_args()
+    if arguments.ray:
+        import spreading
+
+        return int(spreading.report(as_json=arguments.json))
     if arguments.http:
         import serving
 

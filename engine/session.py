@@ -317,6 +317,14 @@ class Session:
         forecast = Forecast()
         return (forecast.add(plan, self._settings_for(plan.lowered), self.planner(plan.lowered)) for plan in plans)
 
+    def calls_by_node(self, plan: Plan) -> dict[str, int]:
+        """How often each node of a plan will have a network evaluated, as far as that is known."""
+        from weft.engine.planning.forecast import Forecast
+
+        forecast = Forecast()
+        forecast.add(plan, self._settings_for(plan.lowered), self.planner(plan.lowered))
+        return forecast.by_node
+
     def execute(
         self,
         plan: Plan,

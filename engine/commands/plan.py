@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from weft.engine.errors import UsageError
 from weft.engine.terminal.answer import answering
 from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
@@ -24,13 +26,19 @@ from weft.engine.terminal.options import (
     taking_settings,
 )
 
+if TYPE_CHECKING:
+    from weft.engine.planning.branches import Branches
+    from weft.engine.planning.plan import Plan
+    from weft.engine.session import Session
+
 app = one_command()
 
 
 @app.command(
     epilog="Examples:\n\nweft plan portrait.json\n\n"
     "weft plan portrait.json --prompt-schedule --json | jq '.steps[] | {node_id, title}'\n\n"
-    "weft plan wan.json --memory --vram 12G --no-cache"
+    "weft plan wan.json --memory --vram 12G --no-cache\n\n"
+    "weft plan portrait.json --devices 2 --durations run.json --no-cache"
 )
 @taking_settings("plan", "models", "input", "output", "device", "dtype", before="targets", switches_before="ui")
 def plan(
@@ -53,6 +61,25 @@ def plan(
             "told from the headers of their files.",
         ),
     ] = False,
+    devices: Annotated[
+        int | None,
+        typer.Option(
+            "--devices",
+            metavar="N",
+            min=2,
+            max=64,
+            help="Say which nodes would go to which of N devices, what would go over, and what that would gain; by "
+            "--durations, else by evaluations of a network.",
+        ),
+    ] = None,
+    durations: Annotated[
+        Path | None,
+        typer.Option(
+            "--durations",
+            metavar="FILE",
+            help="With --devices: what nodes took in a run, as `weft run --no-cache --json` or --events wrote it.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
     *,
     settings: Mapping[str, Any],
@@ -62,6 +89,8 @@ def plan(
     What the cache has is shown as that. Prompt schedules are shown as the stages that they become.
     """
     with answering(context.obj, as_json=as_json) as answer:
+        if durations is not None and devices is None:
+            raise UsageError("--durations is for --devices")
         from weft.engine.arguments import targets_of
         from weft.engine.session import Session
         from weft.engine.terminal.caches import folders_of, looked_into
@@ -77,12 +106,15 @@ def plan(
         with looked_into(folders, session.packs, warn=answer.notice) as session.cache:
             prompt = session.read(workflow, changes, ui=ui, seed=seed, **part)
             planned = session.plan(prompt, wanted, values=False)
+            found = _branches(session, planned, devices, durations) if devices is not None else None
         notes = [*planned.lowered.source.notes, *planned.lowered.notes]
         for note in notes:
             answer.warn(str(note))
         account = session.packs.reckoned(planned, session.settings) if memory else None
         if as_json:
             taken = {} if account is None else {"memory": account.to_json()}
+            if found is not None:
+                taken["devices"] = {**found.to_json(), "unit": "calls" if durations is None else "seconds"}
             document = {"status": "planned", **planned.to_json(), **taken, "notes": [note.to_json() for note in notes]}
             answer.document(document)
             return
@@ -94,3 +126,19 @@ def plan(
             answer.out.line("")
             for line in memory_lines(account):
                 answer.out.line(*line)
+        if found is not None:
+            from weft.engine.terminal.reckoning import device_lines
+
+            answer.out.line("")
+            for line in device_lines(found, seconds=durations is not None):
+                answer.out.line(*line)
+
+
+def _branches(session: Session, plan: Plan, devices: int, durations: Path | None) -> Branches:
+    """What several devices would gain."""
+    from weft.engine.planning.branches import branches
+    from weft.engine.planning.durations import node_seconds
+
+    if durations is None:
+        return branches(plan, session.calls_by_node(plan), devices, seconds=False)
+    return branches(plan, node_seconds(durations), devices)

@@ -33,6 +33,8 @@ class Forecast:
     """
 
     def __init__(self) -> None:
+        self.by_node: dict[str, int] = {}
+        """Of the run that was added last, what is known of each node."""
         self._done: set[bytes] = set()
         self._passed: dict[bytes, set[str]] = {}
 
@@ -40,6 +42,7 @@ class Forecast:
         """The evaluations of one more run with these settings, which `planner` has planned."""
         total = 0
         unknown = []
+        self.by_node = {}
         runs = self._runs(plan)
         may_run, mapped = _asked_for(runs, plan), _mapped(plan)
         for step in runs:
@@ -56,6 +59,7 @@ class Forecast:
             if calls is None:
                 unknown.append(step.node_id)
             total += calls or 0
+            self.by_node[step.node_id] = calls or 0
         return ModelCalls(total, tuple(unknown))
 
     def _runs(self, plan: Plan) -> list[Step]:

@@ -188,7 +188,8 @@ class FilesOnCluster:
         remarks(session, job.prompt, answer)
         outcome = self._awaited(number) if number in self._ahead else None
         if number not in self._whole:
-            plan = session.plan(errand.prompt, errand.targets, values=False)
+            # What targets gave is shown: it is here only if it is asked of the cache.
+            plan = session.plan(errand.prompt, errand.targets, values=outcome is not None)
             if (outcome is not None and outcome.error is not None) or not computed(plan):
                 try:
                     self._from_cache(number, plan, outcome)

@@ -1,9 +1,11 @@
-"""How much memory a plan takes, told to a person."""
+"""How much memory a plan takes, and what several devices would gain, told to a person."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from weft.engine.errors import one_line
+from weft.engine.planning.branches import Branches
 from weft.engine.reckoning import MemoryAccount, ModelHere
 from weft.engine.terminal.streams import Line
 
@@ -42,3 +44,30 @@ def _told(resident: ModelHere) -> str:
 
 def _size(size: int) -> str:
     return f"{size / 2**30:6.1f} GiB" if size >= 1 << 30 else f"{-(-size >> 20):6} MiB"
+
+
+def device_lines(found: Branches, *, seconds: bool) -> Iterator[Line]:
+    """What several devices would gain, which nodes would go where, and what would go over."""
+    unit = "s" if seconds else "evaluations of a network"
+    said = f"{found.devices} devices: {_number(found.together)} {unit}, on one {_number(found.alone)}"
+    factor = f", {found.alone / found.together:.2f} times as fast" if found.together else ""
+    yield [
+        (said, "bold"),
+        factor,
+        f"; the longest path alone takes {_number(found.longest)}",
+        "" if found.is_worth else ": not worth a second one",
+    ]
+    for device in range(1, found.devices + 1):
+        here = [each for each in found.placed if each.device == device]
+        if here:
+            names = (f"{each.node_id} {each.title} ({_number(each.end - each.start)})" for each in here)
+            yield [(f"device {device}: ", "cyan"), ", ".join(map(one_line, names))]
+    for each in found.transfers:
+        what = f"{each.node_id} {each.title}"
+        yield [
+            f"goes over to device {each.device}: {one_line(what)}, {_size(each.bytes).strip()}, {each.seconds:.2f} s"
+        ]
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")

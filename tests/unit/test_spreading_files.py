@@ -129,6 +129,14 @@ def test_what_is_said_and_written_is_what_it_is_without(home: Home, more: tuple[
     assert len(home.counts) == len(set(home.counts))
 
 
+def test_what_targets_gave_is_shown(home: Home) -> None:
+    _, _, here = home.run("here", "one.json", "--target", "1")
+    _, _, there = home.run("there", "one.json", "--target", "1", "--ray", "local")
+    shown = 'node 1 "EmptyImage": IMAGE Tensor[1,8,8,3] float32'
+    assert shown in here
+    assert shown in there
+
+
 def test_events_are_those_of_one_run_after_the_other(home: Home) -> None:
     def told(output: str, *more: str) -> list[tuple[str, str]]:
         _, out, _ = home.run(output, "one.json", "two.json", "--events", *more)
