@@ -58,7 +58,7 @@ def plan(
         typer.Option(
             "--memory",
             help="Say which models are on the GPU at each step, and the peak that is to be expected, against --vram; "
-            "told from the headers of their files.",
+            "with --device cpu of the process's memory. Told from the headers of the models' files.",
         ),
     ] = False,
     devices: Annotated[

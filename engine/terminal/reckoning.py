@@ -28,11 +28,9 @@ def memory_lines(account: MemoryAccount) -> Iterator[Line]:
             yield [" " * 12, (step.problem, "red")]
     of = "" if account.budget is None else f" of {_size(account.budget).strip()}"
     whole, least = _size(account.whole).strip(), _size(account.least).strip()
-    yield [
-        ("peak ", "bold"),
-        (_size(account.peak).strip(), "bold"),
-        f"{of}; {whole} hold each model as a whole, {least} block by block",
-    ]
+    # What does not move is there as a whole.
+    cards = "" if account.of == "process" else f"; {whole} hold each model as a whole, {least} block by block"
+    yield [("peak ", "bold"), (_size(account.peak).strip(), "bold"), f"{of}{cards}"]
     for note in account.notes:
         yield [(f"note: {note}", "yellow")]
 

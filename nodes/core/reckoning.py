@@ -21,6 +21,8 @@ from weft.nodes.diffusion.weights.bytesize import said
 _WAYS = {"MODEL": {"MODEL", "GUIDER"}, "CONTROL_NET": {"CONDITIONING", "CONTROL_NET"}}
 _PATCHES = ("loras",)
 _MANY = 1024
+# What oneDNN lays out anew and what is imported on the way, measured (benchmarks/reckoning.py).
+_ON_CPU = 256 << 20
 _BESIDE_GPU = f"CUDA and its libraries take about {said(working.RESERVE)} beside"
 _BESIDE_CPU = "Python, torch and its libraries take about 600 MiB beside; pages of mapped files can be given up"
 
@@ -69,7 +71,8 @@ def reckoned(plan: PlannedRun, settings: Settings) -> MemoryAccount:
         needs, unsure = _needs(use, graph, numbers, budget)
         # What has few bits is widened a matrix at a time.
         widened = max(weighed(model.path, model.part, numbers).widened for model in use.models)
-        needs = needs._replace(working=needs.working + widened)
+        beside = _ON_CPU if on_cpu and use.socket != "CLIP" else 0
+        needs = needs._replace(working=needs.working + widened + beside)
         residents, problem = memory.use(place, use.models, needs)
         steps.append(StepMemory(use.node_id, use.title, residents, needs.working, problem))
         notes += [f"node {use.node_id} {use.title!r}: {each}" for each in unsure]
@@ -248,7 +251,7 @@ class _Process(_Memory):
         residents = []
         for model, life in self._lives.items():
             each = self._weighed(model)
-            here = each.size - (0 if model in self._read else each.mapped)
+            here = each.size - (each.rows if model in self._read else each.mapped)
             if life.opened <= place <= life.end and here:
                 residents.append(ModelHere(model.name, each.size, here))
         taken = needs.working + sum(each.here for each in residents)

@@ -21,6 +21,7 @@ PARTS = {
     "VAE": ("first_stage_model.", "vae."),
 }
 VISION = "VISION"
+_TABLE = "embed_tokens.weight"
 _ROWS = re.compile(r"(^|\.)(embed_tokens|shared|token_embedding|position_embedding)\.weight$")
 # What a file of a text encoder has beside it: what writes text, and what sees pictures, a network of its own.
 _WRITES, _SEES = "lm_head.", "visual."
@@ -39,12 +40,14 @@ class Weighed(NamedTuple):
     """Bytes of a network where it computes.
 
     size: as a whole. least: what is there of it when it comes block by block. mapped: what of `size` is the file
-    itself, as long as it is on the CPU. widened: what one matrix of few bits takes while it is used.
+    itself, as long as it is on the CPU; rows: of that a table of which a few rows are read. widened: what one matrix of
+    few bits takes while it is used.
     """
 
     size: int
     least: int
     mapped: int
+    rows: int
     widened: int
 
 
@@ -108,7 +111,7 @@ def weighed(path: Path, part: str, numbers: int) -> Weighed:
     model = working.denoiser_in(shapes) if part == "MODEL" else None
     large = part in ("MODEL", "CLIP", VISION) and (model is None or model.rule not in (working.SD, working.SDXL))
     blocks: dict[str, int] = defaultdict(int)
-    mapped = widened = 0
+    mapped = rows = widened = 0
     for key in keys:
         stored, shape = sizes[key], shapes.get(key)
         taken = stored if shape is None else prod(shape) * numbers
@@ -118,8 +121,9 @@ def weighed(path: Path, part: str, numbers: int) -> Weighed:
                 # Of an embedding rows are read.
                 widened, taken = widened if _ROWS.search(key) else max(widened, taken), stored
         mapped += taken if taken == stored else 0
+        rows += taken if taken == stored and key.endswith(_TABLE) else 0
         found = re.match(r".*?\.\d+\.", key)
         blocks[found[0] if found else ""] += taken
     fixed = blocks.pop("", 0)
     least = fixed + max(blocks.values(), default=0)
-    return Weighed(fixed + sum(blocks.values()), least, mapped, widened)
+    return Weighed(fixed + sum(blocks.values()), least, mapped, rows, widened)

@@ -244,3 +244,6 @@ def test_of_a_cpu_the_process_is_reckoned(pair: Graph) -> None:
     assert found.of == "process"
     assert told(found)[1:3] == [("sample high", {"high": 90}), ("sample low", {"low": 90})]
     assert found.to_json()["of"] == "process"
+    lines = [line[0] for line in memory_lines(found)]
+    assert lines[0] == "Memory of the process, as reckoned from the files' headers:"
+    assert ("peak ", "bold") in lines
