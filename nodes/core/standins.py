@@ -15,7 +15,7 @@ from typing import Any
 from weft.engine.folders import IMAGE_SUFFIXES, INPUT, SHIPPED, Folders
 from weft.engine.links import Link
 from weft.engine.schema.node import NodeSchema
-from weft.engine.schema.sockets import Float, Int
+from weft.engine.schema.sockets import MATCH_TYPE, Boolean, Float, Int
 from weft.engine.standins import Nodes, StandIn
 from weft.nodes.diffusion.families import release_meant, release_title
 
@@ -168,29 +168,38 @@ def _numbers(nodes: Nodes) -> Iterator[_Number]:
             value, socket = inputs.get(name), spec.socket
             if not isinstance(socket, Int | Float):
                 continue
-            place = (node_id, name)
+            role, places = name.rpartition(".")[2], [(node_id, name)]
             if type(value) is Link:
-                found = _given(nodes, value, 4 if _SIZES.fullmatch(name.rpartition(".")[2]) else 0)
-                if found is None:
-                    continue
-                place, value = found, nodes[found[0]][1][found[1]]
-            if type(value) in (int, float):
-                yield _Number(place, name.rpartition(".")[2], value, socket, latent)
+                places = [*_given(nodes, value, 4 if _SIZES.fullmatch(role) else 0)]
+            for place in places:
+                value = nodes[place[0]][1].get(place[1])
+                if type(value) in (int, float):
+                    yield _Number(place, role, value, socket, latent)
 
 
-def _given(nodes: Nodes, link: Link, through: int) -> tuple[str, str] | None:
-    """The node and input where a number is given that a link brings, also through so many nodes that compute one of
-    another: half a side that is made smaller is half of it still."""
+def _given(nodes: Nodes, link: Link, through: int, deep: int = 8) -> Iterator[tuple[str, str]]:
+    """The nodes and inputs where the numbers are given of which a link brings one.
+
+    Also through nodes that choose among several, and through so many that compute one of another: half a side that is
+    made smaller is half of it still.
+    """
     source = nodes.get(link.node_id)
-    if source is None:
-        return None
+    if source is None or not deep:
+        return
     schema, inputs = source
     held = _held(schema, inputs)
     if held is not None:
-        return link.node_id, held
-    links = [value for value in inputs.values() if type(value) is Link]
-    computes = all(out.io_type in ("INT", "FLOAT", "BOOLEAN") for out in schema.outputs)
-    return _given(nodes, links[0], through - 1) if through and computes and len(links) == 1 else None
+        yield link.node_id, held
+        return
+    declared = schema.given(inputs)
+    chosen = [name for name, value in inputs.items() if type(value) is Link and name in declared]
+    links = [inputs[name] for name in chosen if not isinstance(declared[name].socket, Boolean)]
+    made = {str(out.io_type) for out in schema.outputs}
+    if made <= {"*", MATCH_TYPE}:
+        for each in links:
+            yield from _given(nodes, each, through, deep - 1)
+    elif through and made <= {"INT", "FLOAT", "BOOLEAN"} and len(links) == 1:
+        yield from _given(nodes, links[0], through - 1, deep - 1)
 
 
 def _held(schema: NodeSchema, inputs: Mapping[str, Any]) -> str | None:

@@ -82,6 +82,20 @@ def test_a_number_that_another_node_gives_is_what_takes_it() -> None:
     assert STAND_INS.smaller(graph)[0]["number", "value"] == 2
 
 
+def test_all_numbers_that_a_switch_may_give_are_made_smaller() -> None:
+    graph = nodes(
+        many=("PrimitiveInt", {"value": 40}),
+        few=("PrimitiveInt", {"value": 4}),
+        on=("PrimitiveBoolean", {"value": False}),
+        switch=(
+            "ComfySwitchNode",
+            {"switch": Link("on", 0), "on_false": Link("many", 0), "on_true": Link("few", 0)},
+        ),
+        a=("KSampler", {"steps": Link("switch", 0)}),
+    )
+    assert STAND_INS.smaller(graph)[0] == {("many", "value"): 4, ("few", "value"): 1}
+
+
 def test_a_side_that_is_computed_of_a_number_is_made_smaller_where_that_is_given() -> None:
     graph = nodes(
         number=("PrimitiveInt", {"value": 1024}),
