@@ -18,7 +18,13 @@ from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.weights.bytesize import said
 
 # What is followed from a socket to the files of its model.
-_WAYS = {"MODEL": {"MODEL", "GUIDER"}, "CONTROL_NET": {"CONDITIONING", "CONTROL_NET"}}
+_WAYS = {
+    "MODEL": {"MODEL", "GUIDER"},
+    "CONTROL_NET": {"CONDITIONING", "CONTROL_NET"},
+    "MODEL_PATCH": {"MODEL", "GUIDER", "MODEL_PATCH"},
+}
+# What stands on prompts and models on the way, by its folder.
+_FOLDERS = {"CONTROL_NET": "controlnet", "MODEL_PATCH": "model_patches"}
 _PATCHES = ("loras",)
 _MANY = 1024
 # What oneDNN lays out anew and what is imported on the way, measured (benchmarks/reckoning.py).
@@ -133,8 +139,9 @@ class _Graph:
             yield self._held(given["VAE"], "VAE"), "VAE"
         if (given["MODEL"] or given["GUIDER"]) and "LATENT" in made:
             nets = [link for link in given["CONDITIONING"] if self._held([link], "CONTROL_NET")]
-            models = self._held([*given["MODEL"], *given["GUIDER"]], "MODEL")
-            yield (*models, *self._held(nets, "CONTROL_NET")), "MODEL"
+            models = [*given["MODEL"], *given["GUIDER"]]
+            beside = *self._held(models, "MODEL_PATCH"), *self._held(nets, "CONTROL_NET")
+            yield (*self._held(models, "MODEL"), *beside), "MODEL"
         if given["VAE"] and made & {"IMAGE", "VIDEO"}:
             yield self._held(given["VAE"], "VAE"), "VAE"
 
@@ -153,7 +160,7 @@ class _Graph:
         """The models that links of one type lead to."""
         found: dict[ModelInFile, None] = {}
         way = _WAYS.get(part, {part})
-        folder = "controlnet" if part == "CONTROL_NET" else ""
+        folder = _FOLDERS.get(part, "")
         stack: list[tuple[str, tuple[str, ...], tuple[str, ...]]] = [(link.node_id, (), ()) for link in links]
         seen: set[tuple[str, tuple[str, ...]]] = set()
         while stack:

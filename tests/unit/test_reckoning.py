@@ -111,6 +111,18 @@ def test_without_a_bound_models_stay_until_nobody_needs_them(pair: Graph) -> Non
     assert found.notes[-1] == "CUDA and its libraries take about 512 MiB beside"
 
 
+def test_model_patches_are_there_beside_their_model(pair: Graph, tmp_path: Path) -> None:
+    path = written(tmp_path / "canny.st", blocks(7))
+    pair.add("patch", "MODEL_PATCH", {"model_patches/canny": path})
+    pair.add("steered", "MODEL", model=Link("low", 0), model_patch=Link("patch", 0))
+    inputs = pair.nodes["sample low"].inputs | {"model": Link("steered", 0)}
+    del pair.nodes["sample low"]
+    decode = pair.nodes.pop("decode")
+    pair.add("sample low", "LATENT", **inputs)
+    pair.nodes["decode"] = decode
+    assert dict(told(account(pair)))["sample low"] == {"low": 90, "canny": 7}
+
+
 @pytest.fixture
 def again(pair: Graph) -> Graph:
     """The pair, and then the first prompt and the first model once more."""
