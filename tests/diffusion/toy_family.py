@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import save_file
@@ -157,6 +157,7 @@ class ToyKind:
     name: str = "toy"
     title: str = "Toy"
 
+    looks_ahead: ClassVar[bool] = False
     may_differ = frozenset[str]()
     unrounded = frozenset[str]()
     computing = UNKNOWN

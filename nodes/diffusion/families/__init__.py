@@ -13,6 +13,7 @@ from weft.nodes.diffusion.errors import CheckpointError
 from weft.nodes.diffusion.families import known
 from weft.nodes.diffusion.families.flux import Flux
 from weft.nodes.diffusion.families.flux2 import Flux2
+from weft.nodes.diffusion.families.flux3 import Flux3
 from weft.nodes.diffusion.families.model_patches import PatchKind
 from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
 from weft.nodes.diffusion.families.qwen import QwenImage
@@ -44,7 +45,16 @@ __all__ = [
     "small_file",
 ]
 
-FAMILIES: tuple[Family, ...] = (Flux2(), Flux(), Wan(), QwenImage(), ZImage(), StableDiffusion3(), StableDiffusion())
+FAMILIES: tuple[Family, ...] = (
+    Flux3(),
+    Flux2(),
+    Flux(),
+    Wan(),
+    QwenImage(),
+    ZImage(),
+    StableDiffusion3(),
+    StableDiffusion(),
+)
 
 
 def release_meant(name: str, families: Sequence[Family] = FAMILIES) -> str:

@@ -39,6 +39,7 @@ def _known(title: str, *groups: str) -> KnownFile:
 # What families of Weft's own have in these tables, by the titles there.
 FLUX = "FLUX"
 FLUX2 = "FLUX.2"
+FLUX3 = "FLUX.3"
 FLUX_LORA = "FLUX, Chroma or HunyuanVideo"
 SD3 = "Stable Diffusion 3"
 # Of rows that are added to those of a transformer, in the names of diffusers.
@@ -66,6 +67,7 @@ OTHER_FAMILIES = (
     _known("HunyuanVideo", "txt_in.individual_token_refiner.", "context_embedder.token_refiner."),
     _known("HiDream", "double_stream_blocks."),
     _known(FLUX2, "double_stream_modulation_img."),
+    _known(FLUX3, "early_stream_modulations.", "content_mode_blocks."),
     _known(FLUX, "double_blocks.", "single_transformer_blocks."),
     _known(SD3, "joint_blocks.", "transformer_blocks.0.attn.add_q_proj pos_embed.proj."),
     _known(QWEN, "txt_norm. transformer_blocks.", "transformer_blocks.0.img_mod."),
@@ -91,6 +93,7 @@ OTHER_FAMILIES = (
 _OTHER_NAMES = (
     # Before FLUX: its checkpoints say that a t5xxl is in them.
     (SD3, r"sd_?3|stable[-_. ]?diffusion[-_. ]?3"),
+    (FLUX3, r"flux[-_. ]?3(?!\d)"),
     (FLUX2, r"flux[-_. ]?2(?!\d)|mistral_3_small"),
     (FLUX, r"flux|kontext|t5xxl|t5[-_]?xxl"),
     ("Chroma", r"chroma"),
@@ -147,6 +150,7 @@ _OTHER_LAYERS = (
     _known("Chroma", "distilled.guidance.layer."),
     _known("HunyuanVideo", "txt.in.individual.token.refiner."),
     _known("HiDream", "double.stream.blocks."),
+    _known(FLUX3, "content.mode.blocks.", "txt.mode.blocks."),
     _known(FLUX_LORA, "double.blocks.", "single.transformer.blocks.", "single.blocks."),
     _known(SD3, "joint.blocks."),
     _known(QWEN, "img.mlp.", "img.mod."),
@@ -198,7 +202,7 @@ _OTHERS = (
     _known("a transformer of another family", "transformer_blocks.", "blocks.0.attn.", "blocks.0.self_attn."),
 )
 # Those of OTHER_FAMILIES that Weft runs: such a file is not whole, or was given to a loader of something else.
-_RUN = (FLUX, FLUX2, SD3, WAN, QWEN, ZIMAGE)
+_RUN = (FLUX, FLUX2, FLUX3, SD3, WAN, QWEN, ZIMAGE)
 # Titles that are spoken with a vowel first.
 _VOWELS = (*"AEIOU", "LTX")
 

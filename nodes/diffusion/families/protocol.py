@@ -183,6 +183,10 @@ class Kind(Protocol):
         """How people call it, as "Stable Diffusion XL"."""
 
     @property
+    def looks_ahead(self) -> bool:
+        """Whether its network is told of noise levels beyond the one that it denoises."""
+
+    @property
     def ignored(self) -> Mapping[str, str]:
         """Keys of its files that no network needs, as patterns of whole keys, and why; beside networks.IGNORED."""
 

@@ -12,14 +12,21 @@ from weft.nodes.diffusion.weights.landings import Shapes
 # How they are called, in messages and where a prompt has a text for each.
 CLIP_L, CLIP_G, CLIP_H = "clip_l", "clip_g", "clip_h"
 T5, UMT5 = "t5xxl", "umt5xxl"
-QWEN25, QWEN3 = "qwen25_7b", "qwen3_4b"
+QWEN25, QWEN3, QWEN3VL = "qwen25_7b", "qwen3_4b", "qwen3vl"
 
 # CLIPs by their layers, of which the released ones have 12, 24 and 32: so many, or more.
 _LAYERS = ((CLIP_G, 31), (CLIP_H, 23), (CLIP_L, 0))
 # Of the released one, and of the small one that stands in for it, which has as few layers as the others.
 _WIDTHS_OF_G = (1280, 16)
-_TABLES = ("shared.weight", "encoder.embed_tokens.weight", "model.embed_tokens.weight")
+_TABLES = (
+    "shared.weight",
+    "encoder.embed_tokens.weight",
+    "model.embed_tokens.weight",
+    "model.language_model.embed_tokens.weight",
+)
 _NORMED, _BIASED = "layers.0.self_attn.q_norm.weight", "layers.0.self_attn.k_proj.bias"
+# What the eyes of Qwen3-VL have, and those before it have not.
+_EYES = "visual.deepstack_merger_list."
 _OTHER = "a language model that is no Qwen (Mistral, Llama, ...)"
 
 
@@ -30,6 +37,8 @@ def text_in(shapes: Mapping[str, tuple[int, ...]], metadata: Mapping[str, str]) 
     if found in (known.T5, known.UMT5):
         return TextFile(T5 if found == known.T5 else UMT5, width)
     if found == known.LANGUAGE:
+        if f"model.language_model.{_NORMED}" in shapes or any(_EYES in key for key in shapes):
+            return TextFile(QWEN3VL, width)
         normed, biased = (f"model.{key}" in shapes for key in (_NORMED, _BIASED))
         return TextFile(QWEN3 if normed else QWEN25 if biased else _OTHER, width)
     from weft.nodes.diffusion.families.sd.sizes import stated_towers  # their family imports this

@@ -72,6 +72,12 @@ def qwen(width: int, *, normed: bool = False, sees: bool = False, layers: int = 
     return random_weights(shapes | (_eyes(width) if sees else {}))
 
 
+def qwen3vl(width: int, *, layers: int = _LAYERS) -> dict[str, Tensor]:
+    """A Qwen3-VL without eyes in a file of its own, by its makers' names."""
+    found = qwen(width, normed=True, layers=layers)
+    return {f"model.language_model.{key.removeprefix('model.')}": weight for key, weight in found.items()}
+
+
 def _eyes(width: int, inner: int = 64, feed_forward: int = 32) -> dict[str, tuple[int, ...]]:
     """Of a vision tower of Qwen2.5-VL, of one block, before a language model of this width."""
     block, rows = "visual.blocks.0", 4 * inner

@@ -39,6 +39,11 @@ class TransformerKind:
     # Where in a checkpoint the text encoders stand, by their names, and "vae".
     beside: ClassVar[Mapping[str, str]] = {}
 
+    @property
+    def looks_ahead(self) -> bool:
+        """See Kind."""
+        return False
+
     def wider(self, parameter: str, columns: int) -> Kind | None:
         """See Kind."""
         return None

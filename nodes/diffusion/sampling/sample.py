@@ -154,7 +154,7 @@ def solve(
             seed=stage.noise.seed,
             held=held,
             options=model.model_options,
-            sigmas=sigmas,
+            sigmas=stage.levels,
             random=random,
             hooked=hooked,
             model=model,

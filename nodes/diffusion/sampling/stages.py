@@ -130,6 +130,14 @@ class Stage:
         return sigmas[self.start :]
 
     @property
+    def levels(self) -> Tensor:
+        """What is told of the levels: those of the whole run where a stage is a part of one, else its own."""
+        if not self.mode.memory:
+            return self.sigmas
+        after = self.schedule[self.start + len(self.sigmas) :] if self.stops_early else self.schedule[:0]
+        return torch.cat([self.schedule[: self.start], self.sigmas, after])
+
+    @property
     def stops_early(self) -> bool:
         """Whether it leaves a noisy latent, from which another stage can go on."""
         return self.start + len(self.sigmas) < len(self.schedule) and not self.force_full_denoise

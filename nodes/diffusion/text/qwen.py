@@ -31,6 +31,7 @@ from weft.nodes.diffusion.weights.weightfile import Exported, Stored, WeightFile
 
 HEAD = 128
 THETA = 1_000_000.0
+THETA_OF_VL3 = 5_000_000.0
 OPENING = "<|im_start|>"
 # <|endoftext|>, which fills up.
 FILLER = FIRST_MARK
@@ -49,7 +50,8 @@ class QwenUse:
     template: what a prompt stands in, unless it begins such a chat itself. last: whether the last layer's states are
     read, behind its norm, or those that the last layer is given. without_system: whether what stands before the user's
     words is left out. layers: after which the states are read that stand side by side, in the place of these. least:
-    so many tokens there are, filled up with marks that no word sees.
+    so many tokens there are, filled up with marks that no word sees. window: or whole multiples of so many, all of the
+    marks at place 1. theta: how slowly places turn.
     """
 
     template: str
@@ -57,6 +59,12 @@ class QwenUse:
     without_system: bool
     layers: tuple[int, ...] = ()
     least: int = 0
+    window: int = 1
+    theta: float = THETA
+
+    def filled(self, tokens: int) -> int:
+        """How many there are of so many tokens."""
+        return max(self.least, -(-tokens // self.window) * self.window)
 
 
 @dataclass(frozen=True)
@@ -108,11 +116,14 @@ class QwenTextEncoder:
         tokens = [token for each in chunks for token in each]
         module = _of(self.network.module(working.READING))
         embedded, beside = self.embedded(tokens, pictures)
-        if len(tokens) < self.use.least:
+        filled = self.use.filled(len(tokens))
+        if len(tokens) < filled:
             device = embedded.device
-            filler = module.embed_tokens(torch.full((1, self.use.least - len(tokens)), FILLER, device=device))
-            beside["attention_mask"] = (torch.arange(self.use.least, device=device) < len(tokens))[None].long()
-            embedded = torch.cat([embedded, filler], dim=1)
+            filler = module.embed_tokens(torch.full((1, filled - len(tokens)), FILLER, device=device))
+            places, embedded = torch.arange(filled, device=device)[None], torch.cat([embedded, filler], dim=1)
+            beside["attention_mask"] = (places < len(tokens)).long()
+            if self.use.window > 1:
+                beside["position_ids"] = places.masked_fill(places >= len(tokens), 1)
         output = module(inputs_embeds=embedded, output_hidden_states=not self.use.last, use_cache=False, **beside)
         states = output.last_hidden_state if self.use.last else output.hidden_states[-2]
         if self.use.layers:
@@ -199,7 +210,7 @@ def _with_rows(embedded: Tensor, ids: Sequence[int], seen: Sequence[SeenPicture]
     return torch.cat([*parts, embedded[0, begin:]])[None]
 
 
-def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
+def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]], theta: float = THETA) -> Part:
     """A Qwen with the sizes of a file of its own.
 
     Raises:
@@ -221,7 +232,7 @@ def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]]) -> Part:
         "head_dim": HEAD,
         "max_position_embeddings": 128_000,
         "rms_norm_eps": 1e-6,
-        "rope_parameters": {"rope_type": "default", "rope_theta": THETA},
+        "rope_parameters": {"rope_type": "default", "rope_theta": theta},
     }
     normed = "layers.0.self_attn.q_norm.weight" in found
     module = build(name, _qwen3 if normed else _qwen2, config)

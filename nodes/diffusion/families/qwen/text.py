@@ -18,7 +18,7 @@ from weft.nodes.diffusion.weights.memory import DeviceMemory
 from weft.nodes.diffusion.weights.networks import check, fill, in_file
 from weft.nodes.diffusion.weights.patched import PatchedNetwork
 from weft.nodes.diffusion.weights.quantised import widened
-from weft.nodes.diffusion.weights.weightfile import HeldWeights, WeightFile, Weights
+from weft.nodes.diffusion.weights.weightfile import HeldWeights, Renamed, WeightFile, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -80,6 +80,10 @@ def load_clip(
     return QwenImageClip((encoder,), embeddings)
 
 
+# Qwen3-VL's makers' names, and those before.
+_PREFIXES = {"model.language_model.": "model.", "model.visual.": "visual."}
+
+
 def open_qwen(
     paths: Sequence[Path],
     name: str,
@@ -93,8 +97,9 @@ def open_qwen(
     """The text encoder in a file of its own. sees: with what sees pictures, if the file has it."""
     (path,) = paths
     with in_file(path, warn) as tell:
-        file = widened(_with_eyes(path) if sees else WeightFile(path))
-        part, eyes = qwen_part(name, file.shapes), vision_part(f"{name}_visual", file.shapes) if sees else None
+        file = _spelled(widened(_with_eyes(path) if sees else WeightFile(path)))
+        part = qwen_part(name, file.shapes, use.theta)
+        eyes = vision_part(f"{name}_visual", file.shapes) if sees else None
         parts = [part] if eyes is None else [part, eyes]
         check(parts, file.shapes, tell, IGNORED)
         fill(file, parts, {each.name: dtype for each in parts})
@@ -107,3 +112,14 @@ def _with_eyes(path: Path) -> Weights:
     file = WeightFile(path)
     beside = eyes_beside(path)
     return file if beside is None else HeldWeights({**dict(file.tensors()), **load_eyes(beside)}, file.metadata)
+
+
+def _spelled(file: Weights) -> Weights:
+    """The file by the names of Qwen2.5-VL."""
+    if not any(key.startswith(tuple(_PREFIXES)) for key in file.shapes):
+        return file
+    names = {}
+    for key in file.shapes:
+        prefix = next((prefix for prefix in _PREFIXES if key.startswith(prefix)), "")
+        names[key] = _PREFIXES.get(prefix, "") + key.removeprefix(prefix)
+    return Renamed(file, names)

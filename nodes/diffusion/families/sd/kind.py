@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from weft.nodes.diffusion.families import working
 from weft.nodes.diffusion.families.latent_format import LatentFormat
@@ -76,6 +76,7 @@ class SDKind:
     sizes: tuple[str, ...] = ()
 
     unrounded = frozenset[str]()
+    looks_ahead: ClassVar[bool] = False
 
     @property
     def ignored(self) -> Mapping[str, str]:
