@@ -47,6 +47,7 @@ _FILES = {
         "FluxKontextMultiReferenceLatentMethod",
         "LTXVConditioning",
         "ReferenceLatent",
+        "ReferenceMultiLatent",
     ),
     "hooks": (
         "CombineHooks2",
@@ -445,6 +446,7 @@ _FILES = {
     ),
     "boxes": (
         "BuildJsonPromptIdeogram",
+        "Flux3LayoutPrompt",
         "CreateBoundingBoxes",
         "DrawBBoxes",
         "ImageCropToMask",

@@ -233,3 +233,20 @@ def BuildJsonPromptIdeogram(
         prompt["style_description"] = said | ({"color_palette": list(color_palette)} if color_palette else {})
     prompt["compositional_deconstruction"] = {"background": background, "elements": list(element)}
     return prompt
+
+
+@node(display_name="FLUX 3 Layout Prompt", category="utils/string", python_module=NEWER)
+def Flux3LayoutPrompt(*, prompt: Line, element: Elements) -> Annotated[str, String(), Output("prompt")]:
+    """A prompt with boxes as FLUX.3 reads them: it names the first as <obj_1>, and what is there stands behind it.
+
+    Args:
+        prompt: The prompt.
+        element: What stands in the boxes, from Create Bounding Boxes; without any the prompt stays as it is.
+    """
+    if not element:
+        return prompt
+    rows = [
+        {"id": f"obj_{number}", "bbox": list(each["bbox"]), "desc": each.get("desc") or each.get(TEXT) or ""}
+        for number, each in enumerate(element, 1)
+    ]
+    return f"{prompt.strip()} {json.dumps(rows, ensure_ascii=False)}"

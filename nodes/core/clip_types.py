@@ -25,6 +25,7 @@ SINGLE: Final = (
     "qwen_image",
     "hunyuan_image",
     "flux2",
+    "flux3",
 )
 """The choices of CLIPLoader."""
 DUAL: Final = ("sdxl", "sd3", "flux", "hunyuan_video", "hidream", "hunyuan_image")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, Tooltip, node
-from weft.engine.schema.sockets import Combo, Float, String
+from weft.engine.schema.sockets import Autogrow, Combo, DynamicCombo, Float, String
 from weft.nodes.core.conditioning import Share, ShareOffset, Strength, prompts, require
-from weft.nodes.core.types import Clip, Conditioning, Image, Latent, Negative, Positive
+from weft.nodes.core.types import Clip, Conditioning, Image, Latent, Negative, Positive, Vae
 
 _FLUX = "comfy_extras.nodes_flux"
 _FLUX_CATEGORY = "advanced/conditioning/flux"
@@ -73,11 +74,74 @@ def ReferenceLatent(
 
     if latent is None:
         return conditioning
-    samples = samples_of(latent)
+    return _referring(conditioning, [samples_of(latent)])
+
+
+def _referring(conditioning: Conditioning, latents: Sequence[Any]) -> Conditioning:
+    """Prompts with more pictures to edit, behind those that they have."""
     return [
-        [cond, {**options, "reference_latents": [*options.get("reference_latents", ()), samples]}]
+        [cond, {**options, "reference_latents": [*options.get("reference_latents", ()), *latents]}]
         for cond, options in conditioning
     ]
+
+
+_MEGAPIXELS = ["FLOAT", {"default": 1.0, "min": 0.01, "max": 16.0, "step": 0.01}]
+Resolution = Annotated[
+    Mapping[str, Any],
+    DynamicCombo(
+        options=[
+            {"key": "keep resolution", "inputs": {"required": {}}},
+            {"key": "resize", "inputs": {"required": {"megapixels": _MEGAPIXELS}}},
+        ]
+    ),
+]
+Pictures = Annotated[
+    Mapping[str, Image],
+    Autogrow(template={"input": {"required": {"image": ["IMAGE", {}]}}, "prefix": "image", "min": 1, "max": 100}),
+]
+
+
+@node(
+    display_name="Set Multiple Reference Latents",
+    category="advanced/conditioning/edit_models",
+    python_module="comfy_extras.nodes_edit_model",
+)
+def ReferenceMultiLatent(
+    *,
+    positive: Positive,
+    negative: Negative | None = None,
+    vae: Vae | None = None,
+    resolution: Resolution,
+    images: Pictures,
+) -> tuple[
+    Annotated[Conditioning, Output("positive")],
+    Annotated[Conditioning, Output("negative")],
+    Annotated[Latent, Output("empty_latent")],
+]:
+    """Show several pictures to a model that edits, and give an empty latent of the size of the first.
+
+    Args:
+        positive: What the picture shall show.
+        negative: What it shall not show; without it the other's prompts are given.
+        vae: The VAE of the model.
+        resolution: Whether pictures are brought to so many pixels, in multiples of 16.
+        images: The pictures, in the order in which the prompt counts them.
+    """
+    import torch
+
+    from weft.nodes.diffusion.values.pixels import scale_image
+    from weft.nodes.diffusion.values.trained_sizes import size_of_area
+
+    encoder, latents = require(vae, "VAE"), []
+    for image in images.values():
+        shown = image[..., :3]
+        if resolution["resolution"] == "resize":
+            size = size_of_area(shown, round(resolution["megapixels"] * 1024 * 1024), 16)
+            shown = scale_image(shown, *size, "lanczos", "disabled")
+        latents.append(encoder.encode(shown))
+    wanted = _referring(positive, latents)
+    unwanted = wanted if negative is None else _referring(negative, latents)
+    return wanted, unwanted, {"samples": torch.zeros_like(latents[0])}
 
 
 @node(category=_FLUX_CATEGORY, python_module=_FLUX, experimental=True)

@@ -40,8 +40,8 @@ _NOUNS = {
     "style_models": "a small style model", "model_patches": "a small model patch",
 }  # fmt: skip
 
-SIDE, FULL_SIDE, STEPS, FRAMES = 128, 512, 4, 5
-"""The longer side of a small workflow's pictures, that of a drawn one at full size, the most steps, and frames."""
+SIDE, FULL_SIDE, STEPS, FRAMES, TOKENS = 128, 512, 4, 5, 16
+"""The longer side of a small workflow's pictures, that of a drawn one at full size, the most steps, frames, tokens."""
 _LATENT_SIDE, _PIXELS = 64, 8
 _SIZES = re.compile(r"(.*_)?(width|height|x|y|left|top|right|bottom|tile_size|overlap|feathering|padding|crop_[wh])")
 _CUTS = ("steps", "start_at_step", "end_at_step", "start_step", "end_step", "last_step", "step", "refine_at_step")
@@ -222,6 +222,8 @@ def _smaller(number: _Number, factor: float, cuts: Mapping[int, int]) -> Any:
     role, value = number.role, number.value
     if role in _CUTS:
         return cuts.get(value, value)
+    if role == "max_length":
+        return min(value, TOKENS)
     if role == "megapixels":
         return max(number.socket.options.get("min", 0.01), value * factor**2)
     options = number.socket.options

@@ -66,7 +66,7 @@ LATER_CHOICES = {
         (name, "sampler_name"): ("exp_heun_2_x0", "exp_heun_2_x0_sde")
         for name in ("KSampler", "KSamplerAdvanced", "KSamplerSelect")
     },
-    ("CLIPLoader", "type"): ("flux2",),
+    ("CLIPLoader", "type"): ("flux2", "flux3"),
     ("FluxKontextMultiReferenceLatentMethod", "reference_latents_method"): ("index_timestep_zero",),
 }
 """Choices that newer versions have too, and many workflows name."""

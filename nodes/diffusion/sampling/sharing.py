@@ -256,7 +256,13 @@ def looks_ahead(model: ModelPatcher, network: nn.Module, stage: Stage, sources: 
         and _is_ours(stage.sampler.solve)
         and not any(_is_hooked(module) for module in network.modules())
     )
-    return _any([stage.sampler.looks_ahead, model.kind.looks_ahead, *_fields(stage.guidance), _sight(model.model_options)]) if known else None
+    sights = [
+        stage.sampler.looks_ahead,
+        model.kind.looks_ahead,
+        *_fields(stage.guidance),
+        _sight(model.model_options),
+    ]
+    return _any(sights) if known else None
 
 
 def _sight(value: Any) -> bool | None:
