@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +15,15 @@ from diffusers.loaders.single_file_utils import convert_flux3_transformer_checkp
 from diffusers.modular_pipelines.flux3 import before_denoise, encoders
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import release_in, release_meant, small_file
 from weft.nodes.diffusion.families.flux3.kind import SHIFT
 from weft.nodes.diffusion.families.flux3.text import USE
-from weft.nodes.diffusion.text.qwen import THETA_OF_VL3
+from weft.nodes.diffusion.text.clip import Clip
+from weft.nodes.diffusion.text.qwen_vision import PICTURE, SIGHT_OF_VL3
 from weft.nodes.diffusion.weights.checkpoint import load_clip, load_unet
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
 
@@ -143,32 +147,40 @@ def test_the_distilled_model_is_told_where_each_step_leads(models: dict[str, Mod
         denoiser(x, torch.tensor(0.7), context, {}, {})
 
 
-@pytest.mark.parametrize("words", [3, 75])
-def test_a_prompt_is_eight_layers_of_qwen3_vl(folder: Path, monkeypatch: pytest.MonkeyPatch, words: int) -> None:
-    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+@pytest.fixture(scope="module")
+def clip(folder: Path) -> Iterator[Clip]:
+    # Qwen's tokenizer takes seconds to build.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("weft.nodes.diffusion.text.qwen.encode", ids_of)
+        yield load_clip([file_of(folder, "text_encoders", "qwen3vl_4b")], "flux3", **ON_CPU)
 
-    monkeypatch.setattr("weft.nodes.diffusion.text.qwen.encode", lambda text: [ord(letter) for letter in text])
-    clip = load_clip([file_of(folder, "text_encoders", "qwen3vl_4b")], "flux3", **ON_CPU)
+
+def ids_of(text: str) -> list[int]:
+    return [PICTURE if letter == "*" else ord(letter) for letter in text]
+
+
+def peer_of(clip: Clip) -> Any:
+    """transformers' whole Qwen3-VL with the weights of a clip."""
+    encoder: Any = clip.encoders[0]
+    ours, eyes = encoder.network.module(), encoder.vision.module()
+    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
+    text = {name: getattr(ours.config, name) for name in (*names, "num_key_value_heads", "head_dim", "rms_norm_eps")}
+    text["rope_parameters"] = {
+        "rope_type": "default", "rope_theta": 5_000_000, "mrope_section": [24, 20, 20], "mrope_interleaved": True
+    }  # fmt: skip
+    config = Qwen3VLConfig(text_config=text, vision_config=eyes.config.to_dict())
+    peer: Any = Qwen3VLForConditionalGeneration(config).eval()
+    peer.model.language_model.load_state_dict({key: value.clone() for key, value in ours.state_dict().items()})
+    peer.model.visual.load_state_dict({key: value.clone() for key, value in eyes.state_dict().items()})
+    return peer
+
+
+@pytest.mark.parametrize("words", [3, 75])
+def test_a_prompt_is_eight_layers_of_qwen3_vl(clip: Clip, words: int) -> None:
     prompt = "a" * words
     [[rows, options]] = clip.encode(prompt)
     chat = USE.template.replace("{}", prompt)
-    length = -(-len(chat) // 80) * 80
-    assert (rows.shape, options) == ((1, length, WIDTH), {})
-    encoder: Any = clip.encoders[0]
-    ours = encoder.network.module().config
-    names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")
-    text = {name: getattr(ours, name) for name in (*names, "num_key_value_heads", "head_dim", "rms_norm_eps")}
-    text["rope_parameters"] = {
-        "rope_type": "default", "rope_theta": THETA_OF_VL3, "mrope_section": [24, 20, 20], "mrope_interleaved": True
-    }  # fmt: skip
-    eyes = {
-        "depth": 1, "hidden_size": 8, "intermediate_size": 8, "num_heads": 1, "out_hidden_size": 8,
-        "deepstack_visual_indexes": [],
-    }  # fmt: skip
-    peer: Any = Qwen3VLForConditionalGeneration(Qwen3VLConfig(text_config=text, vision_config=eyes)).eval()
-    peer.model.language_model.load_state_dict(
-        {key: value.clone() for key, value in encoder.network.module().state_dict().items()}
-    )
+    assert (rows.shape, options) == ((1, -(-len(chat) // 80) * 80, WIDTH), {})
 
     class Tokenizer:
         tokenizer: Any
@@ -179,14 +191,41 @@ def test_a_prompt_is_eight_layers_of_qwen3_vl(folder: Path, monkeypatch: pytest.
 
         def __call__(self, text: str, **options: Any) -> dict[str, Tensor]:
             ids = torch.full((1, options["max_length"] if "padding" in options else len(chat)), 151643)
-            ids[0, : len(chat)] = torch.tensor([ord(letter) for letter in chat])
+            ids[0, : len(chat)] = torch.tensor(ids_of(chat))
             return {"input_ids": ids, "attention_mask": (ids != 151643).long()}
 
-    tokenizer = Tokenizer()
+    tokenizer: Any = Tokenizer()
     tokenizer.tokenizer = tokenizer
     with torch.inference_mode():
-        expected = encoders.Flux3TextEncoderStep._get_qwen3_vl_prompt_embeds(peer, tokenizer, prompt)  # type: ignore[arg-type]
+        expected = encoders.Flux3TextEncoderStep._get_qwen3_vl_prompt_embeds(peer_of(clip), tokenizer, prompt)
     torch.testing.assert_close(rows, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_qwen3_vl_sees_what_transformers_sees(clip: Clip) -> None:
+    # Of sizes that nothing resizes, in steps of a byte.
+    pictures = [(torch.rand(1, *size, 3, generator=torch.Generator().manual_seed(3)) * 255).round() / 255
+                for size in ((256, 320), (352, 256))]  # fmt: skip
+    processor = Qwen2VLImageProcessorPil(
+        size={"shortest_edge": SIGHT_OF_VL3.least, "longest_edge": SIGHT_OF_VL3.most}, patch_size=16,
+        image_mean=[0.5, 0.5, 0.5], image_std=[0.5, 0.5, 0.5],
+    )  # fmt: skip
+    read = processor([(picture[0] * 255).byte().numpy() for picture in pictures], return_tensors="pt")
+    encoder: Any = clip.encoders[0]
+    with torch.inference_mode():
+        embedded, beside = encoder.embedded([(token, 1.0) for token in ids_of("see * and * now")], pictures)
+        found = encoder.network.module()(inputs_embeds=embedded, use_cache=False, **beside).last_hidden_state
+        ids: list[int] = []
+        counts = [int(grid.prod()) // 4 for grid in read["image_grid_thw"]]
+        for token in ids_of("see * and * now"):
+            ids += [token] * (counts.pop(0) if token == PICTURE else 1)
+        tokens = torch.tensor([ids])
+        expected = peer_of(clip).model(input_ids=tokens, mm_token_type_ids=(tokens == PICTURE).int(), **read)
+    torch.testing.assert_close(found, expected.last_hidden_state, rtol=1e-4, atol=1e-5)
+    # What the first layer is given of the eyes counts.
+    plain = {key: value for key, value in beside.items() if "visual" not in key}
+    with torch.inference_mode():
+        without = encoder.network.module()(inputs_embeds=embedded, use_cache=False, **plain).last_hidden_state
+    assert (without - found).abs().max() > 1e-3
 
 
 def test_another_text_encoder_and_another_models_prompt_are_refused(

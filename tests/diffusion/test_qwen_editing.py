@@ -33,6 +33,7 @@ from weft.nodes.diffusion.sampling.patches.layers import skip
 from weft.nodes.diffusion.text import qwen_vision
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.text.qwen_tokenizer import FIRST_MARK, MARKS, NEWLINE, USER
+from weft.nodes.diffusion.text.qwen_vision import SIGHT
 from weft.nodes.diffusion.values.pixels import scale_image
 from weft.nodes.diffusion.values.trained_sizes import size_of_area
 from weft.nodes.diffusion.weights.checkpoint import load_clip, load_unet, load_vae
@@ -118,7 +119,7 @@ def test_a_prompt_about_pictures_is_what_transformers_makes_of_it(clip: Clip) ->
                 for size in ((84, 140), (56, 56))]  # fmt: skip
     prompt = f"{MARK}and {MARK}make it red"
     [[rows, options]] = clip.encode_shown(prompt, pictures)
-    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": qwen_vision.LEAST, "longest_edge": qwen_vision.MOST})
+    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": SIGHT.least, "longest_edge": SIGHT.most})
     read = processor([(picture[0] * 255).byte().numpy() for picture in pictures], return_tensors="pt")
     ids: list[int] = []
     counts = [int(grid.prod()) // 4 for grid in read["image_grid_thw"]]
@@ -134,7 +135,7 @@ def test_a_prompt_about_pictures_is_what_transformers_makes_of_it(clip: Clip) ->
 
 @pytest.mark.parametrize("size", [(60, 90), (10, 20), (1000, 30), (5000, 4000), (28, 28)])
 def test_a_picture_is_brought_to_the_size_that_transformers_brings_it_to(size: tuple[int, int]) -> None:
-    assert qwen_vision.fitting(*size) == smart_resize(*size, min_pixels=qwen_vision.LEAST, max_pixels=qwen_vision.MOST)
+    assert qwen_vision.fitting(*size) == smart_resize(*size, min_pixels=SIGHT.least, max_pixels=SIGHT.most)
     assert size_of_area(torch.zeros(1, *size, 3), 1024**2) == calculate_dimensions(1024**2, size[1] / size[0])
 
 

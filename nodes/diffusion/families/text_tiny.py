@@ -73,9 +73,30 @@ def qwen(width: int, *, normed: bool = False, sees: bool = False, layers: int = 
 
 
 def qwen3vl(width: int, *, layers: int = _LAYERS) -> dict[str, Tensor]:
-    """A Qwen3-VL without eyes in a file of its own, by its makers' names."""
+    """A Qwen3-VL in a file of its own, by its makers' names."""
     found = qwen(width, normed=True, layers=layers)
-    return {f"model.language_model.{key.removeprefix('model.')}": weight for key, weight in found.items()}
+    found = {f"model.language_model.{key.removeprefix('model.')}": weight for key, weight in found.items()}
+    return found | random_weights(_eyes_of_qwen3(width), seed=1)
+
+
+def _eyes_of_qwen3(width: int, inner: int = 64, feed_forward: int = 32) -> dict[str, tuple[int, ...]]:
+    """Of a vision tower of Qwen3-VL, of two blocks, the first of which speaks to the language model's first layer."""
+    rows, eyes = 4 * inner, "model.visual"
+    layers: dict[str, tuple[int, ...]] = {f"{eyes}.patch_embed.proj": (inner, 3, 2, 16, 16)}
+    norms = {f"{eyes}.merger.norm": inner, f"{eyes}.deepstack_merger_list.0.norm": rows}
+    for index in range(2):
+        block = f"{eyes}.blocks.{index}"
+        layers |= {f"{block}.attn.qkv": (3 * inner, inner), f"{block}.attn.proj": (inner, inner)}
+        layers |= {f"{block}.mlp.linear_fc1": (feed_forward, inner), f"{block}.mlp.linear_fc2": (inner, feed_forward)}
+        norms |= {f"{block}.norm1": inner, f"{block}.norm2": inner}
+    for merger in ("merger", "deepstack_merger_list.0"):
+        layers |= {f"{eyes}.{merger}.linear_fc1": (rows, rows), f"{eyes}.{merger}.linear_fc2": (width, rows)}
+    shapes: dict[str, tuple[int, ...]] = {f"{eyes}.pos_embed.weight": (16, inner)}
+    for layer, shape in layers.items():
+        shapes |= {f"{layer}.weight": shape, f"{layer}.bias": shape[:1]}
+    for norm, size in norms.items():
+        shapes |= {f"{norm}.weight": (size,), f"{norm}.bias": (size,)}
+    return shapes
 
 
 def _eyes(width: int, inner: int = 64, feed_forward: int = 32) -> dict[str, tuple[int, ...]]:

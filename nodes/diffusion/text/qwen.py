@@ -31,7 +31,8 @@ from weft.nodes.diffusion.weights.weightfile import Exported, Stored, WeightFile
 
 HEAD = 128
 THETA = 1_000_000.0
-THETA_OF_VL3 = 5_000_000.0
+# Of Qwen3-VL, and how many channels turn with row and column.
+THETA_OF_VL3, _SECTIONS_OF_VL3 = 5_000_000.0, [24, 20, 20]
 OPENING = "<|im_start|>"
 # <|endoftext|>, which fills up.
 FILLER = FIRST_MARK
@@ -51,7 +52,7 @@ class QwenUse:
     read, behind its norm, or those that the last layer is given. without_system: whether what stands before the user's
     words is left out. layers: after which the states are read that stand side by side, in the place of these. least:
     so many tokens there are, filled up with marks that no word sees. window: or whole multiples of so many, all of the
-    marks at place 1. theta: how slowly places turn.
+    marks at place 1. vl3: whether it is Qwen3-VL.
     """
 
     template: str
@@ -60,7 +61,7 @@ class QwenUse:
     layers: tuple[int, ...] = ()
     least: int = 0
     window: int = 1
-    theta: float = THETA
+    vl3: bool = False
 
     def filled(self, tokens: int) -> int:
         """How many there are of so many tokens."""
@@ -146,8 +147,13 @@ class QwenTextEncoder:
                 embedded[0, place] = token.to(embedded)
         if not seen:
             return embedded, {}
-        # Places that jump would be read as several texts in one: the mask is said to be the plain causal one.
-        beside = {"position_ids": places(ids, seen)[:, None].to(device), "attention_mask": {"full_attention": None}}
+        at = places(ids, seen)[:, None].to(device)
+        if not self.use.vl3:
+            # Places that jump would be read as several texts in one: the mask is said to be the plain causal one.
+            return _with_rows(embedded, ids, seen), {"position_ids": at, "attention_mask": {"full_attention": None}}
+        layers = [torch.cat(each).to(embedded) for each in zip(*(picture.deep for picture in seen), strict=True)]
+        shown = places_of(ids, seen).to(device)
+        beside = {"position_ids": at, "visual_pos_masks": shown[None], "deepstack_visual_embeds": layers}
         return _with_rows(embedded, ids, seen), beside
 
     def words(self) -> Tensor:
@@ -200,6 +206,13 @@ def _of(module: nn.Module) -> Any:
     return module
 
 
+def places_of(ids: Sequence[int], seen: Sequence[SeenPicture]) -> Tensor:
+    """Which rows, of those that `_with_rows` gives, are of pictures [T]."""
+    left = list(seen)
+    counts = [len(left.pop(0).rows) if token == PICTURE else 0 for token in ids]
+    return torch.cat([torch.ones(count) if count else torch.zeros(1) for count in counts]).bool()
+
+
 def _with_rows(embedded: Tensor, ids: Sequence[int], seen: Sequence[SeenPicture]) -> Tensor:
     """[1,T,C] with the rows of pictures in the places of their marks."""
     parts, begin, left = [], 0, list(seen)
@@ -210,8 +223,8 @@ def _with_rows(embedded: Tensor, ids: Sequence[int], seen: Sequence[SeenPicture]
     return torch.cat([*parts, embedded[0, begin:]])[None]
 
 
-def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]], theta: float = THETA) -> Part:
-    """A Qwen with the sizes of a file of its own.
+def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]], *, vl3: bool = False) -> Part:
+    """A Qwen with the sizes of a file of its own. vl3: whether it is Qwen3-VL.
 
     Raises:
         CheckpointError: a size that it cannot have.
@@ -232,10 +245,10 @@ def qwen_part(name: str, shapes: Mapping[str, tuple[int, ...]], theta: float = T
         "head_dim": HEAD,
         "max_position_embeddings": 128_000,
         "rms_norm_eps": 1e-6,
-        "rope_parameters": {"rope_type": "default", "rope_theta": theta},
+        "rope_parameters": {"rope_type": "default", "rope_theta": THETA},
     }
     normed = "layers.0.self_attn.q_norm.weight" in found
-    module = build(name, _qwen3 if normed else _qwen2, config)
+    module = build(name, _qwen3vl if vl3 else _qwen3 if normed else _qwen2, config)
     landings = {key: (Landing(key),) for key, _ in module.named_parameters()}
     return Part(name, PREFIX, module, landings, large=True)
 
@@ -262,6 +275,15 @@ def _qwen3(config: Mapping[str, Any]) -> nn.Module:
     from transformers.models.qwen3.modeling_qwen3 import Qwen3Model
 
     return _turning(Qwen3Model(Qwen3Config(**config)))
+
+
+def _qwen3vl(config: Mapping[str, Any]) -> nn.Module:
+    from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLTextConfig
+    from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLTextModel
+
+    turns = {"rope_theta": THETA_OF_VL3, "mrope_section": _SECTIONS_OF_VL3, "mrope_interleaved": True}
+    rope = {**config["rope_parameters"], **turns}
+    return _turning(Qwen3VLTextModel(Qwen3VLTextConfig(**{**config, "rope_parameters": rope})))
 
 
 def _headed(made: Any, config: Mapping[str, Any]) -> Any:

@@ -132,7 +132,8 @@ def _tokens(
         ids.append(token)
         embedded = network.embed_tokens(torch.tensor([[token]], device=embedded.device))
         if places is not None:
-            beside = {**beside, "position_ids": torch.full((3, 1, 1), behind, device=embedded.device)}
+            kept = {key: value for key, value in beside.items() if key == "attention_mask"}
+            beside = {**kept, "position_ids": torch.full((3, 1, 1), behind, device=embedded.device)}
             behind += 1
 
 

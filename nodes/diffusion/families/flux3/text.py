@@ -12,7 +12,7 @@ from weft.nodes.diffusion.errors import Warn
 from weft.nodes.diffusion.families.qwen.text import RowsClip, open_qwen
 from weft.nodes.diffusion.families.text_files import QWEN3VL
 from weft.nodes.diffusion.text.clip import Clip
-from weft.nodes.diffusion.text.qwen import THETA_OF_VL3, QwenUse
+from weft.nodes.diffusion.text.qwen import QwenUse
 from weft.nodes.diffusion.weights.memory import DeviceMemory
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ USE = QwenUse(
     without_system=False,
     layers=(4, 8, 12, 16, 20, 24, 28, 32),
     window=80,
-    theta=THETA_OF_VL3,
+    vl3=True,
 )
 
 
@@ -38,4 +38,4 @@ def load_clip(
     warn: Warn,
 ) -> Clip:
     """See Family."""
-    return RowsClip((open_qwen(paths, QWEN3VL, USE, memory, dtype, warn),), embeddings)
+    return RowsClip((open_qwen(paths, QWEN3VL, USE, memory, dtype, warn, sees=True),), embeddings)

@@ -98,7 +98,7 @@ def open_qwen(
     (path,) = paths
     with in_file(path, warn) as tell:
         file = _spelled(widened(_with_eyes(path) if sees else WeightFile(path)))
-        part = qwen_part(name, file.shapes, use.theta)
+        part = qwen_part(name, file.shapes, vl3=use.vl3)
         eyes = vision_part(f"{name}_visual", file.shapes) if sees else None
         parts = [part] if eyes is None else [part, eyes]
         check(parts, file.shapes, tell, IGNORED)
