@@ -12,6 +12,9 @@ from weft.nodes.diffusion.families.flux2.keymap import AXES as FLUX2_AXES
 from weft.nodes.diffusion.families.flux2.keymap import THETA as FLUX2_THETA
 from weft.nodes.diffusion.families.flux2.kind import CHANNELS as FLUX2_CHANNELS
 from weft.nodes.diffusion.families.flux2.kind import Flux2Kind
+from weft.nodes.diffusion.families.flux3.keymap import AXES as FLUX3_AXES
+from weft.nodes.diffusion.families.flux3.keymap import THETA as FLUX3_THETA
+from weft.nodes.diffusion.families.flux3.kind import Flux3Kind
 from weft.nodes.diffusion.families.qwen.keymap import AXES as QWEN_AXES
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
 from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
@@ -139,6 +142,26 @@ def flux2(layers: int, single_layers: int, heads: int, text: int, *, guidance: b
             "guidance_embeds": guidance,
             "axes_dims_rope": FLUX2_AXES,
             "rope_theta": FLUX2_THETA,
+        }
+    )
+
+
+def flux3(*, distilled: bool) -> Flux3Kind:
+    """As diffusers' class is by default."""
+    return Flux3Kind(
+        {
+            "in_channels": FLUX2_CHANNELS,
+            "cond_in_channels": FLUX2_CHANNELS,
+            "num_layers": 5,
+            "num_single_layers": 28,
+            "attention_head_dim": HEAD,
+            "num_attention_heads": 24,
+            "joint_attention_dim": 20480,
+            "timestep_channels": 256,
+            "mlp_ratio": 3.0,
+            "flow_map": distilled,
+            "axes_dims_rope": FLUX3_AXES,
+            "rope_theta": FLUX3_THETA,
         }
     )
 

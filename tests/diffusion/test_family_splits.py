@@ -86,12 +86,14 @@ PICTURE, VIDEO = pixels(1, 32, 32, 3), pixels(5, 32, 32, 3)
 SEEN = {"clip_vision_output": {"penultimate_hidden_states": noise(1, 50, 64)}}
 FLUX: dict[str, Any] = {"release": "flux", "latent": (16,), "width": 32, "pooled": 32}
 FLUX2: dict[str, Any] = {"release": "flux2", "latent": (128,), "width": 24}
+FLUX3: dict[str, Any] = {"release": "flux3", "latent": (128,), "width": 64}
 QWEN: dict[str, Any] = {"release": "qwen_image", "latent": (16, 1), "width": 8}
 WAN: dict[str, Any] = {"latent": (16, 2), "width": 32}
 FIVE: dict[str, Any] = {"latent": (48, 2), "width": 32}
 FAMILIES = {
     "FLUX.1": Variant(**FLUX),
     "FLUX.2": Variant(**FLUX2),
+    "FLUX.3": Variant(**FLUX3, file="flux3-image-klein-base"),
     "Wan": Variant("wan", **WAN),
     "Wan 2.2 5B": Variant("wan_ti2v", **FIVE),
     "SD3": Variant("sd3", (16,), 32, 24),
@@ -113,6 +115,10 @@ VARIANTS = {
     "FLUX.2 with pictures": Variant(**FLUX2, beside=lambda: {"reference_latents": [noise(1, 128, 2, 2)]}),
     "FLUX.2 klein": Variant(
         **FLUX2, file="flux-2-klein-4b", beside=lambda: {"reference_latents": [noise(1, 128, 2, 2)]}
+    ),
+    "FLUX.3 klein": Variant(**FLUX3, file="flux3-image-klein"),
+    "FLUX.3 klein with pictures": Variant(
+        **FLUX3, file="flux3-image-klein", beside=lambda: {"reference_latents": [noise(1, 128, 2, 2)]}
     ),
     "Qwen-Image Edit": Variant(
         **QWEN, file="qwen_image_edit", beside=lambda: {"reference_latents": [noise(1, 16, 1, 4, 6)]}

@@ -18,6 +18,8 @@ from torch import Tensor
 from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from weft.nodes.core.boxes import Flux3LayoutPrompt
+from weft.nodes.core.family_conditioning import ReferenceMultiLatent
 from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import release_in, release_meant, small_file
 from weft.nodes.diffusion.families.flux3.kind import SHIFT
@@ -239,3 +241,35 @@ def test_another_text_encoder_and_another_models_prompt_are_refused(
     prompt = [[noise(1, 6, 24), {}]]
     with pytest.raises(DiffusionError, match="its width is 24, FLUX.3 klein base reads 64"):
         sampled(models["base"], prompt)
+
+
+def test_boxes_stand_behind_the_prompt() -> None:
+    element = {"type": "obj", "bbox": [100, 200, 300, 400], "desc": "a cup", "color_palette": ["#fff"]}
+    text = {"type": "text", "bbox": [0, 0, 10, 10], "text": "OPEN", "desc": ""}
+    said: Any = Flux3LayoutPrompt(prompt="a <obj_1> \n", element=[element, text])
+    assert said == (
+        'a <obj_1> [{"id": "obj_1", "bbox": [100, 200, 300, 400], "desc": "a cup"}, '
+        '{"id": "obj_2", "bbox": [0, 0, 10, 10], "desc": "OPEN"}]'
+    )
+    assert Flux3LayoutPrompt(prompt="a ", element=[]) == "a "
+
+
+def test_several_pictures_are_shown_in_order() -> None:
+    class Halving:
+        def encode(self, pixels: Tensor) -> Tensor:
+            return pixels.movedim(-1, 1)[:, :, ::2, ::2]
+
+    vae: Any = Halving()
+    pictures = {"image0": torch.rand(1, 64, 128, 4), "image1": torch.rand(1, 32, 32, 3)}
+    prompt = [[noise(1, 2, 4), {"reference_latents": [noise(1, 3, 1, 1)]}]]
+    kept: Any = {"positive": prompt, "vae": vae, "images": pictures}
+    wanted, unwanted, empty = ReferenceMultiLatent(**kept, resolution={"resolution": "keep resolution"})
+    latents = wanted[0][1]["reference_latents"]
+    assert [tuple(latent.shape) for latent in latents] == [(1, 3, 1, 1), (1, 3, 32, 64), (1, 3, 16, 16)]
+    assert unwanted is wanted
+    assert empty["samples"].shape == (1, 3, 32, 64)
+    assert not empty["samples"].any()
+    resized = {"resolution": "resize", "megapixels": 0.02}
+    wanted, unwanted, _ = ReferenceMultiLatent(**kept, negative=[[noise(1, 2, 4), {}]], resolution=resized)
+    assert [tuple(latent.shape[2:]) for latent in unwanted[0][1]["reference_latents"]] == [(48, 104), (72, 72)]
+    assert len(wanted[0][1]["reference_latents"]) == 3

@@ -17,7 +17,7 @@ from weft.nodes.diffusion.text.qwen import qwen_part
 from weft.nodes.diffusion.text.t5 import t5_part
 from weft.nodes.diffusion.weights.networks import check
 
-from .released import QWEN, SD3_LARGE, ZIMAGE, Shapes, flux, flux2, qwen_file, t5_file, wan
+from .released import QWEN, SD3_LARGE, ZIMAGE, Shapes, flux, flux2, flux3, qwen_file, t5_file, wan
 
 pytestmark = pytest.mark.slow
 
@@ -59,6 +59,12 @@ RELEASED = {
         "FLUX.2 klein",
         3.88,
         {"double_blocks.4.img_attn.qkv.weight": (9216, 3072), "txt_in.weight": (3072, 7680)},
+    ),
+    "flux.3 klein": Released(
+        flux3(distilled=True),
+        "FLUX.3 klein",
+        5.55,
+        {"txt_in.weight": (3072, 20480), "single_blocks.27.mlp_in.weight": (18432, 3072)},
     ),
     "sd3.5 large": Released(
         SD3_LARGE,
