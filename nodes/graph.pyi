@@ -107,7 +107,7 @@ _none_or_2_more = Literal[
     "photo",
     "art_style",
 ]
-_stable_diffusion_or_16_more = Literal[
+_stable_diffusion_or_17_more = Literal[
     "stable_diffusion",
     "stable_cascade",
     "sd3",
@@ -125,6 +125,7 @@ _stable_diffusion_or_16_more = Literal[
     "qwen_image",
     "hunyuan_image",
     "flux2",
+    "flux3",
 ]
 _default_or_1_more = Literal[
     "default",
@@ -622,6 +623,10 @@ _ADD_or_17_more = Literal[
     "SRC_OUT",
     "SRC_OVER",
     "XOR",
+]
+_keep_resolution_or_1_more = Literal[
+    "keep resolution",
+    "resize",
 ]
 _First_Match_or_3_more = Literal[
     "First Match",
@@ -1216,6 +1221,9 @@ class _int_float_string(GraphNode):
 class _value(SoleNode[FLOAT]):
     value: GraphOutput[FLOAT]
 
+class _prompt_2(SoleNode[STRING]):
+    prompt: GraphOutput[STRING]
+
 class _model_clip_vae_positive_and_1_more(GraphNode):
     model: GraphOutput[MODEL]
     clip: GraphOutput[CLIP]
@@ -1381,6 +1389,11 @@ class _sdxl_tuple(SoleNode[SDXL_TUPLE]):
 
 class _bounding_box(SoleNode[BOUNDING_BOX]):
     bounding_box: GraphOutput[BOUNDING_BOX]
+
+class _positive_negative_empty_latent(GraphNode):
+    positive: GraphOutput[CONDITIONING]
+    negative: GraphOutput[CONDITIONING]
+    empty_latent: GraphOutput[LATENT]
 
 class _matches(SoleNode[BOOLEAN]):
     matches: GraphOutput[BOOLEAN]
@@ -3693,7 +3706,7 @@ class Graph(_Graph):
     def CLIPLoader(
         self,
         clip_name: str | GraphSource[COMBO],
-        type: _stable_diffusion_or_16_more | GraphSource[COMBO] = "stable_diffusion",
+        type: _stable_diffusion_or_17_more | GraphSource[COMBO] = "stable_diffusion",
         device: _default_or_1_more | GraphSource[COMBO] = "default",
         **_about: Unpack[_About]
     ) -> _clip:
@@ -3701,7 +3714,7 @@ class Graph(_Graph):
     def CLIPLoaderGGUF(
         self,
         clip_name: str | GraphSource[COMBO],
-        type: _stable_diffusion_or_16_more | GraphSource[COMBO] = "stable_diffusion",
+        type: _stable_diffusion_or_17_more | GraphSource[COMBO] = "stable_diffusion",
         **_about: Unpack[_About]
     ) -> _clip:
         """Open a text encoder in a GGUF file, or in any other. A Qwen2.5-VL sees pictures by the mmproj file beside it."""
@@ -4528,6 +4541,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _sigmas:
         """The schedule of FLUX.2: shifted towards noise by the size of the picture and the number of steps."""
+    def Flux3LayoutPrompt(
+        self,
+        prompt: str | GraphSource[STRING] = "",
+        *,
+        element: GraphSource[ARRAY],
+        **_about: Unpack[_About]
+    ) -> _prompt_2:
+        """A prompt with boxes as FLUX.3 reads them: it names the first as <obj_1>, and what is there stands behind it."""
     def FluxDisableGuidance(
         self,
         conditioning: GraphSource[CONDITIONING],
@@ -5997,6 +6018,17 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _conditioning:
         """Show an encoded picture to a model that edits; chained, several."""
+    def ReferenceMultiLatent(
+        self,
+        positive: GraphSource[CONDITIONING],
+        resolution: _keep_resolution_or_1_more | Mapping[str, Any] | GraphSource[COMFY_DYNAMICCOMBO_V3] = "keep resolution",
+        *,
+        images: Sequence[GraphSource[IMAGE]] | Mapping[str, GraphSource[IMAGE]],
+        negative: GraphSource[CONDITIONING] | None = None,
+        vae: GraphSource[VAE] | None = None,
+        **_more: Any
+    ) -> _positive_negative_empty_latent:
+        """Show several pictures to a model that edits, and give an empty latent of the size of the first."""
     def RegexExtract(
         self,
         string: str | GraphSource[STRING] = "",
