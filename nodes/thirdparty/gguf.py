@@ -52,8 +52,11 @@ def _no_model(path: Path) -> str:
 @lru_cache(maxsize=64)
 def _of_no_model(path: Path, mtime_ns: int, size: int) -> str:
     from weft.nodes.diffusion.families.known import recognised
-    from weft.nodes.diffusion.weights.gguf_header import is_text, read_gguf
+    from weft.nodes.diffusion.weights.gguf_header import MAGIC, is_text, read_gguf
+    from weft.nodes.diffusion.weights.header import first_bytes
 
+    if not first_bytes(path)[0].startswith(MAGIC):
+        return ""  # what it is, its loader says: a stand-in may be called so
     header = read_gguf(path)
     architecture = header.architecture or "not said"
     if is_text(architecture):

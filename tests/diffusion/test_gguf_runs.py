@@ -169,6 +169,19 @@ def of(where: str) -> Callable[[Path], None]:
     return lambda path: path.write_bytes((path.parents[1] / where).read_bytes())
 
 
+def named(family: str, model: str, text: str) -> Any:
+    """The prompt of a family with the names of people's files."""
+    found = json.dumps(FAMILIES[family].prompt).replace("model.gguf", model).replace("text.gguf", text)
+    return json.loads(found)
+
+
+def test_small_files_stand_in_for_them(tmp_path: Path) -> None:
+    """They are no GGUF files, whatever they are called."""
+    prompt = named("wan", "wan2.1-t2v-14b-Q4_K_M.gguf", "umt5-xxl-encoder-Q8_0.gguf")
+    result = weft.run(prompt, device="cpu", targets=["7"], output=tmp_path, stand_ins=True)
+    assert result["7"][0].shape[-1] == 3
+
+
 TEXT, MODEL, VAE = "text_encoders/text.gguf", "diffusion_models/model.gguf", "vae/vae.safetensors"
 FAULTS: list[tuple[str, str, Callable[[Path], None], str]] = [
     ("flux", TEXT, of("qwen.gguf"), "'type': M109, text encoders of type 'flux' are clip_l + t5xxl, got clip_l + qwen"),
