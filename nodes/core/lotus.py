@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from weft.engine.context import RunContext
 from weft.engine.errors import MissingFile
 from weft.engine.folders import Folders
-from weft.engine.schema.authoring import node
+from weft.engine.schema.authoring import Output, node
 from weft.engine.schema.node import Seen
 from weft.nodes.core.loaders import place
 from weft.nodes.core.types import Conditioning
@@ -58,7 +58,7 @@ def _fingerprint(folders: Folders, constants: Mapping[str, Any]) -> list[Path]:
 
 
 @node(category="conditioning/lotus", python_module="comfy_extras.nodes_lotus", check=_check, fingerprint=_fingerprint)
-def LotusConditioning(*, context: RunContext) -> Conditioning:
+def LotusConditioning(*, context: RunContext) -> Annotated[Conditioning, Output("conditioning")]:
     """The prompt that every model of Lotus reads: an empty one, as SD 2.x's text encoder writes it.
 
     ComfyUI has its numbers in its code; here the encoder's file computes them: one that holds CLIP-H in the

@@ -109,7 +109,7 @@ def WanMoveTracksFromCoords(
 
 
 @node(category=CATEGORY, python_module=NEWER)
-def WanMoveConcatTrack(*, tracks_1: Tracks, tracks_2: Tracks | None = None) -> Annotated[Tracks, Output("tracks")]:
+def WanMoveConcatTrack(*, tracks_1: Tracks, tracks_2: Tracks | None = None) -> Tracks:
     """Put tracks beside others of the same frames.
 
     Args:

@@ -58,6 +58,7 @@ UNSAVED = {
     "LoraLoaderBypass",
     "LoraLoaderBypassModelOnly",
     "PrimitiveBoundingBox",
+    "ZImageFunControlnet",
 }
 """Newer classes that no template has: their declarations are those of ComfyUI's documentation."""
 
