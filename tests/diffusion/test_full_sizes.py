@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from weft.nodes.diffusion.families import recognise, release_in
+from weft.nodes.diffusion.families import recognise, recognise_patch, release_in
+from weft.nodes.diffusion.families.model_patches import PatchKind
 from weft.nodes.diffusion.families.protocol import Kind
+from weft.nodes.diffusion.families.qwen.diffsynth import BlockwiseKind
 from weft.nodes.diffusion.families.sd.tiny import shapes_of
+from weft.nodes.diffusion.families.zimage.fun import FunKind
 from weft.nodes.diffusion.text.qwen import qwen_part
 from weft.nodes.diffusion.text.t5 import t5_part
 from weft.nodes.diffusion.weights.networks import check
@@ -144,6 +147,47 @@ def test_a_released_model_is_recognised_by_its_shapes_and_lands_whole(name: str)
     check([part], shapes)
     landed = [landing.target for landings in part.landings.values() for landing in landings]
     assert sorted(landed) == sorted(name for name, _ in part.module.named_parameters())
+
+
+FUN = {"width": 3840, "refiners": 2}
+PATCHES: dict[str, tuple[PatchKind, float, Shapes]] = {
+    "a DiffSynth ControlNet": (
+        BlockwiseKind({"width": 3072, "blocks": 60, "patched": 64}),
+        1.13,
+        {"img_in.weight": (3072, 64), "controlnet_blocks.59.output_proj.weight": (3072, 3072)},
+    ),
+    "a DiffSynth ControlNet that paints": (
+        BlockwiseKind({"width": 3072, "blocks": 60, "patched": 68}),
+        1.13,
+        {"img_in.weight": (3072, 68)},
+    ),
+    "a Fun ControlNet 1.0": (
+        FunKind({**FUN, "channels": 16, "blocks": 6}, None),
+        1.55,
+        {"control_all_x_embedder.2-1.weight": (3840, 64), "control_layers.5.attention.to_q.weight": (3840, 3840)},
+    ),
+    "a Fun ControlNet 2.1": (
+        FunKind({**FUN, "channels": 33, "blocks": 15}, "control_noise_refiner"),
+        3.36,
+        {"control_all_x_embedder.2-1.weight": (3840, 132), "control_noise_refiner.1.after_proj.weight": (3840, 3840)},
+    ),
+    "a small Fun ControlNet 2.1": (
+        FunKind({**FUN, "channels": 33, "blocks": 3}, "control_noise_refiner"),
+        1.0,
+        {"control_layers.2.feed_forward.w1.weight": (10240, 3840)},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_a_released_model_patch_is_recognised_by_its_shapes_and_lands_whole(name: str) -> None:
+    kind, billions, some = PATCHES[name]
+    shapes = shapes_of(kind.part(), "")
+    assert {key: shapes[key] for key in some} == some
+    assert sum(map(torch.Size.numel, map(torch.Size, shapes.values()))) / 1e9 == pytest.approx(billions, abs=0.02)
+    found = recognise_patch(shapes)
+    assert found == kind
+    check([found.part()], shapes)
 
 
 @pytest.mark.parametrize(("vocabulary", "each", "model"), [(32128, False, "t5"), (256384, True, "umt5")])

@@ -151,6 +151,22 @@ def qwen(tmp_path_factory: pytest.TempPathFactory) -> tuple[ModelPatcher, ModelP
 VAE: Any = VideoVae()
 
 
+@pytest.mark.parametrize("release", ["qwen_image", "z_image"])
+def test_in_eight_bits(release: str, tmp_path: Path) -> None:
+    """Its matrices stay as the file has them, and give what they would give widened."""
+    tensors = small_file("model_patches", "union-2.1", release, Path())
+    assert tensors is not None
+    small_ones = {key: value.to(torch.float8_e4m3fn) for key, value in tensors.items()}
+    model = load_unet(small("diffusion_models", release, tmp_path), **PLACE)
+    vae: Any = VideoVae() if release == "qwen_image" else SeeingVae()
+    latent = numbers(1, *((16, 1) if release == "qwen_image" else (16,)), 4, 6, seed=2)
+    made = []
+    for given in (small_ones, {key: value.float() for key, value in small_ones.items()}):
+        patch = load_model_patch(written(given, tmp_path / "p.safetensors"), **PLACE)
+        made.append(evaluated(with_sight(model, patch, vae, 1.0, picture=HINT), latent))
+    torch.testing.assert_close(*made, rtol=1e-5, atol=1e-5)
+
+
 def test_a_patch_and_a_lora(qwen: tuple[ModelPatcher, ModelPatch], tmp_path: Path) -> None:
     """Put on in either order they are the same model; and neither changes the model that it was put on."""
     model, patch = qwen
