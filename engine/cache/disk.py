@@ -264,7 +264,7 @@ class DiskCache:
             known = dict(self.index.connection().execute("SELECT digest, size FROM blobs").fetchall())
             needed = {digest for (digest,) in self.index.connection().execute("SELECT DISTINCT digest FROM parts")}
         for key, document, seal in entries:
-            if not isinstance(document, bytes) or _seal(key, document) != seal:
+            if not isinstance(document, bytes) or seal_of(key, document) != seal:
                 yield Fault("damaged", key.hex(), "the entry is not what was kept")
         for digest in sorted(needed):
             if not self.blobs.place(digest).exists():
@@ -294,7 +294,7 @@ class DiskCache:
         if row is None:
             return None
         document, seal = row
-        if not isinstance(document, bytes) or _seal(key, document) != seal:
+        if not isinstance(document, bytes) or seal_of(key, document) != seal:
             self._lost(key, DamagedBlob(f"the entry {key.hex()[-16:]} in {self.index.file} is damaged"))
             return None
         return document
@@ -343,7 +343,7 @@ class DiskCache:
             db.execute("DELETE FROM parts WHERE key = ?", (key,))
             db.execute(
                 f"INSERT OR REPLACE INTO entries VALUES (?, ?, ?, {_NEXT}, ?)",
-                (key, encoded.document, _seal(key, encoded.document), time.time()),
+                (key, encoded.document, seal_of(key, encoded.document), time.time()),
             )
             db.executemany("INSERT INTO parts VALUES (?, ?)", ((key, digest) for digest in sizes))
         self._unmeasured += len(encoded.document) + sum(sizes.values())
@@ -410,7 +410,7 @@ def is_usable(folder: Path) -> bool:
     return there.is_dir() and os.access(there, os.W_OK)
 
 
-def _seal(key: bytes, document: bytes) -> bytes:
+def seal_of(key: bytes, document: bytes) -> bytes:
     """What binds a document to its key."""
     return hashlib.blake2b(b"%d:" % len(key) + key + document, digest_size=32).digest()
 

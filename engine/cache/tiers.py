@@ -11,12 +11,13 @@ from weft.engine.cache.protocol import ABSENT, Cache, Entry, Manifest, Recipe, s
 class Tiers:
     """Several caches as one, the quickest first.
 
-    All are given what is kept; what only a later one has goes to those before it when it is loaded. Those `shared` come
-    last: they are never written to, and asked only for what no other has.
+    All are given what is kept; what only a later one has goes to those before it when it is loaded. Those `far` and
+    `shared` come last, and are asked only for what no other has; those `shared` are never written to.
     """
 
-    def __init__(self, *tiers: Cache, shared: Sequence[Cache] = ()) -> None:
+    def __init__(self, *tiers: Cache, far: Sequence[Cache] = (), shared: Sequence[Cache] = ()) -> None:
         self.tiers = tiers
+        self.far = tuple(far)
         self.shared = tuple(shared)
 
     @cached_property
@@ -30,10 +31,12 @@ class Tiers:
         found = [manifest for tier in self.tiers if (manifest := tier.lookup(key)) is not None]
         if found:
             return min(found, key=lambda manifest: len(manifest.absent))
-        return next((manifest for tier in self.shared if (manifest := tier.lookup(key)) is not None), None)
+        return next(
+            (manifest for tier in (*self.far, *self.shared) if (manifest := tier.lookup(key)) is not None), None
+        )
 
     def load(self, manifest: Manifest) -> Entry | None:
-        for number, tier in enumerate((*self.tiers, *self.shared)):
+        for number, tier in enumerate((*self.tiers, *self.far, *self.shared)):
             entry = tier.load(manifest)
             if entry is None:
                 continue
@@ -49,7 +52,7 @@ class Tiers:
         return None
 
     def put(self, key: bytes, entry: Entry) -> None:
-        for tier in self.tiers:
+        for tier in (*self.tiers, *self.far):
             tier.put(key, entry)
 
     def recall(self, node_id: str) -> Recipe | None:

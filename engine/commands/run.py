@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,6 +24,7 @@ from weft.engine.terminal.options import (
     RayOption,
     SeedOption,
     SetOption,
+    StoreOption,
     TargetOption,
     UiOption,
     WorkersOption,
@@ -35,6 +35,7 @@ from weft.engine.terminal.options import (
 if TYPE_CHECKING:
     from weft.engine.session import Session
     from weft.engine.terminal.batches import Elsewhere
+    from weft.engine.terminal.caches import CachePlaces
 
 app = one_command()
 
@@ -79,6 +80,7 @@ def run(
     ] = 1,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
+    store: StoreOption = None,
     keep_alive: KeepAliveOption = None,
     ray: RayOption = None,
     workers: WorkersOption = None,
@@ -100,7 +102,7 @@ def run(
         from weft.engine.arguments import targets_of
         from weft.engine.session import Session
         from weft.engine.terminal.batches import run_all
-        from weft.engine.terminal.caches import folders_of, opened
+        from weft.engine.terminal.caches import CachePlaces, folders_of, opened
         from weft.engine.worker.resident import shared_memory, stay
 
         targets_of(targets, only)  # refuses both
@@ -109,13 +111,16 @@ def run(
             **settings,
             warn=answer.notice,
         )
+        if no_cache and store is not None:
+            raise UsageError("--store and --no-cache exclude each other")
         folders = folders_of(session.settings, cache, no_cache=no_cache)
         if ray is None:
             stay(session.settings.keep_alive, answer.notice)
         several = count > 1 or len(workflows) > 1
         memory = None if no_cache else shared_memory()
         given = session.settings, session.packs
-        with opened(folders, *given, several=several, memory=memory, warn=answer.notice) as session.cache:
+        places = CachePlaces(folders, store)
+        with opened(folders, *given, several=several, memory=memory, store=store, warn=answer.notice) as session.cache:
             run_all(
                 session,
                 answer,
@@ -127,7 +132,7 @@ def run(
                 only=only or (),
                 count=count,
                 keep_going=keep_going,
-                elsewhere=_elsewhere(session, answer, ray, workers, folders, keep_going) if ray is not None else None,
+                elsewhere=_elsewhere(session, answer, ray, workers, places, keep_going) if ray is not None else None,
             )
         answer.done()
 
@@ -151,9 +156,9 @@ def _elsewhere(
     answer: Answer,
     address: str,
     workers: int | None,
-    cache: Sequence[Path],
+    places: CachePlaces,
     keep_going: bool,
 ) -> Elsewhere:
     from weft.engine.spreading.files import files_on_cluster
 
-    return partial(files_on_cluster, session, answer, address, workers, cache, keep_going)
+    return partial(files_on_cluster, session, answer, address, workers, places, keep_going)

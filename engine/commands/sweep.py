@@ -13,7 +13,7 @@ import typer
 from weft.engine.errors import UsageError, one_line
 from weft.engine.formats.sources import name_of
 from weft.engine.terminal.answer import Answer, answering
-from weft.engine.terminal.caches import folders_of, opened
+from weft.engine.terminal.caches import CachePlaces, folders_of, opened
 from weft.engine.terminal.groups import one_command
 from weft.engine.terminal.options import (
     BypassOption,
@@ -26,6 +26,7 @@ from weft.engine.terminal.options import (
     QuietOption,
     RayOption,
     SetOption,
+    StoreOption,
     TargetOption,
     UiOption,
     WorkersOption,
@@ -164,6 +165,7 @@ def sweep(
     dry_run: DryRunOption = False,
     cache: CacheOption = None,
     no_cache: NoCacheOption = False,
+    store: StoreOption = None,
     as_json: JsonOption = False,
     as_events: EventsOption = False,
     quiet: QuietOption = False,
@@ -194,9 +196,12 @@ def sweep(
             **settings,
             warn=answer.notice,
         )
+        if no_cache and store is not None:
+            raise UsageError("--store and --no-cache exclude each other")
         folders = folders_of(session.settings, cache, no_cache=no_cache)
         given = session.settings, session.packs
-        with opened(folders, *given, several=True, warn=answer.notice) as session.cache:
+        places = CachePlaces(folders, store)
+        with opened(folders, *given, several=True, store=store, warn=answer.notice) as session.cache:
             part: dict[str, Any] = {"only": only or (), "bypass": bypass or (), "mute": mute or ()}
             base = session.read(workflow, changes, ui=ui, seed=_checked_seed(seed), **part)
             axes = _axes(session, base, grid or (), zipped or (), csv, jsonl, column or ())
@@ -215,7 +220,7 @@ def sweep(
                     else:
                         from weft.engine.spreading.sweeps import on_cluster
 
-                        far = on_cluster(stack, sweep, calls, answer, ray, workers, folders)
+                        far = on_cluster(stack, sweep, calls, answer, ray, workers, places)
                     _run(sweep, calls, answer, far)
                 title = Path(name_of(workflow)).name
                 _tell_end(sweep, answer, _draw(sweep, answer, title, moving))

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from weft.engine.errors import Interrupted, NodeError, UsageError, WeftError
@@ -36,6 +35,7 @@ from weft.engine.spreading.sweeps import LOAD, REST
 from weft.engine.spreading.worker import plan_of
 from weft.engine.terminal.answer import Answer
 from weft.engine.terminal.batches import RunJob, WorkflowJob, remarks
+from weft.engine.terminal.caches import CachePlaces
 from weft.engine.terminal.progress import FilesView, Retold
 from weft.engine.workflow.prompt import Prompt
 from weft.engine.workflow.validation import FILE_PREFIX
@@ -304,7 +304,7 @@ def files_on_cluster(
     answer: Answer,
     address: str,
     workers: int | None,
-    cache: Sequence[Path],
+    places: CachePlaces,
     keep_going: bool,
     jobs: Sequence[WorkflowJob],
 ) -> Iterator[RunJob]:
@@ -312,10 +312,12 @@ def files_on_cluster(
 
     Raises UsageError where there is no cache, which hands over what workers compute.
     """
-    if not cache:
-        raise UsageError("--ray hands on what workers compute in a cache, and there is none", hint="--cache DIR")
+    if not any(places):
+        raise UsageError(
+            "--ray hands on what workers compute in a cache, and there is none", hint="--cache DIR, --store URL"
+        )
     cluster = FilesOnCluster(session, answer, jobs, keep_going=keep_going)
     most = min(workers or len(jobs), max(1, cluster.sent))
     with ExitStack() as stack:
-        pool = _Later(lambda: stack.enter_context(ray_pool(address, plan_of(session, cache), most)))
+        pool = _Later(lambda: stack.enter_context(ray_pool(address, plan_of(session, places), most)))
         yield stack.enter_context(cluster.on(pool))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 from weft.engine.events import CellResumed, CellStarted, Event
 from weft.engine.planning.forecast import ModelCalls
@@ -18,6 +17,7 @@ from weft.engine.sweeping.index import CellRecord
 from weft.engine.sweeping.running import Elsewhere, Runner
 from weft.engine.sweeping.sweep import Sweep
 from weft.engine.terminal.answer import Answer
+from weft.engine.terminal.caches import CachePlaces
 
 LOAD = 10.0
 """What loading its models takes a worker, in evaluations of a network: a guess."""
@@ -32,12 +32,12 @@ def on_cluster(
     answer: Answer,
     address: str,
     workers: int | None,
-    cache: Sequence[Path],
+    places: CachePlaces,
 ) -> Elsewhere:
     """What runs the cells of a sweep on the cluster at this address, until the stack is left."""
     # No more workers than cells, and none where nothing waits.
     most = min(workers or len(sweep.cells), max(1, len(sweep.waiting)))
-    pool = stack.enter_context(ray_pool(address, plan_of(sweep.session, cache), most)) if sweep.waiting else None
+    pool = stack.enter_context(ray_pool(address, plan_of(sweep.session, places), most)) if sweep.waiting else None
     models = sweep.models()
 
     def run(runner: Runner, cells: Sequence[SweepCell], keys: Mapping[int, str]) -> Iterator[CellRecord]:

@@ -6,7 +6,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from weft.engine.errors import WeftError
 from weft.engine.events import CellResumed, CellStarted, Event, ImageGiven, Preview
 from weft.engine.session import Session
 from weft.engine.spreading.errands import Bench, Errand
+from weft.engine.terminal.caches import CachePlaces, opened
 
 BEAT = 0.25
 """Seconds between two things that a worker tells of what it does."""
@@ -27,17 +28,17 @@ _UNTOLD = (CellStarted, CellResumed, Preview, ImageGiven)
 
 @dataclass(frozen=True)
 class WorkerPlan:
-    """What a worker is told before its first errand: the settings, whole, and the folders of the cache.
+    """What a worker is told before its first errand: the settings, whole, and where its cache is.
 
     Paths are absolute: a worker may run in another folder, and on another machine, which has them, too.
     """
 
     settings: dict[str, Any]
-    cache: tuple[Path, ...] = ()
+    places: CachePlaces = field(default_factory=CachePlaces)
     folder: Path = field(default_factory=Path.cwd)
 
 
-def plan_of(session: Session, cache: Sequence[Path]) -> WorkerPlan:
+def plan_of(session: Session, places: CachePlaces) -> WorkerPlan:
     """What the workers of a session's command are told: all that its settings say, wherever they said it."""
     fields = type(session.settings).model_fields
     own = {name: field.default for name, field in fields.items()}
@@ -47,7 +48,7 @@ def plan_of(session: Session, cache: Sequence[Path]) -> WorkerPlan:
     for name in ("cache", "keep_alive"):
         settings.pop(name, None)
     settings["output"] = _absolute(session.folders.output)
-    return WorkerPlan(settings, tuple(map(_absolute, cache)))
+    return WorkerPlan(settings, CachePlaces(tuple(map(_absolute, places.folders)), places.store))
 
 
 def _absolute(value: Any) -> Any:
@@ -77,8 +78,6 @@ class ClusterWorker:
     """Opens a session, and does what it is given."""
 
     def __init__(self, plan: WorkerPlan) -> None:
-        from weft.engine.terminal.caches import opened
-
         # What a workflow names is below the folder where the command was given.
         if plan.folder.is_dir():
             os.chdir(plan.folder)
@@ -96,7 +95,7 @@ class ClusterWorker:
             self._session = Session(**settings, warn=self._warned.append)
             given = self._session.settings, self._session.packs
             self._session.packs.check(self._session.settings)
-            kept = opened(plan.cache, *given, several=True, warn=self._warned.append)
+            kept = opened(plan.places.folders, *given, several=True, store=plan.places.store, warn=self._warned.append)
             self._session.cache = self._stack.enter_context(kept)
         except WeftError as error:
             self._refused = str(error)

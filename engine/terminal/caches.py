@@ -34,6 +34,13 @@ def folders_of(settings: Settings, given: Sequence[Path] | None = None, *, no_ca
     return (own,) if own is not None and is_usable(own) else ()
 
 
+class CachePlaces(NamedTuple):
+    """Where a command keeps what it computes: folders, and the URL of a store that several machines share."""
+
+    folders: tuple[Path, ...] = ()
+    store: str | None = None
+
+
 class Budgets(NamedTuple):
     """How large a cache may become: outputs, and states between steps."""
 
@@ -54,12 +61,14 @@ def opened(
     *,
     several: bool,
     memory: MemoryCache | None = None,
+    store: str | None = None,
     warn: Warn,
 ) -> Iterator[Cache]:
     """The cache of a command: in folders, if there are any, and in memory, if several runs have a use for it.
 
     The first folder is written to, up to what the settings allow; the others are read only. `memory` is one that
-    outlives the command.
+    outlives the command; `store` is the URL of one that several machines share. Raises UsageError for a URL that
+    nothing opens.
     """
     from weft.engine.cache.protocol import NoCache
 
@@ -68,8 +77,18 @@ def opened(
         from weft.engine.cache.memory import MemoryCache
 
         memory = MemoryCache(max_step_bytes=budgets.max_step_bytes)
-    if not folders:
+    far: list[Cache] = []
+    if store is not None:
+        from weft.engine.cache.objects import ObjectCache
+
+        far.append(ObjectCache(store, codecs=packs.codec, warn=warn))
+    if not folders and not far:
         yield memory if memory is not None else NoCache()
+        return
+    if not folders:
+        from weft.engine.cache.tiers import Tiers
+
+        yield Tiers(*([memory] if memory is not None else []), far=far)
         return
     from weft.engine.cache.disk import DiskCache
     from weft.engine.cache.tiers import Tiers
@@ -81,7 +100,7 @@ def opened(
         for each in (disk, *shared):
             stack.callback(each.close)
         near = [memory] if memory is not None else []
-        yield Tiers(*near, disk, shared=shared) if near or shared else disk
+        yield Tiers(*near, disk, far=far, shared=shared) if near or far or shared else disk
 
 
 @contextmanager

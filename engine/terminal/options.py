@@ -182,6 +182,15 @@ CacheOption = Annotated[
         show_default="~/.cache/weft",
     ),
 ]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="An object store, or any place that fsspec opens, in which several machines share what is computed: "
+        "s3://bucket/weft, file:///shared/weft. It is asked for what --cache has not, and nothing is removed there.",
+    ),
+]
 NoCacheOption = Annotated[bool, typer.Option("--no-cache", help="Compute everything, and keep nothing of it.")]
 KeepAliveOption = Annotated[
     float | None,

@@ -27,6 +27,7 @@ from weft.engine.spreading.schedule import LIVES, Schedule, Task
 from weft.engine.spreading.spread import Ended, Heard, Spread
 from weft.engine.spreading.worker import Finished, WorkerPlan, own_device, plan_of
 from weft.engine.sweeping.index import CellRecord
+from weft.engine.terminal.caches import CachePlaces
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,13 +134,14 @@ def test_workers_are_told_what_the_settings_say(tmp_path: Any, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m").mkdir()
     session = Session(models=["m"], output="out", numbers="0.3.64", device="cpu")
-    plan = plan_of(session, ["cache"])  # type: ignore[list-item]
+    plan = plan_of(session, CachePlaces((Path("cache"),), "memory://x"))
     assert plan.settings["models"] == (tmp_path / "m",)
     assert plan.settings["output"] == tmp_path / "out"
     assert (plan.settings["numbers"], plan.settings["device"]) == ("0.3.64", "cpu")
+    assert plan.places == ((tmp_path / "cache",), "memory://x")
     assert not {"cache", "keep_alive"} & plan.settings.keys()
     # What nobody has said is found anew: a folder that is not there is not asked for.
-    assert "models" not in plan_of(Session(output="out"), ()).settings
+    assert "models" not in plan_of(Session(output="out"), CachePlaces()).settings
 
 
 def test_a_cluster_that_is_not_there_and_a_package_that_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
