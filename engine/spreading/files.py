@@ -208,7 +208,8 @@ class FilesOnCluster:
             result = self._session.execute(plan, [retelling.hear], cancel=self._answer.token, driver=driver)
         if outcome is not None:
             result = _joined(outcome.result, result)
-        self._answer.ran(result, self._session.seeds(plan.lowered.source))
+        with self._view.aside():
+            self._answer.ran(result, self._session.seeds(plan.lowered.source))
 
     def _by_a_worker(self, number: int) -> None:
         """Have a worker run a workflow from its beginning to its end, in its turn."""
@@ -224,7 +225,8 @@ class FilesOnCluster:
                 raise outcome.error.received()
         plan = self._session.plan(errand.prompt, errand.targets, values=False)
         given = {**outcome.result, "outputs": {}, "plan": plan, "registry": self._session.registry}
-        answer.ran(RunResult(**given), outcome.seeds or {})
+        with self._view.aside():
+            answer.ran(RunResult(**given), outcome.seeds or {})
 
     def _awaited(self, number: int) -> FileOutcome:
         results = self._spread.results()

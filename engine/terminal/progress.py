@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
 from weft.engine import events
@@ -294,6 +295,18 @@ class FilesView(Live):
         self.ended = 0
         self.lanes = Lanes(self.bar)
         self._show()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Inside the block the bar is gone from the terminal: stdout may have its last line."""
+        if self.bar is None:
+            yield
+            return
+        self.bar.stop()
+        try:
+            yield
+        finally:
+            self.bar.start()
 
     def end(self, key: int) -> None:
         """One has ended."""
