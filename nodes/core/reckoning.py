@@ -116,11 +116,12 @@ class _Graph:
                     yield place, ModelUse(step.node_id, step.title, models, socket)
 
     def lives(self) -> dict[ModelInFile, Life]:
-        """Of the models that `uses` found."""
-        return {
-            model: Life(min(self._place.get(each, 0) for each in holders), max(map(self._last.__getitem__, holders)))
-            for model, holders in self._holders.items()
-        }
+        """Of the models that `uses` found. What does not run, as it is another node's twin, opens and keeps nothing."""
+        found = {}
+        for model, holders in self._holders.items():
+            opened = min((self._place[each] for each in holders if each in self._place), default=0)
+            found[model] = Life(opened, max(self._last.get(each, 0) for each in holders))
+        return found
 
     def _uses_of(self, node: PlannedNode) -> Iterator[tuple[tuple[ModelInFile, ...], str]]:
         """Which models a node computes with, one after the other, and by which socket it got them."""
