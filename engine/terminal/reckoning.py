@@ -29,7 +29,8 @@ def memory_lines(account: MemoryAccount) -> Iterator[Line]:
     of = "" if account.budget is None else f" of {_size(account.budget).strip()}"
     whole, least = _size(account.whole).strip(), _size(account.least).strip()
     # What does not move is there as a whole.
-    cards = "" if account.of == "process" else f"; {whole} hold each model as a whole, {least} block by block"
+    needed = f"; a GPU of {whole} holds each model whole, one of {least} block by block"
+    cards = "" if account.of == "process" else needed
     yield [("peak ", "bold"), (_size(account.peak).strip(), "bold"), f"{of}{cards}"]
     for note in account.notes:
         yield [(f"note: {note}", "yellow")]

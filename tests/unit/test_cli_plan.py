@@ -213,7 +213,7 @@ def test_a_models_folder_that_is_not_there(
 def test_a_plan_with_its_memory(home: Home) -> None:
     code, out, _ = home.weft("plan", "w.json", "--memory", "--vram", "8G", "--no-cache")
     assert code == 0
-    lines = out[out.index("GPU memory") :].splitlines()
+    lines = out[out.index("Memory of the GPU") :].splitlines()
     found = [[part.strip() for part in line.split("  ") if part.strip()] for line in lines[1:5]]
     assert [words[1:3] for words in found] == [
         ["2", "first"], ["3", "CLIP Text Encode (Prompt)"], ["5", "KSampler"], ["6", "VAE Decode"],

@@ -153,7 +153,7 @@ def test_within_a_budget_the_least_recently_used_leave(again: Graph) -> None:
     said = ["".join(part if isinstance(part, str) else part[0] for part in line) for line in memory_lines(found)]
     assert said[0] == "Memory of the GPU, as reckoned from the files' headers:"
     assert said[1] == "   130 MiB       prompt  prompt  text.st 2 MiB of 20 MiB; 128 MiB to compute"
-    assert said[7] == "peak 130 MiB of 642 MiB; 660 MiB hold each model as a whole, 641 MiB block by block"
+    assert said[7] == "peak 130 MiB of 642 MiB; a GPU of 660 MiB holds each model whole, one of 641 MiB block by block"
 
 
 def test_a_loader_that_is_anothers_twin(pair: Graph) -> None:
