@@ -624,6 +624,17 @@ _ADD_or_17_more = Literal[
     "SRC_OVER",
     "XOR",
 ]
+_auto_or_3_more_2 = Literal[
+    "auto",
+    "gpu",
+    "cpu",
+    "off",
+]
+_default_or_2_more = Literal[
+    "default",
+    "int8",
+    "int4",
+]
 _keep_resolution_or_1_more = Literal[
     "keep resolution",
     "resize",
@@ -690,7 +701,7 @@ _bislerp_or_4_more = Literal[
     "area",
     "bicubic",
 ]
-_default_or_2_more = Literal[
+_default_or_2_more_2 = Literal[
     "default",
     "fastest",
     "slowest",
@@ -5974,6 +5985,14 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _clip:
         """Open the four text encoders of HiDream, in GGUF files or others. Weft does not run HiDream yet, and says so."""
+    def QwenImage21Cache(
+        self,
+        model: GraphSource[MODEL],
+        device: _auto_or_3_more_2 | GraphSource[COMBO] = "auto",
+        dtype: _default_or_2_more | GraphSource[COMBO] = "default",
+        **_about: Unpack[_About]
+    ) -> _model:
+        """Say where Qwen-Image 2.1 keeps what it reads of its prompt over the steps, and in how many bits."""
     def QwenImageDiffsynthControlnet(
         self,
         model: GraphSource[MODEL],
@@ -6302,7 +6321,7 @@ class Graph(_Graph):
         fps: Annotated[float, "0.01 to 1000.0"] | GraphSource[FLOAT] = 6.0,
         lossless: bool | GraphSource[BOOLEAN] = True,
         quality: Annotated[int, "0 to 100"] | GraphSource[INT] = 80,
-        method: _default_or_2_more | GraphSource[COMBO] = "default",
+        method: _default_or_2_more_2 | GraphSource[COMBO] = "default",
         **_about: Unpack[_About]
     ) -> GraphNode:
         """Write a batch of pictures to the output folder as one animated WebP, with the workflow that made it."""
@@ -6676,6 +6695,17 @@ class Graph(_Graph):
         **_about: Unpack[_About]
     ) -> _image:
         """Draw a picture to test on."""
+    def TextEncodeQwenImage21(
+        self,
+        clip: GraphSource[CLIP],
+        images: Sequence[GraphSource[IMAGE]] | Mapping[str, GraphSource[IMAGE]] | None = None,
+        prompt: str | GraphSource[STRING] = "",
+        negative_prompt: str | GraphSource[STRING] = "",
+        resolution: Annotated[int, "0 to 4096"] | GraphSource[INT] = 1024,
+        vae: GraphSource[VAE] | None = None,
+        **_more: Any
+    ) -> _positive_negative_latent:
+        """Encode prompts for Qwen-Image 2.1, and pictures that it is to edit; give an empty latent of the first one's size."""
     def TextEncodeQwenImageEdit(
         self,
         clip: GraphSource[CLIP],

@@ -83,6 +83,7 @@ _FILES = {
     "model_patches": (
         "FluxKVCache",
         "ModelPatchLoader",
+        "QwenImage21Cache",
         "QwenImageDiffsynthControlnet",
         "USOStyleReference",
         "ZImageFunControlnet",
@@ -172,6 +173,7 @@ _FILES = {
         "WanMoveTracksFromCoords",
     ),
     "qwen": (
+        "TextEncodeQwenImage21",
         "TextEncodeQwenImageEdit",
         "TextEncodeQwenImageEditPlus",
     ),

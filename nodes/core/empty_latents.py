@@ -19,7 +19,7 @@ Side = Annotated[int, Int(default=1024, min=16, max=16384, step=16)]
 _VIDEO = "latent/video"
 
 
-def _zeros(batch: int, channels: int, *sides: int, pixels: int, frames: int = 0) -> Latent:
+def zeros(batch: int, channels: int, *sides: int, pixels: int, frames: int = 0) -> Latent:
     """An empty latent whose elements are so many pixels wide, and stand for so many frames."""
     import torch
 
@@ -38,7 +38,7 @@ def _empty(
     # The first frame stands alone, others by as many as an element has.
     time = [] if length is None else [(length - 1) // cell.frames + 1]
     sides = (*time, height // cell.pixels, width // cell.pixels)
-    return _zeros(batch, channels, *sides, pixels=cell.pixels, frames=cell.frames)
+    return zeros(batch, channels, *sides, pixels=cell.pixels, frames=cell.frames)
 
 
 @node(category="latent/sd3", python_module="comfy_extras.nodes_sd3")
@@ -82,7 +82,7 @@ def EmptyChromaRadianceLatentImage(
     *, width: Annotated[Side, WIDTH], height: Annotated[Side, HEIGHT], batch_size: BatchSize
 ) -> Latent:
     """Empty latents that are the pixels themselves: for Chroma Radiance."""
-    return _zeros(batch_size, 3, height, width, pixels=1)
+    return zeros(batch_size, 3, height, width, pixels=1)
 
 
 @node(category="latent/qwen", display_name="Empty Qwen Image Layered Latent", python_module="comfy_extras.nodes_qwen")
@@ -100,7 +100,7 @@ def EmptyQwenImageLayeredLatentImage(
         layers: Into how many layers the picture is taken apart.
     """
     SIZED["EmptyQwenImageLayeredLatentImage"].tell(context.warn, width, height)
-    return _zeros(batch_size, 16, layers + 1, height // 8, width // 8, pixels=8)
+    return zeros(batch_size, 16, layers + 1, height // 8, width // 8, pixels=8)
 
 
 @node(category="latent/stable_cascade", python_module="comfy_extras.nodes_stable_cascade")
@@ -116,8 +116,8 @@ def StableCascade_EmptyLatentImage(
     Args:
         compression: Pixels along one side of an element of stage C.
     """
-    stage_c = _zeros(batch_size, 16, height // compression, width // compression, pixels=compression)
-    return stage_c, _zeros(batch_size, 4, height // 4, width // 4, pixels=4)
+    stage_c = zeros(batch_size, 16, height // compression, width // compression, pixels=compression)
+    return stage_c, zeros(batch_size, 4, height // 4, width // 4, pixels=4)
 
 
 @node(category=_VIDEO, python_module="comfy_extras.nodes_hunyuan")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import node
-from weft.engine.schema.sockets import Float
+from weft.engine.schema.sockets import Combo, Float
 from weft.nodes.core.conditioning import require
 from weft.nodes.core.loaders import place
 from weft.nodes.core.types import ClipVisionOutput, Image, Mask, Model, ModelPatch, Vae, weights
@@ -85,6 +85,27 @@ def USOStyleReference(*, model: Model, model_patch: ModelPatch, clip_vision_outp
     from weft.nodes.diffusion.sampling.style_patch import with_style_reference
 
     return with_style_reference(model, model_patch, clip_vision_output)
+
+
+@node(category="model_patches/qwen", python_module="comfy_extras.nodes_qwen", experimental=True)
+def QwenImage21Cache(
+    *,
+    model: Model,
+    device: Annotated[str, Combo(("auto", "gpu", "cpu", "off"))],
+    dtype: Annotated[str, Combo(("default", "int8", "int4"))],
+) -> Model:
+    """Say where Qwen-Image 2.1 keeps what it reads of its prompt over the steps, and in how many bits.
+
+    Args:
+        model: A Qwen-Image 2.1 model. Without this node it keeps all as `auto` and `default`.
+        device: auto tries the GPU, then main memory; gpu and cpu are one of them; off reads the prompt in every step,
+            as do the others where memory does not suffice. The picture is the same.
+        dtype: default keeps the numbers as they are; int8 and int4 take a half and a quarter of the memory, and change
+            the picture a little.
+    """
+    from weft.nodes.diffusion.sampling.patches.references import keep_prefix
+
+    return keep_prefix(model, device, dtype)
 
 
 @node(category="model_patches/flux", python_module="comfy_extras.nodes_flux", experimental=True)

@@ -17,6 +17,9 @@ from weft.nodes.diffusion.families.flux3.keymap import THETA as FLUX3_THETA
 from weft.nodes.diffusion.families.flux3.kind import Flux3Kind
 from weft.nodes.diffusion.families.qwen.keymap import AXES as QWEN_AXES
 from weft.nodes.diffusion.families.qwen.kind import QwenImageKind
+from weft.nodes.diffusion.families.qwen21.keymap import AXES as QWEN21_AXES
+from weft.nodes.diffusion.families.qwen21.kind import QwenImage21Kind
+from weft.nodes.diffusion.families.qwen21.vae import QwenImage21VaeKind
 from weft.nodes.diffusion.families.sd.networks import text_part, unet_part, vae_part
 from weft.nodes.diffusion.families.sd.releases import RELEASES, TextEncoderSpec, completed
 from weft.nodes.diffusion.families.sd.tiny import UNET, VAE, shapes_of
@@ -80,6 +83,20 @@ QWEN = QwenImageKind(
         "use_additional_t_cond": False,
     }
 )
+QWEN21 = QwenImage21Kind(
+    {
+        "in_channels": 64,
+        "out_channels": 64,
+        "num_layers": 32,
+        "attention_head_dim": HEAD,
+        "num_attention_heads": 32,
+        "context_in_dim": 4096,
+        "mlp_ratio": 3,
+        "axes_dims_rope": QWEN21_AXES,
+    },
+    joined=True,
+)
+QWEN21_VAE = QwenImage21VaeKind({"base_dim": 96, "decoder_base_dim": 144, "in_channels": 4, "out_channels": 4})
 ZIMAGE = ZImageKind(
     {
         "in_channels": 16,

@@ -19,6 +19,7 @@ from weft.nodes.core.attention import ScaleROPE
 from weft.nodes.diffusion.families import small_file
 from weft.nodes.diffusion.sampling.model_patch import load_model_patch, with_sight
 from weft.nodes.diffusion.sampling.patches.layers import skip_layers
+from weft.nodes.diffusion.sampling.patches.references import keep_prefix
 from weft.nodes.diffusion.sampling.samplers import SAMPLERS
 from weft.nodes.diffusion.sampling.schedulers import SCHEDULERS
 from weft.nodes.diffusion.weights.checkpoint import load_unet
@@ -88,6 +89,7 @@ FLUX: dict[str, Any] = {"release": "flux", "latent": (16,), "width": 32, "pooled
 FLUX2: dict[str, Any] = {"release": "flux2", "latent": (128,), "width": 24}
 FLUX3: dict[str, Any] = {"release": "flux3", "latent": (128,), "width": 64}
 QWEN: dict[str, Any] = {"release": "qwen_image", "latent": (16, 1), "width": 8}
+QWEN21: dict[str, Any] = {"release": "qwen_image_21", "latent": (64,), "width": 8}
 WAN: dict[str, Any] = {"latent": (16, 2), "width": 32}
 FIVE: dict[str, Any] = {"latent": (48, 2), "width": 32}
 FAMILIES = {
@@ -98,6 +100,7 @@ FAMILIES = {
     "Wan 2.2 5B": Variant("wan_ti2v", **FIVE),
     "SD3": Variant("sd3", (16,), 32, 24),
     "Qwen-Image": Variant(**QWEN),
+    "Qwen-Image 2.1": Variant(**QWEN21),
     "Z-Image": Variant("z_image", (16,), 8),
 }
 VARIANTS = {
@@ -130,6 +133,11 @@ VARIANTS = {
             "reference_latents": [noise(1, 16, 1, 4, 6)],
             "reference_latents_method": "index_timestep_zero",
         },
+    ),
+    "Qwen-Image 2.1 with pictures": Variant(
+        **QWEN21,
+        beside=lambda: {"reference_latents": [noise(1, 64, 2, 4)], "picture_rows": [(2, 4)]},
+        patched=lambda model: keep_prefix(model, "auto", "int8"),
     ),
     "Wan image-to-video": Variant("wan_i2v", **WAN, beside=clip(nodes.WanImageToVideo, start_image=PICTURE)),
     "Wan 2.1 image-to-video": Variant("wan21_i2v", **WAN, beside=clip(nodes.WanImageToVideo, start_image=PICTURE)),

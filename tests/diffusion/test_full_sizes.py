@@ -20,7 +20,7 @@ from weft.nodes.diffusion.text.qwen import qwen_part
 from weft.nodes.diffusion.text.t5 import t5_part
 from weft.nodes.diffusion.weights.networks import check
 
-from .released import QWEN, SD3_LARGE, ZIMAGE, Shapes, flux, flux2, flux3, qwen_file, t5_file, wan
+from .released import QWEN, QWEN21, SD3_LARGE, ZIMAGE, Shapes, flux, flux2, flux3, qwen_file, t5_file, wan
 
 pytestmark = pytest.mark.slow
 
@@ -123,6 +123,12 @@ RELEASED = {
         "Qwen-Image",
         20.43,
         {"transformer_blocks.59.txt_mlp.net.0.proj.weight": (12288, 3072), "txt_in.weight": (3072, 3584)},
+    ),
+    "qwen image 2.1": Released(
+        QWEN21,
+        "Qwen-Image 2.1",
+        7.12,
+        {"transformer_blocks.31.img_mlp.gate_up.weight": (24576, 4096), "modulation.1.weight": (16384, 4096)},
     ),
     "z image": Released(
         ZIMAGE,

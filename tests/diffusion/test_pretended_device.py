@@ -82,6 +82,12 @@ def full(name: str) -> Case:
             encoder = dict(released.qwen_file(3584, 18944, 28, (28, 4), 152064, normed=False))
             model = shapes_of(released.QWEN.model_part(), "")
             return Case(brain, (16, 1, 128, 128), model, "qwen_image", (encoder,), released.video_vae())
+        case "qwen_image_21":
+            language = released.qwen_file(4096, 12288, 36, (32, 8), 151936, normed=True)
+            encoder = {f"model.language_model.{key.removeprefix('model.')}": shape for key, shape in language}
+            vae = shapes_of(released.QWEN21_VAE.part({}, pytest.fail), "")
+            model = shapes_of(released.QWEN21.model_part(), "")
+            return Case(brain, (64, 64, 64), model, "qwen_image", (encoder,), vae)
         case _:
             encoder = dict(released.qwen_file(2560, 9728, 36, (32, 8), 151936, normed=True))
             model = shapes_of(released.ZIMAGE.model_part(), "")
@@ -100,7 +106,7 @@ def small(name: str) -> Case:
             return Case(torch.bfloat16, (16, 2, 4, 4), model, "wan", (encoder,), vae, pair=True)
 
 
-FULL = ("sd1", "sdxl", "flux", "wan pair", "sd3", "qwen_image", "z_image")
+FULL = ("sd1", "sdxl", "flux", "wan pair", "sd3", "qwen_image", "qwen_image_21", "z_image")
 
 
 def opened(case: Case, folder: Path, memory: DeviceMemory) -> tuple[list[ModelPatcher], Clip, Vae]:
@@ -226,7 +232,7 @@ def test_no_sampler_waits_for_the_device(names: Sequence[str], process: str, mon
 # MiB that were counted for one step with both sides, and for the VAE's decoder, with networks whole.
 COUNTED = {
     "sd1": (131, 768), "sdxl": (318, 3072), "flux": (889, 1536), "wan pair": (7800, 4048), "sd3": (511, 1536),
-    "qwen_image": (371, 3460), "z_image": (487, 1536),
+    "qwen_image": (371, 3460), "qwen_image_21": (471, 6432), "z_image": (487, 1536),
 }  # fmt: skip
 
 
@@ -244,7 +250,8 @@ def test_what_computing_is_reckoned_to_take_is_what_was_counted(name: str) -> No
     assert 0.95 <= found / 2**20 / sampling <= 1.2
     # Stable Diffusion's own is in float32 here.
     length = (frames[0] - 1) * 4 + 1 if frames else 1
-    found = working.decoding(case.vae or case.model, height * width * 64, length, 2 if case.vae else 4)
+    pixels = height * width * layout.rule.pixels**2
+    found = working.decoding(case.vae or case.model, pixels, length, 2 if case.vae else 4)
     assert found is not None
     assert 0.95 <= found / 2**20 / decoding <= 1.1
 
@@ -255,4 +262,4 @@ def test_the_whole_path_at_full_size(name: str, tmp_path: Path, monkeypatch: pyt
     case = full(name)
     with pretended(monkeypatch) as mode:
         image = run(case, tmp_path, mode)
-    assert image.shape[-1] == 3
+    assert image.shape[-1] == (4 if name == "qwen_image_21" else 3)

@@ -156,5 +156,5 @@ def test_bad_input_says_what_was_expected(opened: tuple[str, ModelPatcher, Clip]
         with pytest.raises(DiffusionError, match="the latent has 3 frames, and Qwen-Image draws pictures"):
             sampled(model, clip, {"samples": torch.zeros(1, 16, 3, 4, 4)})
     files = [file_of(folder, "text_encoders", release)] * 2
-    with pytest.raises(CheckpointError, match=r"of type '\w+' are (qwen\w+), got \1 \+ \1"):
+    with pytest.raises(CheckpointError, match=r"of type '\w+' are (qwen\w+)(?: or qwen3vl)?, got \1 \+ \1"):
         load_clip(files, TYPES[release], **ON_CPU)

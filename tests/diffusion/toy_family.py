@@ -191,6 +191,9 @@ class ToyKind:
     def keeping_references(self) -> None:
         """See Kind."""
 
+    def keeping_prefix(self, place: str, form: str) -> None:
+        """See Kind."""
+
     def wider(self, parameter: str, columns: int) -> None:
         """See Kind."""
 

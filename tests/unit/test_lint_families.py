@@ -294,7 +294,7 @@ REFUSED: list[tuple[str, Document, str]] = [
     ("M109 10", made("flux", encoders("clip_l", "clip_g", kind="flux"), "sixteen"), "got clip_l + clip_g"),
     ("M109 10", made("wan", encoders("t5", kind="wan"), "wan"), "type 'wan' are umt5xxl, got t5xxl"),
     ("M109 10", made("z", encoders("qwen25", kind="lumina2"), "sixteen"), "are qwen3_4b, got qwen25_7b"),
-    ("M109 10", made("qwen", encoders("qwen3", kind="qwen_image"), "wan"), "are qwen25_7b, got qwen3_4b"),
+    ("M109 10", made("qwen", encoders("qwen3", kind="qwen_image"), "wan"), "are qwen25_7b or qwen3vl, got qwen3_4b"),
     ("M109 10", made("sd3", encoders("umt5", kind="sd3"), "sixteen"), "clip_l + clip_g + t5xxl, or some of them"),
     ("M105 12", steered("z", Z_TEXT, "sixteen", "fun", sees="14"), "latents of 4 channels: expected 16"),
     ("M112 12", steered("z", Z_TEXT, "sixteen", "diffsynth"), "for Qwen-Image, and the model is Z-Image"),

@@ -17,6 +17,7 @@ from weft.nodes.diffusion.families.flux3 import Flux3
 from weft.nodes.diffusion.families.model_patches import PatchKind
 from weft.nodes.diffusion.families.protocol import ControlKind, Family, FileShapes, Kind, Read, VaeKind
 from weft.nodes.diffusion.families.qwen import QwenImage
+from weft.nodes.diffusion.families.qwen21 import QwenImage21
 from weft.nodes.diffusion.families.sd import StableDiffusion
 from weft.nodes.diffusion.families.sd3 import StableDiffusion3
 from weft.nodes.diffusion.families.wan import Wan
@@ -49,6 +50,7 @@ FAMILIES: tuple[Family, ...] = (
     Flux3(),
     Flux2(),
     Flux(),
+    QwenImage21(),
     Wan(),
     QwenImage(),
     ZImage(),

@@ -55,6 +55,7 @@ WAN_LORA = "Wan or Cosmos"
 WAN_VAE = "the VAE of Wan or Qwen-Image"
 UMT5 = "a UMT5 text encoder (for Wan)"
 QWEN = "Qwen-Image"
+QWEN21 = "Qwen-Image 2.1"
 ZIMAGE = "Z-Image or Lumina Image 2"
 LANGUAGE = "a language model as text encoder (Qwen, Llama, ..., for Qwen-Image, Z-Image, HiDream, ...)"
 T5 = "a T5 text encoder (for FLUX, Stable Diffusion 3, ...)"
@@ -70,6 +71,7 @@ OTHER_FAMILIES = (
     _known(FLUX3, "early_stream_modulations.", "content_mode_blocks."),
     _known(FLUX, "double_blocks.", "single_transformer_blocks."),
     _known(SD3, "joint_blocks.", "transformer_blocks.0.attn.add_q_proj pos_embed.proj."),
+    _known(QWEN21, "txt_in.text_norm. transformer_blocks."),
     _known(QWEN, "txt_norm. transformer_blocks.", "transformer_blocks.0.img_mod."),
     _known("AuraFlow", "double_layers.", "cond_seq_linear.", "joint_transformer_blocks. single_transformer_blocks."),
     _known("Stable Cascade", "clip_txt_mapper.", "clip_txt_pooled_mapper.", "effnet_mapper."),
@@ -98,6 +100,7 @@ _OTHER_NAMES = (
     (FLUX, r"flux|kontext|t5xxl|t5[-_]?xxl"),
     ("Chroma", r"chroma"),
     (WAN, r"(?<![a-z])wan(?![a-z])|wan_?2|umt5|chrono[-_]?edit"),
+    (QWEN21, r"qwen[-_. ]?image[-_. ]?2[-_. ]?1(?!\d)"),
     (QWEN, r"qwen"),
     (ZIMAGE, r"z[-_]?image|lumina|gemma"),
     ("Hunyuan", r"hunyuan|byt5"),
@@ -153,6 +156,7 @@ _OTHER_LAYERS = (
     _known(FLUX3, "content.mode.blocks.", "txt.mode.blocks."),
     _known(FLUX_LORA, "double.blocks.", "single.transformer.blocks.", "single.blocks."),
     _known(SD3, "joint.blocks."),
+    _known(QWEN21, "img.mlp.gate.", "img.mlp.proj.", "img.mlp.out."),
     _known(QWEN, "img.mlp.", "img.mod."),
     _known(JOINT_LORA, "ff.context.", "norm1.context.", "attn.add.k.proj."),
     _known("AuraFlow", "double.layers."),
@@ -202,7 +206,7 @@ _OTHERS = (
     _known("a transformer of another family", "transformer_blocks.", "blocks.0.attn.", "blocks.0.self_attn."),
 )
 # Those of OTHER_FAMILIES that Weft runs: such a file is not whole, or was given to a loader of something else.
-_RUN = (FLUX, FLUX2, FLUX3, SD3, WAN, QWEN, ZIMAGE)
+_RUN = (FLUX, FLUX2, FLUX3, SD3, WAN, QWEN, QWEN21, ZIMAGE)
 # Titles that are spoken with a vowel first.
 _VOWELS = (*"AEIOU", "LTX")
 

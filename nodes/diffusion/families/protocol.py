@@ -253,6 +253,12 @@ class Kind(Protocol):
         None where no model of its family was trained so.
         """
 
+    def keeping_prefix(self, place: str, form: str) -> Kind | None:
+        """It as a model that keeps what it reads of its prompt over the steps there, and in this form.
+
+        None where the prompt is read anew in every step.
+        """
+
     @property
     def unrounded(self) -> Collection[str]:
         """Parameters that UNETLoader's weight_dtype leaves as they are."""

@@ -52,6 +52,10 @@ class TransformerKind:
         """See Kind."""
         return None
 
+    def keeping_prefix(self, place: str, form: str) -> Kind | None:
+        """See Kind."""
+        return None
+
     def alone(self) -> Self:
         """See Kind."""
         return self

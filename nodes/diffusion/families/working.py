@@ -48,6 +48,7 @@ FLUX = WorkingRule(2, 22.0)
 # Its latents are patches of FLUX.1's.
 FLUX2 = WorkingRule(1, 22.0, pixels=16)
 QWEN = WorkingRule(2, 16.0, as_long=True)
+QWEN21 = WorkingRule(1, 16.0, pixels=16, as_long=True)
 WAN = WorkingRule(2, 12.5)
 WAN_SMALL = WorkingRule(2, 12.5, pixels=16)
 SD3 = WorkingRule(2, 16.0)
@@ -74,15 +75,19 @@ DENOISERS = (
     KnownLayer(SD, "input_blocks.0.0.weight", 0),
     KnownLayer(FLUX2, "img_in.weight", 0, "double_stream_modulation_img.lin.weight"),
     KnownLayer(FLUX, "img_in.weight", 0, "double_blocks.0.img_attn.qkv.weight"),
+    KnownLayer(QWEN21, "img_in.weight", 0, "txt_in.text_norm.weight"),
     KnownLayer(QWEN, "img_in.weight", 0, "transformer_blocks.0.attn.to_q.weight"),
     KnownLayer(WAN_SMALL, "patch_embedding.weight", 0, "head.head.weight", 192),
     KnownLayer(WAN, "patch_embedding.weight", 0),
     KnownLayer(SD3, "x_embedder.proj.weight", 0),
     KnownLayer(Z_IMAGE, "x_embedder.weight", 0, "noise_refiner.0.attention.qkv.weight"),
 )
+_VIDEO_VAE, _QWEN21_VAE = WorkingRule(1, 18.0), WorkingRule(1, 22.4)
 DECODERS = (
+    KnownLayer(_QWEN21_VAE, "decoder.conv_out.weight", 1, "decoder.norm_out.gamma"),
+    KnownLayer(_QWEN21_VAE, "decoder.head.2.weight", 1, "conv2.weight", 64),
     KnownLayer(WorkingRule(1, 6.0), "decoder.conv_out.weight", 1),
-    KnownLayer(WorkingRule(1, 18.0), "decoder.head.2.weight", 1),
+    KnownLayer(_VIDEO_VAE, "decoder.head.2.weight", 1),
 )
 # Of a video, the frames of an element are decoded together: so much more than one picture.
 VIDEO = 3.1
@@ -119,7 +124,7 @@ def decoding(shapes: FileShapes, pixels: int, frames: int, itemsize: int) -> int
     if found is None:
         return None
     taken = found.rule.taken(pixels, found.width, 1, itemsize)
-    video = frames > 1 and found.rule is DECODERS[1].rule
+    video = frames > 1 and found.rule is _VIDEO_VAE
     return int(taken * VIDEO) if video else taken
 
 

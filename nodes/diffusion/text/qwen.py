@@ -6,7 +6,8 @@ zimg_text_*. Parentheses are read as they stand: there are no weights.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,16 @@ from weft.nodes.diffusion.text import qwen_vision
 from weft.nodes.diffusion.text.clip import Chunk, Token, vectors
 from weft.nodes.diffusion.text.mentions import EmbeddingLookup, Mention, pieces
 from weft.nodes.diffusion.text.qwen_tokenizer import FIRST_MARK, NEWLINE, START, USER, encode
-from weft.nodes.diffusion.text.qwen_vision import PICTURE, SeenPicture, mixed, places, see
+from weft.nodes.diffusion.text.qwen_vision import (
+    PICTURE,
+    SIGHT,
+    SIGHT_OF_VL3,
+    SeenPicture,
+    count_of,
+    mixed,
+    places,
+    see,
+)
 from weft.nodes.diffusion.weights.landings import Landing, Shapes
 from weft.nodes.diffusion.weights.networks import Part, build
 from weft.nodes.diffusion.weights.packed import PackedTensor
@@ -52,7 +62,8 @@ class QwenUse:
     read, behind its norm, or those that the last layer is given. without_system: whether what stands before the user's
     words is left out. layers: after which the states are read that stand side by side, in the place of these. least:
     so many tokens there are, filled up with marks that no word sees. window: or whole multiples of so many, all of the
-    marks at place 1. vl3: whether it is Qwen3-VL.
+    marks at place 1. vl3: whether it is Qwen3-VL. with_role: whether the mark of the user's words is read where what
+    stands before it is left out. normed: whether the last layer's states are read behind its norm.
     """
 
     template: str
@@ -62,6 +73,8 @@ class QwenUse:
     least: int = 0
     window: int = 1
     vl3: bool = False
+    with_role: bool = False
+    normed: bool = True
 
     def filled(self, tokens: int) -> int:
         """How many there are of so many tokens."""
@@ -125,7 +138,8 @@ class QwenTextEncoder:
             beside["attention_mask"] = (places < len(tokens)).long()
             if self.use.window > 1:
                 beside["position_ids"] = places.masked_fill(places >= len(tokens), 1)
-        output = module(inputs_embeds=embedded, output_hidden_states=not self.use.last, use_cache=False, **beside)
+        with nullcontext() if self.use.normed else _unnormed(module):
+            output = module(inputs_embeds=embedded, output_hidden_states=not self.use.last, use_cache=False, **beside)
         states = output.last_hidden_state if self.use.last else output.hidden_states[-2]
         if self.use.layers:
             states = torch.cat([output.hidden_states[layer] for layer in self.use.layers], dim=-1)
@@ -155,6 +169,18 @@ class QwenTextEncoder:
         shown = places_of(ids, seen).to(device)
         beside = {"position_ids": at, "visual_pos_masks": shown[None], "deepstack_visual_embeds": layers}
         return _with_rows(embedded, ids, seen), beside
+
+    def rows_of_pictures(self, chunks: list[Chunk], pictures: Sequence[Tensor]) -> list[tuple[int, int]]:
+        """Which of the rows that `encode_shown` gives are of each picture: the first, and the one behind the last."""
+        tokens = [token for each in chunks for token in each]
+        begin, left, found = -self._beginning(tokens), list(pictures), []
+        for token, _ in tokens:
+            count = 1
+            if isinstance(token, int) and token == PICTURE:
+                count = count_of(left.pop(0), SIGHT_OF_VL3 if self.use.vl3 else SIGHT)
+                found.append((begin, begin + count))
+            begin += count
+        return found
 
     def words(self) -> Tensor:
         """What makes a state a weight for each word [vocabulary, C]: the file's own, or the table that it reads by."""
@@ -199,7 +225,19 @@ class QwenTextEncoder:
         if len(openings) < 2:
             return 0
         second = openings[1]
+        if self.use.with_role:
+            return second
         return second + 3 if ids[second + 1 : second + 3] == [USER, NEWLINE] else second
+
+
+@contextmanager
+def _unnormed(module: Any) -> Iterator[None]:
+    """The network without its last norm."""
+    hook = module.norm.register_forward_hook(lambda _, given, __: given[0])
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _of(module: nn.Module) -> Any:

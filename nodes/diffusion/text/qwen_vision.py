@@ -139,6 +139,12 @@ def fitting(height: int, width: int, sight: Sight = SIGHT) -> tuple[int, int]:
     return fitted[0], fitted[1]
 
 
+def count_of(picture: Tensor, sight: Sight) -> int:
+    """How many rows a picture [1,H,W,C] becomes."""
+    height, width = fitting(picture.shape[1], picture.shape[2], sight)
+    return height * width // (sight.patch * MERGED) ** 2
+
+
 def patches(pixels: Tensor, sight: Sight = SIGHT) -> Tensor:
     """Pixels [1,3,H,W] of 0..1 as [patches, 3 * TIMES * patch * patch]: the four of each row one behind the other."""
     mean, deviation = (torch.tensor(each).reshape(1, -1, 1, 1).to(pixels) for each in (sight.mean, sight.deviation))

@@ -111,6 +111,14 @@ def to_uint8(image: Tensor) -> Tensor:
     return values.clamp(0, 255).to(torch.uint8)
 
 
+def over_white(image: Tensor) -> Tensor:
+    """An image [B,H,W,C] on white, where it has an alpha channel: [B,H,W,3]."""
+    if image.shape[-1] < 4:
+        return image
+    alpha = image[..., 3:4]
+    return image[..., :3] * alpha + (1.0 - alpha)
+
+
 def center(samples: Tensor, width: int, height: int) -> Tensor:
     """The middle of [B,C,H,W] that has the aspect width/height; as much is cut on both sides."""
     rows, columns = samples.shape[-2:]

@@ -38,8 +38,9 @@ class Vae(VaeNames, ABC):
 
     # How many numbers are on the device at once for each pixel: six images of the widest layer's 128 channels.
     numbers_of_pixel = 6 * 128
-    # Of a picture that it gives; 4 with an alpha channel. What it reads has 3.
+    # Of a picture that it gives, and the most of one that it reads; 4 with an alpha channel.
     pixel_channels = 3
+    read_channels = 3
 
     def __init__(self, network: PatchedNetwork, *, latent_channels: int, downscale: int, frames: int = 0) -> None:
         self.network = network
@@ -64,9 +65,9 @@ class Vae(VaeNames, ABC):
         """The latent of an image: the mode of the posterior, so without randomness.
 
         Args:
-            pixels: [B,H,W,C] float, 0..1, any device; channels behind the third are left out. What exceeds a multiple
-                of `downscale` is cropped, half of it at the upper left. Where there are `frames`, B are those of one
-                video; what exceeds 1 + a multiple of `frames` is left out at the end.
+            pixels: [B,H,W,C] float, 0..1, any device; channels behind those that it reads are left out. What exceeds a
+                multiple of `downscale` is cropped, half of it at the upper left. Where there are `frames`, B are those
+                of one video; what exceeds 1 + a multiple of `frames` is left out at the end.
 
         Returns:
             [B,C,h,w] float32 on the CPU, unscaled; of a video [1,C,T,h,w].
@@ -202,7 +203,7 @@ class Vae(VaeNames, ABC):
             raise DiffusionError(f"an image is {shape} (B,H,W,C), expected at least one of {cell}x{cell} pixels")
         height, width = (size // cell * cell for size in shape[1:3])
         top, left = (size % cell // 2 for size in shape[1:3])
-        images = pixels[:, top : top + height, left : left + width, :3].movedim(-1, 1)
+        images = pixels[:, top : top + height, left : left + width, : self.read_channels].movedim(-1, 1)
         if not self.frames:
             return images
         return images[: (len(images) - 1) // self.frames * self.frames + 1].movedim(0, 1)[None]

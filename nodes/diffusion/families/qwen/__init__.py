@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weft.nodes.diffusion.families import known
-from weft.nodes.diffusion.families.glance import TextSet
-from weft.nodes.diffusion.families.text_files import QWEN25
+from weft.nodes.diffusion.families.glance import TextFile, TextSet
+from weft.nodes.diffusion.families.text_files import QWEN3VL, QWEN25, text_in
 from weft.nodes.diffusion.families.transformer_family import TransformerFamily
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance
+    from weft.nodes.diffusion.families.glance import ModelGlance, PatchGlance, TextGlance
     from weft.nodes.diffusion.families.protocol import FileShapes, Read
     from weft.nodes.diffusion.families.qwen.controlnet import QwenControlKind
     from weft.nodes.diffusion.families.qwen.diffsynth import BlockwiseKind
@@ -30,7 +30,8 @@ class QwenImage(TransformerFamily):
 
     title = "Qwen-Image"
     releases: Mapping[str, str] = {RELEASE: "Qwen-Image"}
-    clip_types: Mapping[str, Sequence[TextSet]] = {"qwen_image": (TextSet((QWEN25,)),)}
+    # The second is that of Qwen-Image 2.1, see families.qwen21.
+    clip_types: Mapping[str, Sequence[TextSet]] = {"qwen_image": (TextSet((QWEN25,)), TextSet((QWEN3VL,)))}
     claimed = (
         known.model(known.QWEN),
         f"a LoRA for {known.QWEN}",
@@ -53,6 +54,16 @@ class QwenImage(TransformerFamily):
         from weft.nodes.diffusion.families.qwen.glance import glance
 
         return glance(shapes)
+
+    def glance_clip(self, clip_type: str, encoders: Sequence[TextFile]) -> TextGlance:
+        """See Family."""
+        from weft.nodes.diffusion.families.glance import TextGlance
+        from weft.nodes.diffusion.families.qwen21.glance import LANGUAGE
+
+        (encoder,) = encoders
+        if encoder.name == QWEN3VL:
+            return TextGlance(LANGUAGE, known.QWEN21, encoder.width)
+        return super().glance_clip(clip_type, encoders)
 
     def recognise(
         self, shapes: FileShapes, metadata: Mapping[str, str] | None = None, read: Read | None = None
@@ -92,6 +103,11 @@ class QwenImage(TransformerFamily):
 
     def load_clip(self, paths: Sequence[Path], clip_type: str, **more: Any) -> Clip:
         """See Family."""
+        from weft.nodes.diffusion.families import qwen21
         from weft.nodes.diffusion.families.qwen.text import load_clip
+        from weft.nodes.diffusion.weights.weightfile import WeightFile
 
+        files = [WeightFile(path) for path in paths]
+        if [text_in(file.shapes, file.metadata).name for file in files] == [QWEN3VL]:
+            return qwen21.QwenImage21().load_clip(paths, clip_type, **more)
         return load_clip(paths, **more)

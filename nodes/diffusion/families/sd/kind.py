@@ -149,6 +149,9 @@ class SDKind:
     def keeping_references(self) -> None:
         """See Kind: it reads no pictures to edit."""
 
+    def keeping_prefix(self, place: str, form: str) -> None:
+        """See Kind."""
+
     @property
     def may_differ(self) -> frozenset[str]:
         """See Kind: an inpainting UNet reads more channels."""

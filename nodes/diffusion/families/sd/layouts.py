@@ -41,7 +41,8 @@ def with_vae_of_its_own(file: Weights) -> Weights:
     if prefix is not None:
         return _behind(prefix, file)
     prefix = known.prefix_before(file.shapes, *known.VAE_OF_DIFFUSERS)
-    if prefix is None:
+    # Those like Wan's have other norms, and are no VAE of Stable Diffusion.
+    if prefix is None or f"{prefix}decoder.mid_block.resnets.0.norm1.gamma" in file.shapes:
         return file
     file = _behind(prefix, file)
     names = {new: old for old, new in vae_keymap(structure_of_vae(Shapes(file.shapes))).items()}
