@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import glances, known, release_in, release_meant, small_file
 from weft.nodes.diffusion.families.qwen21 import statistics, tiny
 from weft.nodes.diffusion.families.qwen21.denoiser import PICTURE_ROWS, QwenImage21Denoiser
+from weft.nodes.diffusion.families.qwen21.denoiser import _places as places_of
 from weft.nodes.diffusion.families.qwen21.kept import DEVICE, FORMS, PLACES, KeptLayer
 from weft.nodes.diffusion.families.wan.vae import original
 from weft.nodes.diffusion.sampling.patches.references import keep_prefix
@@ -143,6 +145,26 @@ def test_the_network_gives_what_diffusers_does(model: ModelPatcher, peer: Any, n
             found = denoiser(x, torch.tensor(sigma), fed.context, fed.added)
         expected = x - sigma * velocity_of(peer, x, context, pictures, mask, sigma)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_its_schedule_is_that_of_comfyui_and_about_the_released_one_for_1024(model: ModelPatcher) -> None:
+    half = model.sampling.percent_to_sigma(0.5)
+    assert half == pytest.approx(math.exp(0.69) / (math.exp(0.69) + 1.0), abs=1e-6)
+    released = 0.5 + (0.9 - 0.5) * (64 * 64 - 256) / (8192 - 256)
+    assert half == pytest.approx(math.exp(released) / (math.exp(released) + 1.0), abs=1e-3)
+
+
+@pytest.mark.parametrize("shown", [(2, 4), (3, 4), (4, 7), (5, 3)])
+@pytest.mark.parametrize("sampled", [(4, 4), (3, 6)])
+def test_pictures_have_one_middle(shown: tuple[int, int], sampled: tuple[int, int]) -> None:
+    words = noise(1, 2, WIDTH)
+    places = places_of([words, noise(1, 64, *shown), words, noise(1, 64, *sampled)])
+    behind = 2 + shown[0] * shown[1]
+    picture, last = places[2:behind], places[behind + 2 :]
+    assert torch.equal(picture[:, 1:].mean(dim=0), last[:, 1:].mean(dim=0))
+    # Words stand on all axes at one number, and a picture at that of the next word.
+    assert torch.equal(places[:2], torch.tensor([[0.0] * 3, [1.0] * 3])) and set(picture[:, 0].tolist()) == {2.0}
+    assert places[behind].tolist() == [2.0 + max(shown)] * 3
 
 
 def test_pictures_that_the_text_does_not_show_are_refused(model: ModelPatcher) -> None:

@@ -172,9 +172,11 @@ def _segments(pieces: Sequence[Tensor]) -> list[Piece]:
 def _places(pieces: Sequence[Tensor]) -> Tensor:
     """Where each token is [T,3]: a word at the next number on all axes, a picture's at one number, around its middle.
 
-    Behind a picture words go on as far away as its longer side.
+    Behind a picture words go on as far away as its longer side. All have the middle of the last one, which is sampled:
+    where only one of both has an odd side, its tokens lie half a token off.
     """
     found, place = [], 0
+    sampled = pieces[-1].shape[-2:]
     for piece in pieces:
         if piece.dim() == 3:
             count = piece.shape[1]
@@ -182,8 +184,11 @@ def _places(pieces: Sequence[Tensor]) -> Tensor:
             place += count
         else:
             height, width = piece.shape[-2:]
-            axes = (torch.tensor([place]), *(torch.arange(side) - (side - side // 2) for side in (height, width)))
-            found.append(torch.cartesian_prod(*(axis.float() for axis in axes)))
+            sides = (
+                torch.arange(side) - (side - side // 2) + (side % 2 - whole % 2) / 2
+                for side, whole in zip((height, width), sampled, strict=True)
+            )
+            found.append(torch.cartesian_prod(torch.tensor([float(place)]), *sides))
             place += max(height, width)
     return torch.cat(found)
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 CHANNELS, PIXELS = 64, 16
-# mu of its schedule for a picture of 1024x1024, by diffusers' QwenImage21Pipeline.
-MU = 1.15
+# mu of its schedule in ComfyUI, for pictures of every size; the released scheduler has about it for 1024x1024.
+MU = 0.69
 TIMESTEPS = 10_000
 
 
