@@ -24,6 +24,7 @@ from weft.nodes.diffusion.errors import CheckpointError, DiffusionError
 from weft.nodes.diffusion.families import release_in, release_meant, small_file
 from weft.nodes.diffusion.families.flux3.kind import SHIFT
 from weft.nodes.diffusion.families.flux3.text import USE
+from weft.nodes.diffusion.sampling.gathering import Gathering, NetworkCall
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.text.qwen_vision import PICTURE, SIGHT_OF_VL3
 from weft.nodes.diffusion.weights.checkpoint import load_clip, load_unet
@@ -106,11 +107,11 @@ def test_the_network_gives_what_diffusers_does(models: dict[str, ModelPatcher], 
     model, context, x = models[kind], noise(1, 6, WIDTH), noise(1, 128, 3, 4)
     shown = [noise(1, 128, 2, 3), noise(1, 128, 4, 1)][:pictures]
     denoiser = model.kind.denoiser(model.network.module(), model.sampling, model.latent_format)
-    run: Any = SimpleNamespace(shape=x.shape, device=torch.device("cpu"))
+    levels = torch.tensor([1.0, 0.7, 0.2, 0.0])
+    run: Any = SimpleNamespace(shape=x.shape, device=torch.device("cpu"), sigmas=levels)
     fed = denoiser.feed(context, {"reference_latents": shown}, "positive", run)
-    sigmas = {"sample_sigmas": torch.tensor([1.0, 0.7, 0.2, 0.0])}
     with torch.inference_mode():
-        denoised = denoiser(x, torch.tensor(0.7), fed.context, fed.added, sigmas)
+        denoised = denoiser(x, torch.tensor(0.7), fed.context, fed.added)
     velocity = made_by_diffusers(model.network.module(), x, context, shown, 0.7, 0.2 if kind == "distilled" else None)
     torch.testing.assert_close(denoised, x - 0.7 * velocity)
 
@@ -147,6 +148,22 @@ def test_the_distilled_model_is_told_where_each_step_leads(models: dict[str, Mod
     denoiser = model.kind.denoiser(model.network.module(), model.sampling, model.latent_format)
     with pytest.raises(DiffusionError, match="told where each step leads"):
         denoiser(x, torch.tensor(0.7), context, {}, {})
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_runs_of_other_levels_share_a_call(models: dict[str, ModelPatcher], kind: str) -> None:
+    model = models[kind]
+    denoiser = model.kind.denoiser(model.network.module(), model.sampling, model.latent_format)
+    calls = []
+    for seed, levels in enumerate(([1.0, 0.7, 0.2, 0.0], [0.9, 0.7, 0.6, 0.1])):
+        run: Any = SimpleNamespace(shape=(1, 128, 3, 4), device=torch.device("cpu"), sigmas=torch.tensor(levels))
+        fed = denoiser.feed(noise(1, 6, WIDTH, seed=seed), {}, "positive", run)
+        calls.append(NetworkCall(denoiser, noise(1, 128, 3, 4), torch.tensor(0.7), fed.context, fed.added))
+    with torch.inference_mode():
+        together = Gathering(lambda answer, call: None).answer(calls)
+        for found, call in zip(together, calls, strict=True):
+            assert found is not None
+            torch.testing.assert_close(found, call.alone(), rtol=1e-4, atol=1e-5)
 
 
 @pytest.fixture(scope="module")

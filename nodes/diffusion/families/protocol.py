@@ -98,6 +98,10 @@ class LatentRun(Protocol):
         """Of its noise."""
 
     @property
+    def sigmas(self) -> Tensor | None:
+        """The noise levels that it passes; None where nobody says."""
+
+    @property
     def warn(self) -> Warn:
         """Is told of what a conditioning carries and the network does not read."""
 

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 
 # How far the places of two neighbours are from each other, of diffusers' Flux3PrepareLatentsStep.
 STEP = 0.5
-TARGET = "target_timestep"
+TARGET, LEVELS = "target_timestep", "levels"
 
 
 class Flux3Denoiser(TransformerDenoiser):
     """See Denoiser: diffusers' Flux3Transformer2DModel. Reads reference_latents of a conditioning.
 
-    The distilled model is also told the noise level that a step leads to: the next one of the run's.
+    The distilled model is also told the noise level that a step leads to: the next one of the run's, which are read
+    beside the latent as all that a run has of its own, so that runs may share a call.
     """
 
     patch = 1
@@ -43,6 +44,8 @@ class Flux3Denoiser(TransformerDenoiser):
         added = self.edited(options, (BEFORE,), run)
         if PLACES in added:
             added[PLACES] = _four(added[PLACES])
+        if self.config.flow_map and run.sigmas is not None:
+            added[LEVELS] = run.sigmas.to(device=run.device, dtype=torch.float32)[None]
         return Fed(context, added)
 
     def steered(
@@ -50,7 +53,7 @@ class Flux3Denoiser(TransformerDenoiser):
     ) -> Tensor:
         """See TransformerDenoiser."""
         if self.config.flow_map:
-            added = {**added, TARGET: _next(timestep, options.get("sample_sigmas"))}
+            added = {**added, TARGET: _next(timestep, added.get(LEVELS))}
         return super().steered(x, timestep, context, added, options)
 
     def output(self, x: Tensor, timestep: Tensor, context: Tensor, added: Mapping[str, Tensor]) -> Tensor:
@@ -79,9 +82,8 @@ def _four(places: Tensor) -> Tensor:
     return torch.stack([torch.zeros_like(layer), rows * STEP, columns * STEP, layer], dim=-1)
 
 
-def _next(timestep: Tensor, sigmas: Any) -> Tensor:
-    """The greatest noise level of a run below each timestep [N]; 0 below the last."""
-    if not isinstance(sigmas, Tensor):
+def _next(timestep: Tensor, levels: Tensor | None) -> Tensor:
+    """The greatest noise level [N,n] of a run below each timestep [N]; 0 below the last."""
+    if levels is None:
         raise DiffusionError("this model is told where each step leads: it is sampled with sigmas, not alone")
-    levels = sigmas.to(timestep).reshape(1, -1)
     return torch.where(levels < timestep[:, None] * (1 - 1e-6), levels, 0.0).amax(dim=1)
