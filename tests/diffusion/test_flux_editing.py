@@ -18,6 +18,7 @@ from weft.nodes.diffusion.families import release_in, small_file
 from weft.nodes.diffusion.families.flux.kind import SCALE, SHIFT
 from weft.nodes.diffusion.families.patches import packed, unpacked
 from weft.nodes.diffusion.families.references import PatchGrid, laid, places
+from weft.nodes.diffusion.sampling.gathering import Gathering, NetworkCall
 from weft.nodes.diffusion.sampling.patches.layers import skip, skip_layers
 from weft.nodes.diffusion.weights.checkpoint import load_unet
 from weft.nodes.diffusion.weights.patcher import ModelPatcher
@@ -180,6 +181,31 @@ def test_wrong_input_says_what_was_expected(
 ) -> None:
     with pytest.raises(DiffusionError, match=told):
         sampled(models[kind], torch.zeros(1, 16, 4, 4), prompt(**options), steps=1)
+
+
+def test_pictures_of_as_many_patches_share_a_call_only_where_they_stand_alike(models: dict[str, ModelPatcher]) -> None:
+    model, calls = models["kontext"], list[Tensor]()
+    lying, upright = (prompt(reference_latents=[noise(1, 16, *size)]) for size in ((4, 12), (12, 4)))
+    hook = model.network.module().register_forward_pre_hook(
+        lambda _, args, given: calls.append(given["img_ids"][4:]), with_kwargs=True
+    )
+    try:
+        sampled(model, torch.zeros(1, 16, 4, 4), lying, negative=lying, cfg=2.0, steps=1)
+        sampled(model, torch.zeros(1, 16, 4, 4), lying, negative=upright, cfg=2.0, steps=1)
+    finally:
+        hook.remove()
+    expected = [places(PatchGrid(*sides, 1)) for sides in ((2, 6), (2, 6), (6, 2))]
+    assert len(calls) == len(expected)
+    assert all(any(torch.equal(found, each) for found in calls) for each in expected)
+    denoiser = model.kind.denoiser(model.network.module(), model.sampling, model.latent_format)
+    run: Any = SimpleNamespace(shape=(1, 16, 4, 4), device=torch.device("cpu"), seed=0, warn=print)
+    asked = []
+    for [[rows, options]] in (lying, lying, upright):
+        fed = denoiser.feed(rows, options, "positive", run)
+        asked.append(NetworkCall(denoiser, noise(1, 16, 4, 4), torch.tensor(0.7), fed.context, fed.added))
+    with torch.inference_mode():
+        found = Gathering(lambda answer, call: None).answer(asked)
+    assert [each is None for each in found] == [False, False, True]
 
 
 def test_a_model_that_edits_nothing_says_so(models: dict[str, ModelPatcher]) -> None:

@@ -12,6 +12,7 @@ the pictures begin, the conditioning's reference_latents_method says:
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 OFFSET, INDEX, ACROSS, STILL, BEFORE = "offset", "index", "uxo", "index_timestep_zero", "negative_index"
 
 # What a denoiser feeds of them, by these names: rows [b,n,C] of patches, places [1,n,3] of these, and [1,n] ones where
-# the network is told that they have no noise.
-ROWS, PLACES, CLEAN = "reference", "reference_places", "reference_clean"
+# the network is told that they have no noise. What shares a call shares places: `layout` keeps apart what is laid
+# otherwise.
+ROWS, PLACES, CLEAN, LAYOUT = "reference", "reference_places", "reference_clean", "reference_layout"
 
 
 class PatchGrid(NamedTuple):
@@ -105,6 +107,11 @@ def places(grid: PatchGrid, *, centred: bool = False) -> Tensor:
         indexing="ij",
     )
     return torch.stack([layer, row, column], dim=-1).reshape(-1, 3)
+
+
+def layout(grids: Sequence[PatchGrid]) -> Tensor:
+    """[1,0,x], no numbers: its shape tells where pictures stand, and what is read in one call has one shape."""
+    return torch.empty(1, 0, zlib.crc32(repr([*map(tuple, grids)]).encode()))
 
 
 def rows(latents: Sequence[Tensor], patch: int) -> Tensor:

@@ -159,6 +159,7 @@ class TransformerDenoiser(ABC):
         places = torch.cat([references.places(grid, centred=self.centred) for grid in grids])[None]
         rows = references.rows(latents, self.patch).to(device=run.device, dtype=self.dtype)
         fed = {references.ROWS: rows, references.PLACES: places.to(run.device)}
+        fed[references.LAYOUT] = references.layout(grids).to(run.device)
         if method == references.STILL:
             fed[references.CLEAN] = torch.ones(1, rows.shape[1], dtype=torch.int32, device=run.device)
         return fed
