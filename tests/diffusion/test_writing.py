@@ -138,6 +138,24 @@ def test_pictures_stand_before_the_prompt(seeing: Clip) -> None:
     assert text == tokenizer().decode(ids).strip()
 
 
+def test_a_prompt_without_a_chat_is_read_as_it_is(qwen3: Clip, seeing: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def encoded(text: str) -> list[int]:
+        read.append(text)
+        return encode(text)
+
+    monkeypatch.setattr("weft.nodes.diffusion.text.qwen.encode", encoded)
+    picture = torch.zeros(1, 56, 56, 3)
+    said(qwen3, "once upon", chat=False, length=1)
+    said(seeing, "once upon", pictures=[picture], chat=False, length=1)
+    chat = f"<|im_start|>user\nwhat is {writing.SHOWN}<|im_end|>\n"
+    said(seeing, chat, pictures=[picture], length=1)
+    assert read == ["once upon", f"{writing.SHOWN}once upon", chat]
+    with pytest.raises(DiffusionError, match="0 marks for 1 pictures"):
+        said(seeing, "<|im_start|>user\n", pictures=[picture])
+
+
 def test_who_cannot_write_or_see_is_named(tmp_path: Path, qwen3: Clip) -> None:
     save_file(clip_l(8), tmp_path / "clip_l.safetensors")
     clip = load_clip([tmp_path / "clip_l.safetensors"], "stable_diffusion", **ON_CPU)

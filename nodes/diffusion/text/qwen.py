@@ -104,9 +104,14 @@ class QwenTextEncoder:
         """See PromptEncoder: one chunk of all tokens, the chat around them among them."""
         if not isinstance(text, str):
             raise DiffusionError(f"a prompt must be text, got {type(text).__name__}")
-        chat = text if text.startswith(OPENING) else self.use.template.replace("{}", text)
+        return self.read_as_it_is(
+            text if text.startswith(OPENING) else self.use.template.replace("{}", text), embeddings, warn
+        )
+
+    def read_as_it_is(self, text: str, embeddings: EmbeddingLookup | None, warn: Warn = python_warning) -> list[Chunk]:
+        """As `read`, with no chat put around the text."""
         tokens: Chunk = []
-        for piece in pieces(chat, embeddings):
+        for piece in pieces(text, embeddings):
             if isinstance(piece, Mention) and piece.file is None and embeddings is not None:
                 embeddings.missing(piece.name, warn)
             found = vectors(piece, self, warn) if isinstance(piece, Mention) else encode(piece)

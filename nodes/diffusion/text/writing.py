@@ -72,7 +72,8 @@ def write(
         length: tokens at most.
         draw: how each is drawn; None takes the likeliest.
         thinks: whether it thinks before it answers, where it can.
-        chat: whether the prompt stands in the model's chat; a prompt that begins one itself is taken as it is.
+        chat: whether the prompt stands in the model's chat, else the text goes on from it; a prompt that begins one
+            itself is taken as it is, with a mark for each picture in it.
         report: is told how many tokens there are, and `length`.
 
     Raises:
@@ -81,9 +82,10 @@ def write(
     encoder = clip.encoders[-1]
     if not isinstance(encoder, QwenTextEncoder):
         raise DiffusionError(f"the text encoder {encoder.name!r} writes no text: load a Qwen, as Z-Image's qwen_3_4b")
-    text = SHOWN * len(pictures) + prompt
-    if chat and not prompt.startswith(OPENING):
-        text = _chat(text, system, encoder, thinks=thinks)
+    text = prompt
+    if not prompt.startswith(OPENING):
+        text = SHOWN * len(pictures) + prompt
+        text = _chat(text, system, encoder, thinks=thinks) if chat else text
     ids = []
     with torch.inference_mode():
         for token in _tokens(encoder, text, pictures, length, draw):
@@ -111,7 +113,7 @@ def _tokens(
     """Each token that is written, until the model ends."""
     from transformers.cache_utils import DynamicCache
 
-    (tokens,) = encoder.read(text, None)
+    (tokens,) = encoder.read_as_it_is(text, None)
     embedded, beside = encoder.embedded(tokens, pictures)
     network: Any = encoder.network.module()
     words, known = encoder.words(), tokenizer().get_vocab_size()
