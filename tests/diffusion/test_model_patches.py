@@ -6,7 +6,9 @@ The references here are written down anew from what DiffSynth-Studio and VideoX-
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from weft.nodes.diffusion.families.sd.tiny import random_weights, shapes_of
 from weft.nodes.diffusion.families.zimage.keymap import landings
 from weft.nodes.diffusion.families.zimage.kind import ZImageKind
 from weft.nodes.diffusion.families.zimage.tiny import sizes as zimage_sizes
+from weft.nodes.diffusion.sampling.model_options import model_patches
 from weft.nodes.diffusion.sampling.model_patch import ModelPatch, load_model_patch, with_sight
 from weft.nodes.diffusion.weights.checkpoint import load_unet
 from weft.nodes.diffusion.weights.lora import apply_lora, load_lora
@@ -416,6 +419,23 @@ def test_what_a_fun_controlnet_cannot_see(tmp_path: Path) -> None:
     assert patch_glance(tmp_path / "z_image_model_patches_union-2.1.safetensors") == (
         "a Fun ControlNet", "Z-Image", None
     )  # fmt: skip
+
+
+def test_what_it_sees_is_where_the_run_is(tmp_path: Path) -> None:
+    """Though blocks of it are elsewhere, and come for their own calls alone."""
+    run = FunRun(tmp_path, 4)
+    patch = load_model_patch(written(fun_net("1.0").state_dict(), tmp_path / "p.safetensors"), **PLACE)
+    put = with_sight(run.model, patch, SeeingVae(), 1.0, picture=HINT)  # type: ignore[arg-type]
+    first, _ = next(patch.network.base.named_parameters())
+    assert first.startswith("control_layers.0.")
+    path, _, leaf = first.rpartition(".")
+    owner, away = patch.network.base.get_submodule(path), nn.Parameter(torch.empty(HEAD, device="meta"))
+    here, owner._parameters[leaf] = owner._parameters[leaf], away
+    held: Any = SimpleNamespace(shape=run.x.shape, device=run.x.device, held=ExitStack())
+    model_patches(put.model_options)[0].hold(held)
+    owner._parameters[leaf] = here
+    assert torch.isfinite(run(put)).all()
+    assert [seen.device for seen in model_patches(put.model_options)[0]._seen.values()] == [run.x.device]
 
 
 def test_two_patches_add_up(tmp_path: Path) -> None:

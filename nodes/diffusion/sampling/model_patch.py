@@ -114,7 +114,7 @@ class SightPatch:
         module = network.module()
         if network.memory is not None:
             run.held.enter_context(network.memory.on_device(module))
-        self._look(module, *run.shape[-2:])
+        self._look(module, *run.shape[-2:], run.device)
 
     def __call__(self, network: nn.Module, sample: Tensor, options: Mapping[str, Any]) -> nn.Module:
         """See NetworkPatch."""
@@ -122,22 +122,21 @@ class SightPatch:
             frames = sample.shape[2]
             raise DiffusionError(f"{self.kind.title} steers one picture, the latent has {frames} of them: expected 1")
         module = self.patch.network.base
-        seen, items = self._look(module, *sample.shape[-2:]), sample.shape[0]
+        seen, items = self._look(module, *sample.shape[-2:], sample.device), sample.shape[0]
         sides = len(options.get("cond_or_uncond") or (0,))
         if seen.shape[0] > 1:
             seen = to_batch(seen, items // sides).repeat(sides, *[1] * (seen.dim() - 1))
         return self.kind.joined(module, network, to_batch(seen, items), self.strength)
 
-    def _look(self, module: nn.Module, height: int, width: int) -> Tensor:
+    def _look(self, module: nn.Module, height: int, width: int, device: torch.device) -> Tensor:
         """What it sees in the pictures for a latent of this size; once."""
-        weight = next(module.parameters())
-        key = height, width, weight.device, weight.dtype
+        key = height, width, device
         if key not in self._seen:
             high, wide = height * self.pixels, width * self.pixels
             mask = _resized(None if self.mask is None else self.mask[..., None], high, wide)
             picture, painted = (_resized(each, high, wide) for each in (self.picture, self.painted))
             shown = Sights(picture, None if mask is None else mask[..., 0], painted, self._encode)
-            self._seen[key] = self.kind.seen(module, shown).to(weight)
+            self._seen[key] = self.kind.seen(module, shown).to(device)
         return self._seen[key]
 
     def _encode(self, pictures: Tensor) -> Tensor:
