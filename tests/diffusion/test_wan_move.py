@@ -107,6 +107,7 @@ def test_ways_beside_each_other_and_bent() -> None:
     shown[3, 1, 1] = 0.5
     assert made(track_mask=shown, num_tracks=2)[0][VISIBILITY].tolist() == [[False] * 2] * 3 + [[True] * 2, [False] * 2]
     assert made(track_mask=shown[3:4])[0][VISIBILITY].all()
+    assert made(track_mask=shown[3])[0][VISIBILITY].all()
     with pytest.raises(DiffusionError, match="track_mask has 3 masks: expected one, or one for each of 5 frames"):
         made(track_mask=shown[:3])
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from weft.nodes.diffusion.errors import DiffusionError, Warn
 from weft.nodes.diffusion.families.wan.track_text import PATH, VISIBILITY, Ways
+from weft.nodes.diffusion.values.masks import as_masks
 
 Point = tuple[float, float]
 
@@ -59,7 +60,7 @@ def seen_by(mask: Tensor | None, frames: int, count: int) -> Tensor:
     """Which tracks are seen [F,N]: all in each frame whose mask has something. Raises DiffusionError."""
     if mask is None:
         return torch.ones(frames, count, dtype=torch.bool)
-    shown = (mask > 0).flatten(1).any(dim=1)
+    shown = (as_masks(mask) > 0).flatten(1).any(dim=1)
     if len(shown) not in (1, frames):
         raise DiffusionError(f"track_mask has {len(shown)} masks: expected one, or one for each of {frames} frames")
     return shown[:, None].expand(frames, count).clone()
