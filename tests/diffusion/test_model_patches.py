@@ -412,6 +412,8 @@ def test_what_a_fun_controlnet_cannot_see(tmp_path: Path) -> None:
     with pytest.raises(DiffusionError, match="needs a picture to see: connect an image"):
         with_sight(model, new, vae, 1.0, mask=MASK)
     assert with_sight(model, new, vae, 0.0, picture=HINT, mask=MASK) is model
+    with pytest.raises(DiffusionError, match="2 and 1 and 3 pictures and masks go together: expected one, or as many"):
+        with_sight(model, new, vae, 1.0, picture=HINT.repeat(2, 1, 1, 1), painted=HINT, mask=MASK.repeat(3, 1, 1))
     with pytest.raises(DiffusionError, match="128 wide, of 15 blocks; this model is 256 wide, of 1"):
         large = load_model_patch(written(fun_net("2.0").state_dict(), tmp_path / "p.safetensors"), **PLACE)
         with_sight(model, large, vae, 1.0, picture=HINT)

@@ -178,6 +178,9 @@ def with_sight(
     pictures = [each for each in (picture, painted) if each is not None]
     check_images(*pictures)
     mask = None if mask is None else as_masks(mask).float()
+    counts = [len(each) for each in (*pictures, mask) if each is not None]
+    if len({*counts} - {1}) > 1:
+        raise DiffusionError(f"{' and '.join(map(str, counts))} pictures and masks go together: expected one, or as many")
     if strength == 0:
         return model
     form, clone = model.latent_format, model.clone()
