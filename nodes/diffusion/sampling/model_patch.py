@@ -180,7 +180,8 @@ def with_sight(
     mask = None if mask is None else as_masks(mask).float()
     counts = [len(each) for each in (*pictures, mask) if each is not None]
     if len({*counts} - {1}) > 1:
-        raise DiffusionError(f"{' and '.join(map(str, counts))} pictures and masks go together: expected one, or as many")
+        got = " and ".join(map(str, counts))
+        raise DiffusionError(f"{got} pictures and masks go together: expected one, or as many")
     if strength == 0:
         return model
     form, clone = model.latent_format, model.clone()
