@@ -114,7 +114,7 @@ class SightPatch:
         module = network.module()
         if network.memory is not None:
             run.held.enter_context(network.memory.on_device(module))
-        self._look(module, *run.shape[-2:], run.device)
+        self._look(module, run.device, *run.shape[-2:])
 
     def __call__(self, network: nn.Module, sample: Tensor, options: Mapping[str, Any]) -> nn.Module:
         """See NetworkPatch."""
@@ -122,13 +122,13 @@ class SightPatch:
             frames = sample.shape[2]
             raise DiffusionError(f"{self.kind.title} steers one picture, the latent has {frames} of them: expected 1")
         module = self.patch.network.base
-        seen, items = self._look(module, *sample.shape[-2:], sample.device), sample.shape[0]
+        seen, items = self._look(module, sample.device, *sample.shape[-2:]), sample.shape[0]
         sides = len(options.get("cond_or_uncond") or (0,))
         if seen.shape[0] > 1:
             seen = to_batch(seen, items // sides).repeat(sides, *[1] * (seen.dim() - 1))
         return self.kind.joined(module, network, to_batch(seen, items), self.strength)
 
-    def _look(self, module: nn.Module, height: int, width: int, device: torch.device) -> Tensor:
+    def _look(self, module: nn.Module, device: torch.device, height: int, width: int) -> Tensor:
         """What it sees in the pictures for a latent of this size; once."""
         key = height, width, device
         if key not in self._seen:
