@@ -67,6 +67,13 @@ QWEN_IMAGE = {
     "transformer_blocks.0.img_mod.1.weight": (768, 128),
     "transformer_blocks.0.attn.to_q.weight": (128, 128),
 }
+QWEN_IMAGE_21 = {
+    "txt_in.text_norm.weight": (72,),
+    "img_in.weight": (128, 64),
+    "proj_out.weight": (64, 128),
+    "transformer_blocks.0.attn.to_q.weight": (128, 128),
+    "transformer_blocks.0.img_mlp.out.weight": (128, 384),
+}
 ZIMAGE = {
     "cap_embedder.1.weight": (128, 56),
     "cap_pad_token": (1, 128),
@@ -127,15 +134,22 @@ def fun(channels: int) -> Shapes:
 
 FILES: dict[str, dict[str, Shapes]] = {
     "diffusion_models": {
-        "flux": FLUX, "sd3": SD3, "qwen": QWEN_IMAGE, "z": ZIMAGE, "wan": wan(16), "wan_i2v": wan(36),
+        "flux": FLUX, "sd3": SD3, "qwen": QWEN_IMAGE, "qwen21": QWEN_IMAGE_21, "z": ZIMAGE,
+        "wan": wan(16), "wan_i2v": wan(36),
         "wan_21_i2v": wan(36, vision=True), "wan_5b": wan(48, 48),
     },
     "text_encoders": {
         "clip_l": clip(24), "clip_g": clip(1280), "wide_l": clip(768), "t5": t5(48), "narrow_t5": t5(40),
         "umt5": t5(64, umt5=True), "qwen25": qwen(40, "k_proj.bias"),
+        "qwen3vl": {key.replace("model.", "model.language_model."): shape
+                    for key, shape in qwen(72, "q_norm.weight").items()},
         "qwen3": qwen(56, "q_norm.weight"), "wide_qwen": qwen(56, "k_proj.bias"),
     },
-    "vae": {"four": kl_vae(4), "sixteen": kl_vae(16), "wan": wan_vae(16), "wan_5b": wan_vae(48)},
+    "vae": {
+        "alpha": {"encoder.conv_in.weight": (8, 4, 3, 3), "decoder.norm_out.gamma": (8, 1, 1, 1),
+                  "post_quant_conv.weight": (64, 64, 1, 1)},
+        "four": kl_vae(4), "sixteen": kl_vae(16), "wan": wan_vae(16), "wan_5b": wan_vae(48),
+    },
     "model_patches": {"diffsynth": blockwise(64), "inpaint": blockwise(68), "fun": fun(16), "fun2": fun(33)},
     "clip_vision": {"h": vision(1280), "l": vision(1024)},
     "loras": {
@@ -281,6 +295,8 @@ REFUSED: list[tuple[str, Document, str]] = [
     ("M104 2", made("flux", encoders("clip_l", "t5", kind="sd3"), "sixteen"), "is 1304 wide: expected 24"),
     ("M104 2", made("wan", encoders("qwen25", kind="qwen_image"), "wan"), "are 40 wide: expected 64"),
     ("M104 2", made("z", encoders("qwen25", kind="qwen_image"), "sixteen"), "are 40 wide: expected 56"),
+    ("M104 2", made("qwen21", encoders("qwen25", kind="qwen_image"), "alpha"), "are 40 wide: expected 72"),
+    ("M105 7", made("qwen21", encoders("qwen3vl", kind="qwen_image"), "wan"), "latents of 16 channels: expected 64"),
     ("M105 7", made("flux", FLUX_TEXT, "four"), "latents of 4 channels: expected 16"),
     ("M105 7", made("z", Z_TEXT, "four"), "latents of 4 channels: expected 16"),
     ("M105 7", made("wan_5b", WAN_TEXT, "wan"), "latents of 16 channels: expected 48"),
