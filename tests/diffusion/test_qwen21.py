@@ -203,7 +203,12 @@ def test_where_a_prompt_is_kept_changes_nothing(model: ModelPatcher, monkeypatch
         assert len(filled) == (4 * layers if place == "off" else layers)
 
 
-def test_a_prompt_that_finds_no_memory_is_kept_elsewhere(model: ModelPatcher, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("place", ["auto", "gpu"])
+def test_a_prompt_that_finds_no_memory_is_kept_elsewhere(
+    model: ModelPatcher, place: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = keep_prefix(model, place, form)
     expected, keep, tried = sampled(model)["samples"], KeptLayer.keep, []
 
     def full(self: Any, key: Tensor, value: Tensor) -> None:
@@ -214,7 +219,7 @@ def test_a_prompt_that_finds_no_memory_is_kept_elsewhere(model: ModelPatcher, mo
 
     monkeypatch.setattr(KeptLayer, "keep", full)
     assert torch.equal(sampled(model)["samples"], expected)
-    assert tried == [DEVICE, "cpu", "cpu"]
+    assert tried == [DEVICE, *["cpu"] * 2] if place == "auto" else [DEVICE, *["nowhere"] * 8]
 
 
 @pytest.mark.parametrize(("form", "off"), [("default", 0.0), ("int8", 0.01), ("int4", 0.15)])

@@ -42,10 +42,10 @@ AS_EVER: Final = PrefixKeeping()
 
 
 class KeptLayer:
-    """Keys and values [b,T,heads,C] of one layer. place: DEVICE, CPU or NOWHERE. form: one of FORMS."""
+    """Keys and values [b,T,heads,C] of one layer. place: DEVICE, CPU or NOWHERE. form: one of FORMS, wherever it is."""
 
     def __init__(self, place: str, form: str) -> None:
-        self._place, self._form = place, form if place != NOWHERE else FORMS[0]
+        self._place, self._form = place, form
         self._kept: list[tuple[Tensor, ...]] = []
 
     def keep(self, key: Tensor, value: Tensor) -> None:

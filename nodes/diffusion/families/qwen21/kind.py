@@ -15,7 +15,7 @@ from weft.nodes.diffusion.families.lora_places import places
 from weft.nodes.diffusion.families.protocol import LoraPlace
 from weft.nodes.diffusion.families.qwen21.attention import PrefixedAttention
 from weft.nodes.diffusion.families.qwen21.denoiser import QwenImage21Denoiser
-from weft.nodes.diffusion.families.qwen21.kept import AS_EVER, PrefixKeeping
+from weft.nodes.diffusion.families.qwen21.kept import AS_EVER, FORMS, PrefixKeeping
 from weft.nodes.diffusion.families.qwen21.keymap import landings, parameters
 from weft.nodes.diffusion.families.qwen21.statistics import DEVIATION, MEAN
 from weft.nodes.diffusion.families.transformer_family import PREFIX
@@ -68,7 +68,8 @@ class QwenImage21Kind(TransformerKind):
 
     def keeping_prefix(self, place: str, form: str) -> QwenImage21Kind:
         """See Kind."""
-        return replace(self, keeping=PrefixKeeping(place, form))
+        # What nobody keeps nobody makes smaller.
+        return replace(self, keeping=PrefixKeeping(place, FORMS[0] if place == "off" else form))
 
     def names(self) -> dict[str, str]:
         """See Kind."""
