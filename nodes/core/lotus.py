@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,10 +36,11 @@ def encoder_file(folders: Folders) -> Path:
     """
     for kind in _PLACES:
         for name in folders.files(kind):
-            path = folders.find(kind, name)
-            found = text_file(path)
-            if found is not None and found.name == CLIP_H:
-                return path
+            with suppress(MissingFile):  # a link into nothing is listed, too
+                path = folders.find(kind, name)
+                found = text_file(path)
+                if found is not None and found.name == CLIP_H:
+                    return path
     try:
         return folders.find(_PLACES[0], ENCODER)
     except MissingFile as error:

@@ -159,6 +159,9 @@ def test_its_encoder_is_found_by_what_it_holds(tmp_path: Path, make_checkpoint: 
     own = placed(tmp_path, "text_encoders", "z.safetensors", state)
     folders.refresh()
     assert encoder_file(folders) == own
+    (own.parent / "a_link_into_nothing.safetensors").symlink_to(tmp_path / "nothing")
+    folders.refresh()
+    assert encoder_file(folders) == own
 
 
 def graph() -> dict[str, Any]:
