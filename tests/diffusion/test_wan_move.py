@@ -139,6 +139,9 @@ def test_the_positive_side_alone_is_shown_what_moves() -> None:
     assert torch.equal(positive[0][1]["concat_latent_image"], published(plain, tracks))
     assert torch.equal(positive[0][1]["concat_mask"], negative[0][1]["concat_mask"])
     assert (tuple(latent["samples"].shape), heard.said) == ((1, 16, 2, 4, 4), [])
+    away = ways([(4.0, 4.0), *[(1e30, 4.0)] * 4])
+    gone = told(WanMoveTrackToVideo, **given, strength=1.0, tracks=away)
+    assert torch.equal(options(gone)["concat_latent_image"], plain)
     still = told(WanMoveTrackToVideo, **given, strength=0.0, tracks=tracks)
     assert torch.equal(options(still)["concat_latent_image"], plain)
 

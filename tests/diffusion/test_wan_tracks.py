@@ -146,6 +146,8 @@ def test_what_editors_write_is_read() -> None:
         ('[[{"x": 1, "y": 1}]]', "track 1 has 1 of the 2 points or more that a way has"),
         ("[[]]", "track 1 has 0 of the 2 points"),
         ('[[{"x": 1, "y": "a"}, {"x": 1, "y": 2}]]', "track 1 has a point that is no two numbers"),
+        ('[[{"x": 1, "y": Infinity}, {"x": 1, "y": 2}]]', "track 1 has a point .1.0, inf.: expected finite numbers"),
+        ('[[{"x": NaN, "y": 1}, {"x": 1, "y": 2}]]', "track 1 has a point .nan, 1.0.: expected finite numbers"),
     ],
 )
 def test_what_is_no_track_is_refused(given: str, words: str) -> None:

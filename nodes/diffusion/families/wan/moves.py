@@ -109,7 +109,8 @@ def moved(image: Tensor, ways: Ways, every: int, cell: int, strength: float, war
         warn(f"the tracks have {len(path)} frames, the video {frames}: {then}")
     path, seen = path[:frames:every], seen[:frames:every]
     columns, rows = (path // cell).long().unbind(dim=-1)
-    inside = seen & (path >= 0).all(dim=-1) & (columns < width) & (rows < height)
+    # Of the points themselves: a number of an element may be too large for one.
+    inside = seen & (path >= 0).all(dim=-1) & (path < torch.tensor([width, height]) * cell).all(dim=-1)
     hidden = int((~inside[0]).sum())
     if hidden:
         warn(f"{hidden} of {inside.shape[1]} tracks are not in the first picture: they move nothing")

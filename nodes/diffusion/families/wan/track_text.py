@@ -5,6 +5,7 @@ run.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -50,6 +51,9 @@ def _points(number: int, track: Any) -> list[tuple[float, float]]:
     if len(track) < FEWEST:
         raise DiffusionError(f"track {number} has {len(track)} of the {FEWEST} points or more that a way has")
     try:
-        return [(float(point["x"]), float(point["y"])) for point in track]
-    except (TypeError, ValueError) as error:
+        points = [(float(point["x"]), float(point["y"])) for point in track]
+    except (TypeError, ValueError, OverflowError) as error:
         raise DiffusionError(f"track {number} has a point that is no two numbers: {error}") from error
+    if odd := [point for point in points if not all(map(math.isfinite, point))]:
+        raise DiffusionError(f"track {number} has a point {odd[0]}: expected finite numbers of pixels")
+    return points
