@@ -23,6 +23,7 @@ from weft.nodes.diffusion.families.qwen21.denoiser import PICTURE_ROWS, QwenImag
 from weft.nodes.diffusion.families.qwen21.denoiser import _places as places_of
 from weft.nodes.diffusion.families.qwen21.kept import DEVICE, FORMS, PLACES, KeptLayer
 from weft.nodes.diffusion.families.wan.vae import original
+from weft.nodes.diffusion.sampling.gathering import Gathering, NetworkCall
 from weft.nodes.diffusion.sampling.patches.references import keep_prefix
 from weft.nodes.diffusion.text.clip import Clip
 from weft.nodes.diffusion.text.qwen_vision import PICTURE
@@ -201,6 +202,24 @@ def test_where_a_prompt_is_kept_changes_nothing(model: ModelPatcher, monkeypatch
         assert torch.equal(sampled(keep_prefix(model, place, "default"))["samples"], expected)
         # Once a run, or once a step.
         assert len(filled) == (4 * layers if place == "off" else layers)
+
+
+def test_runs_that_share_their_calls_read_their_prompts_once(
+    model: ModelPatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filled, keep = [], KeptLayer.keep
+    monkeypatch.setattr(KeptLayer, "keep", lambda self, *given: (filled.append(self), keep(self, *given)))
+    denoiser, gathering = denoiser_of(model), Gathering(lambda answer, call: None)
+    contexts = [noise(1, 5, WIDTH, seed=seed) for seed in (1, 2)]
+    for sigma in (0.7, 0.3):
+        calls = [NetworkCall(denoiser, noise(1, 64, 4, 6), torch.tensor(sigma), context) for context in contexts]
+        with torch.inference_mode():
+            for found, call in zip(gathering.answer(calls), calls, strict=True):
+                assert found is not None
+                alone = denoiser_of(model)(call.x, call.sigma, call.context)
+                torch.testing.assert_close(found, alone, rtol=1e-4, atol=1e-4)
+    # Together once, and alone in every call.
+    assert len(filled) == (1 + 4) * tiny.sizes()["num_layers"]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 import math
 import sys
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -79,6 +80,8 @@ class Gathering:
     def __init__(self, meet: Meet) -> None:
         self._meet = meet
         self._most = sys.maxsize
+        # What networks read in every step is the same tensor in every step: some keep what they made of it.
+        self._laid: deque[tuple[Sequence[Tensor], Tensor]] = deque(maxlen=16)
 
     @contextmanager
     def joined(self) -> Iterator[None]:
@@ -104,13 +107,23 @@ class Gathering:
             if len(group) == 1:
                 continue
             try:
-                parts = _in_one(group)
+                parts = _in_one(group, self._together)
             except torch.OutOfMemoryError:
                 self._most = sum(len(call.x) for call in group) // 2
                 continue
             for place, part in zip(places, parts, strict=True):
                 found[place] = part
         return found
+
+    def _together(self, tensors: Sequence[Tensor]) -> Tensor:
+        """Tensors in one batch: the same one for the very same tensors."""
+        import torch
+
+        for parts, found in self._laid:
+            if len(parts) == len(tensors) and all(one is other for one, other in zip(parts, tensors, strict=True)):
+                return found
+        self._laid.append((tensors, torch.cat(list(tensors))))
+        return self._laid[-1][1]
 
     def _groups(self, calls: Sequence[NetworkCall]) -> list[list[int]]:
         """The places of calls that become one: of one form, their contexts of lengths that can be made one."""
@@ -139,8 +152,8 @@ def evaluate(call: NetworkCall) -> Tensor:
     return call.alone() if gathered is None else gathered.evaluate(call)
 
 
-def _in_one(calls: Sequence[NetworkCall]) -> Sequence[Tensor]:
-    """What the denoiser gives for calls that fit together."""
+def _in_one(calls: Sequence[NetworkCall], together: Callable[[Sequence[Tensor]], Tensor]) -> Sequence[Tensor]:
+    """What the denoiser gives for calls that fit together. together: lays what is read in every step in one batch."""
     import torch
 
     first, counts = calls[0], [len(call.x) for call in calls]
@@ -148,8 +161,11 @@ def _in_one(calls: Sequence[NetworkCall]) -> Sequence[Tensor]:
     if any(float(call.sigma) != float(sigma) for call in calls):
         sigma = torch.cat([call.sigma.expand(count) for call, count in zip(calls, counts, strict=True)])
     length = math.lcm(*(call.context.shape[1] for call in calls))
-    context = torch.cat([call.context.repeat(1, length // call.context.shape[1], 1) for call in calls])
-    added = {name: torch.cat([call.added[name] for call in calls if call.added]) for name in first.added or ()}
+    times = [length // call.context.shape[1] for call in calls]
+    context = together(
+        [call.context if n == 1 else call.context.repeat(1, n, 1) for call, n in zip(calls, times, strict=True)]
+    )
+    added = {name: together([call.added[name] for call in calls if call.added]) for name in first.added or ()}
     concat = [call.concat for call in calls if call.concat is not None]
     denoised = first.denoiser(
         torch.cat([call.x for call in calls]),
