@@ -29,6 +29,7 @@ from weft.engine.terminal.options import (
 if TYPE_CHECKING:
     from weft.engine.planning.branches import Branches
     from weft.engine.planning.plan import Plan
+    from weft.engine.reckoning import MemoryAccount
     from weft.engine.session import Session
 
 app = one_command()
@@ -110,7 +111,7 @@ def plan(
         notes = [*planned.lowered.source.notes, *planned.lowered.notes]
         for note in notes:
             answer.warn(str(note))
-        account = session.packs.reckoned(planned, session.settings) if memory else None
+        account = _account(session, planned) if memory else None
         if as_json:
             taken = {} if account is None else {"memory": account.to_json()}
             if found is not None:
@@ -132,6 +133,13 @@ def plan(
             answer.out.line("")
             for line in device_lines(found, seconds=durations is not None):
                 answer.out.line(*line)
+
+
+def _account(session: Session, plan: Plan) -> MemoryAccount | None:
+    """How much memory it takes."""
+    from weft.engine.planning.foreseen import foreseen
+
+    return session.packs.reckoned(foreseen(plan, session.settings, session.registry), session.settings)
 
 
 def _branches(session: Session, plan: Plan, devices: int, durations: Path | None) -> Branches:

@@ -123,16 +123,19 @@ def trajectory_of(
     What is good for this run only is shared with no other. Where the class fails at it, the node will say why.
     """
     try:
-        found = function(_given(step.inputs, settings, nodes, registry), settings)
+        found = function(given_to(step.inputs, settings, nodes, registry), settings)
     except Exception:  # the author's code, and inputs that nobody has looked at yet
         return None
     return found._replace(identity=None) if found is not None and step.key.volatile else found
 
 
-def _given(
+def given_to(
     inputs: Mapping[str, Any], settings: Settings, nodes: Mapping[str, Known], registry: Registry
 ) -> ForetoldInputs:
-    """The inputs of a node with what their sources foretell. Raises what the author of one raises."""
+    """The inputs of a node with what their sources foretell; of others bytes that say to what they are linked.
+
+    Raises what the author of one raises.
+    """
     given, others = dict(inputs), {}
     for name, value in inputs.items():
         if type(value) is not Link:
@@ -142,7 +145,7 @@ def _given(
         runnable = registry.find(source.schema.class_type)
         if runnable is None or not runnable.foretells:
             continue
-        slots = runnable.foretold(_given(source.inputs, settings, nodes, registry), settings)
+        slots = runnable.foretold(given_to(source.inputs, settings, nodes, registry), settings)
         said = slots[value.slot] if slots is not None else None
         if type(said) in (bool, int, float, str):
             given[name] = said

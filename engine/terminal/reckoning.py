@@ -13,6 +13,9 @@ from weft.engine.terminal.streams import Line
 def memory_lines(account: MemoryAccount) -> Iterator[Line]:
     """One step a line: what is on the device, and what it takes; then the peak against what may be taken."""
     yield [f"Memory of the {account.of}, as reckoned from the files' headers:"]
+    if not account.steps:
+        yield ["nothing that runs computes with a model"]
+        return
     wide = max((len(step.node_id) for step in account.steps), default=0)
     for step in account.steps:
         style = "red" if step.problem else "bold"

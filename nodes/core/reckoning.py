@@ -26,21 +26,25 @@ _WAYS = {
 # What stands on prompts and models on the way, by its folder.
 _FOLDERS = {"CONTROL_NET": "controlnet", "MODEL_PATCH": "model_patches"}
 _PATCHES = ("loras",)
+# Outputs of any type, and what chooses between them.
+_ANY = {"*", "COMFY_MATCHTYPE_V3"}
+_CHOOSE = {"BOOLEAN", "INT"}
 _MANY = 1024
 # What oneDNN lays out anew and what is imported on the way, measured (benchmarks/reckoning.py).
 _ON_CPU = 256 << 20
-_BESIDE_GPU = f"CUDA and its libraries take about {said(working.RESERVE)} beside"
+_BESIDE_GPU = f"CUDA and its libraries take about {said(working.RESERVE)} beside the peak; in the sizes of GPUs it is"
 _BESIDE_CPU = "Python, torch and its libraries take about 600 MiB beside; pages of mapped files can be given up"
 
 
 class Latents(NamedTuple):
-    """Sizes of what is sampled, in pixels; `known` is whether the workflow says them."""
+    """Sizes of what is sampled, in pixels; `known` and `timed`: whether the workflow says sides and frames."""
 
     width: int = _MANY
     height: int = _MANY
     frames: int = 1
     batch: int = 1
     known: bool = False
+    timed: bool = True
 
 
 class Needs(NamedTuple):
@@ -154,8 +158,14 @@ class _Graph:
         return given
 
     def _type_of(self, link: Link) -> str:
-        outputs = self.nodes[link.node_id].schema.outputs
-        return str(outputs[link.slot].io_type) if link.slot < len(outputs) else "*"
+        node = self.nodes[link.node_id]
+        outputs = node.schema.outputs
+        kind = str(outputs[link.slot].io_type) if link.slot < len(outputs) else "*"
+        if kind not in _ANY:
+            return kind
+        # A switch: of the type of what it may pass on.
+        kinds = {self._type_of(each) for each in node.takes} - _CHOOSE
+        return kinds.pop() if len(kinds) == 1 else "*"
 
     def _held(self, links: list[Link], part: str) -> tuple[ModelInFile, ...]:
         """The models that links of one type lead to."""
@@ -192,7 +202,8 @@ class _Graph:
             width, height = known.inputs.get("width"), known.inputs.get("height")
             if type(width) is int and type(height) is int:
                 frames, batch = (_number(known, name) for name in ("length", "batch_size"))
-                return Latents(width, height, frames, batch, True)
+                timed = type(known.inputs.get("length")) is not Link
+                return Latents(width, height, frames, batch, True, timed)
             for link in known.takes:
                 if link.node_id not in seen and self._type_of(link) in ("LATENT", "IMAGE", "CONDITIONING"):
                     seen.add(link.node_id)
@@ -328,6 +339,8 @@ def _needs(use: ModelUse, graph: _Graph, numbers: int, budget: int | None) -> tu
     sizes, unsure = graph.latents(use.node_id), list[str]()
     if use.socket != "CLIP" and not sizes.known:
         unsure.append("its size is not in the workflow, and reckoned as 1024x1024")
+    if use.socket != "CLIP" and not sizes.timed:
+        unsure.append("how many frames it has is known only when it runs, and reckoned as 1")
     if use.socket == "CLIP":
         return Needs(working.TEXT, working.READING), []
     pixels = sizes.width * sizes.height

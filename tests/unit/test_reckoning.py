@@ -111,7 +111,7 @@ def test_without_a_bound_models_stay_until_nobody_needs_them(pair: Graph) -> Non
     assert (found.budget, found.peak // MIB) == (None, 20 + TEXT)
     assert (found.whole // MIB, found.least // MIB) == (20 + TEXT + FREE, 1 + TEXT + FREE)
     assert [note.partition(":")[2] for note in found.notes[:-1]] == [" what it takes to compute is not known"] * 3
-    assert found.notes[-1] == "CUDA and its libraries take about 512 MiB beside"
+    assert found.notes[-1] == "CUDA and its libraries take about 512 MiB beside the peak; in the sizes of GPUs it is"
 
 
 def test_model_patches_are_there_beside_their_model(pair: Graph, tmp_path: Path) -> None:
@@ -162,6 +162,27 @@ def test_a_loader_that_is_anothers_twin(pair: Graph) -> None:
     pair.nodes["sample low"].takes[0] = Link("shift", 0)
     plan: Any = SimpleNamespace(nodes=pair.nodes, steps=pair.steps_but("low", "shift"))
     assert told(account(plan))[2] == ("sample low", {"low": 90})
+
+
+def test_a_plan_that_computes_with_no_model_says_so() -> None:
+    graph = Graph()
+    graph.add("empty", "LATENT", width=64, height=64, batch_size=1)
+    said = [str(line[0]) for line in memory_lines(account(graph))]
+    assert said[1:] == ["nothing that runs computes with a model"]
+
+
+def test_a_switch_passes_its_model_on_and_frames_that_nobody_knows_are_told(tmp_path: Path) -> None:
+    """Links to a model through an output of any type are followed, whatever chooses."""
+    graph = Graph()
+    graph.add("model", "MODEL", {"diffusion_models/a": written(tmp_path / "a.st", blocks(3))})
+    graph.add("which", "BOOLEAN", value=True)
+    graph.add("switch", "COMFY_MATCHTYPE_V3", switch=Link("which", 0), on_true=Link("model", 0))
+    graph.add("count", "INT")
+    graph.add("empty", "LATENT", width=64, height=64, length=Link("count", 0))
+    graph.add("sample", "LATENT", model=Link("switch", 0), latent_image=Link("empty", 0))
+    found = account(graph)
+    assert told(found) == [("sample", {"a": 3})]
+    assert found.notes[0].endswith("how many frames it has is known only when it runs, and reckoned as 1")
 
 
 def test_what_does_not_fit_in_parts_either_is_a_problem(pair: Graph) -> None:
