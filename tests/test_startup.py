@@ -256,6 +256,15 @@ def test_the_end_of_a_process_looks_through_nothing(folder: Path) -> None:
     assert "weft.cli" in loaded(code, folder)
 
 
+def test_what_ray_does_at_the_end_of_a_process_does_not_change_its_exit_code(folder: Path) -> None:
+    """Its C++ may fail where the interpreter takes itself down: here an object does that goes at last."""
+    late = "class Late:\n    def __del__(self, kill=os.kill, me=os.getpid()): kill(me, 11)\nsys.modules['ray'] = Late()"
+    code = f"import atexit, os, sys\n{late}\natexit.register(print, 'told')\nsys.argv = ['weft', '--version']\n"
+    code += "from weft.__main__ import main\nsys.exit(main())"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "told")
+
+
 def test_this_test_would_notice(folder: Path) -> None:
     assert "sqlite3" in loaded("import sqlite3", folder)
     with pytest.raises(AssertionError):
