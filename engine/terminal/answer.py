@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weft.engine import events
 from weft.engine.cancel import CancelToken
 from weft.engine.documents import finite
-from weft.engine.errors import Interrupted, UsageError, WeftError, one_line
+from weft.engine.errors import Interrupted, Issue, UsageError, WeftError, one_line
 from weft.engine.terminal.progress import Narrator
 from weft.engine.terminal.streams import READER_GONE, Stop, Stream
 from weft.engine.terminal.words import error_json, explain, shown, where
@@ -72,6 +72,7 @@ class Answer:
         self.warnings: dict[tuple[str, events.NodeWarning], None] = {}
         """What was said of a workflow, once."""
         self._noticed: set[str] = set()
+        self._foretold: set[tuple[str | None, str]] = set()
 
     def document(self, data: Mapping[str, Any]) -> None:
         """Write one JSON document; what a third-party node put into it and JSON does not know, as text."""
@@ -131,6 +132,8 @@ class Answer:
                 if (self.subject, event) in self.warnings:
                     return
                 self.warnings[self.subject, event] = None
+                if (event.display_id or event.node_id, event.message) in self._foretold:
+                    return
                 place = (
                     where(event.display_id, "") + f": {one_line(event.title)}"
                     if event.display_id
@@ -141,6 +144,11 @@ class Answer:
                 self.running = None
                 self.files.extend(event.files)
                 self.previews.extend(event.previews)
+
+    def foretell(self, note: Issue) -> None:
+        """Warn of what lint says of a run; where the node says the same when it runs, a person is not told again."""
+        self._foretold.add((note.node_id, note.message.partition(", ")[2]))
+        self.warn(str(note))
 
     def notice(self, message: str) -> None:
         """Warn, once in the command, of what is no affair of one run; while a node runs, it is that node's warning."""

@@ -98,7 +98,7 @@ def run_all(
 def remarks(session: Session, prompt: Prompt, answer: Answer) -> None:
     """Warn of what runs and gives another picture than was meant."""
     for note in told(session, prompt, answer) if not answer.quiet else ():
-        answer.warn(str(note))
+        answer.foretell(note)
 
 
 def _run(session: Session, answer: Answer, count: int, number: int, job: WorkflowJob) -> None:
