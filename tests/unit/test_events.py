@@ -69,6 +69,7 @@ class Picture:
         (events.CellStarted(2, {"5.seed": 7}), {"cell": 2, "parameters": {"5.seed": 7}}),
         (events.CellResumed(2), {"cell": 2}),
         (events.CellFinished({"cell": 2}), {"record": {"cell": 2}}),
+        (events.WorkerSaid("worker 1", "hm"), {"worker": "worker 1", "line": "hm"}),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -77,6 +78,6 @@ def test_as_json(event: Event, data: dict[str, Any]) -> None:
 
 
 def test_every_event_is_tested_and_frozen() -> None:
-    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 19
+    assert len({cls.__name__ for cls in Event.__subclasses__()}) == 20
     with pytest.raises(dataclasses.FrozenInstanceError):
         events.Progress("1", 2, 5).value = 3  # type: ignore[misc]

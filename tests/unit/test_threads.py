@@ -177,7 +177,8 @@ def test_what_is_the_process_s_is_touched_where_the_command_line_is_and_nowhere_
         for file in (root / part).rglob("*.py")
         if touching.search(file.read_text())
     }
-    # A command, the process that carries commands out, and what puts back what packs change while they are imported.
-    own = ("engine/terminal/", "engine/worker/", "engine/commands/mcp.py", "engine/custom_nodes/containment.py")
+    # A command, the processes that carry commands out, and what puts back what packs change while they are imported.
+    processes = ("engine/worker/", "engine/spreading/worker.py")
+    own = ("engine/terminal/", *processes, "engine/commands/mcp.py", "engine/custom_nodes/containment.py")
     assert {file for file in found if not file.startswith(own)} == {"nodes/diffusion/quiet.py"}
     assert "engine/terminal/answer.py" in found
