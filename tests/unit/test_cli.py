@@ -227,7 +227,8 @@ def test_warnings_and_what_nodes_print_go_to_stderr_and_libraries_are_silent(hom
 def test_what_lint_said_before_a_run_its_node_does_not_say_again(home: Home) -> None:
     """A document has it as the node's."""
     size = {"class_type": "EmptyLatentImage", "inputs": {"width": 100, "height": 64, "batch_size": 1}}
-    home.write({"1": size, "2": {"class_type": "SaveLatent", "inputs": {"samples": ["1", 0]}}}, "odd.json")
+    saved = {"samples": ["1", 0], "filename_prefix": "odd"}
+    home.write({"1": size, "2": {"class_type": "SaveLatent", "inputs": saved}}, "odd.json")
     code, _, err = home.weft("run", "odd.json")
     assert (code, err.count("width 100 becomes 96")) == (0, 1)
     code, out, _ = home.weft("run", "odd.json", "--json", "--no-cache")
