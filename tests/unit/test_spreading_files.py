@@ -93,7 +93,7 @@ class Home:
         code = main(["run", *arguments, "--nodes", "pack.py", "--output", output, "--cache", f"{output}.cache"])
         out, err = self.capsys.readouterr()
         # Times differ, and so does where.
-        return code, re.sub(r"(?<=: )\d+\.\d+(e-\d+)?", "0.5", out.replace(f"/{output}/", "/OUT/")), err
+        return code, re.sub(r"(?<=: )(\d+\.\d+(e-\d+)?|\d+e-\d+)", "0.5", out.replace(f"/{output}/", "/OUT/")), err
 
     @property
     def counts(self) -> list[str]:
