@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated
 
 from weft.engine.context import RunContext
 from weft.engine.schema.authoring import Output, Tooltip, node
-from weft.engine.schema.node import Seen as SeenNode
 from weft.engine.schema.sockets import Boolean, Combo, Float, Int, Socket, String
-from weft.nodes.core.conditioning import known_text
 from weft.nodes.core.empty_latents import BatchSize
 from weft.nodes.core.types import NEWER, Image, Mask, Negative, Positive
 from weft.nodes.core.wan import (
@@ -23,7 +20,7 @@ from weft.nodes.core.wan import (
     VideoVae,
     Width,
 )
-from weft.nodes.diffusion.errors import DiffusionError
+from weft.nodes.core.wan_tracks import drawn_in
 from weft.nodes.diffusion.families.wan.track_text import PACES, PATH, VISIBILITY, Ways, read_tracks
 
 _IMAGE = "concat_latent_image"
@@ -83,14 +80,7 @@ def GenerateTracks(
     return {PATH: path, VISIBILITY: seen_by(track_mask, num_frames, num_tracks)}, num_frames
 
 
-def _check_coords(seen: SeenNode) -> Iterator[tuple[str, str]]:
-    try:
-        read_tracks(known_text(seen, "track_coords"))
-    except DiffusionError as error:
-        yield "track_coords", str(error)
-
-
-@node(category=CATEGORY, python_module=NEWER, check=_check_coords)
+@node(category=CATEGORY, python_module=NEWER, check=drawn_in("track_coords"))
 def WanMoveTracksFromCoords(
     *,
     track_coords: Annotated[str, String(default="[]", forceInput=True)],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 from weft.engine.context import RunContext
@@ -30,14 +30,19 @@ from weft.nodes.diffusion.errors import DiffusionError
 from weft.nodes.diffusion.families.wan.track_text import read_tracks
 
 
-def _check_tracks(seen: SeenNode) -> Iterator[tuple[str, str]]:
-    try:
-        read_tracks(known_text(seen, "tracks"))
-    except DiffusionError as error:
-        yield "tracks", str(error)
+def drawn_in(name: str) -> Callable[[SeenNode], Iterator[tuple[str, str]]]:
+    """For `@node(check=...)`: what is wrong with the tracks in this input, where its text is known before the run."""
+
+    def check(seen: SeenNode) -> Iterator[tuple[str, str]]:
+        try:
+            read_tracks(known_text(seen, name))
+        except DiffusionError as error:
+            yield name, str(error)
+
+    return check
 
 
-@node(category=CATEGORY, python_module=MODULE, check=_check_tracks)
+@node(category=CATEGORY, python_module=MODULE, check=drawn_in("tracks"))
 def WanTrackToVideo(
     *,
     positive: Positive,

@@ -144,7 +144,7 @@ def test_the_distilled_model_is_told_where_each_step_leads(models: dict[str, Mod
     latent = x
     for now, then in pairwise(sigmas):
         latent = latent + (then - now) * made_by_diffusers(model.network.module(), latent, context, [], now, then)
-    torch.testing.assert_close(found, latent, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(found, latent, rtol=1e-4, atol=1e-4)
     denoiser = model.kind.denoiser(model.network.module(), model.sampling, model.latent_format)
     with pytest.raises(DiffusionError, match="told where each step leads"):
         denoiser(x, torch.tensor(0.7), context, {}, {})
